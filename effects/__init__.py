@@ -1,0 +1,1 @@
+"""Parameterised neural audio effects."""

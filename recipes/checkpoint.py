@@ -1,0 +1,81 @@
+"""Training checkpoints: written in one piece or not at all, read without executing anything."""
+
+import logging
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from vocoders.core.atomic import atomic_file
+from vocoders.core.errors import CheckpointError, DataError
+
+__all__ = ["checkpoint_path", "find_checkpoints", "load_checkpoint", "load_latest_checkpoint", "save_checkpoint"]
+
+logger = logging.getLogger(__name__)
+
+_NAME = re.compile(r"checkpoint-(\d+)\.pt")
+
+
+def checkpoint_path(folder: Path, step: int) -> Path:
+    """Return the path of the checkpoint after ``step`` updates."""
+    return folder / f"checkpoint-{step:08d}.pt"
+
+
+def save_checkpoint(folder: Path, step: int, state: Mapping[str, Any], keep: int) -> Path:
+    """Write a checkpoint and remove all but the latest ``keep``.
+
+    The file is written under another name, flushed to the disk and renamed: whatever interrupts this, the previous
+    checkpoint stays and no damaged one bears a checkpoint's name.
+
+    Raises:
+        CheckpointError: if it cannot be written (disk full, no permission).
+    """
+    path = checkpoint_path(folder, step)
+    try:
+        with atomic_file(path, durable=True) as temporary:
+            torch.save({**state, "step": step}, temporary)
+    except (DataError, RuntimeError) as error:
+        raise CheckpointError(f"{error}; earlier checkpoints are untouched") from None
+    for old in find_checkpoints(folder)[:-keep]:
+        old.unlink(missing_ok=True)
+    return path
+
+
+def find_checkpoints(folder: Path) -> list[Path]:
+    """Return the checkpoints in ``folder``, oldest first."""
+    found = [(int(match[1]), path) for path in folder.glob("*.pt") if (match := _NAME.fullmatch(path.name))]
+    return [path for _, path in sorted(found)]
+
+
+def load_checkpoint(path: Path) -> dict[str, Any]:
+    """Read a checkpoint onto the CPU.
+
+    Raises:
+        CheckpointError: if it is missing or damaged.
+    """
+    if not path.is_file():
+        raise CheckpointError(f"{path}: no such checkpoint")
+    try:
+        return torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # torch raises many types for damaged files
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise CheckpointError(f"{path}: damaged checkpoint ({reason})") from None
+
+
+def load_latest_checkpoint(folder: Path) -> dict[str, Any] | None:
+    """Read the latest checkpoint that is whole, or return None if there is none at all.
+
+    Raises:
+        CheckpointError: if there are checkpoints and every one is damaged.
+    """
+    paths = find_checkpoints(folder)
+    for path in reversed(paths):
+        try:
+            return load_checkpoint(path)
+        except CheckpointError as error:
+            logger.warning("%s; trying the one before", error)
+    if paths:
+        raise CheckpointError(f"{folder}: all {len(paths)} checkpoints are damaged")
+    return None

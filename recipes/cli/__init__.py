@@ -1,0 +1,1 @@
+"""The `ondes` command: one small file for each subcommand."""

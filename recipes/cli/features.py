@@ -1,0 +1,72 @@
+"""`ondes features`: F0 and feature statistics of a data directory."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from vocoders.frontends.f0 import F0Config
+
+    from recipes.data.config import DataConfig
+    from vocoders.frontends.mel import MelConfig
+
+__all__ = ["register"]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command to ``app``."""
+    app.command("features")(_features)
+
+
+def _features(
+    data: Annotated[Path, typer.Option("--data", help="Kaldi data directory.", show_default=False)],
+    out: Annotated[Path, typer.Option("--out", help="Feature folder to fill.", show_default=False)],
+    config: Annotated[Path | None, typer.Option("--config", help="Training configuration (YAML).")] = None,
+    model: Annotated[str | None, typer.Option("--model", help="Model (name or folder) whose front end counts.")] = None,
+    nj: Annotated[int, typer.Option("--nj", min=1, help="Number of processes.")] = 1,
+    statistics: Annotated[
+        bool, typer.Option("--statistics/--no-statistics", help="Compute statistics; leave out for dev and test sets.")
+    ] = True,
+    resample: Annotated[bool, typer.Option("--resample", help="Convert other rates, average channels.")] = False,
+    force: Annotated[
+        bool, typer.Option("--force", help="Replace results of another front end or another data set.")
+    ] = False,
+) -> None:
+    """Extract F0 and mel statistics; what is there already is kept."""
+    from recipes.data.features import extract_features
+    from vocoders.core.errors import ConfigError
+
+    if (config is None) == (model is None):
+        raise ConfigError("features needs the front end of either a --config or a --model; give exactly one of them")
+    mel, f0, section = _from_config(config) if config is not None else _from_model(str(model))
+    found = extract_features(
+        data,
+        out,
+        mel,
+        f0,
+        nj,
+        statistics=statistics,
+        resample=resample or (section is not None and section.resample),
+        peak=section.peak if section is not None else None,
+        force=force,
+    )
+    typer.echo(f"{out}: {'F0' if f0 is not None else 'no F0'}, {'statistics' if found else 'no statistics'} of {data}")
+
+
+def _from_config(path: Path) -> "tuple[MelConfig, F0Config | None, DataConfig | None]":
+    from recipes.config import TrainConfig
+
+    config = TrainConfig.from_yaml(path)
+    return config.mel, config.f0, getattr(config, "data", None)
+
+
+def _from_model(source: str) -> "tuple[MelConfig, F0Config | None, None]":
+    from vocoders.core.errors import ConfigError
+    from vocoders.registry import load
+
+    config = load(source).config
+    mel = getattr(config, "mel", None)
+    if mel is None:
+        raise ConfigError(f"{source}: this model has no mel front end; give the --config of a training run")
+    return mel, getattr(config, "f0", None), None

@@ -1,0 +1,117 @@
+"""`ondes info`: facts about an audio file, a feature file or a model."""
+
+import json
+import math
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+__all__ = ["register"]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command to ``app``."""
+    app.command("info")(_info)
+
+
+def _info(
+    target: Annotated[
+        str,
+        typer.Argument(
+            metavar="FILE|MODEL",
+            help="Audio file, feature file (.npy, .npz), or a model: shipped name, folder or hub id.",
+            show_default=False,
+        ),
+    ],
+    verify: Annotated[bool, typer.Option("--verify", help="Model: replay the reference stored with it.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> None:
+    """Show facts about an audio file, a feature file or a model."""
+    from recipes.cli.inputs import FEATURE_SUFFIXES
+    from vocoders.core.audio import AUDIO_SUFFIXES
+    from vocoders.core.model_source import MODEL_FILES
+
+    path = Path(target).expanduser()
+    suffix = path.suffix.lower()
+    is_file = path.is_file() and path.name not in MODEL_FILES
+    if suffix in FEATURE_SUFFIXES:
+        facts = _describe_features(path)
+    elif is_file or (suffix in AUDIO_SUFFIXES and not path.exists()):
+        facts = _describe_audio(path)
+    else:
+        facts = _describe_model(target, verify)
+    if as_json:
+        typer.echo(json.dumps(facts, ensure_ascii=False, indent=2))
+    else:
+        _show(facts)
+
+
+def _describe_audio(path: Path) -> dict[str, Any]:
+    from vocoders.core.audio import audio_info, read_audio
+
+    info = audio_info(path)
+    audio, _ = read_audio(path)
+    level = audio.double()
+    return {
+        "path": str(path),
+        "format": info.format,
+        "subtype": info.subtype,
+        "sample_rate": info.sample_rate,
+        "channels": info.channels,
+        "frames": info.frames,
+        "seconds": round(info.duration, 6),
+        "peak_db": _decibels(float(level.abs().max())),
+        "rms_db": _decibels(float(level.square().mean().sqrt())),
+        "dc": round(float(level.mean()), 6),
+        "full_scale_samples": int((level.abs() >= 1 - 2**-15).sum()),
+    }
+
+
+def _decibels(amplitude: float) -> float | None:
+    """Return dB relative to full scale; ``None`` is silence (JSON has no infinity)."""
+    return round(20 * math.log10(amplitude), 2) if amplitude > 0 else None
+
+
+def _describe_features(path: Path) -> dict[str, Any]:
+    from recipes.cli.inputs import read_features
+
+    found = read_features(path)
+    bins, frames = found.features.shape
+    facts: dict[str, Any] = {"path": str(path), "bins": bins, "frames": frames}
+    facts |= {"min": float(found.features.min()), "max": float(found.features.max())}
+    if found.f0 is not None:
+        voiced = found.f0[found.f0 > 0]
+        facts["voiced_frames"] = len(voiced)
+        facts |= {"f0_min": float(voiced.min()), "f0_max": float(voiced.max())} if len(voiced) else {}
+    return facts | {"fingerprint": found.fingerprint}
+
+
+def _describe_model(source: str, verify: bool) -> dict[str, Any]:
+    from vocoders.core.card import read_card
+    from vocoders.core.model_source import read_model_config, resolve_model
+    from vocoders.registry import load
+
+    folder = resolve_model(source)
+    file, card = read_model_config(folder), read_card(folder)
+    model = load(folder, verify=verify)
+    return {
+        "path": str(folder),
+        "family": file.family,
+        "ondes": file.version,
+        "license": str(card.get("license", "unknown")),
+        "description": str(card.get("description", "")),
+        "sample_rate": getattr(model, "sample_rate", None),
+        "hop_length": getattr(model, "hop_length", None),
+        "parameters": sum(parameter.numel() for parameter in model.parameters()),
+        "fingerprint": getattr(model, "fingerprint", None),
+        "verified": True if verify else None,
+        "config": model.config.to_dict(),
+    }
+
+
+def _show(facts: dict[str, Any]) -> None:
+    import yaml
+
+    known = {name: value for name, value in facts.items() if value is not None}
+    typer.echo(yaml.safe_dump(known, sort_keys=False, allow_unicode=True, width=10_000), nl=False)

@@ -1,0 +1,173 @@
+"""What `ondes synth` reads: files, folders, patterns, wav.scp lists, and feature files."""
+
+import glob
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePath
+from typing import TYPE_CHECKING
+
+from vocoders.core.errors import ConfigError, DataError
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+__all__ = ["FEATURE_SUFFIXES", "Features", "Input", "find_inputs", "read_features"]
+
+FEATURE_SUFFIXES = (".npy", ".npz")
+
+
+@dataclass(frozen=True)
+class Input:
+    """One input, and the name of its output below the output folder, without a suffix."""
+
+    path: Path
+    name: PurePath
+
+    @property
+    def is_features(self) -> bool:
+        """Whether this is a feature file and not audio."""
+        return self.path.suffix.lower() in FEATURE_SUFFIXES
+
+
+@dataclass(frozen=True)
+class Features:
+    """Content of a feature file: ``features`` (bins, F), ``f0`` (F,) in Hz if it is there, and a fingerprint."""
+
+    features: "Tensor"
+    f0: "Tensor | None"
+    fingerprint: str | None
+
+
+def find_inputs(arguments: Sequence[str]) -> list[Input]:
+    """Expand the inputs of the command line, each one once.
+
+    A file keeps its stem as name, files of a folder or pattern their path below it, entries of a wav.scp their id.
+
+    Raises:
+        ConfigError: if an argument leads to no file.
+        DataError: for a wav.scp that cannot be understood.
+    """
+    found: dict[tuple[Path, PurePath], Input] = {}
+    for argument in arguments:
+        for item in _expand(argument):
+            found.setdefault((item.path.absolute(), item.name), item)
+    return list(found.values())
+
+
+def read_features(path: Path) -> Features:
+    """Read a feature file.
+
+    ``.npy`` holds features (bins, F). ``.npz`` holds ``features``, for models that take it ``f0`` (F,) in Hz with 0 for
+    unvoiced, and if known the ``fingerprint`` of the front end. A leading axis of length 1 is accepted for each.
+
+    Raises:
+        DataError: if the file is damaged, lacks features, or holds other shapes, NaN or a negative F0.
+    """
+    import torch
+
+    arrays = _load_arrays(path)
+    features = arrays.get("features")
+    if features is None:
+        raise DataError(f"{path} holds {', '.join(arrays) or 'nothing'}; expected an array named 'features'")
+    features = features[0] if features.ndim == 3 and len(features) == 1 else features
+    if features.ndim != 2 or features.size == 0 or features.dtype.kind not in "fiu":
+        raise DataError(f"{path} holds features {features.shape} {features.dtype}; expected numbers (bins, frames)")
+    f0 = arrays.get("f0")
+    if f0 is not None and (f0.size != features.shape[1] or f0.dtype.kind not in "fiu"):
+        raise DataError(f"{path} holds f0 {f0.shape} {f0.dtype} for {features.shape[1]} frames; expected one per frame")
+    tensors = [torch.from_numpy(array.astype("float32")) for array in (features, f0) if array is not None]
+    if not all(torch.isfinite(tensor).all() for tensor in tensors) or (tensors[1:] and (tensors[1] < 0).any()):
+        raise DataError(f"{path} holds NaN, infinite or negative F0 values; extract the features again")
+    fingerprint = str(arrays["fingerprint"]) if "fingerprint" in arrays else None
+    return Features(tensors[0], tensors[1].flatten() if f0 is not None else None, fingerprint)
+
+
+def _load_arrays(path: Path) -> dict:
+    import zipfile
+
+    import numpy as np
+
+    try:
+        loaded = np.load(path, allow_pickle=False)
+        if isinstance(loaded, np.ndarray):
+            return {"features": loaded}
+        with loaded:
+            return {name: loaded[name] for name in loaded.files}
+    except FileNotFoundError:
+        raise DataError(f"{path}: no such file") from None
+    except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile) as error:
+        reason = "it is empty" if path.stat().st_size == 0 else str(error).split("\n")[0]
+        raise DataError(f"{path} is not a NumPy file of plain numbers, or damaged: {reason}") from None
+
+
+def _expand(argument: str) -> Iterator[Input]:
+    path = Path(argument).expanduser()
+    if path.is_dir():
+        yield from _search_folder(path)
+    elif path.suffix == ".scp" and path.is_file():
+        yield from _read_scp(path)
+    elif path.exists():
+        yield Input(path, PurePath(path.stem))
+    elif glob.has_magic(argument):
+        yield from _match_pattern(str(path))
+    else:
+        raise ConfigError(f"{argument}: no such file or folder")
+
+
+def _search_folder(folder: Path) -> list[Input]:
+    from vocoders.core.audio import AUDIO_SUFFIXES
+
+    files = []
+    for parent, folders, names in os.walk(folder):
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        files += [Path(parent) / name for name in sorted(names) if not name.startswith(".")]
+    for suffixes in (AUDIO_SUFFIXES, FEATURE_SUFFIXES):
+        found = [Input(p, p.relative_to(folder).with_suffix("")) for p in files if p.suffix.lower() in suffixes]
+        if found:
+            return found
+    hint = "; give the wav.scp in it" if (folder / "wav.scp").is_file() else ""
+    raise ConfigError(f"{folder} holds no audio ({', '.join(AUDIO_SUFFIXES)}) and no features{hint}")
+
+
+def _match_pattern(pattern: str) -> list[Input]:
+    from vocoders.core.audio import AUDIO_SUFFIXES
+
+    fixed = []
+    for part in Path(pattern).parts[:-1]:
+        if glob.has_magic(part):
+            break
+        fixed.append(part)
+    root = Path(*fixed)
+    matches = [Path(match) for match in sorted(glob.glob(pattern, recursive=True))]
+    files = [p for p in matches if p.is_file() and p.suffix.lower() in AUDIO_SUFFIXES + FEATURE_SUFFIXES]
+    if not files:
+        raise ConfigError(f"'{pattern}' matches no audio and no features" + (f", only {matches[0]}" if matches else ""))
+    return [Input(path, path.relative_to(root).with_suffix("")) for path in files]
+
+
+def _read_scp(path: Path) -> Iterator[Input]:
+    """Read lines `<id> <file>`; a relative file counts from the working directory, as in Kaldi, else from the list."""
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(f"{path} cannot be read as UTF-8 text: {error}") from None
+    seen = set()
+    for number, line in enumerate(lines, start=1):
+        if not line.strip():
+            continue
+        utt_id, *rest = line.split(maxsplit=1)
+        location = rest[0].strip() if rest else ""
+        if not location or location.endswith("|"):
+            raise DataError(
+                f"{path} line {number}: expected '<id> <file>', found '{line.strip()}' (commands are not run)"
+            )
+        if "/" in utt_id or utt_id.startswith(".") or utt_id in seen:
+            cause = "stands twice" if utt_id in seen else "must not hold a slash or begin with a dot"
+            raise DataError(f"{path} line {number}: id '{utt_id}' {cause}")
+        seen.add(utt_id)
+        file = Path(location)
+        beside = path.parent / file
+        yield Input(beside if not file.exists() and beside.exists() else file, PurePath(utt_id))
+    if not seen:
+        raise DataError(f"{path} lists nothing; expected lines '<id> <file>'")

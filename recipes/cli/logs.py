@@ -1,0 +1,39 @@
+"""Log lines of the command line: on standard error, so that standard output holds results alone."""
+
+import logging
+import sys
+from typing import TextIO
+
+__all__ = ["show_logs"]
+
+_PACKAGES = ("vocoders", "effects", "recipes", "demo")
+
+
+class _StandardError(logging.StreamHandler):
+    """Writes to what ``sys.stderr`` is at that moment: a progress bar puts itself in its place while it is shown."""
+
+    def __init__(self) -> None:
+        logging.Handler.__init__(self)
+
+    @property
+    def stream(self) -> TextIO:
+        return sys.stderr
+
+
+class _Formatter(logging.Formatter):
+    def format(self, record: logging.LogRecord) -> str:
+        text = super().format(record)
+        return text if record.levelno == logging.INFO else f"{record.levelname.lower()}: {text}"
+
+
+def show_logs(verbosity: int = 0) -> None:
+    """Show the log lines of our packages: warnings (-1), progress (0), every step with its time (1 and above)."""
+    handler = _StandardError()
+    pattern = "%(asctime)s %(name)s: %(message)s" if verbosity > 0 else "%(message)s"
+    handler.setFormatter(_Formatter(pattern))
+    level = logging.DEBUG if verbosity > 0 else logging.INFO if verbosity == 0 else logging.WARNING
+    for package in _PACKAGES:
+        logger = logging.getLogger(package)
+        logger.handlers = [handler]
+        logger.propagate = False
+        logger.setLevel(level)

@@ -1,0 +1,91 @@
+"""The entry point of the `ondes` command: global options, logging, and what errors look like.
+
+Exit codes: 0 done, 1 some inputs failed, 2 a command line, configuration, file or model that cannot be used,
+130 interrupted.
+"""
+
+import os
+import sys
+from collections.abc import Sequence
+from typing import Annotated
+
+import typer
+
+from recipes.cli import convert, decode, evaluate, features, info, models, pack, prepare, synth, train
+from recipes.cli.logs import show_logs
+from vocoders.core.errors import OndesError
+from vocoders.version import __version__
+
+__all__ = ["app", "main"]
+
+app = typer.Typer(
+    name="ondes",
+    help="Neural vocoders and audio effects: synthesise, inspect, train, evaluate.",
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+for _command in (synth, models, info, convert, prepare, features, train, decode, evaluate, pack):
+    _command.register(app)
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"ondes {__version__}")
+        raise typer.Exit
+
+
+@app.callback(invoke_without_command=True)
+def _ondes(
+    context: typer.Context,
+    verbose: Annotated[
+        int, typer.Option("--verbose", "-v", count=True, show_default=False, help="Say more: every step, and its time.")
+    ] = 0,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Say less: warnings and errors only.")] = False,
+    version: Annotated[
+        bool, typer.Option("--version", is_eager=True, callback=_show_version, help="Show the version and exit.")
+    ] = False,
+) -> None:
+    show_logs(-1 if quiet else verbose)
+    if context.invoked_subcommand is None:
+        typer.echo(context.get_help())
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line.
+
+    Args:
+        arguments: without the program's name; ``None`` takes those of the process.
+
+    Returns:
+        The exit code.
+    """
+    try:
+        code = app(arguments, prog_name="ondes", standalone_mode=False)
+        sys.stdout.flush()
+        return code if isinstance(code, int) else 0
+    except OndesError as error:
+        return _fail(str(error), 2)
+    except typer.TyperException as error:
+        return _fail(_usage_problem(error), error.exit_code)
+    except (KeyboardInterrupt, typer.Abort):
+        return 130
+    except BrokenPipeError:
+        # The reader of a pipe went away (`ondes models | head -1`); Python's own flush at exit must not complain.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+
+
+def _fail(message: str, code: int) -> int:
+    typer.echo(f"error: {message}", err=True)
+    return code
+
+
+def _usage_problem(error: typer.TyperException) -> str:
+    context = getattr(error, "ctx", None)
+    message = " ".join(error.format_message().split()).rstrip(".")
+    return f"{message}; see '{context.command_path} --help'" if context is not None else message
+
+
+if __name__ == "__main__":
+    sys.exit(main())

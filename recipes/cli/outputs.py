@@ -1,0 +1,70 @@
+"""Where `ondes synth` writes: decided and checked before anything is computed."""
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from recipes.cli.inputs import Input
+from vocoders.core.errors import ConfigError
+
+__all__ = ["plan_outputs"]
+
+
+def plan_outputs(inputs: Sequence[Input], output: Path, force: bool) -> list[Path]:
+    """Return the output file of each input.
+
+    Args:
+        inputs: what is synthesised.
+        output: a file (.wav, .flac, .ogg) for a single input, or a folder, which then holds ``<name>.wav`` for each
+            input, in the input's sub-folders.
+        force: allow existing files to be replaced; an input is never replaced.
+
+    Raises:
+        ConfigError: if two inputs would become one file, a file exists already, or cannot be written.
+    """
+    outputs = _name_outputs(inputs, output)
+    _check_collisions(inputs, outputs)
+    sources = {item.path.resolve() for item in inputs}
+    if own := [path for path in outputs if path.resolve() in sources]:
+        raise ConfigError(f"{own[0]} is an input and would be overwritten; choose another output")
+    existing = [path for path in outputs if path.exists()]
+    if folders := [path for path in existing if path.is_dir()]:
+        raise ConfigError(f"{folders[0]} is a folder; a file of that name is to be written")
+    if existing and not force:
+        more = f" (and {len(existing) - 1} more)" if len(existing) > 1 else ""
+        raise ConfigError(f"{existing[0]} exists already{more}; pass --force to replace, or choose another output")
+    for folder in {path.parent for path in outputs}:
+        _check_folder(folder)
+    return outputs
+
+
+def _name_outputs(inputs: Sequence[Input], output: Path) -> list[Path]:
+    from vocoders.core.audio import AUDIO_SUFFIXES, WRITABLE_SUFFIXES
+
+    suffix = output.suffix.lower()
+    if output.is_dir() or suffix not in AUDIO_SUFFIXES:
+        return [output / f"{item.name}.wav" for item in inputs]
+    if suffix not in WRITABLE_SUFFIXES:
+        raise ConfigError(f"{output}: cannot write '{suffix}'; expected {', '.join(WRITABLE_SUFFIXES)} or a folder")
+    if len(inputs) > 1:
+        raise ConfigError(f"{output} is one file, but there are {len(inputs)} inputs; give a folder")
+    return [output]
+
+
+def _check_collisions(inputs: Sequence[Input], outputs: Sequence[Path]) -> None:
+    taken: dict[Path, Path] = {}
+    for item, path in zip(inputs, outputs, strict=True):
+        other = taken.setdefault(path, item.path)
+        if other != item.path:
+            raise ConfigError(
+                f"{other} and {item.path} would both become {path}; "
+                "give the folder above them (sub-folders are kept), or one of them at a time"
+            )
+
+
+def _check_folder(folder: Path) -> None:
+    standing = next(parent for parent in [folder, *folder.parents] if parent.exists())
+    if not standing.is_dir():
+        raise ConfigError(f"{standing} is a file; expected a folder to write to")
+    if not os.access(standing, os.W_OK | os.X_OK):
+        raise ConfigError(f"no permission to write to {standing}")

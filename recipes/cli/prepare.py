@@ -1,0 +1,148 @@
+"""`ondes prepare`: from a corpus to Kaldi data directories."""
+
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from recipes.data.kaldi import Utterance
+
+__all__ = ["register"]
+
+
+class _SplitBy(StrEnum):
+    utterance = "utterance"
+    speaker = "speaker"
+
+
+class _Microphone(StrEnum):
+    mic1 = "mic1"
+    mic2 = "mic2"
+
+
+_Source = Annotated[Path, typer.Argument(metavar="SRC", help="Folder of the corpus.", show_default=False)]
+_DataDir = Annotated[
+    Path,
+    typer.Argument(metavar="DATA_DIR", help="Data directory to write; skipped.tsv in it lists unusable files."),
+]
+_Nj = Annotated[int, typer.Option("--nj", min=1, help="Number of processes.")]
+_Decode = Annotated[
+    bool, typer.Option("--decode/--no-decode", help="Decode every file, which finds truncated, silent and NaN ones.")
+]
+_MinDuration = Annotated[float, typer.Option("--min-duration", min=0.0, help="Shortest utterance in seconds.")]
+_Dev = Annotated[int, typer.Option("--dev", min=0, help="Size of DATA_DIR/dev; the rest goes to DATA_DIR/train.")]
+_Test = Annotated[int, typer.Option("--test", min=0, help="Size of DATA_DIR/test.")]
+_By = Annotated[_SplitBy, typer.Option("--split-by", help="What --dev and --test count.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command group to ``app``."""
+    group = typer.Typer(no_args_is_help=True, help="Turn a corpus into Kaldi data directories.")
+    group.command("libritts")(_libritts)
+    group.command("ljspeech")(_ljspeech)
+    group.command("vctk")(_vctk)
+    group.command("folder")(_folder)
+    app.add_typer(group, name="prepare")
+
+
+def _libritts(
+    source: _Source,
+    data_dir: _DataDir,
+    subsets: Annotated[
+        list[str] | None,
+        typer.Option("--subsets", help="Subsets such as train-clean-100, separated by commas; all by default."),
+    ] = None,
+    nj: _Nj = 1,
+    decode: _Decode = True,
+    min_duration: _MinDuration = 0.1,
+    dev: _Dev = 0,
+    test: _Test = 0,
+    split_by: _By = _SplitBy.utterance,
+) -> None:
+    """LibriTTS, LibriTTS-R or any corpus in their layout (subset/speaker/chapter/*.wav|flac)."""
+    from recipes.data.corpora import find_libritts
+
+    names = [name for value in subsets or [] for name in value.replace(",", " ").split()]
+    _run(find_libritts(source, names), data_dir, nj, decode, min_duration, dev, test, split_by)
+
+
+def _ljspeech(
+    source: _Source,
+    data_dir: _DataDir,
+    nj: _Nj = 1,
+    decode: _Decode = True,
+    min_duration: _MinDuration = 0.1,
+    dev: _Dev = 0,
+    test: _Test = 0,
+) -> None:
+    """LJSpeech (metadata.csv and wavs/)."""
+    from recipes.data.corpora import find_ljspeech
+
+    _run(find_ljspeech(source), data_dir, nj, decode, min_duration, dev, test, _SplitBy.utterance)
+
+
+def _vctk(
+    source: _Source,
+    data_dir: _DataDir,
+    microphone: Annotated[_Microphone, typer.Option("--mic", help="Which recording to take.")] = _Microphone.mic1,
+    nj: _Nj = 1,
+    decode: _Decode = True,
+    min_duration: _MinDuration = 0.1,
+    dev: _Dev = 0,
+    test: _Test = 0,
+    split_by: _By = _SplitBy.speaker,
+) -> None:
+    """VCTK 0.92 (wav48_silence_trimmed) or 0.80 (wav48)."""
+    from recipes.data.corpora import find_vctk
+
+    _run(find_vctk(source, microphone.value), data_dir, nj, decode, min_duration, dev, test, split_by)
+
+
+def _folder(
+    source: _Source,
+    data_dir: _DataDir,
+    speaker: Annotated[
+        str | None, typer.Option("--speaker", help="Speaker of all files; by default the first sub-folder.")
+    ] = None,
+    nj: _Nj = 1,
+    decode: _Decode = True,
+    min_duration: _MinDuration = 0.1,
+    dev: _Dev = 0,
+    test: _Test = 0,
+    split_by: _By = _SplitBy.utterance,
+) -> None:
+    """Own data: any folder of audio files, searched recursively."""
+    from recipes.data.corpora import find_folder
+
+    _run(find_folder(source, speaker), data_dir, nj, decode, min_duration, dev, test, split_by)
+
+
+def _run(
+    utterances: "list[Utterance]",
+    data_dir: Path,
+    nj: int,
+    decode: bool,
+    min_duration: float,
+    dev: int,
+    test: int,
+    split_by: _SplitBy,
+) -> None:
+    from recipes.data.preparation import prepare
+
+    found = prepare(
+        utterances,
+        data_dir,
+        nj=nj,
+        decode=decode,
+        min_duration=min_duration,
+        dev=dev,
+        test=test,
+        split_by=split_by.value,
+    )
+    for directory in found.directories.values():
+        hours = directory.duration / 3600
+        typer.echo(f"{directory.path}: {len(directory)} utterances, {len(directory.speakers)} speakers, {hours:.3f} h")
+    if found.skipped:
+        typer.echo(f"{len(found.skipped)} files skipped; see {data_dir / 'skipped.tsv'}")

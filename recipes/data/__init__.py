@@ -1,0 +1,1 @@
+"""Data: Kaldi directories, corpus preparation, feature cache, data sets and samplers."""

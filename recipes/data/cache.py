@@ -1,0 +1,94 @@
+"""F0 contours on disk: one ``.npy`` file for each utterance under ``f0/``, all made by one front end.
+
+The file ``f0/FINGERPRINT`` names that front end. A cache of another front end is an error, never silently mixed.
+"""
+
+import shutil
+from collections.abc import Iterable
+from pathlib import Path
+
+import numpy as np
+from vocoders.frontends.f0 import F0Config
+
+from recipes.data.text_files import write_texts
+from vocoders.core.atomic import atomic_file
+from vocoders.core.errors import DataError
+
+__all__ = ["F0Cache", "f0_fingerprint"]
+
+
+def f0_fingerprint(config: F0Config, sample_rate: int, hop_length: int) -> str:
+    """Return the line that identifies cached F0: tracker, rate and frame distance."""
+    return f"{config.fingerprint} at {sample_rate} Hz hop={hop_length}"
+
+
+class F0Cache:
+    """Cached F0 of one front end.
+
+    Args:
+        feature_dir: folder of the cache; the contours lie in its folder ``f0``.
+        fingerprint: front end, as :func:`f0_fingerprint` says it.
+        create: start the cache if there is none.
+        replace: throw away a cache of another front end instead of refusing it.
+
+    Raises:
+        DataError: if there is no cache (without ``create``) or it belongs to another front end; both lines are printed.
+    """
+
+    def __init__(self, feature_dir: str | Path, fingerprint: str, create: bool = False, replace: bool = False) -> None:
+        self.folder = Path(feature_dir) / "f0"
+        self.fingerprint = fingerprint
+        marker = self.folder / "FINGERPRINT"
+        try:
+            found = marker.read_text(encoding="utf-8").strip()
+        except FileNotFoundError:
+            found = ""
+        if found == fingerprint:
+            return
+        if found and not replace:
+            raise DataError(
+                f"{self.folder} was made with [{found}]; expected [{fingerprint}]; run 'ondes features --force' or "
+                "choose another folder"
+            )
+        if not (create or replace):
+            raise DataError(f"{self.folder}: no F0 cache; run 'ondes features' first")
+        # The marker goes first and comes last: a cache without one is unfinished and counts as empty.
+        try:
+            marker.unlink(missing_ok=True)
+            if self.folder.exists():
+                shutil.rmtree(self.folder)
+        except OSError as error:
+            raise DataError(f"{self.folder}: cannot be cleared: {error.strerror or error}; remove it by hand") from None
+        write_texts(self.folder, {marker.name: fingerprint + "\n"})
+
+    def path(self, utt_id: str) -> Path:
+        """Return the file of an utterance."""
+        return self.folder / f"{utt_id}.npy"
+
+    def get(self, utt_id: str, mmap: bool = False) -> np.ndarray:
+        """Return the F0 of an utterance, (F,) float32 in Hz, 0 = unvoiced.
+
+        Raises:
+            DataError: if it is not there or damaged.
+        """
+        try:
+            f0 = np.load(self.path(utt_id), mmap_mode="r" if mmap else None, allow_pickle=False)
+        except FileNotFoundError:
+            raise DataError(f"{self.path(utt_id)}: no F0 for '{utt_id}'; run 'ondes features' on its data") from None
+        except (OSError, ValueError, EOFError) as error:
+            raise DataError(
+                f"{self.path(utt_id)}: damaged ({error}); remove it and run 'ondes features' again"
+            ) from None
+        if f0.ndim != 1 or f0.dtype != np.float32:
+            raise DataError(f"{self.path(utt_id)}: {f0.dtype} of shape {f0.shape}; expected float32 (frames,)")
+        return f0
+
+    def put(self, utt_id: str, f0: np.ndarray) -> None:
+        """Store the F0 of an utterance atomically."""
+        with atomic_file(self.path(utt_id), durable=True) as temporary, temporary.open("wb") as file:
+            np.save(file, f0.astype(np.float32), allow_pickle=False)
+
+    def missing(self, utt_ids: Iterable[str]) -> list[str]:
+        """Return the ids that are not in the cache, in order."""
+        present = {path.stem for path in self.folder.glob("*.npy")}
+        return [utt_id for utt_id in utt_ids if utt_id not in present]

@@ -1,0 +1,56 @@
+"""The ``data`` section of a training configuration."""
+
+from typing import Literal
+
+from pydantic import Field, model_validator
+
+from vocoders.core.config import Config
+
+__all__ = ["DataConfig"]
+
+
+class DataConfig(Config):
+    """Where training data lies and how batches are made of it.
+
+    Attributes:
+        train: Kaldi data directory of the training set.
+        valid: Kaldi data directory of the validation set.
+        feature_dir: folder of the F0 cache and ``statistics.json``; needed by models with F0.
+        features: ``computed`` mels of the audio, or ``predicted`` ones: ``feats.scp`` in the data directory names a
+            ``.npy`` file (n_mels, frames) for each utterance (fine-tuning on the output of an acoustic model).
+        segment_length: training segment in samples, a multiple of the hop length.
+        batch_size: segments in a batch, for each process.
+        shorter: what to do with utterances shorter than a segment: ``pad`` them with zeros or ``drop`` them.
+        resample: convert audio of another rate and average channels; otherwise both are errors.
+        in_memory: read the whole corpus once and keep it as int16.
+        num_workers: loader processes.
+        weighting: ``utterance``: each once in an epoch; ``duration``: as often as it holds segments.
+        balance_speakers: draw the speaker uniformly, then one of its utterances.
+        peak: scale each utterance to this peak (BigVGAN's convention is 0.95).
+        gain_db: lowest and highest gain of a random level change in dB.
+        seed: with the step it determines every batch.
+    """
+
+    train: str | None = None
+    valid: str | None = None
+    feature_dir: str | None = None
+    features: Literal["computed", "predicted"] = "computed"
+    segment_length: int = Field(7680, gt=0)
+    batch_size: int = Field(16, gt=0)
+    shorter: Literal["pad", "drop"] = "pad"
+    resample: bool = False
+    in_memory: bool = False
+    num_workers: int = Field(2, ge=0)
+    weighting: Literal["utterance", "duration"] = "utterance"
+    balance_speakers: bool = False
+    peak: float | None = Field(None, gt=0, le=1)
+    gain_db: tuple[float, float] | None = None
+    seed: int = Field(0, ge=0)
+
+    @model_validator(mode="after")
+    def _check(self) -> "DataConfig":
+        if self.gain_db is not None and self.gain_db[0] > self.gain_db[1]:
+            raise ValueError(f"gain_db {list(self.gain_db)}; expected the lower gain first")
+        if self.features == "predicted" and (self.peak is not None or self.gain_db is not None):
+            raise ValueError("peak and gain_db change the audio under its predicted features; leave both out")
+        return self

@@ -1,0 +1,200 @@
+"""Training segments and whole utterances with their features.
+
+Items hold ``audio`` (1, T) in [-1, 1], ``features`` (n_mels, F), ``f0`` (1, F) in Hz (models with F0 only), ``utt_id``
+and ``speaker``, with T == F * hop_length exactly. Features are raw log-mels; a model that wants them normalised does
+that itself with the training statistics.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import Dataset
+
+from recipes.data.augmentation import draw_gain
+from recipes.data.reading import AudioReader
+from vocoders.core.errors import ConfigError, DataError
+from vocoders.frontends.mel import LogMel, MelConfig
+
+__all__ = ["ArraySource", "SegmentDataset", "UtteranceDataset", "collate"]
+
+Item = dict[str, Any]
+
+
+class ArraySource(Protocol):
+    """Where frame-rate arrays of an utterance come from: the F0 cache, or predicted features."""
+
+    def get(self, utt_id: str, mmap: bool = False) -> np.ndarray:
+        """Return the array; frames are the last axis."""
+        ...
+
+
+class _FeatureDataset(Dataset[Item]):
+    """What both data sets share: reading audio, computing features of a part of an utterance, checking lengths."""
+
+    def __init__(
+        self, reader: AudioReader, mel: MelConfig, f0: ArraySource | None = None, predicted: ArraySource | None = None
+    ) -> None:
+        if reader.sample_rate != mel.sample_rate:
+            raise ConfigError(f"audio is read at {reader.sample_rate} Hz; expected the mel's {mel.sample_rate} Hz")
+        self.reader, self.mel, self.hop_length = reader, mel, mel.hop_length
+        self._log_mel = LogMel(mel)
+        self._f0, self._predicted = f0, predicted
+        # A frame sees at most half a window and one hop beyond its own hop.
+        self._context = math.ceil(mel.n_fft / 2 / mel.hop_length) + 1
+
+    def __len__(self) -> int:
+        """Return the number of utterances."""
+        return len(self.reader.utterances)
+
+    def num_frames(self, index: int) -> int:
+        """Return the number of whole frames of an utterance."""
+        frames = self.reader.num_samples(index) // self.hop_length
+        if self._predicted is None:
+            return frames
+        # Acoustic models often give one frame more or less than the recording has.
+        return min(frames, self._predicted.get(self.reader.utterances[index].utt_id, mmap=True).shape[-1])
+
+    def part(self, index: int, start: int, frames: int, generator: np.random.Generator | None = None) -> Item:
+        """Return ``frames`` frames of an utterance from frame ``start`` on, as an item.
+
+        The features equal those of the whole utterance (cut to whole frames, padded with zeros up to ``frames``).
+        """
+        utterance = self.reader.utterances[index]
+        total = self.num_frames(index)
+        length = max(total, frames)
+        before, after = min(start, self._context), min(length - start - frames, self._context)
+        if self._predicted is not None:
+            before = after = 0
+        first, count = start - before, before + frames + after
+        audio = self._samples(index, first, min(count, total - first), count)
+        if generator is not None:
+            audio = self._augment(audio, generator)
+        item: Item = {"audio": audio[None, before * self.hop_length : (before + frames) * self.hop_length].clone()}
+        if self._predicted is None:
+            with torch.no_grad():
+                item["features"] = self._log_mel(audio[None])[0, :, before : before + frames].clone()
+        else:
+            item["features"] = self._predicted_part(utterance.utt_id, start, frames)
+        if self._f0 is not None:
+            item["f0"] = self._f0_part(index, start, frames)[None]
+        return item | {"utt_id": utterance.utt_id, "speaker": utterance.speaker}
+
+    def _samples(self, index: int, first: int, available: int, count: int) -> Tensor:
+        """Return ``count`` frames of samples from frame ``first`` on, of which ``available`` exist."""
+        samples = self.reader.read(index, first * self.hop_length, available * self.hop_length)
+        if len(samples) != available * self.hop_length:
+            raise DataError(
+                f"{self.reader.utterances[index].path}: gave {len(samples)} samples, expected "
+                f"{available * self.hop_length}; the file is truncated or has changed, prepare the corpus again"
+            )
+        audio = torch.zeros(count * self.hop_length)
+        audio[: len(samples)] = torch.from_numpy(samples)
+        return audio
+
+    def _augment(self, audio: Tensor, generator: np.random.Generator) -> Tensor:
+        return audio
+
+    def _f0_part(self, index: int, start: int, frames: int) -> Tensor:
+        assert self._f0 is not None
+        utterance = self.reader.utterances[index]
+        f0 = self._f0.get(utterance.utt_id, mmap=True)
+        expected = self.reader.num_samples(index) // self.hop_length
+        if len(f0) != expected:
+            raise DataError(
+                f"'{utterance.utt_id}': {len(f0)} frames of cached F0, expected {expected}; the audio has changed, "
+                "run 'ondes features' again"
+            )
+        part = torch.zeros(frames)
+        found = np.array(f0[start : start + frames])
+        part[: len(found)] = torch.from_numpy(found)
+        return part
+
+    def _predicted_part(self, utt_id: str, start: int, frames: int) -> Tensor:
+        assert self._predicted is not None
+        features = self._predicted.get(utt_id, mmap=True)
+        if features.ndim != 2 or features.shape[0] != self.mel.n_mels or features.shape[1] < start + frames:
+            raise DataError(
+                f"'{utt_id}': predicted features of shape {features.shape}; expected ({self.mel.n_mels}, at least "
+                f"{start + frames}) as (bands, frames)"
+            )
+        return torch.from_numpy(np.array(features[:, start : start + frames], dtype=np.float32))
+
+
+class SegmentDataset(_FeatureDataset):
+    """Random segments for training; each item is a pure function of (seed, draw, index).
+
+    Args:
+        reader: the audio.
+        mel: front end.
+        segment_length: samples, a multiple of the hop length.
+        f0: F0 cache, for models with F0.
+        predicted: features that replace the mels of the audio.
+        gain_db: range of a random gain in dB.
+        seed: seed of the crops.
+
+    Raises:
+        ConfigError: if the segment is not a whole number of frames.
+    """
+
+    def __init__(
+        self,
+        reader: AudioReader,
+        mel: MelConfig,
+        segment_length: int,
+        *,
+        f0: ArraySource | None = None,
+        predicted: ArraySource | None = None,
+        gain_db: tuple[float, float] | None = None,
+        seed: int = 0,
+    ) -> None:
+        super().__init__(reader, mel, f0, predicted)
+        if segment_length < 1 or segment_length % mel.hop_length:
+            raise ConfigError(
+                f"segment_length {segment_length}; expected a multiple of the hop length {mel.hop_length}"
+            )
+        self.segment_frames = segment_length // mel.hop_length
+        self._gain_db, self._seed = gain_db, seed
+
+    def __getitem__(self, key: int | tuple[int, int]) -> Item:
+        """Return a segment of an utterance; the key is its index or (index, draw), as the sampler gives it."""
+        index, draw = key if isinstance(key, tuple) else (key, 0)
+        generator = np.random.default_rng([self._seed, draw, index])
+        last = max(self.num_frames(index) - self.segment_frames, 0)
+        start = int(generator.integers(0, last, endpoint=True))
+        item = self.part(index, start, self.segment_frames, generator)
+        # For random numbers that the model draws for this item alone, whatever batch or process it lands in.
+        return item | {"seed": torch.tensor(int(generator.integers(2**62)))}
+
+    def _augment(self, audio: Tensor, generator: np.random.Generator) -> Tensor:
+        if self._gain_db is None:
+            return audio
+        return audio * float(draw_gain(generator, self._gain_db, float(audio.abs().max())))
+
+
+class UtteranceDataset(_FeatureDataset):
+    """Whole utterances for validation and decoding, cut to whole frames."""
+
+    def __getitem__(self, index: int) -> Item:
+        """Return the utterance ``index``.
+
+        Raises:
+            DataError: if it is shorter than one frame.
+        """
+        if not 0 <= index < len(self):
+            raise IndexError(index)
+        frames = self.num_frames(index)
+        if frames == 0:
+            raise DataError(f"{self.reader.utterances[index].path}: shorter than one hop of {self.hop_length} samples")
+        return self.part(index, 0, frames)
+
+
+def collate(items: Sequence[Mapping[str, Any]]) -> Item:
+    """Stack the tensors of equally long items and list their strings: audio (B, 1, T), features (B, n_mels, F) ..."""
+    return {
+        key: torch.stack([item[key] for item in items]) if isinstance(value, Tensor) else [item[key] for item in items]
+        for key, value in items[0].items()
+    }

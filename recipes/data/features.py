@@ -1,0 +1,187 @@
+"""The feature stage: F0 into the cache, mel statistics into ``statistics.json``.
+
+Mels themselves are never stored: the data set computes them on the fly. Both results are resumable: what is already
+right is not computed again.
+"""
+
+import hashlib
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache, partial
+from pathlib import Path
+
+import numpy as np
+import torch
+from vocoders.frontends.f0 import F0Config, extract_f0
+
+from recipes.data.cache import F0Cache, f0_fingerprint
+from recipes.data.kaldi import KaldiDirectory, Utterance
+from recipes.data.parallel import map_parallel
+from recipes.data.reading import peak_gain, read_utterance
+from recipes.data.statistics import FeatureStatistics, RunningStatistics
+from vocoders.core.errors import DataError
+from vocoders.frontends.mel import LogMel, MelConfig
+
+__all__ = ["STATISTICS_FILE", "extract_features"]
+
+logger = logging.getLogger(__name__)
+
+STATISTICS_FILE = "statistics.json"
+
+
+@dataclass(frozen=True)
+class _Job:
+    """What a worker does with each utterance."""
+
+    mel: MelConfig
+    f0: F0Config | None
+    cache: F0Cache | None
+    statistics: bool
+    resample: bool
+    peak: float | None
+
+
+@dataclass(frozen=True)
+class _Outcome:
+    computed_f0: bool
+    running: RunningStatistics
+
+
+def extract_features(
+    data_dir: str | Path | KaldiDirectory,
+    feature_dir: str | Path,
+    mel_config: MelConfig,
+    f0_config: F0Config | None = None,
+    nj: int = 1,
+    *,
+    statistics: bool = True,
+    resample: bool = False,
+    peak: float | None = None,
+    force: bool = False,
+) -> FeatureStatistics | None:
+    """Fill the F0 cache and compute the feature statistics of a data directory.
+
+    Args:
+        data_dir: Kaldi data directory.
+        feature_dir: where ``f0/`` and ``statistics.json`` go; several data directories may share it.
+        mel_config: front end of the statistics, and the frame grid of F0.
+        f0_config: pitch tracker; ``None`` extracts no F0.
+        nj: number of processes.
+        statistics: compute statistics; False for development and test sets.
+        resample: convert audio of another rate and average channels.
+        peak: scale each utterance to this peak before the statistics, as the training data will be.
+        force: replace results of another front end or of another data set instead of refusing.
+
+    Returns:
+        The statistics, or ``None`` without ``statistics``.
+
+    Raises:
+        DataError: for an unreadable file, or results of another front end in ``feature_dir`` (both lines are printed).
+    """
+    directory = data_dir if isinstance(data_dir, KaldiDirectory) else KaldiDirectory.read(data_dir)
+    path = Path(feature_dir) / STATISTICS_FILE
+    source = _digest(directory.utterances)
+    known = _known_statistics(path, mel_config.fingerprint, peak, source, force) if statistics else None
+    if known is not None and _newest(directory.utterances) > path.stat().st_mtime:
+        known = None
+    cache = None
+    if f0_config is not None:
+        fingerprint = f0_fingerprint(f0_config, mel_config.sample_rate, mel_config.hop_length)
+        cache = F0Cache(feature_dir, fingerprint, create=True, replace=force)
+    count = statistics and known is None
+    todo = directory.utterances if count else [u for u in directory if cache is not None and not _cached(u, cache)]
+    job = _Job(mel_config, f0_config, cache, count, resample, peak)
+    total, computed = RunningStatistics(), 0
+    if todo:
+        for outcome in map_parallel(partial(_process, job), todo, nj, "extracting features"):
+            total = total.merge(outcome.running)
+            computed += outcome.computed_f0
+    if cache is not None:
+        logger.info("%s: F0 of %d utterances computed, %d kept", cache.folder, computed, len(directory) - computed)
+    if not count:
+        return known
+    if total.count == 0:
+        raise DataError(f"{directory.path}: every utterance is shorter than one hop of {mel_config.hop_length} samples")
+    result = FeatureStatistics.from_running(total, mel_config.fingerprint, peak, source)
+    result.save(path)
+    logger.info("%s: mean and deviation of %d frames", path, total.count)
+    return result
+
+
+def _process(job: _Job, utterance: Utterance) -> _Outcome:
+    """Do one utterance; runs in a worker process."""
+    hop_length, sample_rate = job.mel.hop_length, job.mel.sample_rate
+    samples = read_utterance(utterance, sample_rate, job.resample)
+    num_frames = len(samples) // hop_length
+    if num_frames == 0:
+        logger.warning("%s: %d samples are less than one hop; left out", utterance.path, len(samples))
+        return _Outcome(False, RunningStatistics())
+    compute_f0 = job.f0 is not None and job.cache is not None and not _cached(utterance, job.cache, num_frames)
+    if compute_f0:
+        job.cache.put(utterance.utt_id, extract_f0(samples, sample_rate, hop_length, job.f0, num_frames=num_frames))
+    running = RunningStatistics()
+    if job.statistics:
+        if job.peak is not None:
+            samples = samples * peak_gain(samples, job.peak)
+        running = _utterance_statistics(samples[: num_frames * hop_length], job.mel)
+    return _Outcome(compute_f0, running)
+
+
+def _utterance_statistics(samples: np.ndarray, mel: MelConfig) -> RunningStatistics:
+    with torch.inference_mode():
+        linear = _log_mel(mel).linear(torch.from_numpy(samples)[None])[0].clamp(min=mel.floor)
+        features = linear.log() if mel.log == "ln" else linear.log10()
+        # Frame energy of the PeriodWave prior: square root of the sum of the linear mel amplitudes.
+        energy = linear.double().sum(0).sqrt()
+    return RunningStatistics.of(features.numpy(), energy.numpy())
+
+
+@lru_cache(maxsize=2)
+def _log_mel(config: MelConfig) -> LogMel:
+    return LogMel(config)
+
+
+def _cached(utterance: Utterance, cache: F0Cache, num_frames: int | None = None) -> bool:
+    """Tell whether the cache holds a whole contour that is not older than the audio."""
+    path = cache.path(utterance.utt_id)
+    try:
+        if path.stat().st_mtime < utterance.path.stat().st_mtime:
+            return False
+        found = len(cache.get(utterance.utt_id, mmap=True))
+    except (OSError, DataError):
+        return False
+    return num_frames is None or found == num_frames
+
+
+def _newest(utterances: Sequence[Utterance]) -> float:
+    """Return when the audio last changed."""
+    return max((path.stat().st_mtime for path in {u.path for u in utterances} if path.exists()), default=0.0)
+
+
+def _known_statistics(
+    path: Path, fingerprint: str, peak: float | None, source: str, force: bool
+) -> FeatureStatistics | None:
+    """Return the statistics that ``path`` holds already, ``None`` if they must be computed."""
+    if not path.exists():
+        return None
+    try:
+        found = FeatureStatistics.load(path, fingerprint)
+        if found.peak != peak:
+            raise DataError(
+                f"{path} was made with peak [{found.peak}]; expected [{peak}]; run 'ondes features --force'"
+            )
+        if found.source != source:
+            raise DataError(
+                f"{path} belongs to other utterances; use --no-statistics for development sets, --force to replace it"
+            )
+    except DataError:
+        if force:
+            return None
+        raise
+    return found
+
+
+def _digest(utterances: Sequence[Utterance]) -> str:
+    lines = "".join(f"{u.utt_id} {u.start:.6f} {u.duration:.6f}\n" for u in utterances)
+    return hashlib.sha256(lines.encode()).hexdigest()[:16]

@@ -1,0 +1,61 @@
+"""The same function over many files, in several processes, in order, with progress."""
+
+import multiprocessing
+import os
+import signal
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from typing import TypeVar
+
+from recipes.progress import track
+from vocoders.core.errors import ConfigError, DataError
+
+__all__ = ["map_parallel"]
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+
+def map_parallel(
+    function: Callable[[Item], Result], items: Sequence[Item], nj: int, description: str
+) -> Iterator[Result]:
+    """Yield ``function(item)`` for each item, in the order of ``items``.
+
+    Args:
+        function: a picklable function of one picklable argument.
+        items: the arguments.
+        nj: number of processes; 1 runs in this process.
+        description: what the progress bar says.
+
+    Raises:
+        ConfigError: if ``nj`` is below 1.
+        DataError: if a worker process dies; errors of ``function`` itself come through unchanged.
+    """
+    if nj < 1:
+        raise ConfigError(f"nj is {nj}; expected at least one process")
+    if nj == 1 or len(items) < 2:
+        yield from track(map(function, items), description, len(items))
+        return
+    # A fork after torch has started its threads can hang; spawned workers start clean.
+    executor = ProcessPoolExecutor(
+        min(nj, len(items)), mp_context=multiprocessing.get_context("spawn"), initializer=_start_worker
+    )
+    chunk = max(1, min(16, len(items) // (4 * nj)))
+    try:
+        yield from track(executor.map(function, items, chunksize=chunk), description, len(items))
+    except BrokenProcessPool:
+        raise DataError(
+            f"{description}: a worker process died; see its message, or use a smaller --nj if memory is short"
+        ) from None
+    finally:
+        executor.shutdown(wait=True, cancel_futures=True)
+
+
+def _start_worker() -> None:
+    # Ctrl-C belongs to the parent, which then lets its workers finish their current file.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    os.environ["OMP_NUM_THREADS"] = "1"
+    if "torch" in sys.modules:
+        sys.modules["torch"].set_num_threads(1)

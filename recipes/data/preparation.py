@@ -1,0 +1,138 @@
+"""From the files of a corpus to a Kaldi data directory: check every file, leave bad ones out and list them."""
+
+import hashlib
+import logging
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import Literal
+
+from recipes.data.checking import AudioCheck, check_audio
+from recipes.data.kaldi import KaldiDirectory, Utterance, speakers_of
+from recipes.data.parallel import map_parallel
+from recipes.data.text_files import write_texts
+from vocoders.core.errors import ConfigError, DataError
+
+__all__ = ["Preparation", "prepare", "split"]
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Preparation:
+    """What came of preparing a corpus.
+
+    Attributes:
+        directories: the data directories written, by name (``""`` if the corpus was not split).
+        skipped: (path, reason) of every file left out; also in ``skipped.tsv``.
+    """
+
+    directories: dict[str, KaldiDirectory]
+    skipped: tuple[tuple[str, str], ...]
+
+
+def prepare(
+    utterances: Sequence[Utterance],
+    data_dir: str | Path,
+    *,
+    nj: int = 1,
+    decode: bool = True,
+    min_duration: float = 0.1,
+    dev: int = 0,
+    test: int = 0,
+    split_by: Literal["utterance", "speaker"] = "utterance",
+) -> Preparation:
+    """Check the utterances that a corpus layout found and write the data directory.
+
+    Args:
+        utterances: whole files; their durations are filled in here.
+        data_dir: where to write. With ``dev`` or ``test`` it gets the folders ``train``, ``dev`` and ``test``,
+            else it is the data directory itself. ``skipped.tsv`` lists what was left out and why.
+        nj: number of processes.
+        decode: decode each file as a check; otherwise only headers are read.
+        min_duration: shortest utterance in seconds.
+        dev: number of utterances (or speakers) for ``dev``.
+        test: the same for ``test``.
+        split_by: what ``dev`` and ``test`` count.
+
+    Raises:
+        DataError: if no utterance is left.
+    """
+    data_dir = Path(data_dir)
+    check = partial(_check, decode=decode, min_duration=min_duration)
+    kept: list[Utterance] = []
+    skipped: list[tuple[str, str]] = []
+    formats: Counter[str] = Counter()
+    seen: set[str] = set()
+    for utterance, found in zip(utterances, map_parallel(check, utterances, nj, "checking audio"), strict=True):
+        problem = found.problem or (f"second file with the id {utterance.utt_id}" if utterance.utt_id in seen else "")
+        if problem:
+            skipped.append((str(utterance.path), problem))
+            continue
+        seen.add(utterance.utt_id)
+        kept.append(replace(utterance, duration=found.duration))
+        formats[f"{found.sample_rate} Hz, {found.channels} channel{'s' if found.channels > 1 else ''}"] += 1
+    report = "path\treason\n" + "".join(f"{_printable(path)}\t{reason}\n" for path, reason in sorted(skipped))
+    write_texts(data_dir, {"skipped.tsv": report})
+    if not kept:
+        report_path = data_dir / "skipped.tsv"
+        raise DataError(
+            f"{data_dir}: none of {len(utterances)} files can be used: {_summary(skipped)}; {report_path} lists them"
+        )
+    parts = split(kept, dev, test, split_by) if dev or test else {"": kept}
+    directories = {name: KaldiDirectory.write(data_dir / name, part) for name, part in parts.items()}
+    for directory in directories.values():
+        logger.info(
+            "%s: %d utterances of %d speakers, %.2f h",
+            directory.path, len(directory), len(directory.speakers), directory.duration / 3600,
+        )  # fmt: skip
+    logger.info("formats: %s", "; ".join(f"{name} ({count} files)" for name, count in formats.most_common()))
+    if skipped:
+        logger.warning("skipped %d files (%s); see %s", len(skipped), _summary(skipped), data_dir / "skipped.tsv")
+    return Preparation(directories, tuple(sorted(skipped)))
+
+
+def split(
+    utterances: Sequence[Utterance], dev: int, test: int, by: Literal["utterance", "speaker"] = "utterance"
+) -> dict[str, list[Utterance]]:
+    """Divide utterances into disjoint ``train``, ``dev`` and ``test`` lists; empty lists are left out.
+
+    The choice depends on the ids alone (a hash orders them), so files that are added to a corpus later do not
+    reshuffle the rest.
+
+    Raises:
+        ConfigError: if a count is negative or nothing is left for ``train``.
+    """
+    key: Callable[[Utterance], str] = (lambda u: u.speaker) if by == "speaker" else (lambda u: u.utt_id)
+    groups = speakers_of(utterances).keys() if by == "speaker" else [u.utt_id for u in utterances]
+    if min(dev, test) < 0 or dev + test >= len(groups):
+        raise ConfigError(
+            f"dev {dev} and test {test} of {len(groups)} {by}s; expected counts from 0 on that leave some for train"
+        )
+    ordered = sorted(groups, key=lambda name: hashlib.sha256(name.encode()).digest())
+    part_of = {name: "dev" if i < dev else "test" if i < dev + test else "train" for i, name in enumerate(ordered)}
+    parts: dict[str, list[Utterance]] = {"train": [], "dev": [], "test": []}
+    for utterance in utterances:
+        parts[part_of[key(utterance)]].append(utterance)
+    return {name: part for name, part in parts.items() if part}
+
+
+def _check(utterance: Utterance, decode: bool, min_duration: float) -> AudioCheck:
+    path = str(utterance.path)
+    if path != _printable(path) or path.endswith("|"):
+        return AudioCheck(problem="the file name cannot stand in wav.scp (line break, '|' or not UTF-8); rename it")
+    name = utterance.utt_id
+    if name != "".join(name.split()) or name.startswith("."):
+        return AudioCheck(problem="the file name cannot be an id (white space or leading dot); rename it")
+    return check_audio(utterance.path, decode, min_duration)
+
+
+def _printable(path: str) -> str:
+    return "".join(path.encode("utf-8", "replace").decode().replace("\t", "?").splitlines())
+
+
+def _summary(skipped: Sequence[tuple[str, str]]) -> str:
+    counts = Counter(reason.partition(" (")[0].partition(" with the id")[0] for _, reason in skipped)
+    return ", ".join(f"{count} {reason}" for reason, count in counts.most_common())

@@ -1,0 +1,14 @@
+"""Discriminators: each returns a list of scores and a list of feature maps for (B, 1, T) audio."""
+
+from recipes.discriminators.period import MultiPeriodDiscriminator, PeriodOptions
+from recipes.discriminators.resolution import MultiResolutionDiscriminator, ResolutionOptions
+from recipes.discriminators.union import DISCRIMINATORS, DiscriminatorUnion
+
+__all__ = [
+    "DISCRIMINATORS",
+    "DiscriminatorUnion",
+    "MultiPeriodDiscriminator",
+    "MultiResolutionDiscriminator",
+    "PeriodOptions",
+    "ResolutionOptions",
+]

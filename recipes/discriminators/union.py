@@ -1,0 +1,50 @@
+"""Several discriminators as one, chosen by name."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from torch import Tensor, nn
+
+from recipes.discriminators.period import MultiPeriodDiscriminator
+from recipes.discriminators.resolution import MultiResolutionDiscriminator
+from vocoders.core.errors import ConfigError
+
+__all__ = ["DISCRIMINATORS", "DiscriminatorUnion"]
+
+DISCRIMINATORS: dict[str, type[nn.Module]] = {
+    "mpd": MultiPeriodDiscriminator,
+    "mrd": MultiResolutionDiscriminator,
+}
+
+
+class DiscriminatorUnion(nn.ModuleDict):
+    """Discriminators by name, evaluated in the order given.
+
+    Args:
+        terms: for each discriminator name its options; an empty mapping means the published ones.
+
+    Raises:
+        ConfigError: for an unknown name or option, or no discriminator at all.
+
+    Shape:
+        (B, 1, T) -> all scores, all feature maps.
+    """
+
+    def __init__(self, terms: Mapping[str, Mapping[str, Any] | None]) -> None:
+        super().__init__()
+        if not terms:
+            raise ConfigError(f"no discriminator given; known discriminators: {', '.join(DISCRIMINATORS)}")
+        for name, options in terms.items():
+            if name not in DISCRIMINATORS:
+                raise ConfigError(f"unknown discriminator '{name}'; known ones: {', '.join(DISCRIMINATORS)}")
+            cls = DISCRIMINATORS[name]
+            self[name] = cls(cls.Options.from_dict(options or {}, f"discriminator '{name}'"))
+
+    def forward(self, audio: Tensor) -> tuple[list[Tensor], list[Tensor]]:
+        """Return the scores and the feature maps of all discriminators."""
+        scores, features = [], []
+        for discriminator in self.values():
+            new_scores, new_features = discriminator(audio)
+            scores += new_scores
+            features += new_features
+        return scores, features

@@ -1,0 +1,14 @@
+"""Losses: modules from (prediction, target) to a scalar, and the adversarial criteria."""
+
+from recipes.losses.adversarial import AdversarialLoss, feature_matching_loss
+from recipes.losses.spectral import LOSSES, LossSum, MelLoss, MultiResolutionSTFTLoss, MultiScaleMelLoss
+
+__all__ = [
+    "LOSSES",
+    "AdversarialLoss",
+    "LossSum",
+    "MelLoss",
+    "MultiResolutionSTFTLoss",
+    "MultiScaleMelLoss",
+    "feature_matching_loss",
+]

@@ -1,0 +1,320 @@
+"""Measure systems: read pairs of files, align them, compute metrics in parallel, keep every value and every failure."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from recipes.data.parallel import map_parallel
+from recipes.metrics.bootstrap import bootstrap_interval
+from recipes.metrics.metric import Metric, Signal, SignalPair, UndefinedMetricError
+from recipes.metrics.pairing import Clip, Pair, find_pairs
+from recipes.metrics.registry import DEFAULT_METRICS, create_metrics
+from vocoders.core.audio import audio_info, read_audio, resample
+from vocoders.core.config import Config
+from vocoders.core.errors import ConfigError, DataError
+
+__all__ = [
+    "NATURAL",
+    "Alignment",
+    "EvaluationResult",
+    "Problem",
+    "Score",
+    "Summary",
+    "evaluate_pairs",
+    "evaluate_systems",
+    "measure",
+]
+
+NATURAL = "natural"
+
+
+class Alignment(Config):
+    """How two signals of different length or rate become comparable.
+
+    Attributes:
+        report_seconds: both are cut to the shorter one; a longer difference than this is reported.
+        fail_seconds: with a longer difference than this the pair fails.
+        resample: resample generated audio to the rate of its reference; otherwise a different rate fails.
+    """
+
+    report_seconds: float = 0.1
+    fail_seconds: float = 1.0
+    resample: bool = False
+
+
+@dataclass(frozen=True)
+class Problem:
+    """Something that the reader of a result must know.
+
+    Attributes:
+        system: name of the system.
+        utt_id: id of the utterance.
+        metric: name of the metric; empty where the pair itself is concerned.
+        kind: ``failed`` (no value because something is broken), ``undefined`` (the metric has no value here),
+            ``cropped`` (lengths differ by more than ``report_seconds``), ``missing`` (a file without its partner).
+        message: what was found.
+    """
+
+    system: str
+    utt_id: str
+    metric: str
+    kind: str
+    message: str
+
+
+@dataclass(frozen=True)
+class Score:
+    """All values of one pair; a metric without a value is absent, and a :class:`Problem` says why."""
+
+    system: str
+    utt_id: str
+    duration: float
+    cropped: float
+    values: dict[str, float]
+
+
+@dataclass(frozen=True)
+class Summary:
+    """Mean of a metric over utterances, its confidence interval and the number of utterances."""
+
+    mean: float
+    low: float
+    high: float
+    n: int
+
+
+@dataclass(frozen=True)
+class EvaluationResult:
+    """Everything that was measured.
+
+    Attributes:
+        metrics: the metrics, in the order of the columns.
+        systems: names of the systems, in the order of the rows.
+        scores: one per pair that could be read.
+        problems: everything that failed, is undefined, was cropped or is missing.
+        confidence: of the intervals.
+        seed: of the bootstrap.
+    """
+
+    metrics: tuple[Metric, ...]
+    systems: tuple[str, ...]
+    scores: tuple[Score, ...]
+    problems: tuple[Problem, ...] = ()
+    confidence: float = 0.95
+    seed: int = 0
+    _summaries: dict[tuple[str, str], Summary] = field(default_factory=dict, repr=False, compare=False)
+
+    @property
+    def failures(self) -> tuple[Problem, ...]:
+        """The problems for which something is broken."""
+        return tuple(problem for problem in self.problems if problem.kind == "failed")
+
+    def values(self, system: str, metric: str) -> np.ndarray:
+        """Return the values of one metric for one system, (n,)."""
+        return np.array([s.values[metric] for s in self.scores if s.system == system and metric in s.values])
+
+    def summary(self, system: str, metric: str) -> Summary:
+        """Return mean, bootstrap interval and n; NaN where there is no value."""
+        if (system, metric) not in self._summaries:
+            values = self.values(system, metric)
+            mean = float(values.mean()) if len(values) else float("nan")
+            low, high = bootstrap_interval(values, self.confidence, seed=self.seed)
+            self._summaries[system, metric] = Summary(mean, low, high, len(values))
+        return self._summaries[system, metric]
+
+
+def evaluate_pairs(
+    pairs: Sequence[Pair],
+    metrics: Sequence[Metric | str] = DEFAULT_METRICS,
+    nj: int = 1,
+    alignment: Alignment | None = None,
+    seed: int = 0,
+) -> EvaluationResult:
+    """Measure every pair with every metric.
+
+    A pair that cannot be read and a metric that fails do not stop the run: they are listed in
+    :attr:`EvaluationResult.problems`. Analyses of a reference are shared by the systems that are compared with it.
+
+    Args:
+        pairs: what to compare, of one or several systems.
+        metrics: names or metrics.
+        nj: number of processes; 1 runs in this one.
+        alignment: what to do about different lengths and rates.
+        seed: of the bootstrap.
+
+    Raises:
+        ConfigError: for an unknown metric or a bad ``nj``.
+        DataError: if ``pairs`` is empty.
+        MissingExtraError: if the package of a metric is not installed.
+    """
+    if not pairs:
+        raise DataError("no pair of files to compare; give folders with equal file names")
+    chosen = tuple(m for metric in metrics for m in (create_metrics([metric]) if isinstance(metric, str) else [metric]))
+    groups: dict[Clip, list[Pair]] = {}
+    for pair in pairs:
+        groups.setdefault(pair.reference, []).append(pair)
+    work = partial(_measure_group, metrics=chosen, alignment=alignment or Alignment())
+    outcomes: dict[Pair, tuple[Score | None, list[Problem]]] = {}
+    for group, found in zip(groups.values(), map_parallel(work, list(groups.values()), nj, "evaluate"), strict=True):
+        outcomes.update(zip(group, found, strict=True))
+    return EvaluationResult(
+        metrics=chosen,
+        systems=tuple(dict.fromkeys(pair.system for pair in pairs)),
+        scores=tuple(outcomes[pair][0] for pair in pairs if outcomes[pair][0] is not None),
+        problems=tuple(problem for pair in pairs for problem in outcomes[pair][1]),
+        seed=seed,
+    )
+
+
+def evaluate_systems(
+    reference: str | Path,
+    systems: Mapping[str, str | Path],
+    metrics: Sequence[Metric | str] = DEFAULT_METRICS,
+    nj: int = 1,
+    alignment: Alignment | None = None,
+    seed: int = 0,
+    natural: bool = False,
+) -> EvaluationResult:
+    """Measure folders of generated audio against a folder of references.
+
+    Args:
+        reference: folder, Kaldi data directory or wav.scp.
+        systems: the same of each system, by name.
+        metrics: names or metrics.
+        nj: number of processes.
+        alignment: what to do about different lengths and rates.
+        seed: of the bootstrap.
+        natural: add a first row :data:`NATURAL`, the references against themselves: the value that metrics without a
+            reference give to the recordings.
+
+    Raises:
+        ConfigError: if a system has the name of the natural row; and as :func:`evaluate_pairs`.
+        DataError: if a folder holds no audio or nothing of it pairs.
+    """
+    if natural and NATURAL in systems:
+        raise ConfigError(f"a system is called '{NATURAL}', which is the row of the references; rename it")
+    pairs: list[Pair] = []
+    problems: list[Problem] = []
+    for system, folder in systems.items():
+        pairing = find_pairs(reference, folder, system)
+        pairs += pairing.pairs
+        problems += [Problem(system, utt_id, "", "missing", "no generated file") for utt_id in pairing.missing]
+        problems += [Problem(system, utt_id, "", "missing", "no reference of this name") for utt_id in pairing.surplus]
+    if natural:
+        references = {pair.utt_id: pair.reference for pair in pairs}
+        pairs = [Pair(NATURAL, utt_id, clip, clip) for utt_id, clip in sorted(references.items())] + pairs
+    result = evaluate_pairs(pairs, metrics, nj, alignment, seed)
+    return replace(result, problems=(*result.problems, *problems))
+
+
+def measure(
+    reference: torch.Tensor, generated: torch.Tensor, sample_rate: int, metrics: Sequence[Metric]
+) -> tuple[dict[str, float], dict[str, Exception]]:
+    """Measure audio in memory.
+
+    Args:
+        reference: (C, T) or (T,), in [-1, 1].
+        generated: the same shape.
+        sample_rate: of both, in Hz.
+        metrics: what to measure; each channel is measured alone, and the mean over the channels is returned.
+
+    Returns:
+        The values by name, and for each metric without a value the error that says why.
+
+    Raises:
+        DataError: if the shapes differ or are not those of audio.
+    """
+    if reference.shape != generated.shape or reference.ndim not in (1, 2) or reference.numel() == 0:
+        raise DataError(
+            f"generated audio of shape {tuple(generated.shape)} beside a reference of {tuple(reference.shape)}; "
+            "expected the same (C, T)"
+        )
+    references, candidates = (_channels(audio, sample_rate) for audio in (reference, generated))
+    return _measure_channels(references, candidates, metrics)
+
+
+def _channels(audio: torch.Tensor, sample_rate: int) -> list[Signal]:
+    rows = audio.detach().to("cpu", torch.float32).reshape(-1, audio.shape[-1])
+    return [Signal(row.contiguous().numpy(), sample_rate) for row in rows]
+
+
+def _measure_channels(
+    references: Sequence[Signal], candidates: Sequence[Signal], metrics: Sequence[Metric]
+) -> tuple[dict[str, float], dict[str, Exception]]:
+    values: dict[str, float] = {}
+    errors: dict[str, Exception] = {}
+    pairs = [SignalPair(*signals) for signals in zip(references, candidates, strict=True)]
+    for metric in metrics:
+        try:
+            values[metric.name] = float(np.mean([metric(pair) for pair in pairs]))
+        # A metric comes from a foreign package and may fail in any way; one bad file must not end the run.
+        except Exception as error:  # noqa: BLE001
+            errors[metric.name] = error
+    return values, errors
+
+
+def _measure_group(
+    pairs: Sequence[Pair], metrics: Sequence[Metric], alignment: Alignment
+) -> list[tuple[Score | None, list[Problem]]]:
+    """Measure all pairs of one reference, which is read and analysed once."""
+    try:
+        references: list[Signal] = _channels(*_read(pairs[0].reference))
+    except DataError as error:
+        return [(None, [Problem(p.system, p.utt_id, "", "failed", f"reference: {error}")]) for p in pairs]
+    return [_measure_pair(pair, references, metrics, alignment) for pair in pairs]
+
+
+def _measure_pair(
+    pair: Pair, references: list[Signal], metrics: Sequence[Metric], alignment: Alignment
+) -> tuple[Score | None, list[Problem]]:
+    def problem(kind: str, message: str, metric: str = "") -> Problem:
+        return Problem(pair.system, pair.utt_id, metric, kind, message)
+
+    try:
+        references, candidates, difference = _align(references, *_read(pair.generated), alignment)
+    except DataError as error:
+        return None, [problem("failed", str(error))]
+    problems = []
+    if difference > alignment.report_seconds:
+        problems.append(problem("cropped", f"lengths differ by {difference:.3f} s; both were cut to the shorter one"))
+    values, errors = _measure_channels(references, candidates, metrics)
+    for name, error in errors.items():
+        kind = "undefined" if isinstance(error, UndefinedMetricError) else "failed"
+        text = str(error) if isinstance(error, DataError) else f"{type(error).__name__}: {error}"
+        problems.append(problem(kind, text, name))
+    return Score(pair.system, pair.utt_id, references[0].duration, difference, values), problems
+
+
+def _read(clip: Clip) -> tuple[torch.Tensor, int]:
+    if clip.start == 0 and clip.duration is None:
+        return read_audio(clip.path)
+    rate = audio_info(clip.path).sample_rate
+    frames = -1 if clip.duration is None else round(clip.duration * rate)
+    return read_audio(clip.path, start=round(clip.start * rate), frames=frames)
+
+
+def _align(
+    references: list[Signal], generated: torch.Tensor, sample_rate: int, alignment: Alignment
+) -> tuple[list[Signal], list[Signal], float]:
+    """Return both sides with one rate, channel count and length, and by how many seconds the lengths differed."""
+    rate = references[0].sample_rate
+    if sample_rate != rate:
+        if not alignment.resample:
+            raise DataError(f"{sample_rate} Hz, but its reference has {rate} Hz; pass --resample")
+        generated = resample(generated, sample_rate, rate)
+    if len(generated) != len(references):
+        raise DataError(f"{len(generated)} channels, but its reference has {len(references)}; make them equal")
+    lengths = len(references[0].samples), generated.shape[-1]
+    difference = abs(lengths[0] - lengths[1]) / rate
+    if difference > alignment.fail_seconds:
+        raise DataError(
+            f"{lengths[1] / rate:.3f} s, but its reference has {lengths[0] / rate:.3f} s; a difference of at most "
+            f"{alignment.fail_seconds:g} s is expected"
+        )
+    shorter = min(lengths)
+    references = [signal.cropped(shorter) for signal in references]
+    return references, _channels(generated[:, :shorter], rate), difference

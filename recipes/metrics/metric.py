@@ -1,0 +1,184 @@
+"""What a metric is: one number about one generated signal, declared with its unit, its direction and its perfect value.
+
+Several metrics share slow analyses (resampling, pitch). A :class:`Signal` therefore remembers what was computed from it,
+so that every metric can stay one small class for one number.
+"""
+
+import importlib
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass, field
+from enum import Enum
+from functools import lru_cache
+from types import ModuleType
+from typing import Any, TypeVar
+
+import numpy as np
+import torch
+
+from vocoders.core.errors import DataError, MissingExtraError
+
+__all__ = ["Direction", "Metric", "Signal", "SignalPair", "UndefinedMetricError", "optional_module"]
+
+Result = TypeVar("Result")
+
+
+class UndefinedMetricError(DataError):
+    """A metric that has no value for this pair, for example a pitch error where nothing is voiced."""
+
+
+class Direction(str, Enum):
+    """Which values of a metric are better."""
+
+    HIGHER = "higher"
+    LOWER = "lower"
+    ZERO = "zero"
+
+    @property
+    def arrow(self) -> str:
+        """Mark for table headings."""
+        return {"higher": "↑", "lower": "↓", "zero": "→0"}[self.value]
+
+    def better(self, first: float, second: float) -> bool:
+        """Say whether ``first`` is the better one of two values."""
+        if self is Direction.HIGHER:
+            return first > second
+        if self is Direction.LOWER:
+            return first < second
+        return abs(first) < abs(second)
+
+
+@dataclass(eq=False)
+class Signal:
+    """One mono signal and what has been computed from it.
+
+    Attributes:
+        samples: (T,) float32 in [-1, 1].
+        sample_rate: in Hz.
+    """
+
+    samples: np.ndarray
+    sample_rate: int
+    _memory: dict[Hashable, Any] = field(default_factory=dict, repr=False)
+
+    @property
+    def duration(self) -> float:
+        """Length in seconds."""
+        return len(self.samples) / self.sample_rate
+
+    def remember(self, key: Hashable, compute: Callable[[], Result]) -> Result:
+        """Return the result of ``compute``, which runs only the first time that ``key`` is asked for."""
+        if key not in self._memory:
+            self._memory[key] = compute()
+        return self._memory[key]
+
+    def resampled(self, sample_rate: int) -> np.ndarray:
+        """Return the samples at another rate, by the resampler that the published protocols use.
+
+        It is torchaudio's ``Resample`` with its defaults (sinc with a Hann window, width 6, roll-off 0.99).
+        """
+        if sample_rate == self.sample_rate:
+            return self.samples
+
+        def compute() -> np.ndarray:
+            return _resampler(self.sample_rate, sample_rate)(torch.from_numpy(self.samples)).numpy()
+
+        return self.remember(("resampled", sample_rate), compute)
+
+    def cropped(self, num_samples: int) -> "Signal":
+        """Return the first ``num_samples`` samples; the same object where nothing is cut."""
+        return self if num_samples >= len(self.samples) else Signal(self.samples[:num_samples], self.sample_rate)
+
+
+@lru_cache(maxsize=8)
+def _resampler(original: int, target: int) -> torch.nn.Module:
+    import torchaudio
+
+    return torchaudio.transforms.Resample(original, target)
+
+
+@dataclass(frozen=True, eq=False)
+class SignalPair:
+    """A generated signal beside its reference: same rate, same length."""
+
+    reference: Signal
+    generated: Signal
+
+    @property
+    def sample_rate(self) -> int:
+        """Common sample rate in Hz."""
+        return self.reference.sample_rate
+
+    def resampled(self, sample_rate: int) -> tuple[np.ndarray, np.ndarray]:
+        """Return (reference, generated) at another rate."""
+        return self.reference.resampled(sample_rate), self.generated.resampled(sample_rate)
+
+
+class Metric(ABC):
+    """One number about a generated signal.
+
+    Attributes:
+        name: key in the registry, on the command line and in result files.
+        title: heading in tables.
+        unit: unit of the value, empty for a plain score.
+        direction: which values are better.
+        identity: value of a signal compared with itself; ``None`` where it depends on the signal.
+        sample_rate: rate at which the metric works; ``None``: the rate of the files.
+        needs_reference: whether the reference enters the value.
+        shortest: shortest signal in seconds for which the metric is defined.
+        decimals: digits after the point in tables.
+        definition: what is computed, in one line, precise enough to repeat it.
+    """
+
+    name: str
+    title: str
+    unit: str = ""
+    direction: Direction
+    identity: float | None = None
+    sample_rate: int | None = None
+    needs_reference: bool = True
+    shortest: float = 0.0
+    decimals: int = 3
+    definition: str
+
+    @property
+    def heading(self) -> str:
+        """Title, unit and direction for the head of a table."""
+        unit = f" ({self.unit})" if self.unit else ""
+        return f"{self.title}{unit} {self.direction.arrow}"
+
+    def __call__(self, pair: SignalPair) -> float:
+        """Return the value for one pair.
+
+        Raises:
+            UndefinedMetricError: if the metric has no value here (too short, silent, nothing voiced ...).
+        """
+        if pair.generated.duration < self.shortest:
+            raise UndefinedMetricError(
+                f"{pair.generated.duration:.3f} s of audio; {self.title} is defined from {self.shortest:g} s"
+            )
+        value = float(self.measure(pair))
+        if not np.isfinite(value):
+            raise UndefinedMetricError(f"{self.title} came out as {value}; the signals may be silent")
+        return value
+
+    @abstractmethod
+    def measure(self, pair: SignalPair) -> float:
+        """Compute the value; ``pair`` is at least :attr:`shortest` seconds long."""
+
+
+def optional_module(module: str, package: str, purpose: str) -> ModuleType:
+    """Import a module of the extra ``metrics``.
+
+    Args:
+        module: dotted module name.
+        package: name of the package that brings it.
+        purpose: what needs it, for the message.
+
+    Raises:
+        MissingExtraError: if the package is not installed.
+    """
+    try:
+        return importlib.import_module(module)
+    except ModuleNotFoundError as error:
+        raise MissingExtraError(error.name or package, "metrics", purpose) from None

@@ -1,0 +1,147 @@
+"""Which generated file belongs to which reference: by relative path, by file stem, or by the ids of a wav.scp."""
+
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+
+from recipes.data.kaldi import KaldiDirectory
+from vocoders.core.audio import AUDIO_SUFFIXES
+from vocoders.core.errors import DataError
+
+__all__ = ["Clip", "Pair", "Pairing", "find_clips", "find_pairs"]
+
+
+@dataclass(frozen=True, slots=True)
+class Clip:
+    """An audio file, or a part of one.
+
+    Attributes:
+        path: the file.
+        start: first second of the part.
+        duration: length of the part in seconds; ``None``: up to the end.
+    """
+
+    path: Path
+    start: float = 0.0
+    duration: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """A generated clip of one system beside its reference."""
+
+    system: str
+    utt_id: str
+    reference: Clip
+    generated: Clip
+
+
+@dataclass(frozen=True)
+class Pairing:
+    """The pairs of one system and what found no partner.
+
+    Attributes:
+        pairs: sorted by utterance id.
+        missing: ids of references without a generated file.
+        surplus: ids of generated files without a reference.
+    """
+
+    pairs: tuple[Pair, ...]
+    missing: tuple[str, ...]
+    surplus: tuple[str, ...]
+
+
+def find_clips(source: str | Path) -> dict[str, Clip]:
+    """Return the clips of a folder, a Kaldi data directory or a wav.scp, by id.
+
+    In a folder, which is searched with its subfolders, the id is the relative path without the suffix.
+
+    Raises:
+        DataError: if there is no such source, no audio in it, or one id twice.
+    """
+    source = Path(source)
+    if source.is_file():
+        return _read_scp(source)
+    if not source.is_dir():
+        raise DataError(f"{source}: no such folder or wav.scp")
+    if (source / "wav.scp").is_file():
+        return {
+            u.utt_id: Clip(u.path, u.start, u.duration if u.recording else None)
+            for u in KaldiDirectory.read(source, check_files=False)
+        }
+    clips: dict[str, Clip] = {}
+    for path in sorted(source.rglob("*")):
+        hidden = any(part.startswith(".") for part in path.relative_to(source).parts)
+        if path.suffix.lower() not in AUDIO_SUFFIXES or hidden or not path.is_file():
+            continue
+        utt_id = path.relative_to(source).with_suffix("").as_posix()
+        if utt_id in clips:
+            raise DataError(f"{source}: '{clips[utt_id].path.name}' and '{path.name}' have one name; keep one of them")
+        clips[utt_id] = Clip(path)
+    if not clips:
+        raise DataError(f"{source}: no audio in this folder; expected {', '.join(AUDIO_SUFFIXES)}")
+    return clips
+
+
+def find_pairs(reference: str | Path, generated: str | Path, system: str) -> Pairing:
+    """Pair the clips of one system with their references.
+
+    The whole id decides; where it finds nothing, the last part of the id does (a flat folder of generated files beside
+    a corpus in speaker folders), if that is unique on both sides.
+
+    Raises:
+        DataError: as :func:`find_clips`, and if nothing pairs.
+    """
+    references, candidates = find_clips(reference), find_clips(generated)
+    short_references, short_candidates = _by_stem(references), _by_stem(candidates)
+    pairs, used = [], set()
+    for utt_id, clip in sorted(references.items()):
+        found = utt_id if utt_id in candidates else None
+        if found is None and short_references.get(_stem(utt_id)) == utt_id:
+            found = short_candidates.get(_stem(utt_id))
+        if found is not None and found not in used:
+            used.add(found)
+            pairs.append(Pair(system, utt_id, clip, candidates[found]))
+    if not pairs:
+        raise DataError(
+            f"no file of {generated} has the name of a reference: found '{min(candidates)}' there and "
+            f"'{min(references)}' in {reference}; equal names (without the suffix) are expected"
+        )
+    paired = {pair.utt_id for pair in pairs}
+    return Pairing(
+        tuple(pairs),
+        tuple(sorted(references.keys() - paired)),
+        tuple(sorted(candidates.keys() - used)),
+    )
+
+
+def _stem(utt_id: str) -> str:
+    return utt_id.rpartition("/")[2]
+
+
+def _by_stem(clips: dict[str, Clip]) -> dict[str, str]:
+    """Map the last part of each id to the id, where it is unique."""
+    counts = Counter(map(_stem, clips))
+    return {_stem(utt_id): utt_id for utt_id in clips if counts[_stem(utt_id)] == 1}
+
+
+def _read_scp(path: Path) -> dict[str, Clip]:
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(f"{path}: cannot be read as a wav.scp: {error}; expected lines '<id> <audio file>'") from None
+    clips: dict[str, Clip] = {}
+    for number, line in enumerate(lines, start=1):
+        if not line.strip():
+            continue
+        utt_id, _, location = line.strip().partition(" ")
+        location = location.strip()
+        if not location or location.endswith("|"):
+            raise DataError(f"{path} line {number}: '{line.strip()}'; expected '<id> <audio file>' (commands are not run)")
+        if utt_id in clips:
+            raise DataError(f"{path} line {number}: '{utt_id}' stands twice; ids must be unique")
+        file = Path(location)
+        clips[utt_id] = Clip(file if file.is_absolute() or file.exists() else path.parent / file)
+    if not clips:
+        raise DataError(f"{path}: holds no line; expected '<id> <audio file>'")
+    return clips

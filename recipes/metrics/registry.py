@@ -1,0 +1,73 @@
+"""Every metric by name."""
+
+import difflib
+from collections.abc import Callable, Iterable
+from functools import partial
+
+from recipes.metrics.dnsmos import Dnsmos
+from recipes.metrics.f0 import LogF0Rmse, VoicingError
+from recipes.metrics.level import ClippedShare, DcOffset, HighFrequencyDifference, LevelDifference
+from recipes.metrics.mcd import MelCepstralDistortion
+from recipes.metrics.mel import LogSpectralDistance, MelL1
+from recipes.metrics.metric import Metric
+from recipes.metrics.mstft import MultiResolutionStft
+from recipes.metrics.pesq import Pesq
+from recipes.metrics.stoi import Stoi
+from vocoders.core.errors import ConfigError
+
+__all__ = ["DEFAULT_METRICS", "METRICS", "create_metrics"]
+
+METRICS: dict[str, Callable[[], Metric]] = {
+    "pesq": Pesq,
+    "mstft": MultiResolutionStft,
+    "mel_l1": MelL1,
+    "log_spectral_distance": LogSpectralDistance,
+    "mcd": MelCepstralDistortion,
+    "mcd_c0": partial(MelCepstralDistortion, energy=True),
+    "mcd_dtw": partial(MelCepstralDistortion, warping=True),
+    "mcd_c0_dtw": partial(MelCepstralDistortion, energy=True, warping=True),
+    "log_f0_rmse": LogF0Rmse,
+    "vuv_error": VoicingError,
+    "stoi": Stoi,
+    "estoi": partial(Stoi, extended=True),
+    "dnsmos_p808": partial(Dnsmos, "p808"),
+    "dnsmos_sig": partial(Dnsmos, "sig"),
+    "dnsmos_bak": partial(Dnsmos, "bak"),
+    "dnsmos_ovrl": partial(Dnsmos, "ovrl"),
+    "level_difference": LevelDifference,
+    "high_frequency_difference": HighFrequencyDifference,
+    "dc_offset": DcOffset,
+    "clipped_share": ClippedShare,
+}
+
+DEFAULT_METRICS = (
+    "pesq",
+    "mstft",
+    "mel_l1",
+    "mcd",
+    "log_f0_rmse",
+    "vuv_error",
+    "dnsmos_p808",
+    "level_difference",
+    "high_frequency_difference",
+)
+
+
+def create_metrics(names: Iterable[str] = DEFAULT_METRICS) -> list[Metric]:
+    """Create metrics by name, in the given order; ``all`` stands for every one.
+
+    Raises:
+        ConfigError: for a name that is not in :data:`METRICS`, or no name at all.
+        MissingExtraError: if a metric's package is not installed.
+    """
+    wanted: dict[str, None] = {}
+    for name in names:
+        wanted.update(dict.fromkeys(METRICS if name == "all" else [name]))
+    if not wanted:
+        raise ConfigError(f"no metric chosen; known metrics: {', '.join(METRICS)}")
+    for name in wanted:
+        if name not in METRICS:
+            near = difflib.get_close_matches(name, METRICS, n=1)
+            hint = f"did you mean '{near[0]}'?" if near else f"known metrics: {', '.join(METRICS)}"
+            raise ConfigError(f"unknown metric '{name}'; {hint}")
+    return [METRICS[name]() for name in wanted]

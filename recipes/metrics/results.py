@@ -1,0 +1,154 @@
+"""Write an evaluation: JSON with every value, CSV for spreadsheets, Markdown for RESULTS.md."""
+
+import csv
+import importlib.metadata
+import io
+import json
+import math
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any
+
+from recipes.metrics.evaluation import EvaluationResult, Problem
+from recipes.metrics.metric import Metric
+
+__all__ = ["format_summary", "results_csv", "results_json", "results_markdown", "table_markdown"]
+
+_FORMAT = 1
+_PACKAGES = ("ondes", "torch", "torchaudio", "pesq", "auraloss", "pyworld", "pystoi", "speechmos", "librosa")
+_LISTED_PROBLEMS = 50
+
+
+def results_json(result: EvaluationResult) -> str:
+    """Return the whole result as JSON: definitions, means with intervals, every value, every problem, versions."""
+    document = {
+        "format": _FORMAT,
+        "metrics": {metric.name: _describe(metric) for metric in result.metrics},
+        "systems": {
+            system: {metric.name: _summary(result, system, metric) for metric in result.metrics}
+            for system in result.systems
+        },
+        "files": [
+            {
+                "system": score.system,
+                "utt_id": score.utt_id,
+                "duration": round(score.duration, 6),
+                "cropped": round(score.cropped, 6),
+                "values": score.values,
+            }
+            for score in result.scores
+        ],
+        "problems": [asdict(problem) for problem in result.problems],
+        "confidence": result.confidence,
+        "seed": result.seed,
+        "versions": _versions(),
+    }
+    return json.dumps(document, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def results_csv(result: EvaluationResult) -> str:
+    """Return one line per pair: system, utterance, duration in seconds, one column per metric (empty: no value)."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    names = [metric.name for metric in result.metrics]
+    writer.writerow(["system", "utt_id", "duration", *names])
+    for score in result.scores:
+        values = [f"{score.values[name]:.6g}" if name in score.values else "" for name in names]
+        writer.writerow([score.system, score.utt_id, f"{score.duration:.3f}", *values])
+    return text.getvalue()
+
+
+def table_markdown(result: EvaluationResult) -> str:
+    """Return the table of means with intervals, one row per system."""
+    rows = [["system", "n", *(metric.heading for metric in result.metrics)]]
+    for system in result.systems:
+        count = sum(score.system == system for score in result.scores)
+        rows.append([_cell(system), str(count), *(format_summary(result, system, m) for m in result.metrics)])
+    rows.insert(1, ["---"] + ["---:"] * (len(rows[0]) - 1))
+    return "".join(f"| {' | '.join(row)} |\n" for row in rows)
+
+
+def results_markdown(result: EvaluationResult, title: str = "Results", notes: Sequence[str] = ()) -> str:
+    """Return a RESULTS.md: the table, what each number means, and everything that failed.
+
+    Args:
+        result: the evaluation.
+        title: heading of the page.
+        notes: lines of Markdown about model, data and command, placed above the table.
+    """
+    utterances = {score.utt_id: score.duration for score in result.scores}
+    versions = ", ".join(f"{package} {version}" for package, version in _versions().items())
+    lines = [f"# {title}", "", *(f"- {note}" for note in notes)]
+    lines += [
+        f"- {len(utterances)} utterances, {sum(utterances.values()) / 60:.1f} minutes",
+        f"- mean [{100 * result.confidence:g} % bootstrap confidence interval of the mean]; ↑ higher is better, "
+        "↓ lower is better, →0 nearer to zero is better",
+        "",
+        table_markdown(result),
+        "## Definitions",
+        "",
+        *(f"- **{metric.title}**: {metric.definition}{_identity(metric)}" for metric in result.metrics),
+        f"- versions: {versions}",
+        "",
+    ]
+    if result.problems:
+        shown = result.problems[:_LISTED_PROBLEMS]
+        lines += [f"## Problems ({len(result.problems)})", "", *map(_problem_line, shown)]
+        if len(shown) < len(result.problems):
+            lines.append(f"- ... and {len(result.problems) - len(shown)} more; the JSON file lists them all")
+        lines.append("")
+    return "\n".join(lines)
+
+
+def format_summary(result: EvaluationResult, system: str, metric: Metric) -> str:
+    """Return ``mean [low, high]`` of one cell; n is added where some utterances have no value."""
+    summary = result.summary(system, metric.name)
+    if summary.n == 0:
+        return "–"
+    text = f"{summary.mean:.{metric.decimals}f}"
+    if not math.isnan(summary.low):
+        text += f" [{summary.low:.{metric.decimals}f}, {summary.high:.{metric.decimals}f}]"
+    measured = sum(score.system == system for score in result.scores)
+    return text if summary.n == measured else f"{text} (n={summary.n})"
+
+
+def _describe(metric: Metric) -> dict[str, Any]:
+    return {
+        "title": metric.title,
+        "unit": metric.unit,
+        "direction": metric.direction.value,
+        "identity": metric.identity,
+        "sample_rate": metric.sample_rate,
+        "needs_reference": metric.needs_reference,
+        "definition": metric.definition,
+    }
+
+
+def _summary(result: EvaluationResult, system: str, metric: Metric) -> dict[str, float | int | None]:
+    summary = asdict(result.summary(system, metric.name))
+    return {name: None if isinstance(value, float) and math.isnan(value) else value for name, value in summary.items()}
+
+
+def _identity(metric: Metric) -> str:
+    if metric.identity is None:
+        return " (needs no reference)" if not metric.needs_reference else ""
+    return f" (a signal against itself: {metric.identity:.{metric.decimals}f})"
+
+
+def _problem_line(problem: Problem) -> str:
+    where = f"{problem.utt_id}, {problem.metric}" if problem.metric else problem.utt_id
+    return f"- {problem.kind}: {_cell(problem.system)} ({where}): {problem.message}"
+
+
+def _cell(text: str) -> str:
+    return text.replace("|", "\\|")
+
+
+def _versions() -> dict[str, str]:
+    versions = {}
+    for package in _PACKAGES:
+        try:
+            versions[package] = importlib.metadata.version(package)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return versions

@@ -1,0 +1,141 @@
+"""Adversarial training of a vocoder: reconstruction, feature matching and adversarial losses.
+
+Source: section III of Wavehax (arXiv 2411.06807), itself UnivNet's and HiFi-GAN's recipe.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any, Literal
+
+import torch
+from pydantic import Field
+from torch import Tensor, nn
+
+from recipes.discriminators import DiscriminatorUnion
+from recipes.losses import AdversarialLoss, LossSum, feature_matching_loss
+from vocoders.core.config import Config
+
+__all__ = ["GanObjective", "GanOptions"]
+
+Update = Callable[[str, Tensor], float]
+
+
+class GanOptions(Config):
+    """Options of the adversarial objective; the defaults are those of Wavehax.
+
+    Attributes:
+        name: ``gan``.
+        reconstruction: reconstruction losses by name, each a weight or a mapping of weight and options.
+        feature_matching_weight: weight of the feature matching loss.
+        adversarial_weight: weight of the adversarial loss of the generator.
+        adversarial: ``hinge`` or ``mse``.
+        average: average over discriminators and feature maps instead of summing.
+        discriminators: discriminators by name, each a mapping of options.
+        adversarial_start: first step at which the generator sees the discriminators.
+        discriminator_start: first step at which the discriminators are trained.
+    """
+
+    name: Literal["gan"] = "gan"
+    reconstruction: dict[str, Any] = {"mel": 45.0}
+    feature_matching_weight: float = Field(2.0, ge=0)
+    adversarial_weight: float = Field(1.0, ge=0)
+    adversarial: Literal["hinge", "mse"] = "hinge"
+    average: bool = False
+    discriminators: dict[str, dict[str, Any]] = {"mpd": {}, "mrd": {}}
+    adversarial_start: int = Field(1, ge=0)
+    discriminator_start: int = Field(0, ge=0)
+
+
+class GanObjective(nn.Module):
+    """Alternating updates of a generator and its discriminators.
+
+    The generator is any vocoder with ``draw_inputs(batch) -> keyword arguments of forward``.
+
+    Args:
+        options: see :class:`GanOptions`.
+        generator: the vocoder to train.
+    """
+
+    Options = GanOptions
+
+    def __init__(self, options: GanOptions, generator: nn.Module) -> None:
+        super().__init__()
+        self.options = options
+        self.reconstruction = LossSum(generator.sample_rate, options.reconstruction)
+        self.adversarial = AdversarialLoss(options.adversarial, options.average)
+        self.discriminator = DiscriminatorUnion(options.discriminators)
+
+    def parts(self) -> dict[str, nn.Module]:
+        """Return the modules that this objective trains besides the generator."""
+        return {"discriminator": self.discriminator}
+
+    def training_step(
+        self, parts: Mapping[str, nn.Module], batch: Mapping[str, Any], step: int, update: Update
+    ) -> dict[str, Tensor | float]:
+        """Train every part once.
+
+        Args:
+            parts: ``generator`` and ``discriminator``, possibly wrapped for distributed training. Gradients are averaged
+                over processes because both are called through their wrappers.
+            batch: ``audio`` (B, 1, T) and what the generator's ``draw_inputs`` needs.
+            step: number of updates made so far.
+            update: ``update(part, loss)`` back-propagates, clips and steps one part, and returns its gradient norm.
+
+        Returns:
+            Losses and gradient norms by name.
+        """
+        options = self.options
+        generator, discriminator = parts["generator"], parts["discriminator"]
+        real = batch["audio"]
+        fake = generator(**_unwrap(generator).draw_inputs(batch))
+        loss, terms = self.reconstruction(fake, real)
+        log: dict[str, Tensor | float] = {f"loss/{name}": term for name, term in terms.items()}
+        if step >= options.adversarial_start:
+            # The bare module: the discriminators get no gradient here, so there is nothing to average.
+            adversarial, matching = self._score(_unwrap(discriminator), fake, real)
+            loss = loss + options.adversarial_weight * adversarial + options.feature_matching_weight * matching
+            log |= {"loss/adversarial": adversarial.detach(), "loss/feature_matching": matching.detach()}
+        log["loss/generator"] = loss.detach()
+        log["gradient/generator"] = update("generator", loss)
+        if step >= options.discriminator_start:
+            log |= self._train_discriminator(discriminator, fake.detach(), real, update)
+        return log
+
+    def _score(self, discriminator: nn.Module, fake: Tensor, real: Tensor) -> tuple[Tensor, Tensor]:
+        with frozen(discriminator):
+            fake_scores, fake_features = discriminator(fake)
+        with torch.no_grad():
+            _, real_features = discriminator(real)
+        matching = feature_matching_loss(fake_features, real_features, self.options.average)
+        return self.adversarial.generator(fake_scores), matching
+
+    def _train_discriminator(
+        self, discriminator: nn.Module, fake: Tensor, real: Tensor, update: Update
+    ) -> dict[str, Tensor | float]:
+        fake_scores, _ = discriminator(fake)
+        real_scores, _ = discriminator(real)
+        real_loss, fake_loss = self.adversarial.discriminator(real_scores, fake_scores)
+        norm = update("discriminator", real_loss + fake_loss)
+        return {
+            "loss/discriminator_real": real_loss.detach(),
+            "loss/discriminator_fake": fake_loss.detach(),
+            "gradient/discriminator": norm,
+        }
+
+
+class frozen:  # noqa: N801  (reads as a statement: `with frozen(module):`)
+    """Keep gradients from reaching the parameters of a module, while they still pass through it."""
+
+    def __init__(self, module: nn.Module) -> None:
+        self.parameters = [parameter for parameter in module.parameters() if parameter.requires_grad]
+
+    def __enter__(self) -> None:
+        for parameter in self.parameters:
+            parameter.requires_grad_(False)
+
+    def __exit__(self, *exception: object) -> None:
+        for parameter in self.parameters:
+            parameter.requires_grad_(True)
+
+
+def _unwrap(module: nn.Module) -> nn.Module:
+    return module.module if isinstance(module, nn.parallel.DistributedDataParallel) else module

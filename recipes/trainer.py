@@ -1,0 +1,317 @@
+"""The trainer: steps, precision, processes, logging, validation and checkpoints. It knows no model family."""
+
+import json
+import logging
+import signal
+import sys
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from accelerate import Accelerator
+from accelerate.utils import DistributedDataParallelKwargs
+from torch import Tensor, nn
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+
+from recipes.build import build_generator, build_objective, build_optimizer, learning_rate_factor
+from recipes.checkpoint import load_checkpoint, load_latest_checkpoint, save_checkpoint
+from recipes.config import TrainConfig
+from recipes.data.features import STATISTICS_FILE
+from recipes.data.loader import build_train_loader, build_valid_dataset
+from recipes.data.statistics import FeatureStatistics
+from recipes.validation import Validator
+from vocoders.core.errors import CheckpointError, ConfigError, OndesError
+
+__all__ = ["Trainer"]
+
+logger = logging.getLogger(__name__)
+
+
+class Trainer:
+    """One training run in one folder.
+
+    The folder holds ``config.yaml``, ``metrics.jsonl``, ``checkpoints/``, ``tensorboard/`` and ``valid/``.
+
+    Args:
+        config: the run.
+        folder: where its results go.
+        resume: continue from the latest checkpoint in ``folder``; without it, a folder with checkpoints is refused.
+        initial: start from the weights of this checkpoint, at step 0 with fresh optimisers.
+
+    Raises:
+        ConfigError: if ``folder`` holds a run and ``resume`` is false, or its configuration differs.
+        CheckpointError: if a checkpoint does not fit.
+    """
+
+    def __init__(self, config: TrainConfig, folder: Path, resume: bool = False, initial: Path | None = None) -> None:
+        self.config, self.folder = config, folder
+        options = config.trainer
+        if options.num_threads is not None:
+            torch.set_num_threads(options.num_threads)
+        # Windows and running statistics are the same or kept per process; broadcasting them would write into tensors
+        # that the backward pass of a module called twice still needs.
+        handlers = [DistributedDataParallelKwargs(broadcast_buffers=False)]
+        self.accelerator = Accelerator(mixed_precision=options.precision, kwargs_handlers=handlers)
+        torch.manual_seed(options.seed)
+        self.step = 0
+        self._stop = False
+
+        generator = build_generator(config)
+        self._load_statistics(generator)
+        objective = build_objective(config, generator)
+        modules = {"generator": generator, **objective.parts()}
+        state = self._find_state(resume, initial)
+        self.optimizers = {name: build_optimizer(config.optimizer, module) for name, module in modules.items()}
+        average = get_ema_multi_avg_fn(options.ema_decay) if options.ema_decay else None
+        self.ema = AveragedModel(generator, multi_avg_fn=average) if average else None
+        if state is not None:
+            self._restore(state, modules, fresh=initial is not None)
+
+        self.objective = objective.to(self.accelerator.device)
+        if self.ema is not None:
+            self.ema.to(self.accelerator.device)
+        self.parts = {name: self.accelerator.prepare(module) for name, module in modules.items()}
+        self.optimizers = {name: self.accelerator.prepare(item) for name, item in self.optimizers.items()}
+
+    @property
+    def generator(self) -> nn.Module:
+        """The generator that is validated and packed: the average if there is one."""
+        return self.ema.module if self.ema is not None else self.accelerator.unwrap_model(self.parts["generator"])
+
+    def run(self) -> None:
+        """Train until ``max_steps``, or until a signal asks to stop; a checkpoint is written at the end.
+
+        Raises:
+            KeyboardInterrupt: after the checkpoint, if the run was interrupted.
+        """
+        options = self.config.trainer
+        accelerator = self.accelerator
+        loader = build_train_loader(
+            self.config.data,
+            self.config.mel,
+            self.config.f0,
+            self.step,
+            accelerator.process_index,
+            accelerator.num_processes,
+        )
+        validator = self._make_validator() if accelerator.is_main_process else None
+        writer = _Writer(self.folder, self.step) if accelerator.is_main_process else None
+        self._catch_signals()
+        timer = _Timer(self.step)
+        progress = _Progress(options.max_steps, self.step) if accelerator.is_main_process else None
+        for batch in loader:
+            if self.step >= options.max_steps or self._stop:
+                break
+            log = self._train_step(batch)
+            if not self._finite(log):
+                raise OndesError(f"step {self.step}: the loss is not finite; lower optimizer.learning_rate or precision")
+            if writer is not None and (self.step % options.log_every == 0 or self.step == options.max_steps):
+                values = {name: float(value) for name, value in log.items()}
+                writer.write(self.step, values | timer.lap(self.step) | {"learning_rate": self._learning_rate()})
+            if validator is not None and (self.step % options.valid_every == 0 or self.step == options.max_steps):
+                writer.write(self.step, validator.run(self.generator, self.step, writer.board))
+                timer.pause(self.step)
+            if self.step % options.checkpoint_every == 0:
+                self.save()
+            if progress is not None:
+                progress.advance(self.step, log)
+        if progress is not None:
+            progress.close()
+        self.save()
+        if writer is not None:
+            writer.close()
+        if self._stop:
+            raise KeyboardInterrupt
+
+    def save(self) -> None:
+        """Write a checkpoint (main process only)."""
+        self.accelerator.wait_for_everyone()
+        if not self.accelerator.is_main_process:
+            return
+        state: dict[str, Any] = {
+            "family": self.config.family,
+            "config": self.config.to_dict(),
+            "parts": {name: self.accelerator.unwrap_model(part).state_dict() for name, part in self.parts.items()},
+            "optimizers": {name: optimizer.state_dict() for name, optimizer in self.optimizers.items()},
+            "rng": {"cpu": torch.get_rng_state()},
+        }
+        if torch.cuda.is_available():
+            state["rng"]["cuda"] = torch.cuda.get_rng_state()
+        if self.ema is not None:
+            state["ema"] = self.ema.state_dict()
+        if self.accelerator.scaler is not None:
+            state["scaler"] = self.accelerator.scaler.state_dict()
+        path = save_checkpoint(self.folder / "checkpoints", self.step, state, self.config.trainer.keep_checkpoints)
+        logger.info("step %d: wrote %s", self.step, path)
+
+    def _train_step(self, batch: Mapping[str, Any]) -> dict[str, Tensor | float]:
+        device = self.accelerator.device
+        batch = {k: v.to(device, non_blocking=True) if isinstance(v, Tensor) else v for k, v in batch.items()}
+        factor = learning_rate_factor(self.config.scheduler, self.step, self.config.trainer.max_steps)
+        for optimizer in self.optimizers.values():
+            for group in optimizer.param_groups:
+                group["lr"] = self.config.optimizer.learning_rate * factor
+        for part in self.parts.values():
+            part.train()
+        with self.accelerator.autocast():
+            log = self.objective.training_step(self.parts, batch, self.step, self._update)
+        if self.ema is not None:
+            self.ema.update_parameters(self.accelerator.unwrap_model(self.parts["generator"]))
+        self.step += 1
+        return log
+
+    def _update(self, name: str, loss: Tensor) -> float:
+        """Back-propagate ``loss`` and step the part ``name``; return the norm of its gradient before clipping."""
+        optimizer = self.optimizers[name]
+        optimizer.zero_grad(set_to_none=True)
+        self.accelerator.backward(loss)
+        limit = self.config.trainer.max_gradient_norm
+        norm = self.accelerator.clip_grad_norm_(self.parts[name].parameters(), limit or float("inf"))
+        optimizer.step()
+        return norm
+
+    def _finite(self, log: Mapping[str, Tensor | float]) -> bool:
+        # fp16 may overflow now and then: the scaler skips such a step by itself.
+        if self.config.trainer.precision == "fp16" or self.step % self.config.trainer.log_every:
+            return True
+        return all(torch.isfinite(torch.as_tensor(value)).all() for value in log.values())
+
+    def _learning_rate(self) -> float:
+        return self.optimizers["generator"].param_groups[0]["lr"]
+
+    def _load_statistics(self, generator: nn.Module) -> None:
+        if self.config.data.feature_dir is None or not hasattr(generator, "set_statistics"):
+            return
+        path = Path(self.config.data.feature_dir) / STATISTICS_FILE
+        if not path.exists():
+            raise ConfigError(f"{path} is missing; run 'ondes features' on the training data")
+        statistics = FeatureStatistics.load(path, self.config.mel.fingerprint)
+        mean, std = (torch.as_tensor(value, dtype=torch.float32) for value in (statistics.mean, statistics.std))
+        generator.set_statistics(mean, std)
+
+    def _find_state(self, resume: bool, initial: Path | None) -> dict[str, Any] | None:
+        latest = load_latest_checkpoint(self.folder / "checkpoints")
+        if latest is not None and not resume:
+            raise ConfigError(f"{self.folder} holds a run at step {latest['step']}; pass --resume or another folder")
+        if latest is not None:
+            return latest
+        return load_checkpoint(initial) if initial is not None else None
+
+    def _restore(self, state: Mapping[str, Any], modules: Mapping[str, nn.Module], fresh: bool) -> None:
+        if state["family"] != self.config.family:
+            raise CheckpointError(f"checkpoint of family '{state['family']}'; expected '{self.config.family}'")
+        fresh = fresh and state["step"] != 0 and not (self.folder / "checkpoints").exists()
+        try:
+            if fresh:
+                weights = {k.removeprefix("module."): v for k, v in state.get("ema", {}).items() if k != "n_averaged"}
+                modules["generator"].load_state_dict(weights or state["parts"]["generator"])
+                return
+            if state["config"]["model"] != self.config.to_dict()["model"]:
+                raise CheckpointError("the checkpoint's model configuration differs from the run's; start a new folder")
+            for name, module in modules.items():
+                module.load_state_dict(state["parts"][name])
+                self.optimizers[name].load_state_dict(state["optimizers"][name])
+            if self.ema is not None:
+                self.ema.load_state_dict(state["ema"])
+        except (KeyError, RuntimeError) as error:
+            raise CheckpointError(f"the checkpoint does not fit this run: {str(error).splitlines()[0]}") from None
+        if "scaler" in state and self.accelerator.scaler is not None:
+            self.accelerator.scaler.load_state_dict(state["scaler"])
+        torch.set_rng_state(state["rng"]["cpu"])
+        if "cuda" in state["rng"] and torch.cuda.is_available():
+            torch.cuda.set_rng_state(state["rng"]["cuda"])
+        self.step = state["step"]
+        logger.info("resumed at step %d", self.step)
+
+    def _make_validator(self) -> Validator | None:
+        if self.config.data.valid is None:
+            return None
+        dataset = build_valid_dataset(self.config.data, self.config.mel, self.config.f0)
+        return Validator(dataset, self.folder / "valid", self.config.trainer.valid_clips)
+
+    def _catch_signals(self) -> None:
+        """Let the first Ctrl-C or SIGTERM end the run after the current step; a second Ctrl-C ends it at once."""
+
+        def stop(number: int, frame: object) -> None:
+            self._stop = True
+            signal.signal(signal.SIGINT, signal.default_int_handler)
+            logger.warning("stopping after this step; a checkpoint will be written")
+
+        signal.signal(signal.SIGINT, stop)
+        signal.signal(signal.SIGTERM, stop)
+
+
+class _Writer:
+    """Scalars to ``metrics.jsonl`` and TensorBoard."""
+
+    def __init__(self, folder: Path, step: int) -> None:
+        from torch.utils.tensorboard import SummaryWriter
+
+        folder.mkdir(parents=True, exist_ok=True)
+        self.path = folder / "metrics.jsonl"
+        self._drop_after(step)
+        self.board = SummaryWriter(str(folder / "tensorboard"), purge_step=step + 1)
+
+    def write(self, step: int, values: Mapping[str, float]) -> None:
+        """Write one line of values."""
+        with self.path.open("a", encoding="utf-8") as file:
+            file.write(json.dumps({"step": step, **{k: round(v, 6) for k, v in values.items()}}) + "\n")
+        for name, value in values.items():
+            self.board.add_scalar(name, value, step)
+        logger.info("step %d: %s", step, ", ".join(f"{name} {value:.4g}" for name, value in values.items()))
+
+    def close(self) -> None:
+        """Flush everything."""
+        self.board.close()
+
+    def _drop_after(self, step: int) -> None:
+        """Remove the lines of steps that a resumed run will make again."""
+        if self.path.exists():
+            lines = [line for line in self.path.read_text().splitlines() if json.loads(line)["step"] <= step]
+            self.path.write_text("".join(line + "\n" for line in lines))
+
+
+class _Timer:
+    """Training speed between two log lines, without the time that validation takes."""
+
+    def __init__(self, step: int) -> None:
+        self.pause(step)
+
+    def lap(self, step: int) -> dict[str, float]:
+        now = time.monotonic()
+        speed = (step - self.step) / max(now - self.time, 1e-9)
+        self.step, self.time = step, now
+        return {"steps_per_second": speed}
+
+    def pause(self, step: int) -> None:
+        self.step, self.time = step, time.monotonic()
+
+
+class _Progress:
+    """A progress bar with speed and time left on a terminal; nothing elsewhere, where the log lines serve."""
+
+    def __init__(self, total: int, step: int) -> None:
+        from rich.console import Console
+        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+        console = Console(stderr=True)
+        self.bar = Progress(
+            TextColumn("training"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TextColumn("{task.fields[speed]}"),
+            TimeRemainingColumn(),
+            console=console,
+            disable=not sys.stderr.isatty(),
+        )
+        self.task = self.bar.add_task("training", total=total, completed=step, speed="")
+        self.bar.start()
+
+    def advance(self, step: int, log: Mapping[str, Any]) -> None:
+        task = self.bar.tasks[0]
+        self.bar.update(self.task, completed=step, speed=f"{task.speed or 0:.2f} steps/s")
+
+    def close(self) -> None:
+        self.bar.stop()

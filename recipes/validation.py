@@ -1,0 +1,81 @@
+"""Validation on fixed utterances: mel distance, audio and spectrogram pictures."""
+
+import logging
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.utils.data import Dataset
+
+from recipes.pictures import spectrogram_picture
+from vocoders.core.audio import write_audio
+
+__all__ = ["Validator"]
+
+logger = logging.getLogger(__name__)
+
+
+class Validator:
+    """Copy-synthesis of a validation set from its features.
+
+    Args:
+        dataset: whole utterances.
+        folder: where audio and pictures of the first clips go.
+        num_clips: how many of them.
+        max_utterances: at most this many utterances are synthesised, evenly spread over the set.
+        max_seconds: longer utterances are cut.
+    """
+
+    def __init__(
+        self, dataset: Dataset, folder: Path, num_clips: int, max_utterances: int = 20, max_seconds: float = 6.0
+    ) -> None:
+        self.dataset, self.folder, self.num_clips, self.max_seconds = dataset, folder, num_clips, max_seconds
+        count = len(dataset)
+        self.indices = sorted({round(i * (count - 1) / max(max_utterances - 1, 1)) for i in range(max_utterances)})
+
+    def run(self, model: nn.Module, step: int, board: Any = None) -> dict[str, float]:
+        """Synthesise, write the clips of this step and return the mean metrics.
+
+        Returns:
+            ``valid/mel_l1``: mean absolute difference of log-mels (model's front end); ``valid/level_db``: mean level
+            difference.
+        """
+        was_training = model.training
+        model.eval()
+        distances, levels = [], []
+        for number, index in enumerate(self.indices):
+            item = self.dataset[index]
+            reference, output = self._synthesize(model, item)
+            with torch.inference_mode():
+                distance = (model.log_mel(output) - model.log_mel(reference)).abs().mean()
+            distances.append(float(distance))
+            levels.append(_level_db(output) - _level_db(reference))
+            if number < self.num_clips:
+                self._store(model, item["utt_id"], reference, output, step, board)
+        model.train(was_training)
+        return {
+            "valid/mel_l1": sum(distances) / len(distances),
+            "valid/level_db": sum(levels) / len(levels),
+        }
+
+    def _synthesize(self, model: nn.Module, item: dict[str, Any]) -> tuple[Tensor, Tensor]:
+        frames = int(self.max_seconds * model.sample_rate / model.hop_length)
+        inputs = {key: item[key][..., :frames][None] for key in ("features", "f0") if key in item}
+        reference = item["audio"][None, :, : frames * model.hop_length]
+        output = model.synthesize(**inputs)
+        return reference.to(output.device), output
+
+    def _store(self, model: nn.Module, name: str, reference: Tensor, output: Tensor, step: int, board: Any) -> None:
+        folder = self.folder / f"step-{step:08d}"
+        pairs = {"reference": reference[0].cpu(), "output": output[0].cpu()}
+        for kind, audio in pairs.items():
+            write_audio(folder / f"{name}.{kind}.wav", audio.clamp(-1, 1), model.sample_rate)
+        picture = spectrogram_picture(pairs, model.sample_rate, folder / f"{name}.png")
+        if board is not None:
+            board.add_audio(f"{name}/output", pairs["output"].clamp(-1, 1), step, model.sample_rate)
+            board.add_image(name, picture, step, dataformats="HWC")
+
+
+def _level_db(audio: Tensor) -> float:
+    return float(10 * torch.log10(audio.square().mean() + 1e-12))

@@ -1,0 +1,38 @@
+"""Fixtures that every test may use."""
+
+import os
+from pathlib import Path
+
+import pytest
+import torch
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+
+
+def pytest_configure() -> None:
+    """Keep every test on one thread, so that equalities do not depend on the machine."""
+    torch.set_num_threads(1)
+
+
+@pytest.fixture(scope="session")
+def repository() -> Path:
+    """Root folder of the repository."""
+    return REPOSITORY
+
+
+@pytest.fixture(scope="session")
+def data_folder() -> Path:
+    """Folder of the small corpora, from ``ONDES_DATA`` or beside the repository."""
+    folder = Path(os.environ.get("ONDES_DATA", REPOSITORY.parent / "shared" / "data"))
+    if not folder.is_dir():
+        pytest.skip(f"no corpora: {folder} is absent; set ONDES_DATA")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def mini_libritts(data_folder: Path) -> Path:
+    """Small speech corpus in LibriTTS layout."""
+    folder = data_folder / "mini_libritts"
+    if not folder.is_dir():
+        pytest.skip(f"no speech corpus: {folder} is absent")
+    return folder

@@ -1,0 +1,26 @@
+"""Every file of reference tensors that a kind recognises agrees with our implementation."""
+
+import oracle
+import pytest
+import training_kinds  # noqa: F401  (registers its kinds)
+import wavehax_kinds  # noqa: F401
+
+FOLDER = oracle.oracle_folder()
+FILES = sorted(FOLDER.rglob("*.safetensors")) if FOLDER.is_dir() else []
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(FOLDER)))
+def test_reference_tensors_agree(path, record_property):
+    file = oracle.OracleFile(path)
+    check = oracle.find_check(file)
+    if check is None:
+        pytest.skip(f"no kind of check for {file.path.parent.name} files of class {file.metadata.get('cls', 'unknown')}")
+    check(file)
+    name, error = max(file.worst.items(), key=lambda item: item[1])
+    record_property("worst", f"{name}: {error:.3g}")
+
+
+def test_the_oracle_is_found():
+    if not FILES:
+        pytest.skip(f"no reference tensors: {FOLDER} is absent; set ONDES_ORACLE")
+    assert any(oracle.find_check(oracle.OracleFile(path)) for path in FILES)

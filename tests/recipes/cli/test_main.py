@@ -1,0 +1,84 @@
+"""The command as a whole: help, version, exit codes, start-up time."""
+
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from vocoders.version import __version__
+
+COMMANDS = ["synth", "models", "info", "convert", "prepare", "features", "train", "decode", "evaluate", "pack"]
+
+
+def test_no_arguments_show_help_with_every_command(ondes) -> None:
+    for arguments in [(), ("--help",), ("-h",)]:
+        run = ondes(*arguments)
+        assert run.code == 0
+        listed = [line.split()[1] for line in run.out.splitlines() if line.startswith("│ ") and line[2] != " "]
+        assert [name for name in listed if not name.startswith("-")] == COMMANDS
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_has_help(ondes, command: str) -> None:
+    run = ondes(command, "--help")
+    assert run.code == 0
+    assert f"ondes {command}" in run.out
+
+
+def test_version(ondes) -> None:
+    assert ondes("--version").out == f"ondes {__version__}\n"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "part"),
+    [
+        (["synht"], "Did you mean 'synth'"),
+        (["synth", "--modle", "x"], "ondes synth --help"),
+        (["synth", "x.wav"], "--output"),
+        (["synth", "-o", "x.wav"], "INPUTS"),
+        (["synth", "x.wav", "-o", "y", "--seed", "one"], "--seed"),
+        (["convert", "x", "-o", "y"], "--family"),
+    ],
+)
+def test_misuse_is_one_line_and_exit_2(ondes, arguments: list[str], part: str) -> None:
+    run = ondes(*arguments)
+    assert run.code == 2
+    assert run.out == ""
+    assert run.err.startswith("error: ")
+    assert run.err.count("\n") == 1
+    assert part in run.err
+
+
+def _environment(repository: Path) -> dict[str, str]:
+    return os.environ | {"PYTHONPATH": os.pathsep.join([str(repository), os.environ.get("PYTHONPATH", "")])}
+
+
+def test_start_is_quick_because_nothing_heavy_is_imported(repository: Path) -> None:
+    heavy = "torch, numpy, scipy, librosa, soundfile, pydantic, accelerate, matplotlib, huggingface_hub, safetensors"
+    code = (
+        "import sys; from recipes.cli.main import main; code = main(['synth', '--help'])\n"
+        f"loaded = [name for name in '{heavy}'.split(', ') if name in sys.modules]\n"
+        "sys.exit(f'imported {loaded}' if loaded else code)"
+    )
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=_environment(repository))
+    assert run.returncode == 0, run.stderr
+    times = []
+    for _ in range(3):
+        started = time.perf_counter()
+        command = [sys.executable, "-m", "recipes.cli.main", "--help"]
+        subprocess.run(command, check=True, capture_output=True, env=_environment(repository))
+        times.append(time.perf_counter() - started)
+    assert min(times) < 2.0  # 0.3 s on an idle machine; importing torch alone takes longer than this on a busy one
+
+
+def test_closed_pipe_is_no_traceback(repository: Path) -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    command = [sys.executable, "-m", "recipes.cli.main", "--help"]
+    run = subprocess.run(command, stdout=writer, stderr=subprocess.PIPE, text=True, env=_environment(repository))
+    os.close(writer)
+    assert run.returncode == 1
+    assert run.stderr == ""

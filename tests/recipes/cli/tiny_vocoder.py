@@ -1,0 +1,70 @@
+"""A vocoder whose features are the samples themselves: copy-synthesis gives the input back, plus seeded noise."""
+
+import os
+import time
+
+import torch
+from torch import Tensor, nn
+
+from vocoders.core.config import Config
+from vocoders.core.errors import ShapeError
+from vocoders.core.pretrained import PretrainedModel
+
+SAMPLE_RATE, HOP = 24000, 240
+calls: list[dict] = []
+
+
+class TinyVocoderConfig(Config):
+    sample_rate: int = SAMPLE_RATE
+    gain: float = 1.0
+    noise: float = 0.0
+    takes_f0: bool = True
+
+
+class TinyVocoder(PretrainedModel, nn.Module):
+    family = "tiny"
+    config_class = TinyVocoderConfig
+    sample_rate, hop_length, fingerprint = SAMPLE_RATE, HOP, "samples 24000 Hz hop=240"
+
+    def __init__(self, config: TinyVocoderConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.gain = nn.Parameter(torch.tensor(config.gain))
+
+    @property
+    def uses_f0(self) -> bool:
+        return self.config.takes_f0
+
+    def forward(self, features: Tensor) -> Tensor:
+        return self.gain * features.transpose(1, 2).reshape(len(features), 1, -1)
+
+    def reference_inputs(self) -> dict[str, Tensor]:
+        return {"features": torch.linspace(-1, 1, 2 * HOP).view(1, HOP, 2)}
+
+    def analyze(self, audio: Tensor) -> dict[str, Tensor]:
+        assert audio.shape[-1] % HOP == 0
+        features = audio.reshape(len(audio), -1, HOP).transpose(1, 2)
+        analysis = {"features": features, "f0": torch.full((len(audio), 1, features.shape[-1]), 100.0)}
+        return analysis if self.uses_f0 else {"features": features}
+
+    @torch.inference_mode()
+    def synthesize(self, features=None, f0=None, *, audio=None, f0_scale=1.0, seed=0, progress=None) -> Tensor:
+        if features.shape[1] != HOP:
+            raise ShapeError(f"features {tuple(features.shape)}; expected (B, {HOP}, F)")
+        calls.append({"f0": f0, "f0_scale": f0_scale, "seed": seed})
+        if features.shape[-1] == 777:
+            raise RuntimeError("a bug\nwith a long story")
+        if features.shape[-1] == 5 and "TINY_SLEEP" in os.environ:
+            time.sleep(float(os.environ["TINY_SLEEP"]))
+        output = self(features)
+        if progress is not None:
+            progress(1.0)
+        return output + self.config.noise * torch.randn(output.shape, generator=torch.Generator().manual_seed(seed))
+
+
+def convert(path, variant=None, config=None, stats=None) -> TinyVocoder:
+    if variant != "v1":
+        from vocoders.core.errors import ConfigError
+
+        raise ConfigError(f"unknown variant '{variant}'; known variants: v1")
+    return TinyVocoder(TinyVocoderConfig(gain=0.5))

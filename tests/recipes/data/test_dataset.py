@@ -1,0 +1,357 @@
+"""Segments and whole utterances: crop equals whole, lengths, formats, determinism, loaders."""
+
+from collections import Counter
+from collections.abc import Callable
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+import torch
+
+from recipes.data.augmentation import draw_gain
+from recipes.data.cache import F0Cache, f0_fingerprint
+from recipes.data.config import DataConfig
+from recipes.data.dataset import SegmentDataset, UtteranceDataset
+from recipes.data.kaldi import KaldiDirectory, Utterance
+from recipes.data.loader import build_train_loader, build_valid_dataset
+from recipes.data.reading import AudioReader
+from vocoders.core.audio import read_audio
+from vocoders.core.errors import ConfigError, DataError
+from vocoders.frontends.f0 import F0Config
+from vocoders.frontends.mel import LogMel, MelConfig
+
+Tone = Callable[..., np.ndarray]
+RATE, HOP = 16000, 160
+SEGMENT = 20 * HOP
+
+
+def mel_config(**values) -> MelConfig:
+    return MelConfig(**{"sample_rate": RATE, "n_fft": 1024, "hop_length": HOP, "n_mels": 40, **values})
+
+
+def whole_mel(path: Path, config: MelConfig) -> torch.Tensor:
+    audio, _ = read_audio(path)
+    return LogMel(config)(audio[None, :, : audio.shape[-1] // HOP * HOP])[0]
+
+
+@pytest.mark.parametrize("in_memory", [False, True])
+@pytest.mark.parametrize("padding", ["same_zero", "same_reflect", "center_reflect", "center_zero"])
+@pytest.mark.parametrize("window", [{}, {"n_fft": 200}, {"n_fft": 512, "win_length": 400}])
+def test_mel_of_every_crop_equals_the_mel_of_the_file(
+    data_dir: Path, padding: str, window: dict, in_memory: bool
+) -> None:
+    utterances = KaldiDirectory.read(data_dir).utterances
+    config = mel_config(padding=padding, **window)
+    dataset = SegmentDataset(AudioReader(utterances, RATE, in_memory=in_memory), config, SEGMENT)
+    expected = whole_mel(utterances[0].path, config)
+    audio, _ = read_audio(utterances[0].path)
+    last = expected.shape[-1] - 20
+    for start in [*range(0, last, 7), last]:
+        item = dataset.part(0, start, 20)
+        assert torch.equal(item["audio"], audio[:, start * HOP : start * HOP + SEGMENT])
+        torch.testing.assert_close(item["features"], expected[:, start : start + 20], rtol=0, atol=2e-5)
+
+
+def test_starts_are_uniform_and_reach_the_last_frame(data_dir: Path) -> None:
+    utterances = KaldiDirectory.read(data_dir).utterances
+    reader = AudioReader(utterances, RATE, in_memory=True)
+    frames = reader.num_samples(0) // HOP
+    dataset = SegmentDataset(reader, mel_config(), (frames - 3) * HOP)
+    whole = reader.read(0)
+    starts: Counter[int] = Counter()
+    for draw in range(400):
+        audio = dataset[0, draw]["audio"][0].numpy()
+        starts[next(s for s in range(4) if np.array_equal(audio, whole[s * HOP : s * HOP + len(audio)]))] += 1
+    assert set(starts) == {0, 1, 2, 3}
+    # 100 expected each, standard deviation 8.7.
+    assert all(abs(count - 100) < 40 for count in starts.values())
+
+
+def test_items_keep_the_contract(data_dir: Path) -> None:
+    utterances = KaldiDirectory.read(data_dir).utterances
+    item = SegmentDataset(AudioReader(utterances, RATE), mel_config(), SEGMENT)[3, 5]
+    assert item["audio"].shape == (1, SEGMENT)
+    assert item["features"].shape == (40, 20)
+    assert item["audio"].dtype == item["features"].dtype == torch.float32
+    assert (item["utt_id"], item["speaker"]) == (utterances[3].utt_id, utterances[3].speaker)
+    assert "f0" not in item
+    with pytest.raises(ConfigError, match="multiple of the hop length 160"):
+        SegmentDataset(AudioReader(utterances, RATE), mel_config(), 1000)
+    with pytest.raises(ConfigError, match="16000 Hz; expected the mel's 24000 Hz"):
+        SegmentDataset(AudioReader(utterances, RATE), mel_config(sample_rate=24000), SEGMENT)
+
+
+def test_items_depend_on_seed_draw_and_index_alone(data_dir: Path) -> None:
+    utterances = KaldiDirectory.read(data_dir).utterances
+
+    def item(seed: int, draw: int, in_memory: bool = False) -> torch.Tensor:
+        reader = AudioReader(utterances, RATE, in_memory=in_memory)
+        dataset = SegmentDataset(reader, mel_config(), SEGMENT, gain_db=(-12, 0), seed=seed)
+        dataset[0, 99]
+        return dataset[7, draw]["audio"]
+
+    assert torch.equal(item(0, 1), item(0, 1))
+    assert torch.equal(item(0, 1), item(0, 1, in_memory=True))
+    assert not torch.equal(item(0, 1), item(0, 2))
+    assert not torch.equal(item(0, 1), item(1, 1))
+
+
+def test_short_utterances_are_padded_with_zeros(data_dir: Path) -> None:
+    utterances = KaldiDirectory.read(data_dir).utterances
+    reader = AudioReader(utterances, RATE)
+    frames = reader.num_samples(0) // HOP
+    item = SegmentDataset(reader, mel_config(), (frames + 30) * HOP)[0, 4]
+    expected = torch.zeros(1, (frames + 30) * HOP)
+    expected[0, : frames * HOP] = torch.from_numpy(reader.read(0))[: frames * HOP]
+    assert torch.equal(item["audio"], expected)
+    torch.testing.assert_close(item["features"], LogMel(mel_config())(expected[None])[0], rtol=0, atol=1e-5)
+
+
+def test_short_utterances_are_dropped_on_demand(data_dir: Path) -> None:
+    config = DataConfig(train=str(data_dir), segment_length=RATE * 16 // 10, shorter="drop", num_workers=0)
+    loader = build_train_loader(config, mel_config())
+    assert [u.utt_id for u in loader.dataset.reader.utterances] == ["eve-take4"]
+    too_long = config.model_copy(update={"segment_length": RATE * 60})
+    with pytest.raises(DataError, match="no utterance has 960000 samples"):
+        build_train_loader(too_long, mel_config())
+
+
+def test_memory_copy_is_exact_for_16_bit_files(data_dir: Path) -> None:
+    utterances = KaldiDirectory.read(data_dir).utterances
+    memory, disk = (AudioReader(utterances, RATE, in_memory=choice) for choice in (True, False))
+    for index in range(len(utterances)):
+        assert memory.num_samples(index) == disk.num_samples(index)
+        np.testing.assert_array_equal(memory.read(index), disk.read(index))
+        np.testing.assert_array_equal(memory.read(index, 500, 700), disk.read(index, 500, 700))
+    for utterance in utterances:
+        utterance.path.unlink()
+    assert len(memory.read(2, 100, 50)) == 50
+
+
+@pytest.mark.parametrize("in_memory", [False, True])
+def test_peak_is_that_of_the_whole_utterance(data_dir: Path, in_memory: bool) -> None:
+    utterances = KaldiDirectory.read(data_dir).utterances
+    plain = AudioReader(utterances, RATE)
+    scaled = AudioReader(utterances, RATE, peak=0.95, in_memory=in_memory)
+    assert np.abs(scaled.read(4)).max() == pytest.approx(0.95, abs=1e-6)
+    gain = 0.95 / np.abs(plain.read(4)).max()
+    np.testing.assert_allclose(scaled.read(4, 300, 200), plain.read(4, 300, 200) * gain, rtol=1e-6)
+
+
+@pytest.mark.parametrize("in_memory", [False, True])
+def test_segments_of_a_long_file(tmp_path: Path, make_tone: Tone, in_memory: bool) -> None:
+    sound = make_tone(3.0)
+    soundfile.write(tmp_path / "long.flac", sound, RATE)
+    stored, _ = read_audio(tmp_path / "long.flac")
+    parts = [Utterance(f"u{n}", tmp_path / "long.flac", "s", n * 0.9 + 0.1, 0.8, None, "long") for n in range(3)]
+    KaldiDirectory.write(tmp_path / "data", parts)
+    reader = AudioReader(KaldiDirectory.read(tmp_path / "data").utterances, RATE, in_memory=in_memory)
+    assert reader.num_samples(1) == 12800
+    np.testing.assert_array_equal(reader.read(1), stored[0, 16000:28800].numpy())
+    np.testing.assert_array_equal(reader.read(1, 100, 60), stored[0, 16100:16160].numpy())
+    beyond = [Utterance("x", tmp_path / "long.flac", "s", 2.5, 0.8, None, "long")]
+    with pytest.raises(DataError, match="'x' ends at 3.300 s, the file at 3.000 s"):
+        AudioReader(beyond, RATE, in_memory=in_memory)
+
+
+@pytest.mark.parametrize("in_memory", [False, True])
+def test_other_formats_need_resample(tmp_path: Path, make_tone: Tone, in_memory: bool) -> None:
+    left, right = make_tone(1.0, rate=44100), make_tone(1.0, rate=44100, seed=1)
+    soundfile.write(tmp_path / "a.wav", np.stack([left, right], 1), 44100, subtype="FLOAT")
+    utterances = [Utterance("a", tmp_path / "a.wav", "s", duration=1.0)]
+    with pytest.raises(DataError, match="44100 Hz with 2 channels; expected 16000 Hz mono; set data.resample: true"):
+        AudioReader(utterances, RATE, in_memory=in_memory)
+    reader = AudioReader(utterances, RATE, resample=True, in_memory=in_memory)
+    expected, _ = read_audio(tmp_path / "a.wav", RATE, mono=True)
+    tolerance = 0.51 / 32768 if in_memory else 0
+    np.testing.assert_allclose(reader.read(0), expected[0].numpy(), atol=tolerance)
+    assert reader.num_samples(0) == RATE
+    np.testing.assert_allclose(reader.read(0, 400, 300), expected[0, 400:700].numpy(), atol=tolerance)
+    assert SegmentDataset(reader, mel_config(), SEGMENT)[0, 0]["audio"].shape == (1, SEGMENT)
+
+
+def test_parts_of_an_mp3_file_equal_the_whole(tmp_path: Path, make_tone: Tone) -> None:
+    noise = 0.3 * np.random.default_rng(0).standard_normal(6 * RATE)
+    soundfile.write(tmp_path / "a.mp3", noise, RATE)
+    whole, _ = read_audio(tmp_path / "a.mp3")
+    utterances = [
+        Utterance("a", tmp_path / "a.mp3", "s", duration=6.0),
+        Utterance("b", tmp_path / "a.mp3", "s", 3.0, 2.0, None, "a"),
+    ]
+    reader = AudioReader(utterances, RATE)
+    for start in (0, 12345, 50000):
+        np.testing.assert_array_equal(reader.read(0, start, 800), whole[0, start : start + 800].numpy())
+    np.testing.assert_array_equal(reader.read(1, 700, 800), whole[0, 48700:49500].numpy())
+
+
+def test_a_file_that_changed_under_the_data_set_is_named(data_dir: Path, make_tone: Tone) -> None:
+    utterances = KaldiDirectory.read(data_dir).utterances
+    dataset = SegmentDataset(AudioReader(utterances, RATE), mel_config(), SEGMENT)
+    utterances[0].path.write_text("no longer audio")
+    with pytest.raises(DataError, match=utterances[0].path.name):
+        dataset[0, 0]
+
+
+def test_whole_utterances(data_dir: Path) -> None:
+    utterances = KaldiDirectory.read(data_dir).utterances
+    dataset = UtteranceDataset(AudioReader(utterances, RATE), mel_config())
+    assert len(dataset) == 8
+    for index in range(len(dataset)):
+        item = dataset[index]
+        assert item["audio"].shape[-1] == item["features"].shape[-1] * HOP
+        torch.testing.assert_close(item["features"], whole_mel(utterances[index].path, mel_config()), rtol=0, atol=1e-5)
+    with pytest.raises(IndexError):
+        dataset[8]
+
+
+def fill_cache(folder: Path, utterances: tuple[Utterance, ...], f0: F0Config) -> F0Cache:
+    cache = F0Cache(folder, f0_fingerprint(f0, RATE, HOP), create=True)
+    for utterance in utterances:
+        frames = soundfile.info(utterance.path).frames // HOP
+        cache.put(utterance.utt_id, 100 + np.arange(frames, dtype=np.float32))
+    return cache
+
+
+def test_f0_is_cropped_with_the_audio(data_dir: Path, tmp_path: Path) -> None:
+    utterances = KaldiDirectory.read(data_dir).utterances
+    cache = fill_cache(tmp_path, utterances, F0Config())
+    reader = AudioReader(utterances, RATE)
+    dataset = SegmentDataset(reader, mel_config(), SEGMENT, f0=cache)
+    for draw in range(5):
+        item = dataset[7, draw]
+        start = int(item["f0"][0, 0]) - 100
+        assert torch.equal(item["f0"][0], 100 + start + torch.arange(20.0))
+        np.testing.assert_array_equal(item["audio"][0].numpy(), reader.read(7, start * HOP, SEGMENT))
+    padded = SegmentDataset(reader, mel_config(), 200 * HOP, f0=cache)[0, 0]["f0"][0]
+    assert torch.count_nonzero(padded) == reader.num_samples(0) // HOP
+    cache.put(utterances[0].utt_id, np.ones(5, np.float32))
+    with pytest.raises(DataError, match="5 frames of cached F0, expected 60"):
+        dataset[0, 0]
+
+
+def test_loader_checks_the_f0_cache(data_dir: Path, tmp_path: Path) -> None:
+    utterances = KaldiDirectory.read(data_dir).utterances
+    config = DataConfig(train=str(data_dir), segment_length=SEGMENT, batch_size=2, num_workers=0)
+    with pytest.raises(ConfigError, match="feature_dir"):
+        build_train_loader(config, mel_config(), F0Config())
+    config = config.model_copy(update={"feature_dir": str(tmp_path / "features")})
+    with pytest.raises(DataError, match="no F0 cache"):
+        build_train_loader(config, mel_config(), F0Config())
+    cache = fill_cache(tmp_path / "features", utterances[:-1], F0Config())
+    with pytest.raises(DataError, match="1 utterances such as 'eve-take4' have no F0"):
+        build_train_loader(config, mel_config(), F0Config())
+    cache.put("eve-take4", np.ones(161, np.float32))
+    batch = next(iter(build_train_loader(config, mel_config(), F0Config())))
+    assert batch["f0"].shape == (2, 1, 20)
+    assert isinstance(batch["utt_id"], list)
+    with pytest.raises(DataError, match=r"was made with \[.*hop=160\]; expected \[.*hop=80\]"):
+        build_train_loader(config, mel_config(hop_length=80), F0Config())
+
+
+def batches(config: DataConfig, count: int, **place: int) -> list[dict]:
+    return list(islice(build_train_loader(config, mel_config(), **place), count))
+
+
+@pytest.mark.parametrize("balanced", [False, True])
+def test_two_processes_equal_one_and_resume_equals_straight(data_dir: Path, balanced: bool) -> None:
+    config = DataConfig(
+        train=str(data_dir), segment_length=SEGMENT, batch_size=6, num_workers=0, balance_speakers=balanced
+    )
+    half = config.model_copy(update={"batch_size": 3})
+    straight = batches(config, 5)
+    ranks = [batches(half, 5, rank=rank, world_size=2) for rank in (0, 1)]
+    for whole, first, second in zip(straight, *ranks, strict=True):
+        for key in ("audio", "features"):
+            assert torch.equal(whole[key], torch.cat([first[key], second[key]]))
+        assert whole["utt_id"] == first["utt_id"] + second["utt_id"]
+    for whole, resumed in zip(straight[3:], batches(config, 2, start_step=3), strict=True):
+        assert torch.equal(whole["audio"], resumed["audio"])
+        assert whole["utt_id"] == resumed["utt_id"]
+
+
+def test_loader_processes_change_nothing(data_dir: Path) -> None:
+    config = DataConfig(train=str(data_dir), segment_length=SEGMENT, batch_size=4, num_workers=0, in_memory=True)
+    for alone, parallel in zip(
+        batches(config, 4), batches(config.model_copy(update={"num_workers": 2}), 4), strict=True
+    ):
+        assert torch.equal(alone["audio"], parallel["audio"])
+        assert torch.equal(alone["features"], parallel["features"])
+
+
+def test_duration_weighting_draws_seconds_evenly(data_dir: Path) -> None:
+    config = DataConfig(train=str(data_dir), segment_length=SEGMENT, batch_size=1, num_workers=0, weighting="duration")
+    loader = build_train_loader(config, mel_config())
+    period = loader.batch_sampler.order.period
+    counts = Counter(index for batch in islice(loader.batch_sampler, period) for index, _ in batch)
+    for index, utterance in enumerate(loader.dataset.reader.utterances):
+        assert counts[index] == round(utterance.duration / 0.2)
+
+
+def test_gain_stays_in_range_and_below_full_scale() -> None:
+    generator = np.random.default_rng(0)
+    gains = np.array([draw_gain(generator, (-20, 10), peak=0.5) for _ in range(500)])
+    decibels = 20 * np.log10(gains)
+    assert -20 <= decibels.min() < -18
+    assert gains.max() == pytest.approx(2.0)
+    assert draw_gain(generator, (6, 6), peak=1.5) == 1.0
+    assert draw_gain(generator, (-6, -6), peak=1.5) == pytest.approx(10 ** (-0.3))
+    assert np.isfinite(draw_gain(generator, (6, 6), peak=0.0))
+
+
+def test_gain_moves_audio_and_mel_together(data_dir: Path) -> None:
+    utterances = KaldiDirectory.read(data_dir).utterances
+    reader = AudioReader(utterances, RATE)
+    plain = SegmentDataset(reader, mel_config(), SEGMENT)[0, 0]
+    quiet = SegmentDataset(reader, mel_config(), SEGMENT, gain_db=(-6, -6))[0, 0]
+    assert torch.allclose(quiet["audio"], plain["audio"] * 10 ** (-0.3))
+    shift = (quiet["features"] - plain["features"])[plain["features"] > -9]
+    torch.testing.assert_close(shift, torch.full_like(shift, -0.3 * np.log(10)), rtol=0, atol=1e-4)
+
+
+def test_predicted_features_replace_mels(data_dir: Path, tmp_path: Path) -> None:
+    utterances = KaldiDirectory.read(data_dir).utterances
+    lines = []
+    for number, utterance in enumerate(utterances):
+        # Acoustic models give a frame more or less than the recording has.
+        frames = soundfile.info(utterance.path).frames // HOP + number % 3 - 1
+        np.save(tmp_path / f"{utterance.utt_id}.npy", np.tile(np.arange(frames, dtype=np.float32), (40, 1)))
+        lines.append(f"{utterance.utt_id} {tmp_path / utterance.utt_id}.npy\n")
+    config = DataConfig(train=str(data_dir), segment_length=SEGMENT, batch_size=4, features="predicted", num_workers=0)
+    with pytest.raises(DataError, match="feats.scp"):
+        build_train_loader(config, mel_config())
+    (data_dir / "feats.scp").write_text("".join(lines))
+    loader = build_train_loader(config, mel_config())
+    for batch in islice(loader, 6):
+        assert batch["features"].shape == (4, 40, 20)
+    item = loader.dataset[7, 3]
+    start = int(item["features"][0, 0])
+    np.testing.assert_array_equal(item["audio"][0].numpy(), loader.dataset.reader.read(7, start * HOP, SEGMENT))
+    (data_dir / "feats.scp").write_text("".join(lines[1:]))
+    with pytest.raises(DataError, match="such as 'ann-take0' have no predicted features"):
+        build_train_loader(config, mel_config())
+
+
+def test_missing_paths_and_bad_options_are_config_errors(data_dir: Path) -> None:
+    with pytest.raises(ConfigError, match="data.train is not set"):
+        build_train_loader(DataConfig(), mel_config())
+    with pytest.raises(ConfigError, match="data.valid is not set"):
+        build_valid_dataset(DataConfig(), mel_config())
+    with pytest.raises(ConfigError, match="lower gain first"):
+        DataConfig.from_dict({"gain_db": [3, -3]})
+    with pytest.raises(ConfigError, match="did you mean 'segment_length'"):
+        DataConfig.from_dict({"segment_lenght": 7680})
+    with pytest.raises(ConfigError, match="predicted"):
+        DataConfig.from_dict({"features": "predicted", "peak": 0.95})
+
+
+def test_mini_libritts_crops(mini_libritts: Path) -> None:
+    path = sorted((mini_libritts / "dev-mini").rglob("*.flac"))[0]
+    config = MelConfig()
+    reader = AudioReader([Utterance(path.stem, path, "s", duration=1.0)], 24000)
+    audio, _ = read_audio(path)
+    expected = LogMel(config)(audio[None, :, : audio.shape[-1] // 240 * 240])[0]
+    for start in (0, 1, 37, expected.shape[-1] - 32):
+        item = SegmentDataset(reader, config, 7680).part(0, start, 32)
+        torch.testing.assert_close(item["features"], expected[:, start : start + 32], rtol=0, atol=2e-5)

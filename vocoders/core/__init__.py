@@ -1,0 +1,1 @@
+"""Foundations: errors, configuration, audio files, chunking, model folders, import of reference checkpoints."""

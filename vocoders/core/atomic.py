@@ -1,0 +1,123 @@
+"""Files and folders that appear whole or not at all.
+
+Everything is written under a temporary name in the folder of the target and renamed at the end. An error, a full disk,
+Ctrl-C or ``kill -9`` in the middle leaves what stood there before; only ``kill -9`` leaves the temporary name behind.
+"""
+
+import os
+import secrets
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from vocoders.core.errors import DataError
+
+__all__ = ["atomic_file", "atomic_folder"]
+
+
+@contextmanager
+def atomic_file(path: str | Path, overwrite: bool = True, durable: bool = False) -> Iterator[Path]:
+    """Yield a temporary path; what was written there becomes ``path`` when the block ends without an error.
+
+    Args:
+        path: the file to write; missing parent folders are made.
+        overwrite: replace an existing file.
+        durable: wait until the data is on the disk before the rename, so that a power cut cannot leave an empty file.
+
+    Raises:
+        DataError: if ``path`` exists and ``overwrite`` is false, or the system refuses to write (the cause is named).
+    """
+    path = _target(path)
+    if path.is_dir():
+        raise DataError(f"{path} is a folder; expected the name of a file to write")
+    if path.exists() and not overwrite:
+        raise DataError(f"{path} exists already; choose another name or allow overwriting")
+    _make_folder(path.parent)
+    temporary = _temporary_name(path)
+    try:
+        yield temporary
+        if durable:
+            _sync(temporary)
+        os.replace(temporary, path)
+    except OSError as error:
+        raise DataError(_write_problem(path, error)) from error
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def atomic_folder(path: str | Path, overwrite: bool = False) -> Iterator[Path]:
+    """Yield an empty temporary folder, which becomes ``path`` when the block ends without an error.
+
+    Args:
+        path: the folder to write; an existing empty folder counts as absent.
+        overwrite: replace an existing folder and **everything in it**; the caller checks that this is wanted.
+
+    Raises:
+        DataError: if ``path`` is in the way, holds the working directory, or the system refuses to write.
+    """
+    path = _target(path)
+    if path.exists() and not path.is_dir():
+        raise DataError(f"{path} is a file; expected the name of a folder to write")
+    if path.is_dir() and any(path.iterdir()) and not overwrite:
+        raise DataError(f"{path} exists already; choose another name or allow overwriting")
+    if path.is_dir() and Path.cwd().is_relative_to(path):
+        raise DataError(f"{path} holds the working directory and cannot be replaced; choose another folder")
+    _make_folder(path.parent)
+    temporary = _temporary_name(path)
+    try:
+        temporary.mkdir()
+        yield temporary
+        for file in temporary.rglob("*"):
+            if file.is_file():
+                _sync(file)
+        _swap(temporary, path)
+    except OSError as error:
+        raise DataError(_write_problem(path, error)) from error
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _target(path: str | Path) -> Path:
+    """Follow links, so that the file behind a link is replaced and not the link."""
+    return Path(path).resolve()
+
+
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except (FileExistsError, NotADirectoryError):
+        in_the_way = next(parent for parent in [folder, *folder.parents] if parent.is_file())
+        raise DataError(f"{in_the_way} is a file; expected a folder to write to") from None
+    except OSError as error:
+        raise DataError(_write_problem(folder, error)) from None
+
+
+def _temporary_name(path: Path) -> Path:
+    # Short and independent of the target, whose own name may already have the longest length that the system allows.
+    return path.parent / f".ondes-{os.getpid()}-{secrets.token_hex(4)}.part"
+
+
+def _sync(file: Path) -> None:
+    with open(file, "rb+") as stream:
+        os.fsync(stream.fileno())
+
+
+def _swap(new: Path, path: Path) -> None:
+    """Put the folder ``new`` in the place of ``path``; a folder that stood there is set aside first, then removed."""
+    if not path.exists():
+        os.rename(new, path)
+        return
+    aside = _temporary_name(path)
+    os.rename(path, aside)
+    try:
+        os.rename(new, path)
+    except BaseException:
+        os.rename(aside, path)
+        raise
+    shutil.rmtree(aside, ignore_errors=True)
+
+
+def _write_problem(path: Path, error: OSError) -> str:
+    return f"{path} cannot be written: {error.strerror or error}"

@@ -1,0 +1,161 @@
+"""Strict, frozen, typed configuration.
+
+A configuration is a tree of :class:`Config` models. It is read from YAML or from a dictionary, and anything unexpected
+is an error that names the full key path: a misspelt key never turns into a silent default.
+"""
+
+import difflib
+import json
+import re
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from types import UnionType
+from typing import Any, Self, Union, get_args, get_origin
+
+import yaml
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from vocoders.core.errors import ConfigError
+
+__all__ = ["Config", "parse_yaml", "read_yaml"]
+
+
+class Config(BaseModel):
+    """A frozen configuration that rejects unknown keys and wrong types."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, validate_default=True)
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any], source: str = "config") -> Self:
+        """Check ``data`` against this configuration.
+
+        Args:
+            data: plain dictionary, as YAML or JSON gives it.
+            source: what to call the origin of ``data`` in error messages.
+
+        Raises:
+            ConfigError: for an unknown key, a missing key, a wrong type or a bad value; every problem is listed with
+                its full key path.
+        """
+        if not isinstance(data, Mapping):
+            raise ConfigError(f"{source}: expected a mapping of keys, found {type(data).__name__}")
+        try:
+            # JSON mode keeps types strict and still takes a list where the field is a tuple.
+            return cls.model_validate_json(json.dumps(data))
+        except ValidationError as error:
+            problems = [_describe(cls, item) for item in error.errors()]
+            raise ConfigError(f"{source}: " + "; ".join(problems)) from None
+        except TypeError as error:
+            raise ConfigError(f"{source}: {error}") from None
+
+    @classmethod
+    def from_yaml(cls, path: str | Path, overrides: Iterable[str] = ()) -> Self:
+        """Read a YAML file and apply ``key.path=value`` overrides (values are YAML)."""
+        data = read_yaml(path)
+        for override in overrides:
+            _apply_override(data, override)
+        return cls.from_dict(data, source=str(path))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain JSON types; ``from_dict(to_dict())`` gives an equal configuration."""
+        return self.model_dump(mode="json")
+
+    def to_yaml(self) -> str:
+        """Return the configuration as YAML text, in field order."""
+        return yaml.safe_dump(self.to_dict(), sort_keys=False, allow_unicode=True)
+
+
+class _Loader(yaml.SafeLoader):
+    """YAML with the number syntax of version 1.2 (``1e-4`` is a float) and without duplicate keys."""
+
+
+_Loader.add_implicit_resolver(
+    "tag:yaml.org,2002:float",
+    re.compile(r"^[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?$|^[-+]?\.(inf|Inf|INF)$|^\.(nan|NaN|NAN)$"),
+    list("-+0123456789."),
+)
+
+
+def _mapping_without_duplicates(loader: _Loader, node: yaml.MappingNode) -> dict[Any, Any]:
+    keys = [loader.construct_object(key, deep=True) for key, _ in node.value]
+    for key in keys:
+        if keys.count(key) > 1:
+            raise yaml.constructor.ConstructorError(None, None, f"key '{key}' stands twice", node.start_mark)
+    return yaml.SafeLoader.construct_mapping(loader, node, deep=True)
+
+
+_Loader.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, _mapping_without_duplicates)
+
+
+def parse_yaml(text: str, source: str = "YAML") -> Any:
+    """Parse YAML text; raise :class:`ConfigError` with the line where it is malformed."""
+    try:
+        return yaml.load(text, Loader=_Loader)  # noqa: S506  (a SafeLoader)
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        where = f" line {mark.line + 1}" if mark is not None else ""
+        raise ConfigError(f"{source}:{where} {getattr(error, 'problem', None) or error}") from None
+
+
+def read_yaml(path: str | Path) -> dict[str, Any]:
+    """Read a YAML file that holds one mapping."""
+    path = Path(path)
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise ConfigError(f"{path}: no such configuration file") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: cannot be read as text: {error}") from None
+    data = parse_yaml(text, str(path))
+    if data is None:
+        return {}
+    if not isinstance(data, dict):
+        raise ConfigError(f"{path}: expected a mapping of keys, found {type(data).__name__}")
+    return data
+
+
+def _apply_override(data: dict[str, Any], override: str) -> None:
+    key, separator, value = override.partition("=")
+    if not separator or not key:
+        raise ConfigError(f"override '{override}' is not of the form key.path=value")
+    *parents, last = key.split(".")
+    for parent in parents:
+        child = data.setdefault(parent, {})
+        if not isinstance(child, dict):
+            raise ConfigError(f"override '{override}': '{parent}' is not a group of keys")
+        data = child
+    data[last] = parse_yaml(value, f"override '{override}'")
+
+
+def _describe(cls: type[BaseModel], item: Mapping[str, Any]) -> str:
+    """Say one validation problem in words, with the full key path and the nearest known key."""
+    location = [str(part) for part in item["loc"]]
+    path = ".".join(location) or "(top level)"
+    if item["type"] == "extra_forbidden":
+        known = _keys_at(cls, location[:-1])
+        near = difflib.get_close_matches(location[-1], known, n=1)
+        hint = f"did you mean '{near[0]}'?" if near else f"known keys: {', '.join(sorted(known))}"
+        return f"unknown key '{path}'; {hint}"
+    if item["type"] == "missing":
+        return f"key '{path}' is missing"
+    message = item["msg"].removeprefix("Value error, ").removeprefix("Assertion failed, ")
+    found = item["input"]
+    shown = "" if isinstance(found, (dict, list)) else f", found {found!r}"
+    return f"key '{path}': {message}{shown}"
+
+
+def _keys_at(cls: type[BaseModel], location: list[str]) -> set[str]:
+    """Return the names of the fields that are valid at ``location`` below ``cls``."""
+    models = [cls]
+    for part in location:
+        inner = [m for model in models if part in model.model_fields for m in _models_in(model.model_fields[part].annotation)]
+        models = inner or models
+    return {name for model in models for name in model.model_fields}
+
+
+def _models_in(annotation: Any) -> list[type[BaseModel]]:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return [annotation]
+    if get_origin(annotation) in (Union, UnionType, dict, list, tuple) or get_args(annotation):
+        return [model for argument in get_args(annotation) for model in _models_in(argument)]
+    return []

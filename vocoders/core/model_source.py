@@ -1,0 +1,187 @@
+"""Where models come from: a folder, a name that ships with ondes, or an id on the model hub."""
+
+import difflib
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError, safe_open
+
+from vocoders.core.card import read_card
+from vocoders.core.errors import CheckpointError
+
+__all__ = [
+    "MODEL_FILES",
+    "MODEL_FORMAT",
+    "ModelFile",
+    "ShippedModel",
+    "read_model_config",
+    "resolve_model",
+    "shipped_models",
+]
+
+MODEL_FILES = ("config.json", "model.safetensors", "README.md", "reference.safetensors")
+MODEL_FORMAT = 1
+
+_PACKAGES = Path(__file__).resolve().parents[2]
+_WEIGHTS = (_PACKAGES / "vocoders" / "weights", _PACKAGES / "effects" / "weights")
+_PART = r"[A-Za-z0-9][A-Za-z0-9._-]*"
+_NAME = re.compile(_PART)
+_HUB_ID = re.compile(rf"({_PART}/{_PART})(?:@({_PART}(?:/{_PART})*))?")
+
+
+@dataclass(frozen=True)
+class ModelFile:
+    """What ``config.json`` of a model folder says; ``config`` is not checked against its family yet."""
+
+    path: Path
+    family: str
+    version: str
+    config: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class ShippedModel:
+    """A model that is part of the installation, as its files describe it."""
+
+    name: str
+    family: str
+    path: Path
+    sample_rate: int | None
+    num_parameters: int
+    size_bytes: int
+    license: str
+    description: str
+
+
+def shipped_models() -> list[ShippedModel]:
+    """Return the models that ship with ondes, in order of their names; vocoders first, then effects."""
+    return [_describe(folder) for folder in _shipped_folders()]
+
+
+def read_model_config(source: str | Path) -> ModelFile:
+    """Read ``config.json`` of a model folder.
+
+    Raises:
+        CheckpointError: if it is missing, damaged, or of a format that this version does not know.
+    """
+    path = Path(source)
+    file = path / "config.json"
+    try:
+        content = json.loads(file.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise CheckpointError(f"{path} is no model folder: it has no config.json") from None
+    except (OSError, ValueError) as error:
+        raise CheckpointError(f"{file} is damaged: {error}") from None
+    if not isinstance(content, dict) or content.get("format") != MODEL_FORMAT:
+        found = content.get("format") if isinstance(content, dict) else None
+        newer = isinstance(found, int) and found > MODEL_FORMAT
+        advice = "update ondes" if newer else "reference checkpoints come in by 'ondes convert'"
+        raise CheckpointError(f"{file}: model format {found!r}, this version reads {MODEL_FORMAT}; {advice}")
+    family, config = content.get("family"), content.get("config")
+    if not isinstance(family, str) or not re.fullmatch(r"[a-z][a-z0-9_]*", family) or not isinstance(config, dict):
+        raise CheckpointError(f"{file}: expected a family name and a mapping 'config', found family {family!r}")
+    return ModelFile(path, family, str(content.get("ondes", "unknown")), config)
+
+
+def resolve_model(source: str | Path) -> Path:
+    """Return the folder of a model.
+
+    Tried in this order: a folder that holds a model, or one of its files; the name of a model that ships with ondes;
+    an id on the model hub, ``organisation/name`` or ``organisation/name@revision``, of which only the four files of a
+    model are downloaded.
+
+    Raises:
+        CheckpointError: if there is no such model, with what was tried.
+    """
+    text = str(source)
+    path = Path(text).expanduser()
+    if path.is_file() and path.name in MODEL_FILES:
+        path = path.parent
+    if (path / "config.json").is_file():
+        return path
+    if path.is_file():
+        raise CheckpointError(f"{path} is a file, not a model folder; reference checkpoints come in by 'ondes convert'")
+    if isinstance(source, str) and _NAME.fullmatch(text):
+        for weights in _WEIGHTS:
+            if (weights / text / "config.json").is_file():
+                return weights / text
+    if path.is_dir():
+        raise CheckpointError(f"{path} is no model folder: it has no config.json")
+    if isinstance(source, str) and (match := _HUB_ID.fullmatch(text)) and ".." not in text:
+        return _download(match[1], match[2])
+    raise CheckpointError(f"no model '{text}': no such folder, and {_missing_name(text)}")
+
+
+def _shipped_folders() -> list[Path]:
+    return [file.parent for weights in _WEIGHTS for file in sorted(weights.glob("*/config.json"))]
+
+
+def _describe(folder: Path) -> ShippedModel:
+    file, card = read_model_config(folder), read_card(folder)
+    weights = folder / "model.safetensors"
+    return ShippedModel(
+        name=folder.name,
+        family=file.family,
+        path=folder,
+        sample_rate=_find_sample_rate(file.config),
+        num_parameters=_count_parameters(weights),
+        size_bytes=sum(path.stat().st_size for name in MODEL_FILES if (path := folder / name).is_file()),
+        license=str(card.get("license", "unknown")),
+        description=str(card.get("description", "")),
+    )
+
+
+def _find_sample_rate(config: Mapping[str, Any]) -> int | None:
+    """Look for ``sample_rate`` at the top of a configuration first, then in its groups."""
+    rate = config.get("sample_rate")
+    if isinstance(rate, int):
+        return rate
+    groups = (_find_sample_rate(value) for value in config.values() if isinstance(value, Mapping))
+    return next((rate for rate in groups if rate is not None), None)
+
+
+def _count_parameters(weights: Path) -> int:
+    try:
+        with safe_open(weights, framework="np") as file:
+            return int((file.metadata() or {}).get("parameters", 0))
+    except (SafetensorError, OSError, ValueError) as error:
+        raise CheckpointError(f"{weights} is damaged or missing: {error}") from None
+
+
+def _missing_name(name: str) -> str:
+    names = [folder.name for folder in _shipped_folders()]
+    near = difflib.get_close_matches(name, names, n=1)
+    if near:
+        return f"no model of that name ships with ondes; did you mean '{near[0]}'?"
+    return f"ondes ships {', '.join(names) if names else 'no models'}"
+
+
+def _download(hub_id: str, revision: str | None) -> Path:
+    # Imported here: no other source needs it, and it takes longer than all of them.
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import (
+        GatedRepoError,
+        HFValidationError,
+        RepositoryNotFoundError,
+        RevisionNotFoundError,
+    )
+
+    missing = f"no model '{hub_id}': no such folder here, and"
+    causes = {
+        GatedRepoError: f"the hub gives '{hub_id}' only to users who accepted its terms; log in there first",
+        RepositoryNotFoundError: f"{missing} the hub has none either (or it is private and you are not logged in)",
+        RevisionNotFoundError: f"model '{hub_id}' has no revision '{revision}' on the hub",
+        HFValidationError: f"{missing} it is not a valid hub id",
+        OSError: f"{missing} the hub cannot be reached; check the network, or give a folder",
+    }
+    try:
+        folder = Path(snapshot_download(hub_id, revision=revision, allow_patterns=list(MODEL_FILES)))
+    except tuple(causes) as error:
+        raise CheckpointError(next(text for kind, text in causes.items() if isinstance(error, kind))) from None
+    if not (folder / "config.json").is_file():
+        raise CheckpointError(f"hub repository '{hub_id}' holds no ondes model: it has no config.json")
+    return folder

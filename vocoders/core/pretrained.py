@@ -1,0 +1,261 @@
+"""Model folders: save a model, find one, load it strictly.
+
+A folder holds four files: ``config.json`` (format, family, configuration), ``model.safetensors`` (weights),
+``README.md`` (the card) and ``reference.safetensors`` (inputs of ``forward`` and the output they must give). Nothing is
+ever unpickled, and no name that is imported comes out of a file.
+"""
+
+import json
+import logging
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, ClassVar, Self
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from vocoders.core.atomic import atomic_folder
+from vocoders.core.card import check_card, minimal_card
+from vocoders.core.config import Config
+from vocoders.core.device import resolve_device
+from vocoders.core.errors import CheckpointError, ConfigError
+from vocoders.core.model_source import (
+    MODEL_FILES,
+    MODEL_FORMAT,
+    ModelFile,
+    ShippedModel,
+    read_model_config,
+    resolve_model,
+    shipped_models,
+)
+from vocoders.version import __version__
+
+__all__ = [
+    "ModelFile",
+    "PretrainedModel",
+    "ShippedModel",
+    "read_model_config",
+    "read_tensors",
+    "resolve_model",
+    "shipped_models",
+]
+
+_logger = logging.getLogger(__name__)
+
+# Relative RMS differences. With equal weights only the order of summation differs (other CPUs, numbers of threads). The
+# loose one bounds what halved weights, or the reduced precision of a GPU's convolutions, may change.
+_TOLERANCE = 1e-4
+_LOOSE_TOLERANCE = 1e-2
+
+
+class PretrainedModel:
+    """Mixin that gives an ``nn.Module`` saving and loading.
+
+    The class states ``family`` and ``config_class``, is built as ``cls(config)``, keeps ``self.config``, and has a pure
+    ``forward`` that takes what :meth:`reference_inputs` returns.
+    """
+
+    family: ClassVar[str]
+    config_class: ClassVar[type[Config]]
+    config: Config
+
+    def reference_inputs(self) -> dict[str, Tensor]:
+        """Return short keyword arguments of ``forward``, the same on every call."""
+        raise NotImplementedError(f"{type(self).__name__} does not define reference_inputs()")
+
+    def save_pretrained(
+        self, folder: str | Path, card: str | None = None, dtype: torch.dtype | None = None, overwrite: bool = False
+    ) -> Path:
+        """Write a model folder; it appears whole or not at all.
+
+        Before the folder takes its name, the model is loaded back from it, and must compute what this one computes.
+
+        Args:
+            folder: where to write.
+            card: text of the model card with YAML front matter; ``None`` writes a minimal one.
+            dtype: ``torch.float16`` stores parameters of more than one dimension in half precision (they are loaded as
+                float32); ``None`` stores everything as it is.
+            overwrite: replace an existing model folder.
+
+        Returns:
+            The folder.
+
+        Raises:
+            CheckpointError: if the folder exists without ``overwrite``, or holds other files than a model's; if the
+                output is not finite, or what was stored does not reproduce it.
+            DataError: if the system refuses to write.
+        """
+        if dtype not in (None, torch.float32, torch.float16):
+            raise ConfigError(f"cannot store weights as {dtype}; expected float32 or float16")
+        half = dtype == torch.float16
+        folder = Path(folder)
+        _check_replaceable(folder, overwrite)
+        num_parameters = sum(parameter.numel() for parameter in self.parameters())
+        card = card if card is not None else minimal_card(self.family, num_parameters)
+        check_card(card)
+        content = {"format": MODEL_FORMAT, "family": self.family, "ondes": __version__, "config": self.config.to_dict()}
+        with atomic_folder(folder, overwrite) as temporary:
+            (temporary / "config.json").write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+            (temporary / "README.md").write_text(card, encoding="utf-8")
+            metadata = {"parameters": str(num_parameters)}
+            _write_tensors(temporary / "model.safetensors", _stored_state(self, half), metadata)
+            reference = self._replay_stored(temporary, _LOOSE_TOLERANCE if half else _TOLERANCE)
+            _write_tensors(temporary / "reference.safetensors", reference, {})
+        return folder
+
+    @classmethod
+    def from_pretrained(cls, source: str | Path, verify: bool = False, device: str | torch.device = "cpu") -> Self:
+        """Load a model in evaluation mode; the global random state is left as it was.
+
+        Args:
+            source: a folder, the name of a model that ships with ondes, or a hub id ``organisation/name``.
+            verify: replay the stored reference on the CPU; the relative RMS difference must not exceed 1e-4.
+            device: where to put the model afterwards.
+
+        Raises:
+            CheckpointError: if there is no such model, it is damaged or of another family, its tensors do not fit the
+                configuration (all are listed), or the replay fails.
+            ConfigError: if its configuration is not one of this family, or there is no such device.
+        """
+        device = resolve_device(device)
+        path = resolve_model(source)
+        file = read_model_config(path)
+        if file.family != cls.family:
+            raise CheckpointError(f"{path} holds a model of family '{file.family}'; expected '{cls.family}'")
+        config = cls.config_class.from_dict(file.config, source=str(path / "config.json"))
+        with torch.random.fork_rng(devices=[]):
+            model = cls(config)
+        state = read_tensors(path / "model.safetensors")
+        _check_state(state, model.state_dict(), path / "model.safetensors")
+        model.load_state_dict(state)
+        model.eval()
+        if verify:
+            model._verify(path / "reference.safetensors")
+        return model.to(device)
+
+    def _verify(self, path: Path) -> None:
+        reference = read_tensors(path)
+        inputs = {name.removeprefix("in."): tensor for name, tensor in reference.items() if name.startswith("in.")}
+        if "out" not in reference or not inputs:
+            raise CheckpointError(f"{path} holds no reference; expected tensors 'in.*' and 'out'")
+        difference = _relative_difference(_run(self, inputs), reference["out"])
+        if not difference <= _TOLERANCE:
+            raise CheckpointError(
+                f"{path.parent}: the output differs from the stored reference by {difference:.1e} (relative RMS); "
+                f"expected at most {_TOLERANCE:.0e}; the weights are damaged, or this version computes something else"
+            )
+        _logger.info("%s: reference reproduced to %.1e (relative RMS)", path.parent, difference)
+
+    def _replay_stored(self, folder: Path, tolerance: float) -> dict[str, Tensor]:
+        """Load what was written to ``folder``, compare it with this model, and return the tensors of its reference."""
+        inputs = {name: tensor.detach().cpu() for name, tensor in self.reference_inputs().items()}
+        expected = _run(self, inputs)
+        if not torch.isfinite(torch.view_as_real(expected) if expected.is_complex() else expected).all():
+            raise CheckpointError("the model computes NaN or infinite output and is not saved; its weights are broken")
+        output = _run(type(self).from_pretrained(folder), inputs)
+        if next(self.parameters()).device.type != "cpu":
+            tolerance = _LOOSE_TOLERANCE
+        difference = _relative_difference(output, expected)
+        if not difference <= tolerance:
+            raise CheckpointError(
+                f"stored as asked, the model's output changes by {difference:.1e} (relative RMS); expected at most "
+                f"{tolerance:.0e}; store it in float32, and keep all that it needs in parameters and buffers"
+            )
+        return {f"in.{name}": tensor for name, tensor in inputs.items()} | {"out": output}
+
+
+def read_tensors(path: Path) -> dict[str, Tensor]:
+    """Read all tensors of a safetensors file onto the CPU.
+
+    Raises:
+        CheckpointError: if it is missing, truncated or no safetensors file.
+    """
+    if not path.is_file():
+        raise CheckpointError(f"{path.parent} is no complete model folder: it has no {path.name}")
+    try:
+        with safe_open(path, framework="pt", device="cpu") as file:
+            return {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  (no mapping)
+    except (SafetensorError, OSError, ValueError, RuntimeError) as error:
+        with open(path, "rb") as stream:
+            if stream.read(32).startswith(b"version https://git-lfs"):
+                raise CheckpointError(f"{path} is a Git LFS pointer, not the weights; run 'git lfs pull'") from None
+        raise CheckpointError(f"{path} is truncated or not a safetensors file ({error}); copy it again") from None
+
+
+def _write_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: dict[str, str]) -> None:
+    try:
+        # Cloned: safetensors refuses tensors that share memory, as tied weights do.
+        separate = {name: tensor.clone(memory_format=torch.contiguous_format) for name, tensor in tensors.items()}
+        save_file(separate, path, metadata={"format": "pt", **metadata})
+    except SafetensorError as error:
+        # A full disk arrives here; atomic_folder names the folder and the cause.
+        raise OSError(str(error)) from error
+
+
+def _stored_state(model: Any, half: bool) -> dict[str, Tensor]:
+    parameters = {name for name, _ in model.named_parameters(remove_duplicate=False)}
+    state = {}
+    for name, tensor in model.state_dict().items():
+        tensor = tensor.detach().cpu()
+        # Vectors (biases, gains) and buffers (statistics) are small and sensitive: they keep their precision.
+        if half and name in parameters and tensor.is_floating_point() and tensor.ndim > 1:
+            tensor = tensor.half()
+        state[name] = tensor
+    return state
+
+
+def _check_state(state: Mapping[str, Tensor], wanted: Mapping[str, Tensor], path: Path) -> None:
+    problems = []
+    if missing := sorted(wanted.keys() - state.keys()):
+        problems.append(f"missing {_enumerate(missing)}")
+    if unexpected := sorted(state.keys() - wanted.keys()):
+        problems.append(f"unexpected {_enumerate(unexpected)}")
+    shared = sorted(wanted.keys() & state.keys())
+    if wrong := [name for name in shared if state[name].shape != wanted[name].shape]:
+        shapes = [f"{name} {tuple(state[name].shape)} instead of {tuple(wanted[name].shape)}" for name in wrong]
+        problems.append(f"wrong shapes: {_enumerate(shapes)}")
+    if wrong := [name for name in shared if _kind(state[name]) != _kind(wanted[name])]:
+        kinds = [f"{name} {state[name].dtype} instead of {wanted[name].dtype}" for name in wrong]
+        problems.append(f"wrong types: {_enumerate(kinds)}")
+    if problems:
+        raise CheckpointError(f"{path} does not fit its configuration: {'; '.join(problems)}")
+
+
+def _kind(tensor: Tensor) -> str:
+    return "complex" if tensor.is_complex() else "float" if tensor.is_floating_point() else str(tensor.dtype)
+
+
+def _enumerate(names: list[str], most: int = 8) -> str:
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + more
+
+
+def _check_replaceable(folder: Path, overwrite: bool) -> None:
+    """Refuse to replace what is not wanted, and anything that is more than a model folder."""
+    if not folder.is_dir():
+        return
+    names = sorted(path.name for path in folder.iterdir())
+    if names and not overwrite:
+        raise CheckpointError(f"{folder} exists already; choose another name or allow overwriting (--force)")
+    if foreign := [name for name in names if name not in MODEL_FILES]:
+        raise CheckpointError(f"{folder} holds more than a model ({_enumerate(foreign)}) and is not replaced")
+
+
+@torch.inference_mode()
+def _run(model: Any, inputs: Mapping[str, Tensor]) -> Tensor:
+    was_training = model.training
+    device = next(model.parameters()).device
+    model.eval()
+    try:
+        return model(**{name: tensor.to(device) for name, tensor in inputs.items()}).cpu()
+    finally:
+        model.train(was_training)
+
+
+def _relative_difference(output: Tensor, expected: Tensor) -> float:
+    if output.shape != expected.shape:
+        return float("inf")
+    difference, level = ((x.abs().square().mean().sqrt()) for x in (output - expected, expected))
+    return float(difference / level.clamp(min=1e-8))

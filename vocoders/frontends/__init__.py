@@ -1,0 +1,1 @@
+"""Signal front ends common to every family: STFT, mel, wavelets, pitch, energy, harmonic priors."""

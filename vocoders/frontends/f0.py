@@ -1,0 +1,232 @@
+"""Fundamental frequency of audio, one value in Hz for each frame, 0 where it is unvoiced.
+
+Four trackers share one call: WORLD's Harvest (Morise 2017, the published recipe of the vocoders here) and DIO (Morise
+2009), librosa's probabilistic YIN (Mauch & Dixon 2014) and SwiftF0 (Nieradzik 2025), a small network that runs offline.
+``T // hop_length`` frames come out whatever the tracker, so that F0 and mel always have the same length.
+"""
+
+import math
+from collections.abc import Callable
+from functools import lru_cache
+from typing import Any, Literal, TypeVar
+
+import librosa
+import numpy as np
+from pydantic import Field, model_validator
+from torch import Tensor
+
+from vocoders.core.config import Config
+from vocoders.core.errors import ConfigError, DataError, MissingExtraError, ShapeError
+
+__all__ = ["F0Config", "F0Method", "continuous_f0", "extract_f0", "log_f0", "scale_f0", "voicing"]
+
+F0Method = Literal["harvest", "dio", "pyin", "swift"]
+ArrayOrTensor = TypeVar("ArrayOrTensor", np.ndarray, Tensor)
+
+_SWIFT_RATE, _SWIFT_RANGE = 16000, (46.875, 2093.75)
+# SwiftF0 does not see the level: its authors scale recordings that peak below -35 dBFS to half of full scale.
+_SWIFT_QUIET_PEAK, _SWIFT_PEAK = 10 ** (-35 / 20), 0.5
+
+
+class F0Config(Config):
+    """How F0 is found.
+
+    Attributes:
+        method: ``harvest``, ``dio``, ``pyin`` or ``swift``.
+        f0_min: lowest F0 in Hz. The published Wavehax recipe sets the range per speaker (lower limits 55 to 400 Hz,
+            upper 180 to 900 Hz) and takes 100 to 1000 Hz for speakers without an entry.
+        f0_max: highest F0 in Hz.
+        alignment: time of value n: ``frame_start`` is ``n * hop_length``, WORLD's own times and the published recipe,
+            which lie half a hop before the centres of the mel frames; ``frame_center`` is half a hop later.
+        refine: apply WORLD's StoneMask to the result (``harvest`` and ``dio``).
+    """
+
+    method: F0Method = "harvest"
+    f0_min: float = Field(70.0, ge=20)
+    f0_max: float = Field(1000.0, le=4000)
+    alignment: Literal["frame_start", "frame_center"] = "frame_start"
+    refine: bool = False
+
+    @model_validator(mode="after")
+    def _check(self) -> "F0Config":
+        low, high = self.f0_min, self.f0_max
+        if self.method == "swift":
+            low, high = max(low, _SWIFT_RANGE[0]), min(high, _SWIFT_RANGE[1])
+        if high < 1.1 * low:
+            reach = f" of the range of 'swift', {_SWIFT_RANGE[0]} to {_SWIFT_RANGE[1]} Hz" if self.method == "swift" else ""
+            raise ValueError(f"f0_min {self.f0_min:g} Hz to f0_max {self.f0_max:g} Hz leaves less than ten percent{reach}")
+        if self.refine and self.method not in ("harvest", "dio"):
+            raise ValueError(f"refine is for harvest and dio, not for {self.method}")
+        return self
+
+    @property
+    def fingerprint(self) -> str:
+        """One line that two front ends share exactly when they compute the same F0."""
+        refined = " stonemask" if self.refine else ""
+        return f"f0 {self.method}{refined} {self.f0_min:g}-{self.f0_max:g} Hz {self.alignment}"
+
+
+def extract_f0(
+    audio: np.ndarray, sample_rate: int, hop_length: int, config: F0Config, num_frames: int | None = None
+) -> np.ndarray:
+    """Find the F0 of ``audio``.
+
+    Audio shorter than a period, silence and noise give zeros, not errors.
+
+    Args:
+        audio: (T,) floats, full scale 1.
+        sample_rate: in Hz.
+        hop_length: samples between frames.
+        config: tracker, range and alignment.
+        num_frames: F. Default: ``T // hop_length``; frames beyond the end of the audio are unvoiced.
+
+    Returns:
+        (F,) float32 in Hz, 0 = unvoiced.
+
+    Raises:
+        ConfigError: if ``f0_max`` lies above half the sample rate.
+        DataError: for samples that are not floats, NaN or infinite.
+        MissingExtraError: if the tracker's package is not installed.
+        ShapeError: if ``audio`` is not one channel.
+    """
+    samples = _check_audio(audio)
+    if hop_length < 1:
+        raise ConfigError(f"hop_length is {hop_length}; F0 needs at least one sample between frames")
+    if config.f0_max >= sample_rate / 2:
+        raise ConfigError(f"f0_max {config.f0_max:g} Hz for audio of {sample_rate} Hz; set it below {sample_rate / 2:g} Hz")
+    num_frames = samples.size // hop_length if num_frames is None else num_frames
+    f0 = np.zeros(num_frames, dtype=np.float32)
+    reached = min(num_frames, samples.size // hop_length + 1)
+    if samples.any() and reached > 0:
+        found = _TRACKERS[config.method](samples, sample_rate, hop_length, config, reached)
+        f0[: found.size] = found
+    return f0
+
+
+def continuous_f0(f0: np.ndarray) -> np.ndarray:
+    """Interpolate F0 linearly over unvoiced gaps; the first and last voiced values extend to the ends.
+
+    Args:
+        f0: (F,) in Hz, 0 = unvoiced.
+
+    Returns:
+        (F,) in Hz, of the same type; unchanged if nothing is voiced.
+    """
+    voiced = np.flatnonzero(f0 > 0)
+    if voiced.size == 0:
+        return f0.copy()
+    return np.interp(np.arange(f0.size), voiced, f0[voiced]).astype(f0.dtype)
+
+
+def log_f0(f0: np.ndarray) -> np.ndarray:
+    """Return ln(continuous F0 + 1), the pitch feature of the published Wavehax recipe, (F,)."""
+    return np.log1p(continuous_f0(f0))
+
+
+def voicing(f0: ArrayOrTensor) -> ArrayOrTensor:
+    """Return 1 where ``f0`` is voiced and 0 elsewhere, in its own shape and type."""
+    voiced = f0 > 0
+    return voiced.to(f0) if isinstance(voiced, Tensor) else voiced.astype(f0.dtype)
+
+
+def scale_f0(f0: ArrayOrTensor, scale: float) -> ArrayOrTensor:
+    """Multiply F0 by ``scale`` (2 is an octave up); unvoiced frames stay unvoiced.
+
+    Raises:
+        ConfigError: if ``scale`` is not a positive number.
+    """
+    if not (math.isfinite(scale) and scale > 0):
+        raise ConfigError(f"F0 scale is {scale}; expected a number above 0, such as 1.5")
+    return f0 * scale
+
+
+def _check_audio(audio: np.ndarray) -> np.ndarray:
+    """Return ``audio`` as contiguous float64, (T,)."""
+    audio = np.asarray(audio)
+    if audio.ndim != 1:
+        raise ShapeError(f"audio of shape {audio.shape} for F0; expected one channel, (T,)")
+    if not np.issubdtype(audio.dtype, np.floating):
+        raise DataError(f"audio of type {audio.dtype} for F0; expected floats with full scale 1")
+    bad = np.flatnonzero(~np.isfinite(audio))
+    if bad.size:
+        raise DataError(f"{bad.size} of {audio.size} samples are NaN or infinite, the first is sample {bad[0]}; repair the audio")
+    return np.ascontiguousarray(audio, dtype=np.float64)
+
+
+def _track_world(
+    audio: np.ndarray, sample_rate: int, hop_length: int, config: F0Config, num_frames: int
+) -> np.ndarray:
+    """Run Harvest or DIO on a grid of one hop, or of half a hop where the frame centres are wanted."""
+    try:
+        import pyworld
+    except ImportError:
+        raise MissingExtraError("pyworld", "f0", f"F0 method '{config.method}'") from None
+    steps = 2 if config.alignment == "frame_center" else 1
+    track = pyworld.harvest if config.method == "harvest" else pyworld.dio
+    f0, times = track(
+        audio,
+        sample_rate,
+        f0_floor=config.f0_min,
+        f0_ceil=config.f0_max,
+        frame_period=1000 * hop_length / sample_rate / steps,
+    )
+    if config.refine:
+        refined = pyworld.stonemask(audio, f0, times, sample_rate)
+        # StoneMask answers 0 where it finds no better value.
+        f0 = np.where(refined > 0, refined, f0)
+    return f0[steps - 1 :: steps][:num_frames]
+
+
+def _track_pyin(audio: np.ndarray, sample_rate: int, hop_length: int, config: F0Config, num_frames: int) -> np.ndarray:
+    """Run librosa's pyin on windows of four periods of ``f0_min`` or somewhat more, centred at the wanted times."""
+    window = 2 ** math.ceil(math.log2(4 * sample_rate / config.f0_min))
+    left = window // 2 - _offset(hop_length, config)
+    right = max(0, (num_frames - 1) * hop_length + window - left - audio.size)
+    f0, voiced, _ = librosa.pyin(
+        np.pad(audio, (max(left, 0), right))[max(-left, 0) :],
+        fmin=config.f0_min,
+        fmax=config.f0_max,
+        sr=sample_rate,
+        frame_length=window,
+        hop_length=hop_length,
+        center=False,
+    )
+    return np.where(voiced, f0, 0.0)[:num_frames]
+
+
+def _track_swift(audio: np.ndarray, sample_rate: int, hop_length: int, config: F0Config, num_frames: int) -> np.ndarray:
+    """Run SwiftF0, whose frames lie 16 ms apart, and interpolate to the wanted times."""
+    peak = np.abs(audio).max()
+    if peak < _SWIFT_QUIET_PEAK:
+        audio = audio * (_SWIFT_PEAK / peak)
+    # Less than one sample after resampling is an error there; silence beyond the end changes nothing else.
+    audio = np.pad(audio, (0, max(0, sample_rate // 100 - audio.size)))
+    result = _swift_detector().detect(audio.astype(np.float32), sample_rate, config.f0_min, config.f0_max)
+    voiced = result.confidence >= 0.5
+    if not voiced.any():
+        return np.zeros(num_frames)
+    times = (np.arange(num_frames) * hop_length + _offset(hop_length, config)) / sample_rate
+    f0 = np.exp(np.interp(times, result.timestamps[voiced], np.log(result.pitch_hz[voiced])))
+    return np.where(np.interp(times, result.timestamps, result.confidence) >= 0.5, f0, 0.0)
+
+
+@lru_cache(maxsize=1)
+def _swift_detector() -> Any:
+    try:
+        from swift_f0 import SwiftF0
+    except ImportError:
+        raise MissingExtraError("swift-f0", "f0", "F0 method 'swift'") from None
+    # One thread: it survives a fork, and features are extracted in parallel processes.
+    return SwiftF0(threads=1)
+
+
+def _offset(hop_length: int, config: F0Config) -> int:
+    return hop_length // 2 if config.alignment == "frame_center" else 0
+
+
+_TRACKERS: dict[F0Method, Callable[[np.ndarray, int, int, F0Config, int], np.ndarray]] = {
+    "harvest": _track_world,
+    "dio": _track_world,
+    "pyin": _track_pyin,
+    "swift": _track_swift,
+}

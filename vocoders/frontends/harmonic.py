@@ -1,0 +1,190 @@
+"""Harmonic excitation priors: what a source-filter vocoder starts from.
+
+A prior turns a frame-wise fundamental frequency into a waveform that already has the right pitch. All priors hold F0
+constant over a frame, accumulate the phase in float64 and add white noise everywhere, voiced or not. Random numbers are
+arguments: the noise ``(B, 1, T)`` and one start phase in cycles ``(1, 1)``, which shifts the whole batch in time.
+
+Source: Wavehax (arXiv 2411.06807), the pseudo-constant-power harmonic prior ``pcph`` and its alternatives.
+"""
+
+from typing import Literal
+
+import torch
+from pydantic import Field
+from torch import Tensor
+from torchaudio.functional import resample
+
+from vocoders.core.config import Config
+from vocoders.core.errors import ShapeError
+
+__all__ = ["PriorConfig", "draw_prior_noise", "draw_prior_phase", "harmonic_sum", "hold_frames", "make_prior"]
+
+PriorName = Literal["pcph", "pcph_linear_decay", "sine", "sawtooth", "noise"]
+_NOISE_AMPLITUDE = {"noise": 1.0, "sine": 0.03, "sawtooth": 0.03, "pcph": 0.01, "pcph_linear_decay": 0.01}
+
+
+class PriorConfig(Config):
+    """Which prior, and its constants.
+
+    Attributes:
+        name: ``pcph`` (harmonics of equal amplitude and constant total power), ``pcph_linear_decay`` (the same power,
+            amplitude falling linearly to zero at the top frequency), ``sine``, ``sawtooth`` or ``noise``.
+        power_factor: RMS of the harmonic part of the pcph priors.
+        noise_amplitude: standard deviation of the added white noise; ``None``: the prior's published value.
+        max_frequency: top frequency in Hz of the pcph priors; ``None``: half the sample rate. For ``pcph`` it only
+            limits the number of harmonics of the lowest F0 of the batch, as in the published code.
+        oversampling: factor at which the sawtooth is made before it is resampled.
+    """
+
+    name: PriorName = "pcph"
+    power_factor: float = Field(0.1, gt=0)
+    noise_amplitude: float | None = Field(None, ge=0)
+    max_frequency: float | None = Field(None, gt=0)
+    oversampling: int = Field(8, ge=1)
+
+    @property
+    def noise_level(self) -> float:
+        """Standard deviation of the added noise."""
+        return _NOISE_AMPLITUDE[self.name] if self.noise_amplitude is None else self.noise_amplitude
+
+
+def draw_prior_noise(f0: Tensor, hop_length: int, generator: torch.Generator | None = None) -> Tensor:
+    """Draw the white noise of a prior: standard normal (B, 1, F * hop_length), float32.
+
+    The numbers are drawn on the CPU and moved, so that a seed means the same noise on every device.
+    """
+    shape = (f0.shape[0], 1, f0.shape[-1] * hop_length)
+    return torch.randn(shape, generator=generator).to(f0.device)
+
+
+def draw_prior_phase(f0: Tensor, generator: torch.Generator | None = None) -> Tensor:
+    """Draw the common start phase of a batch, uniform in [0, 1) cycles, shape (1, 1)."""
+    return torch.rand((1, 1), generator=generator).to(f0.device)
+
+
+def make_prior(
+    f0: Tensor,
+    hop_length: int,
+    sample_rate: int,
+    config: PriorConfig,
+    noise: Tensor | None = None,
+    phase: Tensor | None = None,
+) -> Tensor:
+    """Make the prior waveform of ``f0``.
+
+    Args:
+        f0: (B, 1, F) in Hz, 0 where unvoiced.
+        hop_length: samples per frame.
+        sample_rate: in Hz.
+        config: the prior.
+        noise: standard normal (B, 1, F * hop_length), see :func:`draw_prior_noise`; ``None``: no noise.
+        phase: start phase in cycles (1, 1), see :func:`draw_prior_phase`; ``None``: zero.
+
+    Returns:
+        (B, 1, F * hop_length) float32.
+
+    Raises:
+        ShapeError: if ``f0`` or ``noise`` has another shape.
+    """
+    if f0.dim() != 3 or f0.shape[1] != 1:
+        raise ShapeError(f"f0 of shape {tuple(f0.shape)}; expected (B, 1, F)")
+    if noise is not None and noise.shape != (f0.shape[0], 1, f0.shape[-1] * hop_length):
+        raise ShapeError(f"noise of shape {tuple(noise.shape)}; expected {(f0.shape[0], 1, f0.shape[-1] * hop_length)}")
+    f0 = f0[:, 0].float()
+    if config.name == "noise" or not torch.any(f0 > 0):
+        signal = f0.new_zeros(f0.shape[0], f0.shape[-1] * hop_length)
+    else:
+        signal = _HARMONIC_PARTS[config.name](f0, hop_length, sample_rate, config, phase)
+    if noise is not None:
+        signal = signal + config.noise_level * noise[:, 0]
+    return signal[:, None]
+
+
+def hold_frames(frames: Tensor, hop_length: int) -> Tensor:
+    """Hold each frame value for ``hop_length`` samples: (..., F) -> (..., F * hop_length)."""
+    return frames.repeat_interleave(hop_length, dim=-1)
+
+
+def harmonic_sum(cycles: Tensor, num_harmonics: Tensor) -> Tensor:
+    r"""Sum the sines of the first ``num_harmonics`` harmonics in closed form.
+
+    .. math:: \sum_{k=1}^{Q} \sin(k\theta) = \frac{\sin(Q\theta/2)\,\sin((Q+1)\theta/2)}{\sin(\theta/2)}
+
+    (Lagrange's identity), zero where the denominator vanishes.
+
+    Args:
+        cycles: phase of the fundamental in cycles, float64, any shape.
+        num_harmonics: Q per element, broadcastable to ``cycles``.
+
+    Returns:
+        The sum, float64.
+    """
+    half = torch.pi * torch.frac(cycles)
+    denominator = torch.sin(half)
+    vanishing = denominator.abs() < 1e-12
+    total = torch.sin(num_harmonics * half) * torch.sin((num_harmonics + 1) * half)
+    return torch.where(vanishing, 0.0, total / torch.where(vanishing, 1.0, denominator))
+
+
+def running_cycles(f0: Tensor, hop_length: int, sample_rate: int, phase: Tensor | None) -> Tensor:
+    """Return the phase of the fundamental at each sample, in cycles: float64 inclusive running sum, (B, T)."""
+    increments = hold_frames(f0.double() / sample_rate, hop_length)
+    if phase is not None:
+        increments[:, :1] += phase.double()
+    return torch.cumsum(increments, dim=-1)
+
+
+def _sine(f0: Tensor, hop_length: int, sample_rate: int, config: PriorConfig, phase: Tensor | None) -> Tensor:
+    cycles = running_cycles(f0, hop_length, sample_rate, phase)
+    return torch.sin(2 * torch.pi * cycles).float() * hold_frames((f0 > 0).float(), hop_length)
+
+
+def _sawtooth(f0: Tensor, hop_length: int, sample_rate: int, config: PriorConfig, phase: Tensor | None) -> Tensor:
+    factor = config.oversampling
+    cycles = running_cycles(f0, hop_length * factor, sample_rate * factor, phase)
+    signal = (2 * torch.frac(cycles) - 1) * hold_frames((f0 > 0).double(), hop_length * factor)
+    if factor > 1:
+        signal = resample(signal, sample_rate * factor, sample_rate, lowpass_filter_width=15)
+    return signal.float()
+
+
+def _pcph(f0: Tensor, hop_length: int, sample_rate: int, config: PriorConfig, phase: Tensor | None) -> Tensor:
+    nyquist = sample_rate / 2
+    voiced = f0 > 0
+    safe = torch.where(voiced, f0, nyquist)
+    num_harmonics = torch.floor(nyquist / safe)
+    # A harmonic counts if k * f0, rounded to float32, does not exceed the Nyquist frequency.
+    num_harmonics = torch.where((num_harmonics + 1) * safe <= nyquist, num_harmonics + 1, num_harmonics)
+    num_harmonics = torch.where(num_harmonics * safe > nyquist, num_harmonics - 1, num_harmonics)
+    num_harmonics = num_harmonics.clamp(max=_most_harmonics(f0, config.max_frequency or nyquist))
+    amplitude = config.power_factor * torch.sqrt(4 * f0 / sample_rate) * voiced
+    cycles = running_cycles(f0, hop_length, sample_rate, phase)
+    total = harmonic_sum(cycles, hold_frames(num_harmonics.double(), hop_length))
+    return total.float() * hold_frames(amplitude, hop_length)
+
+
+def _pcph_linear_decay(
+    f0: Tensor, hop_length: int, sample_rate: int, config: PriorConfig, phase: Tensor | None
+) -> Tensor:
+    top = config.max_frequency or sample_rate / 2
+    voiced = f0 > 0
+    ratio = torch.where(voiced, f0, top) / top
+    k = torch.arange(1, _most_harmonics(f0, top) + 1, device=f0.device, dtype=f0.dtype)[:, None, None]
+    mask = (k * torch.where(voiced, f0, top) <= top).to(f0.dtype)
+    first, second = (mask * k).sum(0), (mask * k**2).sum(0)
+    power = torch.where(voiced, ratio**2 * second - 2 * ratio * first + 1 / ratio, 1.0)
+    scale = torch.sqrt(2 / power) * config.power_factor * voiced
+    cycles = running_cycles(f0, hop_length, sample_rate, phase)
+    total = torch.zeros_like(cycles, dtype=torch.float32)
+    for index in range(k.shape[0]):
+        amplitude = scale * mask[index] * (1 - (index + 1) * ratio)
+        harmonic = torch.sin(2 * torch.pi * (index + 1) * cycles).float()
+        total += harmonic * hold_frames(amplitude, hop_length)
+    return total
+
+
+def _most_harmonics(f0: Tensor, top: float) -> int:
+    return int(top / f0[f0 > 0].min())
+
+
+_HARMONIC_PARTS = {"sine": _sine, "sawtooth": _sawtooth, "pcph": _pcph, "pcph_linear_decay": _pcph_linear_decay}

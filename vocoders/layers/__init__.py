@@ -1,0 +1,1 @@
+"""Network layers in plain torch, one idea per file."""

@@ -1,0 +1,121 @@
+"""Configuration of every Wavehax variant."""
+
+from typing import Literal
+
+from pydantic import Field, model_validator
+
+from vocoders.core.config import Config
+from vocoders.frontends.f0 import F0Config
+from vocoders.frontends.harmonic import PriorConfig
+from vocoders.frontends.mel import MEL_PRESETS, MelConfig
+from vocoders.layers.decomposers import DecomposerName
+from vocoders.layers.norms import NormName
+
+__all__ = ["VARIANTS", "WavehaxConfig"]
+
+
+class WavehaxConfig(Config):
+    """Wavehax; the defaults are the published ``wavehax.v1``.
+
+    Attributes:
+        mel: conditioning mel; also the one place of sample rate, hop length and number of input channels.
+        f0: how F0 is found in audio.
+        prior: the excitation.
+        network: ``real`` (spectra as two real channels), ``complex`` (complex layers) or ``multi_scale`` (the waveform
+            split into streams of a lower rate).
+        channels: width C of the two-dimensional network.
+        mult_channels: expansion of the pointwise layers.
+        kernel_size: odd depthwise kernel (frequency, time).
+        num_blocks: number of ConvNeXt blocks.
+        n_fft: transform length in samples, of one stream for ``multi_scale``.
+        norm: ``utterance`` (published; the output depends on the length of the input), ``frame`` or ``batch``
+            (published for streaming; long inputs can be synthesised in chunks exactly).
+        outer_norm: normalisation before the first and after the last block; ``None``: ``norm``, or ``utterance`` beside
+            ``norm: batch``, as published.
+        drop_prob: stochastic depth.
+        log_magnitude_phase: ``real`` only: spectra enter and leave as log magnitude and phase.
+        semi_unitary_init: ``complex`` only: start from scaled semi-unitary matrices.
+        decomposer: ``multi_scale`` only: the filter bank.
+        num_streams: ``multi_scale`` only: S.
+        prior_shaping: ``none`` (published), or ``envelope`` (ours, ``real`` only): the network works in a domain
+            whitened by the spectral envelope of the mel and learns a correction to a source-filter vocoder.
+    """
+
+    mel: MelConfig = MEL_PRESETS["wavehax_24k"]
+    f0: F0Config = F0Config()
+    prior: PriorConfig = PriorConfig()
+    network: Literal["real", "complex", "multi_scale"] = "real"
+    channels: int = Field(32, gt=0)
+    mult_channels: int = Field(2, gt=0)
+    kernel_size: tuple[int, int] = (7, 7)
+    num_blocks: int = Field(8, ge=0)
+    n_fft: int = Field(480, gt=0)
+    norm: NormName = "utterance"
+    outer_norm: Literal["utterance", "frame"] | None = None
+    drop_prob: float = Field(0.0, ge=0, lt=1)
+    log_magnitude_phase: bool = False
+    semi_unitary_init: bool = False
+    decomposer: DecomposerName = "multi_stream"
+    num_streams: int = Field(4, gt=1)
+    prior_shaping: Literal["none", "envelope"] = "none"
+
+    @model_validator(mode="after")
+    def _check(self) -> "WavehaxConfig":
+        if any(size % 2 == 0 or size < 1 for size in self.kernel_size):
+            raise ValueError(f"kernel_size {list(self.kernel_size)} must be odd")
+        if self.log_magnitude_phase and self.network != "real":
+            raise ValueError(f"log_magnitude_phase belongs to network 'real', not '{self.network}'")
+        if self.prior_shaping == "envelope" and (self.network != "real" or self.log_magnitude_phase):
+            raise ValueError("prior_shaping 'envelope' needs network 'real' without log_magnitude_phase")
+        if self.prior_shaping == "envelope" and (self.mel.log != "ln" or self.mel.power != 1):
+            raise ValueError("prior_shaping 'envelope' needs a mel of magnitudes in natural logarithm")
+        if self.network == "multi_scale" and self.hop_length % self.num_streams:
+            raise ValueError(f"hop_length {self.hop_length} is not a multiple of num_streams {self.num_streams}")
+        if self.n_fft < self.stream_hop_length:
+            raise ValueError(f"n_fft {self.n_fft} is shorter than a hop of {self.stream_hop_length}")
+        return self
+
+    @property
+    def sample_rate(self) -> int:
+        """Sample rate in Hz."""
+        return self.mel.sample_rate
+
+    @property
+    def hop_length(self) -> int:
+        """Samples per frame."""
+        return self.mel.hop_length
+
+    @property
+    def in_channels(self) -> int:
+        """Number of mel bands."""
+        return self.mel.n_mels
+
+    @property
+    def stream_hop_length(self) -> int:
+        """Samples per frame of the signal that the network transforms."""
+        return self.hop_length // self.num_streams if self.network == "multi_scale" else self.hop_length
+
+    @property
+    def outer_norm_name(self) -> Literal["utterance", "frame"]:
+        """Normalisation before the first and after the last block."""
+        return self.outer_norm or ("frame" if self.norm == "frame" else "utterance")
+
+    @property
+    def is_local(self) -> bool:
+        """Whether an output sample depends on a bounded stretch of the input alone."""
+        return self.norm != "utterance" and self.outer_norm_name != "utterance"
+
+    @property
+    def num_bins(self) -> int:
+        """Number of frequency bins of the network."""
+        return self.n_fft // 2 + 1
+
+
+VARIANTS: dict[str, WavehaxConfig] = {
+    "v1": WavehaxConfig(),
+    "v2": WavehaxConfig(channels=16, mult_channels=3, kernel_size=(13, 7)),
+    "fb": WavehaxConfig(mel=MEL_PRESETS["wavehax_48k"], n_fft=960, kernel_size=(15, 7)),
+    "complex_v1": WavehaxConfig(network="complex", channels=16),
+    "complex_v2": WavehaxConfig(network="complex", channels=8, mult_channels=3, kernel_size=(13, 7)),
+    "multi_scale": WavehaxConfig(network="multi_scale", channels=64, n_fft=120, norm="frame"),
+}

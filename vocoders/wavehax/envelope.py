@@ -1,0 +1,122 @@
+"""Wavehax in a domain whitened by the spectral envelope (ours, not published).
+
+The published network has to learn the whole spectrum from a flat prior. Most of that spectrum is known before anything
+is learned: the mel gives its envelope, F0 gives its harmonics. Here the mel is interpolated to an amplitude envelope E over
+the bins of the network's transform, the excitation (harmonics H and noise N, both with a flat unit spectrum) is shaped
+by it, and the network computes what is missing, always relative to E:
+
+    Y = E * ((h + m) * H + (n + a) * N + r)
+
+h and n are learned gains per bin (harmonic and noise part of voiced frames; unvoiced frames start from n = 1), and
+m (complex), a (real) and r (complex) come out of the network, whose last layer starts at zero: at step 0 it is a plain
+source-filter vocoder.
+"""
+
+import math
+
+import librosa
+import torch
+from torch import Tensor, nn
+
+from vocoders.frontends.mel import LogMel, MelConfig
+from vocoders.frontends.stft import STFT
+from vocoders.layers.convnext import initialize_weights
+from vocoders.layers.norms import make_norm
+from vocoders.wavehax.config import WavehaxConfig
+from vocoders.wavehax.networks import frame_convolution, make_blocks
+
+__all__ = ["EnvelopeNetwork", "MelEnvelope", "flat_excitation_levels"]
+
+
+def flat_excitation_levels(mel: MelConfig) -> tuple[float, float]:
+    """Return the levels at which an excitation has a flat magnitude spectrum of mean 1 in ``mel``.
+
+    For a Hann window of n_fft samples a sinusoid of amplitude A adds A * n_fft / 2 to the sum of magnitudes over bins, and
+    one comes every F0, so the mean is A * sample_rate / (2 * F0). White noise of deviation s has the mean magnitude
+    s * sqrt(3 / 8 * n_fft) * sqrt(pi) / 2.
+
+    Returns:
+        (amplitude of each harmonic divided by F0 in Hz, standard deviation of the noise).
+    """
+    noise = 2 / math.sqrt(math.pi * 3 / 8 * mel.window_length)
+    return 2 / mel.sample_rate, noise
+
+
+class MelEnvelope(nn.Module):
+    """Interpolate a log-mel spectrogram to the mean magnitude at each linear frequency.
+
+    A band divided by the sum of its filter is the mean magnitude in it. Between band centres the logarithm is interpolated linearly; outside them the outermost band is held.
+
+    Shape:
+        (B, n_mels, N) natural log -> natural log (B, num_bins, N).
+    """
+
+    def __init__(self, mel: MelConfig, num_bins: int) -> None:
+        super().__init__()
+        edges = librosa.mel_frequencies(mel.n_mels + 2, fmin=mel.fmin, fmax=mel.top_frequency, htk=mel.scale == "htk")
+        centres = torch.from_numpy(edges[1:-1])
+        bins = torch.linspace(0, mel.sample_rate / 2, num_bins, dtype=torch.float64)
+        upper = torch.searchsorted(centres, bins).clamp(1, mel.n_mels - 1)
+        weight = ((bins - centres[upper - 1]) / (centres[upper] - centres[upper - 1])).clamp(0, 1)
+        matrix = torch.zeros(num_bins, mel.n_mels, dtype=torch.float64)
+        rows = torch.arange(num_bins)
+        matrix[rows, upper - 1] = 1 - weight
+        matrix[rows, upper] += weight
+        self.register_buffer("matrix", matrix.float(), persistent=False)
+        filter_sums = LogMel(mel).basis.sum(dim=1, keepdim=True).clamp(min=1e-8)
+        self.register_buffer("log_filter_sums", torch.log(filter_sums), persistent=False)
+
+    def forward(self, log_mel: Tensor) -> Tensor:
+        """Return the log envelope."""
+        return torch.matmul(self.matrix, log_mel - self.log_filter_sums)
+
+
+class EnvelopeNetwork(nn.Module):
+    """Correction of a source-filter vocoder by a Wavehax network.
+
+    Shape:
+        features (B, n_mels, N) normalised, log_mel (B, n_mels, N) as extracted, excitation (B, 2, N * hop_length):
+        harmonic and noise part, each with a flat unit spectrum -> (B, 1, N * hop_length).
+    """
+
+    def __init__(self, config: WavehaxConfig) -> None:
+        super().__init__()
+        self.stft = STFT(config.n_fft, config.hop_length)
+        self.envelope = MelEnvelope(config.mel, config.num_bins)
+        self.prior_proj = frame_convolution(config.num_bins, config.num_bins)
+        self.cond_proj = frame_convolution(config.in_channels, config.num_bins)
+        self.input_proj = nn.Conv2d(8, config.channels, 1, bias=False)
+        self.input_norm = make_norm(config.outer_norm_name, config.channels)
+        self.blocks = make_blocks(config)
+        self.output_norm = make_norm(config.outer_norm_name, config.channels)
+        self.output_proj = nn.Conv2d(config.channels, 5, 1)
+        initialize_weights(self)
+        nn.init.zeros_(self.output_proj.weight)
+        # Voiced speech is harmonic at the bottom and breathy at the top: start from -20 dB of noise up to 2 kHz, equal
+        # power at the Nyquist frequency.
+        frequency = torch.linspace(0, config.sample_rate / 2, config.num_bins)
+        noise = 0.1 + 0.6 * ((frequency - 2000) / (config.sample_rate / 2 - 2000)).clamp(0, 1)
+        self.harmonic_gain = nn.Parameter(torch.sqrt(1 - noise**2)[:, None])
+        self.noise_gain = nn.Parameter(noise[:, None].clone())
+        self.unvoiced_gain = nn.Parameter(torch.ones(config.num_bins, 1))
+
+    def forward(self, features: Tensor, log_mel: Tensor, excitation: Tensor) -> Tensor:
+        """Return the waveform."""
+        harmonic = self.stft(excitation[:, :1])
+        noise = self.stft(excitation[:, 1:])
+        log_envelope = self.envelope(log_mel)
+        x = [*harmonic, self.prior_proj(harmonic[0]), self.prior_proj(harmonic[1]), *noise]
+        # A fixed affine map brings ln E to about unit range; its statistics are those of speech.
+        x = torch.stack([*x, self.cond_proj(features), 0.25 * log_envelope + 0.5], dim=1)
+        x = self.input_norm(self.input_proj(x))
+        for block in self.blocks:
+            x = block(x)
+        gain_real, gain_imag, gain_noise, residual_real, residual_imag = self.output_proj(self.output_norm(x)).unbind(1)
+
+        voiced = ((harmonic[0] ** 2 + harmonic[1] ** 2).mean(1, keepdim=True) > 1e-4).to(x.dtype)
+        gain_real = gain_real + self.harmonic_gain
+        gain_noise = gain_noise + torch.lerp(self.unvoiced_gain, self.noise_gain, voiced)
+        real = gain_real * harmonic[0] - gain_imag * harmonic[1] + gain_noise * noise[0] + residual_real
+        imag = gain_real * harmonic[1] + gain_imag * harmonic[0] + gain_noise * noise[1] + residual_imag
+        envelope = torch.exp(log_envelope)
+        return self.stft.inverse(envelope * real, envelope * imag)

@@ -1,0 +1,275 @@
+"""The Wavehax vocoder: front end, statistics, network and synthesis in one module."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from vocoders.core.chunking import chunk_spans
+from vocoders.core.errors import DataError, ShapeError
+from vocoders.core.pretrained import PretrainedModel
+from vocoders.frontends.f0 import extract_f0
+from vocoders.frontends.harmonic import (
+    draw_prior_noise,
+    draw_prior_phase,
+    harmonic_sum,
+    hold_frames,
+    make_prior,
+    running_cycles,
+)
+from vocoders.frontends.mel import LogMel
+from vocoders.wavehax.config import WavehaxConfig
+from vocoders.wavehax.envelope import EnvelopeNetwork, flat_excitation_levels
+from vocoders.wavehax.networks import FRAME_KERNEL, ComplexNetwork, MultiScaleNetwork, RealNetwork
+
+__all__ = ["Wavehax"]
+
+_NETWORKS = {"real": RealNetwork, "complex": ComplexNetwork, "multi_scale": MultiScaleNetwork}
+
+
+class Wavehax(PretrainedModel, nn.Module):
+    """Aliasing-free vocoder with a harmonic prior (arXiv 2411.06807).
+
+    ``synthesize`` is inference; ``forward`` is the pure function that training uses.
+
+    Args:
+        config: see :class:`WavehaxConfig`.
+    """
+
+    family = "wavehax"
+    config_class = WavehaxConfig
+    uses_f0 = True
+    # Longest stretch that goes through the network at once, in seconds.
+    chunk_seconds = 20.0
+
+    def __init__(self, config: WavehaxConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.log_mel = LogMel(config.mel)
+        self.register_buffer("feature_mean", torch.zeros(config.in_channels, 1))
+        self.register_buffer("feature_std", torch.ones(config.in_channels, 1))
+        shaped = config.prior_shaping == "envelope"
+        self.network = EnvelopeNetwork(config) if shaped else _NETWORKS[config.network](config)
+
+    @property
+    def sample_rate(self) -> int:
+        """Sample rate in Hz."""
+        return self.config.sample_rate
+
+    @property
+    def hop_length(self) -> int:
+        """Samples per frame."""
+        return self.config.hop_length
+
+    @property
+    def fingerprint(self) -> str:
+        """Front end in one line: two models with the same line take the same features."""
+        return f"{self.config.mel.fingerprint} | {self.config.f0.fingerprint}"
+
+    def set_statistics(self, mean: Tensor, std: Tensor) -> None:
+        """Set mean and standard deviation of each mel band, (n_mels,) each."""
+        if mean.numel() != self.config.in_channels or std.numel() != self.config.in_channels:
+            raise ShapeError(f"statistics of {mean.numel()} bands; the model has {self.config.in_channels}")
+        self.feature_mean.copy_(mean.view(-1, 1))
+        self.feature_std.copy_(std.view(-1, 1))
+
+    def forward(self, features: Tensor, prior: Tensor) -> Tensor:
+        """Turn features and a prior into a waveform.
+
+        Args:
+            features: log-mel (B, n_mels, F), as :class:`~vocoders.frontends.mel.LogMel` gives it.
+            prior: excitation from :meth:`prior`, (B, 1 or 2, F * hop_length).
+
+        Returns:
+            Waveform (B, 1, F * hop_length); not limited to [-1, 1].
+
+        Raises:
+            ShapeError: if the shapes do not belong together, or there are too few frames for the kernels.
+        """
+        self._check_shapes(features, prior)
+        normalised = (features - self.feature_mean) / self.feature_std
+        if self.config.prior_shaping == "envelope":
+            return self.network(normalised, features, prior)
+        return self.network(normalised, prior)
+
+    def prior(self, f0: Tensor, noise: Tensor | None = None, phase: Tensor | None = None) -> Tensor:
+        """Make the excitation of ``f0``.
+
+        Args:
+            f0: (B, 1, F) in Hz, 0 where unvoiced.
+            noise: standard normal (B, 1, F * hop_length); ``None``: no noise.
+            phase: start phase in cycles (1, 1); ``None``: 0.
+
+        Returns:
+            (B, 1, F * hop_length), or (B, 2, F * hop_length) with harmonics and noise apart if the prior is shaped by
+            the envelope.
+        """
+        config = self.config
+        if config.prior_shaping == "none":
+            return make_prior(f0, config.hop_length, config.sample_rate, config.prior, noise, phase)
+        per_hertz, deviation = flat_excitation_levels(config.mel)
+        held = f0[:, 0].float()
+        num_harmonics = torch.floor(config.sample_rate / 2 / held.clamp(min=1.0)) * (held > 0)
+        cycles = running_cycles(held, config.hop_length, config.sample_rate, phase)
+        harmonics = harmonic_sum(cycles, hold_frames(num_harmonics.double(), config.hop_length)).float()
+        harmonics = (harmonics * hold_frames(held * per_hertz, config.hop_length))[:, None]
+        noise = torch.zeros_like(harmonics) if noise is None else noise * deviation
+        return torch.cat([harmonics, noise], dim=1)
+
+    def draw_prior(self, f0: Tensor, generator: torch.Generator | None = None) -> Tensor:
+        """Make the excitation of ``f0`` with noise and start phase drawn from ``generator``."""
+        noise = draw_prior_noise(f0, self.hop_length, generator)
+        return self.prior(f0, noise, draw_prior_phase(f0, generator))
+
+    def draw_inputs(self, batch: Mapping[str, Any]) -> dict[str, Tensor]:
+        """Return the arguments of :meth:`forward` for a training batch.
+
+        Each item's noise and start phase come from its own ``seed``, so they do not depend on how a batch is divided
+        over processes.
+
+        Args:
+            batch: ``features`` (B, n_mels, F), ``f0`` (B, 1, F), ``seed`` (B,) integers.
+        """
+        seeds = batch["seed"].tolist()
+        priors = [
+            self.draw_prior(f0[None], torch.Generator().manual_seed(seed))
+            for f0, seed in zip(batch["f0"], seeds, strict=True)
+        ]
+        return {"features": batch["features"], "prior": torch.cat(priors)}
+
+    @torch.inference_mode()
+    def analyze(self, audio: Tensor) -> dict[str, Tensor]:
+        """Extract the features that :meth:`synthesize` takes.
+
+        Args:
+            audio: (T,), (B, T) or (B, 1, T) in [-1, 1] at ``sample_rate``; a last incomplete frame is dropped.
+
+        Returns:
+            ``features`` (B, n_mels, F) and ``f0`` (B, 1, F).
+        """
+        audio = self._batch_audio(audio)
+        num_frames = audio.shape[-1] // self.hop_length
+        features = self.log_mel(audio.to(self.feature_mean.device))
+        f0 = [
+            extract_f0(item, self.sample_rate, self.hop_length, self.config.f0, num_frames)
+            for item in audio[:, 0].cpu().numpy()
+        ]
+        return {"features": features, "f0": torch.from_numpy(np.stack(f0))[:, None].to(features)}
+
+    @torch.inference_mode()
+    def synthesize(
+        self,
+        features: Tensor | None = None,
+        f0: Tensor | None = None,
+        *,
+        audio: Tensor | None = None,
+        f0_scale: float = 1.0,
+        seed: int = 0,
+        progress: Callable[[float], None] | None = None,
+    ) -> Tensor:
+        """Synthesise a waveform from features, or from audio (copy-synthesis).
+
+        Memory is bounded: more than ``chunk_seconds`` are synthesised in overlapping chunks. With frame-wise or batch
+        norms the chunks join exactly; with the published utterance norm each chunk has statistics of its own, and the
+        result differs slightly from an unchunked one.
+
+        Args:
+            features: log-mel (n_mels, F) or (B, n_mels, F).
+            f0: (F,), (B, F) or (B, 1, F) in Hz, 0 where unvoiced.
+            audio: instead of both: (T,), (B, T) or (B, 1, T) at ``sample_rate``.
+            f0_scale: factor on F0; the mel stays.
+            seed: of the excitation's noise and start phase; the same seed gives the same waveform.
+            progress: called with the finished fraction.
+
+        Returns:
+            (B, 1, F * hop_length) on the model's device.
+
+        Raises:
+            ShapeError: for tensors of another shape or fewer frames than the kernels need.
+        """
+        if audio is not None:
+            analysis = self.analyze(audio)
+            features, f0 = analysis["features"], analysis["f0"]
+        if features is None or f0 is None:
+            raise ShapeError("Wavehax needs features and f0, or audio; f0 is missing")
+        device = self.feature_mean.device
+        features = (features if features.dim() == 3 else features[None]).to(device, torch.float32)
+        f0 = (f0.reshape(-1, 1, f0.shape[-1]) * f0_scale).to(device, torch.float32)
+        if f0.shape[0] != features.shape[0] or f0.shape[-1] != features.shape[-1]:
+            raise ShapeError(f"features {tuple(features.shape)} and f0 {tuple(f0.shape)} differ in items or frames")
+        was_training = self.training
+        self.eval()
+        try:
+            prior = self.draw_prior(f0, torch.Generator().manual_seed(seed))
+            return self._forward_in_chunks(features, prior, progress)
+        finally:
+            self.train(was_training)
+
+    @property
+    def halo_frames(self) -> int:
+        """Frames of context on each side that one output frame depends on (for norms that are local in time)."""
+        config = self.config
+        frames = FRAME_KERNEL // 2 + config.num_blocks * (config.kernel_size[1] // 2)
+        frames += -(-config.n_fft // config.stream_hop_length)
+        if config.network == "multi_scale":
+            frames += 1
+        return frames
+
+    def reference_inputs(self) -> dict[str, Tensor]:
+        """Return deterministic keyword arguments of :meth:`forward`, half a second long."""
+        num_frames = max(round(0.5 * self.sample_rate / self.hop_length), self.config.kernel_size[1])
+        generator = torch.Generator().manual_seed(0)
+        f0 = torch.linspace(90.0, 260.0, num_frames).view(1, 1, -1).clone()
+        f0[..., : num_frames // 4] = 0
+        tilt = torch.linspace(-1.0, -6.0, self.config.in_channels)[None, :, None]
+        features = tilt + 0.5 * torch.randn(1, self.config.in_channels, num_frames, generator=generator)
+        return {"features": features, "prior": self.draw_prior(f0, generator)}
+
+    def _forward_in_chunks(self, features: Tensor, prior: Tensor, progress: Callable[[float], None] | None) -> Tensor:
+        hop, num_frames = self.hop_length, features.shape[-1]
+        chunk = round(self.chunk_seconds * self.sample_rate / hop)
+        if num_frames <= chunk:
+            output = self(features, prior)
+        else:
+            halo = self.halo_frames if self.config.is_local else max(self.halo_frames, chunk // 10)
+            pieces = []
+            for span in chunk_spans(num_frames, chunk, halo):
+                piece = self(features[..., span.start : span.stop], prior[..., span.start * hop : span.stop * hop])
+                first = (span.valid_start - span.start) * hop
+                pieces.append(piece[..., first : first + (span.valid_stop - span.valid_start) * hop])
+                if progress is not None:
+                    progress(span.valid_stop / num_frames)
+            output = torch.cat(pieces, dim=-1)
+        if progress is not None:
+            progress(1.0)
+        return output
+
+    def _batch_audio(self, audio: Tensor) -> Tensor:
+        audio = audio.float()
+        if audio.dim() < 3:
+            audio = audio.reshape(-1, 1, audio.shape[-1])
+        if audio.dim() != 3 or audio.shape[1] != 1:
+            raise ShapeError(f"audio of shape {tuple(audio.shape)}; expected (T,), (B, T) or (B, 1, T)")
+        least = self._least_frames * self.hop_length
+        if audio.shape[-1] < least:
+            raise DataError(f"{audio.shape[-1]} samples of audio; Wavehax needs at least {least}")
+        if not torch.isfinite(audio).all():
+            raise DataError("the audio contains NaN or infinite samples")
+        return audio
+
+    @property
+    def _least_frames(self) -> int:
+        return max(FRAME_KERNEL, self.config.kernel_size[1]) // 2 + 1
+
+    def _check_shapes(self, features: Tensor, prior: Tensor) -> None:
+        if features.dim() != 3 or features.shape[1] != self.config.in_channels:
+            raise ShapeError(f"features {tuple(features.shape)}; expected (B, {self.config.in_channels}, F)")
+        num_frames = features.shape[-1]
+        if num_frames < self._least_frames:
+            raise ShapeError(f"{num_frames} frames; Wavehax needs at least {self._least_frames}")
+        parts = 2 if self.config.prior_shaping == "envelope" else 1
+        expected = (features.shape[0], parts, num_frames * self.hop_length)
+        if tuple(prior.shape) != expected:
+            raise ShapeError(f"prior {tuple(prior.shape)}; expected {expected}")

@@ -1,0 +1,135 @@
+"""The three published Wavehax networks: normalised mel and prior waveform in, waveform out.
+
+All of them read the short-time spectrum of the prior as an image (frequency by time), pass it through 2-D ConvNeXt blocks
+together with the mel, and invert the spectrum that comes out. Nothing upsamples, so nothing aliases
+(arXiv 2411.06807; multi-scale: arXiv 2506.03554).
+
+Each network maps ``features`` (B, n_mels, N), normalised, and ``prior`` (B, 1, N * hop_length) to a waveform
+(B, 1, N * hop_length).
+"""
+
+import torch
+from torch import Tensor, nn
+
+from vocoders.frontends.stft import STFT, from_log_magnitude_phase, log_magnitude_phase
+from vocoders.layers.complex import (
+    ComplexConv1d,
+    ComplexConv2d,
+    ComplexConvNeXtBlock2d,
+    initialize_semi_unitary,
+    make_complex_norm,
+)
+from vocoders.layers.convnext import ConvNeXtBlock2d, initialize_weights
+from vocoders.layers.decomposers import make_decomposer
+from vocoders.layers.norms import make_norm
+from vocoders.wavehax.config import WavehaxConfig
+
+__all__ = ["ComplexNetwork", "MultiScaleNetwork", "RealNetwork", "frame_convolution", "make_blocks"]
+
+# Width in frames of the one-dimensional convolutions on prior and mel, in every published configuration.
+FRAME_KERNEL = 7
+
+
+def frame_convolution(in_channels: int, out_channels: int) -> nn.Conv1d:
+    """Make a convolution over frames with reflected borders."""
+    return nn.Conv1d(in_channels, out_channels, FRAME_KERNEL, padding=FRAME_KERNEL // 2, padding_mode="reflect")
+
+
+def make_blocks(config: WavehaxConfig) -> nn.ModuleList:
+    """Make the ConvNeXt blocks of a network."""
+    block = ComplexConvNeXtBlock2d if config.network == "complex" else ConvNeXtBlock2d
+    options = {"norm": config.norm, "layer_scale": 1 / max(config.num_blocks, 1), "drop_prob": config.drop_prob}
+    return nn.ModuleList(
+        block(config.channels, config.mult_channels, config.kernel_size, **options) for _ in range(config.num_blocks)
+    )
+
+
+class RealNetwork(nn.Module):
+    """Wavehax v1, v2 and full band: real and imaginary parts as two channels."""
+
+    def __init__(self, config: WavehaxConfig) -> None:
+        super().__init__()
+        self.log_magnitude_phase = config.log_magnitude_phase
+        self.stft = STFT(config.n_fft, config.hop_length)
+        self.prior_proj = frame_convolution(config.num_bins, config.num_bins)
+        self.cond_proj = frame_convolution(config.in_channels, config.num_bins)
+        self.input_proj = nn.Conv2d(5, config.channels, 1, bias=False)
+        self.input_norm = make_norm(config.outer_norm_name, config.channels)
+        self.blocks = make_blocks(config)
+        self.output_norm = make_norm(config.outer_norm_name, config.channels)
+        self.output_proj = nn.Conv2d(config.channels, 2, 1)
+        initialize_weights(self)
+
+    def forward(self, features: Tensor, prior: Tensor) -> Tensor:
+        """Return the waveform."""
+        real, imag = self.stft(prior)
+        if self.log_magnitude_phase:
+            real, imag = log_magnitude_phase(real, imag)
+        channels = [real, imag, self.prior_proj(real), self.prior_proj(imag), self.cond_proj(features)]
+        x = self.input_norm(self.input_proj(torch.stack(channels, dim=1)))
+        for block in self.blocks:
+            x = block(x)
+        real, imag = self.output_proj(self.output_norm(x)).unbind(dim=1)
+        if self.log_magnitude_phase:
+            real, imag = from_log_magnitude_phase(real, imag)
+        return self.stft.inverse(real, imag)
+
+
+class ComplexNetwork(nn.Module):
+    """Complex-valued Wavehax: every layer is complex, ``channels`` counts complex channels."""
+
+    def __init__(self, config: WavehaxConfig) -> None:
+        super().__init__()
+        self.stft = STFT(config.n_fft, config.hop_length)
+        frame_options = {"kernel_size": FRAME_KERNEL, "padding": FRAME_KERNEL // 2}
+        self.prior_proj = ComplexConv1d(config.num_bins, config.num_bins, **frame_options)
+        self.cond_proj = ComplexConv1d(config.in_channels, config.num_bins, **frame_options)
+        self.input_proj = ComplexConv2d(3, config.channels, 1, bias=False)
+        self.input_norm = make_complex_norm(config.outer_norm_name, config.channels)
+        self.blocks = make_blocks(config)
+        self.output_norm = make_complex_norm(config.outer_norm_name, config.channels)
+        self.output_proj = ComplexConv2d(config.channels, 1, 1)
+        if config.semi_unitary_init:
+            initialize_semi_unitary(self)
+
+    def forward(self, features: Tensor, prior: Tensor) -> Tensor:
+        """Return the waveform."""
+        spectrum = self.stft(prior)
+        pairs = [spectrum, self.prior_proj(*spectrum), self.cond_proj(features, features)]
+        real, imag = (torch.stack(part, dim=1) for part in zip(*pairs, strict=True))
+        real, imag = self.input_norm(*self.input_proj(real, imag))
+        for block in self.blocks:
+            real, imag = block(real, imag)
+        real, imag = self.output_proj(*self.output_norm(real, imag))
+        return self.stft.inverse(real[:, 0], imag[:, 0])
+
+
+class MultiScaleNetwork(nn.Module):
+    """MS-Wavehax: the prior is split into streams, one short transform serves all of them."""
+
+    def __init__(self, config: WavehaxConfig) -> None:
+        super().__init__()
+        self.num_streams = config.num_streams
+        self.stft = STFT(config.n_fft, config.stream_hop_length)
+        self.decomposer = make_decomposer(config.decomposer, config.num_streams)
+        self.cond_proj = frame_convolution(config.in_channels, config.num_streams * config.num_bins)
+        self.input_proj = nn.Conv2d(3 * config.num_streams, config.channels, 1, bias=False)
+        self.input_norm = make_norm(config.outer_norm_name, config.channels)
+        self.blocks = make_blocks(config)
+        self.output_norm = make_norm(config.outer_norm_name, config.channels)
+        self.output_proj = nn.Conv2d(config.channels, 2 * config.num_streams, 1)
+        initialize_weights(self)
+
+    def forward(self, features: Tensor, prior: Tensor) -> Tensor:
+        """Return the waveform."""
+        batch = prior.shape[0]
+        streams = self.decomposer.analysis(prior)
+        real, imag = (part.unflatten(0, (batch, -1)) for part in self.stft(streams.flatten(0, 1)))
+        condition = self.cond_proj(features).unflatten(1, (self.num_streams, -1))
+        spectra = torch.stack([real, imag], dim=2).flatten(1, 2)
+        x = self.input_norm(self.input_proj(torch.cat([condition, spectra], dim=1)))
+        for block in self.blocks:
+            x = block(x)
+        real, imag = self.output_proj(self.output_norm(x)).unflatten(1, (self.num_streams, 2)).unbind(dim=2)
+        streams = self.stft.inverse(real.flatten(0, 1), imag.flatten(0, 1))[:, 0].unflatten(0, (batch, -1))
+        return self.decomposer.synthesis(streams)

@@ -1,0 +1,142 @@
+"""Reference Wavehax checkpoints and configurations in our terms."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from safetensors.torch import load_file
+
+from vocoders.core.config import read_yaml
+from vocoders.core.errors import CheckpointError, ConfigError
+from vocoders.core.official import KeyMap, load_official_state, read_official_checkpoint
+from vocoders.frontends.mel import MEL_PRESETS, MelConfig
+from vocoders.wavehax.config import VARIANTS, WavehaxConfig
+from vocoders.wavehax.model import Wavehax
+
+__all__ = ["KEY_MAP", "config_from_official", "convert"]
+
+KEY_MAP = KeyMap(drop=[r"stft\..*", r"decomposer\.(updown_filter|lpf|hpf)"])
+
+_NETWORKS = {
+    "WavehaxGenerator": "real",
+    "ComplexWavehaxGenerator": "complex",
+    "MultiScaleWavehaxGenerator": "multi_scale",
+}
+_DECOMPOSERS = {"MultiStream1d": "multi_stream", "PQMF": "pqmf", "DWT1d": "haar"}
+_RENAMED = {
+    "use_logmag_phase": "log_magnitude_phase",
+    "init_weights": "semi_unitary_init",
+    "num_splits": "num_streams",
+}
+_SAME = ("channels", "mult_channels", "num_blocks", "n_fft", "drop_prob")
+
+
+def config_from_official(class_name: str, options: Mapping[str, Any]) -> WavehaxConfig:
+    """Translate the class and the hyper-parameters of a reference generator.
+
+    The mel keeps every number of our closest preset but sample rate, hop length and number of bands, which the
+    hyper-parameters give.
+
+    Raises:
+        ConfigError: for a class or a hyper-parameter that is not known.
+    """
+    if class_name not in _NETWORKS:
+        raise ConfigError(f"generator class '{class_name}'; expected one of {', '.join(_NETWORKS)}")
+    network = _NETWORKS[class_name]
+    options = {key: value for key, value in options.items() if not key.startswith("_")}
+    kernel = options.pop("kernel_size", 7)
+    framewise = options.pop("framewise_norm", network == "multi_scale")
+    layer_norm = options.pop("use_layer_norm", True)
+    data: dict[str, Any] = {
+        "network": network,
+        "mel": _mel(options).to_dict(),
+        "prior": {"name": options.pop("prior_type", "pcph")},
+        "kernel_size": [kernel, kernel] if isinstance(kernel, int) else list(kernel),
+        "norm": ("frame" if framewise else "utterance") if layer_norm else "batch",
+        "outer_norm": "frame" if framewise else "utterance",
+    }
+    if "decomposer" in options:
+        data["decomposer"] = _DECOMPOSERS[options.pop("decomposer")]
+    for key, value in options.items():
+        if key not in _SAME and key not in _RENAMED:
+            raise ConfigError(f"generator option '{key}' is not known")
+        data[_RENAMED.get(key, key)] = value
+    return WavehaxConfig.from_dict(data, source=class_name)
+
+
+def _mel(options: dict[str, Any]) -> MelConfig:
+    sample_rate = options.pop("sample_rate", 24000)
+    hop_length = options.pop("hop_length", 240)
+    base = MEL_PRESETS["wavehax_48k" if sample_rate >= 44100 else "wavehax_24k"].to_dict()
+    base |= {"sample_rate": sample_rate, "hop_length": hop_length, "n_mels": options.pop("in_channels", 100)}
+    base["fmax"] = min(base["fmax"], sample_rate / 2)
+    return MelConfig.from_dict(base)
+
+
+def convert(
+    path: str | Path,
+    variant: str | None = None,
+    config: str | Path | None = None,
+    stats: str | Path | None = None,
+) -> Wavehax:
+    """Build a :class:`Wavehax` from a reference checkpoint.
+
+    Args:
+        path: ``checkpoint-*steps.pkl`` with ``model.generator``, or a bare state dict.
+        variant: one of our variant names (``v1``, ``v2``, ``fb``, ``complex_v1``, ``complex_v2``, ``multi_scale``).
+        config: instead of ``variant``: our YAML, or the reference's generator YAML (with ``_target_``).
+        stats: mean and std of the mel (``.npz``, ``.safetensors`` or ``.json`` with the keys ``mean`` and ``std``);
+            without it the model expects features that are normalised already.
+
+    Raises:
+        CheckpointError: if keys do not fit.
+        ConfigError: for an unknown variant or configuration.
+    """
+    model = Wavehax(_find_config(variant, config))
+    state = read_official_checkpoint(path)
+    for key in ("model", "generator"):
+        state = state[key] if isinstance(state, Mapping) and key in state else state
+    if not isinstance(state, Mapping) or not all(isinstance(value, torch.Tensor) for value in state.values()):
+        raise CheckpointError(f"{path}: holds no generator state; expected model.generator or a bare state dict")
+    load_official_state(model.network, state, KEY_MAP, str(path))
+    if stats is not None:
+        model.set_statistics(*_read_statistics(Path(stats), model.config.in_channels))
+    return model.eval()
+
+
+def _find_config(variant: str | None, config: str | Path | None) -> WavehaxConfig:
+    if config is not None:
+        data = read_yaml(config)
+        data = data.get("generator", data)
+        target = data.get("_target_")
+        if target is not None:
+            return config_from_official(str(target).rsplit(".", 1)[-1], data)
+        return WavehaxConfig.from_dict(data.get("model", data), source=str(config))
+    if variant is None:
+        raise ConfigError(f"no variant given; pass --variant (one of {', '.join(VARIANTS)}) or --config")
+    if variant not in VARIANTS:
+        raise ConfigError(f"unknown Wavehax variant '{variant}'; known variants: {', '.join(VARIANTS)}")
+    return VARIANTS[variant]
+
+
+def _read_statistics(path: Path, bins: int) -> tuple[torch.Tensor, torch.Tensor]:
+    if not path.is_file():
+        raise CheckpointError(f"{path}: no such statistics file")
+    readers = {
+        ".npz": lambda: dict(np.load(path, allow_pickle=False)),
+        ".safetensors": lambda: load_file(path),
+        ".json": lambda: json.loads(path.read_text()),
+    }
+    if path.suffix not in readers:
+        raise CheckpointError(f"{path}: statistics must be .npz, .safetensors or .json, not '{path.suffix}'")
+    try:
+        data = readers[path.suffix]()
+        mean, std = (torch.as_tensor(data[key], dtype=torch.float32).flatten() for key in ("mean", "std"))
+    except (KeyError, ValueError, OSError) as error:
+        raise CheckpointError(f"{path}: expected arrays 'mean' and 'std' ({error})") from None
+    if mean.numel() != bins or std.numel() != bins:
+        raise CheckpointError(f"{path}: statistics of {mean.numel()} and {std.numel()} bins; the model has {bins}")
+    return mean, std
