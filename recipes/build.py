@@ -1,15 +1,29 @@
 """Build the parts of a training run from its configuration."""
 
 import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 import torch
 from torch import nn
 
+from recipes.checkpoint import load_checkpoint, load_latest_checkpoint
 from recipes.config import OptimizerConfig, SchedulerConfig, TrainConfig
 from recipes.objectives import OBJECTIVES
+from vocoders.core.errors import CheckpointError
 from vocoders.registry import FAMILIES
 
-__all__ = ["build_generator", "build_objective", "build_optimizer", "learning_rate_factor"]
+__all__ = [
+    "TrainedGenerator",
+    "build_generator",
+    "build_objective",
+    "build_optimizer",
+    "generator_state",
+    "learning_rate_factor",
+    "restore_generator",
+]
 
 
 def build_generator(config: TrainConfig) -> nn.Module:
@@ -39,3 +53,42 @@ def learning_rate_factor(config: SchedulerConfig, step: int, max_steps: int) -> 
         return warmup * config.decay ** (step / 1000)
     cosine = 0.5 * (1 + math.cos(math.pi * min(step / max_steps, 1.0)))
     return warmup * (config.final + (1 - config.final) * cosine)
+
+
+@dataclass(frozen=True)
+class TrainedGenerator:
+    """What a training run has made so far."""
+
+    model: nn.Module
+    config: TrainConfig
+    step: int
+
+
+def restore_generator(folder: Path, checkpoint: Path | None = None) -> TrainedGenerator:
+    """Restore the generator of a training run: the moving average if the run keeps one.
+
+    Args:
+        folder: the run's folder.
+        checkpoint: one of its checkpoints; ``None``: the latest that is whole.
+
+    Raises:
+        CheckpointError: if there is no usable checkpoint.
+    """
+    state = load_checkpoint(checkpoint) if checkpoint is not None else load_latest_checkpoint(folder / "checkpoints")
+    if state is None:
+        raise CheckpointError(f"{folder}: no checkpoint in it; run 'ondes train' first")
+    config = TrainConfig.from_dict(state["config"], source=f"{folder}: stored configuration")
+    model = build_generator(config)
+    try:
+        model.load_state_dict(generator_state(state))
+    except RuntimeError as error:
+        raise CheckpointError(f"{folder}: the weights do not fit ({str(error).splitlines()[0]})") from None
+    return TrainedGenerator(model.eval(), config, state["step"])
+
+
+def generator_state(state: Mapping[str, Any]) -> dict[str, torch.Tensor]:
+    """Return the generator's weights of a checkpoint: the moving average if there is one."""
+    average = state.get("ema")
+    if average is None:
+        return dict(state["parts"]["generator"])
+    return {key.removeprefix("module."): value for key, value in average.items() if key.startswith("module.")}

@@ -1,9 +1,10 @@
 """The configuration of a training run: one YAML file says everything."""
 
+from collections.abc import Mapping
 from functools import cached_property
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
 from recipes.data.config import DataConfig
 from recipes.objectives import OBJECTIVES
@@ -92,20 +93,19 @@ class TrainConfig(Config):
     scheduler: SchedulerConfig = SchedulerConfig()
     trainer: TrainerConfig = TrainerConfig()
 
-    @model_validator(mode="after")
-    def _check(self) -> "TrainConfig":
-        try:
-            _ = self.generator, self.objective_options
-        except ConfigError as error:
-            raise ValueError(str(error)) from None
-        return self
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any], source: str = "config", prefix: str = "") -> Self:
+        """Check the whole run, the sections of its family and of its objective included."""
+        config = super().from_dict(data, source, prefix)
+        _ = config.generator, config.objective_options
+        return config
 
     @cached_property
     def generator(self) -> Config:
         """Typed configuration of the model."""
         if self.family not in FAMILIES:
             raise ConfigError(f"unknown family '{self.family}'; known families: {', '.join(FAMILIES)}")
-        return FAMILIES[self.family].model_class.config_class.from_dict(self.model, source="model")
+        return FAMILIES[self.family].model_class.config_class.from_dict(self.model, self.family, "model")
 
     @cached_property
     def objective_options(self) -> Config:
@@ -113,7 +113,7 @@ class TrainConfig(Config):
         name = self.objective.get("name")
         if name not in OBJECTIVES:
             raise ConfigError(f"unknown objective '{name}'; known objectives: {', '.join(OBJECTIVES)}")
-        return OBJECTIVES[name].Options.from_dict(self.objective, source="objective")
+        return OBJECTIVES[name].Options.from_dict(self.objective, name, "objective")
 
     @property
     def mel(self) -> MelConfig:

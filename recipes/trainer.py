@@ -15,7 +15,7 @@ from accelerate.utils import DistributedDataParallelKwargs
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from recipes.build import build_generator, build_objective, build_optimizer, learning_rate_factor
+from recipes.build import build_generator, build_objective, build_optimizer, generator_state, learning_rate_factor
 from recipes.checkpoint import load_checkpoint, load_latest_checkpoint, save_checkpoint
 from recipes.config import TrainConfig
 from recipes.data.features import STATISTICS_FILE
@@ -62,12 +62,12 @@ class Trainer:
         self._load_statistics(generator)
         objective = build_objective(config, generator)
         modules = {"generator": generator, **objective.parts()}
-        state = self._find_state(resume, initial)
+        state, fresh = self._find_state(resume, initial)
         self.optimizers = {name: build_optimizer(config.optimizer, module) for name, module in modules.items()}
         average = get_ema_multi_avg_fn(options.ema_decay) if options.ema_decay else None
         self.ema = AveragedModel(generator, multi_avg_fn=average) if average else None
         if state is not None:
-            self._restore(state, modules, fresh=initial is not None)
+            self._restore(state, modules, fresh)
 
         self.objective = objective.to(self.accelerator.device)
         if self.ema is not None:
@@ -188,25 +188,27 @@ class Trainer:
         if not path.exists():
             raise ConfigError(f"{path} is missing; run 'ondes features' on the training data")
         statistics = FeatureStatistics.load(path, self.config.mel.fingerprint)
+        if statistics.peak != self.config.data.peak:
+            raise ConfigError(f"{path} was made with peak {statistics.peak}; data.peak is {self.config.data.peak}")
         mean, std = (torch.as_tensor(value, dtype=torch.float32) for value in (statistics.mean, statistics.std))
         generator.set_statistics(mean, std)
 
-    def _find_state(self, resume: bool, initial: Path | None) -> dict[str, Any] | None:
+    def _find_state(self, resume: bool, initial: Path | None) -> tuple[dict[str, Any] | None, bool]:
+        """Return a checkpoint to start from, and whether only its weights count."""
         latest = load_latest_checkpoint(self.folder / "checkpoints")
         if latest is not None and not resume:
             raise ConfigError(f"{self.folder} holds a run at step {latest['step']}; pass --resume or another folder")
         if latest is not None:
-            return latest
-        return load_checkpoint(initial) if initial is not None else None
+            return latest, False
+        return (load_checkpoint(initial), True) if initial is not None else (None, False)
 
     def _restore(self, state: Mapping[str, Any], modules: Mapping[str, nn.Module], fresh: bool) -> None:
         if state["family"] != self.config.family:
             raise CheckpointError(f"checkpoint of family '{state['family']}'; expected '{self.config.family}'")
-        fresh = fresh and state["step"] != 0 and not (self.folder / "checkpoints").exists()
         try:
             if fresh:
-                weights = {k.removeprefix("module."): v for k, v in state.get("ema", {}).items() if k != "n_averaged"}
-                modules["generator"].load_state_dict(weights or state["parts"]["generator"])
+                modules["generator"].load_state_dict(generator_state(state))
+                logger.info("started from the weights of a run at step %d", state["step"])
                 return
             if state["config"]["model"] != self.config.to_dict()["model"]:
                 raise CheckpointError("the checkpoint's model configuration differs from the run's; start a new folder")

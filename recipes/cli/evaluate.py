@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from recipes.metrics.evaluation import EvaluationResult, Problem
+    from recipes.metrics.evaluation import EvaluationResult, Problem, Summary
 
 __all__ = ["register"]
 
@@ -38,15 +38,15 @@ def _evaluate(
         list[str] | None, typer.Option("--note", help="Line for the Markdown page; repeat for more.")
     ] = None,
     natural: Annotated[bool, typer.Option("--natural", help="Add a row: references against themselves.")] = False,
-    resample: Annotated[bool, typer.Option("--resample", help="Bring generated files to the reference's rate.")] = False,
+    resample: Annotated[bool, typer.Option("--resample", help="Convert generated files of another rate.")] = False,
     nj: Annotated[int, typer.Option("--nj", min=1, help="Number of processes.")] = 1,
     seed: Annotated[int, typer.Option("--seed", help="Seed of the confidence intervals.")] = 0,
 ) -> None:
     """Measure generated audio against references of the same file names; one row per system.
 
-    Known metrics: pesq, mstft, mel_l1, log_spectral_distance, mcd, mcd_c0, mcd_dtw, mcd_c0_dtw, log_f0_rmse, vuv_error,
-    stoi, estoi, dnsmos_p808, dnsmos_sig, dnsmos_bak, dnsmos_ovrl, level_difference, high_frequency_difference, dc_offset,
-    clipped_share.
+    Known metrics: pesq, mstft, mel_l1, log_spectral_distance, mcd, mcd_c0, mcd_dtw, mcd_c0_dtw, log_f0_rmse,
+    vuv_error, stoi, estoi, dnsmos_p808, dnsmos_sig, dnsmos_bak, dnsmos_ovrl, level_difference,
+    high_frequency_difference, dc_offset, clipped_share.
     """
     from recipes.metrics.evaluation import Alignment, evaluate_systems
     from recipes.metrics.registry import DEFAULT_METRICS, create_metrics
@@ -132,13 +132,16 @@ def _show_table(result: "EvaluationResult") -> None:
     for metric in result.metrics:
         table.add_column(metric.heading, justify="right")
     for system in result.systems:
-        cells = []
-        for metric in result.metrics:
-            summary = result.summary(system, metric.name)
-            mean, half = f"{summary.mean:.{metric.decimals}f}", f"{(summary.high - summary.low) / 2:.{metric.decimals}f}"
-            cells.append(("–" if summary.n == 0 else mean) + (f"\n[dim]±{half}[/dim]" if summary.n > 1 else ""))
+        cells = [_terminal_cell(result.summary(system, metric.name), metric.decimals) for metric in result.metrics]
         table.add_row(system, str(sum(score.system == system for score in result.scores)), *cells)
     Console().print(table)
+
+
+def _terminal_cell(summary: "Summary", decimals: int) -> str:
+    if summary.n == 0:
+        return "–"
+    half = (summary.high - summary.low) / 2
+    return f"{summary.mean:.{decimals}f}" + (f"\n[dim]±{half:.{decimals}f}[/dim]" if summary.n > 1 else "")
 
 
 def _show_problems(problems: "tuple[Problem, ...]") -> None:

@@ -1,14 +1,14 @@
 """`ondes features`: F0 and feature statistics of a data directory."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 if TYPE_CHECKING:
-    from vocoders.frontends.f0 import F0Config
-
     from recipes.data.config import DataConfig
+    from vocoders.frontends.f0 import F0Config
     from vocoders.frontends.mel import MelConfig
 
 __all__ = ["register"]
@@ -22,6 +22,10 @@ def register(app: typer.Typer) -> None:
 def _features(
     data: Annotated[Path, typer.Option("--data", help="Kaldi data directory.", show_default=False)],
     out: Annotated[Path, typer.Option("--out", help="Feature folder to fill.", show_default=False)],
+    overrides: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[KEY=VALUE]...", help="Changes of --config, as for 'ondes train'."),
+    ] = None,
     config: Annotated[Path | None, typer.Option("--config", help="Training configuration (YAML).")] = None,
     model: Annotated[str | None, typer.Option("--model", help="Model (name or folder) whose front end counts.")] = None,
     nj: Annotated[int, typer.Option("--nj", min=1, help="Number of processes.")] = 1,
@@ -39,7 +43,9 @@ def _features(
 
     if (config is None) == (model is None):
         raise ConfigError("features needs the front end of either a --config or a --model; give exactly one of them")
-    mel, f0, section = _from_config(config) if config is not None else _from_model(str(model))
+    if config is None and overrides:
+        raise ConfigError(f"'{overrides[0]}' changes a --config, and none is given")
+    mel, f0, section = _from_config(config, overrides or ()) if config is not None else _from_model(str(model))
     found = extract_features(
         data,
         out,
@@ -54,10 +60,10 @@ def _features(
     typer.echo(f"{out}: {'F0' if f0 is not None else 'no F0'}, {'statistics' if found else 'no statistics'} of {data}")
 
 
-def _from_config(path: Path) -> "tuple[MelConfig, F0Config | None, DataConfig | None]":
+def _from_config(path: Path, overrides: Sequence[str]) -> "tuple[MelConfig, F0Config | None, DataConfig | None]":
     from recipes.config import TrainConfig
 
-    config = TrainConfig.from_yaml(path)
+    config = TrainConfig.from_yaml(path, overrides)
     return config.mel, config.f0, getattr(config, "data", None)
 
 

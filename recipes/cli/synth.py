@@ -166,6 +166,7 @@ def _run(
     json_lines: bool,
 ) -> int:
     """Synthesise everything, whatever becomes of single files; return how many failed."""
+    from recipes.cli.interruption import prompt_interruption
     from recipes.progress import gauge
 
     shown = len(items) > 1 or sum(lengths) > _LONG_SECONDS
@@ -173,7 +174,7 @@ def _run(
     failed = done = 0
     finished = 0.0
     try:
-        with gauge("synthesis", sum(lengths), "x real time", shown) as advance:
+        with prompt_interruption(), gauge("synthesis", sum(lengths), "x real time", shown) as advance:
             for item, output, length in zip(items, outputs, lengths, strict=True):
                 problem, report = _try(item, output, system, settings, _part(advance, finished, length))
                 finished += length

@@ -13,7 +13,6 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from vocoders.frontends.f0 import F0Config, extract_f0
 
 from recipes.data.cache import F0Cache, f0_fingerprint
 from recipes.data.kaldi import KaldiDirectory, Utterance
@@ -21,6 +20,8 @@ from recipes.data.parallel import map_parallel
 from recipes.data.reading import peak_gain, read_utterance
 from recipes.data.statistics import FeatureStatistics, RunningStatistics
 from vocoders.core.errors import DataError
+from vocoders.frontends.energy import mel_energy
+from vocoders.frontends.f0 import F0Config, extract_f0
 from vocoders.frontends.mel import LogMel, MelConfig
 
 __all__ = ["STATISTICS_FILE", "extract_features"]
@@ -130,10 +131,8 @@ def _process(job: _Job, utterance: Utterance) -> _Outcome:
 
 def _utterance_statistics(samples: np.ndarray, mel: MelConfig) -> RunningStatistics:
     with torch.inference_mode():
-        linear = _log_mel(mel).linear(torch.from_numpy(samples)[None])[0].clamp(min=mel.floor)
-        features = linear.log() if mel.log == "ln" else linear.log10()
-        # Frame energy of the PeriodWave prior: square root of the sum of the linear mel amplitudes.
-        energy = linear.double().sum(0).sqrt()
+        features = _log_mel(mel)(torch.from_numpy(samples)[None])[0]
+        energy = mel_energy(features, mel.log)[0]
     return RunningStatistics.of(features.numpy(), energy.numpy())
 
 

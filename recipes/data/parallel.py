@@ -1,9 +1,11 @@
 """The same function over many files, in several processes, in order, with progress."""
 
 import multiprocessing
+import multiprocessing.connection
 import os
 import signal
 import sys
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
@@ -19,7 +21,7 @@ Result = TypeVar("Result")
 
 
 def map_parallel(
-    function: Callable[[Item], Result], items: Sequence[Item], nj: int, description: str
+    function: Callable[[Item], Result], items: Sequence[Item], nj: int, description: str, chunk_size: int = 1
 ) -> Iterator[Result]:
     """Yield ``function(item)`` for each item, in the order of ``items``.
 
@@ -28,6 +30,7 @@ def map_parallel(
         items: the arguments.
         nj: number of processes; 1 runs in this process.
         description: what the progress bar says.
+        chunk_size: items that a process takes at a time. More is faster for short work, but Ctrl-C waits for chunks.
 
     Raises:
         ConfigError: if ``nj`` is below 1.
@@ -42,9 +45,8 @@ def map_parallel(
     executor = ProcessPoolExecutor(
         min(nj, len(items)), mp_context=multiprocessing.get_context("spawn"), initializer=_start_worker
     )
-    chunk = max(1, min(16, len(items) // (4 * nj)))
     try:
-        yield from track(executor.map(function, items, chunksize=chunk), description, len(items))
+        yield from track(executor.map(function, items, chunksize=chunk_size), description, len(items))
     except BrokenProcessPool:
         raise DataError(
             f"{description}: a worker process died; see its message, or use a smaller --nj if memory is short"
@@ -56,6 +58,15 @@ def map_parallel(
 def _start_worker() -> None:
     # Ctrl-C belongs to the parent, which then lets its workers finish their current file.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     os.environ["OMP_NUM_THREADS"] = "1"
     if "torch" in sys.modules:
         sys.modules["torch"].set_num_threads(1)
+
+
+def _end_with_parent() -> None:
+    """End this worker when its parent is killed; otherwise it would wait for work forever."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        multiprocessing.connection.wait([parent.sentinel])
+        os._exit(1)

@@ -62,11 +62,12 @@ def prepare(
     """
     data_dir = Path(data_dir)
     check = partial(_check, decode=decode, min_duration=min_duration)
+    checked = map_parallel(check, utterances, nj, "checking audio", chunk_size=16)
     kept: list[Utterance] = []
     skipped: list[tuple[str, str]] = []
     formats: Counter[str] = Counter()
     seen: set[str] = set()
-    for utterance, found in zip(utterances, map_parallel(check, utterances, nj, "checking audio"), strict=True):
+    for utterance, found in zip(utterances, checked, strict=True):
         problem = found.problem or (f"second file with the id {utterance.utt_id}" if utterance.utt_id in seen else "")
         if problem:
             skipped.append((str(utterance.path), problem))

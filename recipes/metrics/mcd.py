@@ -1,8 +1,8 @@
 """Mel-cepstral distortion on WORLD spectral envelopes.
 
-The mel-cepstrum is that of SPTK's ``sp2mc`` (spectrum to minimum-phase cepstrum, then frequency warping by a first-order
-all-pass), computed with numpy alone; the envelope is WORLD's CheapTrick, which follows F0, so that pitch does not leak
-into the distance.
+The mel-cepstrum is that of SPTK's ``sp2mc`` (spectrum to minimum-phase cepstrum, then frequency warping by a
+first-order all-pass), computed with numpy alone; the envelope is WORLD's CheapTrick, which follows F0, so that pitch
+does not leak into the distance.
 """
 
 from functools import lru_cache
@@ -96,7 +96,7 @@ def _warping_matrix(num_coefficients: int, order: int, alpha: float) -> np.ndarr
 
 @lru_cache(maxsize=8)
 def mel_warping(sample_rate: int) -> float:
-    """Return the all-pass constant whose phase is nearest, by least squares, to the mel scale of Fant (1 kHz corner)."""
+    """Return the all-pass constant whose phase is nearest, by least squares, to Fant's mel scale (corner 1 kHz)."""
     frequency = np.linspace(0, np.pi, 1000)
     mel = np.log1p(frequency / np.pi * sample_rate / 2 / 1000)
     mel /= mel[-1]

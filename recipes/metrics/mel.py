@@ -21,9 +21,9 @@ def frame_length(sample_rate: int) -> int:
 class MelL1(Metric):
     """Mean absolute difference of natural-log mel spectra, in nat.
 
-    The front end is that of HiFi-GAN and BigVGAN over the whole band: 100 Slaney mels from 0 Hz to half the sample rate,
-    frames of about 43 ms with a quarter as hop, floor 1e-5. It does not depend on the model's own mel, so that rows of
-    one table can be compared.
+    The front end is that of HiFi-GAN and BigVGAN over the whole band: 100 Slaney mels from 0 Hz to half the sample
+    rate, frames of about 43 ms with a quarter as hop, floor 1e-5. It does not depend on the model's own mel, so that
+    rows of one table can be compared.
     """
 
     name = "mel_l1"

@@ -1,14 +1,14 @@
-"""What a metric is: one number about one generated signal, declared with its unit, its direction and its perfect value.
+"""What a metric is: one number about one generated signal, declared with unit, direction and perfect value.
 
-Several metrics share slow analyses (resampling, pitch). A :class:`Signal` therefore remembers what was computed from it,
-so that every metric can stay one small class for one number.
+Several metrics share slow analyses (resampling, pitch). A :class:`Signal` therefore remembers what was computed from
+it, so that every metric can stay one small class for one number.
 """
 
 import importlib
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
-from enum import Enum
+from enum import StrEnum
 from functools import lru_cache
 from types import ModuleType
 from typing import Any, TypeVar
@@ -27,7 +27,7 @@ class UndefinedMetricError(DataError):
     """A metric that has no value for this pair, for example a pitch error where nothing is voiced."""
 
 
-class Direction(str, Enum):
+class Direction(StrEnum):
     """Which values of a metric are better."""
 
     HIGHER = "higher"

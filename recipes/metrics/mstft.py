@@ -36,7 +36,7 @@ class MultiResolutionStft(Metric):
         """Return the distance, 0 for equal signals."""
         if len(pair.generated.samples) <= _LONGEST_PADDING:
             raise UndefinedMetricError(
-                f"{len(pair.generated.samples)} samples; M-STFT needs more than {_LONGEST_PADDING} for its longest frame"
+                f"{len(pair.generated.samples)} samples; M-STFT needs more than {_LONGEST_PADDING}"
             )
         generated, reference = (torch.from_numpy(s.samples)[None, None] for s in (pair.generated, pair.reference))
         with torch.inference_mode():

@@ -137,7 +137,9 @@ def _read_scp(path: Path) -> dict[str, Clip]:
         utt_id, _, location = line.strip().partition(" ")
         location = location.strip()
         if not location or location.endswith("|"):
-            raise DataError(f"{path} line {number}: '{line.strip()}'; expected '<id> <audio file>' (commands are not run)")
+            raise DataError(
+                f"{path} line {number}: '{line.strip()}'; expected '<id> <audio file>' (commands are not run)"
+            )
         if utt_id in clips:
             raise DataError(f"{path} line {number}: '{utt_id}' stands twice; ids must be unique")
         file = Path(location)

@@ -26,12 +26,13 @@ class Config(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, validate_default=True)
 
     @classmethod
-    def from_dict(cls, data: Mapping[str, Any], source: str = "config") -> Self:
+    def from_dict(cls, data: Mapping[str, Any], source: str = "config", prefix: str = "") -> Self:
         """Check ``data`` against this configuration.
 
         Args:
             data: plain dictionary, as YAML or JSON gives it.
             source: what to call the origin of ``data`` in error messages.
+            prefix: key path at which ``data`` stands in its source, for error messages.
 
         Raises:
             ConfigError: for an unknown key, a missing key, a wrong type or a bad value; every problem is listed with
@@ -43,7 +44,7 @@ class Config(BaseModel):
             # JSON mode keeps types strict and still takes a list where the field is a tuple.
             return cls.model_validate_json(json.dumps(data))
         except ValidationError as error:
-            problems = [_describe(cls, item) for item in error.errors()]
+            problems = [_describe(cls, item, prefix) for item in error.errors()]
             raise ConfigError(f"{source}: " + "; ".join(problems)) from None
         except TypeError as error:
             raise ConfigError(f"{source}: {error}") from None
@@ -127,10 +128,10 @@ def _apply_override(data: dict[str, Any], override: str) -> None:
     data[last] = parse_yaml(value, f"override '{override}'")
 
 
-def _describe(cls: type[BaseModel], item: Mapping[str, Any]) -> str:
+def _describe(cls: type[BaseModel], item: Mapping[str, Any], prefix: str) -> str:
     """Say one validation problem in words, with the full key path and the nearest known key."""
     location = [str(part) for part in item["loc"]]
-    path = ".".join(location) or "(top level)"
+    path = ".".join([prefix, *location] if prefix else location) or "(top level)"
     if item["type"] == "extra_forbidden":
         known = _keys_at(cls, location[:-1])
         near = difflib.get_close_matches(location[-1], known, n=1)

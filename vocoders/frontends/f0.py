@@ -12,6 +12,7 @@ from typing import Any, Literal, TypeVar
 
 import librosa
 import numpy as np
+import pyworld
 from pydantic import Field, model_validator
 from torch import Tensor
 
@@ -23,7 +24,8 @@ __all__ = ["F0Config", "F0Method", "continuous_f0", "extract_f0", "log_f0", "sca
 F0Method = Literal["harvest", "dio", "pyin", "swift"]
 ArrayOrTensor = TypeVar("ArrayOrTensor", np.ndarray, Tensor)
 
-_SWIFT_RATE, _SWIFT_RANGE = 16000, (46.875, 2093.75)
+_PYIN_NO_TROUGH = 0.01
+_SWIFT_RANGE = (46.875, 2093.75)
 # SwiftF0 does not see the level: its authors scale recordings that peak below -35 dBFS to half of full scale.
 _SWIFT_QUIET_PEAK, _SWIFT_PEAK = 10 ** (-35 / 20), 0.5
 
@@ -53,8 +55,10 @@ class F0Config(Config):
         if self.method == "swift":
             low, high = max(low, _SWIFT_RANGE[0]), min(high, _SWIFT_RANGE[1])
         if high < 1.1 * low:
-            reach = f" of the range of 'swift', {_SWIFT_RANGE[0]} to {_SWIFT_RANGE[1]} Hz" if self.method == "swift" else ""
-            raise ValueError(f"f0_min {self.f0_min:g} Hz to f0_max {self.f0_max:g} Hz leaves less than ten percent{reach}")
+            raise ValueError(
+                f"f0_min {self.f0_min:g} Hz to f0_max {self.f0_max:g} Hz gives '{self.method}' the range {low:g} to "
+                f"{high:g} Hz; the upper limit must be at least a tenth above the lower"
+            )
         if self.refine and self.method not in ("harvest", "dio"):
             raise ValueError(f"refine is for harvest and dio, not for {self.method}")
         return self
@@ -63,7 +67,7 @@ class F0Config(Config):
     def fingerprint(self) -> str:
         """One line that two front ends share exactly when they compute the same F0."""
         refined = " stonemask" if self.refine else ""
-        return f"f0 {self.method}{refined} {self.f0_min:g}-{self.f0_max:g} Hz {self.alignment}"
+        return f"f0 {self.method}{refined} {self.f0_min:.10g}-{self.f0_max:.10g} Hz {self.alignment}"
 
 
 def extract_f0(
@@ -71,7 +75,7 @@ def extract_f0(
 ) -> np.ndarray:
     """Find the F0 of ``audio``.
 
-    Audio shorter than a period, silence and noise give zeros, not errors.
+    Audio shorter than two periods of ``f0_max``, silence and noise give zeros, not errors.
 
     Args:
         audio: (T,) floats, full scale 1.
@@ -86,18 +90,21 @@ def extract_f0(
     Raises:
         ConfigError: if ``f0_max`` lies above half the sample rate.
         DataError: for samples that are not floats, NaN or infinite.
-        MissingExtraError: if the tracker's package is not installed.
+        MissingExtraError: for ``swift`` where swift-f0 is not installed.
         ShapeError: if ``audio`` is not one channel.
     """
     samples = _check_audio(audio)
     if hop_length < 1:
         raise ConfigError(f"hop_length is {hop_length}; F0 needs at least one sample between frames")
     if config.f0_max >= sample_rate / 2:
-        raise ConfigError(f"f0_max {config.f0_max:g} Hz for audio of {sample_rate} Hz; set it below {sample_rate / 2:g} Hz")
+        raise ConfigError(
+            f"f0_max {config.f0_max:g} Hz for audio of {sample_rate} Hz; set it below {sample_rate / 2:g} Hz"
+        )
     num_frames = samples.size // hop_length if num_frames is None else num_frames
     f0 = np.zeros(num_frames, dtype=np.float32)
     reached = min(num_frames, samples.size // hop_length + 1)
-    if samples.any() and reached > 0:
+    # Two periods at least: Harvest fails on empty audio, and pyin finds a pitch in a single sample.
+    if reached > 0 and samples.any() and samples.size * config.f0_max >= 2 * sample_rate:
         found = _TRACKERS[config.method](samples, sample_rate, hop_length, config, reached)
         f0[: found.size] = found
     return f0
@@ -149,18 +156,14 @@ def _check_audio(audio: np.ndarray) -> np.ndarray:
         raise DataError(f"audio of type {audio.dtype} for F0; expected floats with full scale 1")
     bad = np.flatnonzero(~np.isfinite(audio))
     if bad.size:
-        raise DataError(f"{bad.size} of {audio.size} samples are NaN or infinite, the first is sample {bad[0]}; repair the audio")
+        raise DataError(
+            f"{bad.size} of {audio.size} samples are NaN or infinite, the first is sample {bad[0]}; repair the audio"
+        )
     return np.ascontiguousarray(audio, dtype=np.float64)
 
 
-def _track_world(
-    audio: np.ndarray, sample_rate: int, hop_length: int, config: F0Config, num_frames: int
-) -> np.ndarray:
+def _track_world(audio: np.ndarray, sample_rate: int, hop_length: int, config: F0Config, num_frames: int) -> np.ndarray:
     """Run Harvest or DIO on a grid of one hop, or of half a hop where the frame centres are wanted."""
-    try:
-        import pyworld
-    except ImportError:
-        raise MissingExtraError("pyworld", "f0", f"F0 method '{config.method}'") from None
     steps = 2 if config.alignment == "frame_center" else 1
     track = pyworld.harvest if config.method == "harvest" else pyworld.dio
     f0, times = track(
@@ -178,11 +181,11 @@ def _track_world(
 
 
 def _track_pyin(audio: np.ndarray, sample_rate: int, hop_length: int, config: F0Config, num_frames: int) -> np.ndarray:
-    """Run librosa's pyin on windows of four periods of ``f0_min`` or somewhat more, centred at the wanted times."""
-    window = 2 ** math.ceil(math.log2(4 * sample_rate / config.f0_min))
+    """Run librosa's pyin on windows of 2.5 periods of ``f0_min`` (longer ones smear speech) at the wanted times."""
+    window = math.ceil(2.5 * sample_rate / config.f0_min)
     left = window // 2 - _offset(hop_length, config)
     right = max(0, (num_frames - 1) * hop_length + window - left - audio.size)
-    f0, voiced, _ = librosa.pyin(
+    f0, voiced, probability = librosa.pyin(
         np.pad(audio, (max(left, 0), right))[max(-left, 0) :],
         fmin=config.f0_min,
         fmax=config.f0_max,
@@ -190,14 +193,16 @@ def _track_pyin(audio: np.ndarray, sample_rate: int, hop_length: int, config: F0
         frame_length=window,
         hop_length=hop_length,
         center=False,
+        no_trough_prob=_PYIN_NO_TROUGH,
     )
-    return np.where(voiced, f0, 0.0)[:num_frames]
+    # Without any trough the path may still drift through voiced states: white noise would be voiced here and there.
+    return np.where(voiced & (probability > 1.01 * _PYIN_NO_TROUGH), f0, 0.0)[:num_frames]
 
 
 def _track_swift(audio: np.ndarray, sample_rate: int, hop_length: int, config: F0Config, num_frames: int) -> np.ndarray:
     """Run SwiftF0, whose frames lie 16 ms apart, and interpolate to the wanted times."""
     peak = np.abs(audio).max()
-    if peak < _SWIFT_QUIET_PEAK:
+    if 1e-8 < peak < _SWIFT_QUIET_PEAK:
         audio = audio * (_SWIFT_PEAK / peak)
     # Less than one sample after resampling is an error there; silence beyond the end changes nothing else.
     audio = np.pad(audio, (0, max(0, sample_rate // 100 - audio.size)))

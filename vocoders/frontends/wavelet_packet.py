@@ -27,6 +27,9 @@ class WaveletPacket(nn.Module):
         ``inverse``: (..., C * bands, K) -> (..., C, T).
     """
 
+    natural_of_frequency: Tensor
+    frequency_of_natural: Tensor
+
     def __init__(self, config: WaveletConfig) -> None:
         super().__init__()
         self.config = config

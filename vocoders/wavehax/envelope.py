@@ -20,7 +20,7 @@ from torch import Tensor, nn
 
 from vocoders.frontends.mel import LogMel, MelConfig
 from vocoders.frontends.stft import STFT
-from vocoders.layers.convnext import initialize_weights
+from vocoders.layers.convnext import channels_last, initialize_weights
 from vocoders.layers.norms import make_norm
 from vocoders.wavehax.config import WavehaxConfig
 from vocoders.wavehax.networks import frame_convolution, make_blocks
@@ -108,7 +108,7 @@ class EnvelopeNetwork(nn.Module):
         x = [*harmonic, self.prior_proj(harmonic[0]), self.prior_proj(harmonic[1]), *noise]
         # A fixed affine map brings ln E to about unit range; its statistics are those of speech.
         x = torch.stack([*x, self.cond_proj(features), 0.25 * log_envelope + 0.5], dim=1)
-        x = self.input_norm(self.input_proj(x))
+        x = self.input_norm(self.input_proj(channels_last(x)))
         for block in self.blocks:
             x = block(x)
         gain_real, gain_imag, gain_noise, residual_real, residual_imag = self.output_proj(self.output_norm(x)).unbind(1)

@@ -19,7 +19,7 @@ from vocoders.layers.complex import (
     initialize_semi_unitary,
     make_complex_norm,
 )
-from vocoders.layers.convnext import ConvNeXtBlock2d, initialize_weights
+from vocoders.layers.convnext import ConvNeXtBlock2d, channels_last, initialize_weights
 from vocoders.layers.decomposers import make_decomposer
 from vocoders.layers.norms import make_norm
 from vocoders.wavehax.config import WavehaxConfig
@@ -66,7 +66,7 @@ class RealNetwork(nn.Module):
         if self.log_magnitude_phase:
             real, imag = log_magnitude_phase(real, imag)
         channels = [real, imag, self.prior_proj(real), self.prior_proj(imag), self.cond_proj(features)]
-        x = self.input_norm(self.input_proj(torch.stack(channels, dim=1)))
+        x = self.input_norm(self.input_proj(channels_last(torch.stack(channels, dim=1))))
         for block in self.blocks:
             x = block(x)
         real, imag = self.output_proj(self.output_norm(x)).unbind(dim=1)
@@ -127,7 +127,7 @@ class MultiScaleNetwork(nn.Module):
         real, imag = (part.unflatten(0, (batch, -1)) for part in self.stft(streams.flatten(0, 1)))
         condition = self.cond_proj(features).unflatten(1, (self.num_streams, -1))
         spectra = torch.stack([real, imag], dim=2).flatten(1, 2)
-        x = self.input_norm(self.input_proj(torch.cat([condition, spectra], dim=1)))
+        x = self.input_norm(self.input_proj(channels_last(torch.cat([condition, spectra], dim=1))))
         for block in self.blocks:
             x = block(x)
         real, imag = self.output_proj(self.output_norm(x)).unflatten(1, (self.num_streams, 2)).unbind(dim=2)

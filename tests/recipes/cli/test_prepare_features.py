@@ -59,6 +59,21 @@ def test_folder_to_features(own_audio: Path, tmp_path: Path) -> None:
     assert cache.missing(u.utt_id for u in train) == []
 
 
+def test_features_of_a_model_folder(own_audio: Path, tmp_path: Path) -> None:
+    from vocoders.wavehax import Wavehax
+    from vocoders.wavehax.config import WavehaxConfig
+
+    model = Wavehax(WavehaxConfig.from_dict({"channels": 4, "num_blocks": 1, "f0": {"method": "dio"}}))
+    model.save_pretrained(tmp_path / "model")
+    assert ondes("prepare", "folder", own_audio, tmp_path / "data").exit_code == 0
+    arguments = ("features", "--model", tmp_path / "model", "--data", tmp_path / "data", "--out", tmp_path / "features")
+    result = ondes(*arguments, "--no-statistics")
+    assert result.exit_code == 0, result.output
+    config = model.config
+    assert len(F0Cache(tmp_path / "features", f0_fingerprint(config.f0, 24000, 240)).get("s1-1")) == 54
+    assert not (tmp_path / "features" / "statistics.json").exists()
+
+
 def test_features_needs_exactly_one_front_end(own_audio: Path, tmp_path: Path) -> None:
     result = ondes("features", "--data", own_audio, "--out", tmp_path)
     assert isinstance(result.exception, ConfigError)

@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -321,7 +322,7 @@ def test_damaged_model_or_another_family(ondes, make_audio, tmp_path: Path) -> N
     weights = tmp_path / "weights" / "tiny-24k" / "model.safetensors"
     content = weights.read_bytes()
     weights.write_bytes(content[:-1])
-    run = ondes("synth", "x.wav", "-o", "out")
+    run = ondes("synth", "x.wav", "-o", "out", "-m", "tiny-24k")
     assert (run.code, "truncated" in run.err) == (2, True)
     weights.write_bytes(content)
     config = weights.with_name("config.json")
@@ -336,10 +337,11 @@ def test_quiet_and_verbose(ondes, make_audio) -> None:
     assert "debug: " in ondes("-v", "synth", "x.wav", "-o", "b").err
 
 
-def test_ctrl_c_leaves_whole_files_alone(make_audio, repository: Path, tmp_path: Path) -> None:
-    make_audio("in/a.wav")
-    make_audio("in/b.wav", 5 * 240)
-    make_audio("in/c.wav")
+@pytest.mark.parametrize("where", ["python", "c"])
+def test_ctrl_c_leaves_whole_files_alone(make_audio, repository: Path, tmp_path: Path, where: str) -> None:
+    make_audio("in/a.wav", 480)
+    make_audio("in/b.wav", 5 * 240)  # this one takes a minute
+    make_audio("in/c.wav", 480)
     Path("ondes.py").write_text(
         "import sys, types\n"
         "import tiny_vocoder, vocoders.registry as registry\n"
@@ -348,13 +350,15 @@ def test_ctrl_c_leaves_whole_files_alone(make_audio, repository: Path, tmp_path:
         "sys.exit(main())\n"
     )
     search = os.pathsep.join([str(repository), str(Path(__file__).parent), os.environ.get("PYTHONPATH", "")])
-    environment = os.environ | {"PYTHONPATH": search, "TINY_SLEEP": "60", "PYTHONUNBUFFERED": "1"}
+    environment = os.environ | {"PYTHONPATH": search, "TINY_WAIT": where, "PYTHONUNBUFFERED": "1"}
     command = [sys.executable, "ondes.py", "synth", "in", "-o", "out", "-m", tmp_path / "weights/tiny-24k", "--json"]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment)
     assert json.loads(process.stdout.readline())["path"] == "in/a.wav"
+    time.sleep(0.3)
     process.send_signal(signal.SIGINT)
     _, errors = process.communicate(timeout=30)
     assert process.returncode == 130
-    assert errors.splitlines()[-1] == "interrupted; 1 of 3 files are finished"
+    expected = {"python": "interrupted; 1 of 3 files are finished", "c": "interrupted"}
+    assert errors.splitlines()[-1] == expected[where]
     assert "Traceback" not in errors
     assert files_below("out") == ["a.wav"]

@@ -263,7 +263,7 @@ def test_two_processes_equal_one_and_resume_equals_straight(data_dir: Path, bala
     straight = batches(config, 5)
     ranks = [batches(half, 5, rank=rank, world_size=2) for rank in (0, 1)]
     for whole, first, second in zip(straight, *ranks, strict=True):
-        for key in ("audio", "features"):
+        for key in ("audio", "features", "seed"):
             assert torch.equal(whole[key], torch.cat([first[key], second[key]]))
         assert whole["utt_id"] == first["utt_id"] + second["utt_id"]
     for whole, resumed in zip(straight[3:], batches(config, 2, start_step=3), strict=True):

@@ -51,9 +51,7 @@ def make_pair():
     """Function (reference, generated, sample_rate) -> SignalPair."""
 
     def make(reference: np.ndarray, generated: np.ndarray, sample_rate: int = SAMPLE_RATE) -> SignalPair:
-        return SignalPair(
-            Signal(np.asarray(reference, np.float32), sample_rate), Signal(np.asarray(generated, np.float32), sample_rate)
-        )
+        return SignalPair(*(Signal(np.asarray(s, np.float32), sample_rate) for s in (reference, generated)))
 
     return make
 

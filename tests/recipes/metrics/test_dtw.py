@@ -19,9 +19,11 @@ def test_a_wide_band_gives_the_optimal_path(num_reference, num_generated, seed):
     distance = cdist(reference, generated)
     total, _ = librosa.sequence.dtw(C=distance)
     assert distance[rows, columns].sum() == pytest.approx(total[-1, -1])
-    assert (rows[0], columns[0]) == (0, 0) and (rows[-1], columns[-1]) == (num_reference - 1, num_generated - 1)
+    assert (rows[0], columns[0]) == (0, 0)
+    assert (rows[-1], columns[-1]) == (num_reference - 1, num_generated - 1)
     steps = np.stack([np.diff(rows), np.diff(columns)])
-    assert ((steps >= 0) & (steps <= 1)).all() and (steps.sum(0) >= 1).all()
+    assert ((steps >= 0) & (steps <= 1)).all()
+    assert (steps.sum(0) >= 1).all()
 
 
 def test_the_path_stays_inside_its_band():

@@ -44,12 +44,15 @@ def test_values_are_those_of_the_metric_on_each_pair(corpus):
     assert [score.utt_id for score in result.scores] == ["u0", "u1", "u2"]
     metric = create_metrics(["mstft"])[0]
     for score in result.scores:
-        audio = [torch.from_numpy(soundfile.read(corpus / d / f"{score.utt_id}.wav", dtype="float32")[0]) for d in ("ref", "half")]
+        files = [corpus / folder / f"{score.utt_id}.wav" for folder in ("ref", "half")]
+        audio = [torch.from_numpy(soundfile.read(file, dtype="float32")[0]) for file in files]
         assert score.values["mstft"] == measure(*audio, RATE, [metric])[0]["mstft"]
     summary = result.summary("half", "level_difference")
-    assert summary.mean == pytest.approx(-20 * math.log10(2), abs=1e-4) and summary.n == 3
+    assert summary.mean == pytest.approx(-20 * math.log10(2), abs=1e-4)
+    assert summary.n == 3
     assert summary.low <= summary.mean <= summary.high
-    assert result.problems == () and result.systems == ("half",)
+    assert result.problems == ()
+    assert result.systems == ("half",)
 
 
 def test_several_processes_give_the_same_result(corpus):
@@ -84,7 +87,8 @@ def test_every_broken_pair_is_listed_and_the_others_are_measured(corpus):
     assert "8000 Hz, but its reference has 16000 Hz; pass --resample" in failures["u3"]
     assert "2 channels, but its reference has 1" in failures["u4"]
     assert "2.000 s, but its reference has 0.500 s" in failures["u5"]
-    assert failures["u6"].startswith("reference: ") and "NaN" in failures["u6"]
+    assert failures["u6"].startswith("reference: ")
+    assert "NaN" in failures["u6"]
     assert [(p.utt_id, p.kind) for p in result.problems if p.kind != "failed"] == [("u7", "missing")]
 
 
@@ -103,7 +107,8 @@ def test_an_unexpected_error_of_a_metric_is_a_failure_of_that_value(corpus):
     metric = create_metrics(["level_difference"])[0]
     metric.measure = lambda pair: 1 / 0
     result = run(corpus, metrics=[metric])
-    assert len(result.failures) == 3 and result.failures[0].message == "ZeroDivisionError: division by zero"
+    assert len(result.failures) == 3
+    assert result.failures[0].message == "ZeroDivisionError: division by zero"
 
 
 def test_lengths_are_cut_to_the_shorter_and_a_long_difference_is_said(corpus):
@@ -127,13 +132,15 @@ def test_another_rate_is_resampled_on_request(corpus):
         write(corpus / "ref" / f"u{index}.wav", 0.1 * np.sin(2 * np.pi * 440 * np.arange(8000) / RATE))
         write(corpus / "half" / f"u{index}.wav", 0.1 * np.sin(2 * np.pi * 440 * time), rate=8000)
     result = run(corpus, metrics=["level_difference"], alignment=Alignment(resample=True))
-    assert result.failures == () and abs(result.summary("half", "level_difference").mean) < 0.05
+    assert result.failures == ()
+    assert abs(result.summary("half", "level_difference").mean) < 0.05
 
 
 def test_channels_are_measured_one_by_one_and_averaged(tmp_path):
     noise = 0.1 * torch.from_numpy(np.random.default_rng(0).standard_normal((2, 4000))).float()
     values, errors = measure(noise, noise * torch.tensor([[0.5], [0.25]]), RATE, create_metrics(["level_difference"]))
-    assert values["level_difference"] == pytest.approx(-30 * math.log10(2), abs=1e-4) and not errors
+    assert values["level_difference"] == pytest.approx(-30 * math.log10(2), abs=1e-4)
+    assert not errors
     with pytest.raises(DataError, match="expected the same"):
         measure(noise, noise[:1], RATE, [])
 
@@ -157,7 +164,8 @@ def test_json_holds_everything_and_no_nan(corpus):
     document = json.loads(results_json(run(corpus)), parse_constant=pytest.fail)
     assert document["systems"]["half"]["mstft"]["n"] == 1
     assert document["systems"]["half"]["mstft"]["low"] is None
-    assert document["metrics"]["mstft"]["direction"] == "lower" and document["metrics"]["mstft"]["definition"]
+    assert document["metrics"]["mstft"]["direction"] == "lower"
+    assert document["metrics"]["mstft"]["definition"]
     assert [file["utt_id"] for file in document["files"]] == ["u2"]
     assert [problem["utt_id"] for problem in document["problems"]] == ["u0", "u1"]
     assert "torch" in document["versions"]
@@ -167,15 +175,18 @@ def test_csv_has_a_line_per_pair_and_an_empty_cell_per_missing_value(corpus):
     write(corpus / "half" / "u0.wav", np.zeros(8000))
     rows = list(csv.reader(io.StringIO(results_csv(run(corpus)))))
     assert rows[0] == ["system", "utt_id", "duration", "level_difference", "mstft"]
-    assert rows[1][:4] == ["half", "u0", "0.500", ""] and float(rows[2][3]) == pytest.approx(-6.0206, abs=1e-3)
+    assert rows[1][:4] == ["half", "u0", "0.500", ""]
+    assert float(rows[2][3]) == pytest.approx(-6.0206, abs=1e-3)
 
 
 def test_markdown_has_a_row_per_system_the_directions_and_the_problems(corpus):
     (corpus / "half" / "u0.wav").write_text("broken")
     page = results_markdown(run(corpus, natural=True), "Results of a test", ["a note"])
     lines = page.splitlines()
-    assert lines[0] == "# Results of a test" and "- a note" in lines
+    assert lines[0] == "# Results of a test"
+    assert "- a note" in lines
     assert "| system | n | level (dB) →0 | M-STFT ↓ |" in lines
     assert any(line.startswith("| natural | 3 | 0.00 [0.00, 0.00] |") for line in lines)
     assert any(line.startswith("| half | 2 | -6.02 [-6.02, -6.02] |") for line in lines)
-    assert "## Problems (1)" in lines and any(line.startswith("- failed: half (u0): ") for line in lines)
+    assert "## Problems (1)" in lines
+    assert any(line.startswith("- failed: half (u0): ") for line in lines)

@@ -25,14 +25,17 @@ def make_files(tmp_path):
 def test_the_relative_path_pairs_across_suffixes(make_files):
     reference = make_files("ref", "a/1.flac", "b/1.flac", "b/text.txt", "b/.hidden.wav")
     pairing = find_pairs(reference, make_files("gen", "a/1.wav", "b/1.WAV", "c/1.wav"), "x")
-    assert [(p.system, p.utt_id, p.generated.path.name) for p in pairing.pairs] == [("x", "a/1", "1.wav"), ("x", "b/1", "1.WAV")]
-    assert pairing.missing == () and pairing.surplus == ("c/1",)
+    found = [(pair.system, pair.utt_id, pair.generated.path.name) for pair in pairing.pairs]
+    assert found == [("x", "a/1", "1.wav"), ("x", "b/1", "1.WAV")]
+    assert pairing.missing == ()
+    assert pairing.surplus == ("c/1",)
 
 
 def test_a_flat_folder_pairs_with_a_corpus_by_stem(make_files):
     reference = make_files("ref", "s1/c/utt_1.flac", "s2/c/utt_2.flac", "s2/c/utt_3.flac")
     pairing = find_pairs(reference, make_files("gen", "utt_1.wav", "utt_2.wav"), "x")
-    assert [(p.utt_id, p.generated.path.stem) for p in pairing.pairs] == [("s1/c/utt_1", "utt_1"), ("s2/c/utt_2", "utt_2")]
+    found = [(pair.utt_id, pair.generated.path.stem) for pair in pairing.pairs]
+    assert found == [("s1/c/utt_1", "utt_1"), ("s2/c/utt_2", "utt_2")]
     assert pairing.missing == ("s2/c/utt_3",)
 
 
@@ -40,7 +43,8 @@ def test_an_ambiguous_stem_is_never_guessed(make_files):
     reference = make_files("ref", "s1/1.wav", "s2/1.wav", "s3/2.wav")
     pairing = find_pairs(reference, make_files("gen", "1.wav", "2.wav"), "x")
     assert [p.utt_id for p in pairing.pairs] == ["s3/2"]
-    assert pairing.missing == ("s1/1", "s2/1") and pairing.surplus == ("1",)
+    assert pairing.missing == ("s1/1", "s2/1")
+    assert pairing.surplus == ("1",)
 
 
 def test_names_that_do_not_pair_are_named(make_files):
@@ -67,7 +71,11 @@ def test_a_data_directory_gives_its_segments(make_files, tmp_path):
 
 @pytest.mark.parametrize(
     ("content", "message"),
-    [("u1 a.wav\nu1 b.wav\n", "line 2: 'u1' stands twice"), ("u1 sox a.wav |\n", "commands are not run"), ("\n", "no line")],
+    [
+        ("u1 a.wav\nu1 b.wav\n", "line 2: 'u1' stands twice"),
+        ("u1 sox a.wav |\n", "commands are not run"),
+        ("\n", "no line"),
+    ],
 )
 def test_a_bad_scp_is_refused(tmp_path, content, message):
     (tmp_path / "wav.scp").write_text(content)

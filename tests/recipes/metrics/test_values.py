@@ -92,7 +92,8 @@ def _cosine_series(values, count):
 
 
 @pytest.mark.parametrize(
-    ("sample_rate", "alpha"), [(8000, 0.312), (16000, 0.41), (22050, 0.455), (24000, 0.466), (44100, 0.544), (48000, 0.554)]
+    ("sample_rate", "alpha"),
+    [(8000, 0.312), (16000, 0.41), (22050, 0.455), (24000, 0.466), (44100, 0.544), (48000, 0.554)],
 )
 def test_the_all_pass_constant_is_the_one_of_the_literature(sample_rate, alpha):
     assert mel_warping(sample_rate) == pytest.approx(alpha, abs=2e-3)

@@ -102,9 +102,25 @@ def test_round_trip_is_exact_and_silent(model: Tiny, folder: Path) -> None:
 
 
 def test_same_model_gives_the_same_bytes(model: Tiny, folder: Path, tmp_path: Path) -> None:
-    again = model.save_pretrained(tmp_path / "again", CARD)
-    for name in model_source.MODEL_FILES:
-        assert (again / name).read_bytes() == (folder / name).read_bytes(), name
+    for _ in range(10):
+        again = model.save_pretrained(tmp_path / "again", CARD, overwrite=True)
+        for name in model_source.MODEL_FILES:
+            assert (again / name).read_bytes() == (folder / name).read_bytes(), name
+
+
+def test_others_may_read_all_files(folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "plain").write_text("")
+    assert {path.stat().st_mode for path in folder.iterdir()} == {(tmp_path / "plain").stat().st_mode}
+
+
+def test_full_disk_leaves_no_folder(model: Tiny, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def no_space(path: Path, content: bytes) -> int:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_bytes", no_space)
+    with pytest.raises(DataError, match=r"tiny cannot be written: No space left"):
+        model.save_pretrained(tmp_path / "tiny")
+    assert not list(tmp_path.iterdir())
 
 
 def test_file_format(folder: Path, model: Tiny) -> None:

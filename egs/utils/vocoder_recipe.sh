@@ -1,0 +1,163 @@
+# Options of every vocoder recipe:
+#   --stage N        first stage to run
+#   --stop_stage N   last stage to run
+#   --conf FILE      configuration of model and training
+#   --tag NAME       name of the run: everything goes to exp/NAME (default: name of the configuration)
+#   --dump DIR       F0 and statistics; configurations with one front end share it
+#   --n_gpus N       GPUs, one process each; 0 trains on the CPU
+#   --nj N           processes for data, features and evaluation
+#   --backend NAME   local or slurm, see cmd.sh
+#   --resume BOOL    continue the run if it was started before; false refuses to
+#   --checkpoint F   decode and pack this checkpoint instead of the latest
+#   --baselines LIST systems beside the model: griffin-lim,world
+#   --metrics LIST   metrics of the evaluation, separated by commas (default: those of 'ondes evaluate')
+#   --card FILE      model card for the packed model
+#   key=value        changes of the configuration, e.g. trainer.max_steps=1000
+# shellcheck shell=bash disable=SC2154
+
+# Sourced by run.sh, which has set `recipe` (its folder) and `utils`. It gives the defaults above and `run_stages`; the
+# functions download_corpus (stage -1) and prepare_data (stage 0: data/train, data/dev, data/test) are the recipe's own.
+# shellcheck disable=SC2034  # read by parse_options.sh
+help_files=("$utils/vocoder_recipe.sh")
+stage=0
+stop_stage=5
+conf="$recipe/conf/train.yaml"
+tag=""
+dump=dump
+n_gpus=1
+nj=4
+resume=true
+checkpoint=""
+baselines=griffin-lim,world
+metrics=""
+card=""
+# shellcheck source=/dev/null
+. "$recipe/cmd.sh"
+
+fail() {
+  echo "error: $1" >&2
+  exit 2
+}
+
+# absolute_path PATH: relative paths count from where the user stands.
+absolute_path() {
+  case "$1" in
+    "" | /*) echo "$1" ;;
+    *) echo "$PWD/$1" ;;
+  esac
+}
+
+# run_job GPUS THREADS LOG COMMAND...
+run_job() {
+  "$utils/$backend.sh" --gpus "$1" --threads "$2" "${@:3}"
+}
+
+# run_stages [key=value]...: everything that --stage and --stop_stage ask for.
+run_stages() {
+  check_options "$@"
+  conf="$(absolute_path "$conf")"
+  card="$(absolute_path "$card")"
+  checkpoint="$(absolute_path "$checkpoint")"
+  tag="${tag:-$(basename "${conf%.yaml}")}"
+  cd "$recipe" || exit
+  # shellcheck source=/dev/null
+  . ./path.sh
+  if [ "$n_gpus" -eq 0 ]; then
+    export CUDA_VISIBLE_DEVICES=""
+  fi
+  exp="exp/$tag"
+  settings=("data.train=data/train" "data.valid=data/dev" "data.feature_dir=$dump" "$@")
+  run_stage -1 "download" download_corpus
+  run_stage 0 "data preparation" prepare_data
+  run_stage 1 "features" extract_features
+  run_stage 2 "training" train_model
+  run_stage 3 "decoding" decode_test_set
+  run_stage 4 "evaluation" evaluate_systems
+  run_stage 5 "packing" pack_model
+}
+
+check_options() {
+  local override
+  for override in "$@"; do
+    [[ "$override" == *=* ]] || usage_error "unexpected argument '$override'; changes have the form key=value"
+  done
+  [ -f "$conf" ] || usage_error "$conf: no such configuration"
+  [ -x "$utils/$backend.sh" ] || usage_error "unknown backend '$backend'; known backends: local, slurm"
+  [ "$nj" -ge 1 ] || usage_error "--nj $nj; expected at least one process"
+  [ "$n_gpus" -ge 0 ] || usage_error "--n_gpus $n_gpus; expected 0 or more"
+  [ -z "$card" ] || [ -f "$card" ] || usage_error "$card: no such model card"
+}
+
+# run_stage NUMBER TITLE FUNCTION
+run_stage() {
+  if [ "$stage" -le "$1" ] && [ "$1" -le "$stop_stage" ]; then
+    echo "stage $1: $2"
+    "$3"
+  fi
+}
+
+download_corpus() {
+  echo "nothing to download"
+}
+
+extract_features() {
+  local set options
+  for set in train dev test; do
+    options=(--statistics)
+    if [ "$set" != train ]; then
+      options=(--no-statistics)
+    fi
+    run_job 0 "$nj" "$dump/log/features_$set.log" \
+      ondes features --config "$conf" --data "data/$set" --out "$dump" --nj "$nj" "${options[@]}" "${settings[@]}"
+  done
+}
+
+train_model() {
+  local command=(ondes train --config "$conf" --exp "$exp")
+  if [ "$resume" = true ]; then
+    command+=(--resume)
+  fi
+  if [ "$n_gpus" -gt 1 ]; then
+    command=(torchrun --standalone --nproc_per_node "$n_gpus" --no-python "${command[@]}")
+  fi
+  run_job "$n_gpus" "$nj" "$exp/log/train.log" "${command[@]}" "${settings[@]}"
+}
+
+decode_test_set() {
+  local options=(--baselines "$baselines")
+  if [ -n "$checkpoint" ]; then
+    options+=(--checkpoint "$checkpoint")
+  fi
+  # One process: more GPUs would idle.
+  run_job "$((n_gpus > 0))" "$nj" "$exp/log/decode.log" \
+    ondes decode --exp "$exp" --data data/test --out "$exp/decode" --features "$dump" "${options[@]}"
+}
+
+evaluate_systems() {
+  local decoded="$exp/decode" baseline
+  local options=(--gen "$tag=$decoded/model")
+  for baseline in ${baselines//,/ }; do
+    options+=(--gen "$baseline=$decoded/$baseline")
+  done
+  if [ -n "$metrics" ]; then
+    options+=(--metrics "$metrics")
+  fi
+  run_job 0 "$nj" "$exp/log/evaluate.log" \
+    ondes evaluate --ref "$decoded/reference" "${options[@]}" --natural --nj "$nj" --out "$exp/results.json" \
+    --markdown "$exp/RESULTS.md" --title "${recipe#"$(dirname "$(dirname "$recipe")")"/}: $tag" \
+    --note "copy-synthesis of data/test; configuration: $exp/config.yaml"
+  echo "results: $recipe/$exp/RESULTS.md"
+}
+
+pack_model() {
+  local options=()
+  if [ -n "$checkpoint" ]; then
+    options+=(--checkpoint "$checkpoint")
+  fi
+  if [ -n "$card" ]; then
+    options+=(--card "$card")
+  fi
+  run_job 0 1 "$exp/log/pack.log" \
+    ondes pack --exp "$exp" --output "$exp/model" --force ${options[@]+"${options[@]}"}
+  echo "model: ondes synth --model $recipe/$exp/model INPUT --output OUTPUT"
+}

@@ -1,0 +1,72 @@
+"""`ondes decode`: synthesise a data directory with a trained run, beside its references and baselines."""
+
+import logging
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+__all__ = ["register"]
+
+_logger = logging.getLogger(__name__)
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command to ``app``."""
+    app.command("decode")(_decode)
+
+
+def _decode(
+    exp: Annotated[Path, typer.Option("--exp", help="Folder of a training run.", show_default=False)],
+    data: Annotated[Path, typer.Option("--data", help="Kaldi data directory.", show_default=False)],
+    out: Annotated[Path, typer.Option("--out", help="Folder to fill.", show_default=False)],
+    checkpoint: Annotated[Path | None, typer.Option("--checkpoint", help="Default: the latest.")] = None,
+    feature_dir: Annotated[Path | None, typer.Option("--features", help="Default: that of the run.")] = None,
+    baselines: Annotated[
+        str, typer.Option("--baselines", help="Also griffin-lim, world: names separated by commas.")
+    ] = "",
+    device: Annotated[str, typer.Option("--device", help="cpu, cuda, ... or auto.")] = "auto",
+    seed: Annotated[int, typer.Option("--seed", help="Equal seeds give equal audio.")] = 0,
+) -> None:
+    """Copy-synthesis of a test set: OUT/reference, OUT/model, and one folder for each baseline."""
+    from recipes.build import restore_generator
+    from recipes.data.loader import build_valid_dataset
+    from recipes.progress import track
+    from vocoders.core.device import resolve_device
+
+    trained = restore_generator(exp, checkpoint)
+    changes = {"valid": str(data), "feature_dir": str(feature_dir) if feature_dir else trained.config.data.feature_dir}
+    section = trained.config.data.model_copy(update=changes)
+    dataset = build_valid_dataset(section, trained.config.mel, trained.config.f0)
+    systems = _baselines(baselines, trained.config.mel)
+    model = trained.model.to(resolve_device(device))
+    _logger.info("%s at step %d, %d utterances", exp, trained.step, len(dataset))
+    for item in track((dataset[index] for index in range(len(dataset))), "decoding", len(dataset)):
+        inputs = {key: item[key][None] for key in ("features", "f0") if key in item}
+        audio: dict[str, Tensor] = {"reference": item["audio"]}
+        audio["model"] = model.synthesize(**inputs, seed=seed)[0].cpu()
+        for name, system in systems.items():
+            audio[name] = system.copy_synthesis(item["audio"][None], seed)[0]
+        _write(out, item["utt_id"], audio, model.sample_rate)
+
+
+def _write(out: Path, name: str, audio: "dict[str, Tensor]", sample_rate: int) -> None:
+    from vocoders.core.audio import write_audio
+
+    for system, signal in audio.items():
+        write_audio(out / system / f"{name}.wav", signal, sample_rate)
+
+
+def _baselines(names: str, mel: Any) -> dict[str, Any]:
+    from recipes.metrics.baselines import GriffinLim, World
+    from vocoders.core.errors import ConfigError
+
+    makers = {"griffin-lim": lambda: GriffinLim(mel), "world": lambda: World(mel.sample_rate)}
+    chosen = names.replace(",", " ").split()
+    unknown = [name for name in chosen if name not in makers]
+    if unknown:
+        raise ConfigError(f"unknown baseline '{unknown[0]}'; known baselines: {', '.join(makers)}")
+    return {name: makers[name]() for name in chosen}

@@ -1,0 +1,55 @@
+"""Ctrl-C that works at once, also during a long call into C.
+
+Python notices Ctrl-C between two of its own steps. The pitch analysis of a long file is one call that takes minutes, and
+nobody waits that long for a command to stop.
+"""
+
+import os
+import signal
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+__all__ = ["prompt_interruption"]
+
+_SHOW_CURSOR = "\x1b[?25h"
+
+
+@contextmanager
+def prompt_interruption(grace_seconds: float = 2.0) -> Iterator[None]:
+    """End the process with exit code 130 if it has not left the block by itself soon after Ctrl-C.
+
+    For work that loses nothing by this: files are written under temporary names. Where Python reacts in time,
+    KeyboardInterrupt is raised as ever.
+
+    Args:
+        grace_seconds: how long to wait for Python's own reaction.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    left = threading.Event()
+    reader, writer = os.pipe()
+    os.set_blocking(writer, False)
+
+    def watch() -> None:
+        while (received := os.read(reader, 1)) not in (b"", b"\0"):
+            if received[0] == signal.SIGINT and not left.wait(grace_seconds):
+                sys.stderr.write((_SHOW_CURSOR if sys.stderr.isatty() else "") + "interrupted\n")
+                sys.stderr.flush()
+                os._exit(130)
+
+    watcher = threading.Thread(target=watch, daemon=True)
+    watcher.start()
+    # Python's handler in C writes the number of each signal there, at the very moment.
+    previous = signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
+    try:
+        yield
+    finally:
+        left.set()
+        signal.set_wakeup_fd(previous)
+        os.write(writer, b"\0")
+        watcher.join()
+        os.close(reader)
+        os.close(writer)

@@ -1,0 +1,50 @@
+"""`ondes train`: run or resume one training run."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+__all__ = ["register"]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command to ``app``."""
+    app.command("train")(_train)
+
+
+def _train(
+    config: Annotated[Path, typer.Option("--config", help="Configuration of the run (YAML).", show_default=False)],
+    exp: Annotated[Path, typer.Option("--exp", help="Folder of the run.", show_default=False)],
+    overrides: Annotated[
+        list[str] | None, typer.Argument(metavar="[KEY=VALUE]...", help="Changes, e.g. trainer.max_steps=100.")
+    ] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Continue from the latest checkpoint in --exp.")] = False,
+    initial: Annotated[
+        Path | None, typer.Option("--init", help="Start from the weights of this checkpoint, at step 0.")
+    ] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Check the configuration, build everything, stop.")] = False,
+) -> None:
+    """Train a model; several processes through torchrun.
+
+    Ctrl-C ends the run after the current step and writes a checkpoint;
+    --resume goes on from there exactly.
+    """
+    from recipes.config import TrainConfig
+
+    settings = TrainConfig.from_yaml(config, overrides or ())
+    if dry_run:
+        from recipes.build import build_generator, build_objective
+
+        model = build_generator(settings)
+        build_objective(settings, model)
+        typer.echo(f"{config}: {sum(p.numel() for p in model.parameters()):,} parameters, {settings.mel.fingerprint}")
+        return
+    from recipes.trainer import Trainer
+    from vocoders.core.atomic import atomic_file
+
+    trainer = Trainer(settings, exp, resume, initial)
+    if trainer.accelerator.is_main_process:
+        with atomic_file(exp / "config.yaml") as temporary:
+            temporary.write_text(settings.to_yaml(), encoding="utf-8")
+    trainer.run()

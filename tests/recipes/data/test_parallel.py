@@ -1,0 +1,83 @@
+"""Work in several processes: order, errors, and what a killed or interrupted parent leaves behind."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from recipes.data.parallel import map_parallel
+from vocoders.core.errors import DataError
+
+SCRIPT = """
+import os, sys, time
+from pathlib import Path
+from recipes.data.parallel import map_parallel
+
+FOLDER = Path(sys.argv[1]) if len(sys.argv) > 1 else None
+
+def work(job):
+    folder, number = job
+    Path(folder, f"pid{os.getpid()}").touch()
+    time.sleep(0.2)
+    Path(folder, f"done{number}").touch()
+
+if __name__ == "__main__":
+    list(map_parallel(work, [(str(FOLDER), number) for number in range(500)], 2, "working"))
+"""
+
+
+def fail_on_three(number: int) -> int:
+    if number == 3:
+        raise DataError("three.wav: cannot be used")
+    return number * number
+
+
+def die_on_three(number: int) -> int:
+    if number == 3:
+        os._exit(9)
+    return number
+
+
+def test_results_keep_their_order_and_errors_come_through() -> None:
+    assert list(map_parallel(abs, [-5, 3, -1, 0], 2, "working")) == [5, 3, 1, 0]
+    assert list(map_parallel(abs, [], 2, "working")) == []
+    for nj in (1, 2):
+        with pytest.raises(DataError, match="three.wav"):
+            list(map_parallel(fail_on_three, range(6), nj, "working"))
+
+
+def test_a_dead_worker_is_one_line() -> None:
+    with pytest.raises(DataError, match="a worker process died"):
+        list(map_parallel(die_on_three, range(6), 2, "working"))
+
+
+def alive(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="needs /proc to see the processes")
+@pytest.mark.parametrize("ending", [signal.SIGKILL, signal.SIGINT])
+def test_no_worker_outlives_its_parent(tmp_path: Path, repository: Path, ending: signal.Signals) -> None:
+    script = tmp_path / "script.py"
+    script.write_text(SCRIPT)
+    environment = {**os.environ, "PYTHONPATH": str(repository)}
+    parent = subprocess.Popen([sys.executable, script, tmp_path], env=environment, stderr=subprocess.DEVNULL)
+    deadline = time.monotonic() + 60
+    while len(list(tmp_path.glob("pid*"))) < 2 and time.monotonic() < deadline:
+        time.sleep(0.05)
+    workers = [int(path.name.removeprefix("pid")) for path in tmp_path.glob("pid*")]
+    assert len(workers) == 2
+    parent.send_signal(ending)
+    parent.wait(timeout=30)
+    while any(alive(pid) for pid in workers) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not [pid for pid in workers if alive(pid)]
+    assert parent.returncode != 0
+    assert len(list(tmp_path.glob("done*"))) < 400

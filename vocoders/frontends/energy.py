@@ -1,0 +1,123 @@
+"""Frame energy, from a log-mel spectrogram or from the waveform.
+
+PeriodWave (Lee et al. 2024, after PriorGrad) starts its flow from noise whose deviation follows the energy of each
+frame, scaled by the range of energies in the training set.
+"""
+
+from typing import Any, Literal
+
+import torch
+import torch.nn.functional as F
+from pydantic import Field, model_validator
+from torch import Tensor
+
+from vocoders.core.config import Config
+from vocoders.core.errors import ShapeError
+
+__all__ = ["ENERGY_PRESETS", "EnergyConfig", "mel_energy", "relative_energy", "rms_energy"]
+
+
+class EnergyConfig(Config):
+    """Range of the mel energy in a training set.
+
+    In YAML a preset stands for a whole mapping (``energy: libritts_24k``).
+
+    Attributes:
+        energy_min: lowest :func:`mel_energy` of a frame; digital silence has sqrt(n_mels * floor of the mel).
+        energy_max: highest.
+        floor: lowest :func:`relative_energy`, so that no frame starts from nothing.
+    """
+
+    energy_min: float = Field(ge=0)
+    energy_max: float = Field(gt=0)
+    floor: float = Field(0.1, ge=0)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _expand_preset(cls, data: Any) -> Any:
+        if isinstance(data, str):
+            if data not in _PRESETS:
+                raise ValueError(f"unknown energy preset '{data}'; known presets: {', '.join(_PRESETS)}")
+            return _PRESETS[data]
+        return data
+
+    @model_validator(mode="after")
+    def _check(self) -> "EnergyConfig":
+        if self.energy_max <= self.energy_min:
+            raise ValueError(f"energy_max {self.energy_max:g} is not above energy_min {self.energy_min:g}")
+        return self
+
+    @property
+    def fingerprint(self) -> str:
+        """One line that two front ends share exactly when they compute the same numbers."""
+        return f"energy {self.energy_min!r}-{self.energy_max!r} floor={self.floor:g}"
+
+
+# Published for audio scaled to a peak of 0.95 and the mels bigvgan_24k and hifigan_22k.
+_PRESETS: dict[str, dict[str, Any]] = {
+    "libritts_24k": {"energy_min": 0.03162278234958649, "energy_max": 9.124345779418945},
+    "ljspeech_22k": {"energy_min": 0.06902337074279785, "energy_max": 5.423669815063477},
+}
+ENERGY_PRESETS: dict[str, EnergyConfig] = {name: EnergyConfig(**values) for name, values in _PRESETS.items()}
+
+
+def mel_energy(log_mel: Tensor, log: Literal["ln", "log10"] = "ln") -> Tensor:
+    """Return the square root of the sum of the linear mel amplitudes of each frame.
+
+    Args:
+        log_mel: (..., n_mels, F).
+        log: logarithm of ``log_mel``.
+
+    Returns:
+        (..., 1, F).
+    """
+    mel = torch.exp(log_mel) if log == "ln" else torch.pow(10.0, log_mel)
+    return mel.sum(dim=-2, keepdim=True).sqrt()
+
+
+def relative_energy(log_mel: Tensor, config: EnergyConfig, log: Literal["ln", "log10"] = "ln") -> Tensor:
+    """Return the energy of each frame on the scale of the training set: 0 its minimum, 1 its maximum.
+
+    Values above 1 stay, values below ``config.floor`` are raised to it. This is the deviation of PeriodWave's prior,
+    before it is held for a hop.
+
+    Args:
+        log_mel: (..., n_mels, F).
+        config: range of the training set.
+        log: logarithm of ``log_mel``.
+
+    Returns:
+        (..., 1, F).
+    """
+    energy = mel_energy(log_mel, log)
+    return torch.clamp((energy - config.energy_min) / (config.energy_max - config.energy_min), min=config.floor)
+
+
+def rms_energy(audio: Tensor, hop_length: int, frame_length: int | None = None) -> Tensor:
+    """Return the root mean square of the audio around each frame, centred at (n + 1/2) hops.
+
+    Args:
+        audio: (..., T).
+        hop_length: samples between frames.
+        frame_length: samples averaged; the ends average over the samples that exist. Default: one hop.
+
+    Returns:
+        (..., T // hop_length).
+
+    Raises:
+        ShapeError: if the audio is shorter than one hop, or a frame shorter than a hop.
+    """
+    frame_length = hop_length if frame_length is None else frame_length
+    if audio.shape[-1] < hop_length:
+        raise ShapeError(f"{audio.shape[-1]} samples; at least one hop of {hop_length} is needed")
+    if frame_length < hop_length:
+        raise ShapeError(f"frames of {frame_length} samples every {hop_length}; some samples would never be counted")
+    num_frames = audio.shape[-1] // hop_length
+    left = (frame_length - hop_length) // 2
+    padding = (left, frame_length - hop_length - left)
+    square = audio.reshape(-1, 1, audio.shape[-1]).square()
+    total, count = (
+        F.avg_pool1d(F.pad(values, padding), frame_length, hop_length)[..., :num_frames]
+        for values in (square, torch.ones_like(square[:1]))
+    )
+    return (total / count).sqrt().reshape(*audio.shape[:-1], num_frames)
