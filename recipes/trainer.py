@@ -6,6 +6,7 @@ import signal
 import sys
 import time
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ import torch
 from accelerate import Accelerator
 from accelerate.utils import DistributedDataParallelKwargs
 from torch import Tensor, nn
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+from torch.optim.swa_utils import AveragedModel
 
 from recipes.build import build_generator, build_objective, build_optimizer, generator_state, learning_rate_factor
 from recipes.checkpoint import load_checkpoint, load_latest_checkpoint, save_checkpoint
@@ -64,8 +65,8 @@ class Trainer:
         modules = {"generator": generator, **objective.parts()}
         state, fresh = self._find_state(resume, initial)
         self.optimizers = {name: build_optimizer(config.optimizer, module) for name, module in modules.items()}
-        average = get_ema_multi_avg_fn(options.ema_decay) if options.ema_decay else None
-        self.ema = AveragedModel(generator, multi_avg_fn=average) if average else None
+        decay = options.ema_decay
+        self.ema = AveragedModel(generator, avg_fn=partial(_average, decay)) if decay else None
         if state is not None:
             self._restore(state, modules, fresh)
 
@@ -243,6 +244,12 @@ class Trainer:
 
         signal.signal(signal.SIGINT, stop)
         signal.signal(signal.SIGTERM, stop)
+
+
+def _average(decay: float, average: Tensor, current: Tensor, count: Tensor) -> Tensor:
+    """Move the average towards the current weights; at first fast, so that the initial weights are soon forgotten."""
+    decay = min(decay, (1 + int(count)) / (10 + int(count)))
+    return average.lerp(current, 1 - decay)
 
 
 class _Writer:

@@ -135,7 +135,7 @@ decode_test_set() {
 
 evaluate_systems() {
   local decoded="$exp/decode" baseline
-  local options=(--gen "$tag=$decoded/model")
+  local options=(--gen "$(basename "$recipe")/$tag=$decoded/model")
   for baseline in ${baselines//,/ }; do
     options+=(--gen "$baseline=$decoded/$baseline")
   done

@@ -1,6 +1,7 @@
 """`ondes evaluate`: measure systems against references, one row per system."""
 
 import sys
+from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,6 +13,7 @@ if TYPE_CHECKING:
 __all__ = ["register"]
 
 _LISTED_PROBLEMS = 20
+_LISTED_MISSING = 3
 
 
 def register(app: typer.Typer) -> None:
@@ -145,8 +147,14 @@ def _terminal_cell(summary: "Summary", decimals: int) -> str:
 
 
 def _show_problems(problems: "tuple[Problem, ...]") -> None:
-    # What is broken comes first: the list on the screen may be cut.
-    ordered = sorted(problems, key=lambda problem: problem.kind != "failed")
+    # What is broken comes first: the list on the screen may be cut. Files without partner are one line for each cause.
+    missing = Counter((p.system, p.message) for p in problems if p.kind == "missing")
+    lone = {key for key, count in missing.items() if count <= _LISTED_MISSING}
+    ordered = [p for p in problems if p.kind != "missing" or (p.system, p.message) in lone]
+    ordered.sort(key=lambda problem: problem.kind != "failed")
+    for (system, message), count in missing.items():
+        if (system, message) not in lone:
+            typer.echo(f"missing: {system}: {message} for {count} utterances; --out lists them", err=True)
     for problem in ordered[:_LISTED_PROBLEMS]:
         where = f"{problem.system} {problem.utt_id}" + (f" {problem.metric}" if problem.metric else "")
         typer.echo(f"{problem.kind}: {where}: {problem.message}", err=True)

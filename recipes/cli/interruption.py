@@ -1,7 +1,7 @@
 """Ctrl-C that works at once, also during a long call into C.
 
-Python notices Ctrl-C between two of its own steps. The pitch analysis of a long file is one call that takes minutes, and
-nobody waits that long for a command to stop.
+Python notices Ctrl-C between two of its own steps. The pitch analysis of a long file is one call that takes minutes,
+and nobody waits that long for a command to stop.
 """
 
 import os
@@ -13,7 +13,7 @@ from contextlib import contextmanager
 
 __all__ = ["prompt_interruption"]
 
-_SHOW_CURSOR = "\x1b[?25h"
+_LEAVE_BAR = "\x1b[?25h\n"  # show the cursor, start a new line
 
 
 @contextmanager
@@ -36,7 +36,7 @@ def prompt_interruption(grace_seconds: float = 2.0) -> Iterator[None]:
     def watch() -> None:
         while (received := os.read(reader, 1)) not in (b"", b"\0"):
             if received[0] == signal.SIGINT and not left.wait(grace_seconds):
-                sys.stderr.write((_SHOW_CURSOR if sys.stderr.isatty() else "") + "interrupted\n")
+                sys.stderr.write((_LEAVE_BAR if sys.stderr.isatty() else "") + "interrupted\n")
                 sys.stderr.flush()
                 os._exit(130)
 

@@ -1,6 +1,7 @@
 """Build the loaders of a training run from its configuration."""
 
 import logging
+import signal
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -68,6 +69,7 @@ def build_train_loader(
         batch_sampler=sampler,
         num_workers=config.num_workers,
         collate_fn=collate,
+        worker_init_fn=_leave_signals_to_the_parent,
         pin_memory=torch.cuda.is_available(),
         persistent_workers=config.num_workers > 0,
     )
@@ -135,3 +137,9 @@ def _predicted(config: DataConfig, path: Path, utterances: Sequence[Utterance]) 
 def _check_complete(place: Path, missing: Sequence[str], what: str) -> None:
     if missing:
         raise DataError(f"{place}: {len(missing)} utterances such as '{missing[0]}' have no {what}")
+
+
+def _leave_signals_to_the_parent(worker: int) -> None:
+    """Ignore Ctrl-C and SIGTERM, which reach a whole process group: the trainer ends its workers itself."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)

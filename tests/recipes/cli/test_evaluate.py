@@ -80,6 +80,14 @@ def test_a_missing_file_is_named_without_failing(command, corpus):
     assert "missing: wav u1: no generated file" in output
 
 
+def test_many_missing_files_are_one_line(command, corpus):
+    for index in range(2, 8):
+        (corpus / "ref" / f"u{index}.wav").touch()
+    _, output = command("--ref", corpus / "ref", "--gen", corpus / "first/wav", "--metrics", "dc_offset")
+    assert output.count("missing") == 1
+    assert "missing: wav: no generated file for 6 utterances" in output
+
+
 def test_mistakes_are_found_before_anything_is_measured(command, corpus):
     ref, first = corpus / "ref", corpus / "first/wav"
     with pytest.raises(ConfigError, match="did you mean 'dc_offset'"):

@@ -2,6 +2,7 @@
 
 import ctypes
 import os
+import sys
 import time
 
 import torch
@@ -55,16 +56,22 @@ class TinyVocoder(PretrainedModel, nn.Module):
         calls.append({"f0": f0, "f0_scale": f0_scale, "seed": seed})
         if features.shape[-1] == 777:
             raise RuntimeError("a bug\nwith a long story")
-        if features.shape[-1] == 5 and os.environ.get("TINY_WAIT") == "python":
-            time.sleep(60)
-        if features.shape[-1] == 5 and os.environ.get("TINY_WAIT") == "c":
-            mutex = ctypes.create_string_buffer(64)
-            for _ in range(2):  # locked twice by one thread: waits for ever, and no signal ends it
-                ctypes.CDLL(None).pthread_mutex_lock(mutex)
+        if features.shape[-1] == 5 and "TINY_WAIT" in os.environ:
+            wait_for_ever(os.environ["TINY_WAIT"])
         output = self(features)
         if progress is not None:
             progress(1.0)
         return output + self.config.noise * torch.randn(output.shape, generator=torch.Generator().manual_seed(seed))
+
+
+def wait_for_ever(where: str) -> None:
+    sys.stderr.write("waiting\n")
+    sys.stderr.flush()
+    if where == "python":
+        time.sleep(3600)
+    mutex = ctypes.create_string_buffer(64)
+    for _ in range(2):  # locked twice by one thread: waits for ever, and no signal ends it
+        ctypes.CDLL(None).pthread_mutex_lock(mutex)
 
 
 def convert(path, variant=None, config=None, stats=None) -> TinyVocoder:

@@ -1,0 +1,33 @@
+# Two commands on a fresh machine: `make run` and `make test`.
+PYTHON ?= python3.11
+VENV ?= .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+
+.PHONY: run test test-all lint install clean
+.DEFAULT_GOAL := run
+
+run: $(STAMP)  ## Copy-synthesis of the bundled clip through a shipped model: metrics, WAV, picture in out/
+	$(BIN)/ondes try
+
+test: $(STAMP)  ## The fast tests
+	$(BIN)/python -m pytest -m "not slow"
+
+test-all: $(STAMP)  ## All tests: training runs and recipes too
+	$(BIN)/python -m pytest
+
+lint: $(STAMP)  ## Style and import contracts
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports
+
+install: $(STAMP)  ## Create the virtual environment and install everything
+
+$(STAMP): pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --upgrade pip
+	$(BIN)/pip install -e '.[dev]'
+	touch $(STAMP)
+
+clean:
+	rm -rf out build dist .pytest_cache .ruff_cache .hypothesis

@@ -1,0 +1,73 @@
+"""`ondes try`: hear and measure a model on one clip, offline, with nothing to prepare."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+__all__ = ["register"]
+
+EXAMPLE = Path(__file__).resolve().parents[2] / "vocoders" / "examples" / "speech.flac"
+_METRICS = ("pesq", "mstft", "mel_l1", "log_f0_rmse", "vuv_error", "level_difference")
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command to ``app``."""
+    app.command("try")(_try)
+
+
+def _try(
+    audio: Annotated[Path | None, typer.Argument(help="A clip; default: the one that ships with ondes.")] = None,
+    model: Annotated[str | None, typer.Option("--model", "-m", help="Shipped name, folder or hub id.")] = None,
+    output: Annotated[Path, typer.Option("--output", "-o", help="Folder for the results.")] = Path("out"),
+    f0_scale: Annotated[float, typer.Option("--f0-scale", help="Factor on the pitch.")] = 1.0,
+    seed: Annotated[int, typer.Option("--seed", help="Equal seeds give equal audio.")] = 0,
+) -> None:
+    """Copy-synthesis of one clip: metrics, a WAV file and a picture.
+
+    The clip is brought to the model's sample rate and one channel.
+    """
+    import time
+
+    import torch
+
+    from recipes.cli.synth import resolve_system
+    from recipes.pictures import spectrogram_picture
+    from vocoders.core.audio import read_audio, write_audio
+
+    system = resolve_system(model, "cpu")
+    source = audio or EXAMPLE
+    reference, _ = read_audio(source, system.sample_rate, mono=True)
+    started = time.perf_counter()
+    options = {"f0_scale": f0_scale} if getattr(system, "uses_f0", False) else {}
+    result = system.synthesize(audio=reference, seed=seed, **options)[0].cpu()
+    seconds = time.perf_counter() - started
+    reference = reference[:, : result.shape[-1]]
+
+    name = source.stem
+    written = {"reference": output / f"{name}.reference.wav", "result": output / f"{name}.wav"}
+    write_audio(written["reference"], reference, system.sample_rate)
+    write_audio(written["result"], result, system.sample_rate)
+    picture = output / f"{name}.png"
+    spectrogram_picture({"reference": reference, "copy-synthesis": result}, system.sample_rate, picture)
+
+    duration = result.shape[-1] / system.sample_rate
+    typer.echo(f"{source.name}: {duration:.2f} s synthesised in {seconds:.2f} s ({torch.get_num_threads()} threads)")
+    _show_metrics(reference, result, system.sample_rate)
+    typer.echo(f"audio     {written['result']}")
+    typer.echo(f"reference {written['reference']}")
+    typer.echo(f"picture   {picture}")
+
+
+def _show_metrics(reference: "Tensor", result: "Tensor", sample_rate: int) -> None:
+    from recipes.metrics.evaluation import measure
+    from recipes.metrics.registry import create_metrics
+
+    metrics = create_metrics(_METRICS)
+    values, errors = measure(reference, result, sample_rate, metrics)
+    for metric in metrics:
+        value = f"{values[metric.name]:9.3f}" if metric.name in values else f"  not measured: {errors[metric.name]}"
+        typer.echo(metric.heading.ljust(32) + value)
