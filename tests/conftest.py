@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from hypothesis import settings
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 
@@ -12,6 +13,9 @@ REPOSITORY = Path(__file__).resolve().parent.parent
 def pytest_configure() -> None:
     """Keep every test on one thread, so that equalities do not depend on the machine."""
     torch.set_num_threads(1)
+    # Wall time per example depends on what else the machine does; pytest-timeout catches what hangs.
+    settings.register_profile("ondes", deadline=None)
+    settings.load_profile("ondes")
 
 
 @pytest.fixture(scope="session")

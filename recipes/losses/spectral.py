@@ -34,7 +34,8 @@ class MelLoss(nn.Module):
     def __init__(self, sample_rate: int, options: "MelLoss.Options | None" = None) -> None:
         super().__init__()
         options = options or self.Options()
-        self.log_mel = LogMel(MelConfig(sample_rate=sample_rate, **options.model_dump()))
+        mel = {"sample_rate": sample_rate, **options.model_dump()}
+        self.log_mel = LogMel(MelConfig.from_dict(mel, "loss 'mel'"))
 
     def forward(self, prediction: Tensor, target: Tensor) -> Tensor:
         """Return the loss."""
@@ -42,7 +43,7 @@ class MelLoss(nn.Module):
 
 
 class MultiScaleMelLoss(nn.Module):
-    """Sum over several transform lengths of the mean absolute difference of log-mels.
+    """Mean over several transform lengths of the mean absolute difference of log-mels.
 
     Source: the multi-scale mel loss of the Descript audio codec, as PeriodWave-Turbo (arXiv 2408.08019) uses it; natural
     logarithms here.
@@ -60,8 +61,11 @@ class MultiScaleMelLoss(nn.Module):
         if len(options.n_ffts) != len(options.n_mels):
             raise ConfigError(f"{len(options.n_ffts)} n_ffts and {len(options.n_mels)} n_mels; expected as many")
         self.scales = nn.ModuleList(
-            LogMel(MelConfig(sample_rate=sample_rate, n_fft=n_fft, hop_length=n_fft // 4, n_mels=n_mels))
-            for n_fft, n_mels in zip(options.n_ffts, options.n_mels, strict=True)
+            LogMel(MelConfig.from_dict(mel, "loss 'multi_scale_mel'"))
+            for mel in (
+                {"sample_rate": sample_rate, "n_fft": n_fft, "hop_length": n_fft // 4, "n_mels": n_mels}
+                for n_fft, n_mels in zip(options.n_ffts, options.n_mels, strict=True)
+            )
         )
 
     def forward(self, prediction: Tensor, target: Tensor) -> Tensor:

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+
 from recipes.build import build_generator, build_objective
 from recipes.config import TrainConfig
 

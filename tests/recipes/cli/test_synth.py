@@ -358,7 +358,7 @@ def test_ctrl_c_leaves_whole_files_alone(make_audio, repository: Path, tmp_path:
         pass
     time.sleep(0.3)
     process.send_signal(signal.SIGINT)
-    _, errors = process.communicate(timeout=120)
+    _, errors = process.communicate(timeout=300)
     assert process.returncode == 130
     expected = {"python": "interrupted; 1 of 3 files are finished", "c": "interrupted"}
     assert errors.splitlines()[-1] == expected[where]

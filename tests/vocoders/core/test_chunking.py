@@ -19,6 +19,7 @@ def noise(length: int) -> Tensor:
     return torch.randn(2, 1, length, dtype=torch.float64, generator=torch.Generator().manual_seed(length))
 
 
+@settings(deadline=None)
 @given(lengths, chunks, halos)
 def test_valid_parts_tile_the_sequence(length: int, chunk: int, halo: int) -> None:
     spans = chunk_spans(length, chunk, halo)
@@ -33,6 +34,7 @@ def test_valid_parts_tile_the_sequence(length: int, chunk: int, halo: int) -> No
 
 
 @pytest.mark.parametrize("join", [join_exact, join_crossfade])
+@settings(deadline=None)
 @given(lengths, chunks, halos, st.integers(1, 5))
 def test_identity_stays_the_identity(join, length: int, chunk: int, halo: int, hop: int) -> None:
     signal = noise(length * hop)
@@ -63,6 +65,7 @@ def test_fir_beyond_the_halo_is_not_exact() -> None:
     assert (joined - F.conv1d(signal, taps, padding=10)).abs().max() > 0.1
 
 
+@settings(deadline=None)
 @given(lengths, chunks, halos)
 def test_crossfade_stays_between_the_chunks(length: int, chunk: int, halo: int) -> None:
     """Chunk i is constant i: the result climbs without a fall, and no step is larger than the fade allows."""

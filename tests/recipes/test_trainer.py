@@ -1,0 +1,205 @@
+"""The trainer: exact resume, processes, learning, and what survives an interruption."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+import torch
+
+from recipes.build import restore_generator
+from recipes.checkpoint import find_checkpoints, load_checkpoint
+from recipes.config import TrainConfig
+from recipes.data.corpora import find_folder
+from recipes.data.features import extract_features
+from recipes.data.preparation import prepare
+from recipes.trainer import Trainer
+from vocoders.core.errors import CheckpointError, ConfigError
+
+MODEL = {
+    "mel": {"n_fft": 256, "hop_length": 60, "n_mels": 20, "fmax": 8000.0},
+    "f0": {"method": "dio"},
+    "channels": 4,
+    "num_blocks": 1,
+    "kernel_size": [3, 3],
+    "n_fft": 120,
+    "prior_shaping": "envelope",
+    "norm": "frame",
+}
+OBJECTIVE = {
+    "name": "gan",
+    "reconstruction": {"mel": {"weight": 45.0, "n_fft": 256, "hop_length": 64, "n_mels": 20}},
+    "discriminators": {"mrd": {"channels": 4, "resolutions": [[256, 64, 256]]}},
+}
+
+
+@pytest.fixture(scope="module")
+def corpus(tmp_path_factory) -> Path:
+    """A prepared corpus of five gliding tones."""
+    root = tmp_path_factory.mktemp("corpus")
+    time_axis = np.arange(24000) / 24000
+    rng = np.random.default_rng(0)
+    for index in range(5):
+        phase = 2 * np.pi * np.cumsum(120 + 40 * index + 30 * time_axis) / 24000
+        tone = sum(np.sin(k * phase) / k for k in range(1, 12))
+        audio = 0.1 * tone + 0.005 * rng.standard_normal(24000)
+        (root / "wav").mkdir(exist_ok=True)
+        soundfile.write(root / "wav" / f"tone{index}.wav", audio, 24000)
+    prepare(find_folder(root / "wav"), root / "data")
+    config = make_config(root)
+    extract_features(root / "data", root / "dump", config.mel, config.f0)
+    return root
+
+
+def make_config(root: Path, **trainer) -> TrainConfig:
+    options = {"max_steps": 10, "log_every": 1, "valid_every": 100, "checkpoint_every": 100, "num_threads": 1}
+    return TrainConfig.from_dict(
+        {
+            "family": "wavehax",
+            "model": MODEL,
+            "data": {
+                "train": str(root / "data"),
+                "feature_dir": str(root / "dump"),
+                "segment_length": 2400,
+                "batch_size": trainer.pop("batch_size", 4),
+                "num_workers": 0,
+            },
+            "objective": OBJECTIVE,
+            "optimizer": {"learning_rate": 1e-3},
+            "scheduler": {"name": "constant"},
+            "trainer": options | {"ema_decay": 0.9} | trainer,
+        }
+    )
+
+
+def train(config: TrainConfig, folder: Path, **options) -> dict:
+    Trainer(config, folder, **options).run()
+    return load_checkpoint(find_checkpoints(folder / "checkpoints")[-1])
+
+
+def assert_same(first, second, path="state"):
+    assert type(first) is type(second), path
+    if isinstance(first, dict):
+        assert first.keys() == second.keys(), path
+        for key in first:
+            assert_same(first[key], second[key], f"{path}.{key}")
+    elif isinstance(first, (list, tuple)):
+        for index, pair in enumerate(zip(first, second, strict=True)):
+            assert_same(*pair, f"{path}.{index}")
+    elif isinstance(first, torch.Tensor):
+        assert torch.equal(first, second), path
+    else:
+        assert first == second, path
+
+
+def test_ten_steps_equal_five_and_five_more(corpus, tmp_path):
+    whole = train(make_config(corpus), tmp_path / "whole")
+    train(make_config(corpus, max_steps=5), tmp_path / "parts")
+    parts = train(make_config(corpus), tmp_path / "parts", resume=True)
+    assert whole["step"] == parts["step"] == 10
+    for key in ("parts", "optimizers", "ema", "rng"):
+        assert_same(whole[key], parts[key], key)
+    steps = [json.loads(line)["step"] for line in (tmp_path / "parts" / "metrics.jsonl").read_text().splitlines()]
+    assert steps == list(range(1, 11))
+
+
+def test_training_lowers_the_mel_distance(corpus, tmp_path):
+    train(make_config(corpus, max_steps=40), tmp_path)
+    values = [json.loads(line)["loss/mel"] for line in (tmp_path / "metrics.jsonl").read_text().splitlines()]
+    assert np.mean(values[-5:]) < 0.7 * np.mean(values[:5])
+
+
+def test_the_average_is_what_is_restored(corpus, tmp_path):
+    state = train(make_config(corpus), tmp_path)
+    trained = restore_generator(tmp_path)
+    assert trained.step == 10
+    name = "network.output_proj.bias"
+    assert torch.equal(trained.model.state_dict()[name], state["ema"][f"module.{name}"])
+    assert not torch.equal(trained.model.state_dict()[name], state["parts"]["generator"][name])
+
+
+def test_a_folder_with_a_run_is_not_overwritten(corpus, tmp_path):
+    train(make_config(corpus, max_steps=1), tmp_path)
+    with pytest.raises(ConfigError, match="--resume"):
+        Trainer(make_config(corpus), tmp_path)
+
+
+def test_another_model_configuration_does_not_resume(corpus, tmp_path):
+    train(make_config(corpus, max_steps=1), tmp_path)
+    config = make_config(corpus).to_dict()
+    config["model"] = config["model"] | {"channels": 8}
+    with pytest.raises(CheckpointError, match="differs"):
+        Trainer(TrainConfig.from_dict(config), tmp_path, resume=True)
+
+
+def test_initial_weights_start_a_new_run(corpus, tmp_path):
+    state = train(make_config(corpus, max_steps=2), tmp_path / "first")
+    checkpoint = find_checkpoints(tmp_path / "first" / "checkpoints")[-1]
+    trainer = Trainer(make_config(corpus), tmp_path / "second", initial=checkpoint)
+    assert trainer.step == 0
+    name = "network.output_proj.bias"
+    assert torch.equal(trainer.parts["generator"].state_dict()[name], state["ema"][f"module.{name}"])
+
+
+def test_statistics_of_another_front_end_are_refused(corpus, tmp_path):
+    config = make_config(corpus).to_dict()
+    config["model"] = config["model"] | {"mel": {**MODEL["mel"], "fmax": 7000.0}}
+    with pytest.raises(Exception, match="0-7000 Hz"):
+        Trainer(TrainConfig.from_dict(config), tmp_path)
+
+
+def _launch(corpus: Path, folder: Path, prefix: list[str], *overrides: str, **environment: str) -> subprocess.Popen:
+    path = folder.parent / f"{folder.name}.yaml"
+    path.write_text(make_config(corpus).to_yaml())
+    command = [*prefix, "-m", "recipes.cli.main", "train", "--config", str(path), "--exp", str(folder), *overrides]
+    return subprocess.Popen(
+        command,
+        env={**os.environ, "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": "", **environment},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        cwd=Path(__file__).resolve().parents[2],
+    )
+
+
+@pytest.mark.slow
+def test_two_processes_equal_one(corpus, tmp_path):
+    """Gradients are averaged over processes, for the generator too."""
+    one = train(make_config(corpus, max_steps=3, ema_decay=None), tmp_path / "one")
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    torchrun = [sys.executable, "-m", "torch.distributed.run", "--nproc_per_node=2", f"--master_port={port}"]
+    overrides = ["trainer.max_steps=3", "data.batch_size=2", "trainer.ema_decay=null"]
+    process = _launch(corpus, tmp_path / "two", torchrun, *overrides, ACCELERATE_USE_CPU="true")
+    output, _ = process.communicate(timeout=300)
+    assert process.returncode == 0, output[-2000:]
+    two = load_checkpoint(find_checkpoints(tmp_path / "two" / "checkpoints")[-1])
+    for part, state in one["parts"].items():
+        for name, value in state.items():
+            torch.testing.assert_close(two["parts"][part][name], value, atol=2e-4, rtol=1e-3, msg=f"{part}.{name}")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 130), (signal.SIGKILL, -9)])
+def test_an_interrupted_run_leaves_whole_checkpoints(corpus, tmp_path, number, code):
+    folder = tmp_path / "run"
+    process = _launch(corpus, folder, [sys.executable], "trainer.max_steps=100000", "trainer.checkpoint_every=2")
+    deadline = time.monotonic() + 120
+    while not find_checkpoints(folder / "checkpoints") and time.monotonic() < deadline:
+        time.sleep(0.05)
+    process.send_signal(number)
+    output, _ = process.communicate(timeout=60)
+    assert process.returncode == code, output[-2000:]
+    assert "Traceback" not in output
+    checkpoints = find_checkpoints(folder / "checkpoints")
+    assert checkpoints
+    for path in checkpoints:
+        load_checkpoint(path)
