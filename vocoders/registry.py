@@ -31,6 +31,11 @@ class Family:
         return getattr(import_module(self.module), self.class_name)
 
     @property
+    def variants(self) -> dict[str, Any]:
+        """The family's published configurations by name."""
+        return import_module(self.module).VARIANTS
+
+    @property
     def convert(self) -> Callable[..., Any]:
         """The function that builds a model from a reference checkpoint."""
         return import_module(f"{self.module}.official").convert

@@ -11,7 +11,7 @@ from typing import Annotated
 
 import typer
 
-from recipes.cli import convert, decode, evaluate, features, info, models, pack, prepare, synth, train, tryout
+from recipes.cli import bench, convert, decode, evaluate, features, info, models, pack, prepare, synth, train, tryout
 from recipes.cli.logs import show_logs
 from vocoders.core.errors import OndesError
 from vocoders.version import __version__
@@ -25,7 +25,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for _command in (tryout, synth, models, info, convert, prepare, features, train, decode, evaluate, pack):
+for _command in (tryout, synth, models, info, convert, prepare, features, train, decode, evaluate, pack, bench):
     _command.register(app)
 
 

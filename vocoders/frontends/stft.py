@@ -80,10 +80,12 @@ class STFT(nn.Module):
             real, imag = real.float(), imag.float()
         if self.real_valued:
             signal = F.conv_transpose1d(torch.cat([real, imag], 1), self.synthesis_kernel, stride=self.hop_length)
+            ones = torch.ones_like(real[:1, :1])
+            envelope = F.conv_transpose1d(ones, self.squared_window[None, None], stride=self.hop_length)
         else:
             frames = torch.fft.irfft(torch.complex(real, imag), n=self.n_fft, dim=1, norm=self.norm)
             signal = self._overlap_add(frames * self.window[:, None])
-        envelope = self._overlap_add(self.squared_window[None, :, None].expand(1, -1, num_frames))
+            envelope = self._overlap_add(self.squared_window[None, :, None].expand(1, -1, num_frames))
         start, length = self._crop(num_frames)
         return signal[..., start : start + length] / envelope[..., start : start + length]
 

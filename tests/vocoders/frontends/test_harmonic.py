@@ -78,7 +78,12 @@ def test_power_of_pcph_does_not_depend_on_f0(f0: float, factor: float) -> None:
 @settings(max_examples=20)
 def test_linear_decay_falls_to_zero_at_the_top_with_constant_power_and_no_aliases(f0: int) -> None:
     prior = make_prior(constant(f0), HOP, RATE, DECAY)
-    assert prior.double().square().mean().sqrt().item() == pytest.approx(0.1, rel=0.02)
+    # As published, the power counts Nyquist / F0 harmonics where there are only floor(Nyquist / F0).
+    ratio = f0 / (RATE / 2)
+    power = np.square(1 - ratio * np.arange(1, RATE // 2 // f0 + 1)).sum()
+    counted = power + 1 / ratio - RATE // 2 // f0
+    assert prior.double().square().mean().sqrt().item() == pytest.approx(0.1 * np.sqrt(power / counted), rel=1e-4)
+    assert prior.double().square().mean().sqrt().item() == pytest.approx(0.1, rel=0.06)
     amplitudes = spectrum(prior)
     harmonics = f0 * np.arange(1, (RATE // 2 - 1) // f0 + 1)
     slope = 1 - harmonics / (RATE / 2)

@@ -1,0 +1,151 @@
+"""Losses vanish for equal signals, weigh as told, and refuse what they do not know."""
+
+import math
+
+import pytest
+import torch
+from torch import Tensor
+
+from recipes.losses import (
+    LOSSES,
+    AdversarialLoss,
+    LossSum,
+    MelLoss,
+    MultiScaleMelLoss,
+    feature_matching_loss,
+)
+from vocoders.core.errors import ConfigError
+
+RATE = 24000
+
+pytestmark = pytest.mark.filterwarnings("ignore:Empty filters")
+
+
+def noise(seed: int, batch: int = 2, length: int = 4096) -> Tensor:
+    return 0.1 * torch.randn(batch, 1, length, generator=torch.Generator().manual_seed(seed))
+
+
+@pytest.mark.parametrize("name", LOSSES)
+def test_loss_is_zero_for_equal_signals_only_and_trains_the_prediction(name: str) -> None:
+    loss = LossSum(RATE, {name: 1.0})
+    target = noise(0)
+    assert loss(target, target.clone())[0].item() == pytest.approx(0.0, abs=1e-6)
+    prediction = noise(1).requires_grad_()
+    value, terms = loss(prediction, target)
+    assert value.dim() == 0
+    assert value.item() > 0.1
+    value.backward()
+    assert torch.isfinite(prediction.grad).all()
+    assert prediction.grad.abs().max() > 0
+    assert not terms[name].requires_grad
+
+
+@pytest.mark.parametrize("name", LOSSES)
+def test_loss_falls_when_the_prediction_comes_nearer(name: str) -> None:
+    loss, target, error = LossSum(RATE, {name: 1.0}), noise(0), noise(1)
+    values = [loss(target + scale * error, target)[0].item() for scale in (0.01, 0.1, 1.0)]
+    assert values == sorted(values)
+    assert values[0] < values[-1] / 2
+
+
+@pytest.mark.parametrize("cls", [MelLoss, MultiScaleMelLoss])
+def test_mel_losses_measure_the_logarithm_of_a_gain(cls: type) -> None:
+    # A gain shifts every log-mel value above the floor by its logarithm.
+    target = 100 * noise(0)
+    options = cls.Options(n_ffts=(512, 1024), n_mels=(20, 40)) if cls is MultiScaleMelLoss else None
+    assert cls(RATE, options)(3 * target, target).item() == pytest.approx(math.log(3), rel=1e-3)
+
+
+def test_weights_add_up() -> None:
+    prediction, target = noise(1), noise(0)
+    both = LossSum(RATE, {"mel": 45, "multi_resolution_stft": {"weight": 0.5}})
+    total, terms = both(prediction, target)
+    assert set(terms) == {"mel", "multi_resolution_stft"}
+    single = {name: LossSum(RATE, {name: 1.0})(prediction, target)[0] for name in terms}
+    for name, value in terms.items():
+        torch.testing.assert_close(value, single[name])
+    torch.testing.assert_close(total, 45 * single["mel"] + 0.5 * single["multi_resolution_stft"])
+
+
+def test_options_reach_the_loss() -> None:
+    loss = LossSum(RATE, {"mel": {"weight": 1.0, "n_mels": 40, "fmax": 8000.0}})
+    assert loss.losses["mel"].log_mel.config.n_mels == 40
+    assert loss.losses["mel"].log_mel.config.fmax == 8000.0
+
+
+def test_no_terms_is_zero() -> None:
+    assert LossSum(RATE, {})(noise(0), noise(1))[0].item() == 0.0
+
+
+@pytest.mark.parametrize(
+    ("terms", "words"),
+    [
+        ({"mell": 1.0}, "unknown loss 'mell'; known losses: mel, "),
+        ({"mel": {"weight": 1.0, "n_mel": 80}}, "loss 'mel': unknown key 'n_mel'; did you mean 'n_mels'?"),
+        ({"mel": {"weight": 1.0, "n_mels": "80"}}, "loss 'mel': key 'n_mels'"),
+        ({"mel": {"n_mels": 80}}, "needs a numeric weight, found None"),
+        ({"mel": "1.0"}, "needs a numeric weight, found '1.0'"),
+        ({"mel": True}, "needs a numeric weight, found True"),
+        ({"mel": None}, "needs a numeric weight, found None"),
+        ({"mel": {"weight": 1.0, "hop_length": 2048}}, "loss 'mel'.*must not exceed n_fft"),
+        ({"mel": {"weight": 1.0, "fmax": 20000.0}}, "above half the sample rate"),
+        ({"multi_scale_mel": {"weight": 1.0, "n_ffts": [64]}}, "1 n_ffts and 6 n_mels"),
+        ({"multi_scale_mel": {"weight": 1.0, "n_ffts": [2], "n_mels": [1]}}, "loss 'multi_scale_mel'"),
+        ({"multi_resolution_stft": {"weight": 1.0, "n_fft": 64}}, "unknown key 'n_fft'"),
+    ],
+)
+def test_unknown_or_impossible_loss_is_a_config_error(terms: dict, words: str) -> None:
+    with pytest.raises(ConfigError, match=words.replace("?", "\\?")):
+        LossSum(RATE, terms)
+
+
+def scores(*values: float) -> list[Tensor]:
+    return [torch.full((2, 3), value) for value in values]
+
+
+@pytest.mark.parametrize(
+    ("kind", "generator", "real", "fake"),
+    [
+        # hinge: -D(fake); relu(1 - D(real)); relu(1 + D(fake))
+        ("hinge", -(0.5 - 2.0), (1 - 0.25) + 0, 1.5 + 0),
+        # least squares: (1 - D(fake))^2; (1 - D(real))^2; D(fake)^2
+        ("mse", 0.5**2 + 3.0**2, 0.75**2 + 2.0**2, 0.5**2 + 2.0**2),
+    ],
+)
+@pytest.mark.parametrize("average", [False, True])
+def test_adversarial_losses_have_their_known_values(
+    kind: str, generator: float, real: float, fake: float, average: bool
+) -> None:
+    loss, count = AdversarialLoss(kind, average), 2 if average else 1
+    fakes, reals = scores(0.5, -2.0), scores(0.25, 3.0)
+    assert loss.generator(fakes).item() == pytest.approx(generator / count)
+    on_real, on_fake = loss.discriminator(reals, fakes)
+    assert on_real.item() == pytest.approx(real / count)
+    assert on_fake.item() == pytest.approx(fake / count)
+
+
+def test_discriminator_that_is_right_with_a_margin_has_no_loss() -> None:
+    assert sum(AdversarialLoss("hinge").discriminator(scores(1.0, 5.0), scores(-1.0, -5.0))) == 0
+    assert sum(AdversarialLoss("mse").discriminator(scores(1.0), scores(0.0))) == 0
+
+
+def test_unknown_criterion_is_refused() -> None:
+    with pytest.raises(ValueError, match="'wasserstein', expected 'hinge' or 'mse'"):
+        AdversarialLoss("wasserstein")
+
+
+def test_feature_matching_sends_no_gradient_to_the_target() -> None:
+    fake = [torch.zeros(2, 3, requires_grad=True), torch.zeros(4, requires_grad=True)]
+    real = [torch.full((2, 3), 2.0, requires_grad=True), torch.full((4,), -4.0, requires_grad=True)]
+    loss = feature_matching_loss(fake, real)
+    assert loss.item() == pytest.approx(6.0)
+    loss.backward()
+    assert all(feature.grad is not None and feature.grad.abs().max() > 0 for feature in fake)
+    assert all(feature.grad is None for feature in real)
+    assert feature_matching_loss(fake, real, average=True).item() == pytest.approx(3.0)
+    assert feature_matching_loss(real, real).item() == 0.0
+
+
+def test_feature_matching_refuses_lists_of_other_lengths() -> None:
+    with pytest.raises(ValueError):
+        feature_matching_loss(scores(1.0), scores(1.0, 2.0))
