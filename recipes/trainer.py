@@ -2,6 +2,7 @@
 
 import json
 import logging
+import os
 import signal
 import sys
 import time
@@ -54,7 +55,9 @@ class Trainer:
         # Windows and running statistics are the same or kept per process; broadcasting them would write into tensors
         # that the backward pass of a module called twice still needs.
         handlers = [DistributedDataParallelKwargs(broadcast_buffers=False)]
-        self.accelerator = Accelerator(mixed_precision=options.precision, kwargs_handlers=handlers)
+        # Without a GPU, accelerate takes the processes of torchrun for strangers, each the main one, unless told.
+        cpu = "LOCAL_RANK" in os.environ and not torch.accelerator.is_available()
+        self.accelerator = Accelerator(cpu=cpu, mixed_precision=options.precision, kwargs_handlers=handlers)
         torch.manual_seed(options.seed)
         self.step = 0
         self._stop = False

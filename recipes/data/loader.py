@@ -69,6 +69,8 @@ def build_train_loader(
         batch_sampler=sampler,
         num_workers=config.num_workers,
         collate_fn=collate,
+        # Of its own, so that a loader started in mid-run (resume) draws nothing from torch's global state.
+        generator=torch.Generator().manual_seed(config.seed),
         worker_init_fn=_leave_signals_to_the_parent,
         pin_memory=torch.cuda.is_available(),
         persistent_workers=config.num_workers > 0,

@@ -111,9 +111,12 @@ def test_ten_steps_equal_five_and_five_more(corpus, tmp_path):
 
 
 def test_training_lowers_the_mel_distance(corpus, tmp_path):
-    train(make_config(corpus, max_steps=40), tmp_path)
+    config = make_config(corpus, max_steps=60).to_dict()
+    config["model"] = config["model"] | {"prior_shaping": "none"}
+    config["optimizer"] = config["optimizer"] | {"learning_rate": 3e-3}
+    train(TrainConfig.from_dict(config), tmp_path)
     values = [json.loads(line)["loss/mel"] for line in (tmp_path / "metrics.jsonl").read_text().splitlines()]
-    assert np.mean(values[-5:]) < 0.7 * np.mean(values[:5])
+    assert np.mean(values[-5:]) < 0.6 * np.mean(values[:5])
 
 
 def test_the_average_is_what_is_restored(corpus, tmp_path):

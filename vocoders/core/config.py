@@ -151,7 +151,9 @@ def _keys_at(cls: type[BaseModel], location: list[str]) -> set[str]:
     """Return the names of the fields that are valid at ``location`` below ``cls``."""
     models = [cls]
     for part in location:
-        inner = [m for model in models if part in model.model_fields for m in _models_in(model.model_fields[part].annotation)]
+        inner = [
+            m for model in models if part in model.model_fields for m in _models_in(model.model_fields[part].annotation)
+        ]
         models = inner or models
     return {name for model in models for name in model.model_fields}
 

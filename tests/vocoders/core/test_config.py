@@ -32,9 +32,7 @@ class Recipe(Config):
     chain: Chain = Chain()
 
 
-filters = st.builds(
-    Filter, cutoff_hz=st.floats(1e-3, 1e5, allow_subnormal=False), order=st.integers(-(2**53), 2**53)
-)
+filters = st.builds(Filter, cutoff_hz=st.floats(1e-3, 1e5, allow_subnormal=False), order=st.integers(-(2**53), 2**53))
 recipes = st.builds(
     Recipe,
     name=st.text(st.characters(codec="utf-8", exclude_categories=("Cc", "Cs"))),
@@ -152,7 +150,9 @@ def test_duplicate_key_is_refused_with_its_line(text: str) -> None:
         parse_yaml(text)
 
 
-@pytest.mark.parametrize("text", ["a: [1", "a: b: c", "\t- x", "!!python/object/apply:os.getcwd []", "2024-13-45", "[" * 9999])
+@pytest.mark.parametrize(
+    "text", ["a: [1", "a: b: c", "\t- x", "!!python/object/apply:os.getcwd []", "2024-13-45", "[" * 9999]
+)
 def test_malformed_or_unsafe_yaml_is_a_config_error(text: str) -> None:
     with pytest.raises(ConfigError, match="recipe.yaml"):
         parse_yaml(text, "recipe.yaml")

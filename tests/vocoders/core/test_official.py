@@ -90,7 +90,12 @@ def test_fitting_state_is_copied_with_the_precision_of_the_network() -> None:
 def test_missing_unexpected_and_misshaped_keys_are_all_listed_and_nothing_is_loaded() -> None:
     module = nn.Sequential(nn.Linear(3, 2), nn.Linear(2, 2))
     before = {key: value.clone() for key, value in module.state_dict().items()}
-    state = {"0.weight": torch.ones(3, 2), "0.bias": torch.ones(2), "1.bias": torch.ones(2), "tail.weight": torch.ones(1)}
+    state = {
+        "0.weight": torch.ones(3, 2),
+        "0.bias": torch.ones(2),
+        "1.bias": torch.ones(2),
+        "tail.weight": torch.ones(1),
+    }
     with pytest.raises(CheckpointError) as caught:
         load_official_state(module, state, KeyMap(), "c.pt")
     message = str(caught.value)

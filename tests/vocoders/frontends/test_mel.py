@@ -107,7 +107,9 @@ def test_vocos_preset_equals_torchaudio() -> None:
 
 def test_espnet_preset_equals_librosa() -> None:
     audio = noise(6000)
-    spectrum = np.abs(librosa.stft(audio[0, 0].numpy(), n_fft=2048, hop_length=300, win_length=1200, pad_mode="reflect"))
+    spectrum = np.abs(
+        librosa.stft(audio[0, 0].numpy(), n_fft=2048, hop_length=300, win_length=1200, pad_mode="reflect")
+    )
     basis = librosa.filters.mel(sr=24000, n_fft=2048, n_mels=80, fmin=80, fmax=7600)
     expected = np.log10(np.maximum(1e-10, basis @ spectrum))[:, : 6000 // 300]
     np.testing.assert_allclose(LogMel(MEL_PRESETS["espnet_24k"])(audio)[0].numpy(), expected, rtol=0, atol=1e-3)

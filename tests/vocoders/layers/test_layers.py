@@ -183,7 +183,9 @@ def test_multi_stream_with_unit_taps_interleaves_zeros_at_the_kept_level() -> No
     assert torch.equal(streams.synthesis(streams.analysis(x)), kept)
 
 
-@pytest.mark.parametrize(("layer", "kernel", "shape"), [(ComplexConv1d, 3, (2, 4, 9)), (ComplexConv2d, 3, (2, 4, 6, 9))])
+@pytest.mark.parametrize(
+    ("layer", "kernel", "shape"), [(ComplexConv1d, 3, (2, 4, 9)), (ComplexConv2d, 3, (2, 4, 6, 9))]
+)
 @pytest.mark.parametrize("groups", [1, 2])
 def test_complex_convolution_is_complex_arithmetic(layer: type, kernel: int, shape: tuple, groups: int) -> None:
     torch.manual_seed(0)
@@ -212,13 +214,29 @@ def correlated_pair(*shape: int) -> tuple[Tensor, Tensor]:
     return 3 * real + 2, 0.5 * real + noise(*shape, seed=1) - 1
 
 
-def test_complex_norms_centre_the_pair_and_do_not_depend_on_its_scale() -> None:
+COMPLEX_NORMS = [lambda: ComplexLayerNorm(3), lambda: ComplexLayerNorm(3, framewise=True), lambda: ComplexBatchNorm(3)]
+
+
+@pytest.mark.parametrize("make", COMPLEX_NORMS, ids=["utterance", "frame", "batch"])
+def test_complex_norms_centre_the_pair_and_forget_its_scale(make) -> None:
     real, imag = correlated_pair(2, 3, 6, 40)
-    for norm in (ComplexLayerNorm(3), ComplexLayerNorm(3, framewise=True), ComplexBatchNorm(3)):
-        first, scaled = norm.double()(real, imag), norm(10 * real, 10 * imag)
-        for part, same in zip(first, scaled, strict=True):
-            assert abs(part.mean().item()) < 1e-9
-            torch.testing.assert_close(part, same, rtol=0, atol=1e-4)
+    norm = make().double()
+    first, scaled = norm(real, imag), norm(10 * real, 10 * imag)
+    for part in first:
+        assert abs(part.mean().item()) < 1e-9
+    # Of correlated parts only the real one: the published formula whitens the imaginary one with the updated real one.
+    torch.testing.assert_close(first[0], scaled[0], rtol=0, atol=1e-4)
+
+
+@pytest.mark.parametrize("make", COMPLEX_NORMS, ids=["utterance", "frame", "batch"])
+def test_complex_norms_whiten_uncorrelated_parts_to_unit_power_together(make) -> None:
+    # Each value of the real part meets both signs of the imaginary part.
+    a, b = 3 * noise(2, 3, 6, 40), 7 * noise(2, 3, 6, 40, seed=1)
+    real, imag = torch.cat([a, a], dim=2), torch.cat([b, -b], dim=2)
+    norm = make().double()
+    for part, scaled in zip(norm(real, imag), norm(10 * real, 10 * imag), strict=True):
+        torch.testing.assert_close(part, scaled, rtol=0, atol=1e-3)
+        assert part.square().mean().item() == pytest.approx(0.5, rel=1e-3)
 
 
 def test_complex_norm_gives_the_real_part_its_share_of_unit_power() -> None:
