@@ -30,7 +30,7 @@ class SchedulerConfig(Config):
     """Learning rate as a factor of the step.
 
     Attributes:
-        name: ``cosine`` falls to zero at ``max_steps``; ``exponential`` falls by ``decay`` every 1000 steps; ``constant``.
+        name: ``cosine`` falls until ``max_steps``, ``exponential`` by ``decay`` every 1000 steps, or ``constant``.
         warmup_steps: linear rise from zero.
         decay: of ``exponential``.
         final: factor at which ``cosine`` ends.

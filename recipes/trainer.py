@@ -110,7 +110,7 @@ class Trainer:
                 break
             log = self._train_step(batch)
             if not self._finite(log):
-                raise OndesError(f"step {self.step}: the loss is not finite; lower optimizer.learning_rate or precision")
+                raise OndesError(f"step {self.step}: the loss is not finite; lower optimizer.learning_rate")
             if writer is not None and (self.step % options.log_every == 0 or self.step == options.max_steps):
                 values = {name: float(value) for name, value in log.items()}
                 writer.write(self.step, values | timer.lap(self.step) | {"learning_rate": self._learning_rate()})
@@ -123,7 +123,8 @@ class Trainer:
                 progress.advance(self.step, log)
         if progress is not None:
             progress.close()
-        self.save()
+        if self.step % options.checkpoint_every or self._stop:
+            self.save()
         if writer is not None:
             writer.close()
         if self._stop:

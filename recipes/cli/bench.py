@@ -19,7 +19,8 @@ def register(app: typer.Typer) -> None:
 
 def _bench(
     models: Annotated[
-        list[str], typer.Argument(help="Shipped names, folders, hub ids, or variants such as wavehax:v1 (random weights).")
+        list[str],
+        typer.Argument(help="Shipped names, folders, hub ids, or variants such as wavehax:v1 (random weights)."),
     ],
     seconds: Annotated[str, typer.Option("--seconds", help="Lengths of audio, separated by commas.")] = "1,10",
     threads: Annotated[str, typer.Option("--threads", help="Numbers of threads, separated by commas.")] = "1,2",

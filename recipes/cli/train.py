@@ -23,7 +23,7 @@ def _train(
     initial: Annotated[
         Path | None, typer.Option("--init", help="Start from the weights of this checkpoint, at step 0.")
     ] = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Check the configuration, build everything, stop.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Check the configuration and build the parts.")] = False,
 ) -> None:
     """Train a model; several processes through torchrun.
 

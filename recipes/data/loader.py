@@ -7,7 +7,6 @@ from pathlib import Path
 
 import torch
 from torch.utils.data import DataLoader
-from vocoders.frontends.f0 import F0Config
 
 from recipes.data.cache import F0Cache, f0_fingerprint
 from recipes.data.config import DataConfig
@@ -17,6 +16,7 @@ from recipes.data.predicted import PredictedFeatures
 from recipes.data.reading import AudioReader
 from recipes.data.sampler import BalancedOrder, Order, ShuffledOrder, StepBatchSampler
 from vocoders.core.errors import ConfigError, DataError
+from vocoders.frontends.f0 import F0Config
 from vocoders.frontends.mel import MelConfig
 
 __all__ = ["build_order", "build_train_loader", "build_valid_dataset"]

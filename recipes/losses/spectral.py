@@ -45,8 +45,8 @@ class MelLoss(nn.Module):
 class MultiScaleMelLoss(nn.Module):
     """Mean over several transform lengths of the mean absolute difference of log-mels.
 
-    Source: the multi-scale mel loss of the Descript audio codec, as PeriodWave-Turbo (arXiv 2408.08019) uses it; natural
-    logarithms here.
+    Source: the multi-scale mel loss of the Descript audio codec, as PeriodWave-Turbo (arXiv 2408.08019) uses it;
+    natural logarithms here.
     """
 
     class Options(Config):

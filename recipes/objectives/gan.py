@@ -74,8 +74,8 @@ class GanObjective(nn.Module):
         """Train every part once.
 
         Args:
-            parts: ``generator`` and ``discriminator``, possibly wrapped for distributed training. Gradients are averaged
-                over processes because both are called through their wrappers.
+            parts: ``generator`` and ``discriminator``, possibly wrapped for distributed training. Both are called
+                through their wrappers, so gradients are averaged over processes.
             batch: ``audio`` (B, 1, T) and what the generator's ``draw_inputs`` needs.
             step: number of updates made so far.
             update: ``update(part, loss)`` back-propagates, clips and steps one part, and returns its gradient norm.

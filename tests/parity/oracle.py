@@ -12,7 +12,6 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
-import torch
 from safetensors import safe_open
 from safetensors.torch import load_file
 from torch import Tensor
@@ -72,7 +71,9 @@ class OracleFile:
         error = (ours.double() - theirs.double()).abs().max().item() if theirs.numel() else 0.0
         scale = max(1.0, theirs.double().abs().max().item()) if theirs.numel() else 1.0
         self.worst[name] = error / scale
-        assert error <= tolerance * scale, f"{self.path.name}: {name} differs by {error:.3g} (tolerance {tolerance * scale:.3g})"
+        assert error <= tolerance * scale, (
+            f"{self.path.name}: {name} differs by {error:.3g} (tolerance {tolerance * scale:.3g})"
+        )
 
 
 def find_check(file: OracleFile) -> Callable[[OracleFile], None] | None:

@@ -14,7 +14,9 @@ def test_reference_tensors_agree(path, record_property):
     file = oracle.OracleFile(path)
     check = oracle.find_check(file)
     if check is None:
-        pytest.skip(f"no kind of check for {file.path.parent.name} files of class {file.metadata.get('cls', 'unknown')}")
+        pytest.skip(
+            f"no kind of check for {file.path.parent.name} files of class {file.metadata.get('cls', 'unknown')}"
+        )
     check(file)
     name, error = max(file.worst.items(), key=lambda item: item[1])
     record_property("worst", f"{name}: {error:.3g}")

@@ -222,4 +222,3 @@ def _make_layer(cls: str, name: str, state: dict, x: torch.Tensor, output: torch
         # The probability is not recorded; reading it off a kept item leaves the mask and the rest to be checked.
         return DropPath(1 - float((x / output).nan_to_num(posinf=0.0, neginf=0.0).max()))
     pytest.fail(f"no layer of ours for the reference class {cls}")
-

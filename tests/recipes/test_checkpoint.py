@@ -39,8 +39,8 @@ def test_state_comes_back_as_it_was(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("keep", [1, 2, 5])
 def test_the_latest_are_kept(tmp_path: Path, keep: int) -> None:
-    # Numbers of different width: sorting by name alone would call 9 later than 100000000.
-    steps = [9, 10, 999, 100_000_000]
+    # Numbers of different width: sorting by name alone would call 99999999 later than 100000000.
+    steps = [9, 10, 99_999_999, 100_000_000]
     for step in steps:
         save_checkpoint(tmp_path, step, state_of(step), keep)
     assert steps_in(tmp_path) == steps[-keep:]

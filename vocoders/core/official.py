@@ -1,7 +1,7 @@
 """Import of checkpoints that were made by reference implementations.
 
-Every foreign checkpoint passes through here: it is read without executing anything that it contains, its keys are renamed
-by the rules of its family, and every key that is left over or missing is an error that lists it.
+Every foreign checkpoint passes through here: it is read without executing anything that it contains, its keys are
+renamed by the rules of its family, and every key that is left over or missing is an error that lists it.
 """
 
 import re
@@ -63,9 +63,11 @@ def read_official_checkpoint(path: str | Path) -> Any:
         raise CheckpointError(f"{path}: no such checkpoint file")
     try:
         return torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # torch raises many types for damaged or unsafe files
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise CheckpointError(f"{path}: not a readable checkpoint of tensors ({reason})") from None
+    except Exception:  # torch raises many types, and its text advises to load unsafe files all the same
+        problem = (
+            "not a readable checkpoint: it is damaged, truncated, no torch file, or would execute code when loaded"
+        )
+        raise CheckpointError(f"{path}: {problem}; save tensors alone and try again") from None
 
 
 def load_official_state(module: nn.Module, state: Mapping[str, Tensor], key_map: KeyMap, source: str) -> None:
@@ -92,7 +94,9 @@ def load_official_state(module: nn.Module, state: Mapping[str, Tensor], key_map:
     problems = [("missing", missing), ("unexpected", unexpected), ("wrong shape", misfits)]
     lines = [f"{len(keys)} {kind}: {_shorten(keys)}" for kind, keys in problems if keys]
     if lines:
-        raise CheckpointError(f"{source}: keys do not fit the network; {'; '.join(lines)}; check --family and --variant")
+        raise CheckpointError(
+            f"{source}: keys do not fit the network; {'; '.join(lines)}; check --family and --variant"
+        )
     module.load_state_dict({key: value.to(own[key].dtype) for key, value in mapped.items()})
 
 

@@ -5,7 +5,8 @@ With ``padding="same"`` a signal of ``T`` samples gives ``T // hop_length`` fram
 ``padding="center"`` is torch's and librosa's convention (frame ``n`` centred at ``n * hop_length``, one frame more).
 
 The transform works on the real and imaginary parts as separate tensors, so that networks never hold complex
-parameters; with ``real_valued=True`` the transform itself is a convolution with cosines and sines, which ONNX can export.
+parameters; with ``real_valued=True`` the transform itself is a convolution with cosines and sines, which ONNX can
+export.
 """
 
 import math

@@ -1,8 +1,8 @@
 """Complex-valued layers on pairs of real tensors (real part, imaginary part).
 
-Two quirks are kept for equality with published checkpoints: the biases of the two real convolutions of a complex one act
-together, and the complex norms use the updated real part when they compute the imaginary part, so they do not whiten
-exactly.
+Two quirks are kept for equality with published checkpoints: the biases of the two real convolutions of a complex one
+act together, and the complex norms use the updated real part when they compute the imaginary part, so they do not
+whiten exactly.
 """
 
 import math
@@ -194,7 +194,8 @@ def initialize_semi_unitary(module: nn.Module) -> None:
 def _semi_unitary(shape: Sequence[int]) -> Tensor:
     out_channels, in_channels, *kernel = shape
     random = torch.complex(
-        torch.rand(math.prod(kernel), in_channels, out_channels), torch.rand(math.prod(kernel), in_channels, out_channels)
+        torch.rand(math.prod(kernel), in_channels, out_channels),
+        torch.rand(math.prod(kernel), in_channels, out_channels),
     )
     left, _, right = torch.linalg.svd(random, full_matrices=False)
     return (left @ right * math.sqrt(2 / (out_channels + in_channels))).reshape(shape)

@@ -1,6 +1,7 @@
 """Normalisation over channels with the parameter layout of the Wavehax papers.
 
-Every layer works on (B, C, N) and on (B, C, H, N), where the last axis is time, with one gain and one offset per channel.
+Every layer works on (B, C, N) and on (B, C, H, N), where the last axis is time, with one gain and one offset per
+channel.
 """
 
 from typing import Literal

