@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
@@ -63,9 +63,11 @@ def test_pcph_is_the_sum_of_all_harmonics_below_nyquist(f0: int) -> None:
     np.testing.assert_allclose(amplitudes, expected, rtol=0, atol=1e-5)
 
 
-@given(st.floats(30.0, 4000.0), st.floats(0.01, 1.0))
+@given(st.floats(60.0, 4000.0), st.floats(0.01, 1.0))
 @settings(max_examples=30)
 def test_power_of_pcph_does_not_depend_on_f0(f0: float, factor: float) -> None:
+    above = (RATE / 2) % f0
+    assume(20 < above < f0 - 20)  # a harmonic at the Nyquist frequency beats with its own image
     prior = make_prior(constant(f0), HOP, RATE, PriorConfig(power_factor=factor))
     count = np.floor(RATE / 2 / np.float32(f0))
     rms = prior.double().square().mean().sqrt().item()
