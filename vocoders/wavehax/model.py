@@ -1,13 +1,13 @@
 """The Wavehax vocoder: front end, statistics, network and synthesis in one module."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from vocoders.core.chunking import chunk_spans
+from vocoders.core.chunking import chunk_spans, join_crossfade, join_exact
 from vocoders.core.errors import DataError, ShapeError
 from vocoders.core.pretrained import PretrainedModel
 from vocoders.frontends.f0 import extract_f0
@@ -172,8 +172,8 @@ class Wavehax(PretrainedModel, nn.Module):
         """Synthesise a waveform from features, or from audio (copy-synthesis).
 
         Memory is bounded: more than ``chunk_seconds`` are synthesised in overlapping chunks. With frame-wise or batch
-        norms the chunks join exactly; with the published utterance norm each chunk has statistics of its own, and the
-        result differs slightly from an unchunked one.
+        norms the chunks join exactly; with the published utterance norm each chunk has statistics of its own, and
+        chunks are cross-faded: the result differs slightly from an unchunked one.
 
         Args:
             features: log-mel (n_mels, F) or (B, n_mels, F).
@@ -230,21 +230,17 @@ class Wavehax(PretrainedModel, nn.Module):
     def _forward_in_chunks(self, features: Tensor, prior: Tensor, progress: Callable[[float], None] | None) -> Tensor:
         hop, num_frames = self.hop_length, features.shape[-1]
         chunk = round(self.chunk_seconds * self.sample_rate / hop)
-        if num_frames <= chunk:
-            output = self(features, prior)
-        else:
-            halo = self.halo_frames if self.config.is_local else max(self.halo_frames, chunk // 10)
-            pieces = []
-            for span in chunk_spans(num_frames, chunk, halo):
-                piece = self(features[..., span.start : span.stop], prior[..., span.start * hop : span.stop * hop])
-                first = (span.valid_start - span.start) * hop
-                pieces.append(piece[..., first : first + (span.valid_stop - span.valid_start) * hop])
+        halo = self.halo_frames if self.config.is_local else max(self.halo_frames, chunk // 10)
+        spans = chunk_spans(num_frames, chunk, halo)
+        join = join_exact if self.config.is_local else join_crossfade
+
+        def outputs() -> Iterator[Tensor]:
+            for span in spans:
+                yield self(features[..., span.start : span.stop], prior[..., span.start * hop : span.stop * hop])
                 if progress is not None:
                     progress(span.valid_stop / num_frames)
-            output = torch.cat(pieces, dim=-1)
-        if progress is not None:
-            progress(1.0)
-        return output
+
+        return join(outputs(), spans, hop)
 
     def _batch_audio(self, audio: Tensor) -> Tensor:
         audio = audio.float()
