@@ -17,8 +17,8 @@ test-all: $(STAMP)  ## All tests: training runs and recipes too
 	$(BIN)/python -m pytest
 
 lint: $(STAMP)  ## Style and import contracts
-	$(BIN)/ruff check .
-	$(BIN)/ruff format --check .
+	$(BIN)/ruff check --no-cache .
+	$(BIN)/ruff format --no-cache --check .
 	$(BIN)/lint-imports
 
 install: $(STAMP)  ## Create the virtual environment and install everything

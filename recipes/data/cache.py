@@ -8,11 +8,11 @@ from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
-from vocoders.frontends.f0 import F0Config
 
 from recipes.data.text_files import write_texts
 from vocoders.core.atomic import atomic_file
 from vocoders.core.errors import DataError
+from vocoders.frontends.f0 import F0Config
 
 __all__ = ["F0Cache", "f0_fingerprint"]
 
