@@ -11,7 +11,10 @@ import torch
 from vocoders.core.errors import CheckpointError
 from vocoders.core.pretrained import read_model_config, resolve_model
 
-__all__ = ["FAMILIES", "Family", "load"]
+__all__ = ["DEFAULT_VOCODER", "FAMILIES", "Family", "load"]
+
+# Synthesises where no model is named.
+DEFAULT_VOCODER = "wavehax-mini-24k"
 
 
 @dataclass(frozen=True)
@@ -45,6 +48,7 @@ FAMILIES: dict[str, Family] = {
     family.name: family
     for family in [
         Family("wavehax", "vocoders.wavehax", "Wavehax"),
+        Family("periodwave", "vocoders.periodwave", "PeriodWave"),
     ]
 }
 

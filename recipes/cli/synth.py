@@ -40,8 +40,8 @@ class _Report:
 @dataclass(frozen=True)
 class _Settings:
     seed: int
-    f0_scale: float
     resample: bool
+    options: dict[str, Any]
 
 
 def register(app: typer.Typer) -> None:
@@ -64,11 +64,20 @@ def _synth(
     ],
     model: Annotated[
         str | None,
-        typer.Option("--model", "-m", help="Shipped name, folder or hub id; can be left out if one model ships."),
+        typer.Option("--model", "-m", help="Shipped name, folder or hub id; default: see 'ondes models'."),
     ] = None,
     device: Annotated[str, typer.Option("--device", help="cpu, cuda, cuda:1, ... or auto.")] = "auto",
     seed: Annotated[int, typer.Option("--seed", help="Equal seeds give equal audio.")] = 0,
     f0_scale: Annotated[float, typer.Option("--f0-scale", help="Factor on the pitch, for models that take F0.")] = 1.0,
+    steps: Annotated[int | None, typer.Option("--steps", help="Solver steps, for models of flow matching.")] = None,
+    solver: Annotated[str | None, typer.Option("--solver", help="euler, midpoint, heun or rk4.")] = None,
+    temperature: Annotated[float | None, typer.Option("--temperature", help="Factor on the noise.")] = None,
+    freeu: Annotated[
+        str | None, typer.Option("--freeu", metavar="B,S", help="Factors on backbone and skips, such as 1.1,0.9.")
+    ] = None,
+    chunk_seconds: Annotated[
+        float | None, typer.Option("--chunk-seconds", help="Synthesise independent chunks, for hours of audio.")
+    ] = None,
     resample: Annotated[
         bool, typer.Option("--resample", help="Convert audio of another rate; the output has the model's.")
     ] = False,
@@ -86,12 +95,13 @@ def _synth(
 
     if not 0 < f0_scale < float("inf"):
         raise typer.BadParameter(f"{f0_scale:g} is not a positive number", param_hint="--f0-scale")
+    changes = {"steps": steps, "solver": solver, "temperature": temperature, "freeu": _factors(freeu)}
     items = find_inputs(inputs)
     outputs = plan_outputs(items, output.expanduser(), force)
     system = resolve_system(model, device)
-    _check_f0_scale(system, f0_scale)
+    options = _f0_options(system, f0_scale) | _sampling_options(system, changes, chunk_seconds)
     lengths = _measure(items, system, resample)
-    failed = _run(items, outputs, system, _Settings(seed, f0_scale, resample), lengths, json_lines)
+    failed = _run(items, outputs, system, _Settings(seed, resample, options), lengths, json_lines)
     if failed:
         typer.echo(f"{failed} of {len(items)} files failed", err=True)
         raise typer.Exit(1)
@@ -101,34 +111,64 @@ def resolve_system(name: str | None, device: str) -> Any:
     """Return what synthesises: an object with ``sample_rate``, ``hop_length``, ``analyze`` and ``synthesize``.
 
     Args:
-        name: shipped name, folder or hub id; ``None`` takes the only vocoder that ships.
+        name: shipped name, folder or hub id; ``None`` takes the default vocoder.
         device: name of a device, or ``auto``.
 
     Raises:
         CheckpointError: if there is no such model.
-        ConfigError: if none was named and there is a choice, or it is no vocoder, or there is no such device.
+        ConfigError: if none was named and none ships, or it is no vocoder, or there is no such device.
     """
     from vocoders.core.device import resolve_device
     from vocoders.core.errors import ConfigError
     from vocoders.core.model_source import shipped_models
-    from vocoders.registry import FAMILIES, load
+    from vocoders.registry import DEFAULT_VOCODER, FAMILIES, load
 
     if name is None:
         names = [found.name for found in shipped_models() if found.family in FAMILIES]
-        if len(names) != 1:
-            raise ConfigError(f"no model given; pass --model ({', '.join(names) or 'no model ships with ondes'})")
-        name = names[0]
+        if not names:
+            raise ConfigError("no model given, and none ships with this installation; pass --model")
+        name = DEFAULT_VOCODER if DEFAULT_VOCODER in names else names[0]
     system = load(name, device=resolve_device(device))
     if not hasattr(system, "analyze") or not hasattr(system, "synthesize"):
         raise ConfigError(f"'{name}' is no vocoder; see 'ondes models'")
     return system
 
 
-def _check_f0_scale(system: Any, f0_scale: float) -> None:
+def _f0_options(system: Any, f0_scale: float) -> dict[str, Any]:
     from vocoders.core.errors import ConfigError
 
-    if f0_scale != 1.0 and not getattr(system, "uses_f0", False):
+    if f0_scale == 1.0:
+        return {}
+    if not getattr(system, "uses_f0", False):
         raise ConfigError(f"--f0-scale {f0_scale:g}: this model takes no F0; use a model with a harmonic prior")
+    return {"f0_scale": f0_scale}
+
+
+def _factors(text: str | None) -> list[float] | None:
+    if text is None:
+        return None
+    try:
+        backbone, skip = (float(part) for part in text.split(","))
+    except ValueError:
+        raise typer.BadParameter(f"'{text}'; expected two numbers such as 1.1,0.9", param_hint="--freeu") from None
+    return [backbone, skip]
+
+
+def _sampling_options(system: Any, changes: dict[str, Any], chunk_seconds: float | None) -> dict[str, Any]:
+    """Return the model's own sampling with ``changes``; what is None stays as the model has it."""
+    from vocoders.core.errors import ConfigError
+
+    changes = {name: value for name, value in changes.items() if value is not None}
+    if not getattr(system, "uses_sampling", False):
+        given = [*changes, *(["chunk-seconds"] if chunk_seconds is not None else [])]
+        if given:
+            raise ConfigError(f"--{given[0]}: this model draws no samples step by step; use a model of flow matching")
+        return {}
+    options: dict[str, Any] = {} if chunk_seconds is None else {"chunk_seconds": chunk_seconds}
+    if changes:
+        sampling = system.config.sampling
+        options["sampling"] = type(sampling).from_dict(sampling.to_dict() | changes, "sampling")
+    return options
 
 
 def _measure(items: "Sequence[Input]", system: Any, resample: bool) -> list[float]:
@@ -229,9 +269,7 @@ def _synthesise(
     """Return audio (C, T) on the CPU and the seconds that analysis and synthesis took."""
     import torch
 
-    options = {"seed": settings.seed}
-    if settings.f0_scale != 1.0:
-        options["f0_scale"] = settings.f0_scale
+    options = {"seed": settings.seed, **settings.options}
     if item.is_features:
         features = _checked_features(item.path, system)
         started = time.perf_counter()

@@ -75,7 +75,9 @@ def mel_energy(log_mel: Tensor, log: Literal["ln", "log10"] = "ln") -> Tensor:
     return mel.sum(dim=-2, keepdim=True).sqrt()
 
 
-def relative_energy(log_mel: Tensor, config: EnergyConfig, log: Literal["ln", "log10"] = "ln") -> Tensor:
+def relative_energy(
+    log_mel: Tensor, config: EnergyConfig, log: Literal["ln", "log10"] = "ln", energy_range: Tensor | None = None
+) -> Tensor:
     """Return the energy of each frame on the scale of the training set: 0 its minimum, 1 its maximum.
 
     Values above 1 stay, values below ``config.floor`` are raised to it. This is the deviation of PeriodWave's prior,
@@ -83,14 +85,15 @@ def relative_energy(log_mel: Tensor, config: EnergyConfig, log: Literal["ln", "l
 
     Args:
         log_mel: (..., n_mels, F).
-        config: range of the training set.
+        config: range of the training set, and the floor.
         log: logarithm of ``log_mel``.
+        energy_range: (2,) lowest and highest energy; ``None``: those of ``config``.
 
     Returns:
         (..., 1, F).
     """
-    energy = mel_energy(log_mel, log)
-    return torch.clamp((energy - config.energy_min) / (config.energy_max - config.energy_min), min=config.floor)
+    low, high = (config.energy_min, config.energy_max) if energy_range is None else energy_range
+    return torch.clamp((mel_energy(log_mel, log) - low) / (high - low), min=config.floor)
 
 
 def rms_energy(audio: Tensor, hop_length: int, frame_length: int | None = None) -> Tensor:

@@ -41,6 +41,7 @@ class Wavehax(PretrainedModel, nn.Module):
     family = "wavehax"
     config_class = WavehaxConfig
     uses_f0 = True
+    statistics = ("mean", "std")
     # Longest stretch that goes through the network at once, in seconds.
     chunk_seconds = 20.0
 

@@ -1,0 +1,90 @@
+"""Conditional flow matching: the network regresses the velocity of straight paths from noise to audio.
+
+Source: PeriodWave (arXiv 2408.07547), after Lipman et al. (arXiv 2210.02747).
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any, Literal
+
+import torch
+from torch import Tensor, nn
+
+from vocoders.core.config import Config
+
+__all__ = ["FlowMatchingObjective", "FlowMatchingOptions", "flow_matching_loss"]
+
+
+class FlowMatchingOptions(Config):
+    """Options of flow matching.
+
+    Attributes:
+        name: ``flow_matching``.
+        weighting: ``prior`` divides the error by the deviation of the prior (published for models with an energy
+            prior), so that quiet frames count as much as loud ones; ``none`` is the plain mean square.
+    """
+
+    name: Literal["flow_matching"] = "flow_matching"
+    weighting: Literal["prior", "none"] = "prior"
+
+
+class FlowMatchingObjective(nn.Module):
+    """Regression of the velocity at a random time of each item.
+
+    The generator gives ``flow_sample(batch, t)``: the arguments of its ``forward``, the velocity that it should return
+    and the deviation of its prior.
+
+    Args:
+        options: see :class:`FlowMatchingOptions`.
+        generator: the model to train.
+    """
+
+    Options = FlowMatchingOptions
+    needs_initial = False
+
+    def __init__(self, options: FlowMatchingOptions, generator: nn.Module) -> None:
+        super().__init__()
+        self.options = options
+        self.flow_sample = generator.flow_sample
+
+    def parts(self) -> dict[str, nn.Module]:
+        """Return the modules that this objective trains besides the generator: none."""
+        return {}
+
+    def training_step(
+        self,
+        parts: Mapping[str, nn.Module],
+        batch: Mapping[str, Any],
+        step: int,
+        update: Callable[[str, Tensor], float],
+    ) -> dict[str, Tensor | float]:
+        """Train the generator once.
+
+        Args:
+            parts: ``generator``, possibly wrapped for distributed training.
+            batch: ``audio`` (B, 1, T), ``seed`` (B,) and what the generator needs.
+            step: number of updates made so far.
+            update: ``update(part, loss)`` back-propagates, clips and steps, and returns the gradient norm.
+
+        Returns:
+            Loss and gradient norm by name.
+        """
+        t = draw_times(batch["seed"]).to(batch["audio"].device)
+        sample = self.flow_sample(batch, t)
+        deviation = sample.deviation if self.options.weighting == "prior" else None
+        loss = flow_matching_loss(parts["generator"](**sample.inputs), sample.velocity, deviation)
+        return {"loss/flow_matching": loss.detach(), "gradient/generator": update("generator", loss)}
+
+
+def draw_times(seeds: Tensor) -> Tensor:
+    """Draw a time in [0, 1) for each item from its seed, (B,); other numbers than the noise of the same seed."""
+    generators = (torch.Generator().manual_seed(seed ^ 0x5EED) for seed in seeds.tolist())
+    return torch.stack([torch.rand((), generator=generator) for generator in generators])
+
+
+def flow_matching_loss(
+    velocity: Tensor, target: Tensor, deviation: Tensor | None = None, mask: Tensor | None = None
+) -> Tensor:
+    """Return the mean square of (velocity - target) / deviation, each (B, C, T), where ``mask`` is one."""
+    error = velocity - target
+    square = (error if deviation is None else error / deviation).square()
+    return square.mean() if mask is None else (square * mask).sum() / mask.expand_as(square).sum()

@@ -1,0 +1,137 @@
+"""Configuration of every PeriodWave variant."""
+
+from math import lcm
+from typing import Literal
+
+from pydantic import Field, model_validator
+
+from vocoders.core.config import Config
+from vocoders.flow import SolverName, time_grid
+from vocoders.frontends.energy import ENERGY_PRESETS, EnergyConfig
+from vocoders.frontends.mel import MEL_PRESETS, MelConfig
+
+__all__ = ["VARIANTS", "PeriodWaveConfig", "SamplingConfig"]
+
+# Samples for each frame of the condition in the middle of the U-Net, for period 1.
+CONDITION_HOP = 64
+
+
+class SamplingConfig(Config):
+    """How a waveform is drawn: solver, steps, temperature.
+
+    Attributes:
+        solver: see :func:`vocoders.flow.solve`.
+        steps: number of solver steps.
+        temperature: factor on the deviation of the prior.
+        sway: unevenness of the steps, see :func:`vocoders.flow.time_grid`.
+        freeu: factors (backbone, skip) on the up-sampled features and on the skip connections of the U-Net; ``None``:
+            (1, 1). Published: 1.1 and 0.9, for models that were not tuned adversarially.
+    """
+
+    solver: SolverName = "midpoint"
+    steps: int = Field(16, gt=0)
+    temperature: float = Field(0.667, ge=0)
+    sway: float = 0.0
+    freeu: tuple[float, float] | None = None
+
+    @model_validator(mode="after")
+    def _check(self) -> "SamplingConfig":
+        time_grid(self.steps, self.sway)
+        return self
+
+
+class PeriodWaveConfig(Config):
+    """PeriodWave (arXiv 2408.07547); the defaults are the published base model for LibriTTS.
+
+    PeriodWave-Turbo (arXiv 2408.08019) has the same network: it differs in its training and in ``sampling``.
+
+    Attributes:
+        mel: conditioning mel; also the one place of sample rate, hop length and number of input channels.
+        condition: ``mel``, or ``embedding``: features are the summed codebook vectors of an audio codec, ``mel.n_mels``
+            channels every ``mel.hop_length`` samples (published for EnCodec).
+        hidden_channels: width H in the middle of the U-Net; H / 16 at full rate.
+        periods: samples per row of each path.
+        dilations: of the residual blocks in the middle and at the output.
+        noise_scale: deviation of the prior where the energy is at its maximum.
+        energy: range of the frame energy that shapes the prior; a recipe replaces it by that of its training set.
+            ``None``: the same deviation everywhere.
+        drop_prob: stochastic depth in the condition encoder.
+        sigma_min: what remains of the noise at the end of the path.
+        sampling: default of synthesis, and the steps that Turbo trains through.
+        gradient_checkpointing: in Turbo training, recompute each step's activations instead of keeping them.
+    """
+
+    mel: MelConfig = MEL_PRESETS["bigvgan_24k"]
+    condition: Literal["mel", "embedding"] = "mel"
+    hidden_channels: int = Field(512, gt=0)
+    periods: tuple[int, ...] = (1, 2, 3, 5, 7)
+    dilations: tuple[int, ...] = (1, 2, 4)
+    noise_scale: float = Field(0.5, gt=0)
+    energy: EnergyConfig | None = ENERGY_PRESETS["libritts_24k"]
+    drop_prob: float = Field(0.1, ge=0, lt=1)
+    sigma_min: float = Field(1e-4, ge=0, lt=1)
+    sampling: SamplingConfig = SamplingConfig()
+    gradient_checkpointing: bool = False
+
+    @model_validator(mode="after")
+    def _check(self) -> "PeriodWaveConfig":
+        if self.hidden_channels % 16:
+            raise ValueError(f"hidden_channels {self.hidden_channels} is not a multiple of 16")
+        if not self.periods or min(self.periods) < 1 or len(set(self.periods)) < len(self.periods):
+            raise ValueError(f"periods {list(self.periods)}; expected different positive numbers")
+        if not self.dilations or min(self.dilations) < 1:
+            raise ValueError(f"dilations {list(self.dilations)}; expected positive numbers")
+        if self.mel.hop_length % CONDITION_HOP:
+            raise ValueError(f"mel.hop_length {self.mel.hop_length} is not a multiple of {CONDITION_HOP}")
+        if self.energy is not None and self.condition == "embedding":
+            raise ValueError("an energy prior needs a mel; set energy to null")
+        return self
+
+    @property
+    def sample_rate(self) -> int:
+        """Sample rate in Hz."""
+        return self.mel.sample_rate
+
+    @property
+    def hop_length(self) -> int:
+        """Samples per frame."""
+        return self.mel.hop_length
+
+    @property
+    def in_channels(self) -> int:
+        """Channels of the features."""
+        return self.mel.n_mels
+
+    @property
+    def embedding_width(self) -> int:
+        """Width of the time and of the period embedding."""
+        return self.hidden_channels // 2 if self.condition == "mel" else self.hidden_channels
+
+    @property
+    def grid_length(self) -> int:
+        """Samples after which the rows of all periods begin anew together."""
+        return CONDITION_HOP * lcm(*self.periods)
+
+
+_TURBO = SamplingConfig(solver="euler", steps=4, temperature=1.0)
+_LARGE = {"hidden_channels": 768, "dilations": (1, 2, 1, 4)}
+_LJSPEECH = {"mel": MEL_PRESETS["hifigan_22k"], "energy": ENERGY_PRESETS["ljspeech_22k"], "noise_scale": 0.25}
+_ENCODEC = {
+    "mel": MelConfig.from_dict({"preset": "bigvgan_24k", "hop_length": 320, "n_mels": 128}),
+    "condition": "embedding",
+    "energy": None,
+    "noise_scale": 0.25,
+}
+
+VARIANTS: dict[str, PeriodWaveConfig] = {
+    "small": PeriodWaveConfig(hidden_channels=256),
+    "base": PeriodWaveConfig(),
+    "large": PeriodWaveConfig(**_LARGE),
+    "base_22k": PeriodWaveConfig(**_LJSPEECH),
+    "encodec": PeriodWaveConfig(**_ENCODEC),
+    "turbo_small": PeriodWaveConfig(hidden_channels=256, sampling=_TURBO),
+    "turbo_base": PeriodWaveConfig(sampling=_TURBO),
+    "turbo_large": PeriodWaveConfig(**_LARGE, sampling=_TURBO),
+    "turbo_base_22k": PeriodWaveConfig(**_LJSPEECH, sampling=_TURBO),
+    "turbo_encodec": PeriodWaveConfig(**_ENCODEC, sampling=_TURBO),
+}
