@@ -116,7 +116,7 @@ def resolve_system(name: str | None, device: str) -> Any:
 
     Raises:
         CheckpointError: if there is no such model.
-        ConfigError: if none was named and none ships, or it is no vocoder, or there is no such device.
+        ConfigError: if none was named and there is no default, or it is no vocoder, or there is no such device.
     """
     from vocoders.core.device import resolve_device
     from vocoders.core.errors import ConfigError
@@ -125,8 +125,8 @@ def resolve_system(name: str | None, device: str) -> Any:
 
     if name is None:
         names = [found.name for found in shipped_models() if found.family in FAMILIES]
-        if not names:
-            raise ConfigError("no model given, and none ships with this installation; pass --model")
+        if DEFAULT_VOCODER not in names and len(names) != 1:
+            raise ConfigError(f"no model given; pass --model ({', '.join(names) or 'no model ships with ondes'})")
         name = DEFAULT_VOCODER if DEFAULT_VOCODER in names else names[0]
     system = load(name, device=resolve_device(device))
     if not hasattr(system, "analyze") or not hasattr(system, "synthesize"):

@@ -1,0 +1,86 @@
+"""`ondes synth` with a model of flow matching: solver, steps, temperature, FreeU, chunks."""
+
+import numpy as np
+import pytest
+import torch
+
+import vocoders.registry
+from vocoders.core.audio import read_audio
+from vocoders.periodwave import PeriodWave, PeriodWaveConfig, SamplingConfig
+
+TINY = PeriodWaveConfig(hidden_channels=16, sampling=SamplingConfig(solver="euler", steps=2, temperature=1.0))
+
+
+@pytest.fixture
+def flow(make_audio, monkeypatch, tmp_path):
+    """Make x.wav and a flow model; gives its folder."""
+    family = vocoders.registry.Family("periodwave", "vocoders.periodwave", "PeriodWave")
+    monkeypatch.setitem(vocoders.registry.FAMILIES, "periodwave", family)
+    make_audio("x.wav", 2560)
+    torch.manual_seed(0)
+    model = PeriodWave(TINY)
+    model.save_pretrained(tmp_path / "flow")
+    return tmp_path / "flow"
+
+
+def test_options_reach_the_model(ondes, flow):
+    options = ["--steps", 3, "--solver", "midpoint", "--temperature", 0.5, "--freeu", "1.1,0.9", "--seed", 4]
+    run = ondes("synth", "x.wav", "-o", "y.wav", "--model", flow, *options)
+    assert run.code == 0, run.err
+    model = PeriodWave.from_pretrained(flow)
+    sampling = SamplingConfig(solver="midpoint", steps=3, temperature=0.5, freeu=(1.1, 0.9))
+    expected = model.synthesize(audio=read_audio("x.wav")[0], sampling=sampling, seed=4)[0]
+    torch.testing.assert_close(read_audio("y.wav")[0], expected.clamp(-1, 1), atol=2 / 32768, rtol=0)
+
+
+def test_what_is_not_given_stays_as_the_model_has_it(ondes, flow):
+    assert ondes("synth", "x.wav", "-o", "a.wav", "-m", flow).code == 0
+    assert ondes("synth", "x.wav", "-o", "b.wav", "-m", flow, "--steps", 2, "--solver", "euler").code == 0
+    assert ondes("synth", "x.wav", "-o", "c.wav", "-m", flow, "--steps", 1).code == 0
+    a, b, c = (read_audio(f"{name}.wav")[0] for name in "abc")
+    assert torch.equal(a, b)
+    assert not torch.equal(a, c)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--steps", 0], "steps"),
+        (["--steps", -4], "steps"),
+        (["--solver", "dopri5"], "solver"),
+        (["--temperature", -1], "temperature"),
+        (["--freeu", "1.1"], "two numbers"),
+        (["--freeu", "a,b"], "two numbers"),
+        (["--chunk-seconds", 0.2], "chunk_seconds"),
+    ],
+)
+def test_impossible_sampling_writes_nothing(ondes, flow, tmp_path, options, message):
+    run = ondes("synth", "x.wav", "-o", "y.wav", "--model", flow, *options)
+    assert run.code in (1, 2)
+    assert message in run.err
+    assert "Traceback" not in run.err
+    assert not (tmp_path / "work/y.wav").exists()
+
+
+def test_other_vocoders_refuse_sampling_options(ondes, make_audio, tiny):
+    make_audio("x.wav")
+    run = ondes("synth", "x.wav", "-o", "y.wav", "--model", tiny, "--steps", 4)
+    assert run.code == 2
+    assert "--steps" in run.err
+
+
+def test_one_frame_is_refused_in_words(ondes, make_audio, flow):
+    make_audio("short.wav", 256)
+    run = ondes("synth", "short.wav", "-o", "y.wav", "--model", flow)
+    assert run.code == 1
+    assert "short.wav" in run.err
+    assert "at least 512" in run.err
+
+
+def test_features_of_another_front_end_are_refused_with_both_lines(ondes, flow):
+    features = np.zeros((100, 10), np.float32)
+    np.savez("mel.npz", features=features, fingerprint="mel of somebody else")
+    run = ondes("synth", "mel.npz", "-o", "y.wav", "--model", flow)
+    assert run.code == 1
+    assert "mel of somebody else" in run.err
+    assert TINY.mel.fingerprint in run.err
