@@ -10,8 +10,16 @@ import torch
 
 from vocoders.core.atomic import atomic_file
 from vocoders.core.errors import CheckpointError, DataError
+from vocoders.core.pretrained import read_model_config, read_tensors
 
-__all__ = ["checkpoint_path", "find_checkpoints", "load_checkpoint", "load_latest_checkpoint", "save_checkpoint"]
+__all__ = [
+    "checkpoint_path",
+    "find_checkpoints",
+    "load_checkpoint",
+    "load_initial_state",
+    "load_latest_checkpoint",
+    "save_checkpoint",
+]
 
 logger = logging.getLogger(__name__)
 
@@ -62,6 +70,32 @@ def load_checkpoint(path: Path) -> dict[str, Any]:
     except Exception as error:  # torch raises many types for damaged files
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise CheckpointError(f"{path}: damaged checkpoint ({reason})") from None
+
+
+def load_initial_state(path: Path) -> dict[str, Any]:
+    """Read the weights that a new run starts from.
+
+    Args:
+        path: a checkpoint of another run, its folder (the latest checkpoint counts), or a model folder.
+
+    Returns:
+        A checkpoint; that of a model folder holds its family and its generator alone.
+
+    Raises:
+        CheckpointError: if it is missing or damaged, or nothing that ondes wrote.
+    """
+    state: dict[str, Any] | None
+    if not path.is_dir():
+        state = load_checkpoint(path)
+    elif (state := load_latest_checkpoint(path / "checkpoints")) is None:
+        family = read_model_config(path).family
+        state = {"family": family, "parts": {"generator": read_tensors(path / "model.safetensors")}}
+    if "family" not in state or "parts" not in state:
+        raise CheckpointError(
+            f"{path}: no checkpoint of ondes; convert a reference checkpoint by 'ondes convert' first"
+        )
+    logger.info("starting from the weights of %s", path)
+    return state
 
 
 def load_latest_checkpoint(folder: Path) -> dict[str, Any] | None:

@@ -18,11 +18,12 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
 
 from recipes.build import build_generator, build_objective, build_optimizer, generator_state, learning_rate_factor
-from recipes.checkpoint import load_checkpoint, load_latest_checkpoint, save_checkpoint
+from recipes.checkpoint import load_initial_state, load_latest_checkpoint, save_checkpoint
 from recipes.config import TrainConfig
 from recipes.data.features import STATISTICS_FILE
 from recipes.data.loader import build_train_loader, build_valid_dataset
 from recipes.data.statistics import FeatureStatistics
+from recipes.objectives import OBJECTIVES
 from recipes.validation import Validator
 from vocoders.core.errors import CheckpointError, ConfigError, OndesError
 
@@ -40,10 +41,11 @@ class Trainer:
         config: the run.
         folder: where its results go.
         resume: continue from the latest checkpoint in ``folder``; without it, a folder with checkpoints is refused.
-        initial: start from the weights of this checkpoint, at step 0 with fresh optimisers.
+        initial: start from the weights of this checkpoint or model folder, at step 0 with fresh optimisers.
 
     Raises:
-        ConfigError: if ``folder`` holds a run and ``resume`` is false, or its configuration differs.
+        ConfigError: if ``folder`` holds a run and ``resume`` is false, its configuration differs, or the objective
+            tunes a trained model and there is none.
         CheckpointError: if a checkpoint does not fit.
     """
 
@@ -62,11 +64,11 @@ class Trainer:
         self.step = 0
         self._stop = False
 
+        state, fresh = self._find_state(resume, initial)
         generator = build_generator(config)
         self._load_statistics(generator)
         objective = build_objective(config, generator)
         modules = {"generator": generator, **objective.parts()}
-        state, fresh = self._find_state(resume, initial)
         self.optimizers = {name: build_optimizer(config.optimizer, module) for name, module in modules.items()}
         decay = options.ema_decay
         self.ema = AveragedModel(generator, avg_fn=partial(_average, decay)) if decay else None
@@ -195,8 +197,8 @@ class Trainer:
         statistics = FeatureStatistics.load(path, self.config.mel.fingerprint)
         if statistics.peak != self.config.data.peak:
             raise ConfigError(f"{path} was made with peak {statistics.peak}; data.peak is {self.config.data.peak}")
-        mean, std = (torch.as_tensor(value, dtype=torch.float32) for value in (statistics.mean, statistics.std))
-        generator.set_statistics(mean, std)
+        names = generator.statistics
+        generator.set_statistics(**{name: torch.as_tensor(getattr(statistics, name)).float() for name in names})
 
     def _find_state(self, resume: bool, initial: Path | None) -> tuple[dict[str, Any] | None, bool]:
         """Return a checkpoint to start from, and whether only its weights count."""
@@ -205,7 +207,12 @@ class Trainer:
             raise ConfigError(f"{self.folder} holds a run at step {latest['step']}; pass --resume or another folder")
         if latest is not None:
             return latest, False
-        return (load_checkpoint(initial), True) if initial is not None else (None, False)
+        if initial is not None:
+            return load_initial_state(initial), True
+        name = self.config.objective_options.name
+        if OBJECTIVES[name].needs_initial:
+            raise ConfigError(f"objective '{name}' tunes a trained model; pass --init CHECKPOINT")
+        return None, False
 
     def _restore(self, state: Mapping[str, Any], modules: Mapping[str, nn.Module], fresh: bool) -> None:
         if state["family"] != self.config.family:
@@ -213,7 +220,6 @@ class Trainer:
         try:
             if fresh:
                 modules["generator"].load_state_dict(generator_state(state))
-                logger.info("started from the weights of a run at step %d", state["step"])
                 return
             if state["config"]["model"] != self.config.to_dict()["model"]:
                 raise CheckpointError("the checkpoint's model configuration differs from the run's; start a new folder")
@@ -223,7 +229,9 @@ class Trainer:
             if self.ema is not None:
                 self.ema.load_state_dict(state["ema"])
         except (KeyError, RuntimeError) as error:
-            raise CheckpointError(f"the checkpoint does not fit this run: {str(error).splitlines()[0]}") from None
+            # torch's first line names the class alone, the next one the first tensor that does not fit.
+            problem = str(error).splitlines()[:2][-1].strip()
+            raise CheckpointError(f"the checkpoint does not fit this run: {problem}") from None
         if "scaler" in state and self.accelerator.scaler is not None:
             self.accelerator.scaler.load_state_dict(state["scaler"])
         torch.set_rng_state(state["rng"]["cpu"])

@@ -19,6 +19,7 @@ class PeriodOptions(Config):
         max_channels: upper limit of the width.
         kernel_sizes: of the layers and of the output convolution, along time.
         strides: along time, one per layer.
+        score_is_feature: count the score as one more feature map, as HiFi-GAN does.
     """
 
     periods: tuple[int, ...] = (2, 3, 5, 7, 11)
@@ -26,12 +27,13 @@ class PeriodOptions(Config):
     max_channels: int = Field(1024, gt=0)
     kernel_sizes: tuple[int, int] = (5, 3)
     strides: tuple[int, ...] = (3, 3, 3, 3, 1)
+    score_is_feature: bool = False
 
 
 class _PeriodDiscriminator(nn.Module):
     def __init__(self, period: int, options: PeriodOptions) -> None:
         super().__init__()
-        self.period = period
+        self.period, self.score_is_feature = period, options.score_is_feature
         self.convs = nn.ModuleList()
         kernel, output_kernel = options.kernel_sizes
         in_channels, out_channels = 1, options.channels
@@ -51,14 +53,17 @@ class _PeriodDiscriminator(nn.Module):
         for layer in self.convs:
             x = layer(x)
             features.append(x)
-        return self.output_conv(x).flatten(1), features
+        score = self.output_conv(x)
+        if self.score_is_feature:
+            features.append(score)
+        return score.flatten(1), features
 
 
 class MultiPeriodDiscriminator(nn.Module):
     """One discriminator per period, each on the waveform folded into rows of that many samples.
 
     Shape:
-        (B, 1, T) -> scores, one (B, n) per period; feature maps, five per period.
+        (B, 1, T) -> scores, one (B, n) per period; feature maps, five per period, six with the score among them.
     """
 
     Options = PeriodOptions

@@ -5,8 +5,10 @@ from typing import Any
 
 from torch import Tensor, nn
 
+from recipes.discriminators.multi_stft import MultiSTFTDiscriminator
 from recipes.discriminators.period import MultiPeriodDiscriminator
 from recipes.discriminators.resolution import MultiResolutionDiscriminator
+from recipes.discriminators.sub_band_cqt import SubBandCQTDiscriminator
 from vocoders.core.errors import ConfigError
 
 __all__ = ["DISCRIMINATORS", "DiscriminatorUnion"]
@@ -14,6 +16,8 @@ __all__ = ["DISCRIMINATORS", "DiscriminatorUnion"]
 DISCRIMINATORS: dict[str, type[nn.Module]] = {
     "mpd": MultiPeriodDiscriminator,
     "mrd": MultiResolutionDiscriminator,
+    "ms_sb_cqt": SubBandCQTDiscriminator,
+    "ms_stft": MultiSTFTDiscriminator,
 }
 
 
@@ -22,6 +26,7 @@ class DiscriminatorUnion(nn.ModuleDict):
 
     Args:
         terms: for each discriminator name its options; an empty mapping means the published ones.
+        sample_rate: of the audio in Hz, for discriminators that have such an option and were not given it.
 
     Raises:
         ConfigError: for an unknown name or option, or no discriminator at all.
@@ -30,7 +35,7 @@ class DiscriminatorUnion(nn.ModuleDict):
         (B, 1, T) -> all scores, all feature maps.
     """
 
-    def __init__(self, terms: Mapping[str, Mapping[str, Any] | None]) -> None:
+    def __init__(self, terms: Mapping[str, Mapping[str, Any] | None], sample_rate: int | None = None) -> None:
         super().__init__()
         if not terms:
             raise ConfigError(f"no discriminator given; known discriminators: {', '.join(DISCRIMINATORS)}")
@@ -38,7 +43,10 @@ class DiscriminatorUnion(nn.ModuleDict):
             if name not in DISCRIMINATORS:
                 raise ConfigError(f"unknown discriminator '{name}'; known ones: {', '.join(DISCRIMINATORS)}")
             cls = DISCRIMINATORS[name]
-            self[name] = cls(cls.Options.from_dict(options or {}, f"discriminator '{name}'"))
+            options = cls.Options.from_dict(options or {}, f"discriminator '{name}'")
+            if sample_rate is not None and "sample_rate" in cls.Options.model_fields.keys() - options.model_fields_set:
+                options = options.model_copy(update={"sample_rate": sample_rate})
+            self[name] = cls(options)
 
     def forward(self, audio: Tensor) -> tuple[list[Tensor], list[Tensor]]:
         """Return the scores and the feature maps of all discriminators."""

@@ -1,7 +1,14 @@
 """Losses: modules from (prediction, target) to a scalar, and the adversarial criteria."""
 
 from recipes.losses.adversarial import AdversarialLoss, feature_matching_loss
-from recipes.losses.spectral import LOSSES, LossSum, MelLoss, MultiResolutionSTFTLoss, MultiScaleMelLoss
+from recipes.losses.spectral import (
+    LOSSES,
+    LossSum,
+    MelLoss,
+    MultiResolutionSTFTLoss,
+    MultiScaleMelLoss,
+    TurboMelLoss,
+)
 
 __all__ = [
     "LOSSES",
@@ -10,5 +17,6 @@ __all__ = [
     "MelLoss",
     "MultiResolutionSTFTLoss",
     "MultiScaleMelLoss",
+    "TurboMelLoss",
     "feature_matching_loss",
 ]

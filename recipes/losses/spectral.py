@@ -1,7 +1,7 @@
 """Spectral reconstruction losses and their weighted sum by name."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, ClassVar, Literal
 
 import auraloss
 import torch
@@ -12,7 +12,7 @@ from vocoders.core.config import Config
 from vocoders.core.errors import ConfigError
 from vocoders.frontends.mel import LogMel, MelConfig
 
-__all__ = ["LOSSES", "LossSum", "MelLoss", "MultiResolutionSTFTLoss", "MultiScaleMelLoss"]
+__all__ = ["LOSSES", "LossSum", "MelLoss", "MultiResolutionSTFTLoss", "MultiScaleMelLoss", "TurboMelLoss"]
 
 
 class MelLoss(nn.Module):
@@ -42,36 +42,78 @@ class MelLoss(nn.Module):
         return (self.log_mel(prediction) - self.log_mel(target)).abs().mean()
 
 
-class MultiScaleMelLoss(nn.Module):
-    """Mean over several transform lengths of the mean absolute difference of log-mels.
+class _CentredLogMel(LogMel):
+    """Log-mel with every centred frame, the one on the end of the audio too: T // hop_length + 1 in all."""
 
-    Source: the multi-scale mel loss of the Descript audio codec, as PeriodWave-Turbo (arXiv 2408.08019) uses it;
-    natural logarithms here.
+    def spectrum(self, audio: Tensor) -> Tensor:
+        config = self.config
+        audio = self._pad(audio[:, 0].float() if audio.dtype in (torch.float16, torch.bfloat16) else audio[:, 0])
+        spectrum = torch.stft(
+            audio, config.n_fft, config.hop_length, window=self.window, center=False, return_complex=True
+        )
+        return spectrum.abs()
+
+
+class MultiScaleMelLoss(nn.Module):
+    """Sum or mean over several transform lengths of the mean absolute difference of log-mels.
+
+    Source: the multi-scale mel loss of the Descript audio codec (arXiv 2306.06546).
     """
 
     class Options(Config):
-        """Options in a recipe."""
+        """Options in a recipe.
+
+        Attributes:
+            n_ffts: transform lengths; the hop is a quarter of each.
+            n_mels: mel bands at each length.
+            log: natural (``ln``) or decimal (``log10``) logarithm.
+            padding: ``same_zero`` as Wavehax pads, or ``center_reflect``, with the frame on the last sample.
+            reduction: ``mean`` or ``sum`` over the transform lengths.
+        """
 
         n_ffts: tuple[int, ...] = (64, 128, 256, 512, 1024, 2048)
         n_mels: tuple[int, ...] = (8, 16, 32, 64, 100, 160)
+        log: Literal["ln", "log10"] = "ln"
+        padding: Literal["same_zero", "center_reflect"] = "same_zero"
+        reduction: Literal["mean", "sum"] = "mean"
+
+    name: ClassVar[str] = "multi_scale_mel"
 
     def __init__(self, sample_rate: int, options: "MultiScaleMelLoss.Options | None" = None) -> None:
         super().__init__()
         options = options or self.Options()
         if len(options.n_ffts) != len(options.n_mels):
             raise ConfigError(f"{len(options.n_ffts)} n_ffts and {len(options.n_mels)} n_mels; expected as many")
+        self.reduction = options.reduction
+        front_end = _CentredLogMel if options.padding == "center_reflect" else LogMel
+        common = {"sample_rate": sample_rate, "log": options.log, "padding": options.padding}
         self.scales = nn.ModuleList(
-            LogMel(MelConfig.from_dict(mel, "loss 'multi_scale_mel'"))
+            front_end(MelConfig.from_dict({**common, **mel}, f"loss '{self.name}'"))
             for mel in (
-                {"sample_rate": sample_rate, "n_fft": n_fft, "hop_length": n_fft // 4, "n_mels": n_mels}
+                {"n_fft": n_fft, "hop_length": n_fft // 4, "n_mels": n_mels}
                 for n_fft, n_mels in zip(options.n_ffts, options.n_mels, strict=True)
             )
         )
 
     def forward(self, prediction: Tensor, target: Tensor) -> Tensor:
-        """Return the loss, averaged over scales."""
-        terms = [(mel(prediction) - mel(target)).abs().mean() for mel in self.scales]
-        return torch.stack(terms).mean()
+        """Return the loss."""
+        terms = torch.stack([(mel(prediction) - mel(target)).abs().mean() for mel in self.scales])
+        return terms.sum() if self.reduction == "sum" else terms.mean()
+
+
+class TurboMelLoss(MultiScaleMelLoss):
+    """The multi-scale mel loss as PeriodWave-Turbo (arXiv 2408.08019) and BigVGAN-v2 publish it."""
+
+    class Options(MultiScaleMelLoss.Options):
+        """Options in a recipe: those of :class:`MultiScaleMelLoss` with the published values."""
+
+        n_ffts: tuple[int, ...] = (32, 64, 128, 256, 512, 1024, 2048)
+        n_mels: tuple[int, ...] = (5, 10, 20, 40, 80, 160, 320)
+        log: Literal["ln", "log10"] = "log10"
+        padding: Literal["same_zero", "center_reflect"] = "center_reflect"
+        reduction: Literal["mean", "sum"] = "sum"
+
+    name: ClassVar[str] = "turbo_mel"
 
 
 class MultiResolutionSTFTLoss(nn.Module):
@@ -92,6 +134,7 @@ class MultiResolutionSTFTLoss(nn.Module):
 LOSSES: dict[str, type[nn.Module]] = {
     "mel": MelLoss,
     "multi_scale_mel": MultiScaleMelLoss,
+    "turbo_mel": TurboMelLoss,
     "multi_resolution_stft": MultiResolutionSTFTLoss,
 }
 

@@ -32,6 +32,7 @@ class GanOptions(Config):
         discriminators: discriminators by name, each a mapping of options.
         adversarial_start: first step at which the generator sees the discriminators.
         discriminator_start: first step at which the discriminators are trained.
+        discriminators_first: in each step, train the discriminators before the generator instead of after it.
     """
 
     name: Literal["gan"] = "gan"
@@ -43,6 +44,7 @@ class GanOptions(Config):
     discriminators: dict[str, dict[str, Any]] = {"mpd": {}, "mrd": {}}
     adversarial_start: int = Field(1, ge=0)
     discriminator_start: int = Field(0, ge=0)
+    discriminators_first: bool = False
 
 
 class GanObjective(nn.Module):
@@ -56,13 +58,14 @@ class GanObjective(nn.Module):
     """
 
     Options = GanOptions
+    needs_initial = False
 
     def __init__(self, options: GanOptions, generator: nn.Module) -> None:
         super().__init__()
         self.options = options
         self.reconstruction = LossSum(generator.sample_rate, options.reconstruction)
         self.adversarial = AdversarialLoss(options.adversarial, options.average)
-        self.discriminator = DiscriminatorUnion(options.discriminators)
+        self.discriminator = DiscriminatorUnion(options.discriminators, generator.sample_rate)
 
     def parts(self) -> dict[str, nn.Module]:
         """Return the modules that this objective trains besides the generator."""
@@ -87,8 +90,11 @@ class GanObjective(nn.Module):
         generator, discriminator = parts["generator"], parts["discriminator"]
         real = batch["audio"]
         fake = generator(**_unwrap(generator).draw_inputs(batch))
+        log: dict[str, Tensor | float] = {}
+        if step >= options.discriminator_start and options.discriminators_first:
+            log |= self._train_discriminator(discriminator, fake.detach(), real, update)
         loss, terms = self.reconstruction(fake, real)
-        log: dict[str, Tensor | float] = {f"loss/{name}": term for name, term in terms.items()}
+        log |= {f"loss/{name}": term for name, term in terms.items()}
         if step >= options.adversarial_start:
             # The bare module: the discriminators get no gradient here, so there is nothing to average.
             adversarial, matching = self._score(_unwrap(discriminator), fake, real)
@@ -96,7 +102,7 @@ class GanObjective(nn.Module):
             log |= {"loss/adversarial": adversarial.detach(), "loss/feature_matching": matching.detach()}
         log["loss/generator"] = loss.detach()
         log["gradient/generator"] = update("generator", loss)
-        if step >= options.discriminator_start:
+        if step >= options.discriminator_start and not options.discriminators_first:
             log |= self._train_discriminator(discriminator, fake.detach(), real, update)
         return log
 

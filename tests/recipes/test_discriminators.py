@@ -10,13 +10,27 @@ from recipes.discriminators import (
     DiscriminatorUnion,
     MultiPeriodDiscriminator,
     MultiResolutionDiscriminator,
+    MultiSTFTDiscriminator,
+    MultiSTFTOptions,
     PeriodOptions,
     ResolutionOptions,
+    SubBandCQTDiscriminator,
+    SubBandCQTOptions,
 )
 from vocoders.core.errors import ConfigError
 
 SMALL_PERIOD = PeriodOptions(channels=2, max_channels=4)
 SMALL_RESOLUTION = ResolutionOptions(channels=2)
+SMALL_STFT = MultiSTFTOptions(channels=2)
+SMALL_CQT = SubBandCQTOptions(channels=2)
+
+# Weights and biases of the layers as published; weight normalisation adds a gain for each output channel.
+STFT_LAYERS = [(2, 32, 27, 1), *[(32, 32, 27, 1)] * 3, (32, 32, 9, 1), (32, 1, 9, 1)]
+CQT_LAYERS = [*[(2, 2, 27, 0)] * 9, (2, 128, 27, 0), *[(128, 128, 27, 1)] * 3, (128, 128, 9, 1), (128, 1, 9, 1)]
+
+
+def count(layers: list[tuple[int, int, int, int]]) -> int:
+    return sum(out * (inputs * kernel + 1 + gain) for inputs, out, kernel, gain in layers)
 
 
 def noise(length: int, batch: int = 2) -> Tensor:
@@ -24,11 +38,16 @@ def noise(length: int, batch: int = 2) -> Tensor:
 
 
 @pytest.mark.parametrize(
-    ("cls", "expected"), [(MultiPeriodDiscriminator, 41_105_770), (MultiResolutionDiscriminator, 284_166)]
+    ("cls", "expected"),
+    [
+        (MultiPeriodDiscriminator, 41_105_770),
+        (MultiResolutionDiscriminator, 284_166),
+        (MultiSTFTDiscriminator, 5 * count(STFT_LAYERS)),
+        (SubBandCQTDiscriminator, 3 * count(CQT_LAYERS)),
+    ],
 )
 def test_published_parameter_counts(cls: type, expected: int) -> None:
-    with torch.device("meta"):
-        discriminator = cls()
+    discriminator = cls()
     assert sum(parameter.numel() for parameter in discriminator.parameters()) == expected
 
 
@@ -46,6 +65,73 @@ def test_resolution_discriminator_gives_a_score_per_resolution_and_six_features_
     assert len(scores) == 3
     assert len(features) == 18
     assert all(score.shape[:2] == (2, 1) for score in scores)
+
+
+def test_the_score_may_count_as_a_sixth_feature() -> None:
+    options = SMALL_PERIOD.model_copy(update={"score_is_feature": True})
+    scores, features = MultiPeriodDiscriminator(options)(noise(4000))
+    assert len(features) == 30
+    for score, feature in zip(scores, features[5::6], strict=True):
+        assert torch.equal(feature.flatten(1), score)
+
+
+def test_stft_discriminator_gives_a_score_per_scale_and_six_features_each() -> None:
+    scores, features = MultiSTFTDiscriminator(SMALL_STFT)(noise(4096))
+    assert len(scores) == 5
+    assert len(features) == 30
+    for score, last, (n_fft, hop_length) in zip(scores, features[5::6], SMALL_STFT.scales, strict=True):
+        assert torch.equal(score, last.flatten(1))
+        assert last.shape == (2, 1, (4096 - n_fft) // hop_length + 1, n_fft // 16 + 1)
+
+
+def test_cqt_discriminator_gives_a_score_per_transform_and_five_features_each() -> None:
+    scores, features = SubBandCQTDiscriminator(SMALL_CQT)(noise(4096))
+    assert len(scores) == 3
+    assert len(features) == 15
+    # Frames of the signal at twice the rate; the frequency axis of nine octaves is halved three times.
+    assert [score.shape for score in scores] == [(2, 1, 17, 27), (2, 1, 33, 41), (2, 1, 33, 54)]
+    assert [feature.shape[-1] for feature in features[:5]] == [216, 108, 54, 27, 27]
+
+
+@pytest.mark.parametrize("octave", [0, 4, 8])
+def test_first_layer_of_the_cqt_discriminator_keeps_octaves_apart(octave: int) -> None:
+    single = SubBandCQTDiscriminator(SMALL_CQT).discriminators[0]
+    seen = []
+    single.stack.register_forward_pre_hook(lambda module, args: seen.append(args[0]))
+    slices = noise(9 * 10 * 2 * 24).view(2, 9, 10, 2, 24).requires_grad_()
+    single(slices)
+    assert seen[0].shape == (2, 2, 10, 9 * 24)
+    seen[0][..., 24 * octave : 24 * (octave + 1)].square().sum().backward()
+    reached = slices.grad.abs().amax(dim=(0, 2, 3, 4)) > 0
+    assert reached.tolist() == [index == octave for index in range(9)]
+
+
+def test_cqt_discriminator_keeps_its_transform_in_single_precision() -> None:
+    discriminator = SubBandCQTDiscriminator(SMALL_CQT)
+    transform = discriminator.discriminators[0].transform
+    seen = []
+    discriminator.discriminators[0].register_forward_pre_hook(lambda module, args: seen.append(args[0]))
+    audio = noise(4096).bfloat16()
+    discriminator(audio.float())
+    with torch.autocast("cpu", torch.bfloat16):
+        scores, _ = discriminator(audio)
+    assert transform.basis.dtype == torch.float32
+    assert torch.equal(seen[0], seen[1])
+    assert all(torch.isfinite(score).all() for score in scores)
+
+
+def test_transforms_are_no_part_of_the_state() -> None:
+    for discriminator in (SubBandCQTDiscriminator(SMALL_CQT), MultiSTFTDiscriminator(SMALL_STFT)):
+        assert discriminator.state_dict().keys() == dict(discriminator.named_parameters()).keys()
+
+
+def test_union_hands_the_sample_rate_to_those_who_need_it() -> None:
+    terms = {"mpd": {"channels": 2, "max_channels": 4}, "ms_sb_cqt": {"channels": 2}}
+    union = DiscriminatorUnion(terms, sample_rate=22050)
+    assert union["ms_sb_cqt"].discriminators[0].transform.config.sample_rate == 44100
+    terms["ms_sb_cqt"]["sample_rate"] = 24000
+    union = DiscriminatorUnion(terms, sample_rate=22050)
+    assert union["ms_sb_cqt"].discriminators[0].transform.config.sample_rate == 48000
 
 
 @given(st.integers(11, 400))
@@ -73,7 +159,12 @@ def test_period_discriminator_never_mixes_samples_of_different_phase(period_inde
 
 
 def test_items_of_a_batch_do_not_mix() -> None:
-    for discriminator in (MultiPeriodDiscriminator(SMALL_PERIOD), MultiResolutionDiscriminator(SMALL_RESOLUTION)):
+    for discriminator in (
+        MultiPeriodDiscriminator(SMALL_PERIOD),
+        MultiResolutionDiscriminator(SMALL_RESOLUTION),
+        MultiSTFTDiscriminator(SMALL_STFT),
+        SubBandCQTDiscriminator(SMALL_CQT),
+    ):
         audio = noise(4096)
         for together, alone in zip(discriminator(audio)[0], discriminator(audio[1:])[0], strict=True):
             torch.testing.assert_close(together[1:], alone, rtol=1e-4, atol=1e-5)
@@ -101,10 +192,12 @@ def test_empty_options_are_the_published_ones(options: dict | None) -> None:
 @pytest.mark.parametrize(
     ("terms", "words"),
     [
-        ({"mdp": {}}, "unknown discriminator 'mdp'; known ones: mpd, mrd"),
+        ({"mdp": {}}, "unknown discriminator 'mdp'; known ones: mpd, mrd, ms_sb_cqt, ms_stft"),
         ({"mpd": {"period": [2]}}, "discriminator 'mpd': unknown key 'period'; did you mean 'periods'"),
         ({"mrd": {"channels": 0}}, "discriminator 'mrd': key 'channels'"),
         ({"mpd": 3}, "discriminator 'mpd': expected a mapping"),
+        ({"ms_sb_cqt": {"hop_lengths": [512, 256]}}, "'ms_sb_cqt': 2 hop_lengths and 3 bins_per_octave"),
+        ({"ms_sb_cqt": {"sample_rate": 16000}}, "'ms_sb_cqt': .* bin lies at 16266 Hz.*lower num_octaves"),
         ({}, "no discriminator given"),
     ],
 )

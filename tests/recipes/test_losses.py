@@ -12,6 +12,7 @@ from recipes.losses import (
     LossSum,
     MelLoss,
     MultiScaleMelLoss,
+    TurboMelLoss,
     feature_matching_loss,
 )
 from vocoders.core.errors import ConfigError
@@ -54,6 +55,30 @@ def test_mel_losses_measure_the_logarithm_of_a_gain(cls: type) -> None:
     target = 100 * noise(0)
     options = cls.Options(n_ffts=(512, 1024), n_mels=(20, 40)) if cls is MultiScaleMelLoss else None
     assert cls(RATE, options)(3 * target, target).item() == pytest.approx(math.log(3), rel=1e-3)
+
+
+def test_turbo_mel_measures_decimal_logarithms_summed_over_seven_scales() -> None:
+    target = 100 * noise(0)
+    assert TurboMelLoss(RATE)(10 * target, target).item() == pytest.approx(7.0, rel=1e-3)
+
+
+def test_turbo_mel_is_the_multi_scale_loss_with_other_options() -> None:
+    prediction, target = noise(1), noise(0)
+    options = TurboMelLoss.Options()
+    as_options = MultiScaleMelLoss.Options.from_dict(options.to_dict())
+    assert MultiScaleMelLoss(RATE, as_options)(prediction, target) == TurboMelLoss(RATE)(prediction, target)
+    mean = MultiScaleMelLoss(RATE, as_options.model_copy(update={"reduction": "mean"}))(prediction, target)
+    torch.testing.assert_close(7 * mean, TurboMelLoss(RATE)(prediction, target))
+
+
+def test_centred_scales_have_a_frame_on_the_last_sample() -> None:
+    for scale in TurboMelLoss(RATE).scales:
+        config = scale.config
+        spectrum = torch.stft(
+            noise(0)[:, 0], config.n_fft, config.hop_length, window=torch.hann_window(config.n_fft), return_complex=True
+        )
+        assert scale(noise(0)).shape[-1] == 4096 // config.hop_length + 1
+        torch.testing.assert_close(scale.spectrum(noise(0)), spectrum.abs())
 
 
 def test_weights_add_up() -> None:

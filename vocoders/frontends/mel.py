@@ -163,8 +163,9 @@ class LogMel(nn.Module):
         return torch.log(mel) if self.config.log == "ln" else torch.log10(mel)
 
     def linear(self, audio: Tensor) -> Tensor:
-        """Return the mel spectrogram before the logarithm, (B, n_mels, T // hop_length)."""
-        return torch.matmul(self.basis, self.spectrum(audio))
+        """Return the mel spectrogram before the logarithm, (B, n_mels, T // hop_length), in full precision always."""
+        with torch.autocast(audio.device.type, enabled=False):
+            return torch.matmul(self.basis, self.spectrum(audio))
 
     def spectrum(self, audio: Tensor) -> Tensor:
         """Return the magnitude (or power) spectrogram, (B, n_fft // 2 + 1, T // hop_length)."""
