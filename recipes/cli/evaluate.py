@@ -47,8 +47,9 @@ def _evaluate(
     """Measure generated audio against references of the same file names; one row per system.
 
     Known metrics: pesq, mstft, mel_l1, log_spectral_distance, mcd, mcd_c0, mcd_dtw, mcd_c0_dtw, log_f0_rmse,
-    vuv_error, stoi, estoi, dnsmos_p808, dnsmos_sig, dnsmos_bak, dnsmos_ovrl, level_difference,
-    high_frequency_difference, dc_offset, clipped_share.
+    vuv_error, periodicity, vuv_f1, pitch_cents, stoi, estoi, dnsmos_p808, dnsmos_sig, dnsmos_bak, dnsmos_ovrl,
+    level_difference, high_frequency_difference, ltas, ltas_high, line_6k, si_sdr, esr, mae, dlufs, dc_offset,
+    clipped_share.
     """
     from recipes.metrics.evaluation import Alignment, evaluate_systems
     from recipes.metrics.registry import DEFAULT_METRICS, create_metrics

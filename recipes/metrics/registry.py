@@ -11,8 +11,11 @@ from recipes.metrics.mcd import MelCepstralDistortion
 from recipes.metrics.mel import LogSpectralDistance, MelL1
 from recipes.metrics.metric import Metric
 from recipes.metrics.mstft import MultiResolutionStft
+from recipes.metrics.periodicity import PeriodicityRmse, PitchRmse, VoicingF1
 from recipes.metrics.pesq import Pesq
+from recipes.metrics.spectrum import HighBandDifference, LongTermSpectrumDifference, NarrowLine
 from recipes.metrics.stoi import Stoi
+from recipes.metrics.waveform import ErrorToSignalRatio, LoudnessDifference, MeanAbsoluteError, ScaleInvariantSdr
 from vocoders.core.errors import ConfigError
 
 __all__ = ["DEFAULT_METRICS", "METRICS", "create_metrics"]
@@ -28,6 +31,9 @@ METRICS: dict[str, Callable[[], Metric]] = {
     "mcd_c0_dtw": partial(MelCepstralDistortion, energy=True, warping=True),
     "log_f0_rmse": LogF0Rmse,
     "vuv_error": VoicingError,
+    "periodicity": PeriodicityRmse,
+    "vuv_f1": VoicingF1,
+    "pitch_cents": PitchRmse,
     "stoi": Stoi,
     "estoi": partial(Stoi, extended=True),
     "dnsmos_p808": partial(Dnsmos, "p808"),
@@ -36,6 +42,13 @@ METRICS: dict[str, Callable[[], Metric]] = {
     "dnsmos_ovrl": partial(Dnsmos, "ovrl"),
     "level_difference": LevelDifference,
     "high_frequency_difference": HighFrequencyDifference,
+    "ltas": LongTermSpectrumDifference,
+    "ltas_high": HighBandDifference,
+    "line_6k": NarrowLine,
+    "si_sdr": ScaleInvariantSdr,
+    "esr": ErrorToSignalRatio,
+    "mae": MeanAbsoluteError,
+    "dlufs": LoudnessDifference,
     "dc_offset": DcOffset,
     "clipped_share": ClippedShare,
 }

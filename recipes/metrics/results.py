@@ -15,7 +15,10 @@ from recipes.metrics.metric import Metric
 __all__ = ["format_summary", "results_csv", "results_json", "results_markdown", "table_markdown"]
 
 _FORMAT = 1
-_PACKAGES = ("ondes", "torch", "torchaudio", "pesq", "auraloss", "pyworld", "pystoi", "speechmos", "librosa")
+_PACKAGES = (
+    *("ondes", "torch", "torchaudio", "pesq", "auraloss", "pyworld", "pystoi", "speechmos", "librosa"),
+    *("torchcrepe", "swift-f0"),
+)
 _LISTED_PROBLEMS = 50
 
 
