@@ -53,6 +53,9 @@ METRICS: dict[str, Callable[[], Metric]] = {
     "clipped_share": ClippedShare,
 }
 
+# These take the name of a tracker after a colon, such as periodicity:swift.
+_TRACKED = ("periodicity", "vuv_f1", "pitch_cents")
+
 DEFAULT_METRICS = (
     "pesq",
     "mstft",
@@ -69,6 +72,8 @@ DEFAULT_METRICS = (
 def create_metrics(names: Iterable[str] = DEFAULT_METRICS) -> list[Metric]:
     """Create metrics by name, in the given order; ``all`` stands for every one.
 
+    Metrics of voicing take a tracker after a colon: ``periodicity:swift``.
+
     Raises:
         ConfigError: for a name that is not in :data:`METRICS`, or no name at all.
         MissingExtraError: if a metric's package is not installed.
@@ -78,9 +83,12 @@ def create_metrics(names: Iterable[str] = DEFAULT_METRICS) -> list[Metric]:
         wanted.update(dict.fromkeys(METRICS if name == "all" else [name]))
     if not wanted:
         raise ConfigError(f"no metric chosen; known metrics: {', '.join(METRICS)}")
-    for name in wanted:
+    for name, _, tracker in (item.partition(":") for item in wanted):
+        if tracker and name in METRICS and name not in _TRACKED:
+            raise ConfigError(f"metric '{name}' takes no tracker, found '{tracker}'; {', '.join(_TRACKED)} do")
         if name not in METRICS:
             near = difflib.get_close_matches(name, METRICS, n=1)
             hint = f"did you mean '{near[0]}'?" if near else f"known metrics: {', '.join(METRICS)}"
             raise ConfigError(f"unknown metric '{name}'; {hint}")
-    return [METRICS[name]() for name in wanted]
+    parts = [item.split(":", 1) for item in wanted]
+    return [METRICS[name](*tracker) for name, *tracker in parts]

@@ -129,3 +129,12 @@ def test_analyses_are_computed_once_per_signal(make_pair, speech):
     assert len(calls) == 1
     assert signal.resampled(16000) is signal.resampled(16000)
     assert signal.resampled(24000) is signal.samples
+
+
+def test_metrics_of_voicing_take_a_tracker():
+    (metric,) = create_metrics(["periodicity:pyin"])
+    assert metric.tracker == "pyin"
+    with pytest.raises(ConfigError, match="unknown tracker 'ear'"):
+        create_metrics(["vuv_f1:ear"])
+    with pytest.raises(ConfigError, match="takes no tracker"):
+        create_metrics(["pesq:pyin"])
