@@ -4,6 +4,8 @@
 #   --conf FILE      configuration of model and training
 #   --tag NAME       name of the run: everything goes to exp/NAME (default: name of the configuration)
 #   --dump DIR       F0 and statistics; configurations with one front end share it
+#   --init PATH      start from these weights: a checkpoint, a run's folder (exp/NAME) or a model folder
+#   --predicted DIR  train on, and decode, features that an acoustic model predicted: DIR/UTTERANCE.npy (bands, frames)
 #   --n_gpus N       GPUs, one process each; 0 trains on the CPU
 #   --nj N           processes for data, features and evaluation
 #   --backend NAME   local or slurm, see cmd.sh
@@ -24,6 +26,8 @@ stop_stage=5
 conf="$recipe/conf/train.yaml"
 tag=""
 dump=dump
+init=""
+predicted=""
 n_gpus=1
 nj=4
 resume=true
@@ -33,6 +37,7 @@ metrics=""
 card=""
 # shellcheck source=/dev/null
 . "$recipe/cmd.sh"
+start_folder="$PWD"
 
 fail() {
   echo "error: $1" >&2
@@ -43,7 +48,7 @@ fail() {
 absolute_path() {
   case "$1" in
     "" | /*) echo "$1" ;;
-    *) echo "$PWD/$1" ;;
+    *) echo "$start_folder/$1" ;;
   esac
 }
 
@@ -58,6 +63,8 @@ run_stages() {
   conf="$(absolute_path "$conf")"
   card="$(absolute_path "$card")"
   checkpoint="$(absolute_path "$checkpoint")"
+  init="$(absolute_path "$init")"
+  predicted="$(absolute_path "$predicted")"
   tag="${tag:-$(basename "${conf%.yaml}")}"
   cd "$recipe" || exit
   # shellcheck source=/dev/null
@@ -66,7 +73,13 @@ run_stages() {
     export CUDA_VISIBLE_DEVICES=""
   fi
   exp="exp/$tag"
-  settings=("data.train=data/train" "data.valid=data/dev" "data.feature_dir=$dump" "$@")
+  settings=("data.train=data/train" "data.valid=data/dev" "data.feature_dir=$dump")
+  if [ -n "$predicted" ]; then
+    # The audio must stay at the level that the features were predicted for.
+    settings+=(data.features=predicted data.peak=null data.gain_db=null)
+  fi
+  settings+=("$@")
+  check_inputs
   run_stage -1 "download" download_corpus
   run_stage 0 "data preparation" prepare_data
   run_stage 1 "features" extract_features
@@ -88,9 +101,29 @@ check_options() {
   [ -z "$card" ] || [ -f "$card" ] || usage_error "$card: no such model card"
 }
 
+# check_inputs: what the chosen stages will read, before anything is computed for it.
+check_inputs() {
+  local kinds="a checkpoint, a run's folder (exp/NAME) or a model folder"
+  if chosen 1 && [ -n "$predicted" ]; then
+    [ -d "$predicted" ] || fail "$predicted: no such folder; pass --predicted, the folder of the predicted features"
+  fi
+  chosen 2 || return 0
+  # A run that has begun holds its weights itself.
+  if [ -n "$init" ]; then
+    [ -e "$init" ] || fail "$init: nothing to start from; pass --init PATH, $kinds"
+  elif grep -Eq '^ +name: *turbo\b' "$conf" && ! compgen -G "$exp/checkpoints/*.pt" >/dev/null; then
+    fail "$conf tunes a model that is trained already; pass --init PATH, $kinds"
+  fi
+}
+
+# chosen NUMBER: whether this stage will run.
+chosen() {
+  [ "$stage" -le "$1" ] && [ "$1" -le "$stop_stage" ]
+}
+
 # run_stage NUMBER TITLE FUNCTION
 run_stage() {
-  if [ "$stage" -le "$1" ] && [ "$1" -le "$stop_stage" ]; then
+  if chosen "$1"; then
     echo "stage $1: $2"
     "$3"
   fi
@@ -100,9 +133,21 @@ download_corpus() {
   echo "nothing to download"
 }
 
+# choose_utterances SOURCE TARGET COUNT LIST: those that the file LIST names, or COUNT spread evenly if LIST is empty.
+choose_utterances() {
+  if [ -n "$4" ]; then
+    "$utils/subset_data.sh" --list "$4" 0 "$1" "$2"
+  else
+    "$utils/subset_data.sh" "$3" "$1" "$2"
+  fi
+}
+
 extract_features() {
   local set options
   for set in train dev test; do
+    if [ -n "$predicted" ]; then
+      list_predicted "data/$set"
+    fi
     options=(--statistics)
     if [ "$set" != train ]; then
       options=(--no-statistics)
@@ -112,10 +157,24 @@ extract_features() {
   done
 }
 
+# list_predicted DATA_DIR: write feats.scp; utterances without a file are reported by the training.
+list_predicted() {
+  local id
+  while read -r id _; do
+    if [ -f "$predicted/$id.npy" ]; then
+      echo "$id $predicted/$id.npy"
+    fi
+  done <"$1/utt2spk" >"$1/feats.scp.tmp"
+  mv "$1/feats.scp.tmp" "$1/feats.scp"
+}
+
 train_model() {
   local command=(ondes train --config "$conf" --exp "$exp")
   if [ "$resume" = true ]; then
     command+=(--resume)
+  fi
+  if [ -n "$init" ]; then
+    command+=(--init "$init")
   fi
   if [ "$n_gpus" -gt 1 ]; then
     command=(torchrun --standalone --nproc_per_node "$n_gpus" --no-python "${command[@]}")

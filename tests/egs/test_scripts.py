@@ -1,6 +1,7 @@
 """The shell scripts of the recipes: options, launchers, data sets, downloads and their errors."""
 
 import os
+import shutil
 import tarfile
 from pathlib import Path
 
@@ -26,7 +27,7 @@ def test_help_names_every_option_and_needs_nothing_installed(recipe, shell):
     result = shell("./run.sh", "--help", cwd=EGS / recipe, PATH="/usr/bin:/bin")
     assert result.returncode == 0
     assert result.stderr == ""
-    for option in ("stage", "stop_stage", "n_gpus", "nj", "conf", "tag", "resume"):
+    for option in ("stage", "stop_stage", "n_gpus", "nj", "conf", "tag", "resume", "init", "predicted"):
         assert f"--{option} " in result.stdout
     assert "shellcheck" not in result.stdout
 
@@ -61,6 +62,9 @@ def test_wrong_usage_exits_with_2(recipe, arguments, message, shell):
         ("mini/wavehax", [], "pass --corpus_dir"),
         ("mini/wavehax", ["--corpus_dir", "/no/corpus"], "/no/corpus: no such corpus"),
         ("libritts/wavehax", ["--corpus_dir", "/no/corpus"], "run stage -1 to download it"),
+        ("mini/periodwave", [], "pass --corpus_dir"),
+        ("libritts/periodwave", ["--corpus_dir", "/no/corpus"], "run stage -1 to download it"),
+        ("ljspeech/periodwave", ["--corpus_dir", "/no/corpus"], "run stage -1 to download it"),
         ("template/vocoder", [], "pass --audio_dir"),
         ("template/vocoder", ["--audio_dir", "/no/audio"], "/no/audio: no such folder"),
     ],
@@ -68,10 +72,50 @@ def test_wrong_usage_exits_with_2(recipe, arguments, message, shell):
 def test_missing_corpus_is_one_line(recipe, arguments, message, copy_recipe, shell):
     folder = copy_recipe(recipe)
     result = shell("./run.sh", "--stage", "0", *arguments, cwd=folder)
+    _check_refusal(result, message)
+
+
+def _check_refusal(result, message):
     assert result.returncode == 2
     assert message in result.stderr
     assert result.stderr.startswith("error: ")
     assert result.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("recipe", "arguments"),
+    [
+        ("mini/periodwave_turbo", []),
+        ("mini/periodwave_turbo", ["--conf", "conf/turbo1.yaml"]),
+        ("libritts/periodwave_turbo", []),
+        ("ljspeech/periodwave", ["--conf", "conf/turbo.yaml"]),
+        ("template/vocoder", ["--conf", "turbo.yaml"]),
+    ],
+)
+def test_turbo_refuses_to_start_from_nothing(recipe, arguments, copy_recipe, shell):
+    folder = copy_recipe(recipe)
+    shutil.copy2(EGS / "libritts/periodwave_turbo/conf/turbo_small.yaml", folder / "turbo.yaml")
+    # Before the data stages, which may take hours.
+    result = shell("./run.sh", *arguments, cwd=folder)
+    _check_refusal(result, "tunes a model that is trained already; pass --init PATH")
+    assert result.stdout == ""
+    result = shell("./run.sh", *arguments, "--init", "exp/none", cwd=folder)
+    _check_refusal(result, f"{folder}/exp/none: nothing to start from; pass --init PATH")
+    # A run that was begun needs its start no more, and stages before training never do.
+    defaults = {"mini/periodwave_turbo": "turbo4", "libritts/periodwave_turbo": "turbo_base"}
+    tag = Path(arguments[1]).stem if arguments else defaults[recipe]
+    checkpoint = folder / "exp" / tag / "checkpoints/checkpoint-00000001.pt"
+    checkpoint.parent.mkdir(parents=True)
+    checkpoint.touch()
+    assert "--init" not in shell("./run.sh", *arguments, cwd=folder).stderr
+    checkpoint.unlink()
+    assert "--init" not in shell("./run.sh", *arguments, "--stop_stage", "1", cwd=folder).stderr
+
+
+def test_absent_folder_of_predictions_is_one_line(copy_recipe, shell):
+    folder = copy_recipe("libritts/periodwave")
+    result = shell("./run.sh", "--predicted", "none", cwd=folder)
+    _check_refusal(result, f"{folder}/none: no such folder; pass --predicted")
     assert not (folder / "data").exists()
 
 
@@ -145,6 +189,81 @@ def test_subset_is_spread_evenly_and_valid(count, tmp_path, shell):
     gaps = [later - earlier for earlier, later in zip(chosen, chosen[1:], strict=False)]
     assert max(gaps, default=0) - min(gaps, default=0) <= 1
     assert not list(tmp_path.glob("part.tmp*"))
+
+
+def _write_data(folder, names, audio):
+    from recipes.data.kaldi import KaldiDirectory, Utterance
+
+    audio.touch()
+    KaldiDirectory.write(folder, [Utterance(name, audio, "s", duration=1.0) for name in names])
+
+
+def _ids(folder):
+    return [line.split()[0] for line in (folder / "utt2spk").read_text().splitlines()]
+
+
+def test_subset_by_list(tmp_path, shell):
+    names = [f"u{i}" for i in range(6)]
+    _write_data(tmp_path / "all", names, tmp_path / "a.wav")
+    (tmp_path / "all/feats.scp").write_text("".join(f"{name} /x/{name}.npy\n" for name in names))
+    # As lists come: plain ids, paths, transcripts after a bar, Windows line ends.
+    (tmp_path / "list").write_text("u4|some words|more\ndev/1/2/u1.wav|x\nu3\r\nu9\n\n")
+    result = shell(UTILS / "subset_data.sh", "--list", "list", 0, "all", "part", cwd=tmp_path)
+    assert result.returncode == 0, result.stderr
+    assert _ids(tmp_path / "part") == ["u1", "u3", "u4"]
+    assert result.stderr == "warning: list names 4 utterances, all holds 3 of them\n"
+    assert (tmp_path / "part/feats.scp").read_text().split()[::2] == ["u1", "u3", "u4"]
+    # What another data directory holds is a list too; both parts together are the whole.
+    result = shell(UTILS / "subset_data.sh", "--except", "part/utt2spk", 0, "all", "rest", cwd=tmp_path)
+    assert (result.returncode, result.stderr) == (0, "")
+    assert _ids(tmp_path / "rest") == ["u0", "u2", "u5"]
+    result = shell(UTILS / "subset_data.sh", "--except", "part/utt2spk", 2, "all", "rest", cwd=tmp_path)
+    assert len(_ids(tmp_path / "rest")) == 2
+    for options in (["--list", "none"], ["--list", "list", "--except", "list"], ["--except", "all/utt2spk"]):
+        refused = shell(UTILS / "subset_data.sh", *options, 0, "all", "bad", cwd=tmp_path)
+        assert refused.returncode == 2
+        assert refused.stderr.startswith("error: ")
+        assert not list(tmp_path.glob("bad*"))
+
+
+@pytest.mark.parametrize("by_list", [False, True])
+def test_ljspeech_is_downloaded_and_split(by_list, tmp_path, copy_recipe, shell, write_tone):
+    corpus = tmp_path / "made/LJSpeech-1.1"
+    names = [f"LJ001-{number:04d}" for number in range(1, 9)]
+    for number, name in enumerate(names):
+        write_tone(corpus / f"wavs/{name}.wav", 150 + 10 * number, 22050, 0.3)
+    (corpus / "metadata.csv").write_text("".join(f"{name}|Text|text\n" for name in names))
+    with tarfile.open(tmp_path / "LJSpeech-1.1.tar.bz2", "w:bz2") as archive:
+        archive.add(corpus, "LJSpeech-1.1")
+    folder = copy_recipe("ljspeech/periodwave")
+    (folder / "test.txt").write_text(f"{names[2]}|some text\n{names[5]}|some text\n")
+    options = ["--test_list", "test.txt"] if by_list else ["--num_test", "2"]
+    command = ["./run.sh", "--stage", "-1", "--stop_stage", "0", "--nj", "1", "--num_dev", "1", *options]
+    url = (tmp_path / "LJSpeech-1.1.tar.bz2").as_uri()
+    result = shell(*command, "--url", url, cwd=folder)
+    assert result.returncode == 0, result.stderr
+    assert [path.name for path in (folder / "downloads").iterdir()] == ["LJSpeech-1.1"]
+    parts = {name: _ids(folder / "data" / name) for name in ("train", "dev", "test")}
+    assert {name: len(part) for name, part in parts.items()} == {"train": 5, "dev": 1, "test": 2}
+    assert sorted(sum(parts.values(), [])) == names
+    if by_list:
+        assert parts["test"] == [names[2], names[5]]
+
+
+def test_libritts_sets_by_list(tmp_path, copy_recipe, shell, write_tone):
+    names = [f"1_2_{number}_0" for number in range(4)]
+    for subset in ("train-clean-100", "dev-clean", "test-clean"):
+        for name in names:
+            write_tone(tmp_path / f"corpus/{subset}/1/2/{name}.wav", 150, seconds=0.2)
+    folder = copy_recipe("libritts/periodwave")
+    (tmp_path / "dev.txt").write_text(f"dev-clean/1/2/{names[3]}|text\n")
+    sets = ["--train_set", "train-clean-100", "--dev_set", "dev-clean", "--test_set", "test-clean", "--num_test", "2"]
+    options = ["--stage", "0", "--stop_stage", "0", "--nj", "1", "--corpus_dir", "corpus", "--dev_list", "dev.txt"]
+    # Relative paths count from where the user stands.
+    result = shell(folder / "run.sh", *options, *sets, cwd=tmp_path)
+    assert result.returncode == 0, result.stderr
+    assert _ids(folder / "data/dev") == [names[3]]
+    assert (len(_ids(folder / "data/train")), len(_ids(folder / "data/test"))) == (4, 2)
 
 
 def test_download_fetches_what_is_missing_and_keeps_the_rest(tmp_path, copy_recipe, shell, write_tone):

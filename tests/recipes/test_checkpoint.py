@@ -11,6 +11,7 @@ from recipes.checkpoint import (
     checkpoint_path,
     find_checkpoints,
     load_checkpoint,
+    load_initial_state,
     load_latest_checkpoint,
     save_checkpoint,
 )
@@ -121,6 +122,20 @@ def test_all_damaged_is_an_error_and_none_at_all_is_not(tmp_path: Path) -> None:
 def test_missing_checkpoint_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(CheckpointError, match="no such checkpoint"):
         load_checkpoint(tmp_path / "checkpoint-00000001.pt")
+
+
+def test_a_run_folder_gives_its_latest_whole_checkpoint_as_a_start(tmp_path: Path) -> None:
+    for step in (1, 2, 3):
+        path = save_checkpoint(tmp_path / "checkpoints", step, {"family": "x", "parts": {}}, keep=3)
+    assert load_initial_state(tmp_path)["step"] == 3
+    damage(path, "half")
+    assert load_initial_state(tmp_path)["step"] == 2
+
+
+def test_a_checkpoint_of_another_program_is_no_start(tmp_path: Path) -> None:
+    torch.save({"model": {}, "iteration": 1}, tmp_path / "G_1.pth")
+    with pytest.raises(CheckpointError, match="no checkpoint of ondes; convert"):
+        load_initial_state(tmp_path / "G_1.pth")
 
 
 class Payload:

@@ -1,0 +1,26 @@
+#!/usr/bin/env bash
+# PeriodWave-Turbo on LibriTTS: tunes a PeriodWave of ../periodwave.
+#
+# Usage: ./run.sh --init PATH [--option value]... [key=value]...
+#
+# Stages: -1 download, 0 data, 1 features, 2 training, 3 decoding, 4 evaluation, 5 packing.
+set -euo pipefail
+
+recipe="$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)"
+utils="$recipe/../../utils"
+# shellcheck source=egs/utils/vocoder_recipe.sh
+. "$utils/vocoder_recipe.sh"
+# shellcheck source=egs/utils/libritts_corpus.sh
+. "$utils/libritts_corpus.sh"
+
+conf="$recipe/conf/turbo_base.yaml"
+# As published, up to the choice of the utterances: the lists of BigVGAN hold as many, see --dev_list.
+train_set=train-clean-100,train-clean-360,train-other-500
+dev_set=dev-clean,dev-other
+test_set=test-clean,test-other
+num_dev=208
+num_test=200
+# shellcheck source=egs/utils/parse_options.sh
+. "$utils/parse_options.sh"
+
+run_stages "$@"
