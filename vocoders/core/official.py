@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -51,9 +52,21 @@ _WEIGHT_NORM = (
     (r"(^|\.)weight_v$", r"\1parametrizations.weight.original1"),
 )
 
+# What pickles of numpy arrays and numbers name, by the module's place since numpy 2 and before. None of it runs code.
+_ARRAYS = [
+    np.ndarray,
+    np.dtype,
+    *{type(np.dtype(code)) for code in "?bBhHiIlLqQefd"},
+    *(
+        (function, f"numpy.{core}.multiarray.{function.__name__}")
+        for function in (np.zeros(1).__reduce__()[0], np.float64(0).__reduce__()[0])
+        for core in ("core", "_core")
+    ),
+]
+
 
 def read_official_checkpoint(path: str | Path) -> Any:
-    """Read a ``torch.save`` file, restricted to tensors and plain containers.
+    """Read a ``torch.save`` file, restricted to tensors, arrays of numbers and plain containers.
 
     Raises:
         CheckpointError: if the file is missing, truncated, or would execute code when loaded.
@@ -62,7 +75,8 @@ def read_official_checkpoint(path: str | Path) -> Any:
     if not path.is_file():
         raise CheckpointError(f"{path}: no such checkpoint file")
     try:
-        return torch.load(path, map_location="cpu", weights_only=True)
+        with torch.serialization.safe_globals(_ARRAYS):
+            return torch.load(path, map_location="cpu", weights_only=True)
     except Exception:  # torch raises many types, and its text advises to load unsafe files all the same
         problem = (
             "not a readable checkpoint: it is damaged, truncated, no torch file, or would execute code when loaded"

@@ -54,7 +54,7 @@ class PretrainedModel:
     """Mixin that gives an ``nn.Module`` saving and loading.
 
     The class states ``family`` and ``config_class``, is built as ``cls(config)``, keeps ``self.config``, and has a pure
-    ``forward`` that takes what :meth:`reference_inputs` returns.
+    ``forward`` that takes what :meth:`reference_inputs` returns, and returns one tensor or a tuple that starts with it.
     """
 
     family: ClassVar[str]
@@ -247,7 +247,9 @@ def _run(model: Any, inputs: Mapping[str, Tensor]) -> Tensor:
     device = next(model.parameters()).device
     model.eval()
     try:
-        return model(**{name: tensor.to(device) for name, tensor in inputs.items()}).cpu()
+        output = model(**{name: tensor.to(device) for name, tensor in inputs.items()})
+        # A model of a stream returns its state too.
+        return (output[0] if isinstance(output, tuple) else output).cpu()
     finally:
         model.train(was_training)
 

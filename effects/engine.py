@@ -1,0 +1,336 @@
+"""Blocks of any size through an effect; and whole files, which are nothing but one stream of blocks.
+
+The model works on a grid of hops that begins at the first sample of the stream. What comes out is therefore the same,
+bit for bit, whatever blocks the host uses and however a file is cut. Hops that are not complete yet have to be waited
+for; with ``zero_latency`` the model runs on the host's blocks themselves instead, and equals itself within rounding.
+"""
+
+import logging
+import math
+from collections.abc import Callable, Mapping
+from typing import Any, Literal, get_args
+
+import torch
+from torch import Tensor
+
+from effects.automation import Automation, KnobPath
+from effects.models import EffectModel
+from effects.resampling import StreamResampler
+from vocoders.core.errors import CheckpointError, ConfigError, DataError, ShapeError
+
+__all__ = ["DEFAULT_HOP", "Engine", "StereoMode", "render"]
+
+_logger = logging.getLogger(__name__)
+
+StereoMode = Literal["dual", "linked"]
+
+DEFAULT_HOP = 256
+# Samples of a file that go through the engine at once.
+_RENDERED_AT_ONCE = 1 << 15
+
+
+class Engine:
+    """One stream through one effect.
+
+    Args:
+        model: the effect; it is put into evaluation mode.
+        sample_rate: rate of the stream in Hz; ``None``: the model's. At another rate the stream is resampled to the
+            model's rate and back.
+        settings: knobs at the start, as :meth:`KnobSet.resolve` takes them.
+        automation: knobs over the time of the stream.
+        stereo: what a mono model does with several channels: ``dual``: each on its own; ``linked``: one gain for all,
+            for models with a gain head.
+        hop: samples, at the model's rate, that the model processes at once; ``None``: 256, or what the model asks for.
+        block: the host promises blocks of multiples of this size, which saves latency where the rates are equal.
+        zero_latency: run the model on the blocks as they come.
+
+    Raises:
+        ConfigError: for a value that the model cannot fulfil.
+    """
+
+    def __init__(
+        self,
+        model: EffectModel,
+        sample_rate: int | None = None,
+        settings: Mapping[str, Any] | None = None,
+        automation: Automation | None = None,
+        stereo: StereoMode = "dual",
+        hop: int | None = None,
+        block: int | None = None,
+        zero_latency: bool = False,
+    ) -> None:
+        self.model = model.eval()
+        self.sample_rate = model.sample_rate if sample_rate is None else sample_rate
+        self.stereo, self.automation = stereo, automation
+        self.hop = _find_hop(model, hop, zero_latency)
+        self.block = 1 if block is None else block
+        if self.sample_rate <= 0 or self.block < 1:
+            raise ConfigError(f"{self.sample_rate} Hz, blocks of {self.block}; expected positive numbers")
+        if stereo not in get_args(StereoMode):
+            raise ConfigError(f"stereo mode '{stereo}'; expected one of {', '.join(get_args(StereoMode))}")
+        if stereo == "linked" and not (model.takes_linked_channels or model.config.audio_channels > 1):
+            raise ConfigError(
+                f"linked channels need a model with a gain head; use stereo mode 'dual' for this {model.family}"
+            )
+        for name in automation.curves if automation is not None else ():
+            _ = model.knobs[name]  # an unknown knob is an error now, not in the middle of the stream
+        self._settings = model.knobs.resolve(settings)
+        self.reset()
+
+    @property
+    def latency_samples(self) -> int:
+        """Delay of the output in samples of the stream."""
+        if self.sample_rate == self.model.sample_rate:
+            # Of a hop, a host with blocks of multiples of their common divisor has to wait for the rest.
+            return self.model.latency + (self.hop - math.gcd(self.hop, self.block) if self.hop else 0)
+        there = StreamResampler.half_length(self.sample_rate, self.model.sample_rate)
+        back = StreamResampler.half_length(self.model.sample_rate, self.sample_rate)
+        waiting = back + self.model.latency + max(self.hop - 1, 0)
+        return there + -(-waiting * self.sample_rate // self.model.sample_rate)
+
+    def reset(self) -> None:
+        """Go back to the start of the stream: silence before it, knobs as they were set last."""
+        self._path = KnobPath(self.model.knobs, self._settings, self.model.sample_rate, self.automation)
+        self._received = 0
+        self._stages: _Stages | None = None
+
+    def set_knobs(self, settings: Mapping[str, Any]) -> None:
+        """Turn the knobs that ``settings`` names, from the next sample of the stream on.
+
+        Raises:
+            ConfigError: for an unknown knob or a value that is no finite number.
+        """
+        values = {name: self.model.knobs[name].check(value) for name, value in settings.items()}
+        self._path.set(values, -(-self._received * self.model.sample_rate // self.sample_rate))
+        self._settings |= values
+
+    @torch.inference_mode()
+    def process(self, audio: Tensor) -> Tensor:
+        """Process the next samples of the stream.
+
+        Args:
+            audio: (C, T) or (B, C, T) in [-1, 1]; any T, a multiple of ``block`` if that was promised.
+
+        Returns:
+            As many samples, ``latency_samples`` late.
+
+        Raises:
+            ConfigError: if the model does not take so many channels.
+            DataError: for NaN or infinite samples.
+            ShapeError: for another shape, another number of items or channels than before, or a broken promise.
+        """
+        if audio.ndim not in (2, 3) or not audio.is_floating_point():
+            raise ShapeError(f"audio {tuple(audio.shape)} {audio.dtype}; expected floating point (C, T) or (B, C, T)")
+        if not torch.isfinite(audio).all():
+            raise DataError("the audio holds NaN or infinite samples; repair it first")
+        parameter = next(self.model.parameters())
+        x = (audio if audio.ndim == 3 else audio[None]).to(parameter.device, parameter.dtype)
+        stages = self._stages_for(x.shape[0], x.shape[1])
+        self._received += x.shape[-1]
+        stages.push(x, self._path)
+        return stages.pop(x.shape[-1], self.block).reshape(audio.shape).to(audio)
+
+    def save_state(self) -> dict[str, Tensor]:
+        """Return all that the rest of the stream depends on, as a flat dictionary of tensors.
+
+        Raises:
+            ConfigError: if the stream has not begun.
+        """
+        if self._stages is None:
+            raise ConfigError("the stream has not begun: there is no state to save")
+        knobs = {f"knobs.{name}": tensor for name, tensor in self._path.state().items()}
+        stages = {name: tensor.clone() for name, tensor in self._stages.state().items()}
+        return {"setup": self._setup, "received": torch.tensor(self._received)} | knobs | stages
+
+    def load_state(self, state: Mapping[str, Tensor]) -> None:
+        """Continue a stream that an engine of the same model and setting has begun.
+
+        Raises:
+            CheckpointError: if the state is of another setting, or incomplete.
+        """
+        if "setup" not in state or not torch.equal(state["setup"], self._setup):
+            found = state["setup"].tolist() if "setup" in state else "no engine"
+            what = "rate, model's rate, hop, block, stereo mode, knobs"
+            raise CheckpointError(f"a state of {found}; expected {self._setup.tolist()}: {what}")
+        try:
+            stages = self._make_stages(*state["output"].shape[:2])
+            stages.load_state(state)
+            self._path.load_state(_below(state, "knobs."))
+            self._received = int(state["received"])
+        except (KeyError, ValueError) as error:
+            raise CheckpointError(f"the state of the engine is incomplete: {error}") from None
+        self._stages = stages
+
+    @property
+    def _setup(self) -> Tensor:
+        stereo = get_args(StereoMode).index(self.stereo)
+        rates = [self.sample_rate, self.model.sample_rate]
+        return torch.tensor([*rates, self.hop, self.block, stereo, len(self.model.knobs)])
+
+    def _stages_for(self, batch: int, channels: int) -> "_Stages":
+        if self._stages is None:
+            self._stages = self._make_stages(batch, channels)
+        expected = self._stages.shape
+        if (batch, channels) != expected:
+            raise ShapeError(
+                f"{batch} items of {channels} channels in a stream of {expected[0]} of {expected[1]}; reset first"
+            )
+        return self._stages
+
+    def _make_stages(self, batch: int, channels: int) -> "_Stages":
+        wanted = self.model.config.audio_channels
+        if wanted != 1 and channels != wanted:
+            raise ConfigError(f"audio of {channels} channels for a model of {wanted}; convert it first")
+        return _Stages(self, batch, channels)
+
+
+def render(
+    model: EffectModel,
+    audio: Tensor,
+    sample_rate: int | None = None,
+    settings: Mapping[str, Any] | None = None,
+    automation: Automation | None = None,
+    stereo: StereoMode = "dual",
+    hop: int | None = None,
+    zero_latency: bool = False,
+    mix: float = 1.0,
+    progress: Callable[[float], None] | None = None,
+) -> Tensor:
+    """Apply an effect to a whole recording: an :class:`Engine` run over it, its latency taken away.
+
+    Args:
+        model: the effect.
+        audio: (C, T) or (B, C, T) in [-1, 1].
+        sample_rate: in Hz; ``None``: the model's.
+        settings: knobs, as :meth:`KnobSet.resolve` takes them.
+        automation: knobs over time; behind its end the last values are held, with a warning.
+        stereo: as for :class:`Engine`.
+        hop: as for :class:`Engine`.
+        zero_latency: as for :class:`Engine`; here it saves no time.
+        mix: part of the effect in the output, the rest is the input.
+        progress: called with the finished fraction.
+
+    Returns:
+        Audio of the shape of ``audio``.
+
+    Raises:
+        ConfigError, DataError, ShapeError: as :class:`Engine`.
+    """
+    if not 0 <= mix <= 1:
+        raise ConfigError(f"mix {mix}; expected 0 (the input) .. 1 (the effect)")
+    engine = Engine(model, sample_rate, settings, automation, stereo, hop, zero_latency=zero_latency)
+    length, latency = audio.shape[-1], engine.latency_samples
+    if automation is not None and automation.duration < length / engine.sample_rate:
+        ends, lasts = automation.duration, length / engine.sample_rate
+        _logger.warning("the automation ends at %.3f s of %.3f s; its last values are held", ends, lasts)
+    blocks = []
+    padded = length + latency if length else 0
+    for start in range(0, padded, _RENDERED_AT_ONCE):
+        stop = min(start + _RENDERED_AT_ONCE, padded)
+        block = audio[..., start : min(stop, length)]
+        block = torch.nn.functional.pad(block, (0, stop - start - block.shape[-1]))
+        blocks.append(engine.process(block))
+        if progress is not None:
+            progress(stop / padded)
+    if not blocks:
+        return engine.process(audio)
+    wet = torch.cat(blocks, dim=-1)[..., latency:]
+    return wet if mix == 1 else mix * wet + (1 - mix) * audio
+
+
+class _Stages:
+    """What lies between the input and the output of an engine; each stage gives out what it has completed.
+
+    All stages keep the time of the stream: what they still have to wait for is made up by zeros before the output.
+    """
+
+    def __init__(self, engine: Engine, batch: int, channels: int) -> None:
+        self.shape = batch, channels
+        self._model, self._hop = engine.model, engine.hop
+        rates = engine.sample_rate, engine.model.sample_rate
+        foreign = rates[0] != rates[1]
+        self._there = StreamResampler(*rates, batch, channels) if foreign else None
+        self._back = StreamResampler(*rates[::-1], batch, channels) if foreign else None
+        parameter = next(self._model.parameters())
+        # A mono model hears channels as items of a batch, unless they are linked.
+        self._folded = self._model.config.audio_channels == 1 and engine.stereo == "dual"
+        shape = (batch * channels, 1) if self._folded else (batch, channels)
+        self._state = self._model.initial_state(*shape, device=parameter.device, dtype=parameter.dtype)
+        self._waiting = torch.zeros(batch, channels, 0, device=parameter.device, dtype=parameter.dtype)
+        self._late = self._model.latency
+        self._output = self._waiting.new_zeros(batch, channels, engine.latency_samples)
+
+    def push(self, x: Tensor, path: KnobPath) -> None:
+        """Take the next samples of the stream."""
+        if self._there is not None:
+            x = self._there.push(x)
+        if self._hop:
+            x = torch.cat([self._waiting, x], dim=-1)
+            complete = x.shape[-1] // self._hop * self._hop
+            self._waiting = x[..., complete:].clone()
+            hops = x[..., :complete].split(self._hop, dim=-1) if complete else ()
+        else:
+            hops = (x,) if x.shape[-1] else ()
+        outputs = [self._run(hop, path) for hop in hops]
+        y = torch.cat(outputs, dim=-1) if outputs else x[..., :0]
+        dropped = min(self._late, y.shape[-1])
+        self._late -= dropped
+        y = y[..., dropped:]
+        if self._back is not None:
+            y = self._back.push(y)
+        self._output = torch.cat([self._output, y], dim=-1)
+
+    def pop(self, length: int, block: int) -> Tensor:
+        """Return the next ``length`` samples of the output."""
+        if length > self._output.shape[-1]:
+            raise ShapeError(f"blocks that are no multiples of {block} samples, as was promised; reset, and keep to it")
+        y, self._output = self._output[..., :length].clone(), self._output[..., length:].clone()
+        return y
+
+    def state(self) -> dict[str, Tensor]:
+        """Return what the next calls depend on."""
+        state = {"output": self._output, "waiting": self._waiting, "late": torch.tensor(self._late)}
+        state |= {f"model.{name}": tensor for name, tensor in self._state.items()}
+        for prefix, resampler in (("there", self._there), ("back", self._back)):
+            if resampler is not None:
+                state |= {f"{prefix}.{name}": tensor for name, tensor in resampler.state().items()}
+        return state
+
+    def load_state(self, state: Mapping[str, Tensor]) -> None:
+        """Continue from what :meth:`state` returned; raise KeyError for what is missing."""
+        own = _below(state, "model.")
+        if missing := sorted(self._state.keys() - own.keys()):
+            raise KeyError(f"model.{missing[0]}")
+        self._state = {name: tensor.to(self._waiting.device).clone() for name, tensor in own.items()}
+        self._output, self._waiting = state["output"].to(self._waiting), state["waiting"].to(self._waiting)
+        self._late = int(state["late"])
+        for prefix, resampler in (("there.", self._there), ("back.", self._back)):
+            if resampler is not None:
+                resampler.load_state(_below(state, prefix))
+
+    def _run(self, hop: Tensor, path: KnobPath) -> Tensor:
+        # In memory of its own: how a processor sums may depend on where numbers lie.
+        x = hop.reshape(-1, 1, hop.shape[-1]).clone() if self._folded else hop.clone()
+        knobs = torch.from_numpy(path.advance(hop.shape[-1])).to(x)
+        knobs = knobs[:, 0] if knobs.shape[-1] == 1 else knobs
+        y, self._state = self._model.stream(x, knobs.expand(len(x), *knobs.shape), self._state)
+        return y.view(hop.shape)
+
+
+def _find_hop(model: EffectModel, hop: int | None, zero_latency: bool) -> int:
+    """Return the hop in samples, 0 for none."""
+    unit = model.block_length
+    if zero_latency:
+        if unit > 1 or hop is not None:
+            why = f"this {model.family} works in blocks of {unit} samples" if unit > 1 else "a hop was given as well"
+            raise ConfigError(f"zero latency is not possible: {why}")
+        return 0
+    if hop is None:
+        return -(-DEFAULT_HOP // unit) * unit
+    if hop < 1 or hop % unit:
+        raise ConfigError(f"hop of {hop} samples; expected a positive multiple of {unit}")
+    return hop
+
+
+def _below(state: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    return {name[len(prefix) :]: tensor for name, tensor in state.items() if name.startswith(prefix)}

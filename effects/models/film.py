@@ -1,0 +1,79 @@
+"""Feature-wise linear modulation: how knobs reach the inside of a network (Perez et al. 2018, arXiv 1709.07871)."""
+
+from collections.abc import Sequence
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+
+__all__ = ["Condition", "FiLM", "FilmNorm"]
+
+FilmNorm = Literal["none", "batch"]
+
+
+class Condition(nn.Module):
+    """Turn knobs into what every modulation of a network starts from: linear layers with ReLU (also the last one).
+
+    Args:
+        num_knobs: K; without knobs the condition is zero.
+        channels: width of each layer.
+
+    Shape:
+        (B, K) -> (B, channels[-1], 1); (B, K, T) -> (B, channels[-1], T).
+    """
+
+    def __init__(self, num_knobs: int, channels: Sequence[int]) -> None:
+        super().__init__()
+        self.out_channels = channels[-1]
+        sizes = [num_knobs, *channels] if num_knobs else []
+        layers = [nn.Sequential(nn.Linear(a, b), nn.ReLU()) for a, b in zip(sizes, sizes[1:], strict=False)]
+        self.layers = nn.Sequential(*(layer for pair in layers for layer in pair))
+
+    def forward(self, knobs: Tensor) -> Tensor:
+        """Return the condition."""
+        if knobs.ndim == 2:
+            knobs = knobs[..., None]
+        if len(self.layers) == 0:
+            return knobs.new_zeros(knobs.shape[0], self.out_channels, 1)
+        return self.layers(knobs.transpose(1, 2)).transpose(1, 2)
+
+
+class FiLM(nn.Module):
+    """Scale and shift each channel by what the condition says.
+
+    Args:
+        channels: C.
+        condition_channels: width of the condition.
+        norm: ``batch``: the channels pass a batch norm without gains of its own first, as in micro-TCN; ``none``:
+            modulation alone, which is the identity where the condition's layer is zero.
+
+    Shape:
+        x (B, C, T), condition (B, condition_channels, T or 1) -> (B, C, T).
+    """
+
+    def __init__(self, channels: int, condition_channels: int, norm: FilmNorm = "none") -> None:
+        super().__init__()
+        self.norm = nn.BatchNorm1d(channels, affine=False) if norm == "batch" else None
+        self.adaptor = nn.Linear(condition_channels, 2 * channels)
+        if norm == "none":
+            nn.init.ones_(self.adaptor.bias[:channels])
+            nn.init.zeros_(self.adaptor.bias[channels:])
+
+    def forward(self, x: Tensor, condition: Tensor) -> Tensor:
+        """Modulate ``x``."""
+        gain, shift = self.parameters_at(condition)
+        return (x if self.norm is None else self.norm(x)) * gain + shift
+
+    def parameters_at(self, condition: Tensor) -> tuple[Tensor, Tensor]:
+        """Return gain and shift (B, C, T or 1) behind the norm."""
+        gain, shift = self.adaptor(condition.transpose(1, 2)).transpose(1, 2).chunk(2, dim=1)
+        return gain, shift
+
+    def folded(self, condition: Tensor) -> tuple[Tensor, Tensor]:
+        """Return gain and shift (B, C, T or 1) that do the norm's work too, with its running statistics."""
+        gain, shift = self.parameters_at(condition)
+        if self.norm is None:
+            return gain, shift
+        scale = torch.rsqrt(self.norm.running_var + self.norm.eps)[:, None]
+        gain = gain * scale
+        return gain, shift - gain * self.norm.running_mean[:, None]

@@ -1,0 +1,66 @@
+"""From a network's last features to audio."""
+
+import math
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+
+from vocoders.core.errors import ShapeError
+
+__all__ = ["Head", "HeadName", "detector_signal"]
+
+HeadName = Literal["direct", "gain"]
+
+# Gains stay within +-60 dB, in nepers.
+_LIMIT = 60 * math.log(10) / 20
+
+
+class Head(nn.Module):
+    """Make audio of projected features.
+
+    ``direct``: the features are the audio, behind a tanh. ``gain``: one feature is a gain for all channels, the others
+    are added behind a tanh: ``dry * exp(gain) + alpha * tanh(rest)`` with alpha = 0 at first. A network with small
+    weights starts as the identity, and a compressor is a small step away from it.
+
+    Several channels on a mono model with gain are linked: the features come from :func:`detector_signal`, every channel
+    gets the same gain, and its share of what is added.
+
+    Args:
+        name: ``direct`` or ``gain``.
+        audio_channels: channels of the model.
+        residual: ``direct``: add the dry audio.
+
+    Shape:
+        features (B, num_features, T), dry (B, C, T) -> (B, C, T).
+    """
+
+    def __init__(self, name: HeadName, audio_channels: int, residual: bool = False) -> None:
+        super().__init__()
+        self.name, self.audio_channels, self.residual = name, audio_channels, residual
+        self.num_features = audio_channels + (name == "gain")
+        if name == "gain":
+            self.alpha = nn.Parameter(torch.zeros(()))
+
+    def forward(self, features: Tensor, dry: Tensor) -> Tensor:
+        """Return the audio."""
+        if self.name == "direct":
+            wet = torch.tanh(features)
+            return dry + wet if self.residual else wet
+        gain, rest = features[:, :1], features[:, 1:]
+        added = self.alpha * torch.tanh(rest)
+        if dry.shape[1] != self.audio_channels:
+            detector = detector_signal(dry)
+            share = torch.where(detector == 0, torch.ones_like(dry), dry / torch.where(detector == 0, 1.0, detector))
+            added = added * share
+        return dry * torch.exp(_LIMIT * torch.tanh(gain / _LIMIT)) + added
+
+
+def detector_signal(audio: Tensor) -> Tensor:
+    """Return, at each sample, the channel of the greatest magnitude with its sign: (B, C, T) -> (B, 1, T).
+
+    A mean would not hear what the channels have in opposite phase.
+    """
+    if audio.ndim != 3:
+        raise ShapeError(f"audio {tuple(audio.shape)}; expected (B, C, T)")
+    return audio.gather(1, audio.abs().argmax(dim=1, keepdim=True))

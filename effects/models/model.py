@@ -1,0 +1,125 @@
+"""What every neural effect is: one interface for training, streaming and rendering."""
+
+from collections.abc import Mapping
+
+import torch
+from pydantic import Field
+from torch import Tensor, nn
+
+from effects.knobs import KnobSet
+from vocoders.core.config import Config
+from vocoders.core.errors import ShapeError
+from vocoders.core.pretrained import PretrainedModel
+
+__all__ = ["EffectConfig", "EffectModel", "State"]
+
+State = dict[str, Tensor]
+
+
+class EffectConfig(Config):
+    """What every neural effect has to say.
+
+    Attributes:
+        sample_rate: rate in Hz of the audio that the model was made for.
+        audio_channels: channels that enter and leave together; 1 is a mono model.
+        knobs: the knobs, in the order of the network's inputs.
+    """
+
+    sample_rate: int = Field(44100, gt=0)
+    audio_channels: int = Field(1, gt=0)
+    knobs: KnobSet = KnobSet()
+
+
+class EffectModel(PretrainedModel, nn.Module):
+    """A neural effect with knobs.
+
+    ``forward`` is pure, for training and export; ``stream`` does the same with less copying. Both take the next samples
+    of a stream with the state that the samples before left, so that blocks and the whole give the same audio.
+    """
+
+    config: EffectConfig
+
+    @property
+    def sample_rate(self) -> int:
+        """Sample rate in Hz."""
+        return self.config.sample_rate
+
+    @property
+    def knobs(self) -> KnobSet:
+        """The knobs."""
+        return self.config.knobs
+
+    @property
+    def latency(self) -> int:
+        """Delay of the output behind the effect that the model learned, in samples."""
+        return 0
+
+    @property
+    def block_length(self) -> int:
+        """Lengths that ``forward`` takes are multiples of this."""
+        return 1
+
+    @property
+    def receptive_field(self) -> int | None:
+        """Number of input samples that an output sample can depend on; ``None`` without a bound."""
+        return None
+
+    @property
+    def takes_linked_channels(self) -> bool:
+        """Whether a mono model takes audio of several channels and gives all of them one gain."""
+        return False
+
+    def forward(self, audio: Tensor, knobs: Tensor, state: State | None = None) -> tuple[Tensor, State]:
+        """Apply the effect to the next samples of a stream.
+
+        Args:
+            audio: (B, C, T) in [-1, 1]; T a multiple of ``block_length``.
+            knobs: normalised by :meth:`KnobSet.normalize`: (B, K), or (B, K, T) while they move.
+            state: what the call for the samples before returned; ``None`` at the start, behind silence.
+
+        Returns:
+            Audio (B, C, T), ``latency`` samples late, and the state for the samples that follow: tensors whose first
+            axis is the batch.
+
+        Raises:
+            ShapeError: if the shapes do not fit the model or each other.
+        """
+        raise NotImplementedError
+
+    def stream(self, audio: Tensor, knobs: Tensor, state: State) -> tuple[Tensor, State]:
+        """Do what ``forward`` does, in inference; ``state`` may be overwritten and must not be used again."""
+        return self(audio, knobs, state)
+
+    def initial_state(
+        self, batch: int, channels: int, device: torch.device | None = None, dtype: torch.dtype = torch.float32
+    ) -> State:
+        """Return the state at the start of a stream, behind silence."""
+        raise NotImplementedError
+
+    def reference_inputs(self) -> dict[str, Tensor]:
+        """Return deterministic keyword arguments of ``forward``, about a tenth of a second long."""
+        length = -(-self.sample_rate // (10 * self.block_length)) * self.block_length
+        generator = torch.Generator().manual_seed(0)
+        audio = 0.3 * torch.randn(1, self.config.audio_channels, length, generator=generator)
+        audio = audio * torch.linspace(0.1, 1.0, length)
+        return {"audio": audio.clamp(-1, 1), "knobs": self.knobs.normalize(self.knobs.values())[None].float()}
+
+    def _check_inputs(self, audio: Tensor, knobs: Tensor, state: Mapping[str, Tensor] | None) -> State:
+        """Check the shapes of all inputs; return the state, at rest for ``None``."""
+        name, channels = type(self).__name__, self.config.audio_channels
+        linked = channels == 1 and self.takes_linked_channels
+        if audio.ndim != 3 or (audio.shape[1] != channels and not linked):
+            hint = "; fold the channels into the batch" if audio.ndim == 3 and channels == 1 else ""
+            raise ShapeError(f"audio {tuple(audio.shape)} for {name}; expected (B, {channels}, T){hint}")
+        batch, channels, length = audio.shape
+        if length % self.block_length:
+            raise ShapeError(f"{length} samples for {name}; expected a multiple of {self.block_length}: pad the end")
+        expected = (batch, len(self.knobs))
+        if tuple(knobs.shape) not in (expected, (*expected, length)):
+            raise ShapeError(f"knobs {tuple(knobs.shape)} for {name}; expected {expected} or {(*expected, length)}")
+        if state is None:
+            return self.initial_state(batch, channels, audio.device, audio.dtype)
+        first = {tensor.shape[0] for tensor in state.values()}
+        if first != {batch} and state:
+            raise ShapeError(f"state of {sorted(first)} items for a batch of {batch}")
+        return dict(state)

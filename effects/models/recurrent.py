@@ -1,0 +1,109 @@
+"""Recurrent networks: the LSTM baseline of micro-TCN (arXiv 2102.06200) and our variants."""
+
+from typing import Literal
+
+import torch
+from pydantic import Field, model_validator
+from torch import Tensor, nn
+
+from effects.models.devices import LA2A_KNOBS
+from effects.models.film import Condition, FiLM
+from effects.models.head import Head, HeadName, detector_signal
+from effects.models.model import EffectConfig, EffectModel, State
+
+__all__ = ["VARIANTS", "Recurrent", "RecurrentConfig"]
+
+
+class RecurrentConfig(EffectConfig):
+    """Configuration of a recurrent effect; the defaults are the published LSTM-32 but for its knobs.
+
+    Attributes:
+        cell: ``lstm`` or ``gru``.
+        hidden_size: units.
+        num_layers: layers on top of each other.
+        conditioning: ``concat``: knobs enter beside the audio at every sample; ``film``: they modulate the output of
+            the cells.
+        head: ``direct`` (published) or ``gain``, see :class:`~effects.models.head.Head`.
+        residual: head ``direct``: add the dry audio.
+        condition_channels: ``film``: widths of the layers that knobs pass.
+    """
+
+    cell: Literal["lstm", "gru"] = "lstm"
+    hidden_size: int = Field(32, gt=0)
+    num_layers: int = Field(1, gt=0)
+    conditioning: Literal["concat", "film"] = "concat"
+    head: HeadName = "direct"
+    residual: bool = False
+    condition_channels: tuple[int, ...] = Field((16, 32), min_length=1)
+
+    @model_validator(mode="after")
+    def _check(self) -> "RecurrentConfig":
+        if self.residual and self.head != "direct":
+            raise ValueError("residual belongs to head 'direct'; head 'gain' multiplies the dry audio already")
+        return self
+
+
+class Recurrent(EffectModel):
+    """LSTM or GRU at the rate of the audio.
+
+    Args:
+        config: see :class:`RecurrentConfig`.
+    """
+
+    family = "recurrent"
+    config_class = RecurrentConfig
+
+    def __init__(self, config: RecurrentConfig) -> None:
+        super().__init__()
+        self.config = config
+        concat = config.conditioning == "concat"
+        inputs = config.audio_channels + (len(config.knobs) if concat else 0)
+        cell = nn.LSTM if config.cell == "lstm" else nn.GRU
+        self.cells = cell(inputs, config.hidden_size, config.num_layers, batch_first=True)
+        if not concat:
+            self.condition = Condition(len(config.knobs), config.condition_channels)
+            self.film = FiLM(config.hidden_size, config.condition_channels[-1])
+        self.head = Head(config.head, config.audio_channels, config.residual)
+        self.projection = nn.Linear(config.hidden_size, self.head.num_features)
+        if config.head == "gain":
+            # Starts near the identity.
+            nn.init.normal_(self.projection.weight, std=0.01)
+            nn.init.zeros_(self.projection.bias)
+
+    @property
+    def takes_linked_channels(self) -> bool:
+        """Whether a mono model takes several channels and gives all of them one gain."""
+        return self.config.head == "gain"
+
+    def forward(self, audio: Tensor, knobs: Tensor, state: State | None = None) -> tuple[Tensor, State]:
+        """Apply the effect; see :meth:`EffectModel.forward`."""
+        state = self._check_inputs(audio, knobs, state)
+        if audio.shape[-1] == 0:
+            return audio.clone(), state
+        knobs = knobs.to(audio.dtype)
+        x = audio if audio.shape[1] == self.config.audio_channels else detector_signal(audio)
+        if self.config.conditioning == "concat":
+            still = knobs if knobs.ndim == 3 else knobs[..., None]
+            x = torch.cat([x, still.expand(-1, -1, audio.shape[-1])], dim=1)
+        hidden = tuple(state[name].transpose(0, 1).contiguous() for name in self._state_names)
+        x, hidden = self.cells(x.transpose(1, 2), hidden if self.config.cell == "lstm" else hidden[0])
+        hidden = hidden if self.config.cell == "lstm" else (hidden,)
+        if self.config.conditioning == "film":
+            x = self.film(x.transpose(1, 2), self.condition(knobs)).transpose(1, 2)
+        output = self.head(self.projection(x).transpose(1, 2), audio)
+        pairs = zip(self._state_names, hidden, strict=True)
+        return output, {name: tensor.transpose(0, 1) for name, tensor in pairs}
+
+    def initial_state(
+        self, batch: int, channels: int, device: torch.device | None = None, dtype: torch.dtype = torch.float32
+    ) -> State:
+        """Return the state behind silence: zeros (B, layers, units)."""
+        shape = (batch, self.config.num_layers, self.config.hidden_size)
+        return {name: torch.zeros(shape, device=device, dtype=dtype) for name in self._state_names}
+
+    @property
+    def _state_names(self) -> tuple[str, ...]:
+        return ("hidden", "cell") if self.config.cell == "lstm" else ("hidden",)
+
+
+VARIANTS: dict[str, RecurrentConfig] = {"lstm_32": RecurrentConfig(knobs=LA2A_KNOBS)}

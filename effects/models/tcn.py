@@ -1,0 +1,298 @@
+"""Temporal convolutional network with FiLM: micro-TCN (Steinmetz and Reiss 2021, arXiv 2102.06200) and our variants."""
+
+from typing import Literal
+
+import torch
+from pydantic import Field, model_validator
+from torch import Tensor, nn
+
+from effects.models.devices import LA2A_KNOBS
+from effects.models.film import Condition, FiLM, FilmNorm
+from effects.models.head import Head, HeadName, detector_signal
+from effects.models.model import EffectConfig, EffectModel, State
+
+__all__ = ["TCN", "VARIANTS", "TCNConfig"]
+
+# Samples of room behind the histories that streaming writes into, before they are moved back to the front.
+_ROOM = 8192
+# Output samples of a step that are computed at once: more than this falls out of the processor's cache.
+_COLUMNS = 512
+
+
+class TCNConfig(EffectConfig):
+    """Configuration of a TCN; the defaults are ours, with the sizes of the published TCN-300.
+
+    Attributes:
+        channels: width of the network.
+        num_blocks: number of blocks.
+        kernel_size: taps of each convolution.
+        dilation_growth: dilation of block n is ``dilation_growth ** (n % stack_size)``.
+        stack_size: number of blocks after which dilations start at 1 again.
+        causal: ``False`` looks ahead by half the receptive field, which becomes latency.
+        crop: ``aligned``; or ``official``: the residual path of each causal block is one sample older than the
+            convolution, and the output one sample late, as published weights were trained.
+        norm: before each modulation: ``none``, or ``batch`` as published.
+        head: ``direct`` (published) or ``gain``, see :class:`~effects.models.head.Head`.
+        condition_channels: widths of the layers that knobs pass.
+    """
+
+    channels: int = Field(32, gt=0)
+    num_blocks: int = Field(4, gt=0)
+    kernel_size: int = Field(13, gt=1)
+    dilation_growth: int = Field(10, gt=0)
+    stack_size: int = Field(10, gt=0)
+    causal: bool = True
+    crop: Literal["aligned", "official"] = "aligned"
+    norm: FilmNorm = "none"
+    head: HeadName = "direct"
+    condition_channels: tuple[int, ...] = Field((16, 32, 32), min_length=1)
+
+    @model_validator(mode="after")
+    def _check(self) -> "TCNConfig":
+        if self.channels % self.audio_channels:
+            raise ValueError(f"channels {self.channels} is not a multiple of audio_channels {self.audio_channels}")
+        return self
+
+    @property
+    def dilations(self) -> list[int]:
+        """Dilation of each block."""
+        return [self.dilation_growth ** (block % self.stack_size) for block in range(self.num_blocks)]
+
+    @property
+    def receptive_field(self) -> int:
+        """Number of input samples that an output sample depends on."""
+        return 1 + sum((self.kernel_size - 1) * dilation for dilation in self.dilations)
+
+    @property
+    def latency(self) -> int:
+        """Delay of the output in samples."""
+        if not self.causal:
+            return self.receptive_field // 2
+        return 1 if self.crop == "official" else 0
+
+
+class TCNBlock(nn.Module):
+    """Dilated convolution, modulation and PReLU, beside a residual path with one gain for each channel.
+
+    Shape:
+        x (B, in, context + T), condition (B, c, T or 1) -> (B, channels, T).
+    """
+
+    def __init__(self, config: TCNConfig, in_channels: int, dilation: int) -> None:
+        super().__init__()
+        channels = config.channels
+        self.conv = nn.Conv1d(in_channels, channels, config.kernel_size, dilation=dilation, bias=False)
+        self.film = FiLM(channels, config.condition_channels[-1], config.norm)
+        self.activation = nn.PReLU(channels)
+        self.residual = nn.Conv1d(in_channels, channels, 1, groups=in_channels, bias=False)
+        self.context = (config.kernel_size - 1) * dilation
+        if config.causal:
+            self.residual_start = self.context - (config.crop == "official")
+        else:
+            self.residual_start = self.context // 2
+
+    def forward(self, x: Tensor, condition: Tensor) -> Tensor:
+        """Return the block's output, shorter than ``x`` by ``context`` samples."""
+        length = x.shape[-1] - self.context
+        y = self.activation(self.film(self.conv(x), condition))
+        return y + self.residual(x[..., self.residual_start : self.residual_start + length])
+
+    def step(self, history: Tensor, start: int, length: int, modulation: Tensor) -> Tensor:
+        """Do what ``forward`` does to ``history[..., start : start + context + length]``, reading only the taps.
+
+        Args:
+            history: (B, in, N), contiguous.
+            start: first sample.
+            length: number of output samples T.
+            modulation: gain and shift from :meth:`FiLM.folded`, (B, 2, channels, T or 1).
+        """
+        convolved = [self._taps(history, start + first, min(_COLUMNS, length - first)) for first in _steps(length)]
+        y = convolved[0] if len(convolved) == 1 else torch.cat(convolved, dim=-1)
+        y = torch.prelu(torch.addcmul(modulation[:, 1], y, modulation[:, 0]), self.activation.weight)
+        batch, in_channels, _ = history.shape
+        first = start + self.residual_start
+        dry = history[..., first : first + length].unsqueeze(2)
+        gains = self.residual.weight.view(in_channels, -1, 1)
+        return y.view(batch, in_channels, -1, length).addcmul_(dry, gains).view(batch, -1, length)
+
+    def _taps(self, history: Tensor, start: int, length: int) -> Tensor:
+        """Convolve by one product of matrices; a library's convolution would copy all that lies between the taps."""
+        batch, in_channels, size = history.shape
+        (taps,), (dilation,) = self.conv.kernel_size, self.conv.dilation
+        strides = (in_channels * size, size, dilation, 1)
+        columns = history.as_strided((batch, in_channels, taps, length), strides, history.storage_offset() + start)
+        return torch.matmul(self.conv.weight.flatten(1), columns.reshape(batch, in_channels * taps, length))
+
+
+def _steps(length: int) -> range:
+    return range(0, length, _COLUMNS)
+
+
+class TCN(EffectModel):
+    """Stack of dilated convolutions that knobs modulate.
+
+    Instead of shrinking, the output is as long as the input: each block keeps the last ``(kernel_size - 1) * dilation``
+    samples of what it has seen.
+
+    Args:
+        config: see :class:`TCNConfig`.
+    """
+
+    family = "tcn"
+    config_class = TCNConfig
+
+    def __init__(self, config: TCNConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.condition = Condition(len(config.knobs), config.condition_channels)
+        widths = [config.audio_channels] + [config.channels] * (config.num_blocks - 1)
+        self.blocks = nn.ModuleList(
+            TCNBlock(config, width, dilation) for width, dilation in zip(widths, config.dilations, strict=True)
+        )
+        self.head = Head(config.head, config.audio_channels)
+        self.projection = nn.Conv1d(config.channels, self.head.num_features, 1)
+        if config.head == "gain":
+            # Starts near the identity.
+            nn.init.normal_(self.projection.weight, std=0.01)
+            nn.init.zeros_(self.projection.bias)
+
+    @property
+    def latency(self) -> int:
+        """Delay of the output in samples."""
+        return self.config.latency
+
+    @property
+    def receptive_field(self) -> int:
+        """Number of input samples that an output sample depends on."""
+        return self.config.receptive_field
+
+    @property
+    def takes_linked_channels(self) -> bool:
+        """Whether a mono model takes several channels and gives all of them one gain."""
+        return self.config.head == "gain"
+
+    def forward(self, audio: Tensor, knobs: Tensor, state: State | None = None) -> tuple[Tensor, State]:
+        """Apply the effect; see :meth:`EffectModel.forward`."""
+        state = self._check_inputs(audio, knobs, state)
+        if audio.shape[-1] == 0:
+            return audio.clone(), state
+        dry, state = self._delayed(audio, state)
+        condition = self.condition(knobs.to(audio.dtype))
+        start = int(state["offset"][0])
+        state = {name: tensor for name, tensor in state.items() if not name.startswith("film.")}
+        x = self._detector(audio)
+        for index, block in enumerate(self.blocks):
+            history = state[f"history.{index}"][..., start : start + block.context]
+            x = torch.cat([history, x], dim=-1)
+            state[f"history.{index}"] = x[..., x.shape[-1] - block.context :]
+            x = block(x, condition)
+        state["offset"] = torch.zeros(len(audio), dtype=torch.int64, device=audio.device)
+        return self.head(self.projection(x), dry), state
+
+    def forward_valid(self, audio: Tensor, knobs: Tensor) -> Tensor:
+        """Return the ``T - receptive_field + 1`` output samples that need nothing before or behind ``audio``.
+
+        As in published training, normalisation sees no sample that silence before the start has touched.
+
+        Args:
+            audio: (B, C, T).
+            knobs: (B, K).
+        """
+        self._check_inputs(audio, knobs, None)
+        condition, x = self.condition(knobs.to(audio.dtype)), self._detector(audio)
+        for block in self.blocks:
+            x = block(x, condition)
+        features = self.projection(x)
+        start = self.receptive_field - 1 - self.latency
+        return self.head(features, audio[..., start : start + features.shape[-1]])
+
+    @torch.no_grad()
+    def stream(self, audio: Tensor, knobs: Tensor, state: State) -> tuple[Tensor, State]:
+        """Do what ``forward`` does, in inference, at a cost that does not grow with the histories."""
+        length = audio.shape[-1]
+        if self.training or length == 0:
+            return self(audio, knobs, state)
+        state = self._with_room(self._check_inputs(audio, knobs, state), length)
+        dry, state = self._delayed(audio, state)
+        state = self._with_modulation(state, knobs.to(audio.dtype))
+        start = int(state["offset"][0])
+        x = self._detector(audio)
+        for index, block in enumerate(self.blocks):
+            history = state[f"history.{index}"]
+            history[..., start + block.context : start + block.context + length] = x
+            x = block.step(history, start, length, state[f"film.{index}"])
+        state["offset"] += length
+        return self.head(self.projection(x), dry), state
+
+    def initial_state(
+        self, batch: int, channels: int, device: torch.device | None = None, dtype: torch.dtype = torch.float32
+    ) -> State:
+        """Return the state behind silence: histories of the blocks, and of dry audio where it must wait for them."""
+        state = {
+            f"history.{index}": torch.zeros(batch, block.conv.in_channels, block.context, device=device, dtype=dtype)
+            for index, block in enumerate(self.blocks)
+        }
+        # Where the valid part of the histories begins: streaming writes on behind them instead of moving them.
+        state["offset"] = torch.zeros(batch, dtype=torch.int64, device=device)
+        if self.config.head == "gain" and self.latency:
+            state["dry"] = torch.zeros(batch, channels, self.latency, device=device, dtype=dtype)
+        return state
+
+    def _detector(self, audio: Tensor) -> Tensor:
+        return audio if audio.shape[1] == self.config.audio_channels else detector_signal(audio)
+
+    def _delayed(self, audio: Tensor, state: State) -> tuple[Tensor, State]:
+        """Return the dry audio as late as the output."""
+        if "dry" not in state:
+            return audio, state
+        known = torch.cat([state["dry"], audio], dim=-1)
+        return known[..., : audio.shape[-1]], state | {"dry": known[..., audio.shape[-1] :]}
+
+    def _with_modulation(self, state: State, knobs: Tensor) -> State:
+        """Return a state with the modulation of every block, computed only where the knobs are not as before."""
+        if "film.knobs" in state and torch.equal(state["film.knobs"], knobs):
+            return state
+        condition = self.condition(knobs)
+        films = {f"film.{i}": torch.stack(block.film.folded(condition), dim=1) for i, block in enumerate(self.blocks)}
+        return state | films | {"film.knobs": knobs.clone()}
+
+    def _with_room(self, state: State, length: int) -> State:
+        """Return a state whose histories have room for ``length`` samples behind their valid part."""
+        start = int(state["offset"][0])
+        context = self.blocks[0].context
+        if start + context + length <= state["history.0"].shape[-1]:
+            return state
+        for index, block in enumerate(self.blocks):
+            old = state[f"history.{index}"]
+            valid = old[..., start : start + block.context].clone()
+            if block.context + length > old.shape[-1]:
+                state[f"history.{index}"] = old = old.new_zeros(*old.shape[:2], block.context + max(_ROOM, length))
+            old[..., : block.context] = valid
+        return state | {"offset": torch.zeros_like(state["offset"])}
+
+
+def _published(num_blocks: int, growth: int, kernel_size: int, causal: bool, channels: int = 32) -> TCNConfig:
+    return TCNConfig(
+        knobs=LA2A_KNOBS,
+        channels=channels,
+        num_blocks=num_blocks,
+        kernel_size=kernel_size,
+        dilation_growth=growth,
+        causal=causal,
+        crop="official",
+        norm="batch",
+    )
+
+
+VARIANTS: dict[str, TCNConfig] = {
+    "tcn_100_causal": _published(4, 10, 5, True),
+    "tcn_100_noncausal": _published(4, 10, 5, False),
+    "tcn_300_causal": _published(4, 10, 13, True),
+    "tcn_300_noncausal": _published(4, 10, 13, False),
+    "tcn_1000_causal": _published(5, 10, 5, True),
+    "tcn_1000_noncausal": _published(5, 10, 5, False),
+    "tcn_324_noncausal": _published(10, 2, 15, False),
+    "tcn_324_16_noncausal": _published(10, 2, 15, False, channels=16),
+    "tcn_3_60_5_causal": _published(3, 60, 5, True),
+    "tcn_30_blocks_noncausal": _published(30, 2, 15, False),
+}

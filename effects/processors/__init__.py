@@ -1,0 +1,48 @@
+"""Ground-truth effects: what models learn from, as pure functions with knobs and an explicit state.
+
+``find_processor("comp_4c").process(audio, {"threshold": "-24dB"}, 44100)`` returns the audio and the state with which
+the next block continues.
+"""
+
+import difflib
+from typing import get_args
+
+from effects.processors.compressors import COMP_4C, COMP_LARGE, Compressor, SmoothedLevelCompressor
+from effects.processors.delays import Delay, Echo
+from effects.processors.drives import Distortion, Overdrive, Waveshaper
+from effects.processors.filters import Biquad, BiquadKind, ButterworthLowpass
+from effects.processors.noise import AddNoise
+from effects.processors.processor import Processor, State
+from vocoders.core.errors import ConfigError
+
+__all__ = ["PROCESSORS", "Processor", "State", "find_processor"]
+
+PROCESSORS: dict[str, Processor] = {
+    processor.name: processor
+    for processor in [
+        Compressor("comp_4c", COMP_4C, neutral={"ratio": 1.0}),
+        Compressor("comp_large", COMP_LARGE, neutral={"threshold": 0.0}),
+        SmoothedLevelCompressor(),
+        Echo(),
+        ButterworthLowpass(),
+        AddNoise(),
+        *(Biquad(kind) for kind in get_args(BiquadKind)),
+        Overdrive(),
+        Distortion(),
+        Waveshaper(),
+        Delay(),
+    ]
+}
+
+
+def find_processor(name: str) -> Processor:
+    """Return the effect called ``name``.
+
+    Raises:
+        ConfigError: if there is none; the message names all.
+    """
+    if name not in PROCESSORS:
+        near = difflib.get_close_matches(name, PROCESSORS, n=1)
+        hint = f"did you mean '{near[0]}'? " if near else ""
+        raise ConfigError(f"unknown effect '{name}'; {hint}known effects: {', '.join(PROCESSORS)}")
+    return PROCESSORS[name]

@@ -1,0 +1,112 @@
+"""What every ground-truth effect is: a pure function of audio, knobs and an explicit state."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from effects.knobs import KnobSet
+from vocoders.core.errors import ConfigError, DataError, ShapeError
+
+__all__ = ["Arrays", "Processor", "State"]
+
+State = dict[str, Tensor]
+Arrays = dict[str, np.ndarray]
+
+
+class Processor(ABC):
+    """An effect with knobs that models learn from, computed in float64.
+
+    :meth:`process` is a pure function. Everything it remembers stands in the state that it takes and returns, so audio
+    in any division into blocks gives the same samples, bit for bit, as the whole. Items of a batch may have settings of
+    their own, and an item gives the same samples in any batch. Gradients do not flow through.
+
+    Attributes:
+        name: name in the registry.
+        knobs: the knobs with their ranges.
+        neutral: settings with which the output is the input (within 1e-8, for audio in [-1, 1]); ``None`` where no
+            setting is neutral.
+        latency: delay of the output in samples.
+        is_inverse: in training the two ends are exchanged: models learn to undo the effect.
+    """
+
+    name: str
+    knobs: KnobSet
+    neutral: Mapping[str, float] | None = None
+    latency: ClassVar[int] = 0
+    is_inverse: ClassVar[bool] = False
+
+    def process(
+        self,
+        audio: Tensor,
+        knobs: Mapping[str, Any] | None,
+        sample_rate: int,
+        state: State | None = None,
+    ) -> tuple[Tensor, State]:
+        """Apply the effect to the next samples of a stream.
+
+        Args:
+            audio: (B, C, T) in [-1, 1], floating point; the channels do not influence each other.
+            knobs: values by name: a number or a text for all items, or a tensor (B,) with one number for each; a knob
+                that is not named stands at its default.
+            sample_rate: in Hz.
+            state: what the call for the samples before returned; ``None`` at the start of a stream.
+
+        Returns:
+            Audio (B, C, T) in the type and on the device of ``audio``, and the state for the samples that follow.
+
+        Raises:
+            ConfigError: for an unknown knob or an impossible value or sample rate.
+            DataError: for NaN or infinite samples.
+            ShapeError: if the audio is not (B, C, T), or the state belongs to other audio.
+        """
+        if audio.ndim != 3 or not audio.is_floating_point():
+            raise ShapeError(f"audio {tuple(audio.shape)} {audio.dtype}; expected floating point (B, C, T)")
+        if not torch.isfinite(audio).all():
+            raise DataError(f"the audio for '{self.name}' holds NaN or infinite samples; repair it first")
+        batch, channels, length = audio.shape
+        values = self._values(knobs or {}, batch)
+        arrays = self._check_state(state, batch, channels, sample_rate)
+        if length == 0:
+            return audio.clone(), {name: torch.from_numpy(array.copy()) for name, array in arrays.items()}
+        samples = audio.detach().to("cpu", torch.float64).contiguous().numpy()
+        output, arrays = self._run(samples, values, sample_rate, arrays)
+        return torch.from_numpy(output).to(audio), {name: torch.from_numpy(array) for name, array in arrays.items()}
+
+    def initial_state(self, batch: int, channels: int, sample_rate: int) -> State:
+        """Return the state at the start of a stream: at rest."""
+        if sample_rate <= 0:
+            raise ConfigError(f"sample rate {sample_rate} Hz; expected a positive number")
+        return {name: torch.from_numpy(array) for name, array in self._start(batch, channels, sample_rate).items()}
+
+    def _start(self, batch: int, channels: int, sample_rate: int) -> Arrays:
+        """Return the arrays of the state at rest; the first axis of each is the batch."""
+        return {}
+
+    @abstractmethod
+    def _run(self, x: np.ndarray, values: Arrays, sample_rate: int, state: Arrays) -> tuple[np.ndarray, Arrays]:
+        """Process ``x`` (B, C, T), T > 0, with values (B,) of each knob; ``x`` and ``state`` must not be changed."""
+
+    def _values(self, knobs: Mapping[str, Any], batch: int) -> Arrays:
+        shared = {name: value for name, value in knobs.items() if not isinstance(value, Tensor)}
+        values = {name: np.full(batch, value) for name, value in self.knobs.resolve(shared).items()}
+        for name, value in knobs.items():
+            if isinstance(value, Tensor):
+                knob = self.knobs[name]
+                if value.shape != (batch,):
+                    found = f"knob '{name}': values {tuple(value.shape)} for {batch} items"
+                    raise ShapeError(f"{found}; expected ({batch},)")
+                values[name] = np.array([knob.check(number) for number in value.tolist()])
+        return values
+
+    def _check_state(self, state: State | None, batch: int, channels: int, sample_rate: int) -> Arrays:
+        rest = self.initial_state(batch, channels, sample_rate)
+        state = rest if state is None else state
+        found = {name: tuple(tensor.shape) for name, tensor in state.items()}
+        expected = {name: tuple(tensor.shape) for name, tensor in rest.items()}
+        if found != expected:
+            raise ShapeError(f"state {found} of '{self.name}' belongs to other audio; expected {expected}")
+        return {name: tensor.detach().cpu().numpy() for name, tensor in state.items()}

@@ -1,0 +1,62 @@
+"""Small effects of every family and option, with random weights that let every input be heard."""
+
+import torch
+from torch import nn
+
+from effects.knobs import Knob, KnobSet
+from effects.models import EffectModel
+from effects.models.recurrent import Recurrent, RecurrentConfig
+from effects.models.signaltrain import SignalTrain, SignalTrainConfig
+from effects.models.tcn import TCN, TCNConfig
+
+KNOBS = KnobSet(knobs=(Knob(name="drive", min=0, max=1, default=0.5), Knob.switch("mode")))
+
+_TCN = {"channels": 4, "num_blocks": 3, "kernel_size": 3, "dilation_growth": 3, "condition_channels": (4, 6)}
+_WINDOW = {"window_length": 128, "n_fft": 32, "hop_length": 12, "output_frames": 7}
+
+CONFIGS = {
+    "tcn": TCNConfig(knobs=KNOBS, **_TCN),
+    "tcn_gain": TCNConfig(knobs=KNOBS, head="gain", **_TCN),
+    "tcn_official": TCNConfig(knobs=KNOBS, crop="official", norm="batch", **_TCN),
+    "tcn_official_gain": TCNConfig(knobs=KNOBS, crop="official", head="gain", **_TCN),
+    "tcn_noncausal": TCNConfig(knobs=KNOBS, causal=False, norm="batch", **_TCN),
+    "tcn_noncausal_gain": TCNConfig(knobs=KNOBS, causal=False, head="gain", **_TCN),
+    "tcn_stereo": TCNConfig(knobs=KNOBS, audio_channels=2, head="gain", **_TCN),
+    "tcn_without_knobs": TCNConfig(**(_TCN | {"stack_size": 2, "kernel_size": 4})),
+    "lstm": RecurrentConfig(knobs=KNOBS, hidden_size=5),
+    "lstm_film_gain": RecurrentConfig(knobs=KNOBS, hidden_size=5, conditioning="film", head="gain"),
+    "gru_deep": RecurrentConfig(knobs=KNOBS, hidden_size=4, cell="gru", num_layers=2, residual=True),
+    "gru_stereo": RecurrentConfig(knobs=KNOBS, hidden_size=4, cell="gru", audio_channels=2),
+    "signaltrain": SignalTrainConfig(knobs=KNOBS.model_copy(update={"norm": (-0.5, 0.5)}), **_WINDOW),
+}
+_CLASSES = {TCNConfig: TCN, RecurrentConfig: Recurrent, SignalTrainConfig: SignalTrain}
+
+
+def make_model(name: str, dtype: torch.dtype = torch.float64) -> EffectModel:
+    """Return the effect called ``name``, in evaluation mode."""
+    config = CONFIGS[name]
+    torch.manual_seed(0)
+    model = _CLASSES[type(config)](config)
+    with torch.no_grad():
+        for key, parameter in model.named_parameters():
+            if "projection" in key or key == "head.alpha":
+                nn.init.normal_(parameter, std=0.5)
+        for module in model.modules():
+            if isinstance(module, nn.BatchNorm1d):
+                module.running_mean.normal_(std=0.3)
+                module.running_var.uniform_(0.3, 2)
+    return model.to(dtype).eval()
+
+
+def make_audio(model: EffectModel, length: int, batch: int = 2, seed: int = 1) -> torch.Tensor:
+    """Return noise (batch, C, length) in the model's type."""
+    generator = torch.Generator().manual_seed(seed)
+    shape = (batch, model.config.audio_channels, length)
+    return 0.5 * torch.randn(shape, generator=generator, dtype=torch.float64).to(next(model.parameters()).dtype)
+
+
+def make_knobs(model: EffectModel, batch: int = 2, length: int | None = None) -> torch.Tensor:
+    """Return settings (batch, K) or moving ones (batch, K, length), different for each item."""
+    shape = (batch, len(model.knobs)) if length is None else (batch, len(model.knobs), length)
+    knobs = torch.rand(shape, generator=torch.Generator().manual_seed(2), dtype=torch.float64) - 0.5
+    return knobs.to(next(model.parameters()).dtype)
