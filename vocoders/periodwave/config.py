@@ -55,6 +55,9 @@ class PeriodWaveConfig(Config):
         noise_scale: deviation of the prior where the energy is at its maximum.
         energy: range of the frame energy that shapes the prior; a recipe replaces it by that of its training set.
             ``None``: the same deviation everywhere.
+        domain: signal that flows: ``waveform`` (published), or ``envelope`` (ours): the waveform divided by the
+            envelope of its mel, see :mod:`vocoders.frontends.envelope`. Training then starts from a noise of the right
+            spectrum, and a small model is of use within minutes; needs ``energy: null``.
         drop_prob: stochastic depth in the condition encoder.
         sigma_min: what remains of the noise at the end of the path.
         sampling: default of synthesis, and the steps that Turbo trains through.
@@ -68,6 +71,7 @@ class PeriodWaveConfig(Config):
     dilations: tuple[int, ...] = (1, 2, 4)
     noise_scale: float = Field(0.5, gt=0)
     energy: EnergyConfig | None = ENERGY_PRESETS["libritts_24k"]
+    domain: Literal["waveform", "envelope"] = "waveform"
     drop_prob: float = Field(0.1, ge=0, lt=1)
     sigma_min: float = Field(1e-4, ge=0, lt=1)
     sampling: SamplingConfig = SamplingConfig()
@@ -85,6 +89,8 @@ class PeriodWaveConfig(Config):
             raise ValueError(f"mel.hop_length {self.mel.hop_length} is not a multiple of {CONDITION_HOP}")
         if self.energy is not None and self.condition == "embedding":
             raise ValueError("an energy prior needs a mel; set energy to null")
+        if self.domain == "envelope" and (self.energy is not None or self.condition == "embedding"):
+            raise ValueError("domain envelope needs condition mel and energy null: the envelope holds the energy")
         return self
 
     @property

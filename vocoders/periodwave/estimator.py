@@ -8,6 +8,7 @@ work of the published two-dimensional ones.
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -16,7 +17,7 @@ from torch.nn.utils.parametrizations import weight_norm
 
 from vocoders.core.errors import ShapeError
 
-__all__ = ["Estimator", "FreeU", "PeriodUNet", "fold_rows", "unfold_rows"]
+__all__ = ["Estimator", "FlatEstimator", "FreeU", "PeriodUNet", "fold_rows", "unfold_rows"]
 
 
 @dataclass(frozen=True)
@@ -267,6 +268,33 @@ class Estimator(nn.Module):
         """Samples to either side on which the velocity can depend."""
         own = _blocks_reach(self.output.blocks) + self.output.conv.kernel_size[0] // 2
         return self.unet.reach * max(self.periods) + own
+
+
+class FlatEstimator(Estimator):
+    """Velocity between white noise and a signal of unit power: the network corrects the best linear estimate (ours).
+
+    Of two independent white signals, x = t * s + (1 - t) * n has the variance a^2 = t^2 + (1 - t)^2 * d^2, with d the
+    deviation of the noise, and the best linear estimate of s - n is x * (t - (1 - t) * d^2) / a^2, with an error of
+    deviation d / a. The network sees x / a and returns that error divided by its deviation, as in arXiv 2206.00364.
+
+    Args:
+        deviation: d.
+        arguments: those of :class:`Estimator`.
+    """
+
+    def __init__(self, deviation: float, **arguments: Any) -> None:
+        super().__init__(**arguments)
+        self.deviation = deviation
+        with torch.no_grad():
+            self.output.conv.parametrizations.weight.original0.mul_(0.1)
+
+    def forward(self, x: Tensor, condition: Sequence[Tensor], t: Tensor, freeu: FreeU = FreeU()) -> Tensor:
+        """Return the velocity, see :meth:`Estimator.forward`."""
+        time = t.view(-1, 1, 1)
+        noise_power = (1 - time).square() * self.deviation**2
+        total = (time.square() + noise_power).sqrt()
+        linear = (time - (1 - time) * self.deviation**2) / total.square()
+        return linear * x + self.deviation / total * super().forward(x / total, condition, t, freeu)
 
 
 def fold_rows(x: Tensor, period: int, multiple: int) -> Tensor:

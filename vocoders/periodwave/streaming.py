@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from torch import Tensor
 
 from vocoders.core.chunking import chunk_spans
-from vocoders.periodwave.config import CONDITION_HOP
 from vocoders.periodwave.estimator import Estimator, FreeU
 
 __all__ = ["velocity_in_chunks"]
@@ -27,7 +26,7 @@ def velocity_in_chunks(
 
     Args:
         estimator: the network.
-        x: (B, C, T).
+        x: (B, C, T), and what is concatenated to it.
         condition: of each period, for the whole signal.
         t: time.
         freeu: see :class:`FreeU`.
@@ -38,6 +37,7 @@ def velocity_in_chunks(
         (B, 1, T).
     """
     length = x.shape[-1]
+    hop = estimator.unet.length_multiple  # of the condition, for period 1
     halo = -(-estimator.reach // grid_length)
     window = max(window // grid_length, 1)
     if length <= (window + 2 * halo) * grid_length:
@@ -46,7 +46,7 @@ def velocity_in_chunks(
     for span in chunk_spans(-(-length // grid_length), window, halo):
         start, stop = span.start * grid_length, min(span.stop * grid_length, length)
         parts = [
-            item[..., start // (CONDITION_HOP * period) : -(-stop // (CONDITION_HOP * period))]
+            item[..., start // (hop * period) : -(-stop // (hop * period))]
             for item, period in zip(condition, estimator.periods, strict=True)
         ]
         part = estimator(x[..., start:stop], parts, t, freeu)

@@ -12,64 +12,17 @@ m (complex), a (real) and r (complex) come out of the network, whose last layer 
 source-filter vocoder.
 """
 
-import math
-
-import librosa
 import torch
 from torch import Tensor, nn
 
-from vocoders.frontends.mel import LogMel, MelConfig
+from vocoders.frontends.envelope import MelEnvelope
 from vocoders.frontends.stft import STFT
 from vocoders.layers.convnext import channels_last, initialize_weights
 from vocoders.layers.norms import make_norm
 from vocoders.wavehax.config import WavehaxConfig
 from vocoders.wavehax.networks import frame_convolution, make_blocks
 
-__all__ = ["EnvelopeNetwork", "MelEnvelope", "flat_excitation_levels"]
-
-
-def flat_excitation_levels(mel: MelConfig) -> tuple[float, float]:
-    """Return the levels at which an excitation has a flat magnitude spectrum of mean 1 in ``mel``.
-
-    For a Hann window of n_fft samples a sinusoid of amplitude A adds A * n_fft / 2 to the sum of magnitudes over bins,
-    and one comes every F0, so the mean is A * sample_rate / (2 * F0). White noise of deviation s has the mean magnitude
-    s * sqrt(3 / 8 * n_fft) * sqrt(pi) / 2.
-
-    Returns:
-        (amplitude of each harmonic divided by F0 in Hz, standard deviation of the noise).
-    """
-    noise = 2 / math.sqrt(math.pi * 3 / 8 * mel.window_length)
-    return 2 / mel.sample_rate, noise
-
-
-class MelEnvelope(nn.Module):
-    """Interpolate a log-mel spectrogram to the mean magnitude at each linear frequency.
-
-    A band divided by the sum of its filter is the mean magnitude in it. Between band centres the logarithm is
-    interpolated linearly; outside them the outermost band is held.
-
-    Shape:
-        (B, n_mels, N) natural log -> natural log (B, num_bins, N).
-    """
-
-    def __init__(self, mel: MelConfig, num_bins: int) -> None:
-        super().__init__()
-        edges = librosa.mel_frequencies(mel.n_mels + 2, fmin=mel.fmin, fmax=mel.top_frequency, htk=mel.scale == "htk")
-        centres = torch.from_numpy(edges[1:-1])
-        bins = torch.linspace(0, mel.sample_rate / 2, num_bins, dtype=torch.float64)
-        upper = torch.searchsorted(centres, bins).clamp(1, mel.n_mels - 1)
-        weight = ((bins - centres[upper - 1]) / (centres[upper] - centres[upper - 1])).clamp(0, 1)
-        matrix = torch.zeros(num_bins, mel.n_mels, dtype=torch.float64)
-        rows = torch.arange(num_bins)
-        matrix[rows, upper - 1] = 1 - weight
-        matrix[rows, upper] += weight
-        self.register_buffer("matrix", matrix.float(), persistent=False)
-        filter_sums = LogMel(mel).basis.sum(dim=1, keepdim=True).clamp(min=1e-8)
-        self.register_buffer("log_filter_sums", torch.log(filter_sums), persistent=False)
-
-    def forward(self, log_mel: Tensor) -> Tensor:
-        """Return the log envelope."""
-        return torch.matmul(self.matrix, log_mel - self.log_filter_sums)
+__all__ = ["EnvelopeNetwork"]
 
 
 class EnvelopeNetwork(nn.Module):

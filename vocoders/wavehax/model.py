@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from vocoders.core.chunking import chunk_spans, join_crossfade, join_exact
 from vocoders.core.errors import DataError, ShapeError
 from vocoders.core.pretrained import PretrainedModel
+from vocoders.frontends.envelope import flat_excitation_levels
 from vocoders.frontends.f0 import extract_f0
 from vocoders.frontends.harmonic import (
     draw_prior_noise,
@@ -21,7 +22,7 @@ from vocoders.frontends.harmonic import (
 )
 from vocoders.frontends.mel import LogMel
 from vocoders.wavehax.config import WavehaxConfig
-from vocoders.wavehax.envelope import EnvelopeNetwork, flat_excitation_levels
+from vocoders.wavehax.envelope import EnvelopeNetwork
 from vocoders.wavehax.networks import FRAME_KERNEL, ComplexNetwork, MultiScaleNetwork, RealNetwork
 
 __all__ = ["Wavehax"]

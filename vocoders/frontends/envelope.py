@@ -1,0 +1,113 @@
+"""The spectral envelope that a log-mel spectrogram describes, and filters by it (ours, not published).
+
+A mel tells the envelope of the spectrum before anything is learned. Dividing by it leaves a flat signal, on which a
+network spends nothing on the tilt of speech, some 60 dB from the first formant to the Nyquist frequency; multiplying
+by it gives every signal the envelope that the mel asks for.
+"""
+
+import math
+
+import librosa
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from vocoders.core.errors import ConfigError
+from vocoders.frontends.mel import LogMel, MelConfig
+from vocoders.frontends.stft import STFT
+
+__all__ = ["EnvelopeFilter", "MelEnvelope", "flat_excitation_levels"]
+
+# Change of the envelope from one frame to the next that a filter follows, in nepers (26 dB).
+_STEEPEST = 3.0
+
+
+def flat_excitation_levels(mel: MelConfig) -> tuple[float, float]:
+    """Return the levels at which an excitation has a flat magnitude spectrum of mean 1 in ``mel``.
+
+    For a Hann window of n_fft samples a sinusoid of amplitude A adds A * n_fft / 2 to the sum of magnitudes over bins,
+    and one comes every F0, so the mean is A * sample_rate / (2 * F0). White noise of deviation s has the mean magnitude
+    s * sqrt(3 / 8 * n_fft) * sqrt(pi) / 2.
+
+    Returns:
+        (amplitude of each harmonic divided by F0 in Hz, standard deviation of the noise).
+    """
+    noise = 2 / math.sqrt(math.pi * 3 / 8 * mel.window_length)
+    return 2 / mel.sample_rate, noise
+
+
+class MelEnvelope(nn.Module):
+    """Interpolate a log-mel spectrogram to the mean magnitude at each linear frequency.
+
+    A band divided by the sum of its filter is the mean magnitude in it. Between band centres the logarithm is
+    interpolated linearly; outside them the outermost band is held.
+
+    Shape:
+        (B, n_mels, N) natural log -> natural log (B, num_bins, N).
+    """
+
+    def __init__(self, mel: MelConfig, num_bins: int) -> None:
+        super().__init__()
+        edges = librosa.mel_frequencies(mel.n_mels + 2, fmin=mel.fmin, fmax=mel.top_frequency, htk=mel.scale == "htk")
+        centres = torch.from_numpy(edges[1:-1])
+        bins = torch.linspace(0, mel.sample_rate / 2, num_bins, dtype=torch.float64)
+        upper = torch.searchsorted(centres, bins).clamp(1, mel.n_mels - 1)
+        weight = ((bins - centres[upper - 1]) / (centres[upper] - centres[upper - 1])).clamp(0, 1)
+        matrix = torch.zeros(num_bins, mel.n_mels, dtype=torch.float64)
+        rows = torch.arange(num_bins)
+        matrix[rows, upper - 1] = 1 - weight
+        matrix[rows, upper] += weight
+        self.register_buffer("matrix", matrix.float(), persistent=False)
+        filter_sums = LogMel(mel).basis.sum(dim=1, keepdim=True).clamp(min=1e-8)
+        self.register_buffer("log_filter_sums", torch.log(filter_sums), persistent=False)
+
+    def forward(self, log_mel: Tensor) -> Tensor:
+        """Return the log envelope."""
+        return torch.matmul(self.matrix, log_mel - self.log_filter_sums)
+
+
+class EnvelopeFilter(nn.Module):
+    """Divide a signal by the envelope of its mel, and multiply by it again, without a change of phase.
+
+    White noise of deviation 1 and a whitened signal have the same mean magnitude. Both directions filter frame by frame
+    in the STFT, so one undoes the other but for the change of the envelope within a frame (some 25 dB below speech).
+
+    Args:
+        mel: frames centred as those of :class:`STFT`, natural log.
+
+    Raises:
+        ConfigError: for a mel of another alignment or logarithm.
+    """
+
+    def __init__(self, mel: MelConfig) -> None:
+        super().__init__()
+        if not mel.padding.startswith("same") or mel.log != "ln":
+            raise ConfigError("domain envelope needs a mel with padding same_zero or same_reflect and log ln")
+        self.stft = STFT(4 * mel.hop_length, mel.hop_length)
+        self.envelope = MelEnvelope(mel, 2 * mel.hop_length + 1)
+        self.unit = math.log(flat_excitation_levels(mel)[1])
+
+    def whiten(self, audio: Tensor, log_mel: Tensor) -> Tensor:
+        """Return ``audio`` (B, 1, N * hop) flat and at unit power; ``log_mel`` (B, n_mels, N) is its own."""
+        return self._filter(audio, -self._log_gain(log_mel))
+
+    def colour(self, signal: Tensor, log_mel: Tensor) -> Tensor:
+        """Return ``signal`` (B, 1, N * hop), flat and at unit power, with the envelope of ``log_mel``."""
+        return self._filter(signal, self._log_gain(log_mel))
+
+    def _log_gain(self, log_mel: Tensor) -> Tensor:
+        log_gain = self.envelope(log_mel) + self.unit
+        # Windows overlap: in the mel of real audio a loud frame is heard in its neighbours. A padded mel ends abruptly,
+        # and there the last of the audio would be divided by silence.
+        for _ in range(2):
+            log_gain = torch.maximum(log_gain, F.max_pool1d(log_gain, 3, stride=1, padding=1) - _STEEPEST)
+        return log_gain
+
+    def _filter(self, signal: Tensor, log_gain: Tensor) -> Tensor:
+        # As in the mel the ends are reflected: a signal that ends in silence would have a flat spectrum there.
+        margin, num_frames = 2 * self.stft.hop_length, log_gain.shape[-1]
+        mode = "reflect" if signal.shape[-1] > margin else "constant"
+        real, imag = self.stft(F.pad(signal, (margin, margin), mode))
+        frames = torch.arange(-2, num_frames + 2, device=log_gain.device).clamp(0, num_frames - 1)
+        gain = torch.exp(log_gain)[..., frames]
+        return self.stft.inverse(gain * real, gain * imag)[..., margin:-margin]
