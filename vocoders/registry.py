@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from vocoders.core.errors import CheckpointError
+from vocoders.core.errors import CheckpointError, ConfigError
 from vocoders.core.pretrained import read_model_config, resolve_model
 
 __all__ = ["DEFAULT_VOCODER", "FAMILIES", "Family", "load"]
@@ -22,11 +22,20 @@ class Family:
     """One family: where its model class and its converter of reference checkpoints live.
 
     Both are named here in full, so that nothing read from a file ever decides what is imported.
+
+    Attributes:
+        name: as in model folders and on the command line.
+        module: package of the family.
+        class_name: the model class in it.
+        variants_name: the configurations by name in it.
+        has_reference: whether reference checkpoints exist, and a module ``official`` that converts them.
     """
 
     name: str
     module: str
     class_name: str
+    variants_name: str = "VARIANTS"
+    has_reference: bool = True
 
     @property
     def model_class(self) -> type:
@@ -35,12 +44,18 @@ class Family:
 
     @property
     def variants(self) -> dict[str, Any]:
-        """The family's published configurations by name."""
-        return import_module(self.module).VARIANTS
+        """The family's configurations by name."""
+        return getattr(import_module(self.module), self.variants_name)
 
     @property
     def convert(self) -> Callable[..., Any]:
-        """The function that builds a model from a reference checkpoint."""
+        """The function that builds a model from a reference checkpoint.
+
+        Raises:
+            ConfigError: if no reference checkpoint of the family exists.
+        """
+        if not self.has_reference:
+            raise ConfigError(f"no reference checkpoint of {self.name} exists; train one with 'ondes train'")
         return import_module(f"{self.module}.official").convert
 
 
@@ -49,6 +64,11 @@ FAMILIES: dict[str, Family] = {
     for family in [
         Family("wavehax", "vocoders.wavehax", "Wavehax"),
         Family("periodwave", "vocoders.periodwave", "PeriodWave"),
+        Family("sashimi", "vocoders.sashimi", "Sashimi"),
+        Family("diffwave_sashimi", "vocoders.sashimi.diffwave", "DiffwaveSashimi"),
+        Family(
+            "periodwave_mb", "vocoders.periodwave", "PeriodWaveMB", variants_name="MB_VARIANTS", has_reference=False
+        ),
     ]
 }
 

@@ -1,0 +1,105 @@
+"""Configuration of autoregressive SaShiMi."""
+
+import math
+from typing import Any
+
+from pydantic import Field, model_validator
+
+from vocoders.core.config import Config
+from vocoders.layers.s4 import S4Config
+from vocoders.sashimi.blocks import NormName
+from vocoders.sashimi.quantisation import QuantiserConfig
+from vocoders.sashimi.tiers import SkipName
+
+__all__ = ["VARIANTS", "SashimiConfig"]
+
+
+class SashimiConfig(Config):
+    """SaShiMi (arXiv 2202.09729); the defaults are the network of the published SC09 model.
+
+    Attributes:
+        sample_rate: in Hz.
+        quantiser: how audio becomes codes.
+        channels: width of the fastest tier.
+        num_layers: pairs of a state-space and a position-wise block per tier.
+        pool: factor between neighbouring rates, fastest tier first.
+        expand: factor between neighbouring widths.
+        feedforward: expansion of the position-wise blocks.
+        skips: see :class:`~vocoders.sashimi.tiers.Tiers`; ``unet`` also places blocks before each pool.
+        centre_skip: add the slowest tier's input to its output.
+        delayed_pools: what comes back from a slower tier is a frame late, as causality needs; the reference's
+            standalone backbone does so even when it is bidirectional.
+        norm: of the blocks: ``scalar`` (reference training code) or ``layer`` (reference standalone file).
+        final_norm: before the output layer.
+        pool_weight_norm: normalise the weights of the pools.
+        s4: the state-space layers.
+        kernel_length: length in samples, of the fastest tier, for which the parameter C of ``dplr`` layers is
+            truncated, as published: the length of training clips. ``None`` keeps C itself, which is exact for every
+            length but costs powers of A in every training step.
+    """
+
+    sample_rate: int = Field(16000, gt=0)
+    quantiser: QuantiserConfig = QuantiserConfig()
+    channels: int = Field(64, gt=0)
+    num_layers: int = Field(8, ge=0)
+    pool: tuple[int, ...] = (4, 4)
+    expand: int = Field(2, gt=0)
+    feedforward: int = Field(2, gt=0)
+    skips: SkipName = "tier"
+    centre_skip: bool = True
+    delayed_pools: bool = True
+    norm: NormName = "scalar"
+    final_norm: NormName = "layer"
+    pool_weight_norm: bool = True
+    s4: S4Config = S4Config()
+    kernel_length: int | None = Field(16000, gt=0)
+
+    @model_validator(mode="after")
+    def _check(self) -> "SashimiConfig":
+        if any(factor < 2 for factor in self.pool):
+            raise ValueError(f"pool {list(self.pool)}: every factor must be at least 2")
+        if self.kernel_length is not None and self.kernel_length % math.prod(self.pool):
+            total = math.prod(self.pool)
+            raise ValueError(f"kernel_length {self.kernel_length} is no multiple of {total}, all pools together")
+        if self.s4.num_systems is not None and self.channels % self.s4.num_systems:
+            raise ValueError(f"s4.num_systems {self.s4.num_systems} does not divide channels {self.channels}")
+        if not self.delayed_pools and not self.s4.bidirectional:
+            raise ValueError("delayed_pools false lets the slower tiers read the future; expected s4.bidirectional too")
+        return self
+
+    @property
+    def is_causal(self) -> bool:
+        """Whether an output depends on past and present inputs alone."""
+        return not self.s4.bidirectional
+
+    @property
+    def widths(self) -> list[int]:
+        """Channels of each tier, fastest first."""
+        return [self.channels * self.expand**tier for tier in range(len(self.pool) + 1)]
+
+    @property
+    def kernel_lengths(self) -> list[int | None]:
+        """Truncation length of each tier, fastest first."""
+        rates = [math.prod(self.pool[:tier]) for tier in range(len(self.pool) + 1)]
+        return [None if self.kernel_length is None else self.kernel_length // rate for rate in rates]
+
+
+def _published(quantiser: str, **options: Any) -> SashimiConfig:
+    return SashimiConfig(quantiser=QuantiserConfig(companding=quantiser, scheme="official"), **options)
+
+
+# Networks and quantisers of the reference. Step sizes are 'exp', as in all released weights; the reference's newest
+# training configurations say 'softplus', which gives the same initial systems.
+VARIANTS: dict[str, SashimiConfig] = {
+    "sc09": _published("mu_law"),
+    "sc09_unet": _published(
+        "mu_law",
+        skips="unet",
+        centre_skip=False,
+        pool_weight_norm=False,
+        s4=S4Config(num_systems=None),
+    ),
+    "youtubemix": _published("mu_law", kernel_length=131072, s4=S4Config(output="linear")),
+    "beethoven": _published("linear", kernel_length=128000),
+    "standalone": _published("mu_law", norm="layer", pool_weight_norm=False, s4=S4Config(num_systems=None)),
+}

@@ -1,0 +1,177 @@
+"""Reference DiffWave-SaShiMi checkpoints in our terms."""
+
+import logging
+import math
+from collections.abc import Mapping
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from vocoders.core.config import read_yaml
+from vocoders.core.errors import CheckpointError, ConfigError
+from vocoders.core.official import KeyMap, load_official_state, read_official_checkpoint
+from vocoders.sashimi.diffwave.config import VARIANTS, DiffwaveSashimiConfig
+from vocoders.sashimi.diffwave.model import DiffwaveSashimi
+from vocoders.sashimi.official import kernel_options
+from vocoders.sashimi.official_kernel import OfficialKernel
+from vocoders.sashimi.official_layout import (
+    Layout,
+    find_layout,
+    group_modules,
+    matrix,
+    merge_kernels,
+    network_state,
+    split_kernel,
+    squeezed,
+    tier_of,
+)
+
+__all__ = ["convert", "diffwave_from_state"]
+
+_logger = logging.getLogger(__name__)
+
+_PARAMETER = r"(weight|bias|weight_g|weight_v)$"
+_OUTER = {
+    rf"^(?:module\.)?init_conv\.0\.conv\.{_PARAMETER}": r"input.\1",
+    rf"^(?:module\.)?fc_t([12])\.{_PARAMETER}": r"embedding.linear\1.\2",
+    rf"^(?:module\.)?final_conv\.0\.conv\.{_PARAMETER}": r"hidden.\1",
+    rf"^(?:module\.)?final_conv\.2\.conv\.{_PARAMETER}": r"output.\1",
+    r"^(?:module\.)?norm\.([ms])$": r"norm.\1",
+}
+_INNER = KeyMap(
+    rename=[
+        (r"^linear\.conv\.", "linear."),
+        (r"^fc_t\.", "step."),
+        (r"^layer\.output_linear\.(?:0\.)?", "s4.output_linear."),
+        (r"^layer\.D$", "s4.D"),
+        (r"^ff\.ff\.0\.conv\.", "expand."),
+        (r"^ff\.ff\.2\.conv\.", "contract."),
+        (r"^upsample_conv2d\.", "mel.convs."),
+        (r"^mel_conv\.conv\.", "mel.linear."),
+    ]
+)
+
+
+def convert(
+    path: str | Path,
+    variant: str | None = None,
+    config: str | Path | None = None,
+    stats: str | Path | None = None,
+) -> DiffwaveSashimi:
+    """Build a :class:`DiffwaveSashimi` from a reference checkpoint.
+
+    Args:
+        path: checkpoint of the reference trainer, with ``model_state_dict``, or a bare state dict.
+        variant: one of our variant names, for what weights cannot tell (front end, noise schedule); without it and
+            ``config``, ``ljspeech_official`` for conditional weights and ``sc09_large`` for others.
+        config: our YAML.
+        stats: not used by this family.
+
+    Raises:
+        CheckpointError: if keys do not fit.
+        ConfigError: for an unknown variant, a wrong configuration, or statistics.
+    """
+    if stats is not None:
+        raise ConfigError("DiffWave-SaShiMi takes no feature statistics; leave --stats out")
+    state = network_state(read_official_checkpoint(path), str(path))
+    if config is not None:
+        data = read_yaml(config)
+        base = DiffwaveSashimiConfig.from_dict(data.get("model", data), source=str(config))
+    else:
+        conditional = any("mel_conv" in key for key in state)
+        variant = variant or ("ljspeech_official" if conditional else "sc09_large")
+        if variant not in VARIANTS:
+            raise ConfigError(f"unknown DiffWave-SaShiMi variant '{variant}'; known variants: {', '.join(VARIANTS)}")
+        base = VARIANTS[variant]
+    model, notes = diffwave_from_state(state, base, str(path))
+    for note in notes:
+        _logger.warning("%s: %s", path, note)
+    return model.eval()
+
+
+def diffwave_from_state(
+    state: Mapping[str, Tensor], base: DiffwaveSashimiConfig, source: str
+) -> tuple[DiffwaveSashimi, list[str]]:
+    """Build a model from a reference state.
+
+    Args:
+        state: reference keys and tensors.
+        base: configuration that gives what the weights cannot tell.
+        source: name of the checkpoint for error messages.
+
+    Returns:
+        The model, in the precision of torch's default type, and remarks on what was decided.
+
+    Raises:
+        CheckpointError: if keys do not fit.
+        ConfigError: if ``base`` has no mel for conditional weights.
+    """
+    outer, modules = group_modules(state, _OUTER, source)
+    ours = {key: squeezed(key, value) for key, value in KeyMap().apply(outer).items()}
+    layout = find_layout(modules, source)
+    kernels: dict[str, OfficialKernel] = {}
+    for key, tensors in modules.items():
+        name = f"tiers.{layout.names[key]}"
+        rest, kernel = split_kernel(tensors, f"{source}: {key}")
+        for own, value in _INNER.apply(rest).items():
+            # Kernels of the upsamplers keep all their axes.
+            ours[f"{name}.{own}"] = value if own.startswith("mel.convs") else squeezed(own, value)
+        if kernel is not None:
+            kernels[f"{name}.s4.kernel"] = kernel
+    config, notes = _find_config(ours, layout, kernels, base, source)
+    if not merge_kernels(ours, kernels, config.s4, config.kernel_lengths):
+        config = config.model_copy(update={"kernel_length": None, "limit_kernel": False})
+        notes.append("layers are truncated for lengths that do not belong together; C is stored without truncation")
+    with torch.random.fork_rng(devices=[]):
+        model = DiffwaveSashimi(config)
+    load_official_state(model.network, ours, KeyMap(), source)
+    return model, notes
+
+
+def _find_config(
+    ours: Mapping[str, Tensor],
+    layout: Layout,
+    kernels: Mapping[str, OfficialKernel],
+    base: DiffwaveSashimiConfig,
+    source: str,
+) -> tuple[DiffwaveSashimiConfig, list[str]]:
+    """Read the configuration off the weights, and say what they left open."""
+    try:
+        channels = matrix(ours, "input").shape[0]
+        pools = [matrix(ours, f"tiers.pools.{tier}.linear") for tier in range(layout.num_pools)]
+        expansion = matrix(ours, "tiers.centre.0.expand")
+        output = ours["tiers.centre.0.s4.output_linear.weight"]
+        kernel = kernels["tiers.centre.0.s4.kernel"]
+    except KeyError as missing:
+        raise CheckpointError(f"{source}: {missing} has no counterpart; expected a whole network state") from None
+    s4, notes = kernel_options(kernel, base.s4.to_dict(), is_gated=output.shape[0] == 2 * output.shape[1])
+    widths = [channels, *(pool.shape[0] for pool in pools)]
+    fastest = next((k.length for name, k in kernels.items() if tier_of(name, layout.num_pools) == 0), kernel.length)
+    upsamplers = sorted(key for key in ours if key.startswith("tiers.centre.0.mel.convs") and key.endswith("original1"))
+    if upsamplers and base.mel is None:
+        raise ConfigError(f"{source}: the weights are conditional; expected a variant or configuration with a mel")
+    data = base.to_dict() | {
+        "mel": base.mel.to_dict() if upsamplers else None,
+        "channels": channels,
+        "num_layers": layout.num_centre,
+        "pool": [pool.shape[1] // width for pool, width in zip(pools, widths, strict=False)],
+        "expand": widths[1] // widths[0] if pools else base.expand,
+        "feedforward": expansion.shape[0] // expansion.shape[1],
+        "unet": layout.is_unet,
+        "s4": s4,
+        "kernel_length": fastest or None,
+        "limit_kernel": bool(fastest),
+    }
+    if upsamplers:
+        factors = [ours[key].shape[-1] // 2 for key in upsamplers]
+        data |= {"mel_upsample": factors, "mel_alignment": "official"}
+        data["mel"] |= {"n_mels": matrix(ours, "tiers.centre.0.mel.linear").shape[1]}
+        if math.prod(factors) != data["mel"]["hop_length"]:
+            notes.append(f"the upsamplers multiply to {math.prod(factors)}, which becomes the mel's hop length")
+            data["mel"]["hop_length"] = math.prod(factors)
+        notes.append(
+            "slower tiers see the beginning of the mel alone, as the reference does (mel_alignment 'official')"
+        )
+    notes.append(f"kernels reach {fastest or 'any number of'} samples of the fastest tier, as in training")
+    return DiffwaveSashimiConfig.from_dict(data, source=source), notes

@@ -1,0 +1,165 @@
+"""Tiers of one rate each, joined by pools and skip connections: the shape of every SaShiMi network.
+
+A tier processes its signal, hands a pooled one to the tier below, and adds what comes back. The whole is written once
+as a recursion over tiers, for whole signals (``forward``) and for signals that continue (``advance``).
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from vocoders.layers.s4 import S4State
+
+__all__ = ["SkipName", "TierState", "Tiers"]
+
+SkipName = Literal["tier", "pool", "unet"]
+BlockStates = tuple[S4State | None, ...]
+
+
+@dataclass(frozen=True)
+class TierState:
+    """State of a tier and of all below it.
+
+    Attributes:
+        down: states of the blocks before the pool (of all blocks in the lowest tier).
+        up: states of the blocks after it.
+        frame: (B, C, r) inputs of the pool that do not make up a frame yet.
+        queue: (B, C, factor - r) outputs of the tier below that are not used yet.
+        inner: state of the tier below; None in the lowest tier, as are ``frame`` and ``queue``.
+    """
+
+    down: BlockStates
+    up: BlockStates = ()
+    frame: Tensor | None = None
+    queue: Tensor | None = None
+    inner: "TierState | None" = None
+
+
+class Tiers(nn.Module):
+    """Blocks of all tiers, from the fastest (0) to the slowest (the centre).
+
+    Args:
+        down: blocks before the pool, for each tier but the lowest.
+        pools: to the tier below.
+        centre: blocks of the lowest tier.
+        unpools: from the tier below.
+        up: blocks after these.
+        skips: ``tier``: the pool's input is added to what comes back, and that sum to the output of the last block;
+            ``pool``: the first of the two alone; ``unet``: the inputs of the pool and of all blocks before it are
+            added, last one first, to what comes back and to the outputs of the blocks after it.
+        centre_skip: add the lowest tier's input to its output.
+    """
+
+    def __init__(
+        self,
+        down: Sequence[Sequence[nn.Module]],
+        pools: Sequence[nn.Module],
+        centre: Sequence[nn.Module],
+        unpools: Sequence[nn.Module],
+        up: Sequence[Sequence[nn.Module]],
+        skips: SkipName,
+        centre_skip: bool,
+    ) -> None:
+        super().__init__()
+        self.down = nn.ModuleList(nn.ModuleList(blocks) for blocks in down)
+        self.pools = nn.ModuleList(pools)
+        self.centre = nn.ModuleList(centre)
+        self.unpools = nn.ModuleList(unpools)
+        self.up = nn.ModuleList(nn.ModuleList(blocks) for blocks in up)
+        self.skips = skips
+        self.centre_skip = centre_skip
+
+    def forward(self, x: Tensor, *context: Tensor | None) -> Tensor:
+        """Process whole signals.
+
+        A length that is no multiple of all pools together is filled up with zeros, which causal networks never read.
+
+        Args:
+            x: (B, C, L).
+            context: further arguments of every block.
+
+        Returns:
+            (B, C, L).
+        """
+        length = x.shape[-1]
+        total = math.prod(pool.factor for pool in self.pools)
+        return self._process(0, F.pad(x, (0, -length % total)), context)[..., :length]
+
+    def _process(self, tier: int, x: Tensor, context: tuple[Tensor | None, ...]) -> Tensor:
+        if tier == len(self.pools):
+            y = x
+            for block in self.centre:
+                y = block(y, *context)
+            return y + x if self.centre_skip else y
+        kept = []
+        for block in self.down[tier]:
+            kept.append(x)
+            x = block(x, *context)
+        y = entry = x + self.unpools[tier](self._process(tier + 1, self.pools[tier](x), context))
+        for block in self.up[tier]:
+            y = block(y, *context)
+            if self.skips == "unet":
+                y = y + kept.pop()
+        return y + entry if self.skips == "tier" else y
+
+    def initial_state(self, batch_size: int) -> TierState:
+        """Return the state before the first sample."""
+
+        def states(blocks: nn.ModuleList) -> BlockStates:
+            return tuple(block.initial_state(batch_size) for block in blocks)
+
+        state = TierState(states(self.centre))
+        for tier in reversed(range(len(self.pools))):
+            weight, factor = self.pools[tier].linear.weight, self.pools[tier].factor
+            channels = weight.shape[1] // factor
+            frame, queue = (weight.new_zeros(batch_size, channels, length) for length in (0, factor))
+            state = TierState(states(self.down[tier]), states(self.up[tier]), frame, queue, state)
+        return state
+
+    def advance(self, x: Tensor, state: TierState, tier: int = 0) -> tuple[Tensor, TierState]:
+        """Continue causal signals from a state.
+
+        Args:
+            x: (B, C, L), L >= 1, of any length; one sample costs a recurrence, more of them a convolution.
+            state: state before it.
+            tier: where ``x`` and ``state`` belong.
+
+        Returns:
+            (B, C, L) and the state after it.
+        """
+        if tier == len(self.pools):
+            y, _, down = _advance_blocks(self.centre, x, state.down)
+            return (y + x if self.centre_skip else y), TierState(down)
+        length, factor = x.shape[-1], self.pools[tier].factor
+        x, kept, down = _advance_blocks(self.down[tier], x, state.down)
+        waiting, queue, inner = torch.cat([state.frame, x], dim=-1), state.queue, state.inner
+        whole = waiting.shape[-1] // factor * factor
+        if whole:
+            below, inner = self.advance(self.pools[tier](waiting[..., :whole]), inner, tier + 1)
+            queue = torch.cat([queue, self.unpools[tier].unfold(below)], dim=-1)
+        y = entry = x + queue[..., :length]
+        up = []
+        for block, block_state in zip(self.up[tier], state.up, strict=True):
+            y, block_state = block.advance(y, block_state)
+            up.append(block_state)
+            if self.skips == "unet":
+                y = y + kept.pop()
+        y = y + entry if self.skips == "tier" else y
+        # Copies: a slice would keep the whole signal in memory.
+        frame, queue = waiting[..., whole:].clone(), queue[..., length:].clone()
+        return y, TierState(down, tuple(up), frame, queue, inner)
+
+
+def _advance_blocks(blocks: nn.ModuleList, x: Tensor, states: BlockStates) -> tuple[Tensor, list[Tensor], BlockStates]:
+    """Return the output of the last block, the inputs of all of them, and their states."""
+    inputs, after = [], []
+    for block, state in zip(blocks, states, strict=True):
+        inputs.append(x)
+        x, state = block.advance(x, state)
+        after.append(state)
+    return x, inputs, tuple(after)
