@@ -69,39 +69,51 @@ class MelEnvelope(nn.Module):
 class EnvelopeFilter(nn.Module):
     """Divide a signal by the envelope of its mel, and multiply by it again, without a change of phase.
 
-    White noise of deviation 1 and a whitened signal have the same mean magnitude. Both directions filter frame by frame
-    in the STFT, so one undoes the other but for the change of the envelope within a frame (some 25 dB below speech).
+    With ``tilt`` zero the divided signal is flat. Otherwise each frame keeps this power of its envelope, at unit power:
+    the signal has the same level throughout, and a smaller fall towards high frequencies than audio. Both directions
+    filter frame by frame in the STFT, so one undoes the other but for the change of the envelope within a frame (the
+    difference is some 20 dB below speech).
 
     Args:
         mel: frames centred as those of :class:`STFT`, natural log.
+        tilt: 0 to 1.
 
     Raises:
         ConfigError: for a mel of another alignment or logarithm.
     """
 
-    def __init__(self, mel: MelConfig) -> None:
+    def __init__(self, mel: MelConfig, tilt: float = 0.0) -> None:
         super().__init__()
         if not mel.padding.startswith("same") or mel.log != "ln":
             raise ConfigError("domain envelope needs a mel with padding same_zero or same_reflect and log ln")
         self.stft = STFT(4 * mel.hop_length, mel.hop_length)
         self.envelope = MelEnvelope(mel, 2 * mel.hop_length + 1)
+        self.tilt = tilt
         self.unit = math.log(flat_excitation_levels(mel)[1])
 
-    def whiten(self, audio: Tensor, log_mel: Tensor) -> Tensor:
-        """Return ``audio`` (B, 1, N * hop) flat and at unit power; ``log_mel`` (B, n_mels, N) is its own."""
-        return self._filter(audio, -self._log_gain(log_mel))
+    def divide(self, audio: Tensor, log_mel: Tensor) -> Tensor:
+        """Return ``audio`` (B, 1, N * hop) divided by the envelope; ``log_mel`` (B, n_mels, N) is its own."""
+        gain, kept = self._log_gains(log_mel)
+        return self._filter(audio, kept - gain)
 
-    def colour(self, signal: Tensor, log_mel: Tensor) -> Tensor:
-        """Return ``signal`` (B, 1, N * hop), flat and at unit power, with the envelope of ``log_mel``."""
-        return self._filter(signal, self._log_gain(log_mel))
+    def multiply(self, signal: Tensor, log_mel: Tensor) -> Tensor:
+        """Return ``signal`` (B, 1, N * hop) multiplied by the envelope: the inverse of :meth:`divide`."""
+        gain, kept = self._log_gains(log_mel)
+        return self._filter(signal, gain - kept)
 
-    def _log_gain(self, log_mel: Tensor) -> Tensor:
+    def excite(self, noise: Tensor, log_mel: Tensor) -> Tensor:
+        """Return white ``noise`` (B, 1, N * hop) with the spectrum that divided audio has."""
+        return self._filter(noise, self._log_gains(log_mel)[1]) if self.tilt else noise
+
+    def _log_gains(self, log_mel: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the logarithm of the gain from white noise to audio, and of the part of it that ``tilt`` keeps."""
         log_gain = self.envelope(log_mel) + self.unit
         # Windows overlap: in the mel of real audio a loud frame is heard in its neighbours. A padded mel ends abruptly,
         # and there the last of the audio would be divided by silence.
         for _ in range(2):
             log_gain = torch.maximum(log_gain, F.max_pool1d(log_gain, 3, stride=1, padding=1) - _STEEPEST)
-        return log_gain
+        kept = self.tilt * log_gain
+        return log_gain, kept - 0.5 * torch.logsumexp(2 * kept, dim=1, keepdim=True) + 0.5 * math.log(kept.shape[1])
 
     def _filter(self, signal: Tensor, log_gain: Tensor) -> Tensor:
         # As in the mel the ends are reflected: a signal that ends in silence would have a flat spectrum there.

@@ -56,8 +56,9 @@ class PeriodWaveConfig(Config):
         energy: range of the frame energy that shapes the prior; a recipe replaces it by that of its training set.
             ``None``: the same deviation everywhere.
         domain: signal that flows: ``waveform`` (published), or ``envelope`` (ours): the waveform divided by the
-            envelope of its mel, see :mod:`vocoders.frontends.envelope`. Training then starts from a noise of the right
-            spectrum, and a small model is of use within minutes; needs ``energy: null``.
+            envelope of its mel, see :mod:`vocoders.frontends.envelope`, from a noise of the same spectrum. Before any
+            training that is noise with the right envelope; needs ``energy: null``.
+        tilt: of ``domain: envelope``: power of the envelope that is kept, so that low frequencies are learned first.
         drop_prob: stochastic depth in the condition encoder.
         sigma_min: what remains of the noise at the end of the path.
         sampling: default of synthesis, and the steps that Turbo trains through.
@@ -72,6 +73,7 @@ class PeriodWaveConfig(Config):
     noise_scale: float = Field(0.5, gt=0)
     energy: EnergyConfig | None = ENERGY_PRESETS["libritts_24k"]
     domain: Literal["waveform", "envelope"] = "waveform"
+    tilt: float = Field(0.5, ge=0, le=1)
     drop_prob: float = Field(0.1, ge=0, lt=1)
     sigma_min: float = Field(1e-4, ge=0, lt=1)
     sampling: SamplingConfig = SamplingConfig()

@@ -35,7 +35,7 @@ class PeriodWave(FlowVocoder):
     def __init__(self, config: PeriodWaveConfig) -> None:
         super().__init__(config)
         width = config.hidden_channels
-        self.shaping = EnvelopeFilter(config.mel) if config.domain == "envelope" else None
+        self.shaping = EnvelopeFilter(config.mel, config.tilt) if config.domain == "envelope" else None
         self.encoder = ConditionEncoder(config, config.in_channels + (config.energy is not None))
         sizes = {
             "in_channels": 1,
@@ -62,6 +62,8 @@ class PeriodWave(FlowVocoder):
 
     def prior(self, features: Tensor, noise: Tensor, temperature: float = 1.0) -> Tensor:
         """Scale standard normal ``noise`` (B, 1, F * hop_length) to a sample of the prior of ``features``."""
+        if self.shaping is not None:
+            return temperature * self.config.noise_scale * self.shaping.excite(noise, features)
         deviation = hold_frames(self.prior_deviation(features), self.hop_length)
         return noise * (temperature * self.config.noise_scale) * deviation
 
@@ -114,7 +116,7 @@ class PeriodWave(FlowVocoder):
         target = batch["audio"]
         if self.shaping is not None:
             # Speech stays below 10; the click where a clip ends and its padding begins may be a hundred times as high.
-            target = self.shaping.whiten(target, inputs["features"]).clamp(-10, 10)
+            target = self.shaping.divide(target, inputs["features"]).clamp(-10, 10)
         sample = self.path.sample(inputs["x"], target, t)
         deviation = hold_frames(self.prior_deviation(inputs["features"]), self.hop_length)
         return FlowSample(inputs | {"x": sample.x, "t": sample.t}, sample.velocity, deviation)
@@ -139,4 +141,4 @@ class PeriodWave(FlowVocoder):
             return signal
         # The network may run in half precision, the filter does not.
         with torch.autocast(signal.device.type, enabled=False):
-            return self.shaping.colour(signal.float(), features.float())
+            return self.shaping.multiply(signal.float(), features.float())

@@ -37,7 +37,7 @@ def test_untrained_network_is_close_to_the_best_linear_estimate(model, batch, ti
 
 def test_path_ends_at_the_whitened_waveform(model, batch):
     sample = model.flow_sample(batch, torch.ones(3))
-    audio = model.shaping.colour(sample.inputs["x"], batch["features"])
+    audio = model.shaping.multiply(sample.inputs["x"], batch["features"])
     assert (audio - batch["audio"]).square().mean() < 0.02 * batch["audio"].square().mean()
 
 

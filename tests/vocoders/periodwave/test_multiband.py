@@ -242,8 +242,8 @@ def test_reach_bounds_the_support_of_the_velocity(band):
 
 
 def test_chunks_agree_away_from_the_seams():
-    # Response norms start closed, and every chunk starts a row of these periods: only borders differ. The packet takes a
-    # signal as periodic, so that the first and the last frame of the whole know of each other.
+    # Response norms start closed, and every chunk starts a row of these periods: only borders differ. The packet takes
+    # a signal as periodic, so that the first and the last frame of the whole know of each other.
     model = _build(periods=(1, 2))
     features = _features(300)
     whole = model.synthesize(features)
