@@ -9,8 +9,8 @@ from vocoders.core.official import load_official_state
 from vocoders.flow import ProbabilityPath, solve, time_grid
 from vocoders.frontends.mel import MEL_PRESETS
 from vocoders.periodwave import PeriodWave, PeriodWaveConfig
-from vocoders.periodwave.estimator import FreeU
 from vocoders.periodwave.official import KEY_MAP, squeeze_rows
+from vocoders.periodwave.unet import FreeU
 
 TOLERANCE = 1e-5
 CONDITION_TOLERANCE = 2e-5

@@ -14,8 +14,9 @@ from vocoders.core.pretrained import PretrainedModel
 from vocoders.flow import ProbabilityPath
 from vocoders.frontends.mel import LogMel
 from vocoders.periodwave.config import PeriodWaveConfig, SamplingConfig
-from vocoders.periodwave.estimator import Estimator, FreeU
+from vocoders.periodwave.estimator import Estimator
 from vocoders.periodwave.streaming import velocity_in_chunks
+from vocoders.periodwave.unet import FreeU
 
 __all__ = ["FlowVocoder", "Velocity", "call_counter", "freeu_of"]
 

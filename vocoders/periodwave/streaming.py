@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from torch import Tensor
 
 from vocoders.core.chunking import chunk_spans
-from vocoders.periodwave.estimator import Estimator, FreeU
+from vocoders.periodwave.estimator import Estimator
+from vocoders.periodwave.unet import FreeU
 
 __all__ = ["velocity_in_chunks"]
 

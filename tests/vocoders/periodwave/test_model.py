@@ -5,7 +5,7 @@ import torch
 
 from vocoders.core.errors import ConfigError, DataError, ShapeError
 from vocoders.periodwave import VARIANTS, PeriodWave, PeriodWaveConfig, SamplingConfig
-from vocoders.periodwave.estimator import FreeU, fold_rows, unfold_rows
+from vocoders.periodwave.unet import FreeU, fold_rows, unfold_rows
 
 TINY = PeriodWaveConfig(hidden_channels=16, sampling=SamplingConfig(solver="euler", steps=2, temperature=1.0))
 
