@@ -10,7 +10,16 @@ from torch import Tensor, nn
 from torch.nn.utils.parametrizations import weight_norm
 
 from vocoders.periodwave.packing import faster_form, packed_paths
-from vocoders.periodwave.unet import PLAIN, FreeU, PeriodUNet, ResidualBlock, blocks_reach, fold_rows, unfold_rows
+from vocoders.periodwave.unet import (
+    PLAIN,
+    FreeU,
+    PeriodUNet,
+    ResidualBlock,
+    RowConv,
+    blocks_reach,
+    fold_rows,
+    unfold_rows,
+)
 
 __all__ = ["Estimator", "FlatEstimator"]
 
@@ -25,7 +34,7 @@ class OutputBlock(nn.Module):
     def __init__(self, channels: int, dilations: Sequence[int]) -> None:
         super().__init__()
         self.blocks = nn.Sequential(*[ResidualBlock(channels, dilation) for dilation in dilations])
-        self.conv = weight_norm(nn.Conv1d(channels, 1, 7, padding=3, bias=False))
+        self.conv = weight_norm(RowConv(channels, 1, 7, padding=3, bias=False))
 
     def forward(self, x: Tensor) -> Tensor:
         """Return the velocity."""
