@@ -37,17 +37,50 @@ def build_objective(config: TrainConfig, generator: nn.Module) -> nn.Module:
 
 
 def build_optimizer(config: OptimizerConfig, module: nn.Module) -> torch.optim.Optimizer:
-    """Build AdamW for the trainable parameters of ``module``."""
-    parameters = [parameter for parameter in module.parameters() if parameter.requires_grad]
+    """Build AdamW for the trainable parameters of ``module``.
+
+    Each group of parameters holds ``rate``, the factor of its learning rate to ``config.learning_rate``.
+    """
+    systems = _system_parameters(config, module)
+    undecayed = set() if config.decay_biases else _biases_and_norms(module)
+    groups: dict[tuple[float, float], list[nn.Parameter]] = {(1.0, config.weight_decay): []}
+    for name, parameter in module.named_parameters():
+        if not parameter.requires_grad:
+            continue
+        if name in systems:
+            kind = (config.system_learning_rate / config.learning_rate, 0.0)
+        else:
+            kind = (1.0, 0.0 if name in undecayed else config.weight_decay)
+        groups.setdefault(kind, []).append(parameter)
     return torch.optim.AdamW(
-        parameters, lr=config.learning_rate, betas=config.betas, weight_decay=config.weight_decay, eps=config.eps
+        [
+            {"params": parameters, "lr": config.learning_rate * rate, "weight_decay": decay, "rate": rate}
+            for (rate, decay), parameters in groups.items()
+            if parameters
+        ],
+        lr=config.learning_rate,
+        betas=config.betas,
+        eps=config.eps,
     )
+
+
+def _system_parameters(config: OptimizerConfig, module: nn.Module) -> set[str]:
+    if config.system_learning_rate is None or not hasattr(module, "system_parameters"):
+        return set()
+    return set(module.system_parameters())
+
+
+def _biases_and_norms(module: nn.Module) -> set[str]:
+    """Return the names of biases and of the parameters of norms."""
+    parts = {name: ["", *name.split(".")] for name, _ in module.named_parameters()}
+    return {name for name, (*_, owner, leaf) in parts.items() if leaf == "bias" or owner.startswith("norm")}
 
 
 def learning_rate_factor(config: SchedulerConfig, step: int, max_steps: int) -> float:
     """Return the factor of the learning rate for the update number ``step`` (from 0)."""
     warmup = min(1.0, (step + 1) / config.warmup_steps) if config.warmup_steps else 1.0
-    if config.name == "constant":
+    # A plateau is found by the trainer: it depends on more than the step.
+    if config.name in ("constant", "plateau"):
         return warmup
     if config.name == "exponential":
         return warmup * config.decay ** (step / 1000)

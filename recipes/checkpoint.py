@@ -79,7 +79,7 @@ def load_initial_state(path: Path) -> dict[str, Any]:
         path: a checkpoint of another run, its folder (the latest checkpoint counts), or a model folder.
 
     Returns:
-        A checkpoint; that of a model folder holds its family and its generator alone.
+        A checkpoint; that of a model folder holds its family, its configuration and its generator alone.
 
     Raises:
         CheckpointError: if it is missing or damaged, or nothing that ondes wrote.
@@ -88,8 +88,9 @@ def load_initial_state(path: Path) -> dict[str, Any]:
     if not path.is_dir():
         state = load_checkpoint(path)
     elif (state := load_latest_checkpoint(path / "checkpoints")) is None:
-        family = read_model_config(path).family
-        state = {"family": family, "parts": {"generator": read_tensors(path / "model.safetensors")}}
+        model = read_model_config(path)
+        parts = {"generator": read_tensors(path / "model.safetensors")}
+        state = {"family": model.family, "config": {"model": model.config}, "parts": parts}
     if "family" not in state or "parts" not in state:
         raise CheckpointError(
             f"{path}: no checkpoint of ondes; convert a reference checkpoint by 'ondes convert' first"

@@ -4,9 +4,10 @@ from collections.abc import Mapping
 from functools import cached_property
 from typing import Any, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from recipes.data.config import DataConfig
+from recipes.data.waveforms import PlainAudio
 from recipes.objectives import OBJECTIVES
 from vocoders.core.config import Config
 from vocoders.core.errors import ConfigError
@@ -18,27 +19,42 @@ __all__ = ["OptimizerConfig", "SchedulerConfig", "TrainConfig", "TrainerConfig"]
 
 
 class OptimizerConfig(Config):
-    """AdamW."""
+    """AdamW.
+
+    Attributes:
+        learning_rate: of everything without a rate of its own.
+        betas: decay of the running averages.
+        weight_decay: decoupled, as in AdamW.
+        eps: added to the denominator.
+        system_learning_rate: of the state-space parameters (step sizes, A, B) that a model names in
+            ``system_parameters()``; they are not decayed. ``None``: they are parameters like others.
+        decay_biases: whether weight decay also acts on biases and on the parameters of norms.
+    """
 
     learning_rate: float = Field(2e-4, gt=0)
     betas: tuple[float, float] = (0.8, 0.9)
     weight_decay: float = Field(0.0, ge=0)
     eps: float = Field(1e-8, gt=0)
+    system_learning_rate: float | None = Field(None, gt=0)
+    decay_biases: bool = True
 
 
 class SchedulerConfig(Config):
     """Learning rate as a factor of the step.
 
     Attributes:
-        name: ``cosine`` falls until ``max_steps``, ``exponential`` by ``decay`` every 1000 steps, or ``constant``.
+        name: ``cosine`` falls until ``max_steps``, ``exponential`` by ``decay`` every 1000 steps, ``plateau`` by
+            ``decay`` when ``valid/loss`` has not improved for ``patience`` validations, or ``constant``.
         warmup_steps: linear rise from zero.
-        decay: of ``exponential``.
+        decay: of ``exponential`` and ``plateau``.
+        patience: of ``plateau``.
         final: factor at which ``cosine`` ends.
     """
 
-    name: Literal["cosine", "exponential", "constant"] = "cosine"
+    name: Literal["cosine", "exponential", "plateau", "constant"] = "cosine"
     warmup_steps: int = Field(0, ge=0)
     decay: float = Field(0.999, gt=0, le=1)
+    patience: int = Field(20, ge=0)
     final: float = Field(0.0, ge=0, le=1)
 
 
@@ -55,6 +71,9 @@ class TrainerConfig(Config):
         valid_every: steps between validations.
         checkpoint_every: steps between checkpoints.
         keep_checkpoints: how many of the latest checkpoints stay.
+        valid_utterances: at most this many utterances (or pieces of them) are validated, evenly spread over the set;
+            ``None``: 20 of a model that synthesises them from features, else all.
+        max_skipped_steps: steps in a row that may be skipped because a loss or a gradient is not finite.
         valid_clips: validation utterances whose audio and spectrograms are stored.
         num_threads: CPU threads of torch; ``None``: torch's choice.
     """
@@ -68,8 +87,15 @@ class TrainerConfig(Config):
     valid_every: int = Field(2000, gt=0)
     checkpoint_every: int = Field(10_000, gt=0)
     keep_checkpoints: int = Field(3, gt=0)
+    valid_utterances: int | None = Field(None, gt=0)
+    max_skipped_steps: int = Field(10, ge=0)
     valid_clips: int = Field(4, ge=0)
     num_threads: int | None = Field(None, gt=0)
+
+    @field_validator("precision", mode="before")
+    @classmethod
+    def _read_no(cls, value: object) -> object:
+        return "no" if value is False else value  # in YAML a bare no is false
 
 
 class TrainConfig(Config):
@@ -116,9 +142,9 @@ class TrainConfig(Config):
         return OBJECTIVES[name].Options.from_dict(self.objective, name, "objective")
 
     @property
-    def mel(self) -> MelConfig:
-        """Mel front end of the model."""
-        return self.generator.mel
+    def mel(self) -> MelConfig | PlainAudio:
+        """Front end of the model: its mel, or audio alone."""
+        return getattr(self.generator, "mel", None) or PlainAudio(self.generator.sample_rate)
 
     @property
     def f0(self) -> F0Config | None:

@@ -13,7 +13,7 @@ from typing import Any
 
 import torch
 from accelerate import Accelerator
-from accelerate.utils import DistributedDataParallelKwargs
+from accelerate.utils import DistributedDataParallelKwargs, broadcast_object_list
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
 
@@ -23,9 +23,12 @@ from recipes.config import TrainConfig
 from recipes.data.features import STATISTICS_FILE
 from recipes.data.loader import build_train_loader, build_valid_dataset
 from recipes.data.statistics import FeatureStatistics
+from recipes.data.waveforms import PlainAudio
 from recipes.objectives import OBJECTIVES
-from recipes.validation import Validator
+from recipes.schedule import Plateau
+from recipes.validation import LossValidator, Validator
 from vocoders.core.errors import CheckpointError, ConfigError, OndesError
+from vocoders.registry import FAMILIES
 
 __all__ = ["Trainer"]
 
@@ -62,7 +65,11 @@ class Trainer:
         self.accelerator = Accelerator(cpu=cpu, mixed_precision=options.precision, kwargs_handlers=handlers)
         torch.manual_seed(options.seed)
         self.step = 0
+        self.skipped_steps = self._skipped_in_a_row = 0
         self._stop = False
+        self.plateau = Plateau(config.scheduler) if config.scheduler.name == "plateau" else None
+        if self.plateau is not None and config.data.valid is None:
+            raise ConfigError("scheduler 'plateau' needs validations; set data.valid, or another scheduler.name")
 
         state, fresh = self._find_state(resume, initial)
         generator = build_generator(config)
@@ -111,13 +118,13 @@ class Trainer:
             if self.step >= options.max_steps or self._stop:
                 break
             log = self._train_step(batch)
-            if not self._finite(log):
-                raise OndesError(f"step {self.step}: the loss is not finite; lower optimizer.learning_rate")
             if writer is not None and (self.step % options.log_every == 0 or self.step == options.max_steps):
                 values = {name: float(value) for name, value in log.items()}
+                if self.skipped_steps:
+                    values["skipped_steps"] = self.skipped_steps
                 writer.write(self.step, values | timer.lap(self.step) | {"learning_rate": self._learning_rate()})
-            if validator is not None and (self.step % options.valid_every == 0 or self.step == options.max_steps):
-                writer.write(self.step, validator.run(self.generator, self.step, writer.board))
+            if self.step % options.valid_every == 0 or self.step == options.max_steps:
+                self._validate(validator, writer)
                 timer.pause(self.step)
             if self.step % options.checkpoint_every == 0:
                 self.save()
@@ -144,6 +151,9 @@ class Trainer:
             "optimizers": {name: optimizer.state_dict() for name, optimizer in self.optimizers.items()},
             "rng": {"cpu": torch.get_rng_state()},
         }
+        state["skipped_steps"] = self.skipped_steps
+        if self.plateau is not None:
+            state["plateau"] = self.plateau.state_dict()
         if torch.cuda.is_available():
             state["rng"]["cuda"] = torch.cuda.get_rng_state()
         if self.ema is not None:
@@ -157,33 +167,80 @@ class Trainer:
         device = self.accelerator.device
         batch = {k: v.to(device, non_blocking=True) if isinstance(v, Tensor) else v for k, v in batch.items()}
         factor = learning_rate_factor(self.config.scheduler, self.step, self.config.trainer.max_steps)
+        if self.plateau is not None:
+            factor *= self.plateau.factor
         for optimizer in self.optimizers.values():
             for group in optimizer.param_groups:
-                group["lr"] = self.config.optimizer.learning_rate * factor
+                group["lr"] = self.config.optimizer.learning_rate * group.get("rate", 1.0) * factor
         for part in self.parts.values():
             part.train()
-        with self.accelerator.autocast():
-            log = self.objective.training_step(self.parts, batch, self.step, self._update)
-        if self.ema is not None:
-            self.ema.update_parameters(self.accelerator.unwrap_model(self.parts["generator"]))
+        log: dict[str, Tensor | float] = {}
+        try:
+            with self.accelerator.autocast():
+                log = self.objective.training_step(self.parts, batch, self.step, self._update)
+        except _NotFinite as problem:
+            self._skip(str(problem))
+        else:
+            self._skipped_in_a_row = 0
+            if self.ema is not None:
+                self.ema.update_parameters(self.accelerator.unwrap_model(self.parts["generator"]))
         self.step += 1
         return log
 
+    def _skip(self, problem: str) -> None:
+        """Count a step whose update was left out.
+
+        Raises:
+            OndesError: after ``max_skipped_steps`` of them in a row.
+        """
+        self.skipped_steps += 1
+        self._skipped_in_a_row += 1
+        logger.warning("step %d: %s; step skipped (%d so far)", self.step + 1, problem, self.skipped_steps)
+        if self._skipped_in_a_row > self.config.trainer.max_skipped_steps:
+            raise OndesError(
+                f"step {self.step + 1}: {problem}, as in the {self._skipped_in_a_row - 1} steps before; lower "
+                "optimizer.learning_rate or set trainer.max_gradient_norm, and resume"
+            )
+
     def _update(self, name: str, loss: Tensor) -> float:
-        """Back-propagate ``loss`` and step the part ``name``; return the norm of its gradient before clipping."""
+        """Back-propagate ``loss`` and step the part ``name``; return the norm of its gradient before clipping.
+
+        Raises:
+            _NotFinite: before anything is changed, if the loss or the gradient is NaN or infinite.
+        """
         optimizer = self.optimizers[name]
+        if not self._finite(loss.detach()):
+            raise _NotFinite(f"the loss of the {name} is not finite")
         optimizer.zero_grad(set_to_none=True)
         self.accelerator.backward(loss)
         limit = self.config.trainer.max_gradient_norm
         norm = self.accelerator.clip_grad_norm_(self.parts[name].parameters(), limit or float("inf"))
+        # In fp16 gradients may overflow now and then: the scaler skips such a step by itself.
+        if self.config.trainer.precision != "fp16" and not torch.isfinite(torch.as_tensor(norm)):
+            optimizer.zero_grad(set_to_none=True)
+            raise _NotFinite(f"the gradient of the {name} is not finite")
         optimizer.step()
         return norm
 
-    def _finite(self, log: Mapping[str, Tensor | float]) -> bool:
-        # fp16 may overflow now and then: the scaler skips such a step by itself.
-        if self.config.trainer.precision == "fp16" or self.step % self.config.trainer.log_every:
-            return True
-        return all(torch.isfinite(torch.as_tensor(value)).all() for value in log.values())
+    def _finite(self, loss: Tensor) -> bool:
+        """Tell whether the loss is finite in every process: all skip a step, or none."""
+        finite = torch.isfinite(loss).all().float()
+        if self.accelerator.num_processes > 1:
+            finite = self.accelerator.reduce(finite, "mean")
+        return bool(finite == 1)
+
+    def _validate(self, validator: Validator | LossValidator | None, writer: "_Writer | None") -> None:
+        """Validate (main process only), and let a plateau lower the learning rate of every process."""
+        values: dict[str, float] = {}
+        if validator is not None:
+            values = validator.run(self.generator, self.step, writer.board)
+            writer.write(self.step, values)
+        if self.plateau is None:
+            return
+        loss = [values.get("valid/loss", float("nan"))]
+        if self.accelerator.num_processes > 1:
+            broadcast_object_list(loss)
+        self.plateau.update(loss[0])
 
     def _learning_rate(self) -> float:
         return self.optimizers["generator"].param_groups[0]["lr"]
@@ -217,6 +274,8 @@ class Trainer:
     def _restore(self, state: Mapping[str, Any], modules: Mapping[str, nn.Module], fresh: bool) -> None:
         if state["family"] != self.config.family:
             raise CheckpointError(f"checkpoint of family '{state['family']}'; expected '{self.config.family}'")
+        if fresh:
+            self._check_front_end(state)
         try:
             if fresh:
                 modules["generator"].load_state_dict(generator_state(state))
@@ -238,13 +297,26 @@ class Trainer:
         if "cuda" in state["rng"] and torch.cuda.is_available():
             torch.cuda.set_rng_state(state["rng"]["cuda"])
         self.step = state["step"]
+        self.skipped_steps = state.get("skipped_steps", 0)
+        if self.plateau is not None and "plateau" in state:
+            self.plateau.load_state_dict(state["plateau"])
         logger.info("resumed at step %d", self.step)
 
-    def _make_validator(self) -> Validator | None:
+    def _check_front_end(self, state: Mapping[str, Any]) -> None:
+        """Refuse weights that were trained on other features."""
+        theirs = FAMILIES[self.config.family].model_class.config_class.from_dict(state["config"]["model"])
+        found, expected = (getattr(getattr(item, "mel", None), "fingerprint", None) for item in (theirs, self.config))
+        if found is not None and found != expected:
+            raise CheckpointError(f"the weights to start from take other features: {found}; this run has {expected}")
+
+    def _make_validator(self) -> Validator | LossValidator | None:
         if self.config.data.valid is None:
             return None
         dataset = build_valid_dataset(self.config.data, self.config.mel, self.config.f0)
-        return Validator(dataset, self.folder / "valid", self.config.trainer.valid_clips)
+        options = self.config.trainer
+        if isinstance(self.config.mel, PlainAudio):
+            return LossValidator(dataset, self.objective, self.config.data.batch_size, options.valid_utterances)
+        return Validator(dataset, self.folder / "valid", options.valid_clips, options.valid_utterances or 20)
 
     def _catch_signals(self) -> None:
         """Let the first Ctrl-C or SIGTERM end the run after the current step; a second Ctrl-C ends it at once."""
@@ -256,6 +328,10 @@ class Trainer:
 
         signal.signal(signal.SIGINT, stop)
         signal.signal(signal.SIGTERM, stop)
+
+
+class _NotFinite(Exception):  # noqa: N818  (a signal within the trainer, never seen outside)
+    """A loss or a gradient is NaN or infinite; the step is left out."""
 
 
 def _average(decay: float, average: Tensor, current: Tensor, count: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""Validation on fixed utterances: mel distance, audio and spectrogram pictures."""
+"""Validation on fixed utterances: mel distance, audio and spectrogram pictures; or the objective's own loss."""
 
 import logging
 from pathlib import Path
@@ -8,10 +8,11 @@ import torch
 from torch import Tensor, nn
 from torch.utils.data import Dataset
 
+from recipes.data.waveforms import PieceDataset, collate_padded
 from recipes.pictures import spectrogram_picture
 from vocoders.core.audio import write_audio
 
-__all__ = ["Validator"]
+__all__ = ["LossValidator", "Validator"]
 
 logger = logging.getLogger(__name__)
 
@@ -31,8 +32,7 @@ class Validator:
         self, dataset: Dataset, folder: Path, num_clips: int, max_utterances: int = 20, max_seconds: float = 6.0
     ) -> None:
         self.dataset, self.folder, self.num_clips, self.max_seconds = dataset, folder, num_clips, max_seconds
-        count = len(dataset)
-        self.indices = sorted({round(i * (count - 1) / max(max_utterances - 1, 1)) for i in range(max_utterances)})
+        self.indices = _spread(len(dataset), max_utterances)
 
     def run(self, model: nn.Module, step: int, board: Any = None) -> dict[str, float]:
         """Synthesise, write the clips of this step and return the mean metrics.
@@ -75,6 +75,42 @@ class Validator:
         if board is not None:
             board.add_audio(f"{name}/output", pairs["output"].clamp(-1, 1), step, model.sample_rate)
             board.add_image(name, picture, step, dataformats="HWC")
+
+
+class LossValidator:
+    """Loss of the objective on pieces of utterances, for models that nothing conditions.
+
+    Args:
+        dataset: the pieces.
+        objective: with ``validation_loss(generator, batch) -> (sum, count)`` and ``validation_units``.
+        batch_size: pieces of similar length that are computed together.
+        max_pieces: at most this many, evenly spread over the set.
+    """
+
+    def __init__(
+        self, dataset: PieceDataset, objective: nn.Module, batch_size: int, max_pieces: int | None = None
+    ) -> None:
+        self.dataset, self.objective, self.batch_size = dataset, objective, batch_size
+        self.indices = sorted(_spread(len(dataset), max_pieces or len(dataset)), key=dataset.length)
+
+    def run(self, model: nn.Module, step: int, board: Any = None) -> dict[str, float]:
+        """Return the mean loss over all that the pieces hold, in each of the objective's units."""
+        was_training, device = model.training, next(model.parameters()).device
+        model.eval()
+        total, count = 0.0, 0
+        for first in range(0, len(self.indices), self.batch_size):
+            batch = collate_padded([self.dataset[index] for index in self.indices[first : first + self.batch_size]])
+            batch = {key: value.to(device) if isinstance(value, Tensor) else value for key, value in batch.items()}
+            with torch.inference_mode():
+                loss, number = self.objective.validation_loss(model, batch)
+            total, count = total + loss, count + number
+        model.train(was_training)
+        return {name: unit * total / count for name, unit in self.objective.validation_units.items()}
+
+
+def _spread(count: int, wanted: int) -> list[int]:
+    """Return at most ``wanted`` indices below ``count``, evenly spread."""
+    return sorted({round(i * (count - 1) / max(wanted - 1, 1)) for i in range(wanted)})
 
 
 def _level_db(audio: Tensor) -> float:

@@ -11,7 +11,22 @@ from typing import Annotated
 
 import typer
 
-from recipes.cli import bench, convert, decode, evaluate, features, info, models, pack, prepare, synth, train, tryout
+from recipes.cli import (
+    bench,
+    convert,
+    decode,
+    evaluate,
+    features,
+    info,
+    likelihood,
+    models,
+    pack,
+    picture,
+    prepare,
+    synth,
+    train,
+    tryout,
+)
 from recipes.cli.logs import show_logs
 from vocoders.core.errors import OndesError
 from vocoders.version import __version__
@@ -25,7 +40,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for _command in (tryout, synth, models, info, convert, prepare, features, train, decode, evaluate, pack, bench):
+_commands = (tryout, synth, models, info, convert, prepare, features, train, decode, evaluate, likelihood, picture)
+for _command in (*_commands, pack, bench):
     _command.register(app)
 
 

@@ -106,6 +106,10 @@ def _folder(
     speaker: Annotated[
         str | None, typer.Option("--speaker", help="Speaker of all files; by default the first sub-folder.")
     ] = None,
+    speaker_pattern: Annotated[
+        str | None,
+        typer.Option("--speaker-pattern", help="Regular expression on the path; its first group is the speaker."),
+    ] = None,
     nj: _Nj = 1,
     decode: _Decode = True,
     min_duration: _MinDuration = 0.1,
@@ -116,7 +120,7 @@ def _folder(
     """Own data: any folder of audio files, searched recursively."""
     from recipes.data.corpora import find_folder
 
-    _run(find_folder(source, speaker), data_dir, nj, decode, min_duration, dev, test, split_by)
+    _run(find_folder(source, speaker, speaker_pattern), data_dir, nj, decode, min_duration, dev, test, split_by)
 
 
 def _run(

@@ -15,6 +15,7 @@ from recipes.data.kaldi import KaldiDirectory, Utterance
 from recipes.data.predicted import PredictedFeatures
 from recipes.data.reading import AudioReader
 from recipes.data.sampler import BalancedOrder, Order, ShuffledOrder, StepBatchSampler
+from recipes.data.waveforms import PieceDataset, PlainAudio, WaveformDataset
 from vocoders.core.errors import ConfigError, DataError
 from vocoders.frontends.f0 import F0Config
 from vocoders.frontends.mel import MelConfig
@@ -26,7 +27,7 @@ logger = logging.getLogger(__name__)
 
 def build_train_loader(
     config: DataConfig,
-    mel: MelConfig,
+    mel: MelConfig | PlainAudio,
     f0: F0Config | None = None,
     start_step: int = 0,
     rank: int = 0,
@@ -38,7 +39,7 @@ def build_train_loader(
 
     Args:
         config: the ``data`` section.
-        mel: front end of the features.
+        mel: front end of the features, or audio alone.
         f0: pitch tracker of the model, ``None`` for a model without F0.
         start_step: step to resume at.
         rank: number of this process.
@@ -53,15 +54,19 @@ def build_train_loader(
     directory = KaldiDirectory.read(config.train)
     utterances = _long_enough(directory, config, mel)
     reader = AudioReader(utterances, mel.sample_rate, config.resample, config.peak, config.in_memory)
-    dataset = SegmentDataset(
-        reader,
-        mel,
-        config.segment_length,
-        f0=_f0_cache(config, mel, f0, utterances),
-        predicted=_predicted(config, directory.path, utterances),
-        gain_db=config.gain_db,
-        seed=config.seed,
-    )
+    dataset: SegmentDataset | WaveformDataset
+    if isinstance(mel, PlainAudio):
+        dataset = WaveformDataset(reader, config.segment_length, config.gain_db, config.seed)
+    else:
+        dataset = SegmentDataset(
+            reader,
+            mel,
+            config.segment_length,
+            f0=_f0_cache(config, mel, f0, utterances),
+            predicted=_predicted(config, directory.path, utterances),
+            gain_db=config.gain_db,
+            seed=config.seed,
+        )
     sampler = StepBatchSampler(build_order(config, utterances, mel), config.batch_size, rank, world_size, start_step)
     logger.info("%s: %d utterances, %.1f steps in an epoch", directory.path, len(utterances), sampler.steps_per_epoch)
     return DataLoader(
@@ -77,8 +82,10 @@ def build_train_loader(
     )
 
 
-def build_valid_dataset(config: DataConfig, mel: MelConfig, f0: F0Config | None = None) -> UtteranceDataset:
-    """Return the whole utterances of the validation set.
+def build_valid_dataset(
+    config: DataConfig, mel: MelConfig | PlainAudio, f0: F0Config | None = None
+) -> UtteranceDataset | PieceDataset:
+    """Return the whole utterances of the validation set; of audio alone, in pieces of at most a segment.
 
     Raises:
         ConfigError: if the configuration names no validation set.
@@ -88,11 +95,13 @@ def build_valid_dataset(config: DataConfig, mel: MelConfig, f0: F0Config | None 
         raise ConfigError("data.valid is not set; expected the data directory of the validation set")
     directory = KaldiDirectory.read(config.valid)
     reader = AudioReader(directory.utterances, mel.sample_rate, config.resample, config.peak, config.in_memory)
+    if isinstance(mel, PlainAudio):
+        return PieceDataset(reader, config.segment_length)
     cache = _f0_cache(config, mel, f0, directory.utterances)
     return UtteranceDataset(reader, mel, cache, _predicted(config, directory.path, directory.utterances))
 
 
-def build_order(config: DataConfig, utterances: Sequence[Utterance], mel: MelConfig) -> Order:
+def build_order(config: DataConfig, utterances: Sequence[Utterance], mel: MelConfig | PlainAudio) -> Order:
     """Return the order in which training draws utterances."""
     seconds = config.segment_length / mel.sample_rate
     by_duration = config.weighting == "duration"
@@ -102,7 +111,7 @@ def build_order(config: DataConfig, utterances: Sequence[Utterance], mel: MelCon
     return ShuffledOrder(repeats, config.seed)
 
 
-def _long_enough(directory: KaldiDirectory, config: DataConfig, mel: MelConfig) -> tuple[Utterance, ...]:
+def _long_enough(directory: KaldiDirectory, config: DataConfig, mel: MelConfig | PlainAudio) -> tuple[Utterance, ...]:
     shortest = config.segment_length if config.shorter == "drop" else mel.hop_length
     if config.features == "predicted":
         # They cannot be padded (nobody knows what the acoustic model makes of silence) and may lack a frame or two.

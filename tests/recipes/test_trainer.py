@@ -151,6 +151,21 @@ def test_initial_weights_start_a_new_run(corpus, tmp_path):
     assert torch.equal(trainer.parts["generator"].state_dict()[name], state["ema"][f"module.{name}"])
 
 
+def test_initial_weights_of_another_mel_are_refused(corpus, tmp_path):
+    train(make_config(corpus, max_steps=1), tmp_path / "first")
+    config = make_config(corpus).to_dict()
+    config["model"] = config["model"] | {"mel": {**MODEL["mel"], "fmax": 7000.0}}
+    config["data"] = config["data"] | {"feature_dir": None}
+    with pytest.raises(CheckpointError, match=r"take other features: .*; this run has .*0-7000 Hz"):
+        Trainer(TrainConfig.from_dict(config), tmp_path / "second", initial=tmp_path / "first")
+
+
+def test_a_bare_no_in_yaml_is_full_precision(corpus, tmp_path):
+    path = tmp_path / "train.yaml"
+    path.write_text(make_config(corpus).to_yaml())
+    assert TrainConfig.from_yaml(path, ["trainer.precision=no"]).trainer.precision == "no"
+
+
 def test_statistics_of_another_front_end_are_refused(corpus, tmp_path):
     config = make_config(corpus).to_dict()
     config["model"] = config["model"] | {"mel": {**MODEL["mel"], "fmax": 7000.0}}

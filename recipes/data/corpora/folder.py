@@ -1,17 +1,18 @@
 """Own data: any folder of audio files, searched recursively; the first sub-folder is the speaker."""
 
 import hashlib
+import re
 from collections import Counter
 from pathlib import Path
 
 from recipes.data.corpora.layout import audio_files, corpus_root, read_text
 from recipes.data.kaldi import Utterance
-from vocoders.core.errors import DataError
+from vocoders.core.errors import ConfigError, DataError
 
 __all__ = ["find_folder"]
 
 
-def find_folder(source: str | Path, speaker: str | None = None) -> list[Utterance]:
+def find_folder(source: str | Path, speaker: str | None = None, speaker_pattern: str | None = None) -> list[Utterance]:
     """List the audio files below a folder.
 
     The id is the path below ``source`` with ``-`` for each slash and ``_`` for white space; where two files would
@@ -21,11 +22,15 @@ def find_folder(source: str | Path, speaker: str | None = None) -> list[Utteranc
     Args:
         source: the folder.
         speaker: speaker of all files; by default the first sub-folder, or ``unknown`` for files right in ``source``.
+        speaker_pattern: regular expression whose first group is the speaker, searched in each path below ``source``,
+            as in ``([a-z]+)_[0-9]+[.]`` for ``seven/lucas_12.wav``.
 
     Raises:
-        DataError: if there is no audio file.
+        DataError: if there is no audio file, or one whose path the expression does not fit.
+        ConfigError: if it is no regular expression with a group.
     """
     root = corpus_root(source)
+    pattern = _speaker_expression(speaker_pattern)
     paths = list(audio_files(root))
     if not paths:
         raise DataError(f"{root}: no audio file (wav, flac, ogg, mp3 ...) in it or below; check the folder")
@@ -37,9 +42,32 @@ def find_folder(source: str | Path, speaker: str | None = None) -> list[Utteranc
         name = names[path]
         if counts[name] > 1:
             name += "-" + hashlib.sha256(str(relative).encode("utf-8", "surrogateescape")).hexdigest()[:8]
-        voice = speaker or (_identifier(Path(relative.parts[0])) if len(relative.parts) > 1 else "unknown")
+        voice = (
+            speaker
+            or _find_speaker(pattern, relative)
+            or (_identifier(Path(relative.parts[0])) if len(relative.parts) > 1 else "unknown")
+        )
         utterances.append(Utterance(name, path, voice, text=read_text(path.with_suffix(".txt"))))
     return utterances
+
+
+def _speaker_expression(pattern: str | None) -> re.Pattern[str] | None:
+    try:
+        compiled = None if pattern is None else re.compile(pattern)
+    except re.error as error:
+        raise ConfigError(f"speaker pattern '{pattern}' is no regular expression: {error}") from None
+    if compiled is not None and compiled.groups < 1:
+        raise ConfigError(f"speaker pattern '{pattern}' has no group; put the speaker's part in parentheses")
+    return compiled
+
+
+def _find_speaker(pattern: re.Pattern[str] | None, path: Path) -> str | None:
+    if pattern is None:
+        return None
+    match = pattern.search(path.as_posix())
+    if match is None or not match[1]:
+        raise DataError(f"{path}: the speaker pattern '{pattern.pattern}' finds no speaker in it; correct the pattern")
+    return _identifier(Path(match[1]))
 
 
 def _identifier(path: Path) -> str:

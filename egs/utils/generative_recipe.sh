@@ -1,0 +1,50 @@
+# Options of the recipes for models of audio itself:
+#   --seconds S      length of the generated samples
+#   --num N          number of the generated samples
+# shellcheck shell=bash disable=SC2154
+
+# Sourced by run.sh after vocoder_recipe.sh: the stages of a model that no features condition. There is nothing to
+# extract (stage 1); stage 3 packs the model and generates; stage 4 measures bits per sample of the test set.
+help_files=("$utils/generative_recipe.sh" "${help_files[@]}")
+seconds=1.0
+num=8
+# shellcheck disable=SC2034  # read by vocoder_recipe.sh
+baselines=""
+
+extract_features() {
+  echo "no features are needed"
+}
+
+is_diffusion() {
+  grep -Eq '^ +name: *diffusion\b' "$conf"
+}
+
+decode_test_set() {
+  local -a files
+  pack_model
+  if ! ondes generate --help >/dev/null 2>&1; then
+    echo "this version of ondes has no 'ondes generate'; nothing is generated"
+    return
+  fi
+  run_job "$((n_gpus > 0))" "$nj" "$exp/log/generate.log" \
+    ondes generate --model "$exp/model" --seconds "$seconds" --num "$num" --seed 1 -o "$exp/generated"
+  mapfile -t files < <(find "$exp/generated" -name '*.wav' | LC_ALL=C sort | head -n 8)
+  run_job 0 1 "$exp/log/picture.log" ondes picture "${files[@]}" -o "$exp/generated.png"
+  echo "samples: $recipe/$exp/generated, spectrograms: $recipe/$exp/generated.png"
+}
+
+evaluate_systems() {
+  local options=()
+  if is_diffusion; then
+    echo "a diffusion model gives no likelihood; its validation loss is in $exp/metrics.jsonl"
+    return
+  fi
+  if [ -n "$checkpoint" ]; then
+    options+=(--checkpoint "$checkpoint")
+  fi
+  run_job "$((n_gpus > 0))" "$nj" "$exp/log/evaluate.log" \
+    ondes likelihood --exp "$exp" --data data/test --train data/train --out "$exp/results.json" \
+    --markdown "$exp/RESULTS.md" --title "${recipe#"$(dirname "$(dirname "$recipe")")"/}: $tag" \
+    --note "configuration: $exp/config.yaml" ${options[@]+"${options[@]}"}
+  echo "results: $recipe/$exp/RESULTS.md"
+}

@@ -1,0 +1,131 @@
+"""Audio alone, for models without features: training segments and whole utterances.
+
+Items hold ``audio`` (1, T) in [-1, 1], ``length`` (how many of the T samples exist, the others are zeros), ``utt_id``
+and ``speaker``, and in training ``seed``.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+from torch.utils.data import Dataset
+
+from recipes.data.augmentation import draw_gain
+from recipes.data.reading import AudioReader
+from vocoders.core.errors import DataError
+
+__all__ = ["PieceDataset", "PlainAudio", "WaveformDataset", "collate_padded"]
+
+
+@dataclass(frozen=True)
+class PlainAudio:
+    """Front end of a model that reads audio alone: one frame is one sample.
+
+    Attributes:
+        sample_rate: in Hz.
+    """
+
+    sample_rate: int
+    hop_length: int = 1
+
+    @property
+    def fingerprint(self) -> str:
+        """The front end in one line."""
+        return f"audio {self.sample_rate} Hz"
+
+
+class WaveformDataset(Dataset[dict[str, Any]]):
+    """Random segments for training; each item is a pure function of (seed, draw, index).
+
+    Args:
+        reader: the audio.
+        segment_length: samples; shorter utterances are padded with zeros.
+        gain_db: range of a random gain in dB.
+        seed: seed of the crops.
+    """
+
+    def __init__(
+        self, reader: AudioReader, segment_length: int, gain_db: tuple[float, float] | None = None, seed: int = 0
+    ) -> None:
+        self.reader, self.segment_length = reader, segment_length
+        self._gain_db, self._seed = gain_db, seed
+
+    def __len__(self) -> int:
+        """Return the number of utterances."""
+        return len(self.reader.utterances)
+
+    def __getitem__(self, key: int | tuple[int, int]) -> dict[str, Any]:
+        """Return a segment of an utterance; the key is its index or (index, draw), as the sampler gives it."""
+        index, draw = key if isinstance(key, tuple) else (key, 0)
+        generator = np.random.default_rng([self._seed, draw, index])
+        last = max(self.reader.num_samples(index) - self.segment_length, 0)
+        item = _read(self.reader, index, int(generator.integers(0, last, endpoint=True)), self.segment_length)
+        audio = item["audio"]
+        if self._gain_db is not None:
+            audio = audio * float(draw_gain(generator, self._gain_db, float(audio.abs().max())))
+        item["audio"] = F.pad(audio, (0, self.segment_length - audio.shape[-1]))
+        return item | {"seed": torch.tensor(int(generator.integers(2**62)))}
+
+
+class PieceDataset(Dataset[dict[str, Any]]):
+    """Every sample of every utterance once: whole utterances, or consecutive pieces of long ones.
+
+    Args:
+        reader: the audio.
+        longest: samples of a piece; ``None``: never cut.
+    """
+
+    def __init__(self, reader: AudioReader, longest: int | None = None) -> None:
+        self.reader = reader
+        self._pieces: list[tuple[int, int, int]] = []
+        for index in range(len(reader.utterances)):
+            total = reader.num_samples(index)
+            step = longest or max(total, 1)
+            self._pieces += [(index, start, min(step, total - start)) for start in range(0, total, step)]
+        if not self._pieces:
+            raise DataError("no sample of audio; the data directory is empty")
+
+    def __len__(self) -> int:
+        """Return the number of pieces."""
+        return len(self._pieces)
+
+    def length(self, number: int) -> int:
+        """Return the number of samples of a piece."""
+        return self._pieces[number][2]
+
+    def __getitem__(self, number: int) -> dict[str, Any]:
+        """Return a piece."""
+        if not 0 <= number < len(self):
+            raise IndexError(number)
+        index, start, length = self._pieces[number]
+        # Random numbers of a piece are the same in every validation.
+        return _read(self.reader, index, start, length) | {"seed": torch.tensor(number)}
+
+
+def collate_padded(items: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """Stack items of different lengths, padded with zeros to the longest: audio (B, 1, T), ``length`` and seed (B,)."""
+    longest = max(item["audio"].shape[-1] for item in items)
+    return {
+        "audio": torch.stack([F.pad(item["audio"], (0, longest - item["audio"].shape[-1])) for item in items]),
+        "length": torch.stack([item["length"] for item in items]),
+        "seed": torch.stack([item["seed"] for item in items]),
+        "utt_id": [item["utt_id"] for item in items],
+        "speaker": [item["speaker"] for item in items],
+    }
+
+
+def _read(reader: AudioReader, index: int, start: int, length: int) -> dict[str, Any]:
+    utterance = reader.utterances[index]
+    audio: Tensor = torch.from_numpy(np.asarray(reader.read(index, start, length), dtype=np.float32))[None]
+    expected = min(length, reader.num_samples(index) - start)
+    if audio.shape[-1] != expected:
+        raise DataError(
+            f"{utterance.path}: gave {audio.shape[-1]} samples, expected {expected}; the file is truncated or has "
+            "changed, prepare the corpus again"
+        )
+    number = torch.tensor(audio.shape[-1])
+    return {"audio": audio, "length": number, "utt_id": utterance.utt_id, "speaker": utterance.speaker}

@@ -1,0 +1,77 @@
+"""Bits per sample of simple models of codes: what any model of their dependence over time has to beat.
+
+Both count codes in training data and add a constant to every count, so that no code has probability zero: an order-0
+histogram, P(c) = (n_c + a) / (n + a K), and an order-1 Markov chain, P(c | b) = (n_bc + w P(c)) / (n_b + w). The chain
+falls back on the histogram as Bayesian smoothing with a Dirichlet prior does; with w = K and a uniform histogram it is
+add-one smoothing.
+"""
+
+from collections.abc import Iterable
+
+import numpy as np
+
+from vocoders.core.errors import DataError
+
+__all__ = ["HistogramModel", "MarkovModel", "bits_per_code"]
+
+
+class HistogramModel:
+    """Codes drawn independently of each other.
+
+    Args:
+        sequences: of training, each integer (T,) in [0, num_codes).
+        num_codes: K.
+        added: a, what is added to each count.
+    """
+
+    def __init__(self, sequences: Iterable[np.ndarray], num_codes: int, added: float = 1.0) -> None:
+        counts = np.zeros(num_codes)
+        for codes in sequences:
+            counts += np.bincount(codes, minlength=num_codes)
+        self.probability = (counts + added) / (counts.sum() + added * num_codes)
+
+    def bits(self, codes: np.ndarray) -> float:
+        """Return the bits of a sequence (T,)."""
+        return float(-np.log2(self.probability[codes]).sum())
+
+
+class MarkovModel:
+    """Each code depends on the one before it; the first on ``first``, as a model's input starts with silence.
+
+    Args:
+        sequences: of training, each integer (T,) in [0, num_codes).
+        num_codes: K.
+        first: code that stands before every sequence.
+        weight: w, how many observations the histogram counts for in each row.
+    """
+
+    def __init__(self, sequences: Iterable[np.ndarray], num_codes: int, first: int, weight: float = 16.0) -> None:
+        sequences = list(sequences)
+        self.first = first
+        counts = np.zeros(num_codes * num_codes)
+        for codes in sequences:
+            counts += np.bincount(self._pairs(codes, num_codes), minlength=num_codes * num_codes)
+        rows = counts.reshape(num_codes, num_codes)
+        prior = HistogramModel(sequences, num_codes).probability
+        self.probability = (rows + weight * prior) / (rows.sum(axis=1, keepdims=True) + weight)
+
+    def bits(self, codes: np.ndarray) -> float:
+        """Return the bits of a sequence (T,)."""
+        return float(-np.log2(self.probability.reshape(-1)[self._pairs(codes, len(self.probability))]).sum())
+
+    def _pairs(self, codes: np.ndarray, num_codes: int) -> np.ndarray:
+        before = np.concatenate([[self.first], codes[:-1]]) if len(codes) else codes
+        return before.astype(np.int64) * num_codes + codes
+
+
+def bits_per_code(model: HistogramModel | MarkovModel, sequences: Iterable[np.ndarray]) -> float:
+    """Return the mean bits per code over all sequences.
+
+    Raises:
+        DataError: if there is no code.
+    """
+    sequences = list(sequences)
+    count = sum(len(codes) for codes in sequences)
+    if count == 0:
+        raise DataError("no codes to measure; the data directory is empty")
+    return sum(model.bits(codes) for codes in sequences) / count

@@ -1,0 +1,97 @@
+"""Denoising diffusion: the network estimates the noise in a waveform at a random level.
+
+Source: DiffWave (arXiv 2009.09761), equation 6; Ho et al. (arXiv 2006.11239), equation 14.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any, ClassVar, Literal
+
+import torch
+from torch import Tensor, nn
+
+from vocoders.core.config import Config
+
+__all__ = ["DiffusionObjective", "DiffusionOptions", "draw_noise"]
+
+
+class DiffusionOptions(Config):
+    """Options of denoising diffusion.
+
+    Attributes:
+        name: ``diffusion``.
+    """
+
+    name: Literal["diffusion"] = "diffusion"
+
+
+class DiffusionObjective(nn.Module):
+    """Mean square of noise minus estimate, E |e - e_theta(sqrt(a) x + sqrt(1 - a) e, t)|^2, t uniform.
+
+    The generator has a noise ``schedule`` and ``forward(x, steps, features)``; features where the batch has some.
+
+    Args:
+        options: see :class:`DiffusionOptions`.
+        generator: the model to train.
+    """
+
+    Options = DiffusionOptions
+    needs_initial = False
+    validation_units: ClassVar[dict[str, float]] = {"valid/loss": 1.0}
+
+    def __init__(self, options: DiffusionOptions, generator: nn.Module) -> None:
+        super().__init__()
+        self.options = options
+        self.schedule = generator.schedule
+        self.is_conditional = generator.config.mel is not None
+
+    def parts(self) -> dict[str, nn.Module]:
+        """Return the modules that this objective trains besides the generator: none."""
+        return {}
+
+    def training_step(
+        self,
+        parts: Mapping[str, nn.Module],
+        batch: Mapping[str, Any],
+        step: int,
+        update: Callable[[str, Tensor], float],
+    ) -> dict[str, Tensor | float]:
+        """Train the generator once.
+
+        Args:
+            parts: ``generator``, possibly wrapped for distributed training.
+            batch: ``audio`` (B, 1, T), ``seed`` (B,), and ``features`` (B, n_mels, F) for a conditional model.
+            step: number of updates made so far.
+            update: ``update(part, loss)`` back-propagates, clips and steps, and returns the gradient norm.
+
+        Returns:
+            Loss and gradient norm by name.
+        """
+        loss = self._square_error(parts["generator"], batch).mean()
+        return {"loss/diffusion": loss.detach(), "gradient/generator": update("generator", loss)}
+
+    def validation_loss(self, generator: nn.Module, batch: Mapping[str, Any]) -> tuple[float, int]:
+        """Return the summed squares of a batch and their number; noise and levels are those of the items' seeds."""
+        error = self._square_error(generator, batch)
+        if "length" in batch:
+            exists = torch.arange(error.shape[-1], device=error.device) < batch["length"][:, None, None]
+            return float((error * exists).sum().detach()), int(exists.sum())
+        return float(error.sum().detach()), error.numel()
+
+    def _square_error(self, generator: nn.Module, batch: Mapping[str, Any]) -> Tensor:
+        audio = batch["audio"]
+        levels, noise = draw_noise(batch["seed"], audio.shape[-1], len(self.schedule))
+        levels, noise = levels.to(audio.device), noise.to(audio)
+        inputs = {"x": self.schedule.diffuse(audio, noise, levels), "steps": levels.to(audio.dtype)}
+        if self.is_conditional:
+            inputs["features"] = batch["features"]
+        return (generator(**inputs) - noise).square()
+
+
+def draw_noise(seeds: Tensor, length: int, num_steps: int) -> tuple[Tensor, Tensor]:
+    """Draw for each item a level in [0, num_steps), int64 (B,), and normal noise (B, 1, length) from its seed."""
+    levels, noises = [], []
+    for seed in seeds.tolist():
+        generator = torch.Generator().manual_seed(seed)
+        levels.append(torch.randint(num_steps, (), generator=generator))
+        noises.append(torch.randn(1, length, generator=generator))
+    return torch.stack(levels), torch.stack(noises)

@@ -1,0 +1,109 @@
+"""Maximum likelihood of quantised audio, code by code: cross entropy of an autoregressive model.
+
+Source: SaShiMi (arXiv 2202.09729), section 4; as WaveNet and SampleRNN before it.
+"""
+
+import math
+from collections.abc import Callable, Mapping
+from typing import Any, ClassVar, Literal
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from vocoders.core.config import Config
+
+__all__ = ["LikelihoodObjective", "LikelihoodOptions", "encode_batch"]
+
+# Cross entropy leaves positions of this target out.
+IGNORED = -100
+
+
+class LikelihoodOptions(Config):
+    """Options of maximum likelihood.
+
+    Attributes:
+        name: ``likelihood``.
+    """
+
+    name: Literal["likelihood"] = "likelihood"
+
+
+class LikelihoodObjective(nn.Module):
+    """Mean cross entropy of the codes of a segment, each predicted from those before it.
+
+    The generator has a ``quantiser``, ``shift(codes)`` (the codes delayed by one, the input that predicts them) and
+    ``forward(codes)``, the logits (B, L, num_codes). What pads a short utterance is read, but not predicted.
+
+    Args:
+        options: see :class:`LikelihoodOptions`.
+        generator: the model to train.
+    """
+
+    Options = LikelihoodOptions
+    needs_initial = False
+    #: What the loss of a validation is reported as: nats, and bits per sample.
+    validation_units: ClassVar[dict[str, float]] = {"valid/loss": 1.0, "valid/bits": 1 / math.log(2)}
+
+    def __init__(self, options: LikelihoodOptions, generator: nn.Module) -> None:
+        super().__init__()
+        self.options = options
+        self.quantiser, self.shift = generator.quantiser, generator.shift
+
+    def parts(self) -> dict[str, nn.Module]:
+        """Return the modules that this objective trains besides the generator: none."""
+        return {}
+
+    def training_step(
+        self,
+        parts: Mapping[str, nn.Module],
+        batch: Mapping[str, Any],
+        step: int,
+        update: Callable[[str, Tensor], float],
+    ) -> dict[str, Tensor | float]:
+        """Train the generator once.
+
+        Args:
+            parts: ``generator``, possibly wrapped for distributed training.
+            batch: ``audio`` (B, 1, T) and ``length`` (B,), how many samples of each item exist.
+            step: number of updates made so far.
+            update: ``update(part, loss)`` back-propagates, clips and steps, and returns the gradient norm.
+
+        Returns:
+            Loss in nats, bits per sample and gradient norm by name.
+        """
+        total, count = self._cross_entropy(parts["generator"], batch)
+        loss = total / count
+        bits = loss.detach() / math.log(2)
+        return {"loss/nats": loss.detach(), "loss/bits": bits, "gradient/generator": update("generator", loss)}
+
+    def validation_loss(self, generator: nn.Module, batch: Mapping[str, Any]) -> tuple[float, int]:
+        """Return the nats of all codes of a batch, and their number."""
+        total, count = self._cross_entropy(generator, batch)
+        return float(total.detach()), count
+
+    def _cross_entropy(self, generator: nn.Module, batch: Mapping[str, Any]) -> tuple[Tensor, int]:
+        codes, targets = encode_batch(self.quantiser, batch["audio"], batch["length"])
+        logits = generator(codes=self.shift(codes))
+        total = F.cross_entropy(logits.flatten(0, 1).float(), targets.flatten(), ignore_index=IGNORED, reduction="sum")
+        return total, int(batch["length"].sum())
+
+
+def encode_batch(quantiser: Any, audio: Tensor, length: Tensor) -> tuple[Tensor, Tensor]:
+    """Quantise a padded batch.
+
+    Args:
+        quantiser: with ``encode(audio)`` and ``zero_code``.
+        audio: (B, 1, T).
+        length: (B,), how many samples of each item exist.
+
+    Returns:
+        Codes (B, T), the code of silence behind the end of an item, and targets (B, T), -100 there.
+    """
+    codes = torch.full((audio.shape[0], audio.shape[-1]), quantiser.zero_code, device=audio.device)
+    targets = torch.full_like(codes, IGNORED)
+    # Item by item: the published quantiser rescales what exists of a clip, not its padding.
+    for item, samples in enumerate(length.tolist()):
+        codes[item, :samples] = quantiser.encode(audio[item, 0, :samples])
+        targets[item, :samples] = codes[item, :samples]
+    return codes, targets
