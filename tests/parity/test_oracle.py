@@ -5,6 +5,7 @@ import oracle
 import periodwave_kinds  # noqa: F401
 import periodwave_training_kinds  # noqa: F401
 import pytest
+import sashimi_kinds  # noqa: F401
 import training_kinds  # noqa: F401  (registers its kinds)
 import wavehax_kinds  # noqa: F401
 

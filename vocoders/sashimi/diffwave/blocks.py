@@ -24,9 +24,11 @@ LEAKY_SLOPE = 0.4
 def embed_steps(steps: Tensor) -> Tensor:
     """Return sines and cosines of diffusion steps: (B,), also fractional, gives (B, 128) of the same type."""
     half = SINUSOIDS // 2
-    exponent = torch.arange(half, dtype=torch.float64, device=steps.device) * (4 / (half - 1))
-    # In float64: a rounded frequency times a large step would be off.
-    angle = steps.double()[:, None] * 10.0**-exponent
+    # The weights were trained on frequencies, and exponents of them, rounded to float32; the angle is exact, for a
+    # rounded one would be off at large steps.
+    exponent = torch.arange(half, dtype=torch.float32, device=steps.device) * (-4 * math.log(10) / (half - 1))
+    frequencies = torch.exp(exponent.double()).float()
+    angle = steps.double()[:, None] * frequencies.double()
     return torch.cat([torch.sin(angle), torch.cos(angle)], dim=1).to(steps.dtype)
 
 
