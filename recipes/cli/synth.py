@@ -69,7 +69,10 @@ def _synth(
     device: Annotated[str, typer.Option("--device", help="cpu, cuda, cuda:1, ... or auto.")] = "auto",
     seed: Annotated[int, typer.Option("--seed", help="Equal seeds give equal audio.")] = 0,
     f0_scale: Annotated[float, typer.Option("--f0-scale", help="Factor on the pitch, for models that take F0.")] = 1.0,
-    steps: Annotated[int | None, typer.Option("--steps", help="Solver steps, for models of flow matching.")] = None,
+    steps: Annotated[
+        str | None,
+        typer.Option("--steps", metavar="N[,N...]", help="Solver steps of a flow model, or of each of its bands."),
+    ] = None,
     solver: Annotated[str | None, typer.Option("--solver", help="euler, midpoint, heun or rk4.")] = None,
     temperature: Annotated[float | None, typer.Option("--temperature", help="Factor on the noise.")] = None,
     freeu: Annotated[
@@ -95,7 +98,7 @@ def _synth(
 
     if not 0 < f0_scale < float("inf"):
         raise typer.BadParameter(f"{f0_scale:g} is not a positive number", param_hint="--f0-scale")
-    changes = {"steps": steps, "solver": solver, "temperature": temperature, "freeu": _factors(freeu)}
+    changes = {"steps": _steps(steps), "solver": solver, "temperature": temperature, "freeu": _factors(freeu)}
     items = find_inputs(inputs)
     outputs = plan_outputs(items, output.expanduser(), force)
     system = resolve_system(model, device)
@@ -154,6 +157,17 @@ def _factors(text: str | None) -> list[float] | None:
     return [backbone, skip]
 
 
+def _steps(text: str | None) -> int | list[int] | None:
+    if text is None:
+        return None
+    try:
+        numbers = [int(part) for part in text.split(",")]
+    except ValueError:
+        problem = f"'{text}'; expected a number, or several such as 16,4,1,1"
+        raise typer.BadParameter(problem, param_hint="--steps") from None
+    return numbers if len(numbers) > 1 else numbers[0]
+
+
 def _sampling_options(system: Any, changes: dict[str, Any], chunk_seconds: float | None) -> dict[str, Any]:
     """Return the model's own sampling with ``changes``; what is None stays as the model has it."""
     from vocoders.core.errors import ConfigError
@@ -167,7 +181,13 @@ def _sampling_options(system: Any, changes: dict[str, Any], chunk_seconds: float
     options: dict[str, Any] = {} if chunk_seconds is None else {"chunk_seconds": chunk_seconds}
     if changes:
         sampling = system.config.sampling
-        options["sampling"] = type(sampling).from_dict(sampling.to_dict() | changes, "sampling")
+        if isinstance(changes.get("steps"), list):
+            if not hasattr(sampling, "band_steps"):
+                raise ConfigError("--steps: this model has one band; give one number")
+            changes |= {"band_steps": changes["steps"], "steps": None}
+        options["sampling"] = sampling = type(sampling).from_dict(sampling.to_dict() | changes, "sampling")
+        if hasattr(sampling, "steps_of_bands"):
+            sampling.steps_of_bands(system.config.num_bands)
     return options
 
 

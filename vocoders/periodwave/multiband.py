@@ -177,7 +177,7 @@ class PeriodWaveMB(FlowVocoder):
             t: times in [0, 1].
         """
         inputs = super().draw_inputs(batch)
-        bands = self.bands(batch["audio"])
+        bands = self.bands.of_clip(batch["audio"])
         sample = self.path.sample(inputs["x"], bands[:, self.config.own_bands], t)
         deviation = hold_frames(self.prior_deviation(inputs["features"]), self.config.band_hop)
         return FlowSample(inputs | {"x": sample.x, "t": sample.t, "bands": bands}, sample.velocity, deviation)

@@ -6,7 +6,14 @@ import torch
 
 import vocoders.registry
 from vocoders.core.audio import read_audio
-from vocoders.periodwave import PeriodWave, PeriodWaveConfig, SamplingConfig
+from vocoders.periodwave import (
+    BandSamplingConfig,
+    PeriodWave,
+    PeriodWaveConfig,
+    PeriodWaveMB,
+    PeriodWaveMBConfig,
+    SamplingConfig,
+)
 
 TINY = PeriodWaveConfig(hidden_channels=16, sampling=SamplingConfig(solver="euler", steps=2, temperature=1.0))
 
@@ -60,6 +67,46 @@ def test_impossible_sampling_writes_nothing(ondes, flow, tmp_path, options, mess
     assert message in run.err
     assert "Traceback" not in run.err
     assert not (tmp_path / "work/y.wav").exists()
+
+
+@pytest.fixture
+def bands(flow, monkeypatch, tmp_path):
+    """A model of four bands beside the one of ``flow``; gives its folder."""
+    family = vocoders.registry.Family("periodwave_mb", "vocoders.periodwave", "PeriodWaveMB", has_reference=False)
+    monkeypatch.setitem(vocoders.registry.FAMILIES, "periodwave_mb", family)
+    torch.manual_seed(0)
+    sampling = BandSamplingConfig(solver="euler", band_steps=(2, 1, 1, 1))
+    PeriodWaveMB(PeriodWaveMBConfig(hidden_channels=16, sampling=sampling)).save_pretrained(tmp_path / "bands")
+    return tmp_path / "bands"
+
+
+@pytest.mark.parametrize(
+    ("option", "steps"), [("3,2,1,1", {"band_steps": (3, 2, 1, 1)}), ("2", {"steps": 2}), (None, {})]
+)
+def test_bands_take_one_number_of_steps_or_each_its_own(ondes, bands, option, steps):
+    options = [] if option is None else ["--steps", option]
+    run = ondes("synth", "x.wav", "-o", "y.wav", "--model", bands, *options)
+    assert run.code == 0, run.err
+    model = PeriodWaveMB.from_pretrained(bands)
+    sampling = model.config.sampling.model_copy(update=steps)
+    expected = model.synthesize(audio=read_audio("x.wav")[0], sampling=sampling)[0]
+    torch.testing.assert_close(read_audio("y.wav")[0], expected.clamp(-1, 1), atol=2 / 32768, rtol=0)
+
+
+@pytest.mark.parametrize(
+    ("steps", "message"),
+    [("4,4", "2 numbers for 4 bands"), ("4,4,0,1", "0 steps"), ("a", "16,4,1,1"), ("4,,1,1", "16,4,1,1")],
+)
+def test_impossible_steps_of_bands_are_refused_before_any_work(ondes, bands, steps, message):
+    run = ondes("synth", "x.wav", "-o", "y.wav", "--model", bands, "--steps", steps)
+    assert run.code == 2
+    assert message in run.err
+
+
+def test_a_model_of_one_band_takes_one_number_of_steps(ondes, flow):
+    run = ondes("synth", "x.wav", "-o", "y.wav", "--model", flow, "--steps", "4,1,1,1")
+    assert run.code == 2
+    assert "one band" in run.err
 
 
 def test_other_vocoders_refuse_sampling_options(ondes, make_audio, tiny):

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 import vocoders
-from recipes.objectives.flow_matching import flow_matching_loss
+from recipes.objectives.flow_matching import FlowMatchingObjective, FlowMatchingOptions, flow_matching_loss
 from vocoders.core.audio import read_audio
 from vocoders.core.errors import CheckpointError, ConfigError, ShapeError
 from vocoders.frontends.energy import relative_energy
@@ -241,16 +241,27 @@ def test_reach_bounds_the_support_of_the_velocity(band):
     assert 0.7 * estimator.reach < farthest <= estimator.reach
 
 
-def test_chunks_agree_away_from_the_seams():
+def _snr(signal, exact):
+    """Return the distance in dB of ``signal`` to ``exact``."""
+    return float(10 * torch.log10(exact.square().sum() / (signal - exact).square().sum()))
+
+
+@pytest.mark.parametrize(("wavelet", "end"), [("haar", 0), ("sym10", 3)])
+def test_chunks_agree_away_from_the_seams_and_the_ends(wavelet, end):
     # Response norms start closed, and every chunk starts a row of these periods: only borders differ. The packet takes
-    # a signal as periodic, so that the first and the last frame of the whole know of each other.
-    model = _build(periods=(1, 2))
-    features = _features(300)
-    whole = model.synthesize(features)
-    chunked = model.synthesize(features, chunk_seconds=1.0)
-    difference = (chunked - whole).abs()[0, 0] / whole.abs().max()
-    assert difference[model.hop_length : -model.hop_length].max() < 0.01
-    assert difference.median() < 1e-6
+    # a signal as periodic, so that with a filter longer than its step the two ends know of each other: those of the
+    # whole have other neighbours than those of a chunk, and what the network makes of it fades within three frames.
+    model = _build(periods=(1, 2), wavelet=wavelet)
+    whole, chunked = (model.synthesize(_features(300), chunk_seconds=seconds)[0, 0] for seconds in (None, 1.0))
+    hop, reach = model.hop_length, -(-model.reach // model.hop_length)
+    away = torch.ones(300, dtype=torch.bool)
+    away[:end] = away[300 - end :] = False
+    inner = away.repeat_interleave(hop)
+    assert _snr(chunked[inner], whole[inner]) > 70
+    for seam in (75, 150, 225):
+        away[seam - reach : seam + reach] = False
+    assert away.sum() > 200
+    assert _snr(chunked[away.repeat_interleave(hop)], whole[away.repeat_interleave(hop)]) > 110
 
 
 # Training
@@ -259,11 +270,41 @@ def test_chunks_agree_away_from_the_seams():
 def test_sample_of_the_path_leads_from_the_prior_to_the_bands(model, speech):
     batch = {"audio": speech, "features": model.log_mel(speech), "seed": torch.tensor([3])}
     start, end = (model.flow_sample(batch, torch.tensor([time])) for time in (0.0, 1.0))
+    bands = model.bands.of_clip(speech)
     assert torch.equal(start.inputs["x"], model.draw_inputs(batch)["x"])
-    torch.testing.assert_close(end.inputs["x"], model.bands(speech), atol=1e-3, rtol=0)
+    torch.testing.assert_close(end.inputs["x"], bands, atol=1e-3, rtol=0)
     torch.testing.assert_close(start.inputs["x"] + start.velocity, end.inputs["x"])
-    assert torch.equal(start.inputs["bands"], model.bands(speech))
+    assert torch.equal(start.inputs["bands"], bands)
     assert start.deviation.shape == start.velocity.shape
+
+
+def test_bands_of_a_clip_do_not_join_its_end_to_its_beginning(model):
+    # From a half to minus a half, slowly: a step only where the end meets the beginning.
+    clip = torch.linspace(0.5, -0.5, 4096)[None, None]
+    alone, circular = (split(clip) * model.bands.scales for split in (model.bands.of_clip, model.bands))
+    torch.testing.assert_close(alone[..., 10:-10], circular[..., 10:-10])
+    assert circular[:, 1:].abs().max() > 0.2
+    assert alone[:, 1:].abs().max() < 1e-3
+
+
+def test_objective_of_flow_matching_trains_every_band(speech):
+    model = _build(drop_prob=0.0)
+    objective = FlowMatchingObjective(FlowMatchingOptions(), model)
+    clip = speech[..., : 8 * 256]
+    batch = {"audio": clip, "features": model.log_mel(clip), "seed": torch.tensor([1])}
+    losses = []
+
+    def update(name, loss):
+        assert name == "generator"
+        losses.append(loss)
+        loss.backward()
+        return 0.0
+
+    log = objective.training_step({"generator": model}, batch, 0, update)
+    assert log["loss/flow_matching"] == losses[0]
+    for network in model.networks.values():
+        assert all(parameter.grad is not None for parameter in network.parameters())
+        assert network.estimator.output.conv.parametrizations.weight.original1.grad.abs().max() > 0
 
 
 def _train(model, speech, steps):
