@@ -75,7 +75,7 @@ def test_no_worker_outlives_its_parent(tmp_path: Path, repository: Path, ending:
     workers = [int(path.name.removeprefix("pid")) for path in tmp_path.glob("pid*")]
     assert len(workers) == 2
     parent.send_signal(ending)
-    parent.wait(timeout=30)
+    parent.wait(timeout=180)
     while any(alive(pid) for pid in workers) and time.monotonic() < deadline:
         time.sleep(0.05)
     assert not [pid for pid in workers if alive(pid)]
