@@ -15,7 +15,9 @@ def pytest_configure() -> None:
     torch.set_num_threads(1)
     # Wall time per example depends on what else the machine does; pytest-timeout catches what hangs.
     settings.register_profile("ondes", deadline=None)
-    settings.load_profile("ondes")
+    # The same examples in every run of continuous integration; new ones at every run on a developer's machine.
+    settings.register_profile("ci", deadline=None, derandomize=True, database=None)
+    settings.load_profile("ci" if os.environ.get("CI") else "ondes")
 
 
 @pytest.fixture(scope="session")

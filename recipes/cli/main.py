@@ -17,6 +17,7 @@ from recipes.cli import (
     decode,
     evaluate,
     features,
+    generate,
     info,
     likelihood,
     models,
@@ -41,7 +42,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 _commands = (tryout, synth, models, info, convert, prepare, features, train, decode, evaluate, likelihood, picture)
-for _command in (*_commands, pack, bench):
+for _command in (*_commands, generate, pack, bench):
     _command.register(app)
 
 

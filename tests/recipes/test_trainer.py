@@ -214,7 +214,7 @@ def test_an_interrupted_run_leaves_whole_checkpoints(corpus, tmp_path, number, c
     while not find_checkpoints(folder / "checkpoints") and time.monotonic() < deadline:
         time.sleep(0.05)
     process.send_signal(number)
-    output, _ = process.communicate(timeout=60)
+    output, _ = process.communicate(timeout=180)
     assert process.returncode == code, output[-2000:]
     assert "Traceback" not in output
     checkpoints = find_checkpoints(folder / "checkpoints")

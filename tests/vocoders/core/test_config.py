@@ -113,6 +113,13 @@ def test_configuration_is_frozen() -> None:
         recipe.chain.filter.order = 3
 
 
+@pytest.mark.parametrize(
+    "name", ["0E0", "1e5", "1e-4", ".5", "1.", "-.inf", "0x1F", "1:30", "1_000", "null", "yes", "~", ""]
+)
+def test_text_that_looks_like_another_type_stays_text(name: str) -> None:
+    assert Recipe.from_dict(parse_yaml(Recipe(name=name).to_yaml())).name == name
+
+
 @given(recipes)
 def test_dictionary_and_yaml_round_trip(recipe: Recipe) -> None:
     assert Recipe.from_dict(recipe.to_dict()) == recipe

@@ -1,0 +1,209 @@
+"""Sampling from autoregressive SaShiMi: prompts, temperature, top-p, likelihoods, and ranking by them.
+
+Item k of a seed draws from random numbers of its own: how many items are drawn together changes none of them.
+"""
+
+import math
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from pydantic import Field
+from torch import Tensor
+
+from vocoders.core.config import Config
+from vocoders.core.errors import ConfigError, DataError, ShapeError
+from vocoders.sashimi.model import Sashimi
+from vocoders.sashimi.stepping import Stepper, WeightFormat, make_stepper
+
+__all__ = [
+    "Generation",
+    "SamplingConfig",
+    "available_memory",
+    "encode_prompt",
+    "generate",
+    "item_uniforms",
+    "memory_of_generation",
+    "select",
+]
+
+# Codes that are drawn between two calls of ``progress``.
+_BLOCK = 2048
+
+
+class SamplingConfig(Config):
+    """How codes are drawn.
+
+    Attributes:
+        temperature: divides the logits; 0 takes the most probable code each time.
+        top_p: codes are drawn from the most probable ones that have this probability together (1: from all). As
+            published it is taken of the distribution at temperature 1.
+    """
+
+    temperature: float = Field(1.0, ge=0, allow_inf_nan=False)
+    top_p: float = Field(1.0, gt=0, le=1)
+
+
+@dataclass(frozen=True)
+class Generation:
+    """What was drawn.
+
+    Attributes:
+        codes: int64 (B, T), with the prompt.
+        audio: float32 (B, 1, T), decoded.
+        log_likelihoods: float64 (B,), nats of the drawn codes, without the prompt, at temperature 1.
+        length: number of drawn codes of each item.
+    """
+
+    codes: Tensor
+    audio: Tensor
+    log_likelihoods: Tensor
+    length: int
+
+    @property
+    def bits_per_sample(self) -> Tensor:
+        """Mean negative log-likelihood of the drawn codes in bits, float64 (B,)."""
+        return -self.log_likelihoods / (self.length * math.log(2))
+
+
+def generate(
+    model: Sashimi,
+    length: int,
+    items: int | Sequence[int] = 1,
+    prompt: Tensor | None = None,
+    sampling: SamplingConfig | None = None,
+    seed: int = 0,
+    weights: WeightFormat = "float32",
+    progress: Callable[[int], None] | None = None,
+    stepper: Stepper | None = None,
+) -> Generation:
+    """Draw waveforms.
+
+    Args:
+        model: a causal model, in evaluation mode or not.
+        length: number of samples to draw for each item.
+        items: how many items, or which ones of the seed: items 2 and 5 alone are what they are among others.
+        prompt: int64 (L,) codes that every item continues, from :func:`encode_prompt`.
+        sampling: see :class:`SamplingConfig`.
+        seed: equal seeds give equal items.
+        weights: see :func:`~vocoders.sashimi.stepping.make_stepper`.
+        progress: called with the number of codes that are drawn so far, of all items together.
+        stepper: what steps, at its beginning or behind the prompt; by default the fastest there is.
+
+    Raises:
+        ShapeError: for a length below 1 or no items.
+        DataError: if the model's logits are not finite.
+    """
+    items = range(items) if isinstance(items, int) else items
+    if length < 1 or not items:
+        raise ShapeError(f"{length} samples of {len(items)} items; expected at least 1 of each")
+    sampling = sampling or SamplingConfig()
+    stepper = stepper or make_stepper(model, len(items), prompt, weights)
+    generators = [_item_generator(seed, item) for item in items]
+    codes, scores = np.empty((len(items), length), np.int64), np.zeros(len(items))
+    block = max(1, _BLOCK // len(items))
+    for start in range(0, length, block):
+        uniforms = np.stack([generator.random(min(block, length - start)) for generator in generators])
+        drawn, score = stepper.draw(uniforms, sampling.temperature, sampling.top_p)
+        if not np.isfinite(score).all():
+            raise DataError(f"the logits are NaN or infinite after {start} samples; the model's weights are damaged")
+        codes[:, start : start + drawn.shape[1]] = drawn
+        scores += score
+        if progress is not None:
+            progress((start + drawn.shape[1]) * len(items))
+    drawn = torch.from_numpy(codes)
+    if prompt is not None:
+        drawn = torch.cat([prompt.cpu().expand(len(items), -1), drawn], dim=1)
+    audio = model.quantiser.decode(drawn)[:, None]
+    return Generation(drawn, audio, torch.from_numpy(scores), length)
+
+
+def encode_prompt(model: Sashimi, audio: Tensor) -> Tensor:
+    """Return the codes of a prompt.
+
+    Args:
+        model: whose quantiser to use.
+        audio: (T,), (1, T) or (1, 1, T) at the model's rate. The published quantiser scales it to its own minimum and
+            maximum.
+
+    Returns:
+        int64 (T,).
+
+    Raises:
+        ShapeError: for more than one channel.
+        DataError: for an empty or silent prompt, or one that holds NaN.
+    """
+    if audio.numel() != audio.shape[-1]:
+        raise ShapeError(f"a prompt {tuple(audio.shape)}; expected one channel, (T,)")
+    audio = audio.reshape(-1)
+    if len(audio) == 0:
+        raise DataError("the prompt is empty; leave it out to begin from silence")
+    if (audio == audio[0]).all():
+        raise DataError("the prompt is silent: all its samples are equal; leave it out to begin from silence")
+    return model.quantiser.encode(audio.float())
+
+
+def select(log_likelihoods: Tensor, drop_worst: float = 0.4, drop_best: float = 0.05) -> list[int]:
+    """Return the items that remain without the least and the most likely ones, in ascending order of likelihood.
+
+    The defaults are what is published for SC09: unlikely items are noise, the most likely ones silence.
+
+    Args:
+        log_likelihoods: (B,), of items of one length.
+        drop_worst: part of the items, from the least likely one on, rounded to whole items.
+        drop_best: part of the items, from the most likely one down.
+
+    Raises:
+        ConfigError: if a part lies outside [0, 1), or nothing would remain.
+    """
+    for name, part in (("drop_worst", drop_worst), ("drop_best", drop_best)):
+        if not 0 <= part < 1:
+            raise ConfigError(f"{name} {part:g}; expected a part in [0, 1)")
+    count = len(log_likelihoods)
+    first, last = round(drop_worst * count), count - round(drop_best * count)
+    if first >= last:
+        raise ConfigError(f"of {count} items none remain without {drop_worst:g} and {drop_best:g} of them; drop fewer")
+    return torch.argsort(log_likelihoods, stable=True)[first:last].tolist()
+
+
+def item_uniforms(seed: int, item: int, length: int) -> np.ndarray:
+    """Return the first ``length`` random numbers of an item, float64 in [0, 1)."""
+    return _item_generator(seed, item).random(length)
+
+
+def _item_generator(seed: int, item: int) -> np.random.Generator:
+    return np.random.Generator(np.random.PCG64(np.random.SeedSequence([seed % (1 << 64), item])))
+
+
+def memory_of_generation(model: Sashimi, batch_size: int, length: int, prompt_length: int = 0) -> int:
+    """Return about how many bytes a generation needs beyond the model.
+
+    Args:
+        model: the model.
+        batch_size: items that are drawn together.
+        length: samples of each.
+        prompt_length: samples of the prompt.
+    """
+    config = model.config
+    states = sum(width for width in config.widths) * config.num_layers * (2 if config.skips == "unet" else 1)
+    state = 8 * states * (config.s4.d_state // 2 + 1)
+    parameters = sum(parameter.numel() for parameter in model.parameters())
+    # Codes, numbers and audio of an item; a copy of the weights with the recurrences of all features.
+    items = batch_size * (2 * state + 24 * (length + prompt_length))
+    # The convolutions of one block of the prompt: about this many signals of the fastest tier's width in float64.
+    reading = 64 * 8 * config.channels * min(prompt_length, config.kernel_length or prompt_length)
+    return items + 8 * parameters + 10 * state + reading
+
+
+def available_memory() -> int | None:
+    """Return the bytes of memory that programs can still take, None where the system does not say."""
+    try:
+        with open("/proc/meminfo", encoding="ascii") as lines:
+            for line in lines:
+                if line.startswith("MemAvailable:"):
+                    return int(line.split()[1]) * 1024
+        return os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    except (OSError, ValueError, AttributeError):
+        return None

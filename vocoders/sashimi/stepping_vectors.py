@@ -1,0 +1,319 @@
+"""Vectors of float32 for numba: one value that fills whole registers, whatever their width on this machine.
+
+numba leaves it to LLVM to find vector instructions in scalar loops, and LLVM does not keep a tile of a matrix product
+in registers by itself. A value of type ``Lanes`` is a vector in LLVM's own sense, so a loop over it is the loop that
+runs: 64 lanes are four registers of AVX-512, eight of AVX2, sixteen of NEON. Addresses are not checked.
+"""
+
+import operator
+
+import numpy as np
+from llvmlite import ir
+from numba import njit, types
+from numba.core.cgutils import get_or_insert_function
+from numba.extending import intrinsic, models, overload, register_model
+from scipy.special import erfcx
+
+__all__ = [
+    "clock",
+    "exp",
+    "fma",
+    "gelu",
+    "kept",
+    "largest",
+    "load",
+    "load_integers",
+    "positive_part",
+    "sigmoid",
+    "splat",
+    "store",
+    "total",
+]
+
+_FLOAT = ir.FloatType()
+_WORD = ir.IntType(32)
+# A product and a sum may become one instruction; sums are not reordered.
+_FLAGS = ("contract",)
+
+
+class Lanes(types.Type):
+    """The numba type of a vector of ``width`` float32 values."""
+
+    def __init__(self, width: int) -> None:
+        self.width = width
+        super().__init__(name=f"Lanes({width})")
+
+
+@register_model(Lanes)
+class _LanesModel(models.PrimitiveModel):
+    def __init__(self, dmm, fe_type):
+        super().__init__(dmm, fe_type, _vector(fe_type.width))
+
+
+def _vector(width: int, element: ir.Type = _FLOAT) -> ir.VectorType:
+    return ir.VectorType(element, width)
+
+
+def _address(context, builder, signature, arguments, element: ir.Type, width: int):
+    """Return a pointer to ``width`` elements of the first argument, an array, from the index that is the second."""
+    array = context.make_array(signature.args[0])(context, builder, arguments[0])
+    pointer = builder.gep(array.data, [arguments[1]])
+    return builder.bitcast(pointer, _vector(width, element).as_pointer())
+
+
+def _splat(builder, value, width: int):
+    undefined = ir.Constant(_vector(width), ir.Undefined)
+    first = builder.insert_element(undefined, value, ir.Constant(_WORD, 0))
+    return builder.shuffle_vector(first, undefined, ir.Constant(_vector(width, _WORD), [0] * width))
+
+
+def _call(builder, name: str, width: int, *arguments):
+    vector = _vector(width)
+    function_type = ir.FunctionType(vector, [vector] * len(arguments))
+    function = get_or_insert_function(builder.module, function_type, f"{name}.v{width}f32")
+    return builder.call(function, arguments)
+
+
+@intrinsic(prefer_literal=True)
+def load(typing_context, array, index, width):
+    """Return, for (array, index, width): float32 values of a contiguous array; ``width`` is a constant."""
+
+    def emit(context, builder, signature, arguments):
+        lanes = signature.return_type.width
+        return builder.load(_address(context, builder, signature, arguments, _FLOAT, lanes), align=4)
+
+    return Lanes(width.literal_value)(array, types.intp, width), emit
+
+
+@intrinsic(prefer_literal=True)
+def load_integers(typing_context, array, index, width):
+    """Return, for (array, index, width): values of an int16 or int8 array as float32."""
+
+    def emit(context, builder, signature, arguments):
+        bits, lanes = signature.args[0].dtype.bitwidth, signature.return_type.width
+        pointer = _address(context, builder, signature, arguments, ir.IntType(bits), lanes)
+        return builder.sitofp(builder.load(pointer, align=bits // 8), _vector(lanes))
+
+    return Lanes(width.literal_value)(array, types.intp, width), emit
+
+
+@intrinsic(prefer_literal=True)
+def store(typing_context, array, index, lanes):
+    """Return, for (array, index, lanes): write to a float32 array."""
+
+    def emit(context, builder, signature, arguments):
+        pointer = _address(context, builder, signature, arguments, _FLOAT, signature.args[2].width)
+        builder.store(arguments[2], pointer, align=4)
+        return context.get_dummy_value()
+
+    return types.void(array, types.intp, lanes), emit
+
+
+@intrinsic(prefer_literal=True)
+def splat(typing_context, value, width):
+    """Return, for (value, width): the same float32 in all lanes; ``width`` is a constant or another vector."""
+
+    def emit(context, builder, signature, arguments):
+        return _splat(builder, arguments[0], signature.return_type.width)
+
+    lanes = width if isinstance(width, Lanes) else Lanes(width.literal_value)
+    return lanes(types.float32, width), emit
+
+
+@intrinsic(prefer_literal=True)
+def fma(typing_context, left, right, added):
+    """Return, for (left, right, added): left * right + added, rounded once where the machine can."""
+
+    def emit(context, builder, signature, arguments):
+        return _call(builder, "llvm.fmuladd", signature.return_type.width, *arguments)
+
+    return left(left, right, added), emit
+
+
+@intrinsic(prefer_literal=True)
+def _arithmetic(typing_context, name, left, right):
+    def emit(context, builder, signature, arguments):
+        operation = getattr(builder, signature.args[0].literal_value)
+        return operation(arguments[1], arguments[2], flags=_FLAGS)
+
+    return left(name, left, right), emit
+
+
+def _overload_operator(function, name: str) -> None:
+    @overload(function)
+    def _operate(left, right):
+        vectors = isinstance(left, Lanes), isinstance(right, Lanes)
+        if all(vectors):
+            return lambda left, right: _arithmetic(name, left, right)
+        if vectors[0] and isinstance(right, types.Number):
+            return lambda left, right: _arithmetic(name, left, splat(right, left))
+        if vectors[1] and isinstance(left, types.Number):
+            return lambda left, right: _arithmetic(name, splat(left, right), right)
+        return None
+
+
+for _function, _name in [
+    (operator.add, "fadd"),
+    (operator.sub, "fsub"),
+    (operator.mul, "fmul"),
+    (operator.truediv, "fdiv"),
+]:
+    _overload_operator(_function, _name)
+
+
+@intrinsic(prefer_literal=True)
+def positive_part(typing_context, lanes):
+    """Return, for (lanes): max(x, 0)."""
+
+    def emit(context, builder, signature, arguments):
+        zero = ir.Constant(_vector(signature.return_type.width), None)
+        return builder.select(builder.fcmp_ordered(">", arguments[0], zero), arguments[0], zero)
+
+    return lanes(lanes), emit
+
+
+@intrinsic(prefer_literal=True)
+def kept(typing_context, lanes, threshold):
+    """Return, for (lanes, threshold): x where x >= threshold, elsewhere 0."""
+
+    def emit(context, builder, signature, arguments):
+        width = signature.return_type.width
+        least = _splat(builder, arguments[1], width)
+        return builder.select(
+            builder.fcmp_ordered(">=", arguments[0], least), arguments[0], ir.Constant(_vector(width), None)
+        )
+
+    return lanes(lanes, types.float32), emit
+
+
+@intrinsic(prefer_literal=True)
+def total(typing_context, lanes):
+    """Return, for (lanes): the sum of all lanes."""
+
+    def emit(context, builder, signature, arguments):
+        width = signature.args[0].width
+        function_type = ir.FunctionType(_FLOAT, [_FLOAT, _vector(width)])
+        name = f"llvm.vector.reduce.fadd.v{width}f32"
+        function = get_or_insert_function(builder.module, function_type, name)
+        # Pairs of lanes, pairs of pairs ...: the exact order is LLVM's, and the same in every call.
+        return builder.call(function, [ir.Constant(_FLOAT, -0.0), arguments[0]], fastmath=("reassoc",))
+
+    return types.float32(lanes), emit
+
+
+@intrinsic(prefer_literal=True)
+def largest(typing_context, lanes):
+    """Return, for (lanes): the greatest of all lanes."""
+
+    def emit(context, builder, signature, arguments):
+        width = signature.args[0].width
+        function_type = ir.FunctionType(_FLOAT, [_vector(width)])
+        name = f"llvm.vector.reduce.fmax.v{width}f32"
+        function = get_or_insert_function(builder.module, function_type, name)
+        return builder.call(function, arguments, fastmath=("nnan",))
+
+    return types.float32(lanes), emit
+
+
+@intrinsic(prefer_literal=True)
+def _nearest_integer(typing_context, lanes):
+    def emit(context, builder, signature, arguments):
+        return _call(builder, "llvm.rint", signature.return_type.width, *arguments)
+
+    return lanes(lanes), emit
+
+
+@intrinsic(prefer_literal=True)
+def _magnitude(typing_context, lanes):
+    def emit(context, builder, signature, arguments):
+        return _call(builder, "llvm.fabs", signature.return_type.width, *arguments)
+
+    return lanes(lanes), emit
+
+
+@intrinsic(prefer_literal=True)
+def _bounded(typing_context, lanes, least, most):
+    def emit(context, builder, signature, arguments):
+        value, width = arguments[0], signature.return_type.width
+        for comparison, bound in zip((">", "<"), arguments[1:], strict=True):
+            bound = _splat(builder, bound, width)
+            value = builder.select(builder.fcmp_ordered(comparison, value, bound), value, bound)
+        return value
+
+    return lanes(lanes, types.float32, types.float32), emit
+
+
+@intrinsic(prefer_literal=True)
+def _power_of_two(typing_context, lanes):
+    """2^x for whole x in [-126, 127]: the exponent's bits."""
+
+    def emit(context, builder, signature, arguments):
+        width = signature.return_type.width
+        words = _vector(width, _WORD)
+        exponent = builder.add(builder.fptosi(arguments[0], words), ir.Constant(words, [127] * width))
+        return builder.bitcast(builder.shl(exponent, ir.Constant(words, [23] * width)), _vector(width))
+
+    return lanes(lanes), emit
+
+
+@intrinsic(prefer_literal=True)
+def clock(typing_context):
+    """Return, for (): the processor's counter of reference cycles."""
+
+    def emit(context, builder, signature, arguments):
+        function_type = ir.FunctionType(ir.IntType(64), [])
+        function = get_or_insert_function(builder.module, function_type, "llvm.readcyclecounter")
+        return builder.call(function, [])
+
+    return types.int64(), emit
+
+
+@njit
+def exp(x):
+    """Return e^x to 2e-7 of itself, for x in [-87, 88]; beyond, the value at the bound."""
+    x = _bounded(x, -87.0, 88.0)
+    count = _nearest_integer(x * 1.44269504)
+    # ln 2 in two parts, of which the first has few bits: its product with a whole number is exact.
+    rest = fma(count, splat(-0.693359375, x), x)
+    rest = fma(count, splat(2.12194440e-4, x), rest)
+    # The exponential series; the first term that is left out is below 6e-9.
+    series = splat(1 / 5040, x)
+    series = fma(series, rest, splat(1 / 720, x))
+    series = fma(series, rest, splat(1 / 120, x))
+    series = fma(series, rest, splat(1 / 24, x))
+    series = fma(series, rest, splat(1 / 6, x))
+    series = fma(series, rest, splat(0.5, x))
+    series = fma(series, rest, splat(1.0, x))
+    series = fma(series, rest, splat(1.0, x))
+    return series * _power_of_two(count)
+
+
+@njit
+def sigmoid(x):
+    """Return 1 / (1 + e^-x)."""
+    return 1.0 / (1.0 + exp(0.0 - x))
+
+
+def _tail_series(degree: int = 9, farthest: float = 10.0) -> tuple[float, ...]:
+    """Return P, lowest power first, with exp(q^2) erfc(q) = t P(t) to 1e-8 of itself, t = 1 / (1 + 0.4 q)."""
+    least = 1 / (1 + 0.4 * farthest)
+    t = (1 + least) / 2 + (1 - least) / 2 * np.cos(np.pi * (np.arange(400) + 0.5) / 400)
+    values = erfcx((1 / t - 1) / 0.4) / t
+    series = np.polynomial.Chebyshev.fit(t, values, degree, domain=[least, 1], w=1 / values)
+    return tuple(float(value) for value in series.convert(kind=np.polynomial.Polynomial).coef)
+
+
+_TAIL = _tail_series()
+
+
+@njit
+def gelu(x):
+    """Return x times the normal distribution function of x, exact to some 1e-7 of |x|."""
+    size = _magnitude(x)
+    t = 1.0 / fma(size, splat(0.4 / 2**0.5, x), splat(1.0, x))
+    series = splat(_TAIL[9], x)
+    for power in range(8, -1, -1):
+        series = fma(series, t, splat(_TAIL[power], x))
+    # The distribution function of -|x| is half of erfc(|x| / sqrt 2).
+    tail = 0.5 * series * t * exp(-0.5 * x * x)
+    return positive_part(x) - size * tail
