@@ -22,10 +22,6 @@ is_diffusion() {
 decode_test_set() {
   local -a files
   pack_model
-  if ! ondes generate --help >/dev/null 2>&1; then
-    echo "this version of ondes has no 'ondes generate'; nothing is generated"
-    return
-  fi
   run_job "$((n_gpus > 0))" "$nj" "$exp/log/generate.log" \
     ondes generate --model "$exp/model" --seconds "$seconds" --num "$num" --seed 1 -o "$exp/generated"
   mapfile -t files < <(find "$exp/generated" -name '*.wav' | LC_ALL=C sort | head -n 8)

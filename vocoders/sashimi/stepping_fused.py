@@ -72,7 +72,7 @@ class FusedStepper(Stepper):
         from vocoders.sashimi.stepping_loop import run
 
         if not run.signatures:
-            _logger.info("loading the compiled step (compiled for this machine at its first use, in some 20 s)")
+            _logger.info("loading the compiled step (compiled for this machine at its first use, in a minute or so)")
         drawn, scores = np.zeros(uniforms.shape, np.int64), np.zeros(self.batch_size)
         program = self._program
         arrays = (self._counts, self._codes, uniforms, forced, drawn, scores, logits)

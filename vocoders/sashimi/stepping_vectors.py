@@ -76,7 +76,7 @@ def _call(builder, name: str, width: int, *arguments):
 
 @intrinsic(prefer_literal=True)
 def load(typing_context, array, index, width):
-    """Return, for (array, index, width): float32 values of a contiguous array; ``width`` is a constant."""
+    """Signature (array, index, width): float32 values of a contiguous array; ``width`` is a constant."""
 
     def emit(context, builder, signature, arguments):
         lanes = signature.return_type.width
@@ -87,7 +87,7 @@ def load(typing_context, array, index, width):
 
 @intrinsic(prefer_literal=True)
 def load_integers(typing_context, array, index, width):
-    """Return, for (array, index, width): values of an int16 or int8 array as float32."""
+    """Signature (array, index, width): values of an int16 or int8 array as float32."""
 
     def emit(context, builder, signature, arguments):
         bits, lanes = signature.args[0].dtype.bitwidth, signature.return_type.width
@@ -99,7 +99,7 @@ def load_integers(typing_context, array, index, width):
 
 @intrinsic(prefer_literal=True)
 def store(typing_context, array, index, lanes):
-    """Return, for (array, index, lanes): write to a float32 array."""
+    """Signature (array, index, lanes): write to a float32 array."""
 
     def emit(context, builder, signature, arguments):
         pointer = _address(context, builder, signature, arguments, _FLOAT, signature.args[2].width)
@@ -111,7 +111,7 @@ def store(typing_context, array, index, lanes):
 
 @intrinsic(prefer_literal=True)
 def splat(typing_context, value, width):
-    """Return, for (value, width): the same float32 in all lanes; ``width`` is a constant or another vector."""
+    """Signature (value, width): the same float32 in all lanes; ``width`` is a constant or another vector."""
 
     def emit(context, builder, signature, arguments):
         return _splat(builder, arguments[0], signature.return_type.width)
@@ -122,7 +122,7 @@ def splat(typing_context, value, width):
 
 @intrinsic(prefer_literal=True)
 def fma(typing_context, left, right, added):
-    """Return, for (left, right, added): left * right + added, rounded once where the machine can."""
+    """Signature (left, right, added): left * right + added, rounded once where the machine can."""
 
     def emit(context, builder, signature, arguments):
         return _call(builder, "llvm.fmuladd", signature.return_type.width, *arguments)
@@ -163,7 +163,7 @@ for _function, _name in [
 
 @intrinsic(prefer_literal=True)
 def positive_part(typing_context, lanes):
-    """Return, for (lanes): max(x, 0)."""
+    """Signature (lanes): max(x, 0)."""
 
     def emit(context, builder, signature, arguments):
         zero = ir.Constant(_vector(signature.return_type.width), None)
@@ -174,7 +174,7 @@ def positive_part(typing_context, lanes):
 
 @intrinsic(prefer_literal=True)
 def kept(typing_context, lanes, threshold):
-    """Return, for (lanes, threshold): x where x >= threshold, elsewhere 0."""
+    """Signature (lanes, threshold): x where x >= threshold, elsewhere 0."""
 
     def emit(context, builder, signature, arguments):
         width = signature.return_type.width
@@ -188,7 +188,7 @@ def kept(typing_context, lanes, threshold):
 
 @intrinsic(prefer_literal=True)
 def total(typing_context, lanes):
-    """Return, for (lanes): the sum of all lanes."""
+    """Signature (lanes): the sum of all lanes."""
 
     def emit(context, builder, signature, arguments):
         width = signature.args[0].width
@@ -203,7 +203,7 @@ def total(typing_context, lanes):
 
 @intrinsic(prefer_literal=True)
 def largest(typing_context, lanes):
-    """Return, for (lanes): the greatest of all lanes."""
+    """Signature (lanes): the greatest of all lanes."""
 
     def emit(context, builder, signature, arguments):
         width = signature.args[0].width

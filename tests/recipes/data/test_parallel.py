@@ -13,7 +13,7 @@ from recipes.data.parallel import map_parallel
 from vocoders.core.errors import DataError
 
 SCRIPT = """
-import os, sys, time
+import os, signal, sys, time
 from pathlib import Path
 from recipes.data.parallel import map_parallel
 
@@ -26,6 +26,8 @@ def work(job):
     Path(folder, f"done{number}").touch()
 
 if __name__ == "__main__":
+    # A shell starts its background jobs with interrupts ignored.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     list(map_parallel(work, [(str(FOLDER), number) for number in range(500)], 2, "working"))
 """
 

@@ -91,7 +91,7 @@ def describe(name: str, model: DigitClassifier, x: Tensor, y: Tensor | None = No
         probability = model(x).softmax(1)
     confidence, heard = probability.max(1)
     share = torch.bincount(heard, minlength=len(DIGITS)) / len(x)
-    spread = float(-(share * torch.log2(share.clamp(min=1e-12))).sum())
+    spread = abs(float((share * torch.log2(share.clamp(min=1e-12))).sum()))
     correct = f"{float((heard == y).float().mean()):.3f}" if y is not None else ""
     return f"| {name} | {len(x)} | {correct} | {float(confidence.mean()):.3f} | {spread:.2f} |"
 

@@ -1,0 +1,135 @@
+"""`ondes generate`: files of drawn waveforms, prompts, ranking, and what is refused."""
+
+import json
+
+import pytest
+import soundfile
+import torch
+
+import vocoders.registry
+from vocoders.core.audio import audio_info, read_audio, write_audio
+from vocoders.sashimi import Sashimi, SashimiConfig
+from vocoders.sashimi.sampler import SamplingConfig, generate
+
+RATE = 8000
+LENGTH = 160
+TINY = SashimiConfig(sample_rate=RATE, channels=8, num_layers=1, kernel_length=256)
+
+
+@pytest.fixture
+def sashimi(tiny, monkeypatch, tmp_path):
+    """Gives the folder of a small network; the working folder is empty."""
+    family = vocoders.registry.Family("sashimi", "vocoders.sashimi", "Sashimi")
+    monkeypatch.setitem(vocoders.registry.FAMILIES, "sashimi", family)
+    torch.manual_seed(0)
+    Sashimi(TINY).save_pretrained(tmp_path / "sashimi")
+    return tmp_path / "sashimi"
+
+
+@pytest.fixture
+def draw(ondes, sashimi):
+    """Return a function that runs the command for 20 ms."""
+    return lambda *words: ondes("generate", "-m", sashimi, "--seconds", LENGTH / RATE, *words)
+
+
+def write_tone(path, rate=RATE, channels=1, seconds=0.05):
+    wave = 0.5 * torch.sin(2 * torch.pi * 440 * torch.arange(round(rate * seconds)) / rate)
+    write_audio(path, wave.expand(channels, -1), rate)
+
+
+def test_files_hold_what_the_sampler_draws(draw, sashimi):
+    run = draw("--num", 3, "--seed", 5, "--temperature", 0.9, "--top-p", 0.95, "-o", "out")
+    assert run.code == 0, run.err
+    model = Sashimi.from_pretrained(sashimi).eval()
+    expected = generate(model, LENGTH, 3, sampling=SamplingConfig(temperature=0.9, top_p=0.95), seed=5).audio
+    for item in range(3):
+        audio, rate = read_audio(f"out/sample-{item}.wav")
+        assert rate == RATE
+        torch.testing.assert_close(audio, expected[item], atol=2 / 32768, rtol=0)
+    assert "samples per second" in run.err
+
+
+def test_equal_seeds_give_equal_audio_whatever_the_batch(draw):
+    assert draw("--num", 3, "--seed", 1, "-o", "a").code == 0
+    assert draw("--num", 3, "--seed", 1, "--batch", 1, "-o", "b").code == 0
+    assert draw("--num", 3, "--seed", 2, "-o", "c").code == 0
+    a, b, c = (torch.stack([read_audio(f"{folder}/sample-{item}.wav")[0] for item in range(3)]) for folder in "abc")
+    assert torch.equal(a, b)
+    assert not torch.equal(a, c)
+
+
+def test_a_prompt_is_continued(draw, sashimi):
+    write_tone("tone.wav", rate=16000, channels=2)
+    run = draw("--prompt", "tone.wav", "-o", "out.wav", "--temperature", 0)
+    assert run.code == 0, run.err
+    assert "resampled from 16000 Hz to the model's 8000 Hz" in run.err
+    assert "average of 2 channels" in run.err
+    assert audio_info("out.wav").frames == 400 + LENGTH
+    # Greedy: another seed changes nothing.
+    assert draw("--prompt", "tone.wav", "-o", "again.wav", "--temperature", 0, "--seed", 9).code == 0
+    assert torch.equal(read_audio("out.wav")[0], read_audio("again.wav")[0])
+
+
+def test_ranking_drops_and_reports(draw):
+    run = draw("--num", 5, "--drop-worst", 0.4, "--drop-best", 0.2, "--json", "-o", "out")
+    assert run.code == 0, run.err
+    reports = [json.loads(line) for line in run.out.splitlines()]
+    bits = [report["bits_per_sample"] for report in reports]
+    assert len(reports) == 2
+    assert bits == sorted(bits, reverse=True)
+    assert all(audio_info(report["path"]).frames == LENGTH for report in reports)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--temperature", -1], "temperature"),
+        (["--temperature", "nan"], "temperature"),
+        (["--top-p", 0], "top_p"),
+        (["--top-p", 1.5], "top_p"),
+        (["--num", 0], "--num"),
+        (["--batch", 0], "--batch"),
+        (["--seconds", 0], "not a positive number"),
+        (["--seconds", "inf"], "not a positive number"),
+        (["--drop-worst", 1], "drop"),
+        (["--weights", "int4"], "int4"),
+        (["--prompt", "missing.wav"], "missing.wav"),
+    ],
+)
+def test_impossible_options_are_refused(draw, options, message, tmp_path):
+    run = draw(*options, "-o", "out.wav")
+    assert run.code in (1, 2)
+    assert message in run.err
+    assert "Traceback" not in run.err
+    assert not (tmp_path / "work/out.wav").exists()
+
+
+def test_prompts_without_sound_are_refused(draw):
+    write_audio("silent.wav", torch.zeros(1, 800), RATE)
+    soundfile.write("empty.wav", [], RATE)
+    for name, message in (("silent", "silent"), ("empty", "empty")):
+        run = draw("--prompt", f"{name}.wav", "-o", "out.wav")
+        assert run.code in (1, 2)
+        assert message in run.err
+
+
+def test_too_much_for_the_memory_is_refused_before_anything_is_drawn(draw, monkeypatch):
+    monkeypatch.setattr("vocoders.sashimi.sampler.available_memory", lambda: 1000)
+    run = draw("-o", "out.wav")
+    assert run.code in (1, 2)
+    assert "fewer --seconds" in run.err
+
+
+def test_one_file_for_many_items_and_existing_files_are_refused(draw):
+    assert "give a folder" in draw("--num", 2, "-o", "out.wav").err
+    assert draw("-o", "out.wav").code == 0
+    run = draw("-o", "out.wav")
+    assert run.code in (1, 2)
+    assert "out.wav" in run.err
+    assert draw("-o", "out.wav", "--force").code == 0
+
+
+def test_a_vocoder_is_sent_elsewhere(ondes, tiny):
+    run = ondes("generate", "-m", tiny, "-o", "out.wav")
+    assert run.code in (1, 2)
+    assert "ondes synth" in run.err
