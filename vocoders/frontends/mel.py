@@ -169,6 +169,15 @@ class LogMel(nn.Module):
 
     def spectrum(self, audio: Tensor) -> Tensor:
         """Return the magnitude (or power) spectrogram, (B, n_fft // 2 + 1, T // hop_length)."""
+        config, spectrum = self.config, self.complex_spectrum(audio)
+        if config.magnitude_epsilon > 0:
+            magnitude = torch.sqrt(spectrum.real**2 + spectrum.imag**2 + config.magnitude_epsilon)
+        else:
+            magnitude = spectrum.abs()
+        return magnitude if config.power == 1 else magnitude**2
+
+    def complex_spectrum(self, audio: Tensor) -> Tensor:
+        """Return the STFT below the mel, complex (B, n_fft // 2 + 1, T // hop_length)."""
         config = self.config
         if audio.dim() == 3 and audio.shape[1] == 1:
             audio = audio[:, 0]
@@ -177,7 +186,7 @@ class LogMel(nn.Module):
         num_frames = audio.shape[-1] // config.hop_length
         if num_frames == 0:
             raise ShapeError(f"{audio.shape[-1]} samples; at least one hop of {config.hop_length} is needed")
-        spectrum = torch.stft(
+        return torch.stft(
             self._pad(audio.float() if audio.dtype in (torch.float16, torch.bfloat16) else audio),
             config.n_fft,
             config.hop_length,
@@ -186,11 +195,6 @@ class LogMel(nn.Module):
             center=False,
             return_complex=True,
         )[..., :num_frames]
-        if config.magnitude_epsilon > 0:
-            magnitude = torch.sqrt(spectrum.real**2 + spectrum.imag**2 + config.magnitude_epsilon)
-        else:
-            magnitude = spectrum.abs()
-        return magnitude if config.power == 1 else magnitude**2
 
     def _pad(self, audio: Tensor) -> Tensor:
         placement, kind = self.config.padding.split("_")

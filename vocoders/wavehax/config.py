@@ -39,6 +39,8 @@ class WavehaxConfig(Config):
         num_streams: ``multi_scale`` only: S.
         prior_shaping: ``none`` (published), or ``envelope`` (ours, ``real`` only): the network works in a domain
             whitened by the spectral envelope of the mel and learns a correction to a source-filter vocoder.
+        mel_refinement: iterations of :class:`~vocoders.frontends.mel_consistency.MelConsistency` behind the network in
+            ``synthesize`` (ours; 0: none, as published).
     """
 
     mel: MelConfig = MEL_PRESETS["wavehax_24k"]
@@ -58,6 +60,7 @@ class WavehaxConfig(Config):
     decomposer: DecomposerName = "multi_stream"
     num_streams: int = Field(4, gt=1)
     prior_shaping: Literal["none", "envelope"] = "none"
+    mel_refinement: int = Field(0, ge=0)
 
     @model_validator(mode="after")
     def _check(self) -> "WavehaxConfig":

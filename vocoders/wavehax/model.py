@@ -21,6 +21,7 @@ from vocoders.frontends.harmonic import (
     running_cycles,
 )
 from vocoders.frontends.mel import LogMel
+from vocoders.frontends.mel_consistency import MelConsistency
 from vocoders.wavehax.config import WavehaxConfig
 from vocoders.wavehax.envelope import EnvelopeNetwork
 from vocoders.wavehax.networks import FRAME_KERNEL, ComplexNetwork, MultiScaleNetwork, RealNetwork
@@ -50,6 +51,7 @@ class Wavehax(PretrainedModel, nn.Module):
         super().__init__()
         self.config = config
         self.log_mel = LogMel(config.mel)
+        self.mel_consistency = MelConsistency(self.log_mel)
         self.register_buffer("feature_mean", torch.zeros(config.in_channels, 1))
         self.register_buffer("feature_std", torch.ones(config.in_channels, 1))
         shaped = config.prior_shaping == "envelope"
@@ -169,6 +171,7 @@ class Wavehax(PretrainedModel, nn.Module):
         audio: Tensor | None = None,
         f0_scale: float = 1.0,
         seed: int = 0,
+        refinement: int | None = None,
         progress: Callable[[float], None] | None = None,
     ) -> Tensor:
         """Synthesise a waveform from features, or from audio (copy-synthesis).
@@ -183,6 +186,8 @@ class Wavehax(PretrainedModel, nn.Module):
             audio: instead of both: (T,), (B, T) or (B, 1, T) at ``sample_rate``.
             f0_scale: factor on F0; the mel stays.
             seed: of the excitation's noise and start phase; the same seed gives the same waveform.
+            refinement: iterations that bring the waveform nearer to the mel; ``None``: ``mel_refinement`` of the
+                configuration, but 0 where ``f0_scale`` is not 1, since the mel still holds the old harmonics.
             progress: called with the finished fraction.
 
         Returns:
@@ -205,7 +210,9 @@ class Wavehax(PretrainedModel, nn.Module):
         self.eval()
         try:
             prior = self.draw_prior(f0, torch.Generator().manual_seed(seed))
-            return self._forward_in_chunks(features, prior, progress)
+            if refinement is None:
+                refinement = self.config.mel_refinement if f0_scale == 1 else 0
+            return self._forward_in_chunks(features, prior, refinement, progress)
         finally:
             self.train(was_training)
 
@@ -229,16 +236,21 @@ class Wavehax(PretrainedModel, nn.Module):
         features = tilt + 0.5 * torch.randn(1, self.config.in_channels, num_frames, generator=generator)
         return {"features": features, "prior": self.draw_prior(f0, generator)}
 
-    def _forward_in_chunks(self, features: Tensor, prior: Tensor, progress: Callable[[float], None] | None) -> Tensor:
+    def _forward_in_chunks(
+        self, features: Tensor, prior: Tensor, refinement: int, progress: Callable[[float], None] | None
+    ) -> Tensor:
         hop, num_frames = self.hop_length, features.shape[-1]
         chunk = round(self.chunk_seconds * self.sample_rate / hop)
-        halo = self.halo_frames if self.config.is_local else max(self.halo_frames, chunk // 10)
+        halo = self.halo_frames + refinement * self.mel_consistency.context_frames
+        halo = halo if self.config.is_local else max(halo, chunk // 10)
         spans = chunk_spans(num_frames, chunk, halo)
         join = join_exact if self.config.is_local else join_crossfade
 
         def outputs() -> Iterator[Tensor]:
             for span in spans:
-                yield self(features[..., span.start : span.stop], prior[..., span.start * hop : span.stop * hop])
+                part = features[..., span.start : span.stop]
+                waveform = self(part, prior[..., span.start * hop : span.stop * hop])
+                yield self.mel_consistency(waveform, part, refinement)
                 if progress is not None:
                     progress(span.valid_stop / num_frames)
 

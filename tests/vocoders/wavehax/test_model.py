@@ -82,6 +82,17 @@ def test_chunks_join_exactly_with_local_norms(kind):
     torch.testing.assert_close(model.synthesize(features, f0), whole, atol=2e-5, rtol=1e-4)
 
 
+def test_chunks_join_exactly_behind_refinement():
+    model = small(norm="frame", mel_refinement=2)
+    features, f0 = inputs(model, 160)
+    whole = model.synthesize(features, f0)
+    assert not torch.equal(whole, model.synthesize(features, f0, refinement=0))
+    # Another pitch than the mel's is kept.
+    assert torch.equal(model.synthesize(features, f0, f0_scale=1.1), model.synthesize(features, 1.1 * f0, refinement=0))
+    model.chunk_seconds = 60 * 60 / 24000
+    torch.testing.assert_close(model.synthesize(features, f0), whole, atol=2e-4, rtol=1e-3)
+
+
 def test_an_utterance_norm_sees_the_whole_input():
     model = small(norm="utterance")
     features, f0 = inputs(model, 120)

@@ -1,0 +1,82 @@
+import pytest
+import torch
+
+from vocoders.core.errors import ShapeError
+from vocoders.frontends.mel import MEL_PRESETS, LogMel
+from vocoders.frontends.mel_consistency import MelConsistency
+
+PRESETS = ["wavehax_24k", "bigvgan_24k", "vocos_24k", "espnet_24k"]
+
+
+def _audio(frames: int, hop: int, seed: int = 0, batch: int = 1) -> torch.Tensor:
+    generator = torch.Generator().manual_seed(seed)
+    time = torch.arange(frames * hop) / 24000
+    tone = sum(torch.sin(2 * torch.pi * 180 * k * time) / k for k in range(1, 12))
+    noise = torch.randn(batch, 1, frames * hop, generator=generator)
+    return 0.1 * (tone + 0.2 * noise)
+
+
+def _distance(log_mel: LogMel, audio: torch.Tensor, features: torch.Tensor) -> float:
+    return float((log_mel(audio) - features).abs().mean())
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_what_has_the_mel_already_stays(preset):
+    log_mel = LogMel(MEL_PRESETS[preset])
+    audio = _audio(40, log_mel.config.hop_length)
+    kept = MelConsistency(log_mel)(audio, log_mel(audio), 4)
+    # The last frame's far end is weighted by almost nothing where frames lie at n hops.
+    inside = slice(None, -2 * log_mel.config.n_fft)
+    assert torch.allclose(kept[..., inside], audio[..., inside], atol=1e-4)
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_each_iteration_comes_nearer_to_the_mel(preset):
+    log_mel = LogMel(MEL_PRESETS[preset])
+    wanted, audio = (_audio(40, log_mel.config.hop_length, seed) for seed in (1, 2))
+    features = log_mel(wanted * torch.linspace(0.2, 1.0, wanted.shape[-1]))
+    consistency = MelConsistency(log_mel)
+    distances = [_distance(log_mel, consistency(audio, features, n), features) for n in (0, 1, 4, 16)]
+    assert distances == sorted(distances, reverse=True)
+    assert distances[-1] < 0.35 * distances[0]
+
+
+def test_a_power_mel_is_reached_too():
+    log_mel = LogMel(MEL_PRESETS["wavehax_24k"].model_copy(update={"power": 2, "log": "log10"}))
+    audio = _audio(40, 240)
+    features = log_mel(0.5 * audio)
+    changed = MelConsistency(log_mel)(audio, features, 8)
+    assert _distance(log_mel, changed, features) < 0.2 * _distance(log_mel, audio, features)
+
+
+def test_items_of_a_batch_do_not_touch_each_other():
+    log_mel = LogMel(MEL_PRESETS["wavehax_24k"])
+    audio, features = _audio(30, 240, batch=3), log_mel(_audio(30, 240, seed=5, batch=3))
+    together = MelConsistency(log_mel)(audio, features, 3)
+    alone = MelConsistency(log_mel)(audio[1:2], features[1:2], 3)
+    assert torch.allclose(together[1:2], alone, atol=1e-6)
+
+
+def test_an_iteration_reaches_no_further_than_it_says():
+    log_mel = LogMel(MEL_PRESETS["wavehax_24k"])
+    consistency = MelConsistency(log_mel)
+    audio, features = _audio(60, 240), log_mel(_audio(60, 240, seed=3))
+    other = features.clone()
+    other[..., 40:] += 1.0
+    first = (40 - 2 * consistency.context_frames) * 240
+    a, b = consistency(audio, features, 2), consistency(audio, other, 2)
+    assert torch.equal(a[..., :first], b[..., :first])
+    assert not torch.equal(a, b)
+
+
+def test_silence_stays_finite():
+    log_mel = LogMel(MEL_PRESETS["wavehax_24k"])
+    silence = torch.zeros(1, 1, 2400)
+    assert torch.isfinite(MelConsistency(log_mel)(silence, log_mel(_audio(10, 240)), 3)).all()
+    assert MelConsistency(log_mel)(_audio(10, 240), log_mel(silence), 8).abs().max() < 0.1
+
+
+def test_shapes_that_do_not_belong_together_are_refused():
+    log_mel = LogMel(MEL_PRESETS["wavehax_24k"])
+    with pytest.raises(ShapeError, match="expected"):
+        MelConsistency(log_mel)(torch.zeros(1, 1, 2400), torch.zeros(1, 100, 11), 1)
