@@ -1,0 +1,85 @@
+"""`python -m demo`: serve the page."""
+
+import argparse
+import atexit
+import logging
+import os
+import shutil
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+from demo.memory import share_arenas
+from vocoders.core.errors import OndesError
+
+__all__ = ["main"]
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Serve the page until it is interrupted; return the exit status."""
+    options = _parser().parse_args(arguments)
+    logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
+    logging.getLogger("httpx").setLevel(logging.WARNING)
+    share_arenas()
+    _own_temporary_folder()
+    os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
+    # Gradio asks where its files go when it is imported.
+    from demo.app import build, launch_options, warm_up
+
+    try:
+        demo = build([path.expanduser().resolve() for path in options.models])
+        address = {"server_name": options.host, "server_port": options.port, "share": options.share}
+        demo.launch(**address, **launch_options(), prevent_thread_lock=True)
+    except OndesError as error:
+        print(f"demo: {error}", file=sys.stderr)
+        return 2
+    except OSError as error:
+        # Gradio's text names the ports that it tried.
+        print(f"demo: {error}", file=sys.stderr)
+        return 1
+    warm_up(demo.ondes_library)
+    try:
+        demo.block_thread()
+    except KeyboardInterrupt:
+        return 130
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m demo", description="The demo of ondes: one page, offline.")
+    parser.add_argument(
+        "--host",
+        default=os.environ.get("GRADIO_SERVER_NAME", "127.0.0.1"),
+        help="address to listen on; 0.0.0.0 lets other machines in (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--port",
+        type=int,
+        default=int(os.environ["GRADIO_SERVER_PORT"]) if "GRADIO_SERVER_PORT" in os.environ else None,
+        help="port (default: the first free one from 7860 on)",
+    )
+    parser.add_argument(
+        "--models",
+        type=Path,
+        action="append",
+        default=[],
+        metavar="DIR",
+        help="a model folder, or a folder with model folders in it; may be given several times",
+    )
+    parser.add_argument(
+        "--share", action="store_true", help="open a public link through Gradio's servers (default: off)"
+    )
+    return parser
+
+
+def _own_temporary_folder() -> None:
+    """Keep the files of visitors in a folder that goes when the server goes."""
+    if "GRADIO_TEMP_DIR" not in os.environ:
+        folder = tempfile.mkdtemp(prefix="ondes-demo-")
+        os.environ["GRADIO_TEMP_DIR"] = folder
+        atexit.register(shutil.rmtree, folder, ignore_errors=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

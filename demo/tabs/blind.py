@@ -1,0 +1,81 @@
+"""The blind test below the vocoder's result."""
+
+from typing import Any
+
+import gradio as gr
+
+from demo.blind import Score, answer, chance, new_trial
+from demo.folders import result_file
+from demo.messages import guarded
+from demo.tabs import STATE_SECONDS
+from demo.widgets import plain_html, status
+from vocoders.core.errors import DataError
+
+__all__ = ["build_blind_test"]
+
+_START = "Press New trial: A and B are the clip and the result in a random order, X is one of them again."
+
+
+def build_blind_test(pair: gr.State) -> None:
+    """Lay out the test of the ``pair`` that the last synthesis left."""
+    trial = gr.State(None, time_to_live=STATE_SECONDS)
+    score = gr.State(Score(), time_to_live=STATE_SECONDS)
+    gr.Markdown("Can you hear the difference? Listen to all three as often as you like, then say which one X is.")
+    with gr.Row():
+        sounds = [
+            gr.Audio(label=name, interactive=False, buttons=["download"], elem_id=f"blind-{name}", min_width=200)
+            for name in "ABX"
+        ]
+    with gr.Row():
+        new = gr.Button("New trial", elem_id="blind-new")
+        answers = [gr.Button(f"X is {name}", interactive=False, elem_id=f"blind-x-is-{name}") for name in "AB"]
+        reset = gr.Button("Reset score", variant="secondary", elem_id="blind-reset")
+    told = plain_html(status(_START), elem_id="blind-score")
+
+    new.click(_start, pair, [trial, *sounds, *answers, told], api_visibility="private", show_progress="minimal")
+    for name, button in zip("AB", answers, strict=True):
+        button.click(
+            _make_answer(name),
+            [trial, score],
+            [trial, score, *answers, told],
+            api_visibility="private",
+            show_progress="hidden",
+        )
+    reset.click(lambda: (Score(), status("The score is 0 of 0.")), None, [score, told], api_visibility="private")
+    # Another result makes the trial that is on the page meaningless.
+    pair.change(
+        lambda: (None, None, None, None, *_buttons(False), status(_START)),
+        None,
+        [trial, *sounds, *answers, told],
+        api_visibility="private",
+        show_progress="hidden",
+    )
+
+
+@guarded()
+def _start(pair: dict[str, Any] | None) -> tuple[Any, ...]:
+    if not pair:
+        raise DataError("there is no result to test yet; press Synthesise first")
+    trial, sounds = new_trial(pair["reference"], pair["result"])
+    players = [result_file(sounds[name], pair["rate"], name) for name in "ABX"]
+    return trial, *players, *_buttons(True), status("Which one is X?")
+
+
+def _make_answer(choice: str) -> Any:
+    def respond(trial: Any, score: Score) -> tuple[Any, ...]:
+        if trial is None:
+            return None, score, *_buttons(False), status(_START)
+        score = answer(score, trial, choice)
+        verdict = "Right" if choice == trial.x_is else "Wrong"
+        a, b = ("the clip", "the result") if trial.a_is_reference else ("the result", "the clip")
+        text = (
+            f"{verdict}: X was {trial.x_is} (A was {a}, B was {b}). Score: {score.correct} of {score.total}; "
+            f"guessing does as well or better with a probability of {100 * chance(score):.0f} %."
+        )
+        return None, score, *_buttons(False), status(text)
+
+    return respond
+
+
+def _buttons(active: bool) -> list[Any]:
+    return [gr.update(interactive=active), gr.update(interactive=active)]

@@ -1,0 +1,187 @@
+"""Tab Generate: audio from nothing or behind a prompt, heard while it is drawn."""
+
+import threading
+import uuid
+from collections import deque
+from collections.abc import Iterator
+from typing import Any
+
+import gradio as gr
+import numpy as np
+
+from demo.folders import result_file
+from demo.library import Library
+from demo.limits import MAX_SECONDS, check_number, check_seed
+from demo.measures import log_mel_db
+from demo.messages import guarded
+from demo.pictures import figure, spectrogram
+from demo.sound import to_integers
+from demo.tabs import GENERATE, Page
+from demo.widgets import clip_input, live_message, live_player, plain_html, status
+
+__all__ = ["Runs", "build"]
+
+_SECONDS, _TEMPERATURES, _TOP_P, _PROMPT = (0.5, 15.0), (0.0, 2.0), (0.05, 1.0), (0.25, 8.0)
+# A message holds this many pieces again, should the page have missed some.
+_REPEATED = 5
+_NONE = (
+    "No generative model is installed yet. Train one with a recipe below `egs/` (spoken digits take an hour on a CPU), "
+    "and start the demo with `python -m demo --models FOLDER`."
+)
+
+
+class Runs:
+    """Generations that somebody wants to end, by their number; the numbers of old ones are forgotten."""
+
+    def __init__(self, capacity: int = 1000) -> None:
+        self._cancelled: deque[str] = deque(maxlen=capacity)
+        self._lock = threading.Lock()
+
+    def cancel(self, run: str | None) -> None:
+        """End a generation, or let it not begin."""
+        if run:
+            with self._lock:
+                self._cancelled.append(run)
+
+    def is_cancelled(self, run: str | None) -> bool:
+        """Whether somebody wants the generation to end."""
+        with self._lock:
+            return run in self._cancelled
+
+
+def build(page: Page) -> None:
+    """Lay out the tab."""
+    library, runs = page.library, Runs()
+    models = [(entry.label, entry.name) for entry in library.of_kind("generator")]
+    gr.Markdown(
+        "SaShiMi draws audio sample by sample, from nothing or behind a prompt. You hear it while it is being made."
+        if models
+        else _NONE,
+        elem_id="generate-note",
+        elem_classes="ondes-note",
+    )
+    there = bool(models)
+    with gr.Row():
+        with gr.Column(min_width=300):
+            model = gr.Dropdown(
+                models,
+                value=models[0][1] if there else None,
+                label="Model",
+                elem_id="generate-model",
+                interactive=there,
+            )
+            seconds = gr.Slider(*_SECONDS, 4, step=0.5, label="Seconds", elem_id="generate-seconds", interactive=there)
+            temperature = gr.Slider(
+                *_TEMPERATURES, 1.0, step=0.01, label="Temperature", info="0 is greedy", interactive=there
+            )
+            top_p = gr.Slider(*_TOP_P, 0.98, step=0.01, label="Top-p", info="1 draws from all codes", interactive=there)
+            seed = gr.Number(0, label="Seed", precision=0, minimum=0, maximum=2**31 - 1, interactive=there)
+        with gr.Column(min_width=300):
+            prompt = clip_input(
+                label=f"Prompt to continue (optional, at most {MAX_SECONDS:g} s)", elem_id="generate-prompt"
+            )
+            examples, names = page.examples("plucked strings", "speech")
+            gr.Examples(examples, prompt, label="Example prompts", example_labels=names, api_visibility="private")
+            prompt_seconds = gr.Slider(
+                *_PROMPT, 2, step=0.25, label="Seconds of the prompt", info="Its end is used", interactive=there
+            )
+    with gr.Row():
+        run_button = gr.Button("Generate", variant="primary", elem_id="generate-run", interactive=there)
+        cancel = gr.Button("Cancel", variant="stop", elem_id="generate-cancel", interactive=there)
+    told = plain_html(status("Press Generate." if there else ""), elem_id="generate-status")
+    player = live_player(elem_id="generate-live")
+    result = gr.Audio(label="Result", interactive=False, buttons=["download"], elem_id="generate-result")
+    picture = plain_html(elem_id="generate-picture")
+    run = gr.State(None)
+
+    began = run_button.click(
+        lambda: uuid.uuid4().hex, None, run, queue=False, show_progress="hidden", api_visibility="private"
+    )
+    began.then(
+        _make_handler(library, runs),
+        [model, seconds, temperature, top_p, seed, prompt, prompt_seconds, run],
+        [player, told, result, picture],
+        **GENERATE,
+        show_progress="hidden",
+        api_name="generate",
+    )
+    cancel.click(
+        lambda number: runs.cancel(number), run, None, queue=False, show_progress="hidden", api_visibility="private"
+    )
+
+
+def _make_handler(library: Library, runs: Runs) -> Any:
+    @guarded(told=1, outputs=4)
+    def generate(
+        model: str,
+        seconds: float = 4.0,
+        temperature: float = 1.0,
+        top_p: float = 0.98,
+        seed: float = 0,
+        prompt: str | None = None,
+        prompt_seconds: float = 2.0,
+        run: str | None = None,
+    ) -> Iterator[tuple[Any, ...]]:
+        """Draw audio; pieces come while it is made, the whole and its picture at the end."""
+        from demo.work.generate import Draw, draw
+
+        wanted = Draw(
+            model,
+            check_number("seconds", seconds, *_SECONDS),
+            check_number("temperature", temperature, *_TEMPERATURES),
+            check_number("top-p", top_p, *_TOP_P),
+            check_seed(seed),
+            prompt,
+            check_number("seconds of the prompt", prompt_seconds, *_PROMPT),
+        )
+        name, pieces, remarks = run or uuid.uuid4().hex, [], ()
+        total = prompt_length = 0
+        yield gr.skip(), status("The model is being prepared.", fraction=0.0), None, ""
+        last = None
+        for piece in draw(library, wanted, lambda: runs.is_cancelled(run)):
+            pieces.append(piece.samples)
+            remarks += piece.remarks
+            prompt_length = len(piece.samples) if piece.is_prompt else prompt_length
+            total, last = prompt_length + piece.wanted, piece
+            first = max(0, len(pieces) - _REPEATED)
+            message = live_message(name, piece.sample_rate, total, first, pieces[first:], "running")
+            yield message, _progress(piece, remarks), gr.skip(), gr.skip()
+        yield _finished(name, pieces, last, total, remarks, runs.is_cancelled(run))
+
+    return generate
+
+
+def _progress(piece: Any, remarks: tuple[str, ...]) -> str:
+    if not piece.drawn or not piece.elapsed:
+        return status("The prompt has been read." if len(piece.samples) else "Begins.", remarks, fraction=0.0)
+    speed = piece.drawn / piece.elapsed
+    rest = (piece.wanted - piece.drawn) / speed
+    text = (
+        f"{piece.drawn:,} of {piece.wanted:,} samples, {speed:,.0f} samples per second "
+        f"({speed / piece.sample_rate:.2f} × real time), {rest:.0f} s left"
+    )
+    return status(text, remarks, piece.drawn / piece.wanted)
+
+
+def _finished(
+    name: str, pieces: list[np.ndarray], last: Any, total: int, remarks: tuple[str, ...], cancelled: bool
+) -> tuple[Any, ...]:
+    """Return what the page shows at the end, also where it came early."""
+    audio = np.concatenate(pieces) if pieces else np.zeros(0, np.float32)
+    if last is None or not audio.size:
+        return gr.skip(), status("Cancelled before the first sample."), None, ""
+    rate, state = last.sample_rate, "cancelled" if cancelled else "done"
+    first = max(0, len(pieces) - _REPEATED)
+    message = live_message(name, rate, total, first, pieces[first:], state)
+    seconds, speed = last.drawn / rate, last.drawn / max(last.elapsed, 1e-9)
+    early = "Cancelled: " if cancelled else "" if last.drawn >= last.wanted else "The time is over: "
+    text = (
+        f"{early}{seconds:.2f} s drawn in {last.elapsed:.2f} s, {speed:,.0f} samples per second "
+        f"({speed / rate:.2f} × real time)."
+    )
+    levels = log_mel_db(audio, rate)
+    drawn = figure(
+        [spectrogram("Result", levels, float(levels.max()), len(audio) / rate, rate)],
+        "Log-mel spectrogram; a prompt stands at its beginning.",
+    )
+    return message, status(text, remarks), result_file(to_integers(audio), rate, "generated"), drawn

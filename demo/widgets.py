@@ -1,0 +1,170 @@
+"""Parts of the page that Gradio has not: knobs from a schema, a player of audio that is still being made, tables."""
+
+import base64
+import html
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import gradio as gr
+import numpy as np
+
+if TYPE_CHECKING:
+    from effects.knobs import KnobSet
+
+__all__ = [
+    "STYLE",
+    "alarm",
+    "clip_input",
+    "comparison",
+    "knob_panel",
+    "knob_schema",
+    "knob_values",
+    "live_message",
+    "live_player",
+    "plain_html",
+    "status",
+    "table",
+]
+
+_ASSETS = Path(__file__).parent / "assets"
+STYLE = (_ASSETS / "style.css").read_text(encoding="utf-8")
+
+
+def clip_input(**options: Any) -> gr.Audio:
+    """Return a player for audio that users give: a file that they upload or record, never an address on the net."""
+    audio = gr.Audio(type="filepath", sources=["upload", "microphone"], buttons=[], **options)
+    keep = audio.async_move_resource_to_block_cache
+
+    async def refuse_addresses(url_or_file_path: Any) -> str | None:
+        # The server would fetch whatever a caller of the API names.
+        if str(url_or_file_path or "").lower().startswith(("http:", "https:")):
+            raise gr.Error("Clips are uploaded, not fetched from an address.", print_exception=False)
+        return await keep(url_or_file_path)
+
+    audio.async_move_resource_to_block_cache = refuse_addresses
+    return audio
+
+
+def knob_panel(**options: Any) -> gr.HTML:
+    """Return a panel whose sliders are made by the page from :func:`knob_schema`; its event is ``release``."""
+    return gr.HTML(
+        value=None,
+        apply_default_css=False,
+        html_template='<div class="knobs" role="group" aria-label="Knobs of the effect"></div>',
+        js_on_load=(_ASSETS / "knobs.js").read_text(encoding="utf-8"),
+        **options,
+    )
+
+
+def knob_schema(knobs: "KnobSet") -> dict[str, Any]:
+    """Return what a panel shows: all knobs, at their defaults."""
+    fields = ("name", "label", "unit", "min", "max", "default", "scale", "choices")
+    described = [{field: getattr(knob, field) for field in fields} for knob in knobs.knobs]
+    return {"knobs": described, "values": {knob.name: knob.default for knob in knobs.knobs}}
+
+
+def knob_values(panel: Any) -> dict[str, Any]:
+    """Return the settings that a panel holds, or that a caller of the API sent: ``{"threshold": -24}``."""
+    if not isinstance(panel, Mapping):
+        return {}
+    values = panel.get("values", {}) if "knobs" in panel else panel
+    return dict(values) if isinstance(values, Mapping) else {}
+
+
+def live_player(**options: Any) -> gr.HTML:
+    """Return a player of pieces from :func:`live_message`."""
+    return gr.HTML(
+        value=None,
+        apply_default_css=False,
+        html_template=(
+            '<div class="live" data-pieces="0" data-seconds="0">'
+            '<canvas width="800" height="72" role="img" aria-label="Waveform as it is generated"></canvas>'
+            '<label><input type="checkbox" checked> Play while it is generated</label></div>'
+        ),
+        js_on_load=(_ASSETS / "live.js").read_text(encoding="utf-8"),
+        **options,
+    )
+
+
+def comparison(a: str, b: str, **options: Any) -> gr.HTML:
+    """Return buttons that play the clips of two players together and switch between them.
+
+    Args:
+        a: ``elem_id`` of the first player.
+        b: ``elem_id`` of the second one.
+        options: as Gradio's HTML takes them.
+    """
+    return gr.HTML(
+        value=None,
+        apply_default_css=False,
+        html_template=(
+            f'<div class="compare" role="group" aria-label="Compare A and B" data-a="{a}" data-b="{b}">'
+            '<button type="button">Play both</button><button type="button" disabled>Switch to B</button>'
+            '<span role="status"></span></div>'
+        ),
+        js_on_load=(_ASSETS / "compare.js").read_text(encoding="utf-8"),
+        **options,
+    )
+
+
+def live_message(
+    run: str, sample_rate: int, total: int, index: int, pieces: Sequence[np.ndarray], state: str
+) -> dict[str, Any]:
+    """Return a message for a live player.
+
+    Args:
+        run: names the generation.
+        sample_rate: in Hz.
+        total: samples when all is done.
+        index: number of the first of ``pieces``.
+        pieces: (N,) float samples each.
+        state: ``running``, ``done`` or ``cancelled``.
+    """
+    integers = [np.clip(np.rint(piece * 32767), -32768, 32767).astype("<i2") for piece in pieces]
+    encoded = [base64.b64encode(piece.tobytes()).decode("ascii") for piece in integers]
+    return {"run": run, "rate": sample_rate, "total": total, "index": index, "pieces": encoded, "state": state}
+
+
+def plain_html(value: str = "", **options: Any) -> gr.HTML:
+    """Return HTML that the demo's own style sheet dresses, not Gradio's."""
+    return gr.HTML(value, apply_default_css=False, js_on_load=None, **options)
+
+
+def alarm(text: str) -> str:
+    """Return a line that says why something could not be done."""
+    return f'<div class="ondes-status"><span role="alert">{html.escape(text)}</span></div>'
+
+
+def status(text: str, remarks: Sequence[str] = (), fraction: float | None = None) -> str:
+    """Return a line of status, announced to screen readers, with remarks below."""
+    bar = "" if fraction is None else f'<progress value="{fraction:.3f}" max="1">{100 * fraction:.0f} %</progress>'
+    listed = "".join(f"<li>{html.escape(remark)}</li>" for remark in remarks)
+    items = f"<ul>{listed}</ul>" if listed else ""
+    return f'<div class="ondes-status" role="status">{bar}{html.escape(text)}{items}</div>'
+
+
+def table(headings: Sequence[str], rows: Sequence[Sequence[str]], caption: str, numbers: Sequence[int] = ()) -> str:
+    """Return a table.
+
+    Args:
+        headings: of the columns.
+        rows: texts; the first of each names the row.
+        caption: for screen readers.
+        numbers: columns that hold numbers.
+    """
+
+    def style(column: int) -> str:
+        return ' class="number"' if column in numbers else ""
+
+    head = "".join(f'<th scope="col"{style(i)}>{html.escape(text)}</th>' for i, text in enumerate(headings))
+    body = ""
+    for row in rows:
+        first = f'<th scope="row">{html.escape(row[0])}</th>'
+        rest = "".join(f"<td{style(i)}>{html.escape(text)}</td>" for i, text in enumerate(row[1:], 1))
+        body += f"<tr>{first}{rest}</tr>"
+    label = html.escape(caption)
+    return (
+        f'<div class="ondes-table" tabindex="0" role="region" aria-label="{label}"><table>'
+        f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
+    )

@@ -1,0 +1,1 @@
+"""What the tabs compute. These modules import torch; the page imports them when they are first needed."""

@@ -1,0 +1,96 @@
+"""How fast a model is on this machine."""
+
+import platform
+import statistics
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from demo.library import BASELINES, Library
+from demo.work.vocode import load_vocoder
+from effects.engine import render
+from effects.processors import PROCESSORS
+from vocoders.sashimi.sampler import item_uniforms
+from vocoders.sashimi.stepping import make_stepper
+
+__all__ = ["machine", "rehearse", "speed"]
+
+_SECONDS = 2.0
+_REPEATS = 3
+
+
+def machine() -> str:
+    """Return processor, threads and version of torch in one line."""
+    name = platform.processor() or platform.machine()
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+        name = next(line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
+    except (OSError, StopIteration):
+        pass
+    threads = torch.get_num_threads()
+    return f"{name}, {threads} thread{'s' if threads > 1 else ''}, torch {torch.__version__}"
+
+
+def speed(library: Library, name: str) -> float:
+    """Return how many seconds of audio a model makes in a second: the median of three runs behind one to warm up."""
+    run = _preparation(library, name)
+    run()
+    times = []
+    for _ in range(_REPEATS):
+        started = time.perf_counter()
+        seconds = run()
+        times.append((time.perf_counter() - started) / seconds)
+    return 1 / statistics.median(times)
+
+
+def rehearse(library: Library) -> None:
+    """Use the first model of each kind and the true effects once: compiled code is loaded, memory is warm."""
+    for kind in ("vocoder", "effect", "generator"):
+        for entry in library.of_kind(kind)[:1]:
+            _preparation(library, entry.name)()
+    for processor in PROCESSORS.values():
+        processor.process(torch.zeros(1, 1, 64), None, 44100)
+
+
+def _preparation(library: Library, name: str) -> Any:
+    """Return a function that makes some audio and returns its length in seconds."""
+    if name in BASELINES:
+        return _vocoder_run(load_vocoder(library, name), name)
+    kind, model = library.entry(name).kind, library.load(name)
+    if kind == "effect":
+        return _effect_run(model)
+    return _generator_run(model) if kind == "generator" else _vocoder_run(model, name)
+
+
+def _vocoder_run(model: Any, name: str) -> Any:
+    audio = _voice(model.sample_rate)
+    if name in BASELINES:
+        options = {"f0": model.analyze_f0(audio)} if name == "world" else {}
+        return lambda: model.synthesize(audio=audio, **options).shape[-1] / model.sample_rate
+    # Vocoders are measured from their features: that is their part of a synthesis.
+    features = model.analyze(audio) if hasattr(model, "analyze") else {"features": model.log_mel(audio[None])}
+    return lambda: model.synthesize(**features).shape[-1] / model.sample_rate
+
+
+def _generator_run(model: Any) -> Any:
+    length = round(min(_SECONDS, 1.0) * model.sample_rate)
+    if not hasattr(model, "quantiser"):
+        return lambda: model.synthesize(num_samples=length).shape[-1] / model.sample_rate
+    uniforms = item_uniforms(0, 0, length)[None]
+    return lambda: make_stepper(model, 1).draw(uniforms)[0].shape[1] / model.sample_rate
+
+
+def _effect_run(model: Any) -> Any:
+    audio = _voice(model.sample_rate).expand(model.config.audio_channels, -1)
+    return lambda: render(model, audio).shape[-1] / model.sample_rate
+
+
+def _voice(sample_rate: int) -> torch.Tensor:
+    """Return a buzz that glides in pitch, (1, T): something that trackers call voiced."""
+    t = np.arange(round(_SECONDS * sample_rate)) / sample_rate
+    phase = np.cumsum(120 + 40 * np.sin(2 * np.pi * t)) / sample_rate
+    harmonics = sum(np.sin(2 * np.pi * k * phase) / k for k in range(1, 20))
+    return torch.from_numpy(0.2 * harmonics.astype(np.float32))[None]

@@ -1,0 +1,90 @@
+"""Mixed requests from several clients at the same time: how long they take, and what memory the server keeps.
+
+``python tests/demo/load.py`` prints the figures as JSON; a test runs the same.
+"""
+
+import json
+import random
+import statistics
+import sys
+import tempfile
+import threading
+import time
+from collections import defaultdict
+from pathlib import Path
+from typing import Any
+
+from demo_server import REPOSITORY, Server, buzz, serve, wait_until_warm, write_clip, write_models
+
+
+def run_load(server: Server, folder: Path, requests: int = 50, clients: int = 4, seed: int = 0) -> dict[str, Any]:
+    """Send ``requests`` from ``clients`` threads; return times in seconds, failures and memory in MB."""
+    from gradio_client import Client, handle_file
+
+    clip = write_clip(folder / "clip.wav", buzz(4))
+    speech = REPOSITORY / "vocoders" / "examples" / "speech.flac"
+    kinds = {
+        "vocode wavehax": ("/vocode", [handle_file(speech), "wavehax-mini-24k"]),
+        "vocode griffin-lim": ("/vocode", [handle_file(clip), "griffin-lim"]),
+        "vocode world": ("/vocode", [handle_file(clip), "world", 1.2]),
+        "vocode flow": ("/vocode", [handle_file(speech), "tiny-turbo"]),
+        "effect": ("/effect", [handle_file(clip), "delay", "", {"mix": 0.5}]),
+        "effect learned": ("/effect", [handle_file(clip), "comp_4c", "comp4c-tiny", {}]),
+        "generate": ("/generate", ["tiny-digits", 4.0, 1.0, 0.98, 0, None, 2.0]),
+        "card": ("/card", ["wavehax-mini-24k"]),
+        "refused": ("/vocode", [None, "world"]),
+    }
+    names = [list(kinds)[index % len(kinds)] for index in range(requests)]
+    random.Random(seed).shuffle(names)
+    times, failures, memory, lock = defaultdict(list), [], [server.memory_bytes], threading.Lock()
+
+    def work() -> None:
+        client = Client(server.url, verbose=False, download_files=str(folder / "downloads"))
+        while True:
+            with lock:
+                if not names:
+                    return
+                name = names.pop()
+            api, arguments = kinds[name]
+            started, error = time.perf_counter(), None
+            try:
+                client.predict(*arguments, api_name=api)
+            except Exception as caught:
+                error = caught
+            with lock:
+                times[name].append(time.perf_counter() - started)
+                # This one has to be refused, and with its message.
+                refused = name == "refused" and error is not None and "no clip yet" in str(error)
+                if error is not None and not refused or name == "refused" and not refused:
+                    failures.append(f"{name}: {error}")
+                memory.append(server.memory_bytes)
+
+    threads = [threading.Thread(target=work) for _ in range(clients)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return {
+        "requests": requests,
+        "clients": clients,
+        "failures": failures,
+        "median_seconds": {name: round(statistics.median(values), 2) for name, values in sorted(times.items())},
+        "memory_mb": [round(value / 1e6) for value in (memory[0], *memory[5::10], memory[-1])],
+        "peak_memory_mb": round(max(memory) / 1e6),
+    }
+
+
+def main() -> int:
+    """Serve, send three rounds and print what was found."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        with serve(folder, "--models", str(write_models(folder / "models"))) as server:
+            wait_until_warm(server)
+            print(json.dumps({"seconds_to_page": round(server.seconds_to_page, 2)}))
+            for seed in range(int(sys.argv[1]) if len(sys.argv) > 1 else 3):
+                print(json.dumps(run_load(server, folder, seed=seed)))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

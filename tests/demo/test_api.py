@@ -1,0 +1,308 @@
+"""The server through its API: every tab answers with audio that sounds, bad input with one message."""
+
+import json
+import re
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+import wave
+from pathlib import Path
+
+import numpy as np
+import pytest
+from demo_server import REPOSITORY, bad_clips, buzz, serve, wait_until_warm, write_clip
+
+pytestmark = pytest.mark.slow
+
+SPEECH = REPOSITORY / "vocoders" / "examples" / "speech.flac"
+
+gradio_client = pytest.importorskip("gradio_client")
+
+
+@pytest.fixture
+def client(server, tmp_path):
+    """A client of the warm server, with a folder of its own for downloads."""
+    return gradio_client.Client(server.url, verbose=False, download_files=str(tmp_path / "downloads"))
+
+
+@pytest.fixture(scope="module")
+def clip(tmp_path_factory) -> Path:
+    return write_clip(tmp_path_factory.mktemp("clips") / "buzz.wav", buzz(1.5))
+
+
+def samples_of(path: str) -> tuple[np.ndarray, int]:
+    with wave.open(str(path), "rb") as file:
+        frames = np.frombuffer(file.readframes(file.getnframes()), "<i2").astype(float) / 32768
+        return frames.reshape(-1, file.getnchannels()).T, file.getframerate()
+
+
+def shown(update) -> str:
+    """Return the value of a component, which may come with other settings of it."""
+    return update["value"] if isinstance(update, dict) else update
+
+
+@pytest.mark.parametrize("model", ["wavehax-mini-24k", "tiny-turbo", "griffin-lim", "world"])
+def test_every_vocoder_gives_audio_of_the_same_length_and_loudness(client, clip, model) -> None:
+    reference, result, said, picture, metrics, *_ = client.predict(
+        gradio_client.handle_file(clip), model, api_name="/vocode"
+    )
+    (a, rate), (b, _) = samples_of(reference), samples_of(result)
+    assert rate == 24000
+    assert a.shape == b.shape
+    assert abs(a.shape[1] - 36000) <= 256
+    assert np.sqrt(np.mean(b**2)) > 0.01
+    assert "real time" in said
+    assert picture.count("<img") == 3
+    assert "Mel distance" in metrics
+
+
+def test_f0_scale_moves_the_pitch(client) -> None:
+    from vocoders.frontends.f0 import F0Config, extract_f0
+
+    contours = []
+    for scale in (1.0, 1.5):
+        result = client.predict(gradio_client.handle_file(SPEECH), "wavehax-mini-24k", scale, api_name="/vocode")[1]
+        audio, rate = samples_of(result)
+        contours.append(extract_f0(audio[0].astype(np.float32), rate, 240, F0Config()))
+    both = (contours[0] > 0) & (contours[1] > 0)
+    assert both.sum() > 100
+    assert np.median(contours[1][both] / contours[0][both]) == pytest.approx(1.5, rel=0.02)
+
+
+def test_sampling_of_the_flow_is_followed(client, clip) -> None:
+    def draw(solver="euler", steps=2, temperature=1.0, freeu=False, seed=0):
+        arguments = (1.0, solver, steps, temperature, freeu, 1.1, 0.9, seed)
+        return samples_of(
+            client.predict(gradio_client.handle_file(clip), "tiny-turbo", *arguments, api_name="/vocode")[1]
+        )[0]
+
+    first = draw()
+    assert np.array_equal(draw(), first)
+    for change in ({"solver": "midpoint"}, {"steps": 3}, {"temperature": 0.5}, {"freeu": True}, {"seed": 1}):
+        assert not np.array_equal(draw(**change), first), change
+
+
+@pytest.mark.parametrize("effect", ["comp_4c", "biquad_peak", "delay", "distortion"])
+def test_effects_render_with_knobs_and_null_test(client, clip, effect) -> None:
+    dry, true, _, null, said, picture, levels = client.predict(
+        gradio_client.handle_file(clip), effect, "", {}, api_name="/effect"
+    )
+    (x, rate), (y, _), (d, _) = (samples_of(shown(path)) for path in (dry, true, null))
+    assert rate == 24000
+    assert np.abs(y - x - d).max() < 3 / 32768
+    assert "true effect in" in said
+    assert picture.count("<path class=") == 2
+    assert "null test" in levels
+
+
+def test_knobs_change_the_effect_and_neutral_knobs_do_not(client, clip) -> None:
+    def level(knobs):
+        null = client.predict(gradio_client.handle_file(clip), "comp_4c", "", knobs, api_name="/effect")[3]
+        return np.sqrt(np.mean(samples_of(shown(null))[0] ** 2))
+
+    assert level({"ratio": 1}) == 0
+    assert level({"threshold": -30, "ratio": 5}) > level({"threshold": -10, "ratio": 2}) > 0
+
+
+def test_a_learned_effect_plays_beside_the_true_one(client, clip) -> None:
+    dry, true, learned, null, said, _, levels = client.predict(
+        gradio_client.handle_file(clip), "comp_4c", "comp4c-tiny", {"threshold": "-24dB"}, api_name="/effect"
+    )
+    audio = {name: samples_of(shown(path)) for name, path in (("true", true), ("learned", learned), ("null", null))}
+    assert audio["true"][1] == 44100  # the model's rate
+    difference = audio["learned"][0] - audio["true"][0]
+    assert np.abs(difference - audio["null"][0]).max() < 3 / 32768
+    assert "learned effect in" in said
+    assert "difference to true" in levels
+
+
+def test_a_learned_effect_without_a_true_one(client, clip) -> None:
+    _, true, learned, *_ = client.predict(gradio_client.handle_file(clip), "mystery", "mystery", {}, api_name="/effect")
+    assert true["visible"] is False
+    assert samples_of(shown(learned))[0].any()
+
+
+def test_stereo_stays_stereo_through_effects(client, tmp_path) -> None:
+    left = buzz(1)
+    path = write_clip(tmp_path / "stereo.wav", np.stack([left, 0.25 * left], axis=1))
+    true = client.predict(gradio_client.handle_file(path), "comp_4c", "", {}, api_name="/effect")[1]
+    audio, _ = samples_of(shown(true))
+    assert audio.shape[0] == 2
+    assert not np.allclose(audio[0], audio[1])
+
+
+def test_generation_arrives_in_pieces_and_equals_the_sampler(client, model_folder) -> None:
+    from vocoders import load
+    from vocoders.sashimi.sampler import SamplingConfig, generate
+
+    job = client.submit("tiny-digits", 3.0, 0.9, 0.95, 5, None, 2.0, api_name="/generate")
+    audio, rate = samples_of(job.result(timeout=200)[2])
+    assert rate == 8000
+    assert audio.shape == (1, 24000)
+    states = [output[0] for output in job.outputs() if isinstance(output[0], dict) and "run" in output[0]]
+    assert len(states) > 3
+    assert [state["state"] for state in states][-1] == "done"
+    model = load(model_folder / "tiny-digits")
+    wanted = generate(model, 24000, sampling=SamplingConfig(temperature=0.9, top_p=0.95), seed=5).audio[0]
+    assert np.abs(audio - wanted.numpy()).max() < 2 / 32768
+
+
+def test_a_prompt_is_continued(client, clip) -> None:
+    wanted = ("tiny-digits", 1.0, 1.0, 1.0, 0, gradio_client.handle_file(clip), 0.5)
+    _, said, result, _ = client.predict(*wanted, api_name="/generate")
+    audio, rate = samples_of(result)
+    assert audio.shape[1] == pytest.approx(1.5 * rate, abs=2)
+    prompt = buzz(1.5)[-12000::3]
+    correlation = np.corrcoef(audio[0, :4000], prompt)[0, 1]
+    assert correlation > 0.95
+    assert "the last 0.5 s of the clip are continued" in said
+
+
+def test_a_generation_that_nobody_waits_for_ends(client) -> None:
+    job = client.submit("tiny-digits", 15.0, 1.0, 1.0, 0, None, 2.0, api_name="/generate")
+    for _ in range(200):
+        if job.outputs():
+            break
+        time.sleep(0.02)
+    assert job.cancel() or job.done()
+    # The one place in the queue of generations is free again.
+    started = time.perf_counter()
+    client.predict("tiny-digits", 0.5, 1.0, 1.0, 0, None, 2.0, api_name="/generate")
+    assert time.perf_counter() - started < 20
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("silent", "silent"),
+        ("long", "limit is 30 s"),
+        ("short", "at least 200 ms"),
+        ("text", "not audio"),
+        ("cut", "cut.flac"),
+    ],
+)
+def test_bad_clips_give_messages_on_every_tab(client, server, tmp_path, name, message) -> None:
+    file = gradio_client.handle_file(bad_clips(tmp_path)[name])
+    calls = [
+        ((file, "wavehax-mini-24k"), "/vocode"),
+        ((file, "comp_4c", "", {}), "/effect"),
+        (("tiny-digits", 1.0, 1.0, 1.0, 0, file, 2.0), "/generate"),
+    ]
+    for arguments, api in calls:
+        with pytest.raises(Exception, match=message) as caught:
+            client.predict(*arguments, api_name=api)
+        assert str(server.temporary) not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "api", "message"),
+    [
+        (("wavehax-mini-24k", 9.0), "/vocode", "F0 scale|maximum value 2"),
+        (("wavehax-mini-24k", 1.0, "rk45"), "/vocode", "solver|rk45"),
+        (("tiny-turbo", 1.0, "euler", 10_000), "/vocode", "steps|maximum value 64"),
+        (("/etc/passwd",), "/vocode", "list"),
+        (("tiny-digits",), "/vocode", "list|no vocoder"),
+        (("comp_4c", "", {"treshold": 3}), "/effect", "did you mean 'threshold'"),
+        (("comp_4c", "", {"threshold": 30}), "/effect", "its range is"),
+        (("comp_4c", "", {"threshold": "loud"}), "/effect", "not understood"),
+        (("comp_4c", "mystery", {}), "/effect", "does not imitate|list"),
+        (("../comp", "", {}), "/effect", "list"),
+    ],
+)
+def test_impossible_settings_give_messages(client, clip, arguments, api, message) -> None:
+    with pytest.raises(Exception, match=message):
+        client.predict(gradio_client.handle_file(clip), *arguments, api_name=api)
+
+
+def raw_call(url: str, api: str, data: list) -> str:
+    """Call the server as no client of Gradio would: paths are sent as they stand. Return its stream of events."""
+    body = json.dumps({"data": data}).encode()
+    request = urllib.request.Request(f"{url}gradio_api/call/{api}", body, {"Content-Type": "application/json"})
+    with urllib.request.urlopen(request, timeout=30) as answer:
+        event = json.load(answer)["event_id"]
+    with urllib.request.urlopen(f"{url}gradio_api/call/{api}/{event}", timeout=60) as answer:
+        return answer.read().decode()
+
+
+def test_no_file_outside_the_uploads_is_read(server, tmp_path) -> None:
+    outside = write_clip(tmp_path / "secret.wav", buzz(1))
+    write_clip(server.temporary.parent / "secret.wav", buzz(1))
+    paths = [str(outside), "/etc/passwd", f"{server.temporary}/../secret.wav", "http://127.0.0.1:9/clip.wav"]
+    for path in paths:
+        for extra in ({}, {"url": path}, {"is_stream": True}):
+            file = {"path": path, "meta": {"_type": "gradio.FileData"}} | extra
+            events = raw_call(server.url, "vocode", [file, "world", 1.0, "midpoint", 16, 0.667, False, 1.1, 0.9, 0])
+            assert "event: error" in events, events[-300:]
+            assert "complete" not in events
+            assert "real time" not in events
+
+
+def test_files_of_the_server_are_not_served(server) -> None:
+    for path in ("/etc/passwd", str(Path(__file__)), "README.md"):
+        with pytest.raises(urllib.error.HTTPError) as caught:
+            urllib.request.urlopen(f"{server.url}gradio_api/file={path}", timeout=10)
+        assert caught.value.code in (403, 404)
+
+
+def test_too_large_uploads_are_refused(client, tmp_path) -> None:
+    path = tmp_path / "large.wav"
+    path.write_bytes(bytes(21 << 20))
+    with pytest.raises(Exception, match="413|exceed|large|size"):
+        client.predict(gradio_client.handle_file(path), "world", api_name="/vocode")
+
+
+def test_cards_and_speeds(client) -> None:
+    card = client.predict("wavehax-mini-24k", api_name="/card")
+    assert card.startswith("# wavehax-mini-24k")
+    for name in ("wavehax-mini-24k", "tiny-turbo", "tiny-digits", "comp4c-tiny", "world"):
+        overview, said = client.predict(name, api_name="/speed")
+        assert re.search(rf"{name}: [\d.]+ × real time", said), said
+    assert overview.count("× real time") >= 5
+
+
+def test_only_the_documented_endpoints_are_public(client) -> None:
+    assert set(client.view_api(return_format="dict")["named_endpoints"]) == {
+        "/vocode",
+        "/generate",
+        "/effect",
+        "/card",
+        "/speed",
+    }
+
+
+def test_the_page_comes_at_once_and_files_go_with_the_server(tmp_path) -> None:
+    with serve(tmp_path / "bare") as server:
+        assert server.seconds_to_page < 30
+        wait_until_warm(server)
+        assert list(server.temporary.rglob("*.wav"))
+        html = urllib.request.urlopen(server.url, timeout=10).read().decode()
+        # Without a generative model there is a line that says so, or a model that ships.
+        assert "No generative model is installed" in html or "sashimi" in html.lower()
+    assert server.process.returncode in (0, 130)
+
+
+def test_old_files_go_and_examples_stay(tmp_path, clip) -> None:
+    code = "import sys, demo.app as app, demo.__main__ as main\napp._CACHE_SECONDS = (1, 1)\nsys.exit(main.main([]))"
+    with serve(tmp_path / "old", program=("-c", code)) as server:
+        wait_until_warm(server)
+        examples = {path for path in server.temporary.rglob("*") if path.suffix in (".wav", ".flac")}
+        client = gradio_client.Client(server.url, verbose=False, download_files=str(tmp_path / "downloads"))
+        client.predict(gradio_client.handle_file(clip), "world", api_name="/vocode")
+        results = {path for path in server.temporary.rglob("*.wav")} - examples
+        assert len(results) >= 3  # the upload and two players
+        for _ in range(100):
+            if not any(path.exists() for path in results):
+                break
+            time.sleep(0.1)
+        assert not [path for path in results if path.exists()]
+        assert all(path.exists() for path in examples)
+
+
+def test_a_wrong_folder_of_models_ends_with_one_line(tmp_path, repository) -> None:
+    command = [sys.executable, "-m", "demo", "--models", str(tmp_path / "absent")]
+    result = subprocess.run(command, cwd=repository, capture_output=True, text=True, timeout=60)
+    assert result.returncode == 2
+    assert "is no folder" in result.stderr
+    assert "Traceback" not in result.stderr

@@ -1,0 +1,130 @@
+"""What the tabs compute, without a server: families that need not ship, cancelling, deadlines."""
+
+import itertools
+import time
+import wave
+
+import numpy as np
+import pytest
+import torch
+from demo_server import buzz, write_clip
+
+from demo.library import Library, find_entries
+from demo.tabs.effects import _make_handler
+from demo.work.apply import apply_learned, apply_true, read_dry, resolve_knobs
+from demo.work.deadline import with_deadline
+from demo.work.generate import Draw, draw
+from demo.work.vocode import Settings, measure, vocode
+from effects.models.tcn import TCN, TCNConfig
+from effects.processors import PROCESSORS
+from vocoders.core.errors import ConfigError, DataError
+from vocoders.sashimi.diffwave import DiffwaveSashimi, DiffwaveSashimiConfig
+
+
+@pytest.fixture(scope="module")
+def library(tmp_path_factory, model_folder) -> Library:
+    folder = tmp_path_factory.mktemp("more_models")
+    torch.manual_seed(0)
+    tiny = {
+        "channels": 8,
+        "num_layers": 1,
+        "s4": {"d_state": 8, "bidirectional": True},
+        "diffusion": {"num_steps": 6},
+        "kernel_length": 1024,
+    }
+    free = DiffwaveSashimiConfig.from_dict(tiny | {"sample_rate": 8000, "mel": None})
+    DiffwaveSashimi(free).save_pretrained(folder / "free-diffusion")
+    mel = {"mel": {"preset": "hifigan_22k"}, "sample_rate": 22050}
+    DiffwaveSashimi(DiffwaveSashimiConfig.from_dict(tiny | mel)).save_pretrained(folder / "mel-diffusion")
+    knobs = PROCESSORS["denoise"].knobs
+    TCN(TCNConfig(knobs=knobs, channels=4, num_blocks=1, kernel_size=3)).save_pretrained(folder / "denoise-tiny")
+    return Library(find_entries([model_folder, folder]))
+
+
+@pytest.fixture
+def clip(tmp_path, monkeypatch) -> str:
+    monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path))
+    return str(write_clip(tmp_path / "clip.wav", buzz(1.0)))
+
+
+def test_diffusion_from_nothing_comes_at_the_end_and_equals_the_model(library) -> None:
+    assert library.entry("free-diffusion").kind == "generator"
+    pieces = list(draw(library, Draw("free-diffusion", 0.5, 1.0, 1.0, 3), lambda: False))
+    audio = np.concatenate([piece.samples for piece in pieces])
+    assert len(pieces) > 2
+    assert [piece.drawn for piece in pieces] == sorted(piece.drawn for piece in pieces)
+    wanted = library.load("free-diffusion").synthesize(num_samples=4000, seed=3).reshape(-1)
+    assert np.array_equal(audio, wanted.numpy())
+
+
+def test_diffusion_takes_no_prompt_and_ends_when_cancelled(library, clip) -> None:
+    with pytest.raises(ConfigError, match="takes no prompt"):
+        list(draw(library, Draw("free-diffusion", 0.5, 1.0, 1.0, 0, clip), lambda: False))
+    asked = itertools.count()
+    pieces = list(draw(library, Draw("free-diffusion", 0.5, 1.0, 1.0, 0), lambda: next(asked) >= 2))
+    assert not any(piece.samples.size for piece in pieces)
+
+
+def test_a_generation_ends_between_pieces(library) -> None:
+    asked = itertools.count()
+    pieces = list(draw(library, Draw("tiny-digits", 15.0, 1.0, 1.0, 0), lambda: next(asked) >= 2))
+    assert 0 < pieces[-1].drawn < 15 * 8000
+
+
+def test_diffusion_from_a_mel_is_a_vocoder(library, clip) -> None:
+    assert library.entry("mel-diffusion").kind == "vocoder"
+    copy = vocode(library, Settings("mel-diffusion", 1.0, {}, 0), clip, lambda fraction: None)
+    assert copy.sample_rate == 22050
+    assert len(copy.result) == len(copy.reference) > 21000
+
+
+def test_vocoders_and_generators_are_not_confused(library, clip) -> None:
+    with pytest.raises(ConfigError, match="no vocoder"):
+        vocode(library, Settings("tiny-digits", 1.0, {}, 0), clip, lambda fraction: None)
+    with pytest.raises(ConfigError, match="from features"):
+        draw(library, Draw("tiny-turbo", 1.0, 1.0, 1.0, 0), lambda: False)
+
+
+def test_world_copies_what_it_hears(library, clip) -> None:
+    copy = vocode(library, Settings("world", 1.0, {}, 0), clip, lambda fraction: None)
+    rows = measure(copy)
+    assert float(rows["Mel distance"].split()[0]) < 8
+    higher = vocode(library, Settings("world", 1.5, {}, 0), clip, lambda fraction: None)
+    assert measure(higher)["M-STFT"] == "only at F0 scale 1"
+    assert list(higher.contours) == ["F0 of the clip", "F0 × 1.50"]
+
+
+def test_models_that_undo_an_effect_hear_what_it_made(library, clip) -> None:
+    handler = _make_handler(library)
+    outputs = list(handler(clip, "denoise", "denoise-tiny", {"strength": 0.2}))[-1]
+    null = outputs[3]
+    assert null["label"] == "Difference: learned − clip"
+    audio = read_dry(library, clip, "denoise-tiny")
+    noisy = apply_true("denoise", audio.audio, audio.sample_rate, {"strength": 0.2})
+    restored = apply_learned(
+        library, "denoise-tiny", torch.from_numpy(noisy.audio), audio.sample_rate, {"strength": 0.2}
+    ).audio
+    with wave.open(null["value"], "rb") as file:
+        heard = np.frombuffer(file.readframes(file.getnframes()), "<i2") / 32767
+    difference = (restored - audio.audio.numpy())[0]
+    scale = np.dot(heard, difference) / np.dot(difference, difference)
+    assert np.abs(heard - scale * difference).max() < 3 / 32768
+
+
+def test_knobs_beyond_their_range_are_refused() -> None:
+    knobs = PROCESSORS["comp_4c"].knobs
+    assert resolve_knobs(knobs, {"attack": "5ms"})["attack"] == 0.005
+    for wrong in ({"attack": 5}, {"ratio": 0.5}, {"atack": 0.01}, {"ratio": None}, {"ratio": float("nan")}):
+        with pytest.raises(ConfigError):
+            resolve_knobs(knobs, wrong)
+
+
+def test_work_that_takes_too_long_ends() -> None:
+    fractions = []
+    report = with_deadline(fractions.append, 0.05)
+    report(0.1)
+    time.sleep(0.06)
+    with pytest.raises(DataError, match="20 % were done"):
+        report(0.2)
+    report(1.0)
+    assert fractions == [0.1, 1.0]
