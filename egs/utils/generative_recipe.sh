@@ -39,7 +39,7 @@ evaluate_systems() {
     options+=(--checkpoint "$checkpoint")
   fi
   run_job "$((n_gpus > 0))" "$nj" "$exp/log/evaluate.log" \
-    ondes likelihood --exp "$exp" --data data/test --train data/train --out "$exp/results.json" \
+    ondes evaluate --exp "$exp" --data data/test --train data/train --out "$exp/results.json" \
     --markdown "$exp/RESULTS.md" --title "${recipe#"$(dirname "$(dirname "$recipe")")"/}: $tag" \
     --note "configuration: $exp/config.yaml" ${options[@]+"${options[@]}"}
   echo "results: $recipe/$exp/RESULTS.md"

@@ -1,176 +1,158 @@
-"""`ondes bench`: how fast synthesis is on this machine."""
+"""`ondes bench`: how fast models are on this machine, beside peers; and the tables of a README from its results."""
 
 import json
-import platform
-import statistics
-import time
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+
+from recipes.cli.lists import ListKind, list_command
+
+if TYPE_CHECKING:
+    from recipes.benchmark.session import Plan
 
 __all__ = ["register"]
 
 
 def register(app: typer.Typer) -> None:
     """Add the command to ``app``."""
-    app.command("bench")(_bench)
+    lists = {
+        **dict.fromkeys(("--models", "--against", "--precision"), ListKind.NAMES),
+        **dict.fromkeys(("--seconds", "--threads", "--blocks"), ListKind.NUMBERS),
+    }
+    app.command("bench", cls=list_command(lists))(_bench)
 
 
 def _bench(
+    names: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[MODELS]", help="As --models.", show_default=False),
+    ] = None,
     models: Annotated[
-        list[str],
-        typer.Argument(help="Shipped names, folders, hub ids, or variants such as wavehax:v1 (random weights)."),
-    ],
-    seconds: Annotated[str, typer.Option("--seconds", help="Lengths of audio, separated by commas.")] = "1,10",
-    threads: Annotated[str, typer.Option("--threads", help="Numbers of threads, separated by commas.")] = "1,2",
-    steps: Annotated[int | None, typer.Option("--steps", help="Solver steps, for models of flow matching.")] = None,
+        str | None,
+        typer.Option(
+            "--models",
+            help="Shipped names, folders, hub ids, or variants with random weights: wavehax:v1, periodwave:small, "
+            "sashimi:sc09, tcn:tcn_300_causal.",
+            show_default="what ships",
+        ),
+    ] = None,
+    seconds: Annotated[str, typer.Option("--seconds", help="Lengths of audio.")] = "1,10",
+    threads: Annotated[str, typer.Option("--threads", help="Numbers of threads.")] = "1,2",
+    device: Annotated[str, typer.Option("--device", help="cpu, cuda, cuda:1, ... or auto.")] = "cpu",
+    against: Annotated[
+        str, typer.Option("--against", help="Peers in the same run: vocos, griffin-lim.", show_default="none")
+    ] = "",
+    blocks: Annotated[str, typer.Option("--blocks", help="Block sizes of effects, in samples.")] = "64,256,1024,4096",
+    steps: Annotated[int | None, typer.Option("--steps", min=1, help="Solver steps, for flow matching.")] = None,
     solver: Annotated[str | None, typer.Option("--solver", help="euler, midpoint, heun or rk4.")] = None,
-    precision: Annotated[
-        str, typer.Option("--precision", help="fp32, bf16 (by autocast) or both, separated by a comma.")
-    ] = "fp32",
-    runs: Annotated[int, typer.Option("--runs", min=1, help="Counted runs; the median is shown.")] = 5,
+    precision: Annotated[str, typer.Option("--precision", help="fp32, bf16 (by autocast), or both.")] = "fp32",
+    runs: Annotated[int, typer.Option("--runs", min=1, help="Counted rounds; medians are shown.")] = 5,
+    memory: Annotated[bool, typer.Option("--memory/--no-memory", help="Peak memory, a process per system.")] = True,
     out: Annotated[Path | None, typer.Option("--out", help="JSON file with every run.")] = None,
+    table: Annotated[
+        Path | None, typer.Option("--table", help="Measure nothing: print the tables of this result.")
+    ] = None,
+    fill: Annotated[
+        Path | None, typer.Option("--fill", help="Measure nothing: renew the tables that a page marks.")
+    ] = None,
 ) -> None:
-    """Synthesis from features: real-time factor (time over duration), median of several runs.
+    """Speed, size, arithmetic and memory of models; effects block by block.
 
-    Systems take turns within each run, so that ratios hold when the
-    machine's speed drifts. The excitation is included, the analysis is not.
-    For bf16, SNR is that of its waveform against the one of fp32. Calls are
-    those of the velocity network of a flow model.
+    Systems take turns within each round, so that ratios hold when the
+    machine's speed drifts. Vocoders start from features: the excitation is
+    included, the analysis is not. RTF is time over duration. For bf16, SNR
+    is the distance to the waveform of fp32. A page marks a table by
+    '<!-- table: results.json -->' and '<!-- end of table -->'.
     """
-    import torch
+    from recipes.benchmark.tables import fill_tables, read_results, tables_markdown
 
+    if table is not None or fill is not None:
+        if fill is not None:
+            _write(fill, fill_tables(fill))
+        if table is not None:
+            typer.echo(tables_markdown(read_results(table)), nl=False)
+        return
+    from recipes.benchmark.session import run_benchmark
+    from recipes.cli.interruption import prompt_interruption
+
+    if out is not None and out.is_dir():
+        raise typer.BadParameter(f"{out} is a folder; expected the name of a file to write", param_hint="--out")
+    chosen = [*(names or []), *_words(models or "")] or _shipped()
+    sampling = {"steps": steps, "solver": solver}
+    plan = _plan(chosen, _words(against), _words(precision), sampling, device)
+    plan = _replace(plan, seconds, threads, blocks, runs, memory)
+    with prompt_interruption():
+        document = run_benchmark(plan)
+    typer.echo(tables_markdown(document), nl=False)
+    if out is not None:
+        _write(out, json.dumps(document, indent=1, ensure_ascii=False) + "\n")
+
+
+def _plan(
+    models: Sequence[str], peers: Sequence[str], precisions: Sequence[str], sampling: dict[str, Any], device: str
+) -> "Plan":
+    from recipes.benchmark.find import Request, is_effect
+    from recipes.benchmark.session import Plan
+    from vocoders.core.errors import ConfigError
+
+    if not precisions or not set(precisions) <= {"fp32", "bf16"}:
+        raise ConfigError(f"unknown precision '{','.join(precisions)}'; expected fp32, bf16 or fp32,bf16")
+    effects = [name for name in dict.fromkeys(models) if is_effect(name)]
+    requests = [
+        Request(name, kind, device=device, **sampling)
+        for name in dict.fromkeys(models)
+        if name not in effects
+        for kind in precisions
+    ]
+    requests += [Request(name, device=device, is_peer=True) for name in dict.fromkeys(peers)]
+    return Plan(tuple(requests), tuple(effects), (), (), (), 1, device)
+
+
+def _replace(plan: "Plan", seconds: str, threads: str, blocks: str, runs: int, memory: bool) -> "Plan":
+    from dataclasses import replace
+
+    return replace(
+        plan,
+        seconds=tuple(_numbers(seconds, "--seconds")),
+        threads=tuple(map(int, _numbers(threads, "--threads", whole=True))),
+        blocks=tuple(map(int, _numbers(blocks, "--blocks", whole=True))),
+        runs=runs,
+        has_memory=memory,
+    )
+
+
+def _shipped() -> list[str]:
+    from vocoders.core.errors import ConfigError
+    from vocoders.core.model_source import shipped_models
+
+    found = [model.name for model in shipped_models()]
+    if not found:
+        raise ConfigError("no model given and none ships with ondes; pass --models, for example wavehax:v1")
+    return found
+
+
+def _words(text: str) -> list[str]:
+    return [word for word in text.split(",") if word]
+
+
+def _numbers(text: str, option: str, whole: bool = False) -> list[float]:
+    from vocoders.core.errors import ConfigError
+
+    example = "1,2" if whole else "1,10"
+    try:
+        numbers = [float(part) for part in text.split(",")]
+    except ValueError:
+        raise ConfigError(f"{option}: '{text}' is no list of numbers; expected something like {example}") from None
+    if not all(0 < number < float("inf") and (not whole or number == int(number)) for number in numbers):
+        kind = "whole numbers from 1" if whole else "positive numbers"
+        raise ConfigError(f"{option}: found '{text}'; expected {kind} such as {example}")
+    return numbers
+
+
+def _write(path: Path, text: str) -> None:
     from vocoders.core.atomic import atomic_file
 
-    systems = {
-        f"{name} {kind}" if kind != "fp32" else name: _System(_build(name), kind, _sampling_changes(steps, solver))
-        for name in models
-        for kind in _precisions(precision)
-    }
-    rows = []
-    for count in _numbers(threads):
-        torch.set_num_threads(int(count))
-        for duration in _numbers(seconds):
-            rows += _measure(systems, duration, int(count), runs)
-    machine = {"machine": _processor(), "torch": torch.__version__, "python": platform.python_version()}
-    typer.echo(f"{machine['machine']}, torch {machine['torch']}")
-    typer.echo("| system | audio | threads | RTF | x real time | calls/s | SNR |\n|---|---|---|---|---|---|---|")
-    for row in rows:
-        speed = f"{row['rtf']:.4f} | {1 / row['rtf']:.1f}"
-        calls = f"{row['calls'] / (row['rtf'] * row['seconds']):.1f}" if row["calls"] else ""
-        snr = f"{row['snr']:.1f} dB" if row["snr"] is not None else ""
-        typer.echo(f"| {row['system']} | {row['seconds']:g} s | {row['threads']} | {speed} | {calls} | {snr} |")
-    if out is not None:
-        with atomic_file(out) as temporary:
-            temporary.write_text(json.dumps({**machine, "rows": rows}, indent=1), encoding="utf-8")
-
-
-class _System:
-    """A model with its precision and options of sampling."""
-
-    def __init__(self, model: Any, precision: str, changes: dict[str, Any]) -> None:
-        from vocoders.flow import calls_per_step
-
-        self.model, self.precision = model, precision
-        self.options: dict[str, Any] = {}
-        self.calls: int | None = None
-        if getattr(model, "uses_sampling", False):
-            sampling = type(model.config.sampling).from_dict({**model.config.sampling.to_dict(), **changes})
-            self.options = {"sampling": sampling}
-            if isinstance(sampling.steps, int):
-                self.calls = sampling.steps * calls_per_step(sampling.solver)
-
-    def run(self, inputs: dict[str, Any]) -> Any:
-        """Synthesise once."""
-        import torch
-
-        device = next(self.model.parameters()).device.type
-        with torch.autocast(device, dtype=torch.bfloat16, enabled=self.precision == "bf16"):
-            return self.model.synthesize(**inputs, **self.options)
-
-    def snr(self, inputs: dict[str, Any]) -> float | None:
-        """Return the distance in dB of the waveform to that of full precision."""
-        import torch
-
-        if self.precision == "fp32":
-            return None
-        exact = self.model.synthesize(**inputs, **self.options).double()
-        return float(10 * torch.log10(exact.square().sum() / (self.run(inputs).double() - exact).square().sum()))
-
-
-def _measure(systems: dict[str, _System], duration: float, threads: int, runs: int) -> list[dict[str, Any]]:
-    times: dict[str, list[float]] = {name: [] for name in systems}
-    for run in range(runs + 1):
-        for name, system in systems.items():
-            inputs = _features(system.model, duration)
-            started = time.perf_counter()
-            system.run(inputs)
-            if run > 0:  # the first one warms up
-                times[name].append((time.perf_counter() - started) / duration)
-    return [
-        {
-            "system": name,
-            "seconds": duration,
-            "threads": threads,
-            "rtf": statistics.median(values),
-            "calls": systems[name].calls,
-            "snr": systems[name].snr(_features(systems[name].model, duration)),
-            "runs": values,
-        }
-        for name, values in times.items()
-    ]
-
-
-def _sampling_changes(steps: int | None, solver: str | None) -> dict[str, Any]:
-    return {name: value for name, value in (("steps", steps), ("solver", solver)) if value is not None}
-
-
-def _precisions(text: str) -> list[str]:
-    from vocoders.core.errors import ConfigError
-
-    names = text.split(",")
-    if not set(names) <= {"fp32", "bf16"}:
-        raise ConfigError(f"unknown precision '{text}'; expected fp32, bf16 or fp32,bf16")
-    return names
-
-
-def _features(model: Any, duration: float) -> dict[str, Any]:
-    """Return features of a tone with vibrato; what they say does not change the time."""
-    import torch
-
-    frames = round(duration * model.sample_rate / model.hop_length)
-    features = torch.full((1, model.config.mel.n_mels, frames), -4.0)
-    if not getattr(model, "uses_f0", False):
-        return {"features": features}
-    return {"features": features, "f0": 150 + 20 * torch.sin(torch.arange(frames) / 20).view(1, 1, -1)}
-
-
-def _build(name: str) -> Any:
-    from vocoders.core.errors import ConfigError
-    from vocoders.registry import FAMILIES, load
-
-    family, separator, variant = name.partition(":")
-    if not separator or family not in FAMILIES:
-        return load(name)
-    variants = FAMILIES[family].variants
-    if variant not in variants:
-        raise ConfigError(f"unknown variant '{variant}' of {family}; known variants: {', '.join(variants)}")
-    return FAMILIES[family].model_class(variants[variant]).eval()
-
-
-def _numbers(text: str) -> list[float]:
-    from vocoders.core.errors import ConfigError
-
-    try:
-        return [float(part) for part in text.split(",")]
-    except ValueError:
-        raise ConfigError(f"'{text}' is no list of numbers; expected something like 1,10") from None
-
-
-def _processor() -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-    except OSError:
-        return platform.processor()
-    return next((line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), platform.machine())
+    with atomic_file(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")

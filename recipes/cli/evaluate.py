@@ -1,16 +1,21 @@
 """`ondes evaluate`: measure systems against references, one row per system."""
 
+import logging
 import sys
 from collections import Counter
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+
+from recipes.cli.lists import ListKind, list_command
 
 if TYPE_CHECKING:
     from recipes.metrics.evaluation import EvaluationResult, Problem, Summary
 
 __all__ = ["register"]
+
+_logger = logging.getLogger(__name__)
 
 _LISTED_PROBLEMS = 20
 _LISTED_MISSING = 3
@@ -18,17 +23,20 @@ _LISTED_MISSING = 3
 
 def register(app: typer.Typer) -> None:
     """Add the command to ``app``."""
-    app.command("evaluate")(_evaluate)
+    lists = {"--gen": ListKind.REPEATED, "--metrics": ListKind.NAMES}
+    app.command("evaluate", cls=list_command(lists))(_evaluate)
 
 
 def _evaluate(
     ref: Annotated[
-        Path, typer.Option("--ref", help="References: a folder, data directory or wav.scp.", show_default=False)
-    ],
+        Path | None, typer.Option("--ref", help="References: a folder, data directory or wav.scp.", show_default=False)
+    ] = None,
     gen: Annotated[
-        list[str],
-        typer.Option("--gen", metavar="[NAME=]DIR", help="A system's files; repeat for more.", show_default=False),
-    ],
+        list[str] | None,
+        typer.Option(
+            "--gen", metavar="[NAME=]DIR", help="A system's files; give several for a row each.", show_default=False
+        ),
+    ] = None,
     metrics: Annotated[
         str | None, typer.Option("--metrics", help="Names separated by commas, or all.", show_default=False)
     ] = None,
@@ -39,48 +47,121 @@ def _evaluate(
     note: Annotated[
         list[str] | None, typer.Option("--note", help="Line for the Markdown page; repeat for more.")
     ] = None,
+    report: Annotated[
+        Path | None, typer.Option("--report", help="HTML page with sound, spectrograms and plots.")
+    ] = None,
+    report_files: Annotated[
+        int, typer.Option("--report-files", min=0, help="Utterances to hear on that page; it grows with them.")
+    ] = 8,
+    dry: Annotated[
+        Path | None, typer.Option("--dry", help="What went into the effect, for gain_trace and gain_ccc.")
+    ] = None,
     natural: Annotated[bool, typer.Option("--natural", help="Add a row: references against themselves.")] = False,
     resample: Annotated[bool, typer.Option("--resample", help="Convert generated files of another rate.")] = False,
+    max_difference: Annotated[
+        float,
+        typer.Option("--max-difference", min=0, metavar="SECONDS", help="Lengths that differ by more are an error."),
+    ] = 1.0,
     nj: Annotated[int, typer.Option("--nj", min=1, help="Number of processes.")] = 1,
     seed: Annotated[int, typer.Option("--seed", help="Seed of the confidence intervals.")] = 0,
+    exp: Annotated[
+        Path | None, typer.Option("--exp", help="Instead of --ref: bits per sample of a training run on --data.")
+    ] = None,
+    data: Annotated[Path | None, typer.Option("--data", help="Data directory, with --exp.")] = None,
+    train: Annotated[
+        Path | None, typer.Option("--train", help="With --exp: where simple models count codes; default: of the run.")
+    ] = None,
+    checkpoint: Annotated[Path | None, typer.Option("--checkpoint", help="With --exp; default: the latest.")] = None,
+    device: Annotated[str, typer.Option("--device", help="With --exp: cpu, cuda, ... or auto.")] = "auto",
 ) -> None:
-    """Measure generated audio against references of the same file names; one row per system.
+    """Measure generated audio against references of the same file names, or a model's bits per sample; one row each.
 
-    Known metrics: pesq, mstft, mel_l1, log_spectral_distance, mcd, mcd_c0, mcd_dtw, mcd_c0_dtw, log_f0_rmse,
-    vuv_error, periodicity, vuv_f1, pitch_cents, stoi, estoi, dnsmos_p808, dnsmos_sig, dnsmos_bak, dnsmos_ovrl,
-    level_difference, high_frequency_difference, ltas, ltas_high, line_6k, si_sdr, esr, mae, dlufs, dc_offset,
-    clipped_share.
+    Known metrics: pesq, mstft, stft, mel_l1, log_spectral_distance, mcd, mcd_c0, mcd_dtw, mcd_c0_dtw, log_f0_rmse,
+    vuv_error, periodicity, vuv_f1, pitch_cents, stoi, estoi, dnsmos_p808, dnsmos_sig, dnsmos_bak, dnsmos_ovrl, utmos,
+    level_difference, high_frequency_difference, ltas, ltas_high, line_6k, si_sdr, esr, esr_emphasis, mae, dlufs,
+    gain_trace, gain_trace_p95, gain_ccc, lag, polarity, dc_offset, clipped_share.
     """
-    from recipes.metrics.evaluation import Alignment, evaluate_systems
-    from recipes.metrics.registry import DEFAULT_METRICS, create_metrics
-    from recipes.metrics.results import results_csv, results_json, results_markdown
+    from recipes.metrics.report import results_html
+    from recipes.metrics.results import results_csv, results_json, results_markdown, timing_line
 
-    chosen = create_metrics(metrics.replace(",", " ").split() if metrics is not None else DEFAULT_METRICS)
-    _check_outputs(out, csv, markdown)
-    result = evaluate_systems(ref, _name_systems(gen), chosen, nj, Alignment(resample=resample), seed, natural)
+    gen = gen or []
+    _check_way({"--ref": ref, "--gen": gen}, {"--exp": exp, "--data": data})
+    _check_outputs({"--out": out, "--csv": csv, "--markdown": markdown, "--report": report})
+    if exp is not None and data is not None:
+        from recipes.cli.evaluate_model import evaluate_model
+
+        result = evaluate_model(exp, data, train, checkpoint, device, seed)
+    else:
+        options = {"nj": nj, "seed": seed, "natural": natural, "dry": dry}
+        result = _measure_audio(ref, _name_systems(gen), metrics, (resample, max_difference), options)
     # The table comes first: a disk that is full must not take the numbers with it.
     _show_table(result)
     _show_problems(result.problems)
+    _logger.info("%s", timing_line(result))
+    notes = note or ()
     if out is not None:
         _write(out, results_json(result))
     if csv is not None:
         _write(csv, results_csv(result))
     if markdown is not None:
-        _write(markdown, results_markdown(result, title, note or ()))
+        _write(markdown, results_markdown(result, title, notes))
+    if report is not None:
+        _write(report, results_html(result, title, notes, report_files))
+        _logger.info("report: %s (%.1f MB)", report, report.stat().st_size / 1e6)
     if result.failures:
         raise typer.Exit(1)
 
 
-def _check_outputs(*paths: Path | None) -> None:
-    """Find out before a long run, and not after it, that a file cannot be written."""
+def _check_way(audio: dict[str, Any], model: dict[str, Any]) -> None:
+    """Find out which of two ways is meant: audio against references, or a model against recordings."""
     from vocoders.core.errors import ConfigError
 
-    wanted = [path.resolve() for path in paths if path is not None]
-    for path in wanted:
+    ways = [{name: value for name, value in way.items() if value} for way in (audio, model)]
+    if all(ways):
+        raise ConfigError(f"{next(iter(ways[0]))} measures audio and {next(iter(ways[1]))} a model; give one of them")
+    for way, found in zip((audio, model), ways, strict=True):
+        missing = [name for name in way if name not in found]
+        if found and missing:
+            raise ConfigError(f"{missing[0]} is missing; {' and '.join(way)} belong together")
+    if not any(ways):
+        raise ConfigError("nothing to evaluate; pass --ref and --gen, or --exp and --data for bits per sample")
+
+
+def _measure_audio(
+    ref: Path, systems: dict[str, Path], metrics: str | None, limits: tuple[bool, float], options: dict[str, Any]
+) -> "EvaluationResult":
+    from dataclasses import replace
+
+    from recipes.metrics.evaluation import Alignment, evaluate_systems
+    from recipes.metrics.registry import DEFAULT_METRICS, find_metrics
+
+    wanted = metrics.replace(",", " ").split() if metrics is not None else DEFAULT_METRICS
+    chosen, not_run = find_metrics(wanted, options["dry"] is not None)
+    for reason in dict.fromkeys(not_run.values()):
+        typer.echo(f"not run: {reason}", err=True)
+    alignment = Alignment(resample=limits[0], fail_seconds=limits[1])
+    return replace(evaluate_systems(ref, systems, chosen, alignment=alignment, **options), not_run=not_run)
+
+
+def _check_outputs(outputs: "dict[str, Path | None]") -> None:
+    """Find out before a long run, and not after it, that a file cannot be written."""
+    import os
+
+    from vocoders.core.errors import ConfigError
+
+    taken: dict[Path, str] = {}
+    for option, given in outputs.items():
+        if given is None:
+            continue
+        path = given.resolve()
         if path.is_dir():
-            raise ConfigError(f"{path} is a folder; expected the name of a file to write")
-        if wanted.count(path) > 1:
-            raise ConfigError(f"{path} is to hold two results; give --out, --csv and --markdown different names")
+            raise ConfigError(f"{given} is a folder; {option} expects the name of a file to write")
+        other = taken.setdefault(path, option)
+        if other != option:
+            raise ConfigError(f"{given} is to hold two results; give {other} and {option} different names")
+        standing = next(parent for parent in path.parents if parent.exists())
+        if not standing.is_dir() or not os.access(standing, os.W_OK | os.X_OK):
+            raise ConfigError(f"{option} {given}: cannot write to {standing}; choose another place")
 
 
 def _write(path: Path, text: str) -> None:

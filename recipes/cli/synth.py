@@ -22,6 +22,8 @@ _logger = logging.getLogger(__name__)
 
 # Runs of less audio than this, in one file, end before a progress bar would tell anything.
 _LONG_SECONDS = 30.0
+# As in recipes.metrics.baselines, which is heavy to import.
+_BASELINES = ("griffin-lim", "world")
 
 
 @dataclass(frozen=True)
@@ -64,7 +66,7 @@ def _synth(
     ],
     model: Annotated[
         str | None,
-        typer.Option("--model", "-m", help="Shipped name, folder or hub id; default: see 'ondes models'."),
+        typer.Option("--model", "-m", help="Shipped name, folder, hub id, or a baseline: griffin-lim, world."),
     ] = None,
     device: Annotated[str, typer.Option("--device", help="cpu, cuda, cuda:1, ... or auto.")] = "auto",
     seed: Annotated[int, typer.Option("--seed", help="Equal seeds give equal audio.")] = 0,
@@ -91,7 +93,8 @@ def _synth(
 
     The output has the model's sample rate, and the duration and channels
     of the input; each channel is synthesised on its own. A folder's
-    sub-folders are kept.
+    sub-folders are kept. Baselines need no training: griffin-lim (or
+    griffin-lim:MODEL for the mel of a model), and world (or world:48000).
     """
     from recipes.cli.inputs import find_inputs
     from recipes.cli.outputs import plan_outputs
@@ -114,7 +117,7 @@ def resolve_system(name: str | None, device: str) -> Any:
     """Return what synthesises: an object with ``sample_rate``, ``hop_length``, ``analyze`` and ``synthesize``.
 
     Args:
-        name: shipped name, folder or hub id; ``None`` takes the default vocoder.
+        name: shipped name, folder or hub id, or a baseline; ``None`` takes the default vocoder.
         device: name of a device, or ``auto``.
 
     Raises:
@@ -126,6 +129,8 @@ def resolve_system(name: str | None, device: str) -> Any:
     from vocoders.core.model_source import shipped_models
     from vocoders.registry import DEFAULT_VOCODER, FAMILIES, load
 
+    if name is not None and name.partition(":")[0] in _BASELINES:
+        return _baseline(name, device)
     if name is None:
         names = [found.name for found in shipped_models() if found.family in FAMILIES]
         if DEFAULT_VOCODER not in names and len(names) != 1:
@@ -135,6 +140,23 @@ def resolve_system(name: str | None, device: str) -> Any:
     if not hasattr(system, "analyze") or not hasattr(system, "synthesize"):
         raise ConfigError(f"'{name}' is no vocoder; see 'ondes models'")
     return system
+
+
+def _baseline(name: str, device: str) -> Any:
+    from recipes.metrics.baselines import create_baseline
+    from vocoders.core.errors import ConfigError
+    from vocoders.registry import load
+
+    if device not in ("auto", "cpu"):
+        raise ConfigError(f"--device {device}: {name} runs on the CPU; leave out --device")
+
+    def find_mel(model: str) -> Any:
+        mel = getattr(load(model).config, "mel", None)
+        if mel is None:
+            raise ConfigError(f"'{name}': the model '{model}' has no mel for Griffin-Lim to start from")
+        return mel
+
+    return create_baseline(name, find_mel)
 
 
 def _f0_options(system: Any, f0_scale: float) -> dict[str, Any]:

@@ -1,7 +1,10 @@
 """Baselines that give every table a floor: Griffin-Lim from the same mel, and WORLD analysis-synthesis.
 
-Both are systems like a trained vocoder, with a ``sample_rate`` and ``copy_synthesis``, and need no training.
+Both are systems like a trained vocoder, with ``analyze``, ``synthesize`` and ``copy_synthesis``, and need no training.
 """
+
+from collections.abc import Callable
+from typing import Any
 
 import librosa
 import numpy as np
@@ -10,10 +13,42 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from recipes.metrics.metric import optional_module
-from vocoders.core.errors import ShapeError
-from vocoders.frontends.mel import LogMel, MelConfig
+from vocoders.core.errors import ConfigError, ShapeError
+from vocoders.frontends.mel import MEL_PRESETS, LogMel, MelConfig
 
-__all__ = ["GriffinLim", "World"]
+__all__ = ["BASELINES", "GriffinLim", "World", "create_baseline"]
+
+BASELINES = ("griffin-lim", "world")
+
+_DEFAULT_MEL, _DEFAULT_RATE = "bigvgan_24k", 24000
+_FRAME_SECONDS = 0.005
+
+
+def create_baseline(name: str, find_mel: Callable[[str], MelConfig] | None = None) -> Any:
+    """Create a baseline by name.
+
+    Args:
+        name: ``griffin-lim`` (the mel of BigVGAN and PeriodWave at 24 kHz), ``griffin-lim:PRESET``,
+            ``griffin-lim:MODEL`` (the mel of that model), ``world`` (24 kHz) or ``world:RATE``.
+        find_mel: gives the mel of a model by name; ``None``: presets only.
+
+    Raises:
+        ConfigError: for an unknown name.
+        MissingExtraError: if pyworld is not installed.
+    """
+    kind, _, detail = name.partition(":")
+    if kind == "griffin-lim":
+        preset = detail or _DEFAULT_MEL
+        if preset in MEL_PRESETS:
+            return GriffinLim(MEL_PRESETS[preset])
+        if find_mel is not None:
+            return GriffinLim(find_mel(preset))
+        raise ConfigError(f"unknown mel '{preset}' for griffin-lim; known presets: {', '.join(MEL_PRESETS)}")
+    if kind == "world":
+        if detail and not (detail.isdecimal() and 8000 <= int(detail) <= 192000):
+            raise ConfigError(f"'{name}': '{detail}' is no sample rate from 8000 to 192000 Hz; write world:48000")
+        return World(int(detail or _DEFAULT_RATE))
+    raise ConfigError(f"unknown baseline '{name}'; known baselines: {', '.join(BASELINES)}")
 
 
 class GriffinLim:
@@ -33,6 +68,11 @@ class GriffinLim:
         self._inverse_basis = torch.linalg.pinv(self.front_end.basis.double()).float()
 
     @property
+    def fingerprint(self) -> str:
+        """One line that identifies the front end."""
+        return self.front_end.fingerprint
+
+    @property
     def sample_rate(self) -> int:
         """Sample rate in Hz."""
         return self.config.sample_rate
@@ -47,17 +87,32 @@ class GriffinLim:
         with torch.inference_mode():
             return {"features": self.front_end(audio)}
 
-    def synthesize(self, features: Tensor, seed: int = 0) -> Tensor:
-        """Return audio (B, 1, F * hop_length) for log-mels (B, n_mels, F); equal seeds give equal audio."""
-        if features.ndim != 3 or features.shape[1] != self.config.n_mels:
-            raise ShapeError(f"features of shape {tuple(features.shape)}; expected (B, {self.config.n_mels}, F)")
-        return torch.stack([self._invert(item, seed) for item in self._linear_spectrum(features)])[:, None]
+    def synthesize(
+        self,
+        features: Tensor | None = None,
+        *,
+        audio: Tensor | None = None,
+        seed: int = 0,
+        progress: Callable[[float], None] | None = None,
+    ) -> Tensor:
+        """Return audio (B, 1, F * hop_length) for log-mels (B, n_mels, F), or for audio; equal seeds give equal audio.
+
+        Raises:
+            ShapeError: for features of another shape.
+        """
+        if audio is not None:
+            features = self.analyze(_whole_frames(audio, self.hop_length))["features"]
+        if features is None or features.ndim != 3 or features.shape[1] != self.config.n_mels:
+            found = "no features" if features is None else f"features of shape {tuple(features.shape)}"
+            raise ShapeError(f"{found}; expected (B, {self.config.n_mels}, F)")
+        found = torch.stack([self._invert(item, seed) for item in self._linear_spectrum(features)])[:, None]
+        if progress is not None:
+            progress(1.0)
+        return found
 
     def copy_synthesis(self, audio: Tensor, seed: int = 0) -> Tensor:
         """Return audio (B, 1, T) that was analysed and synthesised again."""
-        num_samples = audio.shape[-1]
-        padded = F.pad(audio, (0, -num_samples % self.hop_length))
-        return self.synthesize(self.analyze(padded)["features"], seed=seed)[..., :num_samples]
+        return self.synthesize(audio=audio, seed=seed)[..., : audio.shape[-1]]
 
     def _linear_spectrum(self, features: Tensor) -> Tensor:
         """Return the magnitude spectrum (B, n_fft // 2 + 1, F) whose mel is nearest to ``features``."""
@@ -89,6 +144,8 @@ class GriffinLim:
 class World:
     """WORLD analysis-synthesis (Morise et al. 2016): Harvest, CheapTrick and D4C every 5 ms, nothing compressed.
 
+    Its features are envelope and aperiodicity, one above the other: (B, 2 (n_fft / 2 + 1), F).
+
     Args:
         sample_rate: in Hz.
 
@@ -96,27 +153,91 @@ class World:
         MissingExtraError: if pyworld is not installed.
     """
 
+    uses_f0 = True
+
     def __init__(self, sample_rate: int) -> None:
         optional_module("pyworld", "pyworld", "the WORLD baseline")
         self.sample_rate = sample_rate
+        self.hop_length = round(_FRAME_SECONDS * sample_rate)
 
-    def copy_synthesis(self, audio: Tensor, seed: int = 0) -> Tensor:
-        """Return audio (B, 1, T) that was analysed and synthesised again.
+    @property
+    def fingerprint(self) -> str:
+        """One line that identifies the front end."""
+        return f"WORLD envelope and aperiodicity {self.sample_rate} Hz hop={self.hop_length}"
 
-        ``seed`` is there to make all systems callable alike: WORLD's excitation is deterministic.
+    def analyze(self, audio: Tensor) -> dict[str, Tensor]:
+        """Return ``features`` (B, 2 bins, F) and ``f0`` (B, 1, F) in Hz of audio (B, 1, T).
+
+        A frame stands at each multiple of the hop, at the end too: F = T // hop_length + 1.
         """
         if audio.ndim != 3 or audio.shape[1] != 1:
             raise ShapeError(f"audio of shape {tuple(audio.shape)}; expected (B, 1, T)")
-        return torch.stack([self._copy(item[0]) for item in audio])[:, None]
+        items = [self._analyze(item[0].detach().cpu().double().numpy()) for item in audio]
+        features, f0 = (torch.from_numpy(np.stack(part)) for part in zip(*items, strict=True))
+        return {"features": features, "f0": f0[:, None]}
 
-    def _copy(self, audio: Tensor) -> Tensor:
+    def synthesize(
+        self,
+        features: Tensor | None = None,
+        f0: Tensor | None = None,
+        *,
+        audio: Tensor | None = None,
+        f0_scale: float = 1.0,
+        seed: int = 0,
+        progress: Callable[[float], None] | None = None,
+    ) -> Tensor:
+        """Return audio (B, 1, (F - 1) hop_length) of what :meth:`analyze` found, or for audio.
+
+        Args:
+            features: (B, 2 bins, F).
+            f0: (B, 1, F) in Hz, 0 where unvoiced.
+            audio: instead of both, (B, 1, T) or (1, T).
+            f0_scale: factor on F0; the envelope stays.
+            seed: there to make all systems callable alike: WORLD's excitation is deterministic.
+            progress: called with the finished fraction.
+
+        Raises:
+            ShapeError: for features that are not those of :meth:`analyze`.
+        """
+        if audio is not None:
+            found = self.analyze(_whole_frames(audio, self.hop_length))
+            features, f0 = found["features"], found["f0"]
+        if features is None or f0 is None or features.shape[-1] != f0.shape[-1] or features.shape[1] % 2:
+            raise ShapeError("WORLD needs its own envelope, aperiodicity and f0; give audio, not the features of a mel")
+        items = [self._synthesize(*item, f0_scale) for item in zip(features, f0, strict=True)]
+        if progress is not None:
+            progress(1.0)
+        return torch.stack(items)[:, None]
+
+    def copy_synthesis(self, audio: Tensor, seed: int = 0) -> Tensor:
+        """Return audio (B, 1, T) that was analysed and synthesised again."""
+        return self.synthesize(audio=audio, seed=seed)[..., : audio.shape[-1]]
+
+    @property
+    def _frame_milliseconds(self) -> float:
+        return 1000 * self.hop_length / self.sample_rate
+
+    def _analyze(self, samples: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         import pyworld
 
-        samples = audio.detach().cpu().double().numpy()
-        f0, times = pyworld.harvest(samples, self.sample_rate)
+        f0, times = pyworld.harvest(samples, self.sample_rate, frame_period=self._frame_milliseconds)
         envelope = pyworld.cheaptrick(samples, f0, times, self.sample_rate)
         aperiodicity = pyworld.d4c(samples, f0, times, self.sample_rate)
-        signal = pyworld.synthesize(f0, envelope, aperiodicity, self.sample_rate)
-        # WORLD's length is a whole number of frames.
-        signal = np.pad(signal, (0, max(0, len(samples) - len(signal))))[: len(samples)]
+        return np.concatenate([envelope, aperiodicity], axis=1).T.astype(np.float32), f0.astype(np.float32)
+
+    def _synthesize(self, features: Tensor, f0: Tensor, f0_scale: float) -> Tensor:
+        import pyworld
+
+        frames = features.detach().cpu().double().numpy().T
+        envelope, aperiodicity = (np.ascontiguousarray(half) for half in np.split(frames, 2, axis=1))
+        pitch = f0.detach().cpu().double().numpy().reshape(-1) * f0_scale
+        signal = pyworld.synthesize(pitch, envelope, aperiodicity, self.sample_rate, self._frame_milliseconds)
+        num_samples = (len(pitch) - 1) * self.hop_length
+        signal = np.pad(signal, (0, max(0, num_samples - len(signal))))[:num_samples]
         return torch.from_numpy(signal.astype(np.float32))
+
+
+def _whole_frames(audio: Tensor, hop_length: int) -> Tensor:
+    """Return audio as (B, 1, T), completed with silence to whole frames."""
+    audio = audio if audio.ndim == 3 else audio.reshape(-1, 1, audio.shape[-1]) if audio.ndim == 1 else audio[:, None]
+    return F.pad(audio, (0, -audio.shape[-1] % hop_length))

@@ -10,9 +10,32 @@ from collections.abc import Iterable
 
 import numpy as np
 
+from recipes.metrics.metric import Direction, Metric, SignalPair, UndefinedMetricError
 from vocoders.core.errors import DataError
 
-__all__ = ["HistogramModel", "MarkovModel", "bits_per_code"]
+__all__ = ["BitsPerSample", "HistogramModel", "MarkovModel", "bits_per_code"]
+
+
+class BitsPerSample(Metric):
+    """Negative log-likelihood that a model gives to the codes of a recording, in bits for each sample.
+
+    It belongs to a model and a recording; audio that the model has made says nothing about it.
+    """
+
+    name = "bits_per_sample"
+    title = "bits per sample"
+    unit = "bit"
+    direction = Direction.LOWER
+    needs_reference = False
+    decimals = 4
+    definition = (
+        "mean of -log2 P(code | codes before it) over an utterance, each utterance from silence; then the mean over "
+        "utterances"
+    )
+
+    def measure(self, pair: SignalPair) -> float:
+        """Refuse: there is no model in a pair of signals."""
+        raise UndefinedMetricError("bits per sample are those of a model and not of its audio; pass --exp and --data")
 
 
 class HistogramModel:

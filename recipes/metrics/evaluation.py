@@ -1,5 +1,6 @@
 """Measure systems: read pairs of files, align them, compute metrics in parallel, keep every value and every failure."""
 
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -27,6 +28,7 @@ __all__ = [
     "evaluate_pairs",
     "evaluate_systems",
     "measure",
+    "read_clip",
 ]
 
 NATURAL = "natural"
@@ -68,13 +70,17 @@ class Problem:
 
 @dataclass(frozen=True)
 class Score:
-    """All values of one pair; a metric without a value is absent, and a :class:`Problem` says why."""
+    """All values of one pair; a metric without a value is absent, and a :class:`Problem` says why.
+
+    ``seconds`` is the time that each metric took. What several metrics share is counted where it was needed first.
+    """
 
     system: str
     utt_id: str
     duration: float
     cropped: float
     values: dict[str, float]
+    seconds: dict[str, float] = field(default_factory=dict, compare=False)
 
 
 @dataclass(frozen=True)
@@ -98,6 +104,9 @@ class EvaluationResult:
         problems: everything that failed, is undefined, was cropped or is missing.
         confidence: of the intervals.
         seed: of the bootstrap.
+        pairs: what was compared.
+        not_run: metrics that were asked for and could not run, and why.
+        wall_seconds: how long all of it took, reading and processes included.
     """
 
     metrics: tuple[Metric, ...]
@@ -106,12 +115,29 @@ class EvaluationResult:
     problems: tuple[Problem, ...] = ()
     confidence: float = 0.95
     seed: int = 0
+    pairs: tuple[Pair, ...] = ()
+    not_run: Mapping[str, str] = field(default_factory=dict)
+    wall_seconds: float = 0.0
     _summaries: dict[tuple[str, str], Summary] = field(default_factory=dict, repr=False, compare=False)
 
     @property
     def failures(self) -> tuple[Problem, ...]:
         """The problems for which something is broken."""
         return tuple(problem for problem in self.problems if problem.kind == "failed")
+
+    @property
+    def audio_minutes(self) -> float:
+        """Minutes of generated audio that were measured."""
+        return sum(score.duration for score in self.scores) / 60
+
+    def seconds_per_minute(self) -> dict[str, float]:
+        """Return the computing time of each metric, in seconds on one core for a minute of generated audio."""
+        if not self.scores:
+            return {}
+        return {
+            metric.name: sum(score.seconds.get(metric.name, 0.0) for score in self.scores) / self.audio_minutes
+            for metric in self.metrics
+        }
 
     def values(self, system: str, metric: str) -> np.ndarray:
         """Return the values of one metric for one system, (n,)."""
@@ -157,6 +183,7 @@ def evaluate_pairs(
     groups: dict[Clip, list[Pair]] = {}
     for pair in pairs:
         groups.setdefault(pair.reference, []).append(pair)
+    started = time.perf_counter()
     work = partial(_measure_group, metrics=chosen, alignment=alignment or Alignment())
     outcomes: dict[Pair, tuple[Score | None, list[Problem]]] = {}
     for group, found in zip(groups.values(), map_parallel(work, list(groups.values()), nj, "evaluate"), strict=True):
@@ -167,6 +194,8 @@ def evaluate_pairs(
         scores=tuple(outcomes[pair][0] for pair in pairs if outcomes[pair][0] is not None),
         problems=tuple(problem for pair in pairs for problem in outcomes[pair][1]),
         seed=seed,
+        pairs=tuple(pairs),
+        wall_seconds=time.perf_counter() - started,
     )
 
 
@@ -178,6 +207,7 @@ def evaluate_systems(
     alignment: Alignment | None = None,
     seed: int = 0,
     natural: bool = False,
+    dry: str | Path | None = None,
 ) -> EvaluationResult:
     """Measure folders of generated audio against a folder of references.
 
@@ -190,6 +220,7 @@ def evaluate_systems(
         seed: of the bootstrap.
         natural: add a first row :data:`NATURAL`, the references against themselves: the value that metrics without a
             reference give to the recordings.
+        dry: folder, data directory or wav.scp of what went into the effect, for metrics that need it.
 
     Raises:
         ConfigError: if a system has the name of the natural row; and as :func:`evaluate_pairs`.
@@ -200,13 +231,15 @@ def evaluate_systems(
     pairs: list[Pair] = []
     problems: list[Problem] = []
     for system, folder in systems.items():
-        pairing = find_pairs(reference, folder, system)
+        pairing = find_pairs(reference, folder, system, dry)
         pairs += pairing.pairs
         problems += [Problem(system, utt_id, "", "missing", "no generated file") for utt_id in pairing.missing]
         problems += [Problem(system, utt_id, "", "missing", "no reference of this name") for utt_id in pairing.surplus]
     if natural:
-        references = {pair.utt_id: pair.reference for pair in pairs}
-        pairs = [Pair(NATURAL, utt_id, clip, clip) for utt_id, clip in sorted(references.items())] + pairs
+        references = {pair.utt_id: pair for pair in pairs}
+        pairs = [
+            replace(pair, system=NATURAL, generated=pair.reference) for _, pair in sorted(references.items())
+        ] + pairs
     result = evaluate_pairs(pairs, metrics, nj, alignment, seed)
     return replace(result, problems=(*result.problems, *problems))
 
@@ -234,7 +267,7 @@ def measure(
             "expected the same (C, T)"
         )
     references, candidates = (_channels(audio, sample_rate) for audio in (reference, generated))
-    return _measure_channels(references, candidates, metrics)
+    return _measure_channels([SignalPair(*both) for both in zip(references, candidates, strict=True)], metrics)[:2]
 
 
 def _channels(audio: torch.Tensor, sample_rate: int) -> list[Signal]:
@@ -243,18 +276,21 @@ def _channels(audio: torch.Tensor, sample_rate: int) -> list[Signal]:
 
 
 def _measure_channels(
-    references: Sequence[Signal], candidates: Sequence[Signal], metrics: Sequence[Metric]
-) -> tuple[dict[str, float], dict[str, Exception]]:
+    channels: Sequence[SignalPair], metrics: Sequence[Metric]
+) -> tuple[dict[str, float], dict[str, Exception], dict[str, float]]:
+    """Return the means over channels, why the others have no value, and the seconds that each metric took."""
     values: dict[str, float] = {}
     errors: dict[str, Exception] = {}
-    pairs = [SignalPair(*signals) for signals in zip(references, candidates, strict=True)]
+    seconds: dict[str, float] = {}
     for metric in metrics:
+        started = time.perf_counter()
         try:
-            values[metric.name] = float(np.mean([metric(pair) for pair in pairs]))
+            values[metric.name] = float(np.mean([metric(pair) for pair in channels]))
         # A metric comes from a foreign package and may fail in any way; one bad file must not end the run.
         except Exception as error:  # noqa: BLE001
             errors[metric.name] = error
-    return values, errors
+        seconds[metric.name] = time.perf_counter() - started
+    return values, errors, seconds
 
 
 def _measure_group(
@@ -262,39 +298,67 @@ def _measure_group(
 ) -> list[tuple[Score | None, list[Problem]]]:
     """Measure all pairs of one reference, which is read and analysed once."""
     try:
-        references: list[Signal] = _channels(*_read(pairs[0].reference))
+        references: list[Signal] = _channels(*read_clip(pairs[0].reference))
     except DataError as error:
         return [(None, [Problem(p.system, p.utt_id, "", "failed", f"reference: {error}")]) for p in pairs]
-    return [_measure_pair(pair, references, metrics, alignment) for pair in pairs]
+    try:
+        dry = None if pairs[0].dry is None else _read_dry(pairs[0].dry, references)
+    except DataError as error:
+        return [(None, [Problem(p.system, p.utt_id, "", "failed", f"dry input: {error}")]) for p in pairs]
+    return [_measure_pair(pair, references, dry, metrics, alignment) for pair in pairs]
 
 
 def _measure_pair(
-    pair: Pair, references: list[Signal], metrics: Sequence[Metric], alignment: Alignment
+    pair: Pair,
+    references: list[Signal],
+    dry: list[Signal] | None,
+    metrics: Sequence[Metric],
+    alignment: Alignment,
 ) -> tuple[Score | None, list[Problem]]:
     def problem(kind: str, message: str, metric: str = "") -> Problem:
         return Problem(pair.system, pair.utt_id, metric, kind, message)
 
     try:
-        references, candidates, difference = _align(references, *_read(pair.generated), alignment)
+        references, candidates, difference = _align(references, *read_clip(pair.generated), alignment)
     except DataError as error:
         return None, [problem("failed", str(error))]
     problems = []
     if difference > alignment.report_seconds:
         problems.append(problem("cropped", f"lengths differ by {difference:.3f} s; both were cut to the shorter one"))
-    values, errors = _measure_channels(references, candidates, metrics)
+    length = len(references[0].samples)
+    inputs = [None] * len(references) if dry is None else [signal.cropped(length) for signal in dry]
+    channels = [SignalPair(*three) for three in zip(references, candidates, inputs, strict=True)]
+    values, errors, seconds = _measure_channels(channels, metrics)
     for name, error in errors.items():
         kind = "undefined" if isinstance(error, UndefinedMetricError) else "failed"
         text = str(error) if isinstance(error, DataError) else f"{type(error).__name__}: {error}"
         problems.append(problem(kind, text, name))
-    return Score(pair.system, pair.utt_id, references[0].duration, difference, values), problems
+    return Score(pair.system, pair.utt_id, references[0].duration, difference, values, seconds), problems
 
 
-def _read(clip: Clip) -> tuple[torch.Tensor, int]:
+def read_clip(clip: Clip) -> tuple[torch.Tensor, int]:
+    """Return the audio of a clip, (C, T) in [-1, 1], and its rate in Hz.
+
+    Raises:
+        DataError: if it cannot be read.
+    """
     if clip.start == 0 and clip.duration is None:
         return read_audio(clip.path)
     rate = audio_info(clip.path).sample_rate
     frames = -1 if clip.duration is None else round(clip.duration * rate)
     return read_audio(clip.path, start=round(clip.start * rate), frames=frames)
+
+
+def _read_dry(clip: Clip, references: list[Signal]) -> list[Signal]:
+    """Read the input of an effect, which has to have rate, channels and at least the length of its reference."""
+    signals = _channels(*read_clip(clip))
+    found, expected = ((group[0].sample_rate, len(group), len(group[0].samples)) for group in (signals, references))
+    if found[:2] != expected[:2] or found[2] < expected[2]:
+        raise DataError(
+            f"{found[0]} Hz, {found[1]} channels, {found[2]} samples, but its reference has {expected[0]} Hz, "
+            f"{expected[1]} channels, {expected[2]} samples; give the recording that the effect was applied to"
+        )
+    return signals
 
 
 def _align(

@@ -16,15 +16,27 @@ from typing import Any, TypeVar
 import numpy as np
 import torch
 
-from vocoders.core.errors import DataError, MissingExtraError
+from vocoders.core.errors import DataError, MissingExtraError, OndesError
 
-__all__ = ["Direction", "Metric", "Signal", "SignalPair", "UndefinedMetricError", "optional_module"]
+__all__ = [
+    "Direction",
+    "Metric",
+    "Signal",
+    "SignalPair",
+    "UnavailableMetricError",
+    "UndefinedMetricError",
+    "optional_module",
+]
 
 Result = TypeVar("Result")
 
 
 class UndefinedMetricError(DataError):
     """A metric that has no value for this pair, for example a pitch error where nothing is voiced."""
+
+
+class UnavailableMetricError(OndesError):
+    """A metric that cannot run on this machine, for example because its weights cannot be fetched."""
 
 
 class Direction(StrEnum):
@@ -99,10 +111,17 @@ def _resampler(original: int, target: int) -> torch.nn.Module:
 
 @dataclass(frozen=True, eq=False)
 class SignalPair:
-    """A generated signal beside its reference: same rate, same length."""
+    """A generated signal beside its reference: same rate, same length.
+
+    Attributes:
+        reference: what should have come out.
+        generated: what came out.
+        dry: what went into the effect that both show, for metrics with ``needs_dry``.
+    """
 
     reference: Signal
     generated: Signal
+    dry: Signal | None = None
 
     @property
     def sample_rate(self) -> int:
@@ -125,6 +144,7 @@ class Metric(ABC):
         identity: value of a signal compared with itself; ``None`` where it depends on the signal.
         sample_rate: rate at which the metric works; ``None``: the rate of the files.
         needs_reference: whether the reference enters the value.
+        needs_dry: whether the input of an effect enters the value.
         shortest: shortest signal in seconds for which the metric is defined.
         decimals: digits after the point in tables.
         definition: what is computed, in one line, precise enough to repeat it.
@@ -137,6 +157,7 @@ class Metric(ABC):
     identity: float | None = None
     sample_rate: int | None = None
     needs_reference: bool = True
+    needs_dry: bool = False
     shortest: float = 0.0
     decimals: int = 3
     definition: str
@@ -152,7 +173,10 @@ class Metric(ABC):
 
         Raises:
             UndefinedMetricError: if the metric has no value here (too short, silent, nothing voiced ...).
+            DataError: if the metric needs the input of an effect, and this pair has none.
         """
+        if self.needs_dry and pair.dry is None:
+            raise DataError(f"{self.title} needs the input of the effect, and there is none of this name")
         if pair.generated.duration < self.shortest:
             raise UndefinedMetricError(
                 f"{pair.generated.duration:.3f} s of audio; {self.title} is defined from {self.shortest:g} s"

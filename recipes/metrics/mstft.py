@@ -1,4 +1,4 @@
-"""Multi-resolution STFT distance (M-STFT), as the vocoder papers report it."""
+"""STFT distances: at three resolutions (M-STFT), as vocoder papers report it, and at one, as effect papers do."""
 
 from functools import lru_cache
 
@@ -6,10 +6,7 @@ import torch
 
 from recipes.metrics.metric import Direction, Metric, SignalPair, UndefinedMetricError, optional_module
 
-__all__ = ["MultiResolutionStft"]
-
-# Reflection at the edges by half of the longest transform.
-_LONGEST_PADDING = 1024
+__all__ = ["MultiResolutionStft", "SingleResolutionStft"]
 
 
 class MultiResolutionStft(Metric):
@@ -28,23 +25,37 @@ class MultiResolutionStft(Metric):
         "auraloss MultiResolutionSTFTLoss defaults (FFT 1024/2048/512, hop 120/240/50, window 600/1200/240), "
         "called (generated, reference), one file at a time, native rate"
     )
+    _loss_name, _longest_transform = "MultiResolutionSTFTLoss", 2048
 
     def __init__(self) -> None:
-        optional_module("auraloss.freq", "auraloss", "metric 'mstft'")
+        optional_module("auraloss.freq", "auraloss", f"metric '{self.name}'")
 
     def measure(self, pair: SignalPair) -> float:
         """Return the distance, 0 for equal signals."""
-        if len(pair.generated.samples) <= _LONGEST_PADDING:
+        padding = self._longest_transform // 2
+        if len(pair.generated.samples) <= padding:
             raise UndefinedMetricError(
-                f"{len(pair.generated.samples)} samples; M-STFT needs more than {_LONGEST_PADDING}"
+                f"{len(pair.generated.samples)} samples; {self.title} needs more than {padding}, which its edges mirror"
             )
         generated, reference = (torch.from_numpy(s.samples)[None, None] for s in (pair.generated, pair.reference))
         with torch.inference_mode():
-            return _loss()(generated, reference).item()
+            return _loss(self._loss_name)(generated, reference).item()
 
 
-@lru_cache(maxsize=1)
-def _loss() -> torch.nn.Module:
-    from auraloss.freq import MultiResolutionSTFTLoss
+class SingleResolutionStft(MultiResolutionStft):
+    """The same distance at one resolution: auraloss ``STFTLoss`` with its defaults, FFT 1024, hop 256, window 1024."""
 
-    return MultiResolutionSTFTLoss()
+    name = "stft"
+    title = "STFT"
+    definition = (
+        "auraloss STFTLoss defaults (FFT 1024, hop 256, Hann window 1024), called (generated, reference), one file at "
+        "a time, native rate"
+    )
+    _loss_name, _longest_transform = "STFTLoss", 1024
+
+
+@lru_cache(maxsize=2)
+def _loss(name: str) -> torch.nn.Module:
+    import auraloss.freq
+
+    return getattr(auraloss.freq, name)()

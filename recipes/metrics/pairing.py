@@ -28,12 +28,13 @@ class Clip:
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """A generated clip of one system beside its reference."""
+    """A generated clip of one system beside its reference, and the input of the effect where there is one."""
 
     system: str
     utt_id: str
     reference: Clip
     generated: Clip
+    dry: Clip | None = None
 
 
 @dataclass(frozen=True)
@@ -83,8 +84,8 @@ def find_clips(source: str | Path) -> dict[str, Clip]:
     return clips
 
 
-def find_pairs(reference: str | Path, generated: str | Path, system: str) -> Pairing:
-    """Pair the clips of one system with their references.
+def find_pairs(reference: str | Path, generated: str | Path, system: str, dry: str | Path | None = None) -> Pairing:
+    """Pair the clips of one system with their references, and with the inputs of an effect if ``dry`` names them.
 
     The whole id decides; where it finds nothing, the last part of the id does (a flat folder of generated files beside
     a corpus in speaker folders), if that is unique on both sides.
@@ -93,15 +94,19 @@ def find_pairs(reference: str | Path, generated: str | Path, system: str) -> Pai
         DataError: as :func:`find_clips`, and if nothing pairs.
     """
     references, candidates = find_clips(reference), find_clips(generated)
-    short_references, short_candidates = _by_stem(references), _by_stem(candidates)
-    pairs, used = [], set()
-    for utt_id, clip in sorted(references.items()):
-        found = utt_id if utt_id in candidates else None
-        if found is None and short_references.get(_stem(utt_id)) == utt_id:
-            found = short_candidates.get(_stem(utt_id))
-        if found is not None and found not in used:
-            used.add(found)
-            pairs.append(Pair(system, utt_id, clip, candidates[found]))
+    partners = _partners(references, candidates)
+    inputs = find_clips(dry) if dry is not None else {}
+    dry_partners = _partners(references, inputs)
+    pairs = [
+        Pair(system, utt_id, references[utt_id], candidates[found], inputs.get(dry_partners.get(utt_id, "")))
+        for utt_id, found in partners.items()
+    ]
+    used = set(partners.values())
+    if inputs and not dry_partners:
+        raise DataError(
+            f"no file of {dry} has the name of a reference: found '{min(inputs)}' there and '{min(references)}' in "
+            f"{reference}; --dry is the folder of what went into the effect"
+        )
     if not pairs:
         raise DataError(
             f"no file of {generated} has the name of a reference: found '{min(candidates)}' there and "
@@ -113,6 +118,21 @@ def find_pairs(reference: str | Path, generated: str | Path, system: str) -> Pai
         tuple(sorted(references.keys() - paired)),
         tuple(sorted(candidates.keys() - used)),
     )
+
+
+def _partners(references: dict[str, Clip], candidates: dict[str, Clip]) -> dict[str, str]:
+    """Map reference ids, sorted, to the candidate of the same id, or else of the same last part; each at most once."""
+    short_references, short_candidates = _by_stem(references), _by_stem(candidates)
+    partners: dict[str, str] = {}
+    used: set[str] = set()
+    for utt_id in sorted(references):
+        found = utt_id if utt_id in candidates else None
+        if found is None and short_references.get(_stem(utt_id)) == utt_id:
+            found = short_candidates.get(_stem(utt_id))
+        if found is not None and found not in used:
+            used.add(found)
+            partners[utt_id] = found
+    return partners
 
 
 def _stem(utt_id: str) -> str:

@@ -4,25 +4,29 @@ import difflib
 from collections.abc import Callable, Iterable
 from functools import partial
 
+from recipes.metrics.alignment import Lag, Polarity
 from recipes.metrics.dnsmos import Dnsmos
 from recipes.metrics.f0 import LogF0Rmse, VoicingError
+from recipes.metrics.gain_trace import GainConcordance, GainTraceError
 from recipes.metrics.level import ClippedShare, DcOffset, HighFrequencyDifference, LevelDifference
 from recipes.metrics.mcd import MelCepstralDistortion
 from recipes.metrics.mel import LogSpectralDistance, MelL1
-from recipes.metrics.metric import Metric
-from recipes.metrics.mstft import MultiResolutionStft
+from recipes.metrics.metric import Metric, UnavailableMetricError
+from recipes.metrics.mstft import MultiResolutionStft, SingleResolutionStft
 from recipes.metrics.periodicity import PeriodicityRmse, PitchRmse, VoicingF1
 from recipes.metrics.pesq import Pesq
 from recipes.metrics.spectrum import HighBandDifference, LongTermSpectrumDifference, NarrowLine
 from recipes.metrics.stoi import Stoi
+from recipes.metrics.utmos import Utmos
 from recipes.metrics.waveform import ErrorToSignalRatio, LoudnessDifference, MeanAbsoluteError, ScaleInvariantSdr
-from vocoders.core.errors import ConfigError
+from vocoders.core.errors import ConfigError, MissingExtraError
 
-__all__ = ["DEFAULT_METRICS", "METRICS", "create_metrics"]
+__all__ = ["DEFAULT_METRICS", "METRICS", "create_metrics", "find_metrics"]
 
 METRICS: dict[str, Callable[[], Metric]] = {
     "pesq": Pesq,
     "mstft": MultiResolutionStft,
+    "stft": SingleResolutionStft,
     "mel_l1": MelL1,
     "log_spectral_distance": LogSpectralDistance,
     "mcd": MelCepstralDistortion,
@@ -40,6 +44,7 @@ METRICS: dict[str, Callable[[], Metric]] = {
     "dnsmos_sig": partial(Dnsmos, "sig"),
     "dnsmos_bak": partial(Dnsmos, "bak"),
     "dnsmos_ovrl": partial(Dnsmos, "ovrl"),
+    "utmos": Utmos,
     "level_difference": LevelDifference,
     "high_frequency_difference": HighFrequencyDifference,
     "ltas": LongTermSpectrumDifference,
@@ -47,8 +52,14 @@ METRICS: dict[str, Callable[[], Metric]] = {
     "line_6k": NarrowLine,
     "si_sdr": ScaleInvariantSdr,
     "esr": ErrorToSignalRatio,
+    "esr_emphasis": partial(ErrorToSignalRatio, 0.85),
     "mae": MeanAbsoluteError,
     "dlufs": LoudnessDifference,
+    "gain_trace": GainTraceError,
+    "gain_trace_p95": partial(GainTraceError, 95.0),
+    "gain_ccc": GainConcordance,
+    "lag": Lag,
+    "polarity": Polarity,
     "dc_offset": DcOffset,
     "clipped_share": ClippedShare,
 }
@@ -77,7 +88,53 @@ def create_metrics(names: Iterable[str] = DEFAULT_METRICS) -> list[Metric]:
     Raises:
         ConfigError: for a name that is not in :data:`METRICS`, or no name at all.
         MissingExtraError: if a metric's package is not installed.
+        UnavailableMetricError: if a metric's weights cannot be fetched.
     """
+    return [_create(name) for name in _expand(names)]
+
+
+def find_metrics(names: Iterable[str], has_dry: bool = False) -> tuple[list[Metric], dict[str, str]]:
+    """Create those metrics that can run here.
+
+    What ``all`` brings in is left out where its package is missing, or where it needs the input of an effect; weights
+    that cannot be fetched are nobody's fault, so that such a metric is left out even if it was asked for by name.
+
+    Args:
+        names: as in :func:`create_metrics`.
+        has_dry: whether the inputs of an effect are known.
+
+    Returns:
+        The metrics, and for each name that was left out the reason in one line.
+
+    Raises:
+        ConfigError: for an unknown name, one that needs the input of an effect while there is none, or if no metric is
+            left.
+        MissingExtraError: if the package of a metric that was named is not installed.
+    """
+    names = list(names)
+    metrics, left_out = [], {}
+    for name in _expand(names):
+        try:
+            metric = _create(name)
+            if metric.needs_dry and not has_dry:
+                raise ConfigError(
+                    f"metric '{name}' needs the input of the effect; pass --dry, the folder of the inputs"
+                )
+        except UnavailableMetricError as error:
+            left_out[name] = str(error)
+        except (ConfigError, MissingExtraError) as error:
+            if name in names:
+                raise
+            left_out[name] = str(error)
+        else:
+            metrics.append(metric)
+    if not metrics:
+        raise ConfigError(f"no metric is left to run: {'; '.join(left_out.values())}")
+    return metrics, left_out
+
+
+def _expand(names: Iterable[str]) -> list[str]:
+    """Check the names and put every metric in place of ``all``."""
     wanted: dict[str, None] = {}
     for name in names:
         wanted.update(dict.fromkeys(METRICS if name == "all" else [name]))
@@ -90,5 +147,9 @@ def create_metrics(names: Iterable[str] = DEFAULT_METRICS) -> list[Metric]:
             near = difflib.get_close_matches(name, METRICS, n=1)
             hint = f"did you mean '{near[0]}'?" if near else f"known metrics: {', '.join(METRICS)}"
             raise ConfigError(f"unknown metric '{name}'; {hint}")
-    parts = [item.split(":", 1) for item in wanted]
-    return [METRICS[name](*tracker) for name, *tracker in parts]
+    return list(wanted)
+
+
+def _create(item: str) -> Metric:
+    name, *tracker = item.split(":", 1)
+    return METRICS[name](*tracker)

@@ -5,14 +5,22 @@ import importlib.metadata
 import io
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
 from recipes.metrics.evaluation import EvaluationResult, Problem
 from recipes.metrics.metric import Metric
 
-__all__ = ["format_summary", "results_csv", "results_json", "results_markdown", "table_markdown"]
+__all__ = [
+    "format_summary",
+    "results_csv",
+    "results_json",
+    "results_markdown",
+    "stored_table_markdown",
+    "table_markdown",
+    "timing_line",
+]
 
 _FORMAT = 1
 _PACKAGES = (
@@ -42,6 +50,10 @@ def results_json(result: EvaluationResult) -> str:
             for score in result.scores
         ],
         "problems": [asdict(problem) for problem in result.problems],
+        "not_run": dict(result.not_run),
+        "seconds_per_minute": {name: round(value, 4) for name, value in result.seconds_per_minute().items()},
+        "audio_minutes": round(result.audio_minutes, 6),
+        "wall_seconds": round(result.wall_seconds, 3),
         "confidence": result.confidence,
         "seed": result.seed,
         "versions": _versions(),
@@ -67,8 +79,21 @@ def table_markdown(result: EvaluationResult) -> str:
     for system in result.systems:
         count = sum(score.system == system for score in result.scores)
         rows.append([_cell(system), str(count), *(format_summary(result, system, m) for m in result.metrics)])
-    rows.insert(1, ["---"] + ["---:"] * (len(rows[0]) - 1))
-    return "".join(f"| {' | '.join(row)} |\n" for row in rows)
+    return _lines(rows)
+
+
+def stored_table_markdown(document: Mapping[str, Any]) -> str:
+    """Return the table of :func:`table_markdown` from what :func:`results_json` has written."""
+    metrics = document["metrics"]
+    rows = [["system", "n", *(metric.get("heading", metric["title"]) for metric in metrics.values())]]
+    for system, found in document["systems"].items():
+        count = sum(file["system"] == system for file in document["files"])
+        cells = [
+            _format(*(found[name][key] for key in ("mean", "low", "high", "n")), count, metric.get("decimals", 3))
+            for name, metric in metrics.items()
+        ]
+        rows.append([_cell(system), str(count), *cells])
+    return _lines(rows)
 
 
 def results_markdown(result: EvaluationResult, title: str = "Results", notes: Sequence[str] = ()) -> str:
@@ -91,6 +116,7 @@ def results_markdown(result: EvaluationResult, title: str = "Results", notes: Se
         "## Definitions",
         "",
         *(f"- **{metric.title}**: {metric.definition}{_identity(metric)}" for metric in result.metrics),
+        *(f"- not run: {reason}" for reason in dict.fromkeys(result.not_run.values())),
         f"- versions: {versions}",
         "",
     ]
@@ -106,19 +132,44 @@ def results_markdown(result: EvaluationResult, title: str = "Results", notes: Se
 def format_summary(result: EvaluationResult, system: str, metric: Metric) -> str:
     """Return ``mean [low, high]`` of one cell; n is added where some utterances have no value."""
     summary = result.summary(system, metric.name)
-    if summary.n == 0:
-        return "–"
-    text = f"{summary.mean:.{metric.decimals}f}"
-    if not math.isnan(summary.low):
-        text += f" [{summary.low:.{metric.decimals}f}, {summary.high:.{metric.decimals}f}]"
     measured = sum(score.system == system for score in result.scores)
-    return text if summary.n == measured else f"{text} (n={summary.n})"
+    return _format(summary.mean, summary.low, summary.high, summary.n, measured, metric.decimals)
+
+
+def _format(mean: float | None, low: float | None, high: float | None, n: int, measured: int, decimals: int) -> str:
+    """Return one cell; an interval without limits (None or NaN) is left out."""
+    if n == 0 or mean is None:
+        return "–"
+    text = f"{mean:.{decimals}f}"
+    if low is not None and high is not None and not math.isnan(low):
+        text += f" [{low:.{decimals}f}, {high:.{decimals}f}]"
+    return text if n == measured else f"{text} (n={n})"
+
+
+def _lines(rows: Sequence[Sequence[str]]) -> str:
+    """Return a Markdown table whose first row is the heading."""
+    marked = [rows[0], ["---"] + ["---:"] * (len(rows[0]) - 1), *rows[1:]]
+    return "".join(f"| {' | '.join(row)} |\n" for row in marked)
+
+
+def timing_line(result: EvaluationResult) -> str:
+    """Return how long the evaluation took for a minute of audio, as a whole and for each metric, slowest first."""
+    if not result.scores:
+        return "no audio was measured"
+    costs = sorted(result.seconds_per_minute().items(), key=lambda item: -item[1])
+    each = ", ".join(f"{name} {seconds:.2g}" for name, seconds in costs if seconds >= 0.005)
+    return (
+        f"{result.audio_minutes:.2f} minutes of audio in {result.wall_seconds:.1f} s, "
+        f"{result.wall_seconds / result.audio_minutes:.1f} s per minute; seconds per minute on one core: {each or '0'}"
+    )
 
 
 def _describe(metric: Metric) -> dict[str, Any]:
     return {
         "title": metric.title,
+        "heading": metric.heading,
         "unit": metric.unit,
+        "decimals": metric.decimals,
         "direction": metric.direction.value,
         "identity": metric.identity,
         "sample_rate": metric.sample_rate,

@@ -375,3 +375,31 @@ def test_ctrl_c_leaves_whole_files_alone(make_audio, repository: Path, tmp_path:
     assert errors.splitlines()[-1] == expected[where]
     assert "Traceback" not in errors
     assert files_below("out") == ["a.wav"]
+
+
+@pytest.mark.parametrize("name", ["griffin-lim", "griffin-lim:wavehax_24k", "world"])
+def test_baselines_are_models(ondes, make_audio, name: str) -> None:
+    audio = make_audio("x.wav", 6001)
+    run = ondes("synth", "x.wav", "-o", "y.wav", "--model", name)
+    assert run.code == 0, run.err
+    found = read_audio("y.wav")[0]
+    assert found.shape == audio.shape
+    assert 0.3 < found.square().mean() / audio.square().mean() < 3
+
+
+@pytest.mark.parametrize(
+    ("arguments", "cause"),
+    [
+        (["--model", "griffin-lim:none"], "no model 'none'"),
+        (["--model", "world:x"], "no sample rate"),
+        (["--model", "world", "--device", "cuda"], "runs on the CPU"),
+        (["--model", "griffin-lim", "--f0-scale", "2"], "takes no F0"),
+        (["--model", "world", "--steps", "4"], "--steps"),
+        (["--model", "world:48000"], "24000 Hz audio for a 48000 Hz model; pass --resample"),
+    ],
+)
+def test_baselines_refuse(ondes, make_audio, arguments: list[str], cause: str) -> None:
+    make_audio("x.wav", 6000)
+    run = ondes("synth", "x.wav", "-o", "y.wav", *arguments)
+    assert (run.code, run.err.count("\n")) == (2, 1)
+    assert cause in run.err

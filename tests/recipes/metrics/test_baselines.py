@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 import torch
 
-from recipes.metrics.baselines import GriffinLim, World
+from recipes.metrics.baselines import BASELINES, GriffinLim, World, create_baseline
 from recipes.metrics.evaluation import measure
 from recipes.metrics.registry import create_metrics
-from vocoders.core.errors import ShapeError
+from vocoders.core.errors import ConfigError, ShapeError
 from vocoders.frontends.mel import MEL_PRESETS, LogMel
 
 
@@ -83,5 +83,38 @@ def test_wrong_shapes_are_named(audio):
     with pytest.raises(ShapeError, match=r"expected \(B, 100, F\)"):
         GriffinLim(MEL_PRESETS["bigvgan_24k"]).synthesize(torch.zeros(1, 80, 10))
     with pytest.raises(ShapeError, match=r"expected \(B, 1, T\)"):
-        World(24000).copy_synthesis(torch.zeros(2, 100))
+        World(24000).analyze(torch.zeros(2, 100))
     assert np.isfinite(World(24000).copy_synthesis(torch.zeros(1, 1, 4000)).numpy()).all()
+
+
+@pytest.mark.parametrize("rate", [16000, 22050, 24000, 48000])
+def test_world_transposes_and_its_frames_are_where_it_says(make_voiced, rate):
+    audio = torch.from_numpy(make_voiced(np.full(rate, 150.0), rate))[None, None]
+    system = World(rate)
+    analysis = system.analyze(audio[..., : 99 * system.hop_length])
+    assert analysis["features"].shape[-1] == analysis["f0"].shape[-1] == 100
+    assert system.synthesize(**analysis).shape[-1] == 99 * system.hop_length
+    high = system.synthesize(audio=audio, f0_scale=1.5)
+    f0 = World(rate).analyze(high)["f0"]
+    assert float(f0[f0 > 0].median()) == pytest.approx(225, rel=0.01)
+
+
+def test_baselines_by_name():
+    assert create_baseline("griffin-lim").config == MEL_PRESETS["bigvgan_24k"]
+    assert create_baseline("griffin-lim:vocos_24k").config == MEL_PRESETS["vocos_24k"]
+    assert create_baseline("griffin-lim:mine", lambda name: MEL_PRESETS["wavehax_24k"]).hop_length == 240
+    assert create_baseline("world").sample_rate == 24000
+    assert create_baseline("world:44100").sample_rate == 44100
+    assert {create_baseline(name).fingerprint for name in BASELINES}
+    for name, cause in [
+        ("worlds", "unknown baseline"),
+        ("world:fast", "no sample rate"),
+        ("griffin-lim:x", "known pre"),
+    ]:
+        with pytest.raises(ConfigError, match=cause):
+            create_baseline(name)
+
+
+def test_features_of_another_front_end_are_refused():
+    with pytest.raises(ShapeError, match="give audio"):
+        World(24000).synthesize(torch.zeros(1, 80, 10))

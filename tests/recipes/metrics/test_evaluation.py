@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -13,7 +14,7 @@ import torch
 from recipes.metrics.evaluation import Alignment, evaluate_pairs, evaluate_systems, measure
 from recipes.metrics.pairing import Clip, Pair
 from recipes.metrics.registry import create_metrics
-from recipes.metrics.results import format_summary, results_csv, results_json, results_markdown
+from recipes.metrics.results import format_summary, results_csv, results_json, results_markdown, timing_line
 from vocoders.core.errors import ConfigError, DataError
 
 RATE = 16000
@@ -190,3 +191,43 @@ def test_markdown_has_a_row_per_system_the_directions_and_the_problems(corpus):
     assert any(line.startswith("| half | 2 | -6.02 [-6.02, -6.02] |") for line in lines)
     assert "## Problems (1)" in lines
     assert any(line.startswith("- failed: half (u0): ") for line in lines)
+
+
+def test_the_input_of_an_effect_enters_by_name(corpus):
+    rng = np.random.default_rng(9)
+    for index in range(2):
+        dry = 0.2 * rng.standard_normal(8000)
+        write(corpus / "dry" / f"u{index}.wav", dry)
+        write(corpus / "ref" / f"u{index}.wav", 0.5 * dry)
+        write(corpus / "half" / f"u{index}.wav", 0.4 * dry)
+    result = run(corpus, metrics=["gain_trace"], dry=corpus / "dry", natural=True)
+    assert result.summary("half", "gain_trace").mean == pytest.approx(20 * math.log10(0.5 / 0.4), abs=1e-3)
+    assert result.summary("natural", "gain_trace").mean == 0
+    assert {(p.system, p.utt_id, p.kind) for p in result.problems} == {
+        ("natural", "u2", "failed"),
+        ("half", "u2", "failed"),
+    }
+    write(corpus / "dry" / "u1.wav", np.zeros(100))
+    messages = [problem.message for problem in run(corpus, metrics=["gain_trace"], dry=corpus / "dry").failures]
+    assert messages[0].startswith("dry input: 16000 Hz, 1 channels, 100 samples, but its reference has")
+    write(corpus / "other" / "x.wav", np.zeros(100))
+    with pytest.raises(DataError, match="--dry is the folder"):
+        run(corpus, dry=corpus / "other")
+
+
+def test_time_is_counted_for_each_metric(corpus):
+    result = run(corpus, metrics=["level_difference", "mstft"])
+    costs = result.seconds_per_minute()
+    assert costs.keys() == {"level_difference", "mstft"}
+    assert costs["mstft"] > costs["level_difference"] > 0
+    assert result.audio_minutes == pytest.approx(3 * 0.5 / 60)
+    assert sum(costs.values()) * result.audio_minutes < result.wall_seconds
+    document = json.loads(results_json(result))
+    assert document["seconds_per_minute"].keys() == costs.keys()
+    assert timing_line(result).startswith("0.03 minutes of audio in ")
+
+
+def test_what_could_not_run_is_on_the_page_and_in_the_file(corpus):
+    result = replace(run(corpus, metrics=["mstft"]), not_run={"utmos": "UTMOS: no weights"})
+    assert json.loads(results_json(result))["not_run"] == {"utmos": "UTMOS: no weights"}
+    assert "- not run: UTMOS: no weights" in results_markdown(result).splitlines()

@@ -54,6 +54,9 @@ def test_mstft_by_numpy(speech, noise, make_pair):
     forward = value("mstft", make_pair(speech, generated))
     assert forward == pytest.approx(np.mean(distances), rel=1e-4)
     assert value("mstft", make_pair(generated, speech)) != pytest.approx(forward, rel=1e-3)
+    x, y = magnitude(generated, 1024, 256, 1024), magnitude(speech, 1024, 256, 1024)
+    single = np.linalg.norm(y - x) / np.linalg.norm(y) + np.mean(np.abs(np.log(x / y)))
+    assert value("stft", make_pair(speech, generated)) == pytest.approx(single, rel=1e-4)
 
 
 @pytest.mark.parametrize("sample_rate", [16000, 24000, 48000])

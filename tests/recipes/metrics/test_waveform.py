@@ -38,6 +38,15 @@ def test_esr_and_mae_of_a_known_error(speech, make_pair):
     assert value("mae", make_pair(0 * speech, signs)) == pytest.approx(0.02, rel=1e-6)
 
 
+def test_pre_emphasis_weighs_an_error_by_the_filters_gain(make_pair):
+    time = 2 * np.pi * np.arange(24000) / 24000
+    low, high = np.sin(100 * time), 0.1 * np.sin(10000 * time)
+    gains = [np.abs(1 - 0.85 * np.exp(-2j * np.pi * frequency / 24000)) ** 2 for frequency in (100, 10000)]
+    found = value("esr_emphasis", make_pair(low, low + high))
+    assert found == pytest.approx(0.01 * gains[1] / gains[0], rel=1e-3)
+    assert value("esr", make_pair(low, low + high)) == pytest.approx(0.01, rel=1e-4)
+
+
 @pytest.mark.parametrize("peak", [0.05, 0.6])
 def test_a_gain_moves_loudness_by_its_decibels_up_to_full_scale(speech, make_pair, peak):
     speech = speech * peak / np.abs(speech).max()

@@ -1,0 +1,96 @@
+"""Find what a name on the command line means: a vocoder, an autoregressive model, an effect, or a peer."""
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import torch
+
+import effects.registry
+import vocoders.registry
+from recipes.benchmark.models import CodeGenerator, Vocoder
+from recipes.benchmark.peers import PEERS, create_peer
+from recipes.benchmark.system import System
+from vocoders.core.device import resolve_device
+from vocoders.core.errors import ConfigError
+from vocoders.core.pretrained import read_model_config, resolve_model
+
+__all__ = ["Request", "create_system", "find_effect", "is_effect"]
+
+
+@dataclass(frozen=True)
+class Request:
+    """A system as the command line asks for it; another process can build the same from it.
+
+    Attributes:
+        source: shipped name, folder or hub id, ``family:variant`` (random weights), or the name of a peer.
+        precision: ``fp32`` or ``bf16``.
+        steps: solver steps, for models of flow matching.
+        solver: of them.
+        device: where it runs.
+        is_peer: whether ``source`` is the name of a peer.
+    """
+
+    source: str
+    precision: str = "fp32"
+    steps: int | None = None
+    solver: str | None = None
+    device: str = "cpu"
+    is_peer: bool = False
+
+    @property
+    def name(self) -> str:
+        """The name in tables."""
+        return self.source if self.precision == "fp32" else f"{self.source} {self.precision}"
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the arguments."""
+        return asdict(self)
+
+
+def create_system(request: Request) -> System:
+    """Build a system.
+
+    Raises:
+        CheckpointError: if there is no such model.
+        ConfigError: for an unknown variant, precision or peer, or a model that makes no audio by itself.
+    """
+    device = resolve_device(request.device)
+    if request.is_peer:
+        return create_peer(request.source, device)
+    model = _build(request.source, vocoders.registry, device)
+    if hasattr(model, "quantiser") and hasattr(model, "step"):
+        return CodeGenerator(request.name, model, request.precision)
+    if not hasattr(model, "synthesize"):
+        raise ConfigError(f"'{request.source}' makes no audio by itself; see 'ondes models'")
+    changes = {"steps": request.steps, "solver": request.solver}
+    changes = {name: value for name, value in changes.items() if value is not None}
+    return Vocoder(request.name, model, request.precision, changes)
+
+
+def is_effect(source: str) -> bool:
+    """Say whether a name means an effect; a model that does not exist is an error."""
+    if source in PEERS:
+        raise ConfigError(f"'{source}' is a peer to compare with; pass --against {source}")
+    family, separator, _ = source.partition(":")
+    if separator and family in effects.registry.FAMILIES:
+        return True
+    if separator and family in vocoders.registry.FAMILIES:
+        return False
+    return read_model_config(resolve_model(source)).family in effects.registry.FAMILIES
+
+
+def find_effect(source: str, device: str = "cpu") -> Any:
+    """Load an effect, or build a variant with random weights."""
+    return _build(source, effects.registry, resolve_device(device))
+
+
+def _build(source: str, registry: Any, device: torch.device) -> Any:
+    family, separator, variant = source.partition(":")
+    if not separator or family not in registry.FAMILIES:
+        return registry.load(source, device=device)
+    variants = registry.FAMILIES[family].variants
+    if variant not in variants:
+        raise ConfigError(f"unknown variant '{variant}' of {family}; known variants: {', '.join(variants)}")
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        return registry.FAMILIES[family].model_class(variants[variant]).eval().to(device)

@@ -1,0 +1,59 @@
+"""What is measured: anything that makes audio from nothing but a length, behind one interface."""
+
+from abc import ABC, abstractmethod
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+__all__ = ["System"]
+
+
+class System(ABC):
+    """A system that makes audio.
+
+    Attributes:
+        name: in tables.
+        kind: ``vocoder`` (from features), ``generator`` (from nothing, sample by sample) or ``peer``.
+        sample_rate: of its audio, in Hz.
+        network: what holds its parameters; ``None`` without any.
+        device: where it runs.
+        calls: calls of the velocity network for each synthesis, for models of flow matching.
+    """
+
+    name: str
+    kind: str
+    sample_rate: int
+    network: nn.Module | None = None
+    device = torch.device("cpu")
+    calls: int | None = None
+
+    @abstractmethod
+    def inputs(self, seconds: float) -> Any:
+        """Return what :meth:`run` needs for that much audio; making it is not measured."""
+
+    @abstractmethod
+    def run(self, inputs: Any) -> Tensor:
+        """Return audio (1, 1, T)."""
+
+    def first_run(self, inputs: Any) -> Tensor:
+        """Do what :meth:`run` does, with all that has to be prepared before the first sample."""
+        return self.run(inputs)
+
+    def snr(self, seconds: float) -> float | None:
+        """Return the distance in dB of the waveform to that of full precision; ``None`` in full precision."""
+        return None
+
+    def counting(self, seconds: float) -> tuple[Any, float]:
+        """Return the inputs with which arithmetic is counted, and how many seconds of audio they give."""
+        return self.inputs(seconds), seconds
+
+    @property
+    def num_parameters(self) -> int:
+        """Number of parameters."""
+        return 0 if self.network is None else sum(parameter.numel() for parameter in self.network.parameters())
+
+    def wait(self) -> None:
+        """Wait until the device has done what it was told."""
+        if self.device.type == "cuda":
+            torch.cuda.synchronize(self.device)

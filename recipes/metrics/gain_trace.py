@@ -1,0 +1,94 @@
+"""Gain over time, of what came out of an effect over what went in: where compressors differ and waveforms hardly do.
+
+G(t) = 20 log10(env(wet) / env(dry)), with env the level of frames under a Hann window. Frames whose dry level lies at
+or below -60 dBFS say nothing about a gain and do not count.
+"""
+
+import numpy as np
+
+from recipes.metrics.metric import Direction, Metric, Signal, SignalPair, UndefinedMetricError
+
+__all__ = ["GainConcordance", "GainTraceError", "frame_levels", "gain_traces"]
+
+_FRAME_SECONDS, _HOP_SECONDS = 0.02, 0.005
+_GATE_DB = -60.0
+# 16-bit rounding, about -101 dB: an output that is silent is not infinitely far from one that is inaudible.
+_FLOOR = (2.0**-15) ** 2 / 12
+_TRACE = (
+    "G = 20 log10(level(output) / level(dry input)) on Hann frames of 20 ms every 5 ms where the dry input is above "
+    f"{_GATE_DB:g} dBFS, 16-bit noise floor"
+)
+
+
+class _GainMetric(Metric):
+    needs_dry = True
+    shortest = _FRAME_SECONDS
+    decimals = 3
+
+
+class GainTraceError(_GainMetric):
+    """Mean, or a percentile, of the absolute difference of the gain in dB.
+
+    Args:
+        percentile: ``None`` for the mean over frames.
+    """
+
+    unit = "dB"
+    direction = Direction.LOWER
+    identity = 0.0
+
+    def __init__(self, percentile: float | None = None) -> None:
+        self.percentile = percentile
+        which = "" if percentile is None else f" p{percentile:g}"
+        self.name = "gain_trace" + which.replace(" ", "_")
+        self.title = f"gain trace{which}"
+        how = "mean" if percentile is None else f"{percentile:g}th percentile of"
+        self.definition = f"{how} |G(generated) - G(reference)| over frames; {_TRACE}"
+
+    def measure(self, pair: SignalPair) -> float:
+        """Return the error in dB."""
+        reference, generated = gain_traces(pair)
+        difference = np.abs(generated - reference)
+        return float(difference.mean() if self.percentile is None else np.percentile(difference, self.percentile))
+
+
+class GainConcordance(_GainMetric):
+    """Concordance of the two gain traces (Lin 1989): 1 only where they are equal, not merely correlated."""
+
+    name = "gain_ccc"
+    title = "gain CCC"
+    direction = Direction.HIGHER
+    identity = 1.0
+    definition = f"2 cov / (var + var' + (mean - mean')^2) of the traces of reference and generated; {_TRACE}"
+
+    def measure(self, pair: SignalPair) -> float:
+        """Return the coefficient, -1 ... 1."""
+        reference, generated = gain_traces(pair)
+        if reference.std() < 1e-3:
+            raise UndefinedMetricError("the gain of the reference does not move; a concordance of gains has no value")
+        covariance = np.mean((reference - reference.mean()) * (generated - generated.mean()))
+        return float(2 * covariance / (reference.var() + generated.var() + (reference.mean() - generated.mean()) ** 2))
+
+
+def gain_traces(pair: SignalPair) -> tuple[np.ndarray, np.ndarray]:
+    """Return the gains in dB of (reference, generated), (F,) each, over the frames where the dry input has a level.
+
+    Raises:
+        UndefinedMetricError: if there is no such frame.
+    """
+    dry, reference, generated = (
+        signal.remember("frame_levels", lambda s=signal: frame_levels(s))
+        for signal in (pair.dry, pair.reference, pair.generated)
+    )
+    heard = dry > _GATE_DB
+    if not heard.any():
+        raise UndefinedMetricError(f"the dry input has no frame above {_GATE_DB:g} dBFS; a gain has no value")
+    return reference[heard] - dry[heard], generated[heard] - dry[heard]
+
+
+def frame_levels(signal: Signal) -> np.ndarray:
+    """Return the RMS level of each frame, (F,) in dB relative to full scale = 1."""
+    length, hop = (max(1, round(seconds * signal.sample_rate)) for seconds in (_FRAME_SECONDS, _HOP_SECONDS))
+    window = np.hanning(length + 2)[1:-1]
+    frames = np.lib.stride_tricks.sliding_window_view(signal.samples.astype(np.float64) ** 2, length)[::hop]
+    return 10 * np.log10(frames @ (window / window.sum()) + _FLOOR)
