@@ -8,12 +8,12 @@ from torch import Tensor, nn
 
 from vocoders.core.errors import ShapeError
 
-__all__ = ["Head", "HeadName", "detector_signal"]
+__all__ = ["LIMIT", "Head", "HeadName", "detector_signal"]
 
 HeadName = Literal["direct", "gain"]
 
 # Gains stay within +-60 dB, in nepers.
-_LIMIT = 60 * math.log(10) / 20
+LIMIT = 60 * math.log(10) / 20
 
 
 class Head(nn.Module):
@@ -53,7 +53,7 @@ class Head(nn.Module):
             detector = detector_signal(dry)
             share = torch.where(detector == 0, torch.ones_like(dry), dry / torch.where(detector == 0, 1.0, detector))
             added = added * share
-        return dry * torch.exp(_LIMIT * torch.tanh(gain / _LIMIT)) + added
+        return dry * torch.exp(LIMIT * torch.tanh(gain / LIMIT)) + added
 
 
 def detector_signal(audio: Tensor) -> Tensor:

@@ -15,7 +15,9 @@ from recipes.cli import (
     bench,
     convert,
     decode,
+    effect,
     evaluate,
+    export,
     features,
     generate,
     info,
@@ -42,7 +44,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 _commands = (tryout, synth, models, info, convert, prepare, features, train, decode, evaluate, likelihood, picture)
-for _command in (*_commands, generate, pack, bench):
+for _command in (*_commands, effect, export, generate, pack, bench):
     _command.register(app)
 
 

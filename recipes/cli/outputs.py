@@ -1,4 +1,4 @@
-"""Where `ondes synth` writes: decided and checked before anything is computed."""
+"""Where `ondes synth` and `ondes effect` write: decided and checked before anything is computed."""
 
 import os
 from collections.abc import Sequence
@@ -10,19 +10,20 @@ from vocoders.core.errors import ConfigError
 __all__ = ["plan_outputs"]
 
 
-def plan_outputs(inputs: Sequence[Input], output: Path, force: bool) -> list[Path]:
+def plan_outputs(inputs: Sequence[Input], output: Path, force: bool, keep_suffix: bool = False) -> list[Path]:
     """Return the output file of each input.
 
     Args:
-        inputs: what is synthesised.
+        inputs: what is read.
         output: a file (.wav, .flac, .ogg) for a single input, or a folder, which then holds ``<name>.wav`` for each
             input, in the input's sub-folders.
         force: allow existing files to be replaced; an input is never replaced.
+        keep_suffix: in a folder, name each file as its input, where that format can be written.
 
     Raises:
         ConfigError: if two inputs would become one file, a file exists already, or cannot be written.
     """
-    outputs = _name_outputs(inputs, output)
+    outputs = _name_outputs(inputs, output, keep_suffix)
     _check_collisions(inputs, outputs)
     sources = {item.path.resolve() for item in inputs}
     if own := [path for path in outputs if path.resolve() in sources]:
@@ -38,12 +39,14 @@ def plan_outputs(inputs: Sequence[Input], output: Path, force: bool) -> list[Pat
     return outputs
 
 
-def _name_outputs(inputs: Sequence[Input], output: Path) -> list[Path]:
+def _name_outputs(inputs: Sequence[Input], output: Path, keep_suffix: bool) -> list[Path]:
     from vocoders.core.audio import AUDIO_SUFFIXES, WRITABLE_SUFFIXES
 
     suffix = output.suffix.lower()
     if output.is_dir() or suffix not in AUDIO_SUFFIXES:
-        return [output / f"{item.name}.wav" for item in inputs]
+        suffixes = [item.path.suffix.lower() if keep_suffix else ".wav" for item in inputs]
+        kept = [suffix if suffix in WRITABLE_SUFFIXES else ".wav" for suffix in suffixes]
+        return [output / f"{item.name}{suffix}" for item, suffix in zip(inputs, kept, strict=True)]
     if suffix not in WRITABLE_SUFFIXES:
         raise ConfigError(f"{output}: cannot write '{suffix}'; expected {', '.join(WRITABLE_SUFFIXES)} or a folder")
     if len(inputs) > 1:

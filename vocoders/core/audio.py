@@ -6,7 +6,7 @@ full scale 1, so 24-bit PCM and float files lose nothing. Resampling is soxr at 
 
 import logging
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +20,17 @@ from torch import Tensor
 from vocoders.core.atomic import atomic_file
 from vocoders.core.errors import DataError, OndesError, ShapeError
 
-__all__ = ["AUDIO_SUFFIXES", "WRITABLE_SUFFIXES", "AudioInfo", "audio_info", "read_audio", "resample", "write_audio"]
+__all__ = [
+    "AUDIO_SUFFIXES",
+    "WRITABLE_SUFFIXES",
+    "AudioInfo",
+    "audio_info",
+    "read_audio",
+    "read_blocks",
+    "resample",
+    "write_audio",
+    "write_blocks",
+]
 
 AUDIO_SUFFIXES = (".wav", ".flac", ".ogg", ".mp3")
 WRITABLE_SUFFIXES = (".wav", ".flac", ".ogg")
@@ -94,10 +104,7 @@ def read_audio(
         samples = file.read(expected, dtype="float32", always_2d=True)
         rate = file.samplerate
         if len(samples) < expected - (_MP3_SLACK if file.format == "MP3" else 0):
-            raise DataError(
-                f"{path} is truncated: {len(samples) / rate:.3f} s could be read of the {expected / rate:.3f} s that "
-                "its header promises; copy or convert it again"
-            )
+            raise DataError(_describe_truncation(path, len(samples) / rate, expected / rate))
     audio = torch.from_numpy(np.ascontiguousarray(samples.T))
     _check_finite(audio, rate, path)
     if mono:
@@ -105,6 +112,30 @@ def read_audio(
     if sample_rate is not None:
         audio = resample(audio, rate, sample_rate)
     return audio, sample_rate or rate
+
+
+def read_blocks(path: str | Path, size: int) -> Iterator[Tensor]:
+    """Read an audio file in memory that does not grow with it.
+
+    Args:
+        path: a wav, flac, ogg or mp3 file.
+        size: samples of a block; the last one may be shorter.
+
+    Yields:
+        Audio (C, T), float32, at the file's rate; together the same samples as :func:`read_audio` gives.
+
+    Raises:
+        DataError: as :func:`read_audio`, when it comes to the place.
+    """
+    with _open(path) as file:
+        expected, rate, known = file.frames, file.samplerate, 0
+        while known < expected and len(samples := file.read(size, dtype="float32", always_2d=True)):
+            audio = torch.from_numpy(np.ascontiguousarray(samples.T))
+            _check_finite(audio, rate, path, known)
+            known += len(samples)
+            yield audio
+        if known < expected - (_MP3_SLACK if file.format == "MP3" else 0):
+            raise DataError(_describe_truncation(path, known / rate, expected / rate))
 
 
 def write_audio(
@@ -129,28 +160,62 @@ def write_audio(
             ``overwrite``, or a failed write (full disk, no permission).
         ShapeError: if ``audio`` is not (C, T) or (T,) floating point with at least one sample.
     """
+    audio = _as_channels_first(audio)
+    blocks = audio.split(_BLOCK, dim=-1)
+    write_blocks(path, blocks, sample_rate, *audio.shape, subtype=subtype, overwrite=overwrite)
+
+
+def write_blocks(
+    path: str | Path,
+    blocks: Iterable[Tensor],
+    sample_rate: int,
+    channels: int,
+    length: int,
+    subtype: str | None = None,
+    overwrite: bool = True,
+) -> int:
+    """Write an audio file as :func:`write_audio` does, in memory that does not grow with it.
+
+    Args:
+        path: the file; its suffix (.wav, .flac, .ogg) chooses the format.
+        blocks: audio (C, T), floating point, full scale 1; an error that they raise leaves no file.
+        sample_rate: in Hz.
+        channels: C.
+        length: samples to expect, for the limits of a format.
+        subtype: as for :func:`write_audio`.
+        overwrite: replace an existing file.
+
+    Returns:
+        The number of samples that were written.
+
+    Raises:
+        DataError, ShapeError: as :func:`write_audio`; also if there are no samples.
+    """
     path = Path(path)
     format, subtype = _choose_format(path, subtype)
-    audio = _as_channels_first(audio)
-    _check_finite(audio, sample_rate, path)
-    _check_limits(path, audio, sample_rate, format, subtype)
+    _check_limits(path, (channels, length), sample_rate, format, subtype)
     bits = _PCM_BITS.get(subtype)
-    if bits is not None and (peak := float(audio.abs().max())) > 1.0:
-        _logger.warning("%s: peak %.3f is above full scale; clipped to 1", path, peak)
-    samples = audio.T.numpy()
+    peak, written = 0.0, 0
     with atomic_file(path, overwrite) as temporary:
         try:
-            with soundfile.SoundFile(temporary, "w", sample_rate, samples.shape[1], subtype, format=format) as file:
-                for begin in range(0, len(samples), _BLOCK):
-                    block = samples[begin : begin + _BLOCK]
-                    file.write(np.ascontiguousarray(block) if bits is None else _quantise(block, bits))
-            complete = soundfile.info(temporary).frames == len(samples)
+            with soundfile.SoundFile(temporary, "w", sample_rate, channels, subtype, format=format) as file:
+                for block in blocks:
+                    audio = _as_channels_first(block)
+                    _check_finite(audio, sample_rate, path, written)
+                    peak, written = max(peak, float(audio.abs().max())), written + audio.shape[-1]
+                    for samples in np.array_split(audio.T.numpy(), -(-audio.shape[-1] // _BLOCK)):
+                        file.write(np.ascontiguousarray(samples) if bits is None else _quantise(samples, bits))
+            complete = written > 0 and soundfile.info(temporary).frames == written
         except soundfile.LibsndfileError as error:
             raise DataError(f"{path} cannot be written: {_reason(error)}") from None
         except AssertionError:  # soundfile's sign that the system took fewer samples than it was given
             complete = False
         if not complete:
-            raise DataError(f"{path} cannot be written: the system took only a part of it; is the disk full?")
+            cause = "the system took only a part of it; is the disk full?" if written else "there are no samples"
+            raise DataError(f"{path} cannot be written: {cause}")
+    if bits is not None and peak > 1.0:
+        _logger.warning("%s: peak %.3f is above full scale; clipped to 1", path, peak)
+    return written
 
 
 def resample(audio: Tensor, orig_rate: int, new_rate: int) -> Tensor:
@@ -253,11 +318,16 @@ def _reason(error: BaseException) -> str:
     return text.removeprefix("Error : ").rstrip(".") or type(error).__name__
 
 
-def _check_finite(audio: Tensor, sample_rate: int, path: str | Path) -> None:
+def _describe_truncation(path: str | Path, found: float, promised: float) -> str:
+    promise = f"of the {promised:.3f} s that its header promises"
+    return f"{path} is truncated: {found:.3f} s could be read {promise}; copy or convert it again"
+
+
+def _check_finite(audio: Tensor, sample_rate: int, path: str | Path, start: int = 0) -> None:
     finite = torch.isfinite(audio).all(dim=0)
     if not finite.all():
         bad = torch.nonzero(~finite)
-        first = int(bad[0]) / sample_rate
+        first = (start + int(bad[0])) / sample_rate
         raise DataError(f"{path}: {len(bad)} samples are NaN or infinite (the first at {first:.3f} s)")
 
 
@@ -280,8 +350,8 @@ def _choose_format(path: Path, subtype: str | None) -> tuple[str, str]:
     return format, subtype
 
 
-def _check_limits(path: Path, audio: Tensor, sample_rate: int, format: str, subtype: str) -> None:
-    channels, length = audio.shape
+def _check_limits(path: Path, shape: tuple[int, int], sample_rate: int, format: str, subtype: str) -> None:
+    channels, length = shape
     if sample_rate <= 0:
         raise DataError(f"{path}: sample rate must be positive, found {sample_rate} Hz")
     if format == "WAV" and channels * length * _PCM_BITS.get(subtype, 64) // 8 > _WAV_LIMIT_BYTES:

@@ -1,0 +1,154 @@
+"""What every export consists of beside the model: its description, a test vector, and the proof that both agree."""
+
+import copy
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from effects.knobs import KnobSet
+from effects.models import EffectModel
+from vocoders.core.errors import CheckpointError
+from vocoders.version import __version__
+
+__all__ = [
+    "METADATA_FILE",
+    "TEST_VECTOR_FILE",
+    "TestVector",
+    "Verification",
+    "describe",
+    "make_test_vector",
+    "verify",
+    "write_metadata",
+]
+
+METADATA_FILE = "metadata.json"
+TEST_VECTOR_FILE = "test_vector.npz"
+_FORMAT = 1
+# Largest difference to the model in double precision, as a part of the output's peak. Where rounding is amplified so
+# much that PyTorch itself, in single precision, comes near that, another order of summation may take a few times more.
+_TOLERANCE = 1e-6
+_AMPLIFIED = 4.0
+_LEAST_SECONDS = 0.25
+
+
+@dataclass(frozen=True)
+class TestVector:
+    """What a runtime must reproduce: audio in and out (C, T), float32, at knobs (K,), normalised."""
+
+    __test__ = False  # no test, whatever pytest makes of the name
+
+    input: np.ndarray
+    knobs: np.ndarray
+    output: np.ndarray
+    rounding: float
+    """Difference of PyTorch in single precision from ``output``, as a part of its peak."""
+
+    def save(self, path: Path) -> None:
+        """Write an .npz file of ``input``, ``knobs`` and ``output``."""
+        with open(path, "wb") as stream:
+            np.savez(stream, input=self.input, knobs=self.knobs, output=self.output)
+
+
+@dataclass(frozen=True)
+class Verification:
+    """How far an export is from the model."""
+
+    max_relative_error: float
+    torch_relative_error: float
+    tolerance: float
+
+
+@torch.no_grad()
+def make_test_vector(model: EffectModel, settings: Mapping[str, float], least: int = 0) -> TestVector:
+    """Return noise that swells and fades, with a pause, and what the model makes of it in double precision.
+
+    Args:
+        model: on any device.
+        settings: a value for each knob.
+        least: samples that the vector must have at least.
+    """
+    length = max(least, round(_LEAST_SECONDS * model.sample_rate))
+    length = -(-length // model.block_length) * model.block_length
+    generator = np.random.default_rng(0)
+    envelope = np.abs(np.sin(np.linspace(0, 3 * np.pi, length))) * (np.abs(np.linspace(-1, 1, length)) > 0.05)
+    noise = generator.uniform(-1, 1, (model.config.audio_channels, length)) * envelope
+    audio = torch.from_numpy(noise.astype(np.float32))[None]
+    knobs = model.knobs.normalize(model.knobs.values(settings))[None]
+    single = copy.deepcopy(model).cpu().float().eval()
+    double = copy.deepcopy(single).double()
+    # Both see the knobs that a caller in single precision can give.
+    output, _ = double(audio.double(), knobs.float().double())
+    rounded, _ = single(audio, knobs.float())
+    arrays = (audio[0].numpy(), knobs[0].float().numpy(), output[0].float().numpy())
+    return TestVector(*arrays, rounding=_relative_error(rounded[0].numpy(), output[0].numpy()))
+
+
+def verify(vector: TestVector, outputs: Mapping[str, np.ndarray]) -> Verification:
+    """Compare what an export has computed with the test vector.
+
+    Args:
+        vector: the test vector.
+        outputs: (C, T) by how they were computed.
+
+    Raises:
+        CheckpointError: if one is too far away.
+    """
+    tolerance = max(_TOLERANCE, _AMPLIFIED * vector.rounding)
+    errors = {how: _relative_error(output, vector.output) for how, output in outputs.items()}
+    how = max(errors, key=lambda name: errors[name])
+    if not errors[how] <= tolerance:
+        raise CheckpointError(
+            f"the export ({how}) differs from the model by {errors[how]:.1e} of the peak; expected at most "
+            f"{tolerance:.0e}; nothing was written"
+        )
+    return Verification(errors[how], vector.rounding, tolerance)
+
+
+def describe(
+    model: EffectModel, kind: str, settings: Mapping[str, float], frozen: bool, verification: Verification
+) -> dict[str, Any]:
+    """Return what every export says about itself; values are in SI units and decibels."""
+    return {
+        "format": _FORMAT,
+        "kind": kind,
+        "ondes": __version__,
+        "family": model.family,
+        "sample_rate": model.sample_rate,
+        "audio_channels": model.config.audio_channels,
+        "latency_samples": model.latency,
+        "receptive_field": model.receptive_field,
+        "knobs": _describe_knobs(model.knobs),
+        "settings": dict(settings),
+        "frozen": frozen,
+        "test_vector": TEST_VECTOR_FILE,
+        "verification": vars(verification),
+    }
+
+
+def write_metadata(folder: Path, metadata: Mapping[str, Any]) -> None:
+    """Write ``metadata.json``."""
+    (folder / METADATA_FILE).write_text(json.dumps(metadata, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def _describe_knobs(knobs: KnobSet) -> dict[str, Any]:
+    low, high = knobs.norm
+    return {
+        "normalisation": f"{low:g} + ({high - low:g}) * position",
+        "position": {
+            "log": "log(value / min) / log(max / min)",
+            "linear, db, int, switch": "(value - min) / (max - min)",
+        },
+        **knobs.to_dict(),
+    }
+
+
+def _relative_error(output: np.ndarray, expected: np.ndarray) -> float:
+    if output.shape != expected.shape:
+        return float("inf")
+    difference = np.abs(output.astype(np.float64) - expected).max()
+    return float(difference / max(np.abs(expected).max(), 1e-9))

@@ -1,0 +1,95 @@
+"""A ground-truth effect as a stream, so that it can be played wherever a model of it can."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from effects.automation import CONTROL_PERIOD, Automation, KnobPath
+from effects.processors.processor import Processor, State
+from vocoders.core.errors import ShapeError
+
+__all__ = ["ProcessorStream"]
+
+
+class ProcessorStream:
+    """One stream through one ground-truth effect, at the rate of the stream.
+
+    While knobs move, each control period of the stream is processed with the values that they have at its end; the
+    same bits come out for any division into blocks.
+
+    Args:
+        processor: the effect.
+        sample_rate: rate of the stream in Hz.
+        settings: knobs, as :meth:`KnobSet.resolve` takes them.
+        automation: knobs over the time of the stream.
+
+    Raises:
+        ConfigError: for an unknown knob, or a value that is no finite number.
+    """
+
+    def __init__(
+        self,
+        processor: Processor,
+        sample_rate: int,
+        settings: Mapping[str, Any] | None = None,
+        automation: Automation | None = None,
+    ) -> None:
+        self.processor, self.sample_rate = processor, sample_rate
+        for name in automation.curves if automation is not None else ():
+            _ = processor.knobs[name]
+        self._settings = processor.knobs.resolve(settings)
+        self._path = KnobPath(processor.knobs, self._settings, sample_rate, automation)
+        self._moves = automation is not None
+        self._position = 0
+        self._held: list[float] = []
+        self._state: State | None = None
+
+    @property
+    def latency_samples(self) -> int:
+        """Delay of the output in samples."""
+        return self.processor.latency
+
+    def process(self, audio: Tensor) -> Tensor:
+        """Process the next samples of the stream.
+
+        Args:
+            audio: (C, T) or (B, C, T) in [-1, 1].
+
+        Returns:
+            As many samples.
+
+        Raises:
+            DataError: for NaN or infinite samples.
+            ShapeError: for another shape, or another number of items or channels than before.
+        """
+        if audio.ndim not in (2, 3):
+            raise ShapeError(f"audio {tuple(audio.shape)}; expected (C, T) or (B, C, T)")
+        x = audio if audio.ndim == 3 else audio[None]
+        outputs = [self._run(part) for part in self._parts(x)]
+        return torch.cat(outputs, dim=-1).reshape(audio.shape) if outputs else audio.clone()
+
+    def _parts(self, x: Tensor) -> list[Tensor]:
+        """Cut a block at the control points, where anything moves."""
+        if not self._moves:
+            return [x] if x.shape[-1] else []
+        first = -self._position % CONTROL_PERIOD
+        head, rest = x[..., :first], x[..., first:]
+        return [part for part in (head, *rest.split(CONTROL_PERIOD, dim=-1)) if part.shape[-1]]
+
+    def _run(self, x: Tensor) -> Tensor:
+        settings: Mapping[str, Any] = self._settings
+        if self._moves:
+            at_end = self._values_of_period()
+            settings = {name: at_end[i] for i, name in enumerate(self.processor.knobs.names)}
+        self._position += x.shape[-1]
+        output, self._state = self.processor.process(x, settings, self.sample_rate, self._state)
+        return output
+
+    def _values_of_period(self) -> list[float]:
+        """Return the values at the end of the control period in which the stream is."""
+        if self._position % CONTROL_PERIOD == 0:
+            normalized = torch.from_numpy(self._path.advance(CONTROL_PERIOD)[:, -1].copy())
+            self._held = self.processor.knobs.denormalize(normalized).tolist()
+        return self._held

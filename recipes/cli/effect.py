@@ -1,0 +1,278 @@
+"""`ondes effect`: audio in, the same audio through a neural effect or its ground truth out."""
+
+import json
+import logging
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from effects.automation import Automation
+    from recipes.cli.effect_source import Options, Source
+    from recipes.cli.inputs import Input
+
+__all__ = ["register"]
+
+_logger = logging.getLogger(__name__)
+
+# Runs of less audio than this, in one file, end before a progress bar would tell anything.
+_LONG_SECONDS = 30.0
+# Samples that a host plays at once where nothing is said, and that are read from a file at once.
+_BLOCK = 1 << 15
+
+
+@dataclass(frozen=True)
+class _Report:
+    """One line of ``--json``; ``seconds`` is the length of the audio, ``rtf`` computing time over that length."""
+
+    path: str
+    output: str
+    seconds: float
+    rtf: float
+    sample_rate: int
+    channels: int
+    subtype: str
+    peak: float
+    latency_samples: int
+
+
+@dataclass(frozen=True)
+class _Playing:
+    """What every file is played through, and how."""
+
+    source: "Source"
+    options: "Options"
+    block: int
+    mix: float
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command to ``app``."""
+    app.command("effect")(_effect)
+
+
+def _effect(
+    inputs: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="INPUTS",
+            help="Audio (wav, flac, ogg, mp3), a folder, a quoted pattern, or a wav.scp.",
+            show_default=False,
+        ),
+    ] = None,
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", metavar="DIR|FILE", help="Folder, or file for one input.", show_default=False),
+    ] = None,
+    model: Annotated[
+        str | None,
+        typer.Option("--model", "-m", help="Shipped name, folder or hub id; default: the only effect that ships."),
+    ] = None,
+    processor: Annotated[
+        str | None,
+        typer.Option("--processor", help="The ground-truth effect of this name, such as comp_4c, and no model."),
+    ] = None,
+    knobs: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--knob", "-k", metavar="NAME=VALUE", help="As threshold=-24dB or attack=5ms.", show_default=False
+        ),
+    ] = None,
+    automation: Annotated[
+        Path | None,
+        typer.Option("--automation", metavar="CSV", help="Knobs over time: a column time (s), one for each knob."),
+    ] = None,
+    block: Annotated[int, typer.Option("--block", min=1, help="Samples that are played at once.")] = _BLOCK,
+    mix: Annotated[float, typer.Option("--mix", help="Part of the effect in the output, 0 .. 1.")] = 1.0,
+    stereo: Annotated[
+        Literal["dual", "linked"],
+        typer.Option("--stereo", help="Channels of a mono model: each on its own, or one gain for all."),
+    ] = "dual",
+    device: Annotated[str, typer.Option("--device", help="cpu, cuda, cuda:1, ... or auto.")] = "auto",
+    zero_latency: Annotated[
+        bool, typer.Option("--zero-latency", help="Run the model on the blocks themselves, without waiting for hops.")
+    ] = False,
+    list_knobs: Annotated[bool, typer.Option("--list-knobs", help="Show the knobs of the effect, and exit.")] = False,
+    force: Annotated[bool, typer.Option("--force", "-f", help="Replace existing output files.")] = False,
+    json_lines: Annotated[bool, typer.Option("--json", help="Print one JSON line per file, or per knob.")] = False,
+) -> None:
+    """Play audio through an effect.
+
+    Length, sample rate, channels and sample format of each file are kept;
+    audio of another rate than the model's is resampled there and back.
+    Blocks of any size give the same audio, bit for bit, unless with
+    --zero-latency (then within a millionth). With --processor, or with
+    --model true:comp_4c, the effect that models learn from is heard.
+    """
+    from recipes.cli.effect_source import resolve_source
+
+    if list_knobs:
+        from recipes.cli.knob_table import show_knobs
+
+        show_knobs(resolve_source(model, processor, "cpu"), json_lines)
+        return
+    items, outputs = _find_files(inputs, output, force)
+    if not 0 <= mix <= 1:
+        raise typer.BadParameter(f"{mix:g} is not in the range 0 .. 1", param_hint="--mix")
+    source = resolve_source(model, processor, device)
+    playing = _Playing(source, _read_options(source, knobs or [], automation, stereo, zero_latency), block, mix)
+    failed = _run(items, outputs, playing, json_lines)
+    if failed:
+        typer.echo(f"{failed} of {len(items)} files failed", err=True)
+        raise typer.Exit(1)
+
+
+def _find_files(inputs: list[str] | None, output: Path | None, force: bool) -> "tuple[list[Input], list[Path]]":
+    from recipes.cli.inputs import find_inputs
+    from recipes.cli.outputs import plan_outputs
+    from vocoders.core.errors import ConfigError
+
+    if not inputs or output is None:
+        missing = "--output" if inputs else "INPUTS"
+        raise ConfigError(f"{missing} is missing: give audio and where to write, or --list-knobs")
+    items = find_inputs(inputs)
+    if features := [item.path for item in items if item.is_features]:
+        raise ConfigError(f"{features[0]} holds features; an effect takes audio")
+    return items, plan_outputs(items, output.expanduser(), force, keep_suffix=True)
+
+
+def _read_options(
+    source: "Source", knobs: Sequence[str], automation: Path | None, stereo: str, zero_latency: bool
+) -> "Options":
+    """Check everything that is the same for all files, before any work."""
+    from effects.automation import Automation
+    from recipes.cli.effect_source import Options
+
+    settings = source.knobs.parse(knobs)
+    curves = None if automation is None else Automation.read_csv(automation.expanduser(), source.knobs)
+    for name in settings.keys() & (curves.curves.keys() if curves else set()):
+        _logger.warning("knob '%s' follows %s; --knob %s has no effect", name, automation, name)
+    options = Options(settings, curves, stereo, zero_latency)
+    source.open(None, options)
+    return options
+
+
+def _run(items: "Sequence[Input]", outputs: Sequence[Path], playing: _Playing, json_lines: bool) -> int:
+    """Play everything, whatever becomes of single files; return how many failed."""
+    from recipes.cli.interruption import prompt_interruption
+    from recipes.progress import gauge
+
+    lengths = [_seconds(item.path) for item in items]
+    shown = len(items) > 1 or sum(lengths) > _LONG_SECONDS
+    level = logging.DEBUG if shown and sys.stderr.isatty() else logging.INFO
+    failed = done = 0
+    finished = 0.0
+    try:
+        with prompt_interruption(), gauge("effect", sum(lengths), "x real time", shown) as advance:
+            for item, output, length in zip(items, outputs, lengths, strict=True):
+                problem, report = _try(item.path, output, playing, _shifted(advance, finished))
+                finished += length
+                advance(finished)
+                done += 1
+                if report is None:
+                    failed += 1
+                    typer.echo(f"error: {problem}", err=True)
+                else:
+                    _logger.log(level, "%s -> %s: %.2f s, RTF %.3f", item.path, output, report.seconds, report.rtf)
+                if json_lines:
+                    line = asdict(report) if report else {"path": str(item.path), "error": problem}
+                    typer.echo(json.dumps(line, ensure_ascii=False))
+    except KeyboardInterrupt:
+        typer.echo(f"interrupted; {done - failed} of {len(items)} files are finished", err=True)
+        raise
+    return failed
+
+
+def _seconds(path: Path) -> float:
+    from vocoders.core.audio import audio_info
+    from vocoders.core.errors import DataError
+
+    try:
+        return audio_info(path).duration
+    except DataError:  # told when its turn comes: the other files are worth playing
+        return 0.0
+
+
+def _shifted(advance: Callable[[float], None], finished: float) -> Callable[[float], None]:
+    return lambda seconds: advance(finished + seconds)
+
+
+def _try(
+    path: Path, output: Path, playing: _Playing, advance: Callable[[float], None]
+) -> tuple[str | None, _Report | None]:
+    """Play one file; return what went wrong, or the report."""
+    from vocoders.core.errors import OndesError
+
+    try:
+        return None, _play(path, output, playing, advance)
+    except OndesError as error:
+        known = str(error)
+        return known if str(path) in known else f"{path}: {known}", None
+    except Exception as error:  # one file must not take the others along
+        _logger.debug("%s", path, exc_info=True)
+        reason = (str(error).strip() or "no message").splitlines()[0]
+        return f"{path}: {type(error).__name__}: {reason} (-v shows where)", None
+
+
+def _play(path: Path, output: Path, playing: _Playing, advance: Callable[[float], None]) -> _Report:
+    from recipes.cli.effect_files import choose_subtype
+    from vocoders.core.audio import audio_info, write_blocks
+
+    info = audio_info(path)
+    stream = playing.source.open(info.sample_rate, playing.options)
+    subtype, note = choose_subtype(info, output)
+    notes = playing.source.about(info.sample_rate, info.channels, playing.options.stereo)
+    for text in [*notes, note] if note else notes:
+        _logger.info("%s: %s", path, text)
+    _warn_if_short(path, playing.options.automation, info.duration)
+    meter = _Meter(info.sample_rate, advance)
+    started = time.perf_counter()
+    wet = meter.watch(_through(path, stream, playing))
+    length = write_blocks(output, wet, info.sample_rate, info.channels, info.frames, subtype)
+    seconds = length / info.sample_rate
+    rtf = round((time.perf_counter() - started) / seconds, 6)
+    facts = (info.sample_rate, info.channels, subtype, round(meter.peak, 6), stream.latency_samples)
+    return _Report(str(path), str(output), seconds, rtf, *facts)
+
+
+def _through(path: Path, stream: object, playing: _Playing) -> "Iterator[Tensor]":
+    """Yield the file's audio behind the effect, played in the host's blocks."""
+    from effects.rendering import render_blocks
+    from vocoders.core.audio import read_blocks
+
+    # Whole blocks are read at once, however small they are.
+    size = max(1, _BLOCK // playing.block) * playing.block
+    blocks = (block for read in read_blocks(path, size) for block in read.split(playing.block, dim=-1))
+    return render_blocks(stream, blocks, playing.mix)
+
+
+class _Meter:
+    """Looks at audio that passes: how much it was, and its peak."""
+
+    def __init__(self, sample_rate: int, advance: Callable[[float], None]) -> None:
+        self.peak = 0.0
+        self._sample_rate, self._advance = sample_rate, advance
+
+    def watch(self, blocks: "Iterator[Tensor]") -> "Iterator[Tensor]":
+        """Yield ``blocks`` unchanged."""
+        passed = told = 0
+        for block in blocks:
+            yield block
+            self.peak = max(self.peak, float(block.abs().max()))
+            passed += block.shape[-1]
+            if passed - told >= _BLOCK:
+                told = passed
+                self._advance(passed / self._sample_rate)
+
+
+def _warn_if_short(path: Path, automation: "Automation | None", seconds: float) -> None:
+    if automation is not None and automation.duration < seconds:
+        text = "%s: the automation ends at %.3f s of %.3f s; its last values are held"
+        _logger.warning(text, path, automation.duration, seconds)

@@ -1,0 +1,125 @@
+"""What `ondes effect` plays audio through: a neural effect, or the ground-truth effect that models learn from."""
+
+import logging
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from vocoders.core.errors import ConfigError
+
+if TYPE_CHECKING:
+    from effects.automation import Automation
+    from effects.engine import StereoMode
+    from effects.knobs import KnobSet
+    from effects.models import EffectModel
+    from effects.processors import Processor
+    from effects.rendering import Stream
+
+__all__ = ["Options", "Source", "resolve_source"]
+
+_logger = logging.getLogger(__name__)
+
+# Before the name of a ground-truth effect where a model is expected.
+_TRUE = "true:"
+
+
+@dataclass(frozen=True)
+class Options:
+    """How audio is played; ``settings`` holds every knob that the user has set."""
+
+    settings: dict[str, float]
+    automation: "Automation | None" = None
+    stereo: "StereoMode" = "dual"
+    zero_latency: bool = False
+
+
+@dataclass(frozen=True)
+class Source:
+    """A neural effect or a ground-truth effect, one of the two."""
+
+    name: str
+    model: "EffectModel | None" = None
+    processor: "Processor | None" = None
+
+    @property
+    def knobs(self) -> "KnobSet":
+        """The knobs."""
+        return self.model.knobs if self.model is not None else self.processor.knobs
+
+    def open(self, sample_rate: int | None, options: Options) -> "Stream":
+        """Start a stream.
+
+        Args:
+            sample_rate: of the audio in Hz; ``None``: the one that the effect was made for.
+            options: how to play.
+
+        Raises:
+            ConfigError: for what the effect cannot do.
+        """
+        from effects.engine import Engine
+        from effects.processor_stream import ProcessorStream
+
+        if self.model is not None:
+            how = {"stereo": options.stereo, "zero_latency": options.zero_latency}
+            return Engine(self.model, sample_rate, options.settings, options.automation, **how)
+        if options.stereo != "dual":
+            raise ConfigError(f"--stereo {options.stereo}: '{self.name}' is no model; it has its own way with channels")
+        return ProcessorStream(self.processor, sample_rate or 44100, options.settings, options.automation)
+
+    def about(self, sample_rate: int, channels: int, stereo: str) -> list[str]:
+        """Return what a user should know about audio of this rate and number of channels."""
+        if self.model is None:
+            return []
+        notes = []
+        if sample_rate != self.model.sample_rate:
+            notes.append(f"{sample_rate} Hz, resampled to the model's {self.model.sample_rate} Hz and back")
+        if channels > 1 and self.model.config.audio_channels == 1:
+            how = "each on its own" if stereo == "dual" else "one gain for all"
+            notes.append(f"{channels} channels through a mono model, {how}")
+        return notes
+
+
+def resolve_source(model: str | None, processor: str | None, device: str) -> Source:
+    """Return what the user named.
+
+    Args:
+        model: shipped name, folder or hub id of a model; or the name of a ground-truth effect, which ``true:`` before
+            it makes certain; ``None``: the only neural effect that ships with ondes.
+        processor: name of a ground-truth effect.
+        device: name of a device, or ``auto``.
+
+    Raises:
+        CheckpointError: if there is no such model, or it is no effect.
+        ConfigError: if both or too few are given, or for an unknown ground-truth effect or device.
+    """
+    from effects.processors import PROCESSORS, find_processor
+    from vocoders.core.device import resolve_device
+
+    if model is not None and processor is not None:
+        raise ConfigError(f"--model {model} and --processor {processor}: give one of the two")
+    where = resolve_device(device)
+    if model is not None and model.startswith(_TRUE):
+        processor = model.removeprefix(_TRUE)
+    elif model in PROCESSORS and not (Path(model) / "config.json").is_file():
+        _logger.info("'%s' is the ground-truth effect, no model", model)
+        processor = model
+    if processor is not None:
+        return Source(processor, processor=find_processor(processor.removeprefix(_TRUE)))
+    return _load(model or _only_shipped(), where)
+
+
+def _only_shipped() -> str:
+    from effects.registry import FAMILIES
+    from vocoders.core.model_source import shipped_models
+
+    names = [found.name for found in shipped_models() if found.family in FAMILIES]
+    if len(names) == 1:
+        return names[0]
+    models = f"--model ({', '.join(names)})" if names else "--model with a folder or hub id"
+    raise ConfigError(f"no effect given; pass {models}, or --processor with a ground-truth effect such as comp_4c")
+
+
+def _load(name: str, device: Any) -> Source:
+    from effects.registry import load
+
+    return Source(name, model=load(name, device=device))
