@@ -4,11 +4,14 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: run test test-all lint install clean
+.PHONY: run demo test test-all lint install clean
 .DEFAULT_GOAL := run
 
 run: $(STAMP)  ## Copy-synthesis of the bundled clip through a shipped model: metrics, WAV, picture in out/
 	$(BIN)/ondes try
+
+demo: $(STAMP)  ## The Gradio demo in a browser
+	$(BIN)/python -m demo
 
 test: $(STAMP)  ## The fast tests
 	$(BIN)/python -m pytest -m "not slow"
