@@ -58,6 +58,8 @@ FAMILIES: dict[str, Family] = {
         Family("signaltrain", "effects.models.signaltrain", "SignalTrain"),
         Family("tcn", "effects.models.tcn", "TCN"),
         Family("recurrent", "effects.models.recurrent", "Recurrent"),
+        Family("s4", "effects.models.s4", "S4Effect"),
+        Family("graybox", "effects.models.graybox", "GrayBox"),
     ]
 }
 

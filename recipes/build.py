@@ -11,9 +11,9 @@ from torch import nn
 
 from recipes.checkpoint import load_checkpoint, load_latest_checkpoint
 from recipes.config import OptimizerConfig, SchedulerConfig, TrainConfig
+from recipes.families import model_class
 from recipes.objectives import OBJECTIVES
 from vocoders.core.errors import CheckpointError
-from vocoders.registry import FAMILIES
 
 __all__ = [
     "TrainedGenerator",
@@ -28,7 +28,7 @@ __all__ = [
 
 def build_generator(config: TrainConfig) -> nn.Module:
     """Build the model of a training run, freshly initialised."""
-    return FAMILIES[config.family].model_class(config.generator)
+    return model_class(config.family)(config.generator)
 
 
 def build_objective(config: TrainConfig, generator: nn.Module) -> nn.Module:

@@ -6,14 +6,16 @@ from typing import Any, Literal, Self
 
 from pydantic import Field, field_validator
 
+from effects.processors import find_processor
 from recipes.data.config import DataConfig
+from recipes.data.effects.config import EffectDataConfig
 from recipes.data.waveforms import PlainAudio
+from recipes.families import model_class
 from recipes.objectives import OBJECTIVES
 from vocoders.core.config import Config
 from vocoders.core.errors import ConfigError
 from vocoders.frontends.f0 import F0Config
 from vocoders.frontends.mel import MelConfig
-from vocoders.registry import FAMILIES
 
 __all__ = ["OptimizerConfig", "SchedulerConfig", "TrainConfig", "TrainerConfig"]
 
@@ -102,9 +104,11 @@ class TrainConfig(Config):
     """A whole training run.
 
     Attributes:
-        family: model family, as in :data:`vocoders.registry.FAMILIES`.
-        model: configuration of the model, checked by the family.
+        family: model family, as in :func:`recipes.families.model_class`.
+        model: configuration of the model, checked by the family; an effect has the knobs of its processor where none
+            are named.
         data: data directories, segments and batches.
+        effect: what an effect learns from; of effects alone.
         objective: ``name`` and options of the objective.
         optimizer: of every part.
         scheduler: of every part.
@@ -114,6 +118,7 @@ class TrainConfig(Config):
     family: str
     model: dict[str, Any] = {}
     data: DataConfig = DataConfig()
+    effect: EffectDataConfig | None = None
     objective: dict[str, Any] = {"name": "gan"}
     optimizer: OptimizerConfig = OptimizerConfig()
     scheduler: SchedulerConfig = SchedulerConfig()
@@ -124,14 +129,20 @@ class TrainConfig(Config):
         """Check the whole run, the sections of its family and of its objective included."""
         config = super().from_dict(data, source, prefix)
         _ = config.generator, config.objective_options
+        if (config.effect is None) == (config.objective_options.name == "effect"):
+            raise ConfigError(f"{source}: the section 'effect' and objective 'effect' belong together; set both")
         return config
 
     @cached_property
     def generator(self) -> Config:
         """Typed configuration of the model."""
-        if self.family not in FAMILIES:
-            raise ConfigError(f"unknown family '{self.family}'; known families: {', '.join(FAMILIES)}")
-        return FAMILIES[self.family].model_class.config_class.from_dict(self.model, self.family, "model")
+        config_class = model_class(self.family).config_class
+        model = dict(self.model)
+        if self.effect is not None and self.effect.processor is not None and "knobs" not in model:
+            norm = config_class.model_fields["knobs"].default.norm
+            knobs = find_processor(self.effect.processor).knobs
+            model["knobs"] = knobs.model_copy(update={"norm": norm}).to_dict()
+        return config_class.from_dict(model, self.family, "model")
 
     @cached_property
     def objective_options(self) -> Config:

@@ -16,19 +16,22 @@ from accelerate import Accelerator
 from accelerate.utils import DistributedDataParallelKwargs, broadcast_object_list
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
+from torch.utils.data import DataLoader
 
 from recipes.build import build_generator, build_objective, build_optimizer, generator_state, learning_rate_factor
 from recipes.checkpoint import load_initial_state, load_latest_checkpoint, save_checkpoint
 from recipes.config import TrainConfig
+from recipes.data.effects.loader import build_effect_loader, effect_dataset
 from recipes.data.features import STATISTICS_FILE
 from recipes.data.loader import build_train_loader, build_valid_dataset
 from recipes.data.statistics import FeatureStatistics
 from recipes.data.waveforms import PlainAudio
+from recipes.effect_validation import EffectValidator
+from recipes.families import model_class
 from recipes.objectives import OBJECTIVES
 from recipes.schedule import Plateau
 from recipes.validation import LossValidator, Validator
 from vocoders.core.errors import CheckpointError, ConfigError, OndesError
-from vocoders.registry import FAMILIES
 
 __all__ = ["Trainer"]
 
@@ -101,14 +104,7 @@ class Trainer:
         """
         options = self.config.trainer
         accelerator = self.accelerator
-        loader = build_train_loader(
-            self.config.data,
-            self.config.mel,
-            self.config.f0,
-            self.step,
-            accelerator.process_index,
-            accelerator.num_processes,
-        )
+        loader = self._make_loader()
         validator = self._make_validator() if accelerator.is_main_process else None
         writer = _Writer(self.folder, self.step) if accelerator.is_main_process else None
         self._catch_signals()
@@ -229,7 +225,9 @@ class Trainer:
             finite = self.accelerator.reduce(finite, "mean")
         return bool(finite == 1)
 
-    def _validate(self, validator: Validator | LossValidator | None, writer: "_Writer | None") -> None:
+    def _validate(
+        self, validator: Validator | LossValidator | EffectValidator | None, writer: "_Writer | None"
+    ) -> None:
         """Validate (main process only), and let a plateau lower the learning rate of every process."""
         values: dict[str, float] = {}
         if validator is not None:
@@ -304,19 +302,36 @@ class Trainer:
 
     def _check_front_end(self, state: Mapping[str, Any]) -> None:
         """Refuse weights that were trained on other features."""
-        theirs = FAMILIES[self.config.family].model_class.config_class.from_dict(state["config"]["model"])
+        theirs = model_class(self.config.family).config_class.from_dict(state["config"]["model"])
         found, expected = (getattr(getattr(item, "mel", None), "fingerprint", None) for item in (theirs, self.config))
         if found is not None and found != expected:
             raise CheckpointError(f"the weights to start from take other features: {found}; this run has {expected}")
 
-    def _make_validator(self) -> Validator | LossValidator | None:
+    def _make_loader(self) -> DataLoader:
+        config = self.config
+        place = (self.step, self.accelerator.process_index, self.accelerator.num_processes)
+        if config.effect is not None:
+            model = config.generator
+            return build_effect_loader(config.data, config.effect, model.knobs, model.sample_rate, *place)
+        return build_train_loader(config.data, config.mel, config.f0, *place)
+
+    def _make_validator(self) -> Validator | LossValidator | EffectValidator | None:
         if self.config.data.valid is None:
             return None
+        if self.config.effect is not None:
+            return self._make_effect_validator()
         dataset = build_valid_dataset(self.config.data, self.config.mel, self.config.f0)
         options = self.config.trainer
         if isinstance(self.config.mel, PlainAudio):
             return LossValidator(dataset, self.objective, self.config.data.batch_size, options.valid_utterances)
         return Validator(dataset, self.folder / "valid", options.valid_clips, options.valid_utterances or 20)
+
+    def _make_effect_validator(self) -> EffectValidator:
+        data, model = self.config.data, self.config.generator
+        # Recordings as they are: what is synthetic would decide the mean.
+        effect = self.config.effect.model_copy(update={"synthetic": 0.0, "moving": 0.0})
+        dataset = effect_dataset(data, effect, model.knobs, model.sample_rate, data.valid, held_out=True)
+        return EffectValidator(dataset, self.objective, data.batch_size, effect)
 
     def _catch_signals(self) -> None:
         """Let the first Ctrl-C or SIGTERM end the run after the current step; a second Ctrl-C ends it at once."""

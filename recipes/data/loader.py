@@ -20,7 +20,7 @@ from vocoders.core.errors import ConfigError, DataError
 from vocoders.frontends.f0 import F0Config
 from vocoders.frontends.mel import MelConfig
 
-__all__ = ["build_order", "build_train_loader", "build_valid_dataset"]
+__all__ = ["build_order", "build_train_loader", "build_valid_dataset", "leave_signals_to_the_parent"]
 
 logger = logging.getLogger(__name__)
 
@@ -76,7 +76,7 @@ def build_train_loader(
         collate_fn=collate,
         # Of its own, so that a loader started in mid-run (resume) draws nothing from torch's global state.
         generator=torch.Generator().manual_seed(config.seed),
-        worker_init_fn=_leave_signals_to_the_parent,
+        worker_init_fn=leave_signals_to_the_parent,
         pin_memory=torch.cuda.is_available(),
         persistent_workers=config.num_workers > 0,
     )
@@ -150,7 +150,7 @@ def _check_complete(place: Path, missing: Sequence[str], what: str) -> None:
         raise DataError(f"{place}: {len(missing)} utterances such as '{missing[0]}' have no {what}")
 
 
-def _leave_signals_to_the_parent(worker: int) -> None:
+def leave_signals_to_the_parent(worker: int) -> None:
     """Ignore Ctrl-C and SIGTERM, which reach a whole process group: the trainer ends its workers itself."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)

@@ -5,13 +5,16 @@ from torch import nn
 
 from effects.knobs import Knob, KnobSet
 from effects.models import EffectModel
+from effects.models.graybox import GrayBox, GrayBoxConfig
 from effects.models.recurrent import Recurrent, RecurrentConfig
+from effects.models.s4 import S4Effect, S4EffectConfig
 from effects.models.signaltrain import SignalTrain, SignalTrainConfig
 from effects.models.tcn import TCN, TCNConfig
 
 KNOBS = KnobSet(knobs=(Knob(name="drive", min=0, max=1, default=0.5), Knob.switch("mode")))
 
 _TCN = {"channels": 4, "num_blocks": 3, "kernel_size": 3, "dilation_growth": 3, "condition_channels": (4, 6)}
+_S4 = {"channels": 4, "num_blocks": 2, "condition_channels": (4, 6)}
 _WINDOW = {"window_length": 128, "n_fft": 32, "hop_length": 12, "output_frames": 7}
 
 CONFIGS = {
@@ -27,9 +30,22 @@ CONFIGS = {
     "lstm_film_gain": RecurrentConfig(knobs=KNOBS, hidden_size=5, conditioning="film", head="gain"),
     "gru_deep": RecurrentConfig(knobs=KNOBS, hidden_size=4, cell="gru", num_layers=2, residual=True),
     "gru_stereo": RecurrentConfig(knobs=KNOBS, hidden_size=4, cell="gru", audio_channels=2),
+    "s4_gain": S4EffectConfig(knobs=KNOBS, **_S4),
+    "s4_stereo": S4EffectConfig(knobs=KNOBS, audio_channels=2, head="direct", residual=True, **_S4),
+    "graybox_dynamics": GrayBoxConfig(knobs=KNOBS, hidden_sizes=(4,)),
+    "graybox_drive": GrayBoxConfig(knobs=KNOBS, hidden_sizes=(4,), stages=("filter", "shaper", "filter")),
+    "graybox_stereo": GrayBoxConfig(
+        knobs=KNOBS, hidden_sizes=(4,), audio_channels=2, stages=("dynamics", "shaper"), num_curves=3
+    ),
     "signaltrain": SignalTrainConfig(knobs=KNOBS.model_copy(update={"norm": (-0.5, 0.5)}), **_WINDOW),
 }
-_CLASSES = {TCNConfig: TCN, RecurrentConfig: Recurrent, SignalTrainConfig: SignalTrain}
+_CLASSES = {
+    TCNConfig: TCN,
+    RecurrentConfig: Recurrent,
+    S4EffectConfig: S4Effect,
+    GrayBoxConfig: GrayBox,
+    SignalTrainConfig: SignalTrain,
+}
 
 
 def make_model(name: str, dtype: torch.dtype = torch.float64) -> EffectModel:

@@ -52,10 +52,10 @@ def test_single_precision_streams_within_a_millionth(name: str) -> None:
     audio, knobs = make_audio(model, 64 * model.block_length), make_knobs(model)
     whole, _ = model(audio, knobs)
     blocks = in_blocks(model, audio, knobs, [model.block_length * n for n in (1, 2, 29, 32)], "s")
-    torch.testing.assert_close(blocks, whole, rtol=0, atol=1e-6)
+    torch.testing.assert_close(blocks, whole, rtol=0, atol=1e-6 * max(1.0, float(whole.abs().max())))
 
 
-@pytest.mark.parametrize("name", ["tcn_official_gain", "lstm_film_gain", "tcn_noncausal"])
+@pytest.mark.parametrize("name", ["tcn_official_gain", "lstm_film_gain", "tcn_noncausal", "s4_gain", "graybox_drive"])
 @settings(max_examples=15)
 @given(st.lists(st.integers(0, 300), max_size=6), st.sampled_from(["f", "s", "sf"]))
 def test_any_division_streams(name: str, lengths: list[int], methods: str) -> None:
@@ -101,7 +101,8 @@ def test_each_output_depends_on_the_declared_past_and_on_nothing_later(name: str
     # The last sample of a block is what sees all of its past and nothing later.
     n = length - unit - 1
     gradient = torch.autograd.grad(output[..., n].sum(), audio)[0].abs().sum(dim=(0, 1))
-    assert gradient[n + 1 :].max() == 0
+    # A convolution by FFT rounds; no other has anything to round.
+    assert gradient[n + 1 :].max() <= (1e-15 if name.startswith("s4") else 0)
     assert gradient[n] > 0
     if field is not None:
         assert gradient[n - field + 1] > 0

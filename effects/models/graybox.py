@@ -1,0 +1,242 @@
+"""Gray boxes: the stages of a real device, each with a few parameters that a small network reads off the knobs.
+
+What a stage can do is known (a compressor's curve and ballistics, a resonant filter, a bent transfer curve); what is
+learned is where knobs put it. So a device is found with few parameters, from little audio, and between the settings
+that were heard; it streams sample by sample, without latency. Ours, after the differentiable compressors and chains of
+the literature (Wright and Valimaki 2022; Yu and Fazekas 2025).
+"""
+
+import math
+from abc import ABC, abstractmethod
+from typing import ClassVar, Literal
+
+import torch
+import torch.nn.functional as F
+from pydantic import Field
+from torch import Tensor, nn
+
+from effects.models.devices import LA2A_KNOBS
+from effects.models.head import detector_signal
+from effects.models.model import EffectConfig, EffectModel, State
+from effects.models.recursion import LN_9, ballistics, two_poles
+
+__all__ = ["VARIANTS", "GrayBox", "GrayBoxConfig", "StageName"]
+
+StageName = Literal["dynamics", "filter", "shaper"]
+
+_DB = math.log(10) / 20
+
+
+class GrayBoxConfig(EffectConfig):
+    """Configuration of a gray box.
+
+    Attributes:
+        stages: what the audio passes, in order: ``dynamics``, ``filter``, ``shaper``.
+        hidden_sizes: widths of the layers between knobs and parameters; a linear map runs beside them.
+        num_sections: second-order sections of a ``filter``.
+        num_curves: bent curves that a ``shaper`` adds up.
+    """
+
+    stages: tuple[StageName, ...] = Field(("dynamics",), min_length=1)
+    hidden_sizes: tuple[int, ...] = Field((16, 16), min_length=1)
+    num_sections: int = Field(2, gt=0)
+    num_curves: int = Field(8, gt=0)
+
+
+class Stage(ABC):
+    """A part of a device: a pure function of audio, parameters and state, without weights of its own.
+
+    Attributes:
+        num_parameters: P; with all of them 0 a stage is near the identity, and at a useful place to learn from.
+    """
+
+    num_parameters: int
+
+    @abstractmethod
+    def initial_state(self, batch: int, channels: int) -> State:
+        """Return the state behind silence, in float64."""
+
+    @abstractmethod
+    def __call__(self, x: Tensor, parameters: Tensor, state: State, linked: bool) -> tuple[Tensor, State]:
+        """Process (B, C, T) with parameters (B, P, 1 or T)."""
+
+
+class Dynamics(Stage):
+    """Compressor or expander: level of each sample in dB, static curve with a knee, smoothing in dB, make-up gain.
+
+    Args:
+        sample_rate: in Hz.
+    """
+
+    num_parameters: ClassVar[int] = 6
+
+    def __init__(self, sample_rate: int) -> None:
+        self.sample_rate = sample_rate
+
+    def initial_state(self, batch: int, channels: int) -> State:
+        """Return a gain of 0 dB."""
+        return {"gain_db": torch.zeros(batch, channels, dtype=torch.float64)}
+
+    def __call__(self, x: Tensor, parameters: Tensor, state: State, linked: bool) -> tuple[Tensor, State]:
+        """Process audio; linked channels get one gain."""
+        threshold, slope, knee, attack, release, makeup = parameters.double().unbind(dim=1)
+        heard = detector_signal(x) if linked else x
+        level = torch.log(heard.double().abs() + 1e-8) / _DB
+        # Widths and times are exponentials: any number is a possible one.
+        width = 0.3 * torch.exp(knee.clamp(-6, 6))[:, None]
+        over = width * F.softplus((level - (20 * threshold - 20)[:, None]) / width)
+        fall, rise = (
+            torch.exp(-LN_9 / (self.sample_rate * 0.01 * torch.exp(time.clamp(-9, 9)))) for time in (attack, release)
+        )
+        gain = ballistics(-(0.5 + slope)[:, None] * over, fall, rise, state["gain_db"][:, : heard.shape[1]])
+        last = gain[..., -1].expand(-1, x.shape[1])
+        return x * torch.exp(_DB * (gain + makeup[:, None])).to(x.dtype), {"gain_db": last}
+
+
+class Filter(Stage):
+    """Second-order sections: each adds its low-pass, band-pass and high-pass outputs in parts of their own.
+
+    With all parts 1 a section is the identity. The analogue prototype keeps resonance and parts apart, and the bilinear
+    transform keeps it stable for any parameters.
+
+    Args:
+        sample_rate: in Hz.
+        num_sections: sections in a row, which start at frequencies from 60 Hz to 6 kHz.
+    """
+
+    def __init__(self, sample_rate: int, num_sections: int) -> None:
+        self.sample_rate, self.num_sections = sample_rate, num_sections
+        self.num_parameters = 5 * num_sections
+        places = [(index + 0.5) / num_sections for index in range(num_sections)]
+        self.centres = [60.0 * 100.0**place for place in places]
+
+    def initial_state(self, batch: int, channels: int) -> State:
+        """Return the last two inputs and outputs of each section: zeros."""
+        return {"memory": torch.zeros(batch, channels, self.num_sections, 4, dtype=torch.float64)}
+
+    def __call__(self, x: Tensor, parameters: Tensor, state: State, linked: bool) -> tuple[Tensor, State]:
+        """Process audio; channels do not meet."""
+        y, memories = x.double(), []
+        for centre, section, memory in zip(
+            self.centres, parameters.double().chunk(self.num_sections, dim=1), state["memory"].unbind(2), strict=True
+        ):
+            b0, b1, b2, a1, a2 = self._coefficients(centre, section)
+            before = torch.cat([memory[..., :2].flip(-1), y], dim=-1)
+            length = y.shape[-1]
+            moving = b0[:, None] * y + b1[:, None] * before[..., 1 : 1 + length] + b2[:, None] * before[..., :length]
+            y = two_poles(moving, a1, a2, memory[..., 2:])
+            after = torch.cat([memory[..., 2:].flip(-1), y], dim=-1)
+            memories.append(torch.cat([before[..., -2:].flip(-1), after[..., -2:].flip(-1)], dim=-1))
+        return y.to(x.dtype), {"memory": torch.stack(memories, dim=2)}
+
+    def _coefficients(self, centre: float, section: Tensor) -> tuple[Tensor, ...]:
+        frequency, resonance, low, band, high = section.unbind(dim=1)
+        frequency = (centre * torch.exp(2 * frequency.clamp(-9, 9))).clamp(2.0, 0.49 * self.sample_rate)
+        g = torch.tan(math.pi * frequency / self.sample_rate)
+        damping = math.sqrt(2) * torch.exp(-resonance.clamp(-4, 4)) * g
+        low, band, high = (1 + low) * g**2, (1 + band) * damping, 1 + high
+        scale = 1 / (1 + damping + g**2)
+        numerator = (high + band + low, 2 * (low - high), high - band + low)
+        denominator = (2 * (g**2 - 1), 1 - damping + g**2)
+        return tuple(term * scale for term in (*numerator, *denominator))
+
+
+class Shaper(Stage):
+    """A transfer curve: the input itself and a sum of hyperbolic tangents; silence stays silence.
+
+    Args:
+        num_curves: tangents, which start at slopes from 0.5 to 50.
+    """
+
+    def __init__(self, num_curves: int) -> None:
+        self.num_parameters = 3 * num_curves + 1
+        self.slopes = 0.5 * 100.0 ** torch.linspace(0, 1, num_curves)
+
+    def initial_state(self, batch: int, channels: int) -> State:
+        """Return nothing: the curve has no memory."""
+        return {}
+
+    def __call__(self, x: Tensor, parameters: Tensor, state: State, linked: bool) -> tuple[Tensor, State]:
+        """Process audio."""
+        linear, rest = parameters[:, :1], parameters[:, 1:, None]
+        sizes, slopes, offsets = rest.chunk(3, dim=1)
+        y = x * (1 + linear)
+        for index, slope in enumerate(self.slopes.tolist()):
+            steep, offset = slope * torch.exp(slopes[:, index]), offsets[:, index]
+            # Divided by the root of the slope, so that steep and gentle curves learn at one pace.
+            y = y + sizes[:, index] / math.sqrt(slope) * (torch.tanh(steep * x + offset) - torch.tanh(offset))
+        return y, {}
+
+
+class GrayBox(EffectModel):
+    """A chain of stages that knobs set.
+
+    Args:
+        config: see :class:`GrayBoxConfig`.
+    """
+
+    family = "graybox"
+    config_class = GrayBoxConfig
+
+    def __init__(self, config: GrayBoxConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.stages = [self._make(name) for name in config.stages]
+        self.sizes = [stage.num_parameters for stage in self.stages]
+        sizes = [len(config.knobs), *config.hidden_sizes]
+        layers = [(nn.Linear(a, b), nn.Tanh()) for a, b in zip(sizes, sizes[1:], strict=False)]
+        self.hidden = nn.Sequential(*(layer for pair in layers for layer in pair))
+        self.projection = nn.Linear(sizes[-1], sum(self.sizes))
+        self.direct = nn.Linear(sizes[0], sum(self.sizes), bias=False)
+        for parameter in (self.projection.bias, self.projection.weight, self.direct.weight):
+            nn.init.zeros_(parameter)
+
+    def _make(self, name: StageName) -> Stage:
+        if name == "dynamics":
+            return Dynamics(self.config.sample_rate)
+        if name == "filter":
+            return Filter(self.config.sample_rate, self.config.num_sections)
+        return Shaper(self.config.num_curves)
+
+    @property
+    def takes_linked_channels(self) -> bool:
+        """Whether a mono model takes several channels and gives all of them one gain."""
+        return set(self.config.stages) == {"dynamics"}
+
+    def forward(self, audio: Tensor, knobs: Tensor, state: State | None = None) -> tuple[Tensor, State]:
+        """Apply the effect; see :meth:`EffectModel.forward`."""
+        state = self._check_inputs(audio, knobs, state)
+        if audio.shape[-1] == 0:
+            return audio.clone(), state
+        linked = audio.shape[1] != self.config.audio_channels
+        x, after = audio, {}
+        for number, (stage, parameters) in enumerate(zip(self.stages, self._parameters_at(knobs, audio), strict=True)):
+            prefix = f"{number}."
+            own = {name.removeprefix(prefix): value for name, value in state.items() if name.startswith(prefix)}
+            x, own = stage(x, parameters, own, linked)
+            after |= {prefix + name: value for name, value in own.items()}
+        return x, after
+
+    def initial_state(
+        self, batch: int, channels: int, device: torch.device | None = None, dtype: torch.dtype = torch.float32
+    ) -> State:
+        """Return the state behind silence; recursions keep theirs in float64, whatever ``dtype``."""
+        return {
+            f"{number}.{name}": value.to(device)
+            for number, stage in enumerate(self.stages)
+            for name, value in stage.initial_state(batch, channels).items()
+        }
+
+    def _parameters_at(self, knobs: Tensor, audio: Tensor) -> tuple[Tensor, ...]:
+        """Return the parameters (B, P, 1 or T) of each stage."""
+        still = knobs.to(audio.dtype)
+        rows = still.transpose(1, 2) if knobs.ndim == 3 else still[:, None]
+        parameters = self.projection(self.hidden(rows)) + self.direct(rows)
+        return parameters.transpose(1, 2).split(self.sizes, dim=1)
+
+
+VARIANTS: dict[str, GrayBoxConfig] = {
+    "compressor": GrayBoxConfig(knobs=LA2A_KNOBS),
+    "filter": GrayBoxConfig(knobs=LA2A_KNOBS, stages=("filter",)),
+    "drive": GrayBoxConfig(knobs=LA2A_KNOBS, stages=("filter", "shaper", "filter")),
+}

@@ -1,0 +1,153 @@
+"""Pairs that are rendered while training runs.
+
+An item is a pure function of (seed, draw, index): the same from any number of workers, and after a resumption.
+Its keys: ``audio`` (1, P + T), dry; ``target`` (1, P + T), wet; ``knobs`` (K,), normalised, or (K, P + T) where they
+move; P samples of pre-roll come first, which model and effect hear and no loss counts.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import Dataset
+
+from effects.automation import CONTROL_PERIOD
+from effects.knobs import KnobSet
+from effects.processors import find_processor
+from recipes.data.effects.config import EffectDataConfig
+from recipes.data.effects.settings import draw_settings
+from recipes.data.effects.synthetic import synthetic_audio
+from recipes.data.reading import AudioReader
+
+__all__ = ["DryAudio", "RenderedDataset", "collate_pairs"]
+
+
+class DryAudio:
+    """Segments of dry audio: of recordings, or synthetic.
+
+    Args:
+        reader: the recordings.
+        length: samples of a segment; shorter recordings are followed by silence.
+        synthetic: part of the segments that is synthetic.
+        level_db: range of the peak level in dBFS.
+    """
+
+    def __init__(self, reader: AudioReader, length: int, synthetic: float, level_db: tuple[float, float]) -> None:
+        self.reader, self.length, self.synthetic, self.level_db = reader, length, synthetic, level_db
+
+    def draw(self, index: int, generator: np.random.Generator) -> np.ndarray:
+        """Return a segment of recording ``index``, or of the bank, (length,) float32."""
+        if generator.random() < self.synthetic:
+            audio = synthetic_audio(generator, self.length, self.reader.sample_rate)
+        else:
+            last = max(self.reader.num_samples(index) - self.length, 0)
+            start = int(generator.integers(0, last, endpoint=True))
+            samples = np.asarray(self.reader.read(index, start, self.length), dtype=np.float64)
+            audio = np.zeros(self.length)
+            audio[: len(samples)] = samples
+            peak = np.abs(audio).max()
+            # What is almost silent stays so: noise is nothing to learn from.
+            audio = audio / max(peak, 1e-3)
+        level = 10 ** (generator.uniform(*self.level_db) / 20)
+        # The dry audio is turned over, not the pair: an asymmetric effect answers to it.
+        return (level * generator.choice([-1.0, 1.0]) * audio).astype(np.float32)
+
+
+class RenderedDataset(Dataset[dict[str, Any]]):
+    """Pairs of a ground-truth effect.
+
+    Args:
+        reader: dry recordings.
+        config: the ``effect`` section.
+        segment_length: T.
+        knobs: those of the model, which the processor must have too.
+        seed: of everything.
+        held_out: draw knob settings that are never trained.
+
+    Raises:
+        ConfigError: if the processor lacks a knob of the model.
+    """
+
+    def __init__(
+        self,
+        reader: AudioReader,
+        config: EffectDataConfig,
+        segment_length: int,
+        knobs: KnobSet,
+        seed: int = 0,
+        held_out: bool = False,
+    ) -> None:
+        self.processor = find_processor(config.processor)
+        for name in knobs.names:
+            _ = self.processor.knobs[name]
+        self.config, self.knobs, self.reader = config, knobs, reader
+        self._seed, self._held_out = seed, held_out
+        self._dry = DryAudio(reader, config.pre_roll + segment_length, config.synthetic, config.level_db)
+
+    def __len__(self) -> int:
+        """Return the number of recordings."""
+        return len(self.reader.utterances)
+
+    def __getitem__(self, key: int | tuple[int, int]) -> dict[str, Any]:
+        """Return a pair; the key is the index of a recording, or (index, draw), as the sampler gives it."""
+        index, draw = key if isinstance(key, tuple) else (key, key)
+        generator = np.random.Generator(np.random.Philox(np.random.SeedSequence([self._seed, draw, index])))
+        dry = torch.from_numpy(self._dry.draw(index, generator))[None]
+        setting = draw_settings(self.knobs, draw, generator, self._held_out, self.config.ends)
+        if generator.random() < self.config.moving:
+            other = draw_settings(self.knobs, draw + 1, generator, self._held_out, self.config.ends)
+            wet, knobs = self._render_moving(dry, _path(setting, other, dry.shape[-1], generator))
+        else:
+            wet, values = self._render(dry, setting)
+            knobs = self.knobs.normalize(values)
+        target = dry if self.processor.is_inverse else wet
+        audio = wet if self.processor.is_inverse else dry
+        name = self.reader.utterances[index].utt_id
+        return {"audio": audio, "target": target, "knobs": knobs.float(), "utt_id": name}
+
+    def _values(self, setting: np.ndarray) -> Tensor:
+        places = torch.from_numpy(np.asarray(setting))
+        pairs = zip(self.knobs.knobs, places, strict=True)
+        return torch.stack([knob.value_at(place) for knob, place in pairs]) if len(self.knobs) else places
+
+    def _render(self, dry: Tensor, setting: np.ndarray) -> tuple[Tensor, Tensor]:
+        values = self._values(setting)
+        settings = {name: float(value) for name, value in zip(self.knobs.names, values, strict=True)}
+        wet, _ = self.processor.process(dry[None], settings, self.reader.sample_rate)
+        return wet[0], values
+
+    def _render_moving(self, dry: Tensor, path: np.ndarray) -> tuple[Tensor, Tensor]:
+        """Render with knobs that stand still for a control period and move from one to the next."""
+        state, blocks, rows = None, [], []
+        for block, setting in zip(dry.split(CONTROL_PERIOD, dim=-1), path, strict=True):
+            values = self._values(setting)
+            settings = {name: float(value) for name, value in zip(self.knobs.names, values, strict=True)}
+            wet, state = self.processor.process(block[None], settings, self.reader.sample_rate, state)
+            blocks.append(wet[0])
+            rows.append(self.knobs.normalize(values)[:, None].expand(-1, block.shape[-1]))
+        return torch.cat(blocks, dim=-1), torch.cat(rows, dim=-1)
+
+
+def _path(first: np.ndarray, second: np.ndarray, length: int, generator: np.random.Generator) -> np.ndarray:
+    """Return settings (periods, K) that swing between two."""
+    periods = -(-length // CONTROL_PERIOD)
+    cycles = generator.uniform(0.2, 1.5)
+    share = 0.5 - 0.5 * np.cos(2 * np.pi * (cycles * np.arange(periods) / periods + generator.random()))
+    return first + share[:, None] * (second - first)
+
+
+def collate_pairs(items: list[dict[str, Any]]) -> dict[str, Any]:
+    """Stack pairs; where any item's knobs move, all are written out over time."""
+    knobs = [item["knobs"] for item in items]
+    if any(knob.ndim == 2 for knob in knobs):
+        length = items[0]["audio"].shape[-1]
+        knobs = [knob if knob.ndim == 2 else knob[:, None].expand(-1, length) for knob in knobs]
+    stack: Callable[[str], Tensor] = lambda key: torch.stack([item[key] for item in items])  # noqa: E731
+    return {
+        "audio": stack("audio"),
+        "target": stack("target"),
+        "knobs": torch.stack(knobs),
+        "utt_id": [item["utt_id"] for item in items],
+    }

@@ -1,0 +1,70 @@
+"""Which knob settings are trained, and which are kept for the test.
+
+Positions on the dials are spread by a Sobol sequence. Two kinds of places are never trained: a slab in the middle of
+each dial (a model must interpolate there), and the corners of the whole range (all knobs near an end).
+"""
+
+import functools
+
+import numpy as np
+import torch
+
+from effects.knobs import KnobSet
+
+__all__ = ["draw_settings", "is_held_out"]
+
+#: Where a dial's slab lies.
+SLAB = (0.45, 0.55)
+#: How near to the ends of all dials a corner is.
+CORNER = 0.1
+_POINTS = 1 << 13
+_TRIES = 1000
+
+
+def is_held_out(positions: np.ndarray, knobs: KnobSet) -> bool:
+    """Tell whether a setting is never trained.
+
+    Args:
+        positions: places on the dials, (K,), 0 .. 1.
+        knobs: the knobs; those that jump from value to value have no slab.
+    """
+    moving = np.array([not knob.is_discrete for knob in knobs.knobs])
+    if not moving.any():
+        return False
+    places = positions[moving]
+    in_slab = (places > SLAB[0]) & (places < SLAB[1])
+    # With one or two knobs a corner would be an end that users turn to all the time.
+    in_corner = len(places) > 2 and bool(((places < CORNER) | (places > 1 - CORNER)).all())
+    return bool(in_slab.any()) or in_corner
+
+
+def draw_settings(
+    knobs: KnobSet, index: int, generator: np.random.Generator, held_out: bool = False, ends: float = 0.0
+) -> np.ndarray:
+    """Return the setting of an item as places on the dials, (K,) float64.
+
+    Args:
+        knobs: the knobs.
+        index: number of the item in the whole training: the place in the Sobol sequence.
+        generator: of the item, for what the sequence does not decide.
+        held_out: draw from what is never trained.
+        ends: probability with which a knob stands at one of its ends.
+    """
+    if len(knobs) == 0:
+        return np.zeros(0)
+    positions = _sequence(len(knobs))[index % _POINTS].copy()
+    # Later rounds of the sequence are shifted as a whole (Cranley and Patterson 1976).
+    positions = (positions + np.random.default_rng([index // _POINTS, len(knobs)]).random(len(knobs))) % 1.0
+    for _ in range(_TRIES):
+        at_end = generator.random(len(knobs)) < ends
+        setting = np.where(at_end, generator.integers(0, 2, len(knobs)), positions)
+        if is_held_out(setting, knobs) == held_out:
+            return setting
+        positions = generator.random(len(knobs))
+    return positions
+
+
+@functools.cache
+def _sequence(dimension: int) -> np.ndarray:
+    engine = torch.quasirandom.SobolEngine(dimension, scramble=True, seed=0)
+    return engine.draw(_POINTS, dtype=torch.float64).numpy()

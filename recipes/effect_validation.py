@@ -1,0 +1,75 @@
+"""Validation of effects: at knob settings that are never trained, on recordings that are not."""
+
+import logging
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.utils.data import Dataset
+
+from recipes.data.effects.config import EffectDataConfig
+from recipes.data.effects.loader import stack_pairs
+
+__all__ = ["EffectValidator", "floor_ratios"]
+
+logger = logging.getLogger(__name__)
+
+_FLOORS = ("valid/esr_identity", "valid/esr_constant_gain")
+
+
+class EffectValidator:
+    """Error-to-signal ratio at knob settings that are never trained, on recordings that are not.
+
+    Args:
+        dataset: pairs; item (recording, draw) is the same in every validation.
+        objective: with ``validation_loss(generator, batch) -> (sum, count)``.
+        batch_size: pairs that are computed together.
+        config: pre-roll and number of items.
+    """
+
+    def __init__(
+        self, dataset: Dataset[dict[str, Any]], objective: nn.Module, batch_size: int, config: EffectDataConfig
+    ) -> None:
+        self.dataset, self.objective, self.batch_size, self.config = dataset, objective, batch_size, config
+        self._floors: dict[str, float] | None = None
+
+    def run(self, model: nn.Module, step: int, board: Any = None) -> dict[str, float]:
+        """Return the ratio of the model, and of the floors: the dry audio, and the best constant gain."""
+        was_training, device = model.training, next(model.parameters()).device
+        model.eval()
+        total, count, floors = 0.0, 0, []
+        for batch in self._batches():
+            if self._floors is None:
+                floors += floor_ratios(batch)
+            batch = {key: value.to(device) if isinstance(value, Tensor) else value for key, value in batch.items()}
+            with torch.inference_mode():
+                loss, number = self.objective.validation_loss(model, batch)
+            total, count = total + loss, count + number
+        model.train(was_training)
+        if self._floors is None:
+            self._floors = {
+                name: sum(pair[i] for pair in floors) / max(len(floors), 1) for i, name in enumerate(_FLOORS)
+            }
+            logger.info("floors: %s", ", ".join(f"{name} {value:.3g}" for name, value in self._floors.items()))
+        values = {name: unit * total / max(count, 1) for name, unit in self.objective.validation_units.items()}
+        return values | self._floors
+
+    def _batches(self) -> Iterator[dict[str, Any]]:
+        recordings = len(self.dataset)
+        for first in range(0, self.config.valid_items, self.batch_size):
+            numbers = range(first, min(first + self.batch_size, self.config.valid_items))
+            yield stack_pairs([self.dataset[number % recordings, number] for number in numbers], self.config.pre_roll)
+
+
+def floor_ratios(batch: dict[str, Any]) -> list[tuple[float, float]]:
+    """Return for each pair that is heard the error-to-signal ratios of the dry audio and of the best constant gain."""
+    ratios = []
+    for dry, wet in zip(batch["audio"], batch["target"], strict=True):
+        dry, wet = (x[..., int(batch["pre_roll"]) :].double() for x in (dry, wet))
+        energy = wet.square().sum()
+        if energy <= 1e-8 * wet.numel():
+            continue
+        gain = (dry * wet).sum() / dry.square().sum().clamp(min=1e-12)
+        ratios.append(tuple(float((wet - g * dry).square().sum() / energy) for g in (1.0, gain)))
+    return ratios

@@ -1,0 +1,90 @@
+"""Learning an effect from pairs of dry and wet audio at known knobs."""
+
+from collections.abc import Callable, Mapping
+from typing import Any, ClassVar, Literal
+
+from torch import Tensor, nn
+
+from recipes.losses.effect import EffectLoss
+from vocoders.core.config import Config
+from vocoders.core.errors import ShapeError
+
+__all__ = ["EffectObjective", "EffectOptions"]
+
+
+class EffectOptions(Config):
+    """Options of the objective.
+
+    Attributes:
+        name: ``effect``.
+        losses: weight of each loss by its name, see :data:`recipes.losses.effect.EFFECT_LOSSES`.
+    """
+
+    name: Literal["effect"] = "effect"
+    losses: dict[str, float] = {"esr": 1.0, "l1": 0.5, "spectral": 0.2, "dc": 0.1, "gain_trace": 0.1}
+
+
+class EffectObjective(nn.Module):
+    """Supervised losses on what follows the pre-roll.
+
+    Args:
+        options: see :class:`EffectOptions`.
+        generator: the model to train.
+    """
+
+    Options = EffectOptions
+    needs_initial = False
+    #: A validation reports the mean error-to-signal ratio of its items.
+    validation_units: ClassVar[dict[str, float]] = {"valid/loss": 1.0, "valid/esr": 1.0}
+
+    def __init__(self, options: EffectOptions, generator: nn.Module) -> None:
+        super().__init__()
+        self.options = options
+        self.loss = EffectLoss(options.losses)
+        self.latency, self.block_length = generator.latency, generator.block_length
+
+    def parts(self) -> dict[str, nn.Module]:
+        """Return the modules that this objective trains besides the generator: none."""
+        return {}
+
+    def training_step(
+        self,
+        parts: Mapping[str, nn.Module],
+        batch: Mapping[str, Any],
+        step: int,
+        update: Callable[[str, Tensor], float],
+    ) -> dict[str, Tensor | float]:
+        """Train the generator once.
+
+        Args:
+            parts: ``generator``, possibly wrapped for distributed training.
+            batch: ``audio`` and ``target`` (B, C, P + T), ``knobs`` (B, K) or (B, K, P + T), ``pre_roll`` P.
+            step: number of updates made so far.
+            update: ``update(part, loss)`` back-propagates, clips and steps, and returns the gradient norm.
+
+        Returns:
+            Losses and gradient norm by name.
+        """
+        loss, terms = self.loss(*self._compared(parts["generator"], batch))
+        log = {f"loss/{name}": value.detach() for name, value in terms.items()}
+        return {"loss/total": loss.detach(), **log, "gradient/generator": update("generator", loss)}
+
+    def validation_loss(self, generator: nn.Module, batch: Mapping[str, Any]) -> tuple[float, int]:
+        """Return the sum of the error-to-signal ratios of a batch, and the number of its items."""
+        prediction, target, _ = self._compared(generator, batch)
+        error = (target - prediction).square().sum(dim=(1, 2))
+        energy = target.square().sum(dim=(1, 2))
+        heard = energy > 1e-8 * target[0].numel()
+        return float((error[heard] / energy[heard]).sum()), int(heard.sum())
+
+    def _compared(self, generator: nn.Module, batch: Mapping[str, Any]) -> tuple[Tensor, Tensor, Tensor]:
+        """Return prediction, target and dry audio behind the pre-roll, in the time of the target."""
+        audio, target, start = batch["audio"], batch["target"], int(batch["pre_roll"])
+        length = audio.shape[-1] - audio.shape[-1] % self.block_length
+        if length - start - self.latency <= 0:
+            raise ShapeError(f"{audio.shape[-1]} samples, pre-roll {start}, latency {self.latency}: nothing to compare")
+        knobs = batch["knobs"][..., :length] if batch["knobs"].ndim == 3 else batch["knobs"]
+        output, _ = generator(audio[..., :length], knobs)
+        late = slice(start + self.latency, None)
+        same = slice(start, length - self.latency)
+        return output[..., late].float(), target[..., same], audio[..., same]
