@@ -22,7 +22,7 @@ from effects.models.recursion import LN_9, ballistics, two_poles
 
 __all__ = ["VARIANTS", "GrayBox", "GrayBoxConfig", "StageName"]
 
-StageName = Literal["dynamics", "filter", "shaper"]
+StageName = Literal["dynamics", "filter", "shaper", "blend"]
 
 _DB = math.log(10) / 20
 
@@ -31,7 +31,7 @@ class GrayBoxConfig(EffectConfig):
     """Configuration of a gray box.
 
     Attributes:
-        stages: what the audio passes, in order: ``dynamics``, ``filter``, ``shaper``.
+        stages: what the audio passes, in order: ``dynamics``, ``filter``, ``shaper``, ``blend`` (with the dry audio).
         hidden_sizes: widths of the layers between knobs and parameters; a linear map runs beside them.
         num_sections: second-order sections of a ``filter``.
         num_curves: bent curves that a ``shaper`` adds up.
@@ -57,8 +57,8 @@ class Stage(ABC):
         """Return the state behind silence, in float64."""
 
     @abstractmethod
-    def __call__(self, x: Tensor, parameters: Tensor, state: State, linked: bool) -> tuple[Tensor, State]:
-        """Process (B, C, T) with parameters (B, P, 1 or T)."""
+    def __call__(self, x: Tensor, dry: Tensor, parameters: Tensor, state: State, linked: bool) -> tuple[Tensor, State]:
+        """Process x (B, C, T) with parameters (B, P, 1 or T); ``dry`` is what the first stage got."""
 
 
 class Dynamics(Stage):
@@ -77,7 +77,7 @@ class Dynamics(Stage):
         """Return a gain of 0 dB."""
         return {"gain_db": torch.zeros(batch, channels, dtype=torch.float64)}
 
-    def __call__(self, x: Tensor, parameters: Tensor, state: State, linked: bool) -> tuple[Tensor, State]:
+    def __call__(self, x: Tensor, dry: Tensor, parameters: Tensor, state: State, linked: bool) -> tuple[Tensor, State]:
         """Process audio; linked channels get one gain."""
         threshold, slope, knee, attack, release, makeup = parameters.double().unbind(dim=1)
         heard = detector_signal(x) if linked else x
@@ -114,7 +114,7 @@ class Filter(Stage):
         """Return the last two inputs and outputs of each section: zeros."""
         return {"memory": torch.zeros(batch, channels, self.num_sections, 4, dtype=torch.float64)}
 
-    def __call__(self, x: Tensor, parameters: Tensor, state: State, linked: bool) -> tuple[Tensor, State]:
+    def __call__(self, x: Tensor, dry: Tensor, parameters: Tensor, state: State, linked: bool) -> tuple[Tensor, State]:
         """Process audio; channels do not meet."""
         y, memories = x.double(), []
         for centre, section, memory in zip(
@@ -156,7 +156,7 @@ class Shaper(Stage):
         """Return nothing: the curve has no memory."""
         return {}
 
-    def __call__(self, x: Tensor, parameters: Tensor, state: State, linked: bool) -> tuple[Tensor, State]:
+    def __call__(self, x: Tensor, dry: Tensor, parameters: Tensor, state: State, linked: bool) -> tuple[Tensor, State]:
         """Process audio."""
         linear, rest = parameters[:, :1], parameters[:, 1:, None]
         sizes, slopes, offsets = rest.chunk(3, dim=1)
@@ -166,6 +166,21 @@ class Shaper(Stage):
             # Divided by the root of the slope, so that steep and gentle curves learn at one pace.
             y = y + sizes[:, index] / math.sqrt(slope) * (torch.tanh(steep * x + offset) - torch.tanh(offset))
         return y, {}
+
+
+class Blend(Stage):
+    """The audio so far beside the dry audio, as in devices that add what they bend to what came in."""
+
+    num_parameters: ClassVar[int] = 2
+
+    def initial_state(self, batch: int, channels: int) -> State:
+        """Return nothing: there is no memory."""
+        return {}
+
+    def __call__(self, x: Tensor, dry: Tensor, parameters: Tensor, state: State, linked: bool) -> tuple[Tensor, State]:
+        """Process audio."""
+        wet, added = parameters[:, :1], parameters[:, 1:]
+        return x * (1 + wet) + dry * added, {}
 
 
 class GrayBox(EffectModel):
@@ -196,7 +211,7 @@ class GrayBox(EffectModel):
             return Dynamics(self.config.sample_rate)
         if name == "filter":
             return Filter(self.config.sample_rate, self.config.num_sections)
-        return Shaper(self.config.num_curves)
+        return Shaper(self.config.num_curves) if name == "shaper" else Blend()
 
     @property
     def takes_linked_channels(self) -> bool:
@@ -213,7 +228,7 @@ class GrayBox(EffectModel):
         for number, (stage, parameters) in enumerate(zip(self.stages, self._parameters_at(knobs, audio), strict=True)):
             prefix = f"{number}."
             own = {name.removeprefix(prefix): value for name, value in state.items() if name.startswith(prefix)}
-            x, own = stage(x, parameters, own, linked)
+            x, own = stage(x, audio, parameters, own, linked)
             after |= {prefix + name: value for name, value in own.items()}
         return x, after
 
@@ -238,5 +253,5 @@ class GrayBox(EffectModel):
 VARIANTS: dict[str, GrayBoxConfig] = {
     "compressor": GrayBoxConfig(knobs=LA2A_KNOBS),
     "filter": GrayBoxConfig(knobs=LA2A_KNOBS, stages=("filter",)),
-    "drive": GrayBoxConfig(knobs=LA2A_KNOBS, stages=("filter", "shaper", "filter")),
+    "drive": GrayBoxConfig(knobs=LA2A_KNOBS, stages=("filter", "shaper", "blend", "filter")),
 }

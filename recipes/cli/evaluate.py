@@ -73,8 +73,23 @@ def _evaluate(
     ] = None,
     checkpoint: Annotated[Path | None, typer.Option("--checkpoint", help="With --exp; default: the latest.")] = None,
     device: Annotated[str, typer.Option("--device", help="With --exp: cpu, cuda, ... or auto.")] = "auto",
+    effects: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--effect",
+            metavar="[NAME=]MODEL",
+            help="Instead of --ref: models of the effect --true.",
+            show_default=False,
+        ),
+    ] = None,
+    true: Annotated[str | None, typer.Option("--true", help="With --effect: the ground-truth effect.")] = None,
+    items: Annotated[int, typer.Option("--items", min=1, help="With --effect: renderings in each cell.")] = 24,
 ) -> None:
-    """Measure generated audio against references of the same file names, or a model's bits per sample; one row each.
+    """Measure generated audio against references of the same file names, a model's bits per sample, or effects.
+
+    With --effect, models are compared with the true effect in four cells: dry
+    audio of --train (seen) and of --data (unseen), at knob settings of the
+    kind that was trained and of the kind that was held out.
 
     Known metrics: pesq, mstft, stft, mel_l1, log_spectral_distance, mcd, mcd_c0, mcd_dtw, mcd_c0_dtw, log_f0_rmse,
     vuv_error, periodicity, vuv_f1, pitch_cents, stoi, estoi, dnsmos_p808, dnsmos_sig, dnsmos_bak, dnsmos_ovrl, utmos,
@@ -85,9 +100,19 @@ def _evaluate(
     from recipes.metrics.results import results_csv, results_json, results_markdown, timing_line
 
     gen = gen or []
-    _check_way({"--ref": ref, "--gen": gen}, {"--exp": exp, "--data": data})
+    if effects:
+        _check_way(
+            {"--ref": ref, "--gen": gen}, {"--effect": effects, "--true": true, "--train": train, "--data": data}
+        )
+    else:
+        _check_way({"--ref": ref, "--gen": gen}, {"--exp": exp, "--data": data})
     _check_outputs({"--out": out, "--csv": csv, "--markdown": markdown, "--report": report})
-    if exp is not None and data is not None:
+    if effects:
+        from recipes.cli.evaluate_effect import EFFECT_METRICS, evaluate_effects
+
+        chosen = metrics.replace(",", " ").split() if metrics is not None else EFFECT_METRICS
+        result = evaluate_effects(_name_systems(effects), true, train, data, items, chosen, seed)
+    elif exp is not None and data is not None:
         from recipes.cli.evaluate_model import evaluate_model
 
         result = evaluate_model(exp, data, train, checkpoint, device, seed)

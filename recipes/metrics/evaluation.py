@@ -28,6 +28,7 @@ __all__ = [
     "evaluate_pairs",
     "evaluate_systems",
     "measure",
+    "measure_pair",
     "read_clip",
 ]
 
@@ -268,6 +269,12 @@ def measure(
         )
     references, candidates = (_channels(audio, sample_rate) for audio in (reference, generated))
     return _measure_channels([SignalPair(*both) for both in zip(references, candidates, strict=True)], metrics)[:2]
+
+
+def measure_pair(pair: SignalPair, metrics: Sequence[Metric]) -> tuple[dict[str, float], dict[str, float]]:
+    """Measure signals in memory; return the values that exist, and the seconds that each metric took."""
+    values, _, seconds = _measure_channels([pair], metrics)
+    return values, seconds
 
 
 def _channels(audio: torch.Tensor, sample_rate: int) -> list[Signal]:

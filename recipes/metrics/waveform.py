@@ -59,7 +59,7 @@ class ErrorToSignalRatio(Metric):
 
     direction = Direction.LOWER
     identity = 0.0
-    decimals = 4
+    decimals = 6
 
     def __init__(self, emphasis: float = 0.0) -> None:
         self.emphasis = emphasis

@@ -33,7 +33,7 @@ CONFIGS = {
     "s4_gain": S4EffectConfig(knobs=KNOBS, **_S4),
     "s4_stereo": S4EffectConfig(knobs=KNOBS, audio_channels=2, head="direct", residual=True, **_S4),
     "graybox_dynamics": GrayBoxConfig(knobs=KNOBS, hidden_sizes=(4,)),
-    "graybox_drive": GrayBoxConfig(knobs=KNOBS, hidden_sizes=(4,), stages=("filter", "shaper", "filter")),
+    "graybox_drive": GrayBoxConfig(knobs=KNOBS, hidden_sizes=(4,), stages=("filter", "shaper", "blend", "filter")),
     "graybox_stereo": GrayBoxConfig(
         knobs=KNOBS, hidden_sizes=(4,), audio_channels=2, stages=("dynamics", "shaper"), num_curves=3
     ),

@@ -1,0 +1,127 @@
+"""Neural effects beside the true one: four cells, audio seen in training or not, at knob settings seen or not."""
+
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from effects.models import EffectModel
+    from recipes.metrics.evaluation import EvaluationResult
+
+__all__ = ["EFFECT_METRICS", "evaluate_effects"]
+
+EFFECT_METRICS = ("esr", "mae", "mstft", "dlufs", "gain_trace", "gain_trace_p95", "lag", "polarity")
+IDENTITY, CONSTANT_GAIN = "identity", "constant gain"
+
+# What both hear before they are compared, and how long they are compared, in seconds.
+_PRE_ROLL, _SECONDS = 0.5, 3.0
+# Peaks in dBFS: recordings as they are mixed, loud enough for an effect to act.
+_LEVEL_DB = (-12.0, 0.0)
+
+
+def evaluate_effects(
+    models: dict[str, Path],
+    processor: str,
+    seen: Path,
+    unseen: Path,
+    items: int,
+    metrics: Sequence[str],
+    seed: int,
+) -> "EvaluationResult":
+    """Measure models of one ground-truth effect; rows are cells and systems, files are renderings.
+
+    Every cell holds, beside the models, the dry audio (``identity``) and the dry audio times the best gain
+    (``constant gain``). Models play through the engine, as users hear them.
+
+    Args:
+        models: model folders or shipped names, by the name of the row.
+        processor: the ground-truth effect.
+        seen: data directory of the dry audio that models were trained on.
+        unseen: data directory of dry audio that they were not trained on.
+        items: renderings in each cell.
+        metrics: names.
+        seed: of segments, settings and confidence intervals.
+
+    Raises:
+        CheckpointError, DataError: for what cannot be read.
+        ConfigError: if a model has knobs that the effect lacks.
+    """
+    from effects.registry import load
+    from recipes.metrics.evaluation import EvaluationResult
+    from recipes.metrics.registry import create_metrics
+    from recipes.progress import track
+
+    loaded = {name: load(path) for name, path in models.items()}
+    chosen = create_metrics(metrics)
+    started = time.perf_counter()
+    scores = []
+    cells = [(audio, held_out) for audio in ("seen", "unseen") for held_out in (False, True)]
+    work = [(cell, number) for cell in cells for number in range(items)]
+    datasets = {
+        cell: _dataset(loaded, processor, seen if cell[0] == "seen" else unseen, cell[1], seed) for cell in cells
+    }
+    for cell, number in track(iter(work), "evaluate", len(work)):
+        scores += _score(loaded, datasets[cell], cell, number, chosen)
+    systems = tuple(dict.fromkeys(score.system for score in scores))
+    return EvaluationResult(
+        metrics=tuple(chosen),
+        systems=systems,
+        scores=tuple(scores),
+        seed=seed,
+        wall_seconds=time.perf_counter() - started,
+    )
+
+
+def _dataset(models: "dict[str, EffectModel]", processor: str, directory: Path, held_out: bool, seed: int) -> Any:
+    from recipes.data.config import DataConfig
+    from recipes.data.effects.config import EffectDataConfig
+    from recipes.data.effects.loader import effect_dataset
+
+    model = next(iter(models.values()))
+    rate = model.sample_rate
+    data = DataConfig(segment_length=round(_SECONDS * rate), resample=True, in_memory=True, seed=10_000 + seed)
+    levels = {"synthetic": 0.0, "ends": 0.0, "level_db": _LEVEL_DB}
+    effect = EffectDataConfig(processor=processor, pre_roll=round(_PRE_ROLL * rate), **levels)
+    return effect_dataset(data, effect, model.knobs, rate, str(directory), held_out)
+
+
+def _score(
+    models: "dict[str, EffectModel]", dataset: Any, cell: tuple[str, bool], number: int, metrics: Sequence[Any]
+) -> list[Any]:
+    from recipes.metrics.evaluation import Score, measure_pair
+    from recipes.metrics.metric import Signal, SignalPair
+
+    item = dataset[number % len(dataset), number]
+    rate = dataset.reader.sample_rate
+    start = round(_PRE_ROLL * rate)
+    dry, wet = (item[key][..., start:].double() for key in ("audio", "target"))
+    if float(wet.square().mean()) < 1e-8:  # a pause: nothing to compare
+        return []
+    gain = (dry * wet).sum() / dry.square().sum().clamp(min=1e-12)
+    outputs: dict[str, Tensor] = {IDENTITY: dry, CONSTANT_GAIN: gain * dry}
+    for name, model in models.items():
+        outputs[name] = _play(model, item)[..., start:]
+    place = f"{cell[0]} audio, {'unseen' if cell[1] else 'seen'} knobs"
+    references = [Signal(x[0].float().numpy(), rate) for x in (wet, dry)]
+    scores = []
+    for name, output in outputs.items():
+        pair = SignalPair(references[0], Signal(output[0].float().contiguous().numpy(), rate), references[1])
+        values, seconds = measure_pair(pair, metrics)
+        scores.append(
+            Score(f"{name}: {place}", f"{item['utt_id']}-{number}", pair.reference.duration, 0.0, values, seconds)
+        )
+    return scores
+
+
+def _play(model: "EffectModel", item: dict[str, Any]) -> "Tensor":
+    """Return what a model makes of an item's dry audio at its setting."""
+    from effects.engine import render
+
+    values = model.knobs.denormalize(item["knobs"].double())
+    settings = {name: float(value) for name, value in zip(model.knobs.names, values, strict=True)}
+    # A long hop saves time; the audio is the same.
+    hop = -(-4096 // model.block_length) * model.block_length
+    return render(model, item["audio"], settings=settings, hop=hop)
