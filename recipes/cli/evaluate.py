@@ -83,6 +83,9 @@ def _evaluate(
         ),
     ] = None,
     true: Annotated[str | None, typer.Option("--true", help="With --effect: the ground-truth effect.")] = None,
+    pairs: Annotated[
+        Path | None, typer.Option("--pairs", help="With --effect, instead of --true: data directory of recorded pairs.")
+    ] = None,
     items: Annotated[int, typer.Option("--items", min=1, help="With --effect: renderings in each cell.")] = 24,
 ) -> None:
     """Measure generated audio against references of the same file names, a model's bits per sample, or effects.
@@ -108,10 +111,13 @@ def _evaluate(
         _check_way({"--ref": ref, "--gen": gen}, {"--exp": exp, "--data": data})
     _check_outputs({"--out": out, "--csv": csv, "--markdown": markdown, "--report": report})
     if effects:
-        from recipes.cli.evaluate_effect import EFFECT_METRICS, evaluate_effects
+        from recipes.cli.evaluate_effect import EFFECT_METRICS, evaluate_effects, evaluate_recorded
 
         chosen = metrics.replace(",", " ").split() if metrics is not None else EFFECT_METRICS
-        result = evaluate_effects(_name_systems(effects), true, train, data, items, chosen, seed)
+        if pairs:
+            result = evaluate_recorded(_name_systems(effects), pairs, items, chosen, seed)
+        else:
+            result = evaluate_effects(_name_systems(effects), true, train, data, items, chosen, seed)
     elif exp is not None and data is not None:
         from recipes.cli.evaluate_model import evaluate_model
 

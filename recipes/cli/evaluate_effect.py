@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from effects.models import EffectModel
     from recipes.metrics.evaluation import EvaluationResult
 
-__all__ = ["EFFECT_METRICS", "evaluate_effects"]
+__all__ = ["EFFECT_METRICS", "evaluate_effects", "evaluate_recorded"]
 
 EFFECT_METRICS = ("esr", "mae", "mstft", "dlufs", "gain_trace", "gain_trace_p95", "lag", "polarity")
 IDENTITY, CONSTANT_GAIN = "identity", "constant gain"
@@ -50,32 +50,57 @@ def evaluate_effects(
         ConfigError: if a model has knobs that the effect lacks.
     """
     from effects.registry import load
+
+    loaded = {name: load(path) for name, path in models.items()}
+    cells = {
+        f"{audio} audio, {'unseen' if held_out else 'seen'} knobs": _dataset(
+            loaded, processor, directory, held_out, seed
+        )
+        for audio, directory in (("seen", seen), ("unseen", unseen))
+        for held_out in (False, True)
+    }
+    return _evaluate(loaded, cells, items, metrics, seed)
+
+
+def evaluate_recorded(
+    models: dict[str, Path], pairs: Path, items: int, metrics: Sequence[str], seed: int
+) -> "EvaluationResult":
+    """Measure models of a recorded device, at the settings of the recordings; otherwise as :func:`evaluate_effects`.
+
+    Args:
+        models: model folders or shipped names, by the name of the row.
+        pairs: data directory of recorded pairs.
+        items: pieces that are compared.
+        metrics: names.
+        seed: of pieces and confidence intervals.
+    """
+    from effects.registry import load
+
+    loaded = {name: load(path) for name, path in models.items()}
+    return _evaluate(loaded, {"recorded pairs": _dataset(loaded, None, pairs, False, seed)}, items, metrics, seed)
+
+
+def _evaluate(
+    models: "dict[str, EffectModel]", cells: dict[str, Any], items: int, metrics: Sequence[str], seed: int
+) -> "EvaluationResult":
     from recipes.metrics.evaluation import EvaluationResult
     from recipes.metrics.registry import create_metrics
     from recipes.progress import track
 
-    loaded = {name: load(path) for name, path in models.items()}
     chosen = create_metrics(metrics)
     started = time.perf_counter()
     scores = []
-    cells = [(audio, held_out) for audio in ("seen", "unseen") for held_out in (False, True)]
     work = [(cell, number) for cell in cells for number in range(items)]
-    datasets = {
-        cell: _dataset(loaded, processor, seen if cell[0] == "seen" else unseen, cell[1], seed) for cell in cells
-    }
     for cell, number in track(iter(work), "evaluate", len(work)):
-        scores += _score(loaded, datasets[cell], cell, number, chosen)
+        scores += _score(models, cells[cell], cell, number, chosen)
     systems = tuple(dict.fromkeys(score.system for score in scores))
-    return EvaluationResult(
-        metrics=tuple(chosen),
-        systems=systems,
-        scores=tuple(scores),
-        seed=seed,
-        wall_seconds=time.perf_counter() - started,
-    )
+    took = time.perf_counter() - started
+    return EvaluationResult(tuple(chosen), systems, tuple(scores), seed=seed, wall_seconds=took)
 
 
-def _dataset(models: "dict[str, EffectModel]", processor: str, directory: Path, held_out: bool, seed: int) -> Any:
+def _dataset(
+    models: "dict[str, EffectModel]", processor: str | None, directory: Path, held_out: bool, seed: int
+) -> Any:
     from recipes.data.config import DataConfig
     from recipes.data.effects.config import EffectDataConfig
     from recipes.data.effects.loader import effect_dataset
@@ -88,9 +113,7 @@ def _dataset(models: "dict[str, EffectModel]", processor: str, directory: Path, 
     return effect_dataset(data, effect, model.knobs, rate, str(directory), held_out)
 
 
-def _score(
-    models: "dict[str, EffectModel]", dataset: Any, cell: tuple[str, bool], number: int, metrics: Sequence[Any]
-) -> list[Any]:
+def _score(models: "dict[str, EffectModel]", dataset: Any, cell: str, number: int, metrics: Sequence[Any]) -> list[Any]:
     from recipes.metrics.evaluation import Score, measure_pair
     from recipes.metrics.metric import Signal, SignalPair
 
@@ -104,14 +127,13 @@ def _score(
     outputs: dict[str, Tensor] = {IDENTITY: dry, CONSTANT_GAIN: gain * dry}
     for name, model in models.items():
         outputs[name] = _play(model, item)[..., start:]
-    place = f"{cell[0]} audio, {'unseen' if cell[1] else 'seen'} knobs"
     references = [Signal(x[0].float().numpy(), rate) for x in (wet, dry)]
     scores = []
     for name, output in outputs.items():
         pair = SignalPair(references[0], Signal(output[0].float().contiguous().numpy(), rate), references[1])
         values, seconds = measure_pair(pair, metrics)
         scores.append(
-            Score(f"{name}: {place}", f"{item['utt_id']}-{number}", pair.reference.duration, 0.0, values, seconds)
+            Score(f"{name}: {cell}", f"{item['utt_id']}-{number}", pair.reference.duration, 0.0, values, seconds)
         )
     return scores
 

@@ -44,6 +44,7 @@ def register(app: typer.Typer) -> None:
     group.command("ljspeech")(_ljspeech)
     group.command("vctk")(_vctk)
     group.command("folder")(_folder)
+    group.command("pairs")(_pairs)
     app.add_typer(group, name="prepare")
 
 
@@ -121,6 +122,33 @@ def _folder(
     from recipes.data.corpora import find_folder
 
     _run(find_folder(source, speaker, speaker_pattern), data_dir, nj, decode, min_duration, dev, test, split_by)
+
+
+def _pairs(
+    source: _Source,
+    data_dir: _DataDir,
+    knobs: Annotated[
+        str | None,
+        typer.Option("--knobs", help="Names of the values in SignalTrain's file names; default: those of the LA-2A."),
+    ] = None,
+) -> None:
+    """Recordings of a device: pairs.csv (dry, wet, set, a column per knob), or SignalTrain's layout.
+
+    Each pair is checked for silence, latency, polarity and clipping.
+    """
+    from recipes.data.effects.pairs import find_pairs
+    from recipes.data.effects.preparation import prepare_pairs
+
+    pairs = find_pairs(source, tuple((knobs or "").replace(",", " ").split()))
+    found = prepare_pairs(pairs, data_dir)
+    for directory in found.directories:
+        typer.echo(f"{directory.path}: {len(directory)} pairs, {directory.duration / 60:.1f} min")
+    for name, note in found.notes:
+        typer.echo(f"note: {name}: {note}", err=True)
+    for name, reason in found.skipped:
+        typer.echo(f"skipped: {name}: {reason}", err=True)
+    if found.skipped:
+        raise typer.Exit(1)
 
 
 def _run(

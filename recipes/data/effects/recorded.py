@@ -36,7 +36,7 @@ class RecordedDataset(Dataset[dict[str, Any]]):
         knobs: those of the model.
 
     Raises:
-        DataError: if wet audio or settings are missing, or lengths differ.
+        DataError: if wet audio or settings are missing.
     """
 
     def __init__(
@@ -54,13 +54,8 @@ class RecordedDataset(Dataset[dict[str, Any]]):
         answers = [_answer(utterance, wet[utterance.utt_id]) for utterance in reader.utterances]
         self._wet = AudioReader(answers, reader.sample_rate, config.resample, None, config.in_memory)
         self._settings = [settings[utterance.utt_id] for utterance in reader.utterances]
-        for index, utterance in enumerate(reader.utterances):
-            dry_length, wet_length = reader.num_samples(index), self._wet.num_samples(index)
-            if dry_length != wet_length:
-                raise DataError(
-                    f"'{utterance.utt_id}': {dry_length} dry and {wet_length} wet samples; expected as many: align the "
-                    "recording with 'ondes prepare pairs'"
-                )
+        both = (reader, self._wet)
+        self._lengths = [min(side.num_samples(index) for side in both) for index in range(len(reader.utterances))]
 
     def __len__(self) -> int:
         """Return the number of recordings."""
@@ -70,7 +65,7 @@ class RecordedDataset(Dataset[dict[str, Any]]):
         """Return a pair; the key is the index of a recording, or (index, draw)."""
         index, draw = key if isinstance(key, tuple) else (key, key)
         generator = np.random.Generator(np.random.Philox(np.random.SeedSequence([self._seed, draw, index])))
-        last = max(self.reader.num_samples(index) - self._length, 0)
+        last = max(self._lengths[index] - self._length, 0)
         start = int(generator.integers(0, last, endpoint=True))
         dry, wet = (self._read(reader, index, start) for reader in (self.reader, self._wet))
         knobs = self.knobs.normalize(self.knobs.values(self._settings[index]))

@@ -1,0 +1,63 @@
+"""From recorded pairs to data directories."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from recipes.data.effects.pairs import RecordedPair, check_pair
+from recipes.data.effects.recorded import KNOBS_FILE, WET_FILE
+from recipes.data.kaldi import KaldiDirectory, Utterance
+from recipes.progress import track
+from vocoders.core.atomic import atomic_file
+from vocoders.core.audio import audio_info
+from vocoders.core.errors import DataError
+
+__all__ = ["PreparedPairs", "prepare_pairs"]
+
+
+@dataclass(frozen=True)
+class PreparedPairs:
+    """What was written, what was left out and why, and what is worth knowing."""
+
+    directories: list[KaldiDirectory]
+    skipped: list[tuple[str, str]]
+    notes: list[tuple[str, str]]
+
+
+def prepare_pairs(pairs: Sequence[RecordedPair], folder: Path) -> PreparedPairs:
+    """Check pairs and write ``folder/train``, ``folder/dev`` and ``folder/test``.
+
+    Raises:
+        DataError: if no pair can be used, or two differ in their knobs' names.
+    """
+    names = {tuple(pair.settings) for pair in pairs}
+    if len(names) > 1:
+        raise DataError(f"{folder}: pairs with different knobs: {' and '.join(map(str, sorted(names)[:2]))}")
+    kept: dict[str, list[RecordedPair]] = {}
+    skipped, notes = [], []
+    for pair in track(iter(pairs), "checking pairs", len(pairs)):
+        reason, remarks = check_pair(pair)
+        notes += [(pair.name, remark) for remark in remarks]
+        if reason is not None:
+            skipped.append((pair.name, reason))
+        else:
+            kept.setdefault(pair.part, []).append(pair)
+    if not kept:
+        raise DataError(f"no pair can be used; the first, '{skipped[0][0]}': {skipped[0][1]}")
+    directories = [_write(kept[part], folder / part) for part in ("train", "dev", "test") if part in kept]
+    return PreparedPairs(directories, skipped, notes)
+
+
+def _write(pairs: Sequence[RecordedPair], folder: Path) -> KaldiDirectory:
+    utterances = [
+        Utterance(pair.name, pair.dry.resolve(), "device", duration=audio_info(pair.dry).duration) for pair in pairs
+    ]
+    directory = KaldiDirectory.write(folder, utterances)
+    ordered = sorted(pairs, key=lambda pair: pair.name)
+    knobs = tuple(ordered[0].settings)
+    rows = [",".join(("utt_id", *knobs)), *(",".join((pair.name, *pair.settings.values())) for pair in ordered)]
+    texts = {WET_FILE: [f"{pair.name} {pair.wet.resolve()}" for pair in ordered], KNOBS_FILE: rows}
+    for name, lines in texts.items():
+        with atomic_file(folder / name) as temporary:
+            temporary.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return directory
