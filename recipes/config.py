@@ -6,6 +6,8 @@ from typing import Any, Literal, Self
 
 from pydantic import Field, field_validator
 
+from effects.knobs import KnobSet
+from effects.models.devices import DEVICES
 from effects.processors import find_processor
 from recipes.data.config import DataConfig
 from recipes.data.effects.config import EffectDataConfig
@@ -138,11 +140,19 @@ class TrainConfig(Config):
         """Typed configuration of the model."""
         config_class = model_class(self.family).config_class
         model = dict(self.model)
-        if self.effect is not None and self.effect.processor is not None and "knobs" not in model:
+        if self.effect is not None and "knobs" not in model and (knobs := self._known_knobs) is not None:
             norm = config_class.model_fields["knobs"].default.norm
-            knobs = find_processor(self.effect.processor).knobs
             model["knobs"] = knobs.model_copy(update={"norm": norm}).to_dict()
         return config_class.from_dict(model, self.family, "model")
+
+    @property
+    def _known_knobs(self) -> KnobSet | None:
+        """Knobs of the effect that is learned, where its name says them."""
+        if self.effect.processor is not None:
+            return find_processor(self.effect.processor).knobs
+        if self.effect.device is not None and self.effect.device not in DEVICES:
+            raise ConfigError(f"unknown device '{self.effect.device}'; known devices: {', '.join(DEVICES)}")
+        return DEVICES.get(self.effect.device)
 
     @cached_property
     def objective_options(self) -> Config:

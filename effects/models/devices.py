@@ -2,7 +2,7 @@
 
 from effects.knobs import Knob, KnobSet
 
-__all__ = ["LA2A_KNOBS"]
+__all__ = ["DEVICES", "LA2A_KNOBS"]
 
 LA2A_KNOBS = KnobSet(
     knobs=(
@@ -12,3 +12,6 @@ LA2A_KNOBS = KnobSet(
     norm=(0.0, 1.0),
 )
 """The Teletronix LA-2A as recorded for SignalTrain (Zenodo 3824876), normalised as micro-TCN does."""
+
+DEVICES: dict[str, KnobSet] = {"la2a": LA2A_KNOBS}
+"""Devices by the name that recipes use."""

@@ -16,6 +16,7 @@ class EffectDataConfig(Config):
 
     Attributes:
         processor: name of the ground-truth effect, such as ``comp_4c``.
+        device: name of a recorded device whose knobs are known, as in :data:`effects.models.devices.DEVICES`.
         pre_roll: samples before each segment that model and effect hear without being compared.
         synthetic: part of the items whose dry audio is synthetic.
         ends: part of the knobs that stand at one of their ends.
@@ -25,6 +26,7 @@ class EffectDataConfig(Config):
     """
 
     processor: str | None = None
+    device: str | None = None
     pre_roll: int = Field(4096, ge=0)
     synthetic: float = Field(0.2, ge=0, le=1)
     ends: float = Field(0.2, ge=0, le=1)

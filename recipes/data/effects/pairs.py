@@ -1,8 +1,8 @@
 """Find recorded pairs of dry and wet audio, and check what goes wrong when devices are recorded.
 
-Two layouts are known. SignalTrain's: ``input_<id>_.wav`` beside ``target_<id>_<effect>__<value>__<value>.wav``, in folders
-Train, Val and Test. Your own: ``pairs.csv`` with the columns ``dry`` and ``wet`` (files), optionally ``set`` (train, dev or
-test), and one for each knob.
+Two layouts are known. SignalTrain's: ``input_<id>_.wav`` beside ``target_<id>_<effect>__<value>__<value>.wav``, in
+folders Train, Val and Test. Your own: ``pairs.csv`` with the columns ``dry`` and ``wet`` (files), optionally ``set``
+(train, dev or test), and one for each knob.
 """
 
 import csv
@@ -133,9 +133,8 @@ def _from_names(folder: Path, knob_names: Sequence[str]) -> list[RecordedPair]:
         values = found["values"].split("__")
         if len(values) != len(knob_names):
             raise DataError(f"{wet}: {len(values)} knob values in its name; expected {', '.join(knob_names)}")
-        dry = next(
-            (path for path in wet.parent.glob(f"input_{found['id']}_.*")), wet.parent / f"input_{found['id']}_.wav"
-        )
+        stem = f"input_{found['id']}_"
+        dry = next(wet.parent.glob(f"{stem}.*"), wet.parent / f"{stem}.wav")
         part = _SETS.get(wet.parent.name.lower(), _TENTH.get(len(pairs) % 10, "train"))
         name = f"{part}-{found['id']}-{'-'.join(values)}"
         pairs.append(RecordedPair(name, dry, wet, part, dict(zip(knob_names, values, strict=True))))
