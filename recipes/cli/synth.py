@@ -80,6 +80,10 @@ def _synth(
     freeu: Annotated[
         str | None, typer.Option("--freeu", metavar="B,S", help="Factors on backbone and skips, such as 1.1,0.9.")
     ] = None,
+    refinement: Annotated[
+        int | None,
+        typer.Option("--refinement", min=0, help="Iterations that bring the output nearer to its mel; 0: none."),
+    ] = None,
     chunk_seconds: Annotated[
         float | None, typer.Option("--chunk-seconds", help="Synthesise independent chunks, for hours of audio.")
     ] = None,
@@ -105,7 +109,8 @@ def _synth(
     items = find_inputs(inputs)
     outputs = plan_outputs(items, output.expanduser(), force)
     system = resolve_system(model, device)
-    options = _f0_options(system, f0_scale) | _sampling_options(system, changes, chunk_seconds)
+    options = _f0_options(system, f0_scale) | _refinement_options(system, refinement, changes)
+    options |= _sampling_options(system, changes, chunk_seconds)
     lengths = _measure(items, system, resample)
     failed = _run(items, outputs, system, _Settings(seed, resample, options), lengths, json_lines)
     if failed:
@@ -167,6 +172,22 @@ def _f0_options(system: Any, f0_scale: float) -> dict[str, Any]:
     if not getattr(system, "uses_f0", False):
         raise ConfigError(f"--f0-scale {f0_scale:g}: this model takes no F0; use a model with a harmonic prior")
     return {"f0_scale": f0_scale}
+
+
+def _refinement_options(system: Any, refinement: int | None, changes: dict[str, Any]) -> dict[str, Any]:
+    """Return the option of a model that takes one; of a flow model it is a part of the sampling, in ``changes``."""
+    from vocoders.core.errors import ConfigError
+
+    if refinement is None:
+        return {}
+    if not hasattr(system, "mel_consistency"):
+        raise ConfigError(
+            f"--refinement {refinement}: this system does not refine its output; use a vocoder with a mel"
+        )
+    if getattr(system, "uses_sampling", False):
+        changes["mel_refinement"] = refinement
+        return {}
+    return {"refinement": refinement}
 
 
 def _factors(text: str | None) -> list[float] | None:

@@ -9,6 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from vocoders.core.chunking import chunk_spans, join_exact
 from vocoders.core.errors import ShapeError
 from vocoders.frontends.mel import LogMel
 
@@ -61,6 +62,18 @@ class MelConsistency(nn.Module):
             now = self._inverse(spectrum * self._gain(spectrum, wanted), signal.shape[-1])
             signal, before = now + self.momentum * (now - before), now
         return before[:, None].to(audio)
+
+    def in_chunks(self, audio: Tensor, features: Tensor, iterations: int, chunk_frames: int) -> Tensor:
+        """Return what ``forward`` returns, in memory that does not grow with the length."""
+        if iterations == 0:
+            return audio
+        hop = self.log_mel.config.hop_length
+        spans = chunk_spans(features.shape[-1], chunk_frames, iterations * self.context_frames)
+        parts = (
+            self(audio[..., span.start * hop : span.stop * hop], features[..., span.start : span.stop], iterations)
+            for span in spans
+        )
+        return join_exact(parts, spans, hop)
 
     def _gain(self, spectrum: Tensor, wanted: Tensor) -> Tensor:
         """Return the factor of each bin, (B, n_fft // 2 + 1, F)."""

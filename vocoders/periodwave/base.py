@@ -13,6 +13,7 @@ from vocoders.core.errors import ConfigError, DataError, ShapeError
 from vocoders.core.pretrained import PretrainedModel
 from vocoders.flow import ProbabilityPath
 from vocoders.frontends.mel import LogMel
+from vocoders.frontends.mel_consistency import MelConsistency
 from vocoders.periodwave.config import PeriodWaveConfig, SamplingConfig
 from vocoders.periodwave.estimator import Estimator
 from vocoders.periodwave.streaming import velocity_in_chunks
@@ -44,6 +45,7 @@ class FlowVocoder(PretrainedModel, nn.Module):
         super().__init__()
         self.config = config
         self.log_mel = LogMel(config.mel)
+        self.mel_consistency = MelConsistency(self.log_mel)
         self.path = ProbabilityPath(config.sigma_min)
         energy = config.energy
         span = (energy.energy_min, energy.energy_max) if energy is not None else (0.0, 1.0)
@@ -148,16 +150,22 @@ class FlowVocoder(PretrainedModel, nn.Module):
 
         Raises:
             ShapeError: for tensors of another shape or less than two frames.
-            ConfigError: for chunks of less than a second.
+            ConfigError: for chunks of less than a second, or a mel refinement without a mel.
         """
         inputs = self._synthesis_inputs(features, audio, seed)
         sampling = sampling or self.config.sampling
+        if sampling.mel_refinement and self.config.condition == "embedding":
+            raise ConfigError(
+                f"mel_refinement {sampling.mel_refinement}: this model takes embeddings and no mel; set it to 0"
+            )
         was_training = self.training
         self.eval()
         try:
             # Normalised weights are computed once, not in every call of the estimator.
             with parametrize.cached():
-                return self._synthesize_in_chunks(inputs, sampling, chunk_seconds, progress)
+                waveform = self._synthesize_in_chunks(inputs, sampling, chunk_seconds, progress)
+            window = round(self.window_seconds * self.sample_rate / self.hop_length)
+            return self.mel_consistency.in_chunks(waveform, inputs["features"], sampling.mel_refinement, window)
         finally:
             self.train(was_training)
 

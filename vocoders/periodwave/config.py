@@ -26,6 +26,8 @@ class SamplingConfig(Config):
         sway: unevenness of the steps, see :func:`vocoders.flow.time_grid`.
         freeu: factors (backbone, skip) on the up-sampled features and on the skip connections of the U-Net; ``None``:
             (1, 1). Published: 1.1 and 0.9, for models that were not tuned adversarially.
+        mel_refinement: iterations of :class:`~vocoders.frontends.mel_consistency.MelConsistency` behind the flow
+            (ours; 0: none, as published).
     """
 
     solver: SolverName = "midpoint"
@@ -33,6 +35,7 @@ class SamplingConfig(Config):
     temperature: float = Field(0.667, ge=0)
     sway: float = 0.0
     freeu: tuple[float, float] | None = None
+    mel_refinement: int = Field(0, ge=0)
 
     @model_validator(mode="after")
     def _check(self) -> "SamplingConfig":
@@ -91,6 +94,8 @@ class PeriodWaveConfig(Config):
             raise ValueError(f"mel.hop_length {self.mel.hop_length} is not a multiple of {CONDITION_HOP}")
         if self.energy is not None and self.condition == "embedding":
             raise ValueError("an energy prior needs a mel; set energy to null")
+        if self.sampling.mel_refinement and self.condition == "embedding":
+            raise ValueError("sampling.mel_refinement needs a mel; set it to 0")
         if self.domain == "envelope" and (self.energy is not None or self.condition == "embedding"):
             raise ValueError("domain envelope needs condition mel and energy null: the envelope holds the energy")
         return self
