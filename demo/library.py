@@ -26,7 +26,7 @@ Kind = Literal["vocoder", "generator", "effect"]
 
 BASELINES = {"griffin-lim": "Griffin-Lim (baseline)", "world": "WORLD (baseline)"}
 # As vocoders.registry.DEFAULT_VOCODER, which would import torch.
-DEFAULT_VOCODER = "wavehax-mini-24k"
+DEFAULT_VOCODER = "wavehax-24k"
 # How deep below a folder of --models model folders are looked for: recipes keep theirs in exp/<run>/model.
 _DEPTH = 4
 _FAMILY_TITLES = {

@@ -14,7 +14,7 @@ from vocoders.core.pretrained import read_model_config, resolve_model
 __all__ = ["DEFAULT_VOCODER", "FAMILIES", "Family", "load"]
 
 # Synthesises where no model is named.
-DEFAULT_VOCODER = "wavehax-mini-24k"
+DEFAULT_VOCODER = "wavehax-24k"
 
 
 @dataclass(frozen=True)

@@ -303,7 +303,7 @@ def test_a_recording_of_the_microphone_is_taken(open_page) -> None:
 def test_models_are_listed_with_cards_and_measured(open_page, screenshots) -> None:
     page = open_page()
     go_to(page, "Models")
-    for text in ("wavehax-mini-24k", "tiny-digits", "comp4c-tiny", "601,581", "cc-by-4.0"):
+    for text in ("wavehax-24k", "tiny-digits", "comp4c-tiny", "601,581", "cc-by-4.0"):
         page.locator("#models-table").get_by_text(text, exact=True).wait_for()
     choose(page, "models-model", "tiny-digits")
     page.locator("#models-card").get_by_text("family sashimi").wait_for()

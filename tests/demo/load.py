@@ -24,14 +24,14 @@ def run_load(server: Server, folder: Path, requests: int = 50, clients: int = 4,
     clip = write_clip(folder / "clip.wav", buzz(4))
     speech = REPOSITORY / "vocoders" / "examples" / "speech.flac"
     kinds = {
-        "vocode wavehax": ("/vocode", [handle_file(speech), "wavehax-mini-24k"]),
+        "vocode wavehax": ("/vocode", [handle_file(speech), "wavehax-24k"]),
         "vocode griffin-lim": ("/vocode", [handle_file(clip), "griffin-lim"]),
         "vocode world": ("/vocode", [handle_file(clip), "world", 1.2]),
         "vocode flow": ("/vocode", [handle_file(speech), "tiny-turbo"]),
         "effect": ("/effect", [handle_file(clip), "delay", "", {"mix": 0.5}]),
         "effect learned": ("/effect", [handle_file(clip), "comp_4c", "comp4c-tiny", {}]),
         "generate": ("/generate", ["tiny-digits", 4.0, 1.0, 0.98, 0, None, 2.0]),
-        "card": ("/card", ["wavehax-mini-24k"]),
+        "card": ("/card", ["wavehax-24k"]),
         "refused": ("/vocode", [None, "world"]),
     }
     names = [list(kinds)[index % len(kinds)] for index in range(requests)]

@@ -43,7 +43,7 @@ def shown(update) -> str:
     return update["value"] if isinstance(update, dict) else update
 
 
-@pytest.mark.parametrize("model", ["wavehax-mini-24k", "tiny-turbo", "griffin-lim", "world"])
+@pytest.mark.parametrize("model", ["wavehax-24k", "tiny-turbo", "griffin-lim", "world"])
 def test_every_vocoder_gives_audio_of_the_same_length_and_loudness(client, clip, model) -> None:
     reference, result, said, picture, metrics, *_ = client.predict(
         gradio_client.handle_file(clip), model, api_name="/vocode"
@@ -63,7 +63,7 @@ def test_f0_scale_moves_the_pitch(client) -> None:
 
     contours = []
     for scale in (1.0, 1.5):
-        result = client.predict(gradio_client.handle_file(SPEECH), "wavehax-mini-24k", scale, api_name="/vocode")[1]
+        result = client.predict(gradio_client.handle_file(SPEECH), "wavehax-24k", scale, api_name="/vocode")[1]
         audio, rate = samples_of(result)
         contours.append(extract_f0(audio[0].astype(np.float32), rate, 240, F0Config()))
     both = (contours[0] > 0) & (contours[1] > 0)
@@ -186,7 +186,7 @@ def test_a_generation_that_nobody_waits_for_ends(client) -> None:
 def test_bad_clips_give_messages_on_every_tab(client, server, tmp_path, name, message) -> None:
     file = gradio_client.handle_file(bad_clips(tmp_path)[name])
     calls = [
-        ((file, "wavehax-mini-24k"), "/vocode"),
+        ((file, "wavehax-24k"), "/vocode"),
         ((file, "comp_4c", "", {}), "/effect"),
         (("tiny-digits", 1.0, 1.0, 1.0, 0, file, 2.0), "/generate"),
     ]
@@ -199,8 +199,8 @@ def test_bad_clips_give_messages_on_every_tab(client, server, tmp_path, name, me
 @pytest.mark.parametrize(
     ("arguments", "api", "message"),
     [
-        (("wavehax-mini-24k", 9.0), "/vocode", "F0 scale|maximum value 2"),
-        (("wavehax-mini-24k", 1.0, "rk45"), "/vocode", "solver|rk45"),
+        (("wavehax-24k", 9.0), "/vocode", "F0 scale|maximum value 2"),
+        (("wavehax-24k", 1.0, "rk45"), "/vocode", "solver|rk45"),
         (("tiny-turbo", 1.0, "euler", 10_000), "/vocode", "steps|maximum value 64"),
         (("/etc/passwd",), "/vocode", "list"),
         (("tiny-digits",), "/vocode", "list|no vocoder"),
@@ -254,9 +254,9 @@ def test_too_large_uploads_are_refused(client, tmp_path) -> None:
 
 
 def test_cards_and_speeds(client) -> None:
-    card = client.predict("wavehax-mini-24k", api_name="/card")
-    assert card.startswith("# wavehax-mini-24k")
-    for name in ("wavehax-mini-24k", "tiny-turbo", "tiny-digits", "comp4c-tiny", "world"):
+    card = client.predict("wavehax-24k", api_name="/card")
+    assert card.startswith("# wavehax-24k")
+    for name in ("wavehax-24k", "tiny-turbo", "tiny-digits", "comp4c-tiny", "world"):
         overview, said = client.predict(name, api_name="/speed")
         assert re.search(rf"{name}: [\d.]+ × real time", said), said
     assert overview.count("× real time") >= 5

@@ -21,8 +21,8 @@ def test_every_family_is_found_with_its_use(entries) -> None:
     kinds = {name: entry.kind for name, entry in entries.items()}
     wanted = {"tiny-turbo": "vocoder", "tiny-digits": "generator", "comp4c-tiny": "effect", "mystery": "effect"}
     assert wanted.items() <= kinds.items()
-    assert kinds["wavehax-mini-24k"] == "vocoder"
-    assert entries["wavehax-mini-24k"].is_shipped
+    assert kinds["wavehax-24k"] == "vocoder"
+    assert entries["wavehax-24k"].is_shipped
     assert not entries["tiny-turbo"].is_shipped
     assert entries["tiny-turbo"].title == "PeriodWave-Turbo"
     assert entries["tiny-digits"].sample_rate == 8000
@@ -116,7 +116,7 @@ def test_requests_at_the_same_time_load_a_model_once(counted) -> None:
     assert len({id(model) for model in models}) == 1
 
 
-@pytest.mark.parametrize("name", ["/etc", "../weights/wavehax-mini-24k", "openai/whisper", "", None, 3])
+@pytest.mark.parametrize("name", ["/etc", "../weights/wavehax-24k", "openai/whisper", "", None, 3])
 def test_only_listed_names_are_loaded(counted, name) -> None:
     library, loads = counted
     with pytest.raises(ConfigError, match="choose one from the list"):

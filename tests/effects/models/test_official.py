@@ -166,6 +166,6 @@ def test_the_registry_knows_effects_alone(tmp_path) -> None:
         assert family.model_class.family == family.name
         assert all(isinstance(config, family.model_class.config_class) for config in family.variants.values())
     with pytest.raises(CheckpointError, match="family 'wavehax'; this version knows the effects signaltrain, tcn"):
-        load("wavehax-mini-24k")
+        load("wavehax-24k")
     with pytest.raises(CheckpointError, match="no model"):
         load("no-such-effect")
