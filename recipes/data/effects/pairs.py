@@ -27,6 +27,7 @@ _TENTH = {8: "dev", 9: "test"}
 
 _CHECKED_SECONDS = 30.0
 _MOST_LAG_SECONDS = 1.0
+_MOST_DIFFERENCE = 0.5
 # Filters delay by some samples; more is a recording that was not aligned.
 _TOLERATED_LAG = 32
 _SILENCE = 1e-4
@@ -91,7 +92,7 @@ def check_pair(pair: RecordedPair) -> tuple[str | None, list[str]]:
         dry, wet = (read_audio(path, mono=True, frames=frames)[0][0].numpy() for path in (pair.dry, pair.wet))
     except OndesError as error:
         return str(error), []
-    if abs(lengths[0] - lengths[1]) > rate:
+    if abs(lengths[0] - lengths[1]) > _MOST_DIFFERENCE * rate:
         return f"dry audio of {lengths[0]} samples and wet audio of {lengths[1]}; cut both to the same piece", []
     for name, audio in (("dry", dry), ("wet", wet)):
         if np.abs(audio).max(initial=0.0) < _SILENCE:

@@ -1,0 +1,180 @@
+"""Pairs for effects: reproducible, held-out settings kept apart, the pre-roll in its place, recordings checked."""
+
+import numpy as np
+import pytest
+import soundfile
+import torch
+
+from effects.knobs import Knob, KnobSet
+from effects.processors import find_processor
+from recipes.data.config import DataConfig
+from recipes.data.effects.config import EffectDataConfig
+from recipes.data.effects.loader import build_effect_loader, effect_dataset
+from recipes.data.effects.pairs import check_pair, find_pairs
+from recipes.data.effects.preparation import prepare_pairs
+from recipes.data.effects.settings import CORNER, SLAB, draw_settings, is_held_out
+from recipes.data.effects.synthetic import KINDS, synthetic_audio
+from recipes.data.kaldi import KaldiDirectory, Utterance
+from vocoders.core.errors import ConfigError, DataError
+
+KNOBS = find_processor("comp_4c").knobs
+RATE = 44100
+
+
+@pytest.fixture
+def dry(tmp_path):
+    """Two seconds of noise as a data directory."""
+    generator = np.random.default_rng(0)
+    utterances = []
+    for name in ("a", "b"):
+        path = tmp_path / f"{name}.wav"
+        soundfile.write(path, 0.5 * generator.uniform(-1, 1, 2 * RATE), RATE, "FLOAT")
+        utterances.append(Utterance(name, path, "s", duration=2.0))
+    KaldiDirectory.write(tmp_path / "data", utterances)
+    return tmp_path / "data"
+
+
+def _dataset(dry, seed=0, held_out=False, **options):
+    data = DataConfig(segment_length=2000, seed=seed, num_workers=0)
+    effect = EffectDataConfig(processor="comp_4c", **({"pre_roll": 3000} | options))
+    return effect_dataset(data, effect, KNOBS, RATE, str(dry), held_out)
+
+
+def test_an_item_is_a_function_of_seed_draw_and_index(dry):
+    first, again, other = _dataset(dry)[0, 5], _dataset(dry)[0, 5], _dataset(dry, seed=1)[0, 5]
+    for key in ("audio", "target", "knobs"):
+        assert torch.equal(first[key], again[key])
+        assert not torch.equal(first[key], other[key])
+    assert not torch.equal(first["knobs"], _dataset(dry)[0, 6]["knobs"])
+
+
+@pytest.mark.parametrize("moving", [0.0, 1.0])
+def test_workers_change_nothing_and_a_resumed_loader_goes_on(dry, moving):
+    effect = EffectDataConfig(processor="comp_4c", pre_roll=500, moving=moving)
+    batches = {}
+    for workers, start in ((0, 0), (2, 0), (0, 2)):
+        data = DataConfig(train=str(dry), segment_length=1000, batch_size=2, num_workers=workers)
+        loader = iter(build_effect_loader(data, effect, KNOBS, RATE, start))
+        batches[workers, start] = [next(loader) for _ in range(3 if start == 0 else 1)]
+        del loader
+    for one, two in zip(batches[0, 0], batches[2, 0], strict=True):
+        assert all(torch.equal(one[key], two[key]) for key in ("audio", "target", "knobs"))
+    assert torch.equal(batches[0, 0][2]["target"], batches[0, 2][0]["target"])
+    assert batches[0, 0][0]["knobs"].shape == ((2, 4, 1500) if moving else (2, 4))
+
+
+def test_the_target_is_the_effect_at_the_knobs_of_the_item(dry):
+    item = _dataset(dry, synthetic=0.0)[1, 3]
+    values = KNOBS.denormalize(item["knobs"].double())
+    settings = dict(zip(KNOBS.names, values.tolist(), strict=True))
+    wet, _ = find_processor("comp_4c").process(item["audio"][None], settings, RATE)
+    torch.testing.assert_close(wet[0], item["target"], rtol=0, atol=1e-5)
+    assert item["audio"].shape == (1, 5000)
+
+
+def test_moving_knobs_are_what_the_effect_follows(dry):
+    item = _dataset(dry, moving=1.0, synthetic=0.0)[0, 1]
+    assert item["knobs"].shape == (4, 5000)
+    assert (item["knobs"].diff(dim=-1) != 0).any()
+    # Constant within each control period.
+    assert (item["knobs"][:, :64] == item["knobs"][:, :1]).all()
+
+
+def test_training_and_held_out_settings_never_meet():
+    generator = np.random.default_rng(0)
+    trained = np.array([draw_settings(KNOBS, index, generator, ends=0.2) for index in range(3000)])
+    tested = np.array([draw_settings(KNOBS, index, generator, held_out=True) for index in range(300)])
+    assert not any(is_held_out(setting, KNOBS) for setting in trained)
+    assert all(is_held_out(setting, KNOBS) for setting in tested)
+    assert not ((trained > SLAB[0]) & (trained < SLAB[1])).any()
+    assert not ((trained < CORNER) | (trained > 1 - CORNER)).all(axis=1).any()
+    # The rest of the range is covered.
+    for column in trained.T:
+        counts, _ = np.histogram(column, bins=10, range=(0, 1))
+        assert counts.min() > 100
+
+
+def test_a_switch_has_no_slab():
+    knobs = KnobSet(knobs=(Knob.switch("mode"),))
+    assert not is_held_out(np.array([0.5]), knobs)
+    assert {float(draw_settings(knobs, index, np.random.default_rng(index))[0] > 0.5) for index in range(20)} == {0, 1}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_bank_is_finite(kind):
+    audio = KINDS[kind](np.random.default_rng(1), 5000, RATE)
+    assert audio.shape == (5000,)
+    assert np.isfinite(audio).all()
+
+
+def test_the_bank_is_scaled_to_full_scale():
+    peaks = [np.abs(synthetic_audio(np.random.default_rng(i), 3000, RATE)).max() for i in range(40)]
+    assert set(np.round(peaks, 6)) <= {0.0, 1.0}
+
+
+def _write_pair(folder, wet, dry=None, rate=RATE):
+    generator = np.random.default_rng(3)
+    dry = 0.3 * generator.uniform(-1, 1, rate) if dry is None else dry
+    soundfile.write(folder / "dry.wav", dry, rate, "FLOAT")
+    soundfile.write(folder / "wet.wav", wet(dry), rate, "FLOAT")
+    (folder / "pairs.csv").write_text("dry,wet,set,drive\ndry.wav,wet.wav,train,0.5\n")
+    return find_pairs(folder)[0]
+
+
+@pytest.mark.parametrize(
+    ("wet", "reason"),
+    [
+        (lambda x: 0.5 * x, None),
+        (lambda x: np.concatenate([np.zeros(300), x])[: len(x)], "300 samples late"),
+        (lambda x: np.concatenate([x[100:], np.zeros(100)]), "100 samples early"),
+        (np.zeros_like, "wet audio is silent"),
+        (lambda x: x[:-40000].repeat(2)[:100], "cut both to the same piece"),
+    ],
+)
+def test_recordings_are_checked(tmp_path, wet, reason):
+    found, _ = check_pair(_write_pair(tmp_path, wet))
+    assert (found is None) if reason is None else (reason in found)
+
+
+def test_polarity_and_clipping_are_told(tmp_path):
+    reason, notes = check_pair(_write_pair(tmp_path, lambda x: np.clip(-20 * x, -1, 1)))
+    assert reason is None
+    assert any("upside down" in note for note in notes)
+    assert any("clips" in note for note in notes)
+
+
+def test_signaltrain_names_are_read(tmp_path):
+    for part, number, values in (("Train", 138, "0__65"), ("Val", 140, "1__10"), ("Test", 150, "1__80")):
+        folder = tmp_path / part
+        folder.mkdir()
+        for name in (f"input_{number}_.wav", f"target_{number}_LA2A_3c__{values}.wav"):
+            soundfile.write(folder / name, np.random.default_rng(1).uniform(-0.5, 0.5, 4000), RATE)
+    pairs = find_pairs(tmp_path)
+    assert {(pair.part, pair.settings["mode"], pair.settings["peak_reduction"]) for pair in pairs} == {
+        ("train", "0", "65"),
+        ("dev", "1", "10"),
+        ("test", "1", "80"),
+    }
+    found = prepare_pairs(pairs, tmp_path / "data")
+    assert [str(directory.path.name) for directory in found.directories] == ["train", "dev", "test"]
+    data = DataConfig(segment_length=1000, resample=True, num_workers=0)
+    from effects.models.devices import LA2A_KNOBS
+
+    dataset = effect_dataset(data, EffectDataConfig(pre_roll=500, synthetic=0), LA2A_KNOBS, RATE, tmp_path / "data/dev")
+    item = dataset[0, 0]
+    assert torch.equal(item["audio"], item["target"])
+    torch.testing.assert_close(item["knobs"], torch.tensor([1.0, 0.1]))
+    with pytest.raises(DataError, match="2 knob values"):
+        find_pairs(tmp_path, ("gain",))
+
+
+def test_a_model_with_other_knobs_is_refused(dry):
+    data = DataConfig(segment_length=1000)
+    with pytest.raises(ConfigError, match="unknown knob 'drive'"):
+        effect_dataset(
+            data,
+            EffectDataConfig(processor="comp_4c"),
+            KnobSet(knobs=(Knob(name="drive", min=0, max=1, default=0),)),
+            RATE,
+            str(dry),
+        )

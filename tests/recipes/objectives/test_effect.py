@@ -1,0 +1,93 @@
+"""Learning an effect: losses that hear what they should, and models that learn in some tens of steps."""
+
+import pytest
+import torch
+
+from effects.models.graybox import GrayBox, GrayBoxConfig
+from effects.models.recurrent import Recurrent, RecurrentConfig
+from effects.models.s4 import S4Effect, S4EffectConfig
+from effects.models.tcn import TCN, TCNConfig
+from effects.processors import find_processor
+from recipes.losses.effect import EFFECT_LOSSES, EffectLoss
+from recipes.objectives.effect import EffectObjective, EffectOptions
+from vocoders.core.errors import ConfigError
+
+PROCESSOR = find_processor("comp_4c")
+
+
+def _pair(batch=4, length=6000, seed=0):
+    generator = torch.Generator().manual_seed(seed)
+    audio = torch.rand(batch, 1, length, generator=generator) * 2 - 1
+    audio = audio * torch.linspace(0, 9, length).sin().abs()
+    knobs = torch.rand(batch, 4, generator=generator).double() * 2 - 1
+    values = PROCESSOR.knobs.denormalize(knobs)
+    settings = {name: values[:, index] for index, name in enumerate(PROCESSOR.knobs.names)}
+    target, _ = PROCESSOR.process(audio, settings, 44100)
+    return {"audio": audio, "target": target, "knobs": knobs.float(), "pre_roll": 1000}
+
+
+@pytest.mark.parametrize("name", EFFECT_LOSSES)
+def test_equal_audio_has_no_loss_and_louder_audio_has(name):
+    batch = _pair()
+    loss = EFFECT_LOSSES[name]()
+    assert loss(batch["target"], batch["target"], batch["audio"]) < 1e-6
+    if name != "dc":
+        assert loss(1.1 * batch["target"], batch["target"], batch["audio"]) > 1e-3
+    assert loss(batch["target"] + 0.2, batch["target"], batch["audio"]) > 1e-3
+
+
+def test_polarity_is_heard_in_the_waveform_alone():
+    batch = _pair()
+    weights = {name: EFFECT_LOSSES[name]()(-batch["target"], batch["target"], batch["audio"]) for name in EFFECT_LOSSES}
+    assert weights["esr"] == pytest.approx(4, abs=0.01)
+    assert weights["spectral"] < 1e-6
+
+
+def test_unknown_losses_are_refused():
+    with pytest.raises(ConfigError, match="unknown loss 'mse'; known losses: esr"):
+        EffectLoss({"mse": 1.0})
+    with pytest.raises(ConfigError, match="no loss"):
+        EffectLoss({})
+
+
+MODELS = {
+    "graybox": lambda knobs: GrayBox(GrayBoxConfig(knobs=knobs)),
+    "tcn": lambda knobs: TCN(TCNConfig(knobs=knobs, channels=8, num_blocks=3, kernel_size=5, head="gain")),
+    "s4": lambda knobs: S4Effect(S4EffectConfig(knobs=knobs, channels=8, num_blocks=2)),
+    "recurrent": lambda knobs: Recurrent(RecurrentConfig(knobs=knobs, hidden_size=8, cell="gru", head="gain")),
+}
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_some_tens_of_steps_lower_the_loss(name):
+    torch.manual_seed(0)
+    batch = _pair(length=3000 if name == "recurrent" else 6000)
+    model = MODELS[name](PROCESSOR.knobs)
+    objective = EffectObjective(EffectOptions(losses={"esr": 1.0, "l1": 0.5}), model)
+    optimizer = torch.optim.Adam(model.parameters(), 0.02)
+
+    def update(part, loss):
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        return 0.0
+
+    parts = {"generator": model}
+    losses = [float(objective.training_step(parts, batch, step, update)["loss/total"]) for step in range(40)]
+    assert losses[-1] < 0.5 * losses[0]
+
+
+def test_the_pre_roll_and_the_latency_do_not_count():
+    batch = _pair()
+    model = TCN(TCNConfig(knobs=PROCESSOR.knobs, channels=4, num_blocks=2, kernel_size=3, causal=False))
+    assert model.latency > 0
+    objective = EffectObjective(EffectOptions(), model)
+
+    class Late(torch.nn.Module):
+        def forward(self, audio, knobs):
+            late = torch.nn.functional.pad(batch["target"], (model.latency, 0))[..., : audio.shape[-1]]
+            late[..., : batch["pre_roll"]] = 9.0
+            return late, {}
+
+    total, count = objective.validation_loss(Late(), batch)
+    assert total / count < 1e-9
