@@ -23,7 +23,6 @@ from effects.export.graph import OPSET, Graph, StateTensor
 from effects.export.onnx_stream import StepRunner
 from effects.export.recurrent_graph import build_recurrent
 from effects.export.tcn_graph import build_tcn
-from effects.export.traced_graph import trace
 from effects.models import EffectModel
 from vocoders.core.atomic import atomic_folder
 from vocoders.core.errors import ConfigError
@@ -35,7 +34,7 @@ _logger = logging.getLogger(__name__)
 GRAPH_FILE = "step.onnx"
 DEFAULT_MAX_BLOCK = 4096
 
-# Families whose graphs are written by hand; the others are recorded.
+# Families by the function that writes their graph.
 _BUILDERS: dict[str, Callable[[Any, Graph, int], None]] = {"tcn": build_tcn, "recurrent": build_recurrent}
 # Host blocks with which an export is tried, in turn.
 _TRIED = (1, 64, 7, 333, 256, 2048, 64)
@@ -67,10 +66,12 @@ def export_onnx(
 
     Raises:
         CheckpointError: if the graph does not compute what the model computes.
-        ConfigError: for unknown knobs, or an effect that ONNX cannot express.
+        ConfigError: for unknown knobs, or a family without a graph.
         DataError: if the folder exists, or cannot be written.
         MissingExtraError: if onnx or onnxruntime is not installed.
     """
+    if model.family not in _BUILDERS:
+        raise ConfigError(f"effects of family '{model.family}' have no ONNX graph; families: {', '.join(_BUILDERS)}")
     if max_block < 1:
         raise ConfigError(f"largest block of {max_block} samples; expected at least 1")
     resolved = model.knobs.resolve(settings)
@@ -103,8 +104,6 @@ def _build(
     """Return the graph (ModelProto), its states, and the largest block that it takes; ``None`` without a limit."""
     still = copy.deepcopy(model).cpu().float().eval()
     knobs = model.knobs.normalize(model.knobs.values(settings)).float()
-    if model.family not in _BUILDERS:
-        return *trace(still, knobs if freeze else None), None
     graph = Graph(model.config.audio_channels, len(model.knobs), knobs.numpy() if freeze else None)
     with torch.no_grad():
         _BUILDERS[model.family](still, graph, max_block)

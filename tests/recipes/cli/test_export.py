@@ -1,0 +1,67 @@
+"""`ondes export` on the command line."""
+
+import json
+
+import numpy as np
+import pytest
+import torch
+from typer.testing import CliRunner
+
+from effects.knobs import Knob, KnobSet
+from effects.models.graybox import GrayBox, GrayBoxConfig
+from effects.models.recurrent import Recurrent, RecurrentConfig
+from recipes.cli.main import app
+
+KNOBS = KnobSet(knobs=(Knob(name="drive", min=0, max=1, default=0.5),))
+
+
+@pytest.fixture
+def model(tmp_path):
+    torch.manual_seed(0)
+    Recurrent(RecurrentConfig(knobs=KNOBS, hidden_size=4)).eval().save_pretrained(tmp_path / "model")
+    return tmp_path / "model"
+
+
+def _run(*words):
+    return CliRunner().invoke(app, ["export", *map(str, words)])
+
+
+@pytest.mark.parametrize("format", ["onnx", "rtneural"])
+def test_an_export_is_a_folder_that_says_all(format, model, tmp_path):
+    if format == "onnx":
+        pytest.importorskip("onnx")
+        pytest.importorskip("onnxruntime")
+    result = _run(model, "--format", format, "-o", tmp_path / "out", "-k", "drive=0.9")
+    assert result.exit_code == 0, result.output
+    assert "differs from the model by" in result.output
+    metadata = json.loads((tmp_path / "out/metadata.json").read_text())
+    assert metadata["settings"] == {"drive": 0.9}
+    assert set(np.load(tmp_path / "out/test_vector.npz")) == {"input", "knobs", "output"}
+    again = _run(model, "--format", format, "-o", tmp_path / "out")
+    assert isinstance(again.exception, Exception)
+    assert "--force" in str(again.exception)
+    assert _run(model, "--format", format, "-o", tmp_path / "out", "--force").exit_code == 0
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--format", "rtneural", "--freeze"], "--freeze belongs to --format onnx"),
+        (["--format", "rtneural", "--max-block", "9"], "--max-block belongs to --format onnx"),
+        (["--format", "rtneural", "-k", "gain=1"], "unknown knob 'gain'"),
+    ],
+)
+def test_bad_options(options, message, model, tmp_path):
+    result = _run(model, "-o", tmp_path / "out", *options)
+    assert message in str(result.exception)
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_family_without_an_export_and_a_folder_with_other_things(model, tmp_path):
+    GrayBox(GrayBoxConfig(knobs=KNOBS)).eval().save_pretrained(tmp_path / "gray")
+    assert "graybox" in str(_run(tmp_path / "gray", "--format", "onnx", "-o", tmp_path / "out").exception)
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine/thesis.txt").write_text("dear")
+    result = _run(model, "--format", "rtneural", "-o", tmp_path / "mine", "--force")
+    assert "thesis.txt" in str(result.exception)
+    assert (tmp_path / "mine/thesis.txt").read_text() == "dear"
