@@ -120,11 +120,13 @@ class S4Effect(EffectModel):
     def initial_state(
         self, batch: int, channels: int, device: torch.device | None = None, dtype: torch.dtype = torch.float32
     ) -> State:
-        """Return the state behind silence: zeros (B, C, n, 2), real and imaginary parts, for each block."""
+        """Return the state behind silence: zeros (B, C, n, 2), real and imaginary parts, for each block.
+
+        States are kept in float64, whatever ``dtype``: they add up thousands of samples.
+        """
         shape = (batch, self.config.channels, self.config.d_state // 2, 2)
-        return {
-            f"states.{index}": torch.zeros(shape, device=device, dtype=dtype) for index in range(self.config.num_blocks)
-        }
+        names = (f"states.{index}" for index in range(self.config.num_blocks))
+        return {name: torch.zeros(shape, device=device, dtype=torch.float64) for name in names}
 
 
 VARIANTS: dict[str, S4EffectConfig] = {

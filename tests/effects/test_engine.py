@@ -84,11 +84,13 @@ def test_zero_latency_equals_the_hops_within_a_millionth(name: str, block: int) 
     engine = Engine(model, automation=MOVES, zero_latency=True)
     assert engine.latency_samples == model.latency
     whole = render(model, audio, automation=MOVES)
-    torch.testing.assert_close(stream(engine, audio, block), whole, rtol=0, atol=1e-6)
+    # Random weights make some outputs louder than full scale.
+    peak = max(1.0, float(whole.abs().max()))
+    torch.testing.assert_close(stream(engine, audio, block), whole, rtol=0, atol=1e-6 * peak)
     model = model.double()
     engine = Engine(model, automation=MOVES, zero_latency=True)
     whole = render(model, audio.double(), automation=MOVES)
-    torch.testing.assert_close(stream(engine, audio.double(), block), whole, rtol=0, atol=1e-12)
+    torch.testing.assert_close(stream(engine, audio.double(), block), whole, rtol=0, atol=1e-12 * peak)
 
 
 @torch.no_grad()
