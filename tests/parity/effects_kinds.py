@@ -14,6 +14,8 @@ from effects.models.tcn import TCN
 from effects.processors import find_processor
 from effects.processors.drives import compand, expand
 from vocoders.core.official import KeyMap, load_official_state
+from vocoders.layers.s4.config import S4Config
+from vocoders.layers.s4.layer import S4Layer
 
 EXACT, SINGLE, NETWORK = 1e-12, 2e-7, 1e-5
 
@@ -161,3 +163,31 @@ def check_modulation(file: OracleFile) -> None:
     film = FiLM(x.shape[1], knobs.shape[1], norm="batch").eval()
     load_official_state(film, file.below("w.film."), KeyMap(rename=[(r"^bn\.", "norm.")]), "film")
     file.compare("out.film", film(x, knobs[..., None]), NETWORK)
+
+
+@kind(lambda file: "out.dssm_kernel" in file.names)
+def check_state_space_and_film(file: OracleFile) -> None:
+    """The diagonal state-space layer and batch-normed FiLM; modulation by pooled blocks is not among our layers."""
+    tensors = file.tensors
+    x, log_dt = tensors["in.x"], tensors["w.dssm.log_dt"]
+    features, states = tensors["w.dssm.A_imag"].shape
+    config = {"structure": "diagonal", "num_systems": None, "initialisation": "lin", "discretisation": "zoh"}
+    layer = S4Layer(features, S4Config(d_state=2 * states, output="linear", **config))
+    # Their eigenvalues have positive imaginary parts, ours negative ones: everything is conjugate.
+    weights = {"inv_dt": log_dt, "A_real": tensors["w.dssm.log_A_real"], "A_imag": tensors["w.dssm.A_imag"]}
+    conjugate = torch.tensor([1.0, -1.0])
+    with torch.no_grad():
+        for name, value in weights.items():
+            getattr(layer.kernel, name).copy_(value.reshape(getattr(layer.kernel, name).shape))
+        layer.kernel.B.copy_(torch.tensor([1.0, 0.0]).expand_as(layer.kernel.B))
+        layer.kernel.C.copy_((tensors["w.dssm.C"] * conjugate).reshape(layer.kernel.C.shape))
+        layer.D.copy_(tensors["w.dssm.D"])
+        kernel = layer.kernel(64)[0]
+        file.compare("out.dssm_kernel", kernel, NETWORK)
+        file.compare("out.dssm", layer.convolve(x), NETWORK)
+        film = FiLM(features, tensors["knobs"].shape[1], norm="batch").eval()
+        names = {"norm.running_mean": "bn.running_mean", "norm.running_var": "bn.running_var"}
+        names |= {"norm.num_batches_tracked": "bn.num_batches_tracked"}
+        names |= {f"adaptor.{part}": f"adaptor.{part}" for part in ("weight", "bias")}
+        film.load_state_dict({ours: tensors[f"w.film.{theirs}"] for ours, theirs in names.items()})
+        file.compare("out.film", film(x, tensors["knobs"][..., None]), NETWORK)
