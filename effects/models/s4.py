@@ -1,6 +1,9 @@
 """State-space networks with knobs: S4D layers (arXiv 2206.11893) for audio effects, after Yin et al. 2024."""
 
+import numba
+import numpy as np
 import torch
+import torch.nn.functional as F
 from pydantic import Field
 from torch import Tensor, nn
 
@@ -62,12 +65,28 @@ class S4Block(nn.Module):
         super().__init__()
         self.layer = S4Layer(config.channels, config.layer)
         self.film = FiLM(config.channels, config.condition_channels[-1])
+        self._known: tuple[tuple[tuple[int, int], ...], tuple[np.ndarray, ...]] | None = None
 
     def forward(self, x: Tensor, condition: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
         """Return the output and the state behind it, complex (B, C, n)."""
         system = self.layer.kernel.discretise().to(state.dtype)
         y, after = self.layer.advance(x, S4State(system, state))
         return x + self.film(y, condition), after.x
+
+    def recur(self, x: Tensor, state: Tensor) -> Tensor:
+        """Return the layer's output for (B, C, T), sample by sample; ``state`` (B, C, n, 2) is moved on in place."""
+        layer = self.layer
+        poles, inputs, outputs = self._recurrence()
+        y = _recur(x.double().numpy(), poles, inputs, outputs, layer.D.double().numpy(), state.numpy())
+        return F.glu(layer.output_linear(F.gelu(torch.from_numpy(y).to(x.dtype))), dim=1)
+
+    def _recurrence(self) -> tuple[np.ndarray, ...]:
+        """Return poles, input and output factors (C, n), computed once as long as the weights stay."""
+        key = tuple((parameter.data_ptr(), parameter._version) for parameter in self.layer.kernel.parameters())
+        if self._known is None or self._known[0] != key:
+            system = self.layer.kernel.discretise().to(torch.complex128)
+            self._known = key, tuple(part.numpy() for part in (system.poles, system.input, system.output[0]))
+        return self._known[1]
 
 
 class S4Effect(EffectModel):
@@ -117,6 +136,20 @@ class S4Effect(EffectModel):
             after[f"states.{index}"] = torch.view_as_real(new)
         return self.head(self.projection(x), audio), after
 
+    @torch.no_grad()
+    def stream(self, audio: Tensor, knobs: Tensor, state: State) -> tuple[Tensor, State]:
+        """Do what ``forward`` does by the recurrence, which does not begin anew in each block; on CPUs alone."""
+        if audio.device.type != "cpu" or audio.shape[-1] == 0:
+            return self(audio, knobs, state)
+        self._check_inputs(audio, knobs, state)
+        condition = self.condition(knobs.to(audio.dtype))
+        x = audio if audio.shape[1] == self.config.audio_channels else detector_signal(audio)
+        x = self.expansion(x)
+        for index, block in enumerate(self.blocks):
+            y = block.recur(x, state[f"states.{index}"])
+            x = x + block.film(y, condition)
+        return self.head(self.projection(x), audio), state
+
     def initial_state(
         self, batch: int, channels: int, device: torch.device | None = None, dtype: torch.dtype = torch.float32
     ) -> State:
@@ -127,6 +160,25 @@ class S4Effect(EffectModel):
         shape = (batch, self.config.channels, self.config.d_state // 2, 2)
         names = (f"states.{index}" for index in range(self.config.num_blocks))
         return {name: torch.zeros(shape, device=device, dtype=torch.float64) for name in names}
+
+
+@numba.njit(cache=True, fastmath=False)
+def _recur(u, poles, inputs, outputs, skip, state):
+    """Return 2 Re(C x[t]) + D u[t] with x[t] = A x[t - 1] + B u[t]; ``state`` (B, C, n, 2) becomes the last x."""
+    batch, channels, length = u.shape
+    y = np.empty_like(u)
+    for b in range(batch):
+        for c in range(channels):
+            for t in range(length):
+                y[b, c, t] = skip[c] * u[b, c, t]
+            for n in range(poles.shape[1]):
+                x = complex(state[b, c, n, 0], state[b, c, n, 1])
+                pole, factor, read = poles[c, n], inputs[c, n], 2.0 * outputs[c, n]
+                for t in range(length):
+                    x = pole * x + factor * u[b, c, t]
+                    y[b, c, t] += read.real * x.real - read.imag * x.imag
+                state[b, c, n, 0], state[b, c, n, 1] = x.real, x.imag
+    return y
 
 
 VARIANTS: dict[str, S4EffectConfig] = {
