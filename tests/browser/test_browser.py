@@ -145,9 +145,9 @@ def test_effects_render_and_follow_a_knob(open_page, screenshots) -> None:
     threshold.press("PageDown")
     assert threshold.get_attribute("aria-valuetext") == "-27 dB"
     page.wait_for_function("old => document.querySelector('#effects-true a[download]')?.href !== old", arg=before)
-    assert rms(audio_of(page, "effects-null")[0]) > 0.001
-    # The learned model of this effect plays beside it.
+    # The learned model of this effect plays beside it, and what differs is far below it.
     assert rms(audio_of(page, "effects-learned")[0]) > 0.01
+    assert 0 < rms(audio_of(page, "effects-null")[0]) < 0.01
     assert "learned effect" in page.locator("#effects-picture").inner_text()
     page.screenshot(path=screenshots / "effects.png", full_page=True)
     assert not page.problems
@@ -304,7 +304,7 @@ def test_models_are_listed_with_cards_and_measured(open_page, screenshots) -> No
     page = open_page()
     go_to(page, "Models")
     for text in ("wavehax-24k", "tiny-digits", "comp4c-tiny", "601,581", "cc-by-4.0"):
-        page.locator("#models-table").get_by_text(text, exact=True).wait_for()
+        page.locator("#models-table").get_by_text(text, exact=True).first.wait_for()
     choose(page, "models-model", "tiny-digits")
     page.locator("#models-card").get_by_text("family sashimi").wait_for()
     page.locator("#models-measure").click()
