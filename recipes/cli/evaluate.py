@@ -103,12 +103,12 @@ def _evaluate(
     from recipes.metrics.results import results_csv, results_json, results_markdown, timing_line
 
     gen = gen or []
-    if effects:
-        _check_way(
-            {"--ref": ref, "--gen": gen}, {"--effect": effects, "--true": true, "--train": train, "--data": data}
-        )
-    else:
-        _check_way({"--ref": ref, "--gen": gen}, {"--exp": exp, "--data": data})
+    model_way: dict[str, Any] = {"--exp": exp, "--data": data}
+    if effects and pairs:
+        model_way = {"--effect": effects, "--pairs": pairs}
+    elif effects:
+        model_way = {"--effect": effects, "--true": true, "--train": train, "--data": data}
+    _check_way({"--ref": ref, "--gen": gen}, model_way)
     _check_outputs({"--out": out, "--csv": csv, "--markdown": markdown, "--report": report})
     if effects:
         from recipes.cli.evaluate_effect import EFFECT_METRICS, evaluate_effects, evaluate_recorded

@@ -107,7 +107,7 @@ def _dataset(
 
     model = next(iter(models.values()))
     rate = model.sample_rate
-    data = DataConfig(segment_length=round(_SECONDS * rate), resample=True, in_memory=True, seed=10_000 + seed)
+    data = DataConfig(segment_length=round(_SECONDS * rate), resample=True, seed=10_000 + seed)
     levels = {"synthetic": 0.0, "ends": 0.0, "level_db": _LEVEL_DB}
     effect = EffectDataConfig(processor=processor, pre_roll=round(_PRE_ROLL * rate), **levels)
     return effect_dataset(data, effect, model.knobs, rate, str(directory), held_out)

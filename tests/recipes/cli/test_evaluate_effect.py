@@ -1,0 +1,86 @@
+"""`ondes evaluate --effect`: the four cells, recorded pairs, and usage that makes no sense."""
+
+import json
+
+import numpy as np
+import pytest
+import soundfile
+from typer.testing import CliRunner
+
+from effects.models.graybox import GrayBox, GrayBoxConfig
+from effects.processors import find_processor
+from recipes.cli.main import app
+
+RATE = 44100
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """A model that leaves audio as it is, and dry audio in two data directories."""
+    generator = np.random.default_rng(0)
+    for name in ("seen", "unseen"):
+        (tmp_path / name).mkdir()
+        soundfile.write(tmp_path / name / "a.wav", 0.5 * generator.uniform(-1, 1, 4 * RATE), RATE, "FLOAT")
+        assert _run("prepare", "folder", tmp_path / name, tmp_path / f"data_{name}").exit_code == 0
+    knobs = find_processor("waveshaper").knobs
+    GrayBox(GrayBoxConfig(knobs=knobs, stages=("blend",))).eval().save_pretrained(tmp_path / "model")
+    return tmp_path
+
+
+def _run(*words):
+    return CliRunner().invoke(app, [str(word) for word in words])
+
+
+def test_four_cells_with_their_floors(folder):
+    result = _run(
+        *("evaluate", "--effect", f"mine={folder / 'model'}", "--true", "waveshaper", "--items", 2),
+        *("--train", folder / "data_seen", "--data", folder / "data_unseen", "--out", folder / "r.json"),
+        *("--metrics", "esr,mae,lag,polarity"),
+    )
+    assert result.exit_code == 0, result.output
+    systems = json.loads((folder / "r.json").read_text())["systems"]
+    cells = [f"{audio} audio, {knobs} knobs" for audio in ("seen", "unseen") for knobs in ("seen", "unseen")]
+    assert set(systems) == {f"{name}: {cell}" for name in ("identity", "constant gain", "mine") for cell in cells}
+    for cell in cells:
+        identity, gain, mine = (
+            systems[f"{name}: {cell}"]["esr"]["mean"] for name in ("identity", "constant gain", "mine")
+        )
+        # The model does nothing, and a gain that is fitted can only be better.
+        assert mine == pytest.approx(identity, rel=1e-4)
+        assert gain <= identity
+        assert systems[f"mine: {cell}"]["lag"]["mean"] == 0
+
+
+def test_recorded_pairs_are_prepared_and_measured(folder):
+    generator = np.random.default_rng(1)
+    takes = folder / "takes"
+    takes.mkdir()
+    dry = 0.3 * generator.uniform(-1, 1, 4 * RATE)
+    for name, audio in (("dry", dry), ("wet", 0.5 * dry), ("late", np.roll(dry, 500)), ("silent", 0 * dry)):
+        soundfile.write(takes / f"{name}.wav", audio, RATE, "FLOAT")
+    rows = [f"dry.wav,{wet}.wav,{part},0.5" for wet, part in (("wet", "train"), ("wet", "test"), ("late", "train"))]
+    (takes / "pairs.csv").write_text("\n".join(["dry,wet,set,amount", *rows, "dry.wav,silent.wav,train,0.1"]))
+    result = _run("prepare", "pairs", takes, folder / "pairs")
+    assert result.exit_code == 1
+    assert "500 samples late" in result.output
+    assert "silent" in result.output
+    result = _run(
+        *("evaluate", "--effect", f"mine={folder / 'model'}", "--pairs", folder / "pairs/test", "--items", 1),
+        *("--metrics", "esr", "--out", folder / "p.json"),
+    )
+    assert result.exit_code == 0, result.output
+    systems = json.loads((folder / "p.json").read_text())["systems"]
+    assert systems["identity: recorded pairs"]["esr"]["mean"] == pytest.approx(1.0, abs=1e-3)
+    assert systems["constant gain: recorded pairs"]["esr"]["mean"] < 1e-9
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--effect", "x"], "--true is missing"),
+        (["--effect", "x", "--true", "comp_4c", "--data", "d"], "--train is missing"),
+        (["--effect", "x", "--ref", "r", "--gen", "g", "--pairs", "p"], "give one of them"),
+    ],
+)
+def test_incomplete_usage(words, message):
+    assert message in str(_run("evaluate", *words).exception)
