@@ -1,5 +1,6 @@
 """Build an ONNX graph node by node: constants that are stored once, and states that go in and come out."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -68,7 +69,7 @@ class Graph:
 
     def constant(self, value: np.ndarray) -> str:
         """Return the name of a constant."""
-        value = np.ascontiguousarray(value)
+        value = np.asarray(value, order="C")
         key = value.dtype.str, value.shape, value.tobytes()
         return self._constants.setdefault(key, (f"constant.{len(self._constants)}", value))[0]
 
@@ -82,6 +83,22 @@ class Graph:
         known = [item if isinstance(item, str) else self.constant(item) for item in inputs]
         self._nodes.append(import_onnx().helper.make_node(kind, known, names, **attributes))
         return names
+
+    def body(self, num_inputs: int, write: Callable[..., list[str]]) -> Any:
+        """Return what a ``Scan`` repeats (GraphProto).
+
+        Args:
+            num_inputs: how many inputs it has.
+            write: adds its nodes, which may use all that is known outside; from names of inputs to names of outputs.
+        """
+        helper = import_onnx().helper
+        outside, self._nodes = self._nodes, []
+        inputs = [self._new_name("turn") for _ in range(num_inputs)]
+        outputs = write(*inputs)
+        nodes, self._nodes = self._nodes, outside
+        # Types and shapes follow from what goes in.
+        infos = [[helper.make_empty_tensor_value_info(name) for name in names] for names in (inputs, outputs)]
+        return helper.make_graph(nodes, self._new_name("body"), *infos)
 
     def state(self, name: str, *shape: int, dtype: str = "float32", in_place: bool = False) -> StateTensor:
         """Add a state; some node must have its ``output`` as name."""
@@ -126,5 +143,5 @@ def import_onnx() -> Any:
 
 def _infos(values: list[tuple[str, list[int | str], str]]) -> list[Any]:
     helper = import_onnx().helper
-    kinds = {name: helper.np_dtype_to_tensor_dtype(np.dtype(name)) for name in ("float32", "int64")}
+    kinds = {name: helper.np_dtype_to_tensor_dtype(np.dtype(name)) for name in ("float32", "float64", "int64")}
     return [helper.make_tensor_value_info(name, kinds[dtype], shape) for name, shape, dtype in values]

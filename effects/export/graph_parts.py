@@ -12,10 +12,24 @@ from effects.export.graph import Graph
 from effects.models.film import Condition, FiLM
 from effects.models.head import LIMIT, Head
 
-__all__ = ["Rows", "add_condition", "add_head", "add_modulations", "delayed", "integers", "weight"]
+__all__ = [
+    "DOUBLE",
+    "END",
+    "FLOAT",
+    "Rows",
+    "add_condition",
+    "add_head",
+    "add_modulations",
+    "add_output",
+    "delayed",
+    "integers",
+    "weight",
+]
 
 # What a slice takes for "to the end".
 END = 1 << 62
+# What a cast takes for float32 and float64.
+FLOAT, DOUBLE = 1, 11
 
 
 def weight(tensor: Tensor) -> np.ndarray:
@@ -99,7 +113,12 @@ def add_head(graph: Graph, head: Head, features: str, dry: str) -> None:
         limited = graph.op("Mul", graph.op("Tanh", graph.op("Mul", gain, np.float32(1 / LIMIT))), np.float32(LIMIT))
         wet = graph.op("Mul", dry, graph.op("Exp", limited))
         wet = graph.op("Add", wet, graph.op("Mul", graph.op("Tanh", rest), weight(head.alpha)))
-    if head.audio_channels == 1:
-        graph.op("Reshape", wet, integers(1, 1, -1), name="output")
+    add_output(graph, wet, head.audio_channels)
+
+
+def add_output(graph: Graph, rows: str, channels: int) -> None:
+    """Make the output (1, C, T) of rows (T, C)."""
+    if channels == 1:
+        graph.op("Reshape", rows, integers(1, 1, -1), name="output")
     else:
-        graph.op("Unsqueeze", graph.op("Transpose", wet, perm=[1, 0]), integers(0), name="output")
+        graph.op("Unsqueeze", graph.op("Transpose", rows, perm=[1, 0]), integers(0), name="output")

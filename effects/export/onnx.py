@@ -20,8 +20,11 @@ from effects.export.bundle import (
     write_metadata,
 )
 from effects.export.graph import OPSET, Graph, StateTensor
+from effects.export.graybox_graph import build_graybox
 from effects.export.onnx_stream import StepRunner
 from effects.export.recurrent_graph import build_recurrent
+from effects.export.s4_graph import build_s4
+from effects.export.signaltrain_graph import build_signaltrain
 from effects.export.tcn_graph import build_tcn
 from effects.models import EffectModel
 from vocoders.core.atomic import atomic_folder
@@ -35,7 +38,13 @@ GRAPH_FILE = "step.onnx"
 DEFAULT_MAX_BLOCK = 4096
 
 # Families by the function that writes their graph.
-_BUILDERS: dict[str, Callable[[Any, Graph, int], None]] = {"tcn": build_tcn, "recurrent": build_recurrent}
+_BUILDERS: dict[str, Callable[[Any, Graph, int], None]] = {
+    "tcn": build_tcn,
+    "recurrent": build_recurrent,
+    "s4": build_s4,
+    "graybox": build_graybox,
+    "signaltrain": build_signaltrain,
+}
 # Host blocks with which an export is tried, in turn.
 _TRIED = (1, 64, 7, 333, 256, 2048, 64)
 

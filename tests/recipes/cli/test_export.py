@@ -59,7 +59,7 @@ def test_bad_options(options, message, model, tmp_path):
 
 def test_a_family_without_an_export_and_a_folder_with_other_things(model, tmp_path):
     GrayBox(GrayBoxConfig(knobs=KNOBS)).eval().save_pretrained(tmp_path / "gray")
-    assert "graybox" in str(_run(tmp_path / "gray", "--format", "onnx", "-o", tmp_path / "out").exception)
+    assert "graybox" in str(_run(tmp_path / "gray", "--format", "rtneural", "-o", tmp_path / "out").exception)
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine/thesis.txt").write_text("dear")
     result = _run(model, "--format", "rtneural", "-o", tmp_path / "mine", "--force")
