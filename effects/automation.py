@@ -138,6 +138,8 @@ class KnobPath:
         self._pending: list[tuple[int, np.ndarray]] = []
         self._position = self._point = 0
         self._before = self._now = self._targets(0, 1)[0]
+        # Nothing moves until a knob is turned.
+        self._at_rest = False
 
     def set(self, settings: Mapping[str, Any], position: int) -> None:
         """Turn the knobs that ``settings`` names, from the first control point at or behind ``position`` on.
@@ -159,7 +161,7 @@ class KnobPath:
         first, start = self._position // CONTROL_PERIOD, self._position
         self._position += length
         last = (self._position - 1) // CONTROL_PERIOD
-        if not self._pending and self._automation is None and self._has_arrived:
+        if self._at_rest and not self._pending:
             self._point = max(self._point, last)
             return self._now[:, None]
         values = [(self._before, self._now)] if first == self._point else []
@@ -169,6 +171,7 @@ class KnobPath:
             self._now = np.where(np.abs(moved - target) <= _ARRIVED, target, moved)
             values.append((self._before, self._now))
         self._point = max(self._point, last)
+        self._at_rest = self._automation is None and self._has_arrived
         if all(np.array_equal(before, now) for before, now in values) or length == 0:
             return self._now[:, None]
         samples = np.arange(start, start + length)
@@ -194,6 +197,7 @@ class KnobPath:
         """Continue from what :meth:`state` returned."""
         self._position, self._point = (int(count) for count in state["counts"])
         self._set, self._target, self._before, self._now = state["values"].clone().numpy()
+        self._at_rest = False
         pairs = zip(state["pending_positions"].tolist(), state["pending"].clone().numpy(), strict=True)
         self._pending = list(pairs)
 

@@ -121,11 +121,12 @@ class Engine:
         """
         if audio.ndim not in (2, 3) or not audio.is_floating_point():
             raise ShapeError(f"audio {tuple(audio.shape)} {audio.dtype}; expected floating point (C, T) or (B, C, T)")
-        if not torch.isfinite(audio).all():
+        # A sum is cheaper than a test of every sample, and finite where all of them are, unless they are absurd.
+        if not math.isfinite(audio.sum()) and not torch.isfinite(audio).all():
             raise DataError("the audio holds NaN or infinite samples; repair it first")
-        parameter = next(self.model.parameters())
-        x = (audio if audio.ndim == 3 else audio[None]).to(parameter.device, parameter.dtype)
+        x = audio if audio.ndim == 3 else audio[None]
         stages = self._stages_for(x.shape[0], x.shape[1])
+        x = x.to(stages.like)
         self._received += x.shape[-1]
         stages.push(x, self._path)
         return stages.pop(x.shape[-1], self.block).reshape(audio.shape).to(audio)
@@ -242,6 +243,10 @@ class _Stages:
     """What lies between the input and the output of an engine; each stage gives out what it has completed.
 
     All stages keep the time of the stream: what they still have to wait for is made up by zeros before the output.
+
+    Attributes:
+        shape: items and channels.
+        like: an empty tensor of the model's type, on its device.
     """
 
     def __init__(self, engine: Engine, batch: int, channels: int) -> None:
@@ -256,7 +261,7 @@ class _Stages:
         self._folded = self._model.config.audio_channels == 1 and engine.stereo == "dual"
         shape = (batch * channels, 1) if self._folded else (batch, channels)
         self._state = self._model.initial_state(*shape, device=parameter.device, dtype=parameter.dtype)
-        self._waiting = torch.zeros(batch, channels, 0, device=parameter.device, dtype=parameter.dtype)
+        self.like = self._waiting = torch.zeros(batch, channels, 0, device=parameter.device, dtype=parameter.dtype)
         self._late = self._model.latency
         self._output = self._waiting.new_zeros(batch, channels, engine.latency_samples)
 
@@ -272,19 +277,23 @@ class _Stages:
         else:
             hops = (x,) if x.shape[-1] else ()
         outputs = [self._run(hop, path) for hop in hops]
-        y = torch.cat(outputs, dim=-1) if outputs else x[..., :0]
-        dropped = min(self._late, y.shape[-1])
-        self._late -= dropped
-        y = y[..., dropped:]
+        y = _joined(outputs) if outputs else x[..., :0]
+        if self._late:
+            dropped = min(self._late, y.shape[-1])
+            self._late -= dropped
+            y = y[..., dropped:]
         if self._back is not None:
             y = self._back.push(y)
-        self._output = torch.cat([self._output, y], dim=-1)
+        self._output = _joined([self._output, y]) if self._output.shape[-1] else y
 
     def pop(self, length: int, block: int) -> Tensor:
         """Return the next ``length`` samples of the output."""
         if length > self._output.shape[-1]:
             raise ShapeError(f"blocks that are no multiples of {block} samples, as was promised; reset, and keep to it")
-        y, self._output = self._output[..., :length].clone(), self._output[..., length:].clone()
+        if length == self._output.shape[-1]:
+            y, self._output = self._output, self.like
+        else:
+            y, self._output = self._output[..., :length].clone(), self._output[..., length:].clone()
         return y
 
     def state(self) -> dict[str, Tensor]:
@@ -330,6 +339,10 @@ def _find_hop(model: EffectModel, hop: int | None, zero_latency: bool) -> int:
     if hop < 1 or hop % unit:
         raise ConfigError(f"hop of {hop} samples; expected a positive multiple of {unit}")
     return hop
+
+
+def _joined(parts: list[Tensor]) -> Tensor:
+    return parts[0] if len(parts) == 1 else torch.cat(parts, dim=-1)
 
 
 def _below(state: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:

@@ -8,11 +8,11 @@ is. Each sum is taken in the same order whatever the blocks are, so they cannot 
 import math
 from functools import lru_cache
 
-import numba
 import numpy as np
 import torch
 from torch import Tensor
 
+from vocoders.core.compiling import compiled
 from vocoders.core.errors import ConfigError
 
 __all__ = ["StreamResampler"]
@@ -90,7 +90,7 @@ def _filters(up: int, down: int) -> np.ndarray:
     return weights / weights.sum(axis=1, keepdims=True)
 
 
-@numba.njit(cache=True)
+@compiled()
 def _polyphase(x, first_known, table, first, count, up, down):
     """Return output samples ``first .. first + count`` of rows (R, N) that begin at input sample ``first_known``."""
     rows, taps = x.shape[0], table.shape[1]

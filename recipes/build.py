@@ -23,6 +23,7 @@ __all__ = [
     "generator_state",
     "learning_rate_factor",
     "restore_generator",
+    "start_generator",
 ]
 
 
@@ -117,6 +118,22 @@ def restore_generator(folder: Path, checkpoint: Path | None = None) -> TrainedGe
     except RuntimeError as error:
         raise CheckpointError(f"{folder}: the weights do not fit ({str(error).splitlines()[0]})") from None
     return TrainedGenerator(model.eval(), config, state["step"])
+
+
+def start_generator(generator: nn.Module, state: Mapping[str, Any]) -> None:
+    """Load the generator's weights of another run's checkpoint.
+
+    A model with ``start_from(trained)`` brings them from their configuration to its own.
+
+    Raises:
+        RuntimeError: if they do not fit.
+    """
+    if not hasattr(generator, "start_from"):
+        generator.load_state_dict(generator_state(state))
+        return
+    trained = type(generator)(type(generator).config_class.from_dict(state["config"]["model"]))
+    trained.load_state_dict(generator_state(state))
+    generator.start_from(trained)
 
 
 def generator_state(state: Mapping[str, Any]) -> dict[str, torch.Tensor]:

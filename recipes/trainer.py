@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
 from torch.utils.data import DataLoader
 
-from recipes.build import build_generator, build_objective, build_optimizer, generator_state, learning_rate_factor
+from recipes.build import build_generator, build_objective, build_optimizer, learning_rate_factor, start_generator
 from recipes.checkpoint import load_initial_state, load_latest_checkpoint, save_checkpoint
 from recipes.config import TrainConfig
 from recipes.data.effects.loader import build_effect_loader, effect_dataset
@@ -276,7 +276,7 @@ class Trainer:
             self._check_front_end(state)
         try:
             if fresh:
-                modules["generator"].load_state_dict(generator_state(state))
+                start_generator(modules["generator"], state)
                 return
             if state["config"]["model"] != self.config.to_dict()["model"]:
                 raise CheckpointError("the checkpoint's model configuration differs from the run's; start a new folder")

@@ -8,11 +8,12 @@ backwards in time.
 import math
 from typing import Any
 
-import numba
 import numpy as np
 import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
+
+from vocoders.core.compiling import compiled
 
 __all__ = ["LN_9", "ballistics", "two_poles"]
 
@@ -88,7 +89,7 @@ def _as(likes: tuple[Tensor, ...], arrays: tuple[np.ndarray, ...]) -> tuple[Tens
     return tuple(torch.from_numpy(array).to(like) for like, array in zip(likes, arrays, strict=True))
 
 
-@numba.njit(cache=True)
+@compiled()
 def _smooth(gain, fall, rise, last):
     batch, channels, length = gain.shape
     smooth = np.empty_like(gain)
@@ -105,7 +106,7 @@ def _smooth(gain, fall, rise, last):
     return smooth
 
 
-@numba.njit(cache=True)
+@compiled()
 def _smooth_backward(gradient, gain, fall, rise, last, smooth):
     batch, channels, length = gain.shape
     to_gain, to_fall, to_rise = np.empty_like(gain), np.zeros_like(fall), np.zeros_like(rise)
@@ -129,7 +130,7 @@ def _smooth_backward(gradient, gain, fall, rise, last, smooth):
     return to_gain, to_fall, to_rise, to_last
 
 
-@numba.njit(cache=True)
+@compiled()
 def _recur(x, a1, a2, last):
     batch, channels, length = x.shape
     y = np.empty_like(x)
@@ -144,7 +145,7 @@ def _recur(x, a1, a2, last):
     return y
 
 
-@numba.njit(cache=True)
+@compiled()
 def _recur_backward(gradient, a1, a2, last, y):
     batch, channels, length = y.shape
     to_x, to_a1, to_a2, to_last = np.empty_like(y), np.zeros_like(a1), np.zeros_like(a2), np.zeros_like(last)

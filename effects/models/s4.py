@@ -1,6 +1,5 @@
 """State-space networks with knobs: S4D layers (arXiv 2206.11893) for audio effects, after Yin et al. 2024."""
 
-import numba
 import numpy as np
 import torch
 import torch.nn.functional as F
@@ -11,6 +10,7 @@ from effects.models.devices import LA2A_KNOBS
 from effects.models.film import Condition, FiLM
 from effects.models.head import Head, HeadName, detector_signal
 from effects.models.model import EffectConfig, EffectModel, State
+from vocoders.core.compiling import compiled
 from vocoders.layers.s4.config import S4Config
 from vocoders.layers.s4.layer import S4Layer, S4State
 
@@ -162,7 +162,7 @@ class S4Effect(EffectModel):
         return {name: torch.zeros(shape, device=device, dtype=torch.float64) for name in names}
 
 
-@numba.njit(cache=True, fastmath=False)
+@compiled()
 def _recur(u, poles, inputs, outputs, skip, state):
     """Return 2 Re(C x[t]) + D u[t] with x[t] = A x[t - 1] + B u[t]; ``state`` (B, C, n, 2) becomes the last x."""
     batch, channels, length = u.shape

@@ -3,6 +3,7 @@
 from typing import Literal
 
 import torch
+import torch.nn.functional as F
 from pydantic import Field, model_validator
 from torch import Tensor, nn
 
@@ -10,13 +11,14 @@ from effects.models.devices import LA2A_KNOBS
 from effects.models.film import Condition, FiLM, FilmNorm
 from effects.models.head import Head, HeadName, detector_signal
 from effects.models.model import EffectConfig, EffectModel, State
+from effects.models.tcn_step import PackedTCN, padded_channels
 
 __all__ = ["TCN", "VARIANTS", "TCNConfig"]
 
 # Samples of room behind the histories that streaming writes into, before they are moved back to the front.
 _ROOM = 8192
 # Output samples of a step that are computed at once: more than this falls out of the processor's cache.
-_COLUMNS = 512
+_ROWS = 512
 
 
 class TCNConfig(EffectConfig):
@@ -98,34 +100,36 @@ class TCNBlock(nn.Module):
         return y + self.residual(x[..., self.residual_start : self.residual_start + length])
 
     def step(self, history: Tensor, start: int, length: int, modulation: Tensor) -> Tensor:
-        """Do what ``forward`` does to ``history[..., start : start + context + length]``, reading only the taps.
+        """Do what ``forward`` does to ``history[:, start : start + context + length]``, reading only the taps.
 
         Args:
-            history: (B, in, N), contiguous.
-            start: first sample.
+            history: rows (B, N, in or more), contiguous.
+            start: first row.
             length: number of output samples T.
-            modulation: gain and shift from :meth:`FiLM.folded`, (B, 2, channels, T or 1).
+            modulation: gain and shift from :meth:`FiLM.folded`, (B, 2, T or 1, channels).
+
+        Returns:
+            (B, T, channels).
         """
-        convolved = [self._taps(history, start + first, min(_COLUMNS, length - first)) for first in _steps(length)]
-        y = convolved[0] if len(convolved) == 1 else torch.cat(convolved, dim=-1)
-        y = torch.prelu(torch.addcmul(modulation[:, 1], y, modulation[:, 0]), self.activation.weight)
-        batch, in_channels, _ = history.shape
+        in_channels = self.conv.in_channels
+        convolved = [
+            self._taps(history, start + first, min(_ROWS, length - first)) for first in range(0, length, _ROWS)
+        ]
+        y = convolved[0] if len(convolved) == 1 else torch.cat(convolved, dim=1)
+        y = torch.addcmul(modulation[:, 1], y, modulation[:, 0])
+        y = torch.where(y >= 0, y, self.activation.weight * y)
         first = start + self.residual_start
-        dry = history[..., first : first + length].unsqueeze(2)
-        gains = self.residual.weight.view(in_channels, -1, 1)
-        return y.view(batch, in_channels, -1, length).addcmul_(dry, gains).view(batch, -1, length)
+        dry = history[:, first : first + length, :in_channels, None]
+        return y.add_((dry * self.residual.weight.view(in_channels, -1)).flatten(2))
 
     def _taps(self, history: Tensor, start: int, length: int) -> Tensor:
         """Convolve by one product of matrices; a library's convolution would copy all that lies between the taps."""
-        batch, in_channels, size = history.shape
-        (taps,), (dilation,) = self.conv.kernel_size, self.conv.dilation
-        strides = (in_channels * size, size, dilation, 1)
-        columns = history.as_strided((batch, in_channels, taps, length), strides, history.storage_offset() + start)
-        return torch.matmul(self.conv.weight.flatten(1), columns.reshape(batch, in_channels * taps, length))
-
-
-def _steps(length: int) -> range:
-    return range(0, length, _COLUMNS)
+        batch, size, width = history.shape
+        in_channels, (taps,), (dilation,) = self.conv.in_channels, self.conv.kernel_size, self.conv.dilation
+        strides = (size * width, width, dilation * width, 1)
+        place = history.storage_offset() + start * width
+        rows = history.as_strided((batch, length, taps, in_channels), strides, place).flatten(2)
+        return rows @ self.conv.weight.permute(2, 1, 0).flatten(0, 1)
 
 
 class TCN(EffectModel):
@@ -150,6 +154,10 @@ class TCN(EffectModel):
             TCNBlock(config, width, dilation) for width, dilation in zip(widths, config.dilations, strict=True)
         )
         self.head = Head(config.head, config.audio_channels)
+        self._contexts = [block.context for block in self.blocks]
+        self._step_names = [[f"{kind}.{n}" for n in range(config.num_blocks)] for kind in ("history", "film")]
+        self._packed: PackedTCN | None = None
+        self._packed_version: list[tuple[int, int]] = []
         self.projection = nn.Conv1d(config.channels, self.head.num_features, 1)
         if config.head == "gain":
             # Starts near the identity.
@@ -182,9 +190,11 @@ class TCN(EffectModel):
         state = {name: tensor for name, tensor in state.items() if not name.startswith("film.")}
         x = self._detector(audio)
         for index, block in enumerate(self.blocks):
-            history = state[f"history.{index}"][..., start : start + block.context]
+            rows = state[f"history.{index}"]
+            history = rows[:, start : start + block.context, : x.shape[1]].transpose(1, 2)
             x = torch.cat([history, x], dim=-1)
-            state[f"history.{index}"] = x[..., x.shape[-1] - block.context :]
+            latest = x[..., x.shape[-1] - block.context :].transpose(1, 2)
+            state[f"history.{index}"] = F.pad(latest, (0, rows.shape[-1] - x.shape[1]))
             x = block(x, condition)
         state["offset"] = torch.zeros(len(audio), dtype=torch.int64, device=audio.device)
         return self.head(self.projection(x), dry), state
@@ -208,7 +218,10 @@ class TCN(EffectModel):
 
     @torch.no_grad()
     def stream(self, audio: Tensor, knobs: Tensor, state: State) -> tuple[Tensor, State]:
-        """Do what ``forward`` does, in inference, at a cost that does not grow with the histories."""
+        """Do what ``forward`` does, in inference, at a cost that does not grow with the histories.
+
+        In float32 on a CPU the blocks run in compiled code, which gives the same bits for blocks of any size.
+        """
         length = audio.shape[-1]
         if self.training or length == 0:
             return self(audio, knobs, state)
@@ -216,21 +229,51 @@ class TCN(EffectModel):
         dry, state = self._delayed(audio, state)
         state = self._with_modulation(state, knobs.to(audio.dtype))
         start = int(state["offset"][0])
-        x = self._detector(audio)
-        for index, block in enumerate(self.blocks):
-            history = state[f"history.{index}"]
-            history[..., start + block.context : start + block.context + length] = x
-            x = block.step(history, start, length, state[f"film.{index}"])
+        place = start + self._contexts[0]
+        state["history.0"][:, place : place + length] = self._detector(audio).transpose(1, 2)
+        run = self._run_compiled if self._is_compiled(audio) else self._run_blocks
+        features = run(state, start, length)
         state["offset"] += length
-        return self.head(self.projection(x), dry), state
+        return self.head(features, dry), state
+
+    @staticmethod
+    def _is_compiled(audio: Tensor) -> bool:
+        return audio.dtype == torch.float32 and audio.device.type == "cpu"
+
+    def _run_blocks(self, state: State, start: int, length: int) -> Tensor:
+        """Run all blocks, each of which but the last writes the next one's history; return the features (B, n, T)."""
+        channels = self.config.channels
+        for index, block in enumerate(self.blocks):
+            modulation = state[f"film.{index}"][..., :channels]
+            x = block.step(state[f"history.{index}"], start, length, modulation)
+            if index + 1 < len(self.blocks):
+                to = start + self._contexts[index + 1]
+                state[f"history.{index + 1}"][:, to : to + length, :channels] = x
+        return self.projection(x.transpose(1, 2))
+
+    def _run_compiled(self, state: State, start: int, length: int) -> Tensor:
+        """Do what ``_run_blocks`` does, in compiled code."""
+        histories, films = ([state[name].numpy() for name in names] for names in self._step_names)
+        return torch.from_numpy(self._packed.run(histories, films, start, length))
+
+    def _pack(self) -> None:
+        """Pack the weights for compiled code, where they have changed."""
+        version = [(weight._version, weight.data_ptr()) for weight in self.parameters()]
+        if version != self._packed_version:
+            blocks = [(block.conv, block.activation, block.residual, block.residual_start) for block in self.blocks]
+            self._packed, self._packed_version = PackedTCN(blocks, self.projection), version
 
     def initial_state(
         self, batch: int, channels: int, device: torch.device | None = None, dtype: torch.dtype = torch.float32
     ) -> State:
-        """Return the state behind silence: histories of the blocks, and of dry audio where it must wait for them."""
+        """Return the state behind silence: histories of the blocks, and of dry audio where it must wait for them.
+
+        Histories are rows (B, context, width), where the compiled step pads the width of the network.
+        """
+        widths = [self.config.audio_channels] + [padded_channels(self.config.channels)] * (len(self.blocks) - 1)
         state = {
-            f"history.{index}": torch.zeros(batch, block.conv.in_channels, block.context, device=device, dtype=dtype)
-            for index, block in enumerate(self.blocks)
+            f"history.{index}": torch.zeros(batch, block.context, width, device=device, dtype=dtype)
+            for index, (block, width) in enumerate(zip(self.blocks, widths, strict=True))
         }
         # Where the valid part of the histories begins: streaming writes on behind them instead of moving them.
         state["offset"] = torch.zeros(batch, dtype=torch.int64, device=device)
@@ -250,24 +293,32 @@ class TCN(EffectModel):
 
     def _with_modulation(self, state: State, knobs: Tensor) -> State:
         """Return a state with the modulation of every block, computed only where the knobs are not as before."""
-        if "film.knobs" in state and torch.equal(state["film.knobs"], knobs):
+        ready = self._packed is not None or not self._is_compiled(knobs)
+        if ready and "film.knobs" in state and torch.equal(state["film.knobs"], knobs):
             return state
+        if self._is_compiled(knobs):
+            self._pack()
         condition = self.condition(knobs)
-        films = {f"film.{i}": torch.stack(block.film.folded(condition), dim=1) for i, block in enumerate(self.blocks)}
+        missing = padded_channels(self.config.channels) - self.config.channels
+        films = {}
+        for index, block in enumerate(self.blocks):
+            rows = torch.stack(block.film.folded(condition), dim=1).transpose(2, 3)
+            films[f"film.{index}"] = F.pad(rows, (0, missing)).contiguous()
         return state | films | {"film.knobs": knobs.clone()}
 
     def _with_room(self, state: State, length: int) -> State:
         """Return a state whose histories have room for ``length`` samples behind their valid part."""
         start = int(state["offset"][0])
-        context = self.blocks[0].context
-        if start + context + length <= state["history.0"].shape[-1]:
+        context = self._contexts[0]
+        if start + context + length <= state["history.0"].shape[1]:
             return state
         for index, block in enumerate(self.blocks):
             old = state[f"history.{index}"]
-            valid = old[..., start : start + block.context].clone()
-            if block.context + length > old.shape[-1]:
-                state[f"history.{index}"] = old = old.new_zeros(*old.shape[:2], block.context + max(_ROOM, length))
-            old[..., : block.context] = valid
+            valid = old[:, start : start + block.context].clone()
+            if block.context + length > old.shape[1]:
+                rows = block.context + max(_ROOM, length)
+                state[f"history.{index}"] = old = old.new_zeros(old.shape[0], rows, old.shape[2])
+            old[:, : block.context] = valid
         return state | {"offset": torch.zeros_like(state["offset"])}
 
 

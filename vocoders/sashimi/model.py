@@ -5,7 +5,7 @@ from torch import Tensor, nn
 
 from vocoders.core.errors import ConfigError, ShapeError
 from vocoders.core.pretrained import PretrainedModel
-from vocoders.layers.s4.kernel import StateSpaceKernel
+from vocoders.layers.s4.kernel import StateSpaceKernel, copy_weights
 from vocoders.sashimi.config import SashimiConfig
 from vocoders.sashimi.network import SashimiNetwork
 from vocoders.sashimi.quantisation import Quantiser
@@ -104,6 +104,14 @@ class Sashimi(PretrainedModel, nn.Module):
             for name, _ in module.named_parameters()
             if name != "C"
         ]
+
+    def start_from(self, trained: "Sashimi") -> None:
+        """Take the weights of a model of the same shape, whatever ``kernel_length`` it was trained with.
+
+        Raises:
+            RuntimeError: if the weights are of another shape.
+        """
+        copy_weights(trained, self)
 
     def reference_inputs(self) -> dict[str, Tensor]:
         """Return deterministic keyword arguments of :meth:`forward`."""

@@ -8,7 +8,7 @@ in the same order whatever the size of the batch, so a batch changes no item.
 import numpy as np
 from numba import njit
 
-from vocoders.sashimi.stepping_vectors import (
+from vocoders.layers.vectors import (
     exp,
     fma,
     gelu,

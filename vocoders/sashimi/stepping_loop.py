@@ -1,12 +1,12 @@
 """The loop over samples of a SaShiMi model on CPUs, compiled by numba: tiers that are due, then the draw."""
 
-import hashlib
-from pathlib import Path
-
 from numba import njit
 
+from vocoders.core.compiling import compiled
+from vocoders.layers import vectors
+from vocoders.layers.vectors import clock, load, store
+from vocoders.sashimi import stepping_kernels
 from vocoders.sashimi.stepping_kernels import ADD, GATE, GELU, SET, advance_system, draw, linear, normalise
-from vocoders.sashimi.stepping_vectors import clock, load, store
 
 __all__ = ["run"]
 
@@ -106,21 +106,7 @@ def _ascend(memory, tables, deepest, batch, profile, since):
     return since
 
 
-def _compiled(function):
-    """Compile on demand, and keep the result on disk where there is a place for it."""
-    # numba looks at the function's own file to see whether what it has kept is out of date. The name tells of the
-    # other files that take part.
-    digest = hashlib.sha256()
-    for name in ("stepping_loop", "stepping_kernels", "stepping_vectors"):
-        digest.update(Path(__file__).with_name(f"{name}.py").read_bytes())
-    function.__qualname__ += f"_{digest.hexdigest()[:12]}"
-    try:
-        return njit(nogil=True, cache=True)(function)
-    except RuntimeError:  # neither the source's folder nor the user's cache can be written to
-        return njit(nogil=True)(function)
-
-
-@_compiled
+@compiled(stepping_kernels, vectors)
 def run(memory, tables, counts, codes, uniforms, forced, drawn, scores, logits, temperature, top_p, profile):
     """Advance all items by some samples.
 

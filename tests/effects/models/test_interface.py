@@ -42,7 +42,9 @@ def test_blocks_are_the_whole(name: str, methods: str, moving: bool) -> None:
     knobs = make_knobs(model, length=sum(lengths) if moving else None)
     whole, _ = model(audio, knobs)
     assert whole.shape == audio.shape
-    torch.testing.assert_close(in_blocks(model, audio, knobs, lengths, methods), whole, rtol=0, atol=1e-12)
+    # Knobs that jump at every sample lift the resonances of a random filter to hundreds.
+    tolerance = 1e-12 * max(1.0, float(whole.abs().max()))
+    torch.testing.assert_close(in_blocks(model, audio, knobs, lengths, methods), whole, rtol=0, atol=tolerance)
 
 
 @EVERY

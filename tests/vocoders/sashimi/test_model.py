@@ -102,3 +102,15 @@ def test_bidirectional_network_cannot_be_stepped():
     config = SashimiConfig(**{**SMALL, "s4": S4Config(d_state=8, bidirectional=True)})
     with pytest.raises(ConfigError, match="cannot be stepped"):
         Sashimi(config).initial_state(1)
+
+
+@pytest.mark.parametrize(("trained_for", "length"), [(64, 128), (64, 192), (128, 64), (64, None)])
+@torch.no_grad()
+def test_trained_weights_start_a_model_of_another_kernel_length(trained_for, length):
+    torch.manual_seed(0)
+    options = {"channels": 4, "num_layers": 1, "pool": (2,)}
+    trained = Sashimi(SashimiConfig(kernel_length=trained_for, **options)).eval()
+    model = Sashimi(SashimiConfig(kernel_length=length, **options)).eval()
+    model.start_from(trained)
+    codes = torch.randint(256, (1, 256), generator=torch.Generator().manual_seed(1))
+    torch.testing.assert_close(model(codes), trained(codes), rtol=0, atol=1e-4)

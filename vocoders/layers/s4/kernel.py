@@ -14,7 +14,7 @@ from vocoders.layers.s4.discrete import DiscreteSystem, discretise_diagonal, dis
 from vocoders.layers.s4.initialisation import cut_off, diagonal_system, draw_log_steps, legs_dplr
 from vocoders.layers.s4.response import extend_output, impulse_response, recover_output, truncate_output
 
-__all__ = ["ContinuousSystem", "StateSpaceKernel"]
+__all__ = ["ContinuousSystem", "StateSpaceKernel", "copy_weights"]
 
 _LEAST_RATE = 1e-4
 
@@ -141,6 +141,25 @@ class StateSpaceKernel(nn.Module):
             system = system.with_output(extend_output(system, stored))
             stored *= 2
         return stored, system.output
+
+
+@torch.no_grad()
+def copy_weights(source: nn.Module, target: nn.Module) -> None:
+    """Copy all weights between models that differ at most in the lengths for which their kernels are truncated.
+
+    C (1 - A^length) is brought from the one length to the other, so that both stand for the same recurrences.
+
+    Raises:
+        RuntimeError: if a weight is missing, left over or of another shape.
+    """
+    target.load_state_dict(source.state_dict())
+    for kernel, original in zip(target.modules(), source.modules(), strict=True):
+        if not isinstance(kernel, StateSpaceKernel) or kernel.kernel_length == original.kernel_length:
+            continue
+        system = original.discretise()
+        if kernel.kernel_length is not None:
+            system = system.with_output(truncate_output(system, kernel.kernel_length))
+        kernel.C.copy_(torch.view_as_real(system.output))
 
 
 def _initial_systems(config: S4Config, systems: int) -> tuple[Tensor, Tensor | None, Tensor]:

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from vocoders.core.errors import ShapeError
 from vocoders.core.pretrained import PretrainedModel
 from vocoders.frontends.mel import LogMel
+from vocoders.layers.s4.kernel import copy_weights
 from vocoders.sashimi.diffwave.config import DiffwaveSashimiConfig
 from vocoders.sashimi.diffwave.network import NoiseEstimator
 
@@ -64,6 +65,14 @@ class DiffwaveSashimi(PretrainedModel, nn.Module):
         """
         self._check_shapes(x, steps, features)
         return self.network(x, steps, features)
+
+    def start_from(self, trained: "DiffwaveSashimi") -> None:
+        """Take the weights of a model of the same shape, whatever ``kernel_length`` it was trained with.
+
+        Raises:
+            RuntimeError: if the weights are of another shape.
+        """
+        copy_weights(trained, self)
 
     @torch.inference_mode()
     def synthesize(
