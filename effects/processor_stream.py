@@ -27,6 +27,7 @@ class ProcessorStream:
 
     Raises:
         ConfigError: for an unknown knob, or a value that is no finite number.
+        MissingExtraError: if what computes the effect is not installed.
     """
 
     def __init__(
@@ -36,6 +37,7 @@ class ProcessorStream:
         settings: Mapping[str, Any] | None = None,
         automation: Automation | None = None,
     ) -> None:
+        processor.check_available()
         self.processor, self.sample_rate = processor, sample_rate
         for name in automation.curves if automation is not None else ():
             _ = processor.knobs[name]

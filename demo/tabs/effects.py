@@ -82,9 +82,10 @@ def _fill(library: Library) -> tuple[Any, ...]:
     from effects.processors import PROCESSORS
 
     own = _targets(library)
-    choices = [(_title(name, bool(own.get(name))), name) for name in PROCESSORS]
+    names = [name for name, processor in PROCESSORS.items() if processor.is_available]
+    choices = [(_title(name, bool(own.get(name))), name) for name in names]
     choices += [(f"{entry.name} (learned, without a true effect)", entry.name) for entry in _orphans(library)]
-    with_model = [name for name in PROCESSORS if own.get(name)]
+    with_model = [name for name in names if own.get(name)]
     first = _DEFAULT_EFFECT if _DEFAULT_EFFECT in with_model or not with_model else with_model[0]
     return gr.update(choices=choices, value=first, allow_custom_value=False), *_choose_effect(library, first)
 

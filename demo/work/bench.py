@@ -52,7 +52,8 @@ def rehearse(library: Library) -> None:
         for entry in library.of_kind(kind)[:1]:
             _preparation(library, entry.name)()
     for processor in PROCESSORS.values():
-        processor.process(torch.zeros(1, 1, 64), None, 44100)
+        if processor.is_available:
+            processor.process(torch.zeros(1, 1, 64), None, 44100)
 
 
 def _preparation(library: Library, name: str) -> Any:

@@ -9,9 +9,12 @@ from typing import get_args
 
 from effects.processors.compressors import COMP_4C, COMP_LARGE, Compressor, SmoothedLevelCompressor
 from effects.processors.delays import Delay, Echo
-from effects.processors.drives import Distortion, Overdrive, Waveshaper
-from effects.processors.filters import Biquad, BiquadKind, ButterworthLowpass
+from effects.processors.drives import Contrast, CubicOverdrive, Distortion, Overdrive, Waveshaper
+from effects.processors.filters import Band, Biquad, BiquadKind, ButterworthLowpass
+from effects.processors.levels import Gain, Offset
+from effects.processors.modulation import Flanger, Phaser
 from effects.processors.noise import AddNoise
+from effects.processors.pedalboard import PEDALBOARD
 from effects.processors.processor import Processor, State
 from vocoders.core.errors import ConfigError
 
@@ -27,10 +30,18 @@ PROCESSORS: dict[str, Processor] = {
         ButterworthLowpass(),
         AddNoise(),
         *(Biquad(kind) for kind in get_args(BiquadKind)),
+        Band(),
         Overdrive(),
+        CubicOverdrive(),
         Distortion(),
         Waveshaper(),
+        Contrast(),
         Delay(),
+        Phaser(),
+        Flanger(),
+        Gain(),
+        Offset(),
+        *PEDALBOARD,
     ]
 }
 

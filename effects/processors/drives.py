@@ -1,4 +1,4 @@
-"""Nonlinear effects: overdrive, distortion, a waveshaper; and SignalTrain's companding.
+"""Nonlinear effects: overdrives, distortion, a waveshaper, contrast; and SignalTrain's companding.
 
 They compute at the rate of the audio, without oversampling: strong settings alias, as a model at that rate would have
 to learn.
@@ -11,7 +11,7 @@ from effects.processors.filters import biquad_coefficients, highpass_coefficient
 from effects.processors.processor import Arrays, Processor
 from effects.processors.recursion import biquad
 
-__all__ = ["Distortion", "Overdrive", "Waveshaper", "compand", "expand"]
+__all__ = ["Contrast", "CubicOverdrive", "Distortion", "Overdrive", "Waveshaper", "compand", "expand"]
 
 _LEVEL = Knob(name="level", unit="dB", min=-24, max=6, default=0, scale="db")
 
@@ -121,3 +121,52 @@ class Overdrive(Processor):
         coefficients = biquad_coefficients("high_shelf", np.full(batch, self._SHELF), flat, values["tone"], sample_rate)
         y, shelf = biquad(x + np.tanh(gain * high), coefficients, state["shelf"])
         return 10 ** (values["level"][:, None, None] / 20) * y, {"highpass": highpass, "shelf": shelf}
+
+
+class CubicOverdrive(Processor):
+    """The overdrive of SoX and torchaudio: ``clip(x / 2 + 3/4 highpass(u - u^3 / 3))``, ``u`` the driven input.
+
+    ``u`` is ``drive * x + colour / 200``, limited to [-1, 1]: colour makes even harmonics. The high-pass filter takes
+    the offset away, whose step is heard at the start of a stream; its pole is 0.995 at any sample rate.
+
+    Knobs:
+        ``drive``: 0 .. 40 dB.
+        ``colour``: 0 .. 100.
+
+    Neutral: no setting is.
+    """
+
+    name = "cubic_overdrive"
+    knobs = KnobSet(
+        knobs=(
+            Knob(name="drive", unit="dB", min=0, max=40, default=20, scale="db"),
+            Knob(name="colour", min=0, max=100, default=20),
+        )
+    )
+    _HIGHPASS = (1.0, -1.0, 0.0, -0.995, 0.0)
+
+    def _start(self, batch: int, channels: int, sample_rate: int) -> Arrays:
+        return {"highpass": np.zeros((batch, channels, 2))}
+
+    def _run(self, x: np.ndarray, values: Arrays, sample_rate: int, state: Arrays) -> tuple[np.ndarray, Arrays]:
+        drive, colour = (values[name][:, None, None] for name in ("drive", "colour"))
+        driven = np.clip(10 ** (drive / 20) * x + colour / 200, -1, 1)
+        high, highpass = biquad(driven - driven**3 / 3, np.tile(self._HIGHPASS, (len(x), 1)), state["highpass"])
+        return np.clip(x / 2 + 0.75 * high, -1, 1), {"highpass": highpass}
+
+
+class Contrast(Processor):
+    """The loudness curve of SoX and torchaudio: ``sin(a + amount / 750 sin(4 a))`` with ``a = x pi / 2``.
+
+    Knobs:
+        ``amount``: 0 .. 100.
+
+    Neutral: no setting is.
+    """
+
+    name = "contrast"
+    knobs = KnobSet(knobs=(Knob(name="amount", min=0, max=100, default=75),))
+
+    def _run(self, x: np.ndarray, values: Arrays, sample_rate: int, state: Arrays) -> tuple[np.ndarray, Arrays]:
+        angle = x * (np.pi / 2)
+        return np.sin(angle + values["amount"][:, None, None] / 750 * np.sin(4 * angle)), {}

@@ -1,4 +1,4 @@
-"""Linear filters: second-order sections of the audio EQ cookbook, and SignalTrain's low-pass filter."""
+"""Linear filters: second-order sections of the audio EQ cookbook, SoX's band, and SignalTrain's low-pass filter."""
 
 from typing import Literal, get_args
 
@@ -9,7 +9,7 @@ from effects.knobs import Knob, KnobSet
 from effects.processors.processor import Arrays, Processor
 from effects.processors.recursion import biquad
 
-__all__ = ["Biquad", "BiquadKind", "ButterworthLowpass", "biquad_coefficients", "highpass_coefficients"]
+__all__ = ["Band", "Biquad", "BiquadKind", "ButterworthLowpass", "biquad_coefficients", "highpass_coefficients"]
 
 BiquadKind = Literal["lowpass", "highpass", "bandpass", "notch", "allpass", "peak", "low_shelf", "high_shelf"]
 _WITH_GAIN = ("peak", "low_shelf", "high_shelf")
@@ -96,6 +96,40 @@ class Biquad(Processor):
         gain = values.get("gain", np.zeros(len(x)))
         coefficients = biquad_coefficients(self.kind, values["frequency"], values["q"], gain, sample_rate)
         y, memory = biquad(x, coefficients, state["memory"])
+        return y, {"memory": memory}
+
+
+class Band(Processor):
+    """A resonance: the two-pole filter that SoX and torchaudio call ``band``.
+
+    Knobs:
+        ``frequency``: 20 Hz .. 20 kHz (never above 0.49 times the sample rate).
+        ``q``: 0.5 .. 8; the band is ``frequency / q`` wide.
+        ``mode``: ``tone`` has a gain of 1 at the frequency, ``noise`` keeps the power of white noise.
+
+    Neutral: no setting is.
+    """
+
+    name = "band"
+    knobs = KnobSet(
+        knobs=(
+            Knob(name="frequency", unit="Hz", min=20, max=20000, default=1000, scale="log"),
+            Knob(name="q", label="Q", min=0.5, max=8, default=2, scale="log"),
+            Knob.switch("mode", ("tone", "noise")),
+        )
+    )
+
+    def _start(self, batch: int, channels: int, sample_rate: int) -> Arrays:
+        return {"memory": np.zeros((batch, channels, 2))}
+
+    def _run(self, x: np.ndarray, values: Arrays, sample_rate: int, state: Arrays) -> tuple[np.ndarray, Arrays]:
+        frequency = np.minimum(values["frequency"] / sample_rate, _HIGHEST)
+        a2 = np.exp(-2 * np.pi * frequency / values["q"])
+        a1 = -4 * a2 / (1 + a2) * np.cos(2 * np.pi * frequency)
+        tone = np.sqrt(1 - a1**2 / (4 * a2)) * (1 - a2)
+        noise = np.sqrt(((1 + a2) ** 2 - a1**2) * (1 - a2) / (1 + a2))
+        b0, zero = np.where(values["mode"] == 0, tone, noise), np.zeros(len(x))
+        y, memory = biquad(x, np.stack([b0, zero, zero, a1, a2], axis=-1), state["memory"])
         return y, {"memory": memory}
 
 

@@ -2,6 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
+from importlib.util import find_spec
 from typing import Any, ClassVar
 
 import numpy as np
@@ -9,7 +10,7 @@ import torch
 from torch import Tensor
 
 from effects.knobs import KnobSet
-from vocoders.core.errors import ConfigError, DataError, ShapeError
+from vocoders.core.errors import ConfigError, DataError, MissingExtraError, ShapeError
 
 __all__ = ["Arrays", "Processor", "State"]
 
@@ -31,6 +32,8 @@ class Processor(ABC):
             setting is neutral.
         latency: delay of the output in samples.
         is_inverse: in training the two ends are exchanged: models learn to undo the effect.
+        package: what computes the effect where that is optional; the extra of this name brings it.
+        has_live_state: states hold what moves on with the stream: each can be continued once, none copied or saved.
     """
 
     name: str
@@ -38,6 +41,18 @@ class Processor(ABC):
     neutral: Mapping[str, float] | None = None
     latency: ClassVar[int] = 0
     is_inverse: ClassVar[bool] = False
+    package: ClassVar[str | None] = None
+    has_live_state: ClassVar[bool] = False
+
+    @property
+    def is_available(self) -> bool:
+        """Whether what computes the effect is installed; nothing is imported."""
+        return self.package is None or find_spec(self.package) is not None
+
+    def check_available(self) -> None:
+        """Raise :class:`MissingExtraError` if what computes the effect is not installed."""
+        if not self.is_available:
+            raise MissingExtraError(self.package, self.package, f"effect '{self.name}'")
 
     def process(
         self,
@@ -61,6 +76,7 @@ class Processor(ABC):
         Raises:
             ConfigError: for an unknown knob or an impossible value or sample rate.
             DataError: for NaN or infinite samples.
+            MissingExtraError: if what computes the effect is not installed.
             ShapeError: if the audio is not (B, C, T), or the state belongs to other audio.
         """
         if audio.ndim != 3 or not audio.is_floating_point():
@@ -69,12 +85,12 @@ class Processor(ABC):
             raise DataError(f"the audio for '{self.name}' holds NaN or infinite samples; repair it first")
         batch, channels, length = audio.shape
         values = self._values(knobs or {}, batch)
-        arrays = self._check_state(state, batch, channels, sample_rate)
+        state = self._check_state(state, batch, channels, sample_rate)
         if length == 0:
-            return audio.clone(), {name: torch.from_numpy(array.copy()) for name, array in arrays.items()}
+            return audio.clone(), self._keep(state)
         samples = audio.detach().to("cpu", torch.float64).contiguous().numpy()
-        output, arrays = self._run(samples, values, sample_rate, arrays)
-        return torch.from_numpy(output).to(audio), {name: torch.from_numpy(array) for name, array in arrays.items()}
+        output, state = self._advance(samples, values, sample_rate, state)
+        return torch.from_numpy(output).to(audio), state
 
     def initial_state(self, batch: int, channels: int, sample_rate: int) -> State:
         """Return the state at the start of a stream: at rest."""
@@ -85,6 +101,16 @@ class Processor(ABC):
     def _start(self, batch: int, channels: int, sample_rate: int) -> Arrays:
         """Return the arrays of the state at rest; the first axis of each is the batch."""
         return {}
+
+    def _keep(self, state: State) -> State:
+        """Return what continues as ``state`` does and shares no memory with it."""
+        return {name: tensor.clone() for name, tensor in state.items()}
+
+    def _advance(self, x: np.ndarray, values: Arrays, sample_rate: int, state: State) -> tuple[np.ndarray, State]:
+        """Process ``x`` as :meth:`_run` does, from one state to the next."""
+        arrays = {name: tensor.detach().cpu().numpy() for name, tensor in state.items()}
+        y, arrays = self._run(x, values, sample_rate, arrays)
+        return y, {name: torch.from_numpy(array) for name, array in arrays.items()}
 
     @abstractmethod
     def _run(self, x: np.ndarray, values: Arrays, sample_rate: int, state: Arrays) -> tuple[np.ndarray, Arrays]:
@@ -102,11 +128,11 @@ class Processor(ABC):
                 values[name] = np.array([knob.check(number) for number in value.tolist()])
         return values
 
-    def _check_state(self, state: State | None, batch: int, channels: int, sample_rate: int) -> Arrays:
+    def _check_state(self, state: State | None, batch: int, channels: int, sample_rate: int) -> State:
         rest = self.initial_state(batch, channels, sample_rate)
         state = rest if state is None else state
         found = {name: tuple(tensor.shape) for name, tensor in state.items()}
         expected = {name: tuple(tensor.shape) for name, tensor in rest.items()}
         if found != expected:
             raise ShapeError(f"state {found} of '{self.name}' belongs to other audio; expected {expected}")
-        return {name: tensor.detach().cpu().numpy() for name, tensor in state.items()}
+        return state

@@ -5,15 +5,17 @@ Each loop goes sample by sample in float64, so that a stream in any division int
 
 import math
 
-import numba
 import numpy as np
+from numba import njit
 
-__all__ = ["biquad", "delay_line", "gain_smoother"]
+from vocoders.core.compiling import compiled
+
+__all__ = ["biquad", "delay_line", "flanger_line", "gain_smoother", "phaser_line"]
 
 _LN_9 = math.log(9.0)
 
 
-@numba.njit(cache=True)
+@compiled()
 def gain_smoother(x, threshold, ratio, attack, release, sample_rate, gain_db, started):
     """Compress (B, C, T) with a hard knee; return the output and the last gains (B, C) in dB.
 
@@ -51,7 +53,7 @@ def gain_smoother(x, threshold, ratio, attack, release, sample_rate, gain_db, st
     return y, last
 
 
-@numba.njit(cache=True)
+@compiled()
 def biquad(x, coefficients, memory):
     """Filter (B, C, T) by one second-order section for each item, in transposed direct form II.
 
@@ -80,7 +82,7 @@ def biquad(x, coefficients, memory):
     return y, last
 
 
-@numba.njit(cache=True)
+@compiled()
 def delay_line(x, delay, feedback, line):
     """Return what comes out of delay lines that (B, C, T) and their own output, times ``feedback``, go into.
 
@@ -110,3 +112,97 @@ def delay_line(x, delay, feedback, line):
                 y[b, c, n] = delayed
             last[b, c] = written[length:]
     return y, last
+
+
+@njit
+def _swing(place, period, is_triangle):
+    """Return a wave in [0, 1], which rises through its middle at ``place`` 0 of ``period`` samples."""
+    if not is_triangle:
+        return (math.sin(place / period * 2 * math.pi) + 1) / 2
+    ramp = 2 * place / period
+    if 4 * place < period:
+        return ramp + 0.5
+    return 1.5 - ramp if 4 * place < 3 * period else ramp - 1.5
+
+
+@njit
+def _turn(phase, period, length):
+    """Return the phase, 0 to 1, that ``phase`` has become after ``length`` samples."""
+    return (int(round(phase * period)) + length) % period / period
+
+
+@compiled()
+def phaser_line(x, longest, decay, period, is_triangle, phase, line):
+    """Add to (B, C, T) the output at a delay that swings from 1 sample to ``longest`` and back, in whole samples.
+
+    Args:
+        x: audio (B, C, T).
+        longest: (B,) in samples, from 1 to ``N``.
+        decay: (B,), of the delayed output.
+        period: (B,) of the swing in samples.
+        is_triangle: (B,), whether the swing is a triangle rather than a sine.
+        phase: of the swing, (B,), 0 to 1; not changed.
+        line: what came out last, (B, C, N), newest at the end; not changed.
+
+    Returns:
+        Audio (B, C, T), the new phase (B,) and the new line (B, C, N).
+    """
+    batch, channels, length = x.shape
+    size = line.shape[2]
+    y, last, turned = np.empty_like(x), np.empty_like(line), np.empty_like(phase)
+    written = np.empty(size + length)
+    for b in range(batch):
+        # The shortest delay comes first: the wave begins at its top.
+        first = int(round(phase[b] * period[b])) + int(0.25 * period[b] + 0.5)
+        turned[b] = _turn(phase[b], period[b], length)
+        for c in range(channels):
+            written[:size] = line[b, c]
+            for n in range(length):
+                swing = _swing((first + n) % period[b], period[b], is_triangle[b])
+                delay = longest[b] + 1 - int(swing * (longest[b] - 1) + 1 + 0.5)
+                written[size + n] = x[b, c, n] + decay[b] * written[size + n - delay]
+            y[b, c] = written[size:]
+            last[b, c] = written[length:]
+    return y, turned, last
+
+
+@compiled()
+def flanger_line(x, shortest, longest, feedback, period, is_triangle, phase, line, delayed):
+    """Return what comes out of delay lines whose delay swings between two ends.
+
+    Args:
+        x: audio (B, C, T).
+        shortest: (B,) in samples.
+        longest: (B,) in samples, to ``N - 1``.
+        feedback: (B,), of the last output into the line.
+        period: (B,) of the swing in samples.
+        is_triangle: (B,), whether the swing is a triangle rather than a sine.
+        phase: of the swing, (B,), 0 to 1; not changed.
+        line: what went in last, (B, C, N), newest at the end; not changed.
+        delayed: the last output (B, C); not changed.
+
+    Returns:
+        The delayed audio (B, C, T), the new phase (B,), line (B, C, N) and last output (B, C).
+    """
+    batch, channels, length = x.shape
+    size = line.shape[2]
+    y, last, turned, end = np.empty_like(x), np.empty_like(line), np.empty_like(phase), np.empty_like(delayed)
+    written = np.empty(size + length)
+    for b in range(batch):
+        # The shortest delay comes first: the wave begins at its bottom.
+        first = int(round(phase[b] * period[b])) + int(0.75 * period[b] + 0.5)
+        turned[b] = _turn(phase[b], period[b], length)
+        for c in range(channels):
+            written[:size] = line[b, c]
+            output = delayed[b, c]
+            for n in range(length):
+                swing = _swing((first + n) % period[b], period[b], is_triangle[b])
+                # torchaudio tabulates the delays in float32.
+                delay = np.float32(swing * (longest[b] - shortest[b]) + shortest[b])
+                whole = int(delay)
+                written[size + n] = x[b, c, n] + feedback[b] * output
+                newer, older = written[size + n - whole], written[size + n - whole - 1]
+                output = newer + (older - newer) * (delay - whole)
+                y[b, c, n] = output
+            last[b, c], end[b, c] = written[length:], output
+    return y, turned, last, end

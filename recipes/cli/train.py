@@ -31,9 +31,12 @@ def _train(
     Ctrl-C ends the run after the current step and writes a checkpoint;
     --resume goes on from there exactly.
     """
+    from effects.processors import find_processor
     from recipes.config import TrainConfig
 
     settings = TrainConfig.from_yaml(config, overrides or ())
+    if settings.effect is not None and settings.effect.processor is not None:
+        find_processor(settings.effect.processor).check_available()
     if dry_run:
         from recipes.build import build_generator, build_objective
 

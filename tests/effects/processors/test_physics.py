@@ -147,3 +147,103 @@ def test_expanding_undoes_companding() -> None:
     x = np.linspace(-1, 1, 101)
     np.testing.assert_allclose(expand(compand(x)), x, atol=1e-14)
     assert compand(np.array([1.0, -1.0])).tolist() == [1, -1]
+
+
+@pytest.mark.parametrize(("drive", "colour"), [(0.0, 0.0), (20.0, 20.0), (37.0, 90.0)])
+def test_the_cubic_overdrive_is_that_of_torchaudio(drive: float, colour: float) -> None:
+    x = noise(5000)
+    reference = AF.overdrive(x.clone(), drive, colour)
+    torch.testing.assert_close(run("cubic_overdrive", x, drive=drive, colour=colour), reference, rtol=0, atol=1e-12)
+
+
+def test_colour_makes_even_harmonics() -> None:
+    plain, coloured = (harmonics("cubic_overdrive", drive=20, colour=colour) for colour in (0, 100))
+    assert plain[1] < 1e-3 * plain[0]
+    assert coloured[1] > 0.02 * coloured[0]
+
+
+def test_curves_are_those_of_torchaudio() -> None:
+    x = 2 * noise(1000)
+    for amount in (0.0, 40.0, 100.0):
+        torch.testing.assert_close(run("contrast", x, amount=amount), AF.contrast(x, amount), rtol=0, atol=1e-14)
+    for shift in (-0.7, 0.3):
+        torch.testing.assert_close(run("offset", x, shift=shift), AF.dcshift(x, shift), rtol=0, atol=0)
+    torch.testing.assert_close(run("gain", x, gain=-7.5), AF.gain(x, -7.5), rtol=0, atol=1e-15)
+
+
+def test_contrast_raises_what_is_soft_and_keeps_full_scale() -> None:
+    assert run("contrast", torch.tensor([1.0, 0.0, -1.0]), amount=100).tolist() == pytest.approx([1, 0, -1], abs=1e-12)
+    gains = [float(run("contrast", torch.tensor([1e-4]), amount=amount) / 1e-4) for amount in (0, 75, 100)]
+    # The slope at 0 is pi / 2 (1 + 4 amount / 750).
+    assert gains == pytest.approx([math.pi / 2 * (1 + 4 * amount / 750) for amount in (0, 75, 100)], rel=1e-6)
+
+
+@pytest.mark.parametrize("frequency", [100.0, 1234.0, 9000.0])
+@pytest.mark.parametrize("q", [0.7071, 4.0])
+def test_the_band_is_that_of_torchaudio(frequency: float, q: float) -> None:
+    x = 0.01 * noise(4000)
+    for mode in (0, 1):
+        reference = AF.band_biquad(x, RATE, frequency, q, noise=bool(mode))
+        output = run("band", x, frequency=frequency, q=q, mode=mode)
+        torch.testing.assert_close(output, reference, rtol=0, atol=1e-10)
+
+
+@pytest.mark.parametrize("frequency", [300.0, 2000.0, 8000.0])
+def test_a_band_has_gain_1_at_its_centre_or_keeps_the_power_of_noise(frequency: float) -> None:
+    tone, power = (run("band", impulse(RATE), frequency=frequency, q=8, mode=mode) for mode in (0, 1))
+    assert torch.fft.rfft(tone).abs()[round(frequency)].item() == pytest.approx(1, abs=1e-9)
+    assert power.square().sum().item() == pytest.approx(1, abs=1e-9)
+
+
+def test_a_peak_has_its_gain_at_its_centre_and_a_notch_none() -> None:
+    for gain in (-18.0, 7.0):
+        response = torch.fft.rfft(run("biquad_peak", impulse(RATE), frequency=1000, q=4, gain=gain)).abs()
+        assert 20 * math.log10(response[1000]) == pytest.approx(gain, abs=1e-6)
+    response = torch.fft.rfft(run("biquad_notch", impulse(RATE), frequency=1000, q=4)).abs()
+    assert response[1000] < 1e-9
+
+
+@pytest.mark.parametrize("modulation", ["sinusoidal", "triangular"])
+@pytest.mark.parametrize(("delay", "decay", "speed"), [(0.003, 0.4, 0.5), (0.001, 0.9, 2.0), (0.005, 0.7, 1.7)])
+def test_the_phaser_is_that_of_torchaudio(modulation: str, delay: float, decay: float, speed: float) -> None:
+    rate, x = 8000, noise(9000)
+    gains, swing = {"gain_in": 0.6, "gain_out": 0.5}, modulation == "sinusoidal"
+    reference = AF.phaser(x[None], rate, **gains, delay_ms=1000 * delay, decay=decay, mod_speed=speed, sinusoidal=swing)
+    knobs = {"gain": 0.3, "delay": delay, "decay": decay, "speed": speed, "modulation": modulation}
+    output, _ = find_processor("phaser").process(x[None, None], knobs, rate)
+    torch.testing.assert_close(output[0], reference, rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize("modulation", ["sinusoidal", "triangular"])
+@pytest.mark.parametrize(("delay", "depth", "feedback"), [(0.0, 0.002, 0.0), (0.0123, 0.0071, -0.8), (0.03, 0.01, 0.9)])
+def test_the_flanger_is_that_of_torchaudio(modulation: str, delay: float, depth: float, feedback: float) -> None:
+    rate, x = 8000, noise(9000)
+    percent = {"regen": 100 * feedback, "width": 71.0, "phase": 0.0}
+    times = {"delay": 1000 * delay, "depth": 1000 * depth, "speed": 1.3}
+    reference = AF.flanger(x[None, None], rate, **times, **percent, modulation=modulation)
+    knobs = {"delay": delay, "depth": depth, "feedback": feedback, "width": 0.71, "speed": 1.3}
+    output, _ = find_processor("flanger").process(x[None, None], knobs | {"modulation": modulation}, rate)
+    torch.testing.assert_close(output, reference, rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize("name", ["phaser", "flanger"])
+def test_swings_begin_with_the_stream_and_go_on_over_blocks(name: str) -> None:
+    processor, knobs, x = find_processor(name), {"speed": 2}, noise(RATE)[None, None]
+    whole, _ = processor.process(x, knobs, RATE)
+    _, state = processor.process(x[..., :10_000], knobs, RATE)
+    later, _ = processor.process(x[..., 10_000:], knobs, RATE, state)
+    assert torch.equal(later, whole[..., 10_000:])
+    # What swings is the effect itself: another phase is another output, a whole period later is the same one.
+    pulse = impulse(RATE // 2)[None, None]
+    for start, same in ((RATE // 2, True), (RATE // 4, False)):
+        _, state = processor.process(torch.zeros(1, 1, start, dtype=torch.float64), knobs, RATE)
+        output, _ = processor.process(pulse, knobs, RATE, state)
+        assert torch.equal(output, processor.process(pulse, knobs, RATE)[0]) == same
+
+
+def test_a_turned_speed_keeps_the_phase_of_the_swing() -> None:
+    processor, silence = find_processor("flanger"), torch.zeros(1, 1, RATE // 4, dtype=torch.float64)
+    _, state = processor.process(silence, {"speed": 1}, RATE)
+    assert state["phase"].item() == pytest.approx(0.25, abs=1e-4)
+    _, state = processor.process(silence[..., :1], {"speed": 7.3}, RATE, state)
+    assert state["phase"].item() == pytest.approx(0.25, abs=1e-3)

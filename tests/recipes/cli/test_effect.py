@@ -227,6 +227,26 @@ def test_knobs_are_listed(ondes, gain, direct) -> None:
     assert KnobSet.from_dict({"knobs": objects}) == KNOBS
 
 
+def test_effects_that_are_not_installed_list_their_knobs_and_name_the_extra(ondes, gain, monkeypatch) -> None:
+    monkeypatch.setitem(sys.modules, "pedalboard", None)
+    assert "lpf12, hpf12, bpf12" in ondes("effect", "--list-knobs", "--processor", "pedalboard_ladder_filter").out
+    make_audio("x.wav")
+    Path("train.yaml").write_text(
+        "{family: graybox, objective: {name: effect}, effect: {processor: pedalboard_distortion}}"
+    )
+    for words in (
+        ["effect", "x.wav", "-o", "y.wav", "--processor", "pedalboard_distortion"],
+        ["train", "--config", "train.yaml", "--exp", "exp"],
+    ):
+        run = ondes(*words)
+        assert run.code == 2
+        assert run.err == (
+            "error: effect 'pedalboard_distortion' needs pedalboard, which is not installed; "
+            "pip install 'ondes[pedalboard]'\n"
+        )
+    assert not Path("y.wav").exists()
+
+
 def test_without_a_model_the_only_one_is_taken_and_several_are_named(ondes, gain, tmp_path) -> None:
     make_audio("x.wav")
     assert ondes("effect", "x.wav", "-o", "y.wav").code == 0

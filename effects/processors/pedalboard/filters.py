@@ -1,0 +1,116 @@
+"""Filters of pedalboard: the ladder filter, and those that a low-frequency oscillator moves.
+
+The oscillators start with the stream and go on over its blocks.
+"""
+
+from typing import Any
+
+from effects.knobs import Knob, KnobSet
+from effects.processors.pedalboard.plugin import LivePlugin
+from effects.processors.processor import Arrays
+
+__all__ = ["Chorus", "LadderFilter", "Phaser"]
+
+_RATE = Knob(name="rate", unit="Hz", min=0.05, max=10, default=1, scale="log")
+_DEPTH = Knob(name="depth", min=0, max=1, default=0.5)
+_FEEDBACK = Knob(name="feedback", min=0, max=0.95, default=0.25)
+_MIX = Knob(name="mix", min=0, max=1, default=0.5)
+
+
+class LadderFilter(LivePlugin):
+    """pedalboard's ladder filter, after Moog's.
+
+    Knobs:
+        ``mode``: ``lpf12``, ``hpf12``, ``bpf12``, ``lpf24``, ``hpf24`` or ``bpf24``: low, high or band pass, and its
+            slope in dB per octave.
+        ``cutoff``: 40 Hz .. 18 kHz.
+        ``resonance``: 0 .. 0.95.
+        ``drive``: 1 .. 10, factor before the saturation.
+
+    Neutral: no setting is.
+    """
+
+    name, plugin = "pedalboard_ladder_filter", "LadderFilter"
+    arguments = {"cutoff": "cutoff_hz", "resonance": "resonance", "drive": "drive"}
+    knobs = KnobSet(
+        knobs=(
+            Knob.switch("mode", ("lpf12", "hpf12", "bpf12", "lpf24", "hpf24", "bpf24")),
+            Knob(name="cutoff", unit="Hz", min=40, max=18000, default=1000, scale="log"),
+            Knob(name="resonance", min=0, max=0.95, default=0.3),
+            Knob(name="drive", min=1, max=10, default=2, scale="log"),
+        )
+    )
+
+    def settings(self, values: Arrays, item: int) -> dict[str, Any]:
+        """Return the arguments of an item's plugins, the mode among them."""
+        self.check_available()
+        from pedalboard import LadderFilter
+
+        mode = self.knobs["mode"].format(values["mode"][item])
+        return {"mode": getattr(LadderFilter.Mode, mode.upper())} | super().settings(values, item)
+
+
+class Chorus(LivePlugin):
+    """pedalboard's chorus: a copy at a delay that an oscillator moves.
+
+    Knobs:
+        ``rate``: 0.05 .. 10 Hz.
+        ``depth``: 0 .. 1, of the movement.
+        ``delay``: 1 .. 50 ms, the middle.
+        ``feedback``: 0 .. 0.95.
+        ``mix``: 0 .. 1, the copy's part of the output.
+
+    Neutral: mix 0.
+    """
+
+    name, plugin = "pedalboard_chorus", "Chorus"
+    arguments = {
+        "rate": "rate_hz",
+        "depth": "depth",
+        "delay": "centre_delay_ms",
+        "feedback": "feedback",
+        "mix": "mix",
+    }
+    knobs = KnobSet(
+        knobs=(
+            _RATE,
+            _DEPTH,
+            Knob(name="delay", unit="s", min=0.001, max=0.05, default=0.007, scale="log"),
+            _FEEDBACK,
+            _MIX,
+        )
+    )
+    neutral = {"mix": 0.0}
+
+
+class Phaser(LivePlugin):
+    """pedalboard's phaser: six all-pass filters that an oscillator moves.
+
+    Knobs:
+        ``rate``: 0.05 .. 10 Hz.
+        ``depth``: 0 .. 1, of the movement.
+        ``frequency``: 100 Hz .. 5 kHz, the middle.
+        ``feedback``: 0 .. 0.95.
+        ``mix``: 0 .. 1, the filtered part of the output.
+
+    Neutral: mix 0.
+    """
+
+    name, plugin = "pedalboard_phaser", "Phaser"
+    arguments = {
+        "rate": "rate_hz",
+        "depth": "depth",
+        "frequency": "centre_frequency_hz",
+        "feedback": "feedback",
+        "mix": "mix",
+    }
+    knobs = KnobSet(
+        knobs=(
+            _RATE,
+            _DEPTH,
+            Knob(name="frequency", unit="Hz", min=100, max=5000, default=1300, scale="log"),
+            _FEEDBACK,
+            _MIX,
+        )
+    )
+    neutral = {"mix": 0.0}
