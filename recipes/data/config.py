@@ -26,6 +26,8 @@ class DataConfig(Config):
         num_workers: loader processes.
         weighting: ``utterance``: each once in an epoch; ``duration``: as often as it holds segments.
         balance_speakers: draw the speaker uniformly, then one of its utterances.
+        pause_seconds: shortest and longest pause after an utterance; others of its speaker follow until the segment is
+            full, and the pauses are learned too. ``None``: utterances stay alone. For models of audio itself.
         peak: scale each utterance to this peak (BigVGAN's convention is 0.95).
         gain_db: lowest and highest gain of a random level change in dB.
         seed: with the step it determines every batch.
@@ -43,6 +45,7 @@ class DataConfig(Config):
     num_workers: int = Field(2, ge=0)
     weighting: Literal["utterance", "duration"] = "utterance"
     balance_speakers: bool = False
+    pause_seconds: tuple[float, float] | None = None
     peak: float | None = Field(None, gt=0, le=1)
     gain_db: tuple[float, float] | None = None
     seed: int = Field(0, ge=0)
@@ -51,6 +54,8 @@ class DataConfig(Config):
     def _check(self) -> "DataConfig":
         if self.gain_db is not None and self.gain_db[0] > self.gain_db[1]:
             raise ValueError(f"gain_db {list(self.gain_db)}; expected the lower gain first")
+        if self.pause_seconds is not None and not 0 <= self.pause_seconds[0] <= self.pause_seconds[1]:
+            raise ValueError(f"pause_seconds {list(self.pause_seconds)}; expected 0 or more, the shorter first")
         if self.features == "predicted" and (self.peak is not None or self.gain_db is not None):
             raise ValueError("peak and gain_db change the audio under its predicted features; leave both out")
         return self

@@ -56,7 +56,11 @@ def build_train_loader(
     reader = AudioReader(utterances, mel.sample_rate, config.resample, config.peak, config.in_memory)
     dataset: SegmentDataset | WaveformDataset
     if isinstance(mel, PlainAudio):
-        dataset = WaveformDataset(reader, config.segment_length, config.gain_db, config.seed)
+        dataset = WaveformDataset(
+            reader, config.segment_length, config.gain_db, config.seed, pause_seconds=config.pause_seconds
+        )
+    elif config.pause_seconds is not None:
+        raise ConfigError("data.pause_seconds is for models of audio itself; this one has features, leave it out")
     else:
         dataset = SegmentDataset(
             reader,

@@ -43,16 +43,26 @@ class WaveformDataset(Dataset[dict[str, Any]]):
 
     Args:
         reader: the audio.
-        segment_length: samples; shorter utterances are padded with zeros.
+        segment_length: samples of an item; shorter audio is followed by zeros.
         gain_db: range of a random gain in dB.
         seed: seed of the crops.
+        pause_seconds: range of the silence between the utterances of an endless stream, of which items are segments;
+            ``None``: an item holds one utterance.
     """
 
     def __init__(
-        self, reader: AudioReader, segment_length: int, gain_db: tuple[float, float] | None = None, seed: int = 0
+        self,
+        reader: AudioReader,
+        segment_length: int,
+        gain_db: tuple[float, float] | None = None,
+        seed: int = 0,
+        pause_seconds: tuple[float, float] | None = None,
     ) -> None:
         self.reader, self.segment_length = reader, segment_length
-        self._gain_db, self._seed = gain_db, seed
+        self._gain_db, self._seed, self._pause_seconds = gain_db, seed, pause_seconds
+        self._by_speaker: dict[str, list[int]] = {}
+        for index, utterance in enumerate(reader.utterances):
+            self._by_speaker.setdefault(utterance.speaker, []).append(index)
 
     def __len__(self) -> int:
         """Return the number of utterances."""
@@ -62,13 +72,35 @@ class WaveformDataset(Dataset[dict[str, Any]]):
         """Return a segment of an utterance; the key is its index or (index, draw), as the sampler gives it."""
         index, draw = key if isinstance(key, tuple) else (key, 0)
         generator = np.random.default_rng([self._seed, draw, index])
-        last = max(self.reader.num_samples(index) - self.segment_length, 0)
-        item = _read(self.reader, index, int(generator.integers(0, last, endpoint=True)), self.segment_length)
+        item = self._alone(index, generator) if self._pause_seconds is None else self._stream(index, generator)
         audio = item["audio"]
         if self._gain_db is not None:
             audio = audio * float(draw_gain(generator, self._gain_db, float(audio.abs().max())))
         item["audio"] = F.pad(audio, (0, self.segment_length - audio.shape[-1]))
         return item | {"seed": torch.tensor(int(generator.integers(2**62)))}
+
+    def _alone(self, index: int, generator: np.random.Generator) -> dict[str, Any]:
+        last = max(self.reader.num_samples(index) - self.segment_length, 0)
+        return _read(self.reader, index, int(generator.integers(0, last, endpoint=True)), self.segment_length)
+
+    def _stream(self, index: int, generator: np.random.Generator) -> dict[str, Any]:
+        """Return a segment that starts in the utterance ``index``, half of the time with it.
+
+        It never starts in a pause: a network at rest, as at the start of what it generates, is followed by sound.
+        """
+        first = self.reader.num_samples(index)
+        start = int(generator.integers(first)) if generator.random() < 0.5 else 0
+        item = _read(self.reader, index, start, min(first - start, self.segment_length))
+        parts, missing = [item["audio"]], self.segment_length - item["audio"].shape[-1]
+        others = self._by_speaker[item["speaker"]]
+        while missing > 0:
+            seconds = generator.uniform(*self._pause_seconds)
+            parts.append(torch.zeros(1, min(missing, round(seconds * self.reader.sample_rate))))
+            missing -= parts[-1].shape[-1]
+            if missing > 0:
+                parts.append(_read(self.reader, int(generator.choice(others)), 0, missing)["audio"])
+                missing -= parts[-1].shape[-1]
+        return item | {"audio": torch.cat(parts, dim=-1), "length": torch.tensor(self.segment_length)}
 
 
 class PieceDataset(Dataset[dict[str, Any]]):
