@@ -2,7 +2,9 @@
 
 from typing import Literal
 
+import numpy as np
 import torch
+import torch.nn.functional as F
 from pydantic import Field, model_validator
 from torch import Tensor, nn
 
@@ -10,8 +12,12 @@ from effects.models.devices import LA2A_KNOBS
 from effects.models.film import Condition, FiLM
 from effects.models.head import Head, HeadName, detector_signal
 from effects.models.model import EffectConfig, EffectModel, State
+from effects.models.recurrent_step import PackedLayer, pack_cells, run_layer
 
 __all__ = ["VARIANTS", "Recurrent", "RecurrentConfig"]
+
+
+_ROWS = torch.contiguous_format
 
 
 class RecurrentConfig(EffectConfig):
@@ -63,6 +69,8 @@ class Recurrent(EffectModel):
         if not concat:
             self.condition = Condition(len(config.knobs), config.condition_channels)
             self.film = FiLM(config.hidden_size, config.condition_channels[-1])
+        self._packed: list[PackedLayer] = []
+        self._packed_version: list[tuple[int, int]] = []
         self.head = Head(config.head, config.audio_channels, config.residual)
         self.projection = nn.Linear(config.hidden_size, self.head.num_features)
         if config.head == "gain":
@@ -81,18 +89,55 @@ class Recurrent(EffectModel):
         if audio.shape[-1] == 0:
             return audio.clone(), state
         knobs = knobs.to(audio.dtype)
+        hidden = tuple(state[name].transpose(0, 1).contiguous() for name in self._state_names)
+        x, hidden = self.cells(self._rows(audio, knobs), hidden if self.config.cell == "lstm" else hidden[0])
+        hidden = hidden if self.config.cell == "lstm" else (hidden,)
+        pairs = zip(self._state_names, hidden, strict=True)
+        return self._output(x, audio, knobs), {name: tensor.transpose(0, 1) for name, tensor in pairs}
+
+    @torch.no_grad()
+    def stream(self, audio: Tensor, knobs: Tensor, state: State) -> tuple[Tensor, State]:
+        """Do what ``forward`` does, in inference.
+
+        In float32 on a CPU the cells run in compiled code, which gives the same bits for blocks of any size.
+        """
+        if self.training or audio.shape[-1] == 0 or audio.dtype != torch.float32 or audio.device.type != "cpu":
+            return self(audio, knobs, state)
+        state, knobs = self._check_inputs(audio, knobs, state), knobs.to(audio.dtype)
+        layers = self._packed_layers()
+        x = self._rows(audio, knobs).contiguous().numpy()
+        units = self.config.hidden_size
+        padding = (0, layers[0].width - units)
+        # Of its own: the state that was given stays as it is.
+        memories = {name: F.pad(state[name], padding).transpose(0, 1).clone(memory_format=_ROWS) for name in state}
+        for index, layer in enumerate(layers):
+            hidden, cell = (memories[name][index].numpy() for name in (self._state_names[0], self._state_names[-1]))
+            y = np.empty((*x.shape[:2], layer.width), np.float32)
+            run_layer(*layer, x, hidden, cell, y)
+            x = np.ascontiguousarray(y[..., :units])
+        state = {name: memory[..., :units].transpose(0, 1) for name, memory in memories.items()}
+        return self._output(torch.from_numpy(x), audio, knobs), state
+
+    def _rows(self, audio: Tensor, knobs: Tensor) -> Tensor:
+        """Return what enters the cells, (B, T, inputs)."""
         x = audio if audio.shape[1] == self.config.audio_channels else detector_signal(audio)
         if self.config.conditioning == "concat":
             still = knobs if knobs.ndim == 3 else knobs[..., None]
             x = torch.cat([x, still.expand(-1, -1, audio.shape[-1])], dim=1)
-        hidden = tuple(state[name].transpose(0, 1).contiguous() for name in self._state_names)
-        x, hidden = self.cells(x.transpose(1, 2), hidden if self.config.cell == "lstm" else hidden[0])
-        hidden = hidden if self.config.cell == "lstm" else (hidden,)
+        return x.transpose(1, 2)
+
+    def _output(self, x: Tensor, audio: Tensor, knobs: Tensor) -> Tensor:
+        """Return the audio that the cells' outputs (B, T, units) stand for."""
         if self.config.conditioning == "film":
             x = self.film(x.transpose(1, 2), self.condition(knobs)).transpose(1, 2)
-        output = self.head(self.projection(x).transpose(1, 2), audio)
-        pairs = zip(self._state_names, hidden, strict=True)
-        return output, {name: tensor.transpose(0, 1) for name, tensor in pairs}
+        return self.head(self.projection(x).transpose(1, 2), audio)
+
+    def _packed_layers(self) -> list[PackedLayer]:
+        """Return the cells' weights for compiled code, packed again where they have changed."""
+        version = [(weight._version, weight.data_ptr()) for weight in self.cells._flat_weights]
+        if version != self._packed_version:
+            self._packed, self._packed_version = pack_cells(self.cells), version
+        return self._packed
 
     def initial_state(
         self, batch: int, channels: int, device: torch.device | None = None, dtype: torch.dtype = torch.float32
