@@ -61,6 +61,7 @@ def build(page: Page) -> None:
         elem_classes="ondes-note",
     )
     there = bool(models)
+    first = _own_sampling(library, models[0][1]) if there else (1.0, 1.0)
     with gr.Row():
         with gr.Column(min_width=300):
             model = gr.Dropdown(
@@ -72,9 +73,11 @@ def build(page: Page) -> None:
             )
             seconds = gr.Slider(*_SECONDS, 4, step=0.5, label="Seconds", elem_id="generate-seconds", interactive=there)
             temperature = gr.Slider(
-                *_TEMPERATURES, 1.0, step=0.01, label="Temperature", info="0 is greedy", interactive=there
+                *_TEMPERATURES, first[0], step=0.01, label="Temperature", info="0 is greedy", interactive=there
             )
-            top_p = gr.Slider(*_TOP_P, 0.98, step=0.01, label="Top-p", info="1 draws from all codes", interactive=there)
+            top_p = gr.Slider(
+                *_TOP_P, first[1], step=0.01, label="Top-p", info="1 draws from all codes", interactive=there
+            )
             seed = gr.Number(0, label="Seed", precision=0, minimum=0, maximum=2**31 - 1, interactive=there)
         with gr.Column(min_width=300):
             prompt = clip_input(
@@ -94,6 +97,9 @@ def build(page: Page) -> None:
     picture = plain_html(elem_id="generate-picture")
     run = gr.State(None)
 
+    model.change(
+        lambda name: _own_sampling(library, name), model, [temperature, top_p], queue=False, api_visibility="private"
+    )
     began = run_button.click(
         lambda: uuid.uuid4().hex, None, run, queue=False, show_progress="hidden", api_visibility="private"
     )
@@ -110,13 +116,19 @@ def build(page: Page) -> None:
     )
 
 
+def _own_sampling(library: Library, name: str) -> tuple[float, float]:
+    """Return temperature and top-p as the model's configuration has them."""
+    sampling = library.entry(name).config.get("sampling") or {}
+    return sampling.get("temperature", 1.0), sampling.get("top_p", 1.0)
+
+
 def _make_handler(library: Library, runs: Runs) -> Any:
     @guarded(told=1, outputs=4)
     def generate(
         model: str,
         seconds: float = 4.0,
         temperature: float = 1.0,
-        top_p: float = 0.98,
+        top_p: float = 1.0,
         seed: float = 0,
         prompt: str | None = None,
         prompt_seconds: float = 2.0,

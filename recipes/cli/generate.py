@@ -78,10 +78,10 @@ def _generate(
         Path | None, typer.Option("--prompt", help="Audio to continue; the output begins with it, quantised.")
     ] = None,
     temperature: Annotated[
-        float | None, typer.Option("--temperature", help="Divides the logits; 0 is greedy.", show_default="1")
+        float | None, typer.Option("--temperature", help="Divides the logits; 0 is greedy.", show_default="the model's")
     ] = None,
     top_p: Annotated[
-        float | None, typer.Option("--top-p", help="Draw from the likeliest codes only.", show_default="1: all")
+        float | None, typer.Option("--top-p", help="Draw from the likeliest codes only.", show_default="the model's")
     ] = None,
     seed: Annotated[int, typer.Option("--seed", help="Equal seeds give equal audio, whatever --num and --batch.")] = 0,
     drop_worst: Annotated[
@@ -112,13 +112,15 @@ def _generate(
 
     changes = {"temperature": temperature, "top_p": top_p}
     changes = {name: value for name, value in changes.items() if value is not None}
-    sampling = SamplingConfig.from_dict(changes, "sampling")
+    SamplingConfig.from_dict(changes, "sampling")
     _check(seconds, num, drop_worst, drop_best)
     outputs = _plan(output.expanduser(), num, prompt, force)
     system = load(model, device=resolve_device(device))
     draw = _chosen_way(system, model, bool(changes) or prompt is not None or drop_worst + drop_best > 0)
     length = max(1, round(seconds * system.sample_rate))
     codes = None if prompt is None else _read_prompt(prompt, system)
+    default = getattr(system.config, "sampling", None) or SamplingConfig()
+    sampling = SamplingConfig.from_dict(default.to_dict() | changes, "sampling")
     request = _Request(length, num, seed, batch or min(num, _MOST_ITEMS), weights, sampling, codes)
     with prompt_interruption():
         items = draw(system, request, batch is not None)

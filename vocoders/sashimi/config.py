@@ -11,7 +11,20 @@ from vocoders.sashimi.blocks import NormName
 from vocoders.sashimi.quantisation import QuantiserConfig
 from vocoders.sashimi.tiers import SkipName
 
-__all__ = ["VARIANTS", "SashimiConfig"]
+__all__ = ["VARIANTS", "SamplingConfig", "SashimiConfig"]
+
+
+class SamplingConfig(Config):
+    """How codes are drawn.
+
+    Attributes:
+        temperature: divides the logits; 0 takes the most probable code each time.
+        top_p: codes are drawn from the most probable ones that have this probability together (1: from all). As
+            published it is taken of the distribution at temperature 1.
+    """
+
+    temperature: float = Field(1.0, ge=0, allow_inf_nan=False)
+    top_p: float = Field(1.0, gt=0, le=1)
 
 
 class SashimiConfig(Config):
@@ -36,6 +49,7 @@ class SashimiConfig(Config):
         kernel_length: length in samples, of the fastest tier, for which the parameter C of ``dplr`` layers is
             truncated, as published: the length of training clips. ``None`` keeps C itself, which is exact for every
             length but costs powers of A in every training step.
+        sampling: default of generation.
     """
 
     sample_rate: int = Field(16000, gt=0)
@@ -53,6 +67,7 @@ class SashimiConfig(Config):
     pool_weight_norm: bool = True
     s4: S4Config = S4Config()
     kernel_length: int | None = Field(16000, gt=0)
+    sampling: SamplingConfig = SamplingConfig()
 
     @model_validator(mode="after")
     def _check(self) -> "SashimiConfig":

@@ -10,11 +10,10 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from pydantic import Field
 from torch import Tensor
 
-from vocoders.core.config import Config
 from vocoders.core.errors import ConfigError, DataError, ShapeError
+from vocoders.sashimi.config import SamplingConfig
 from vocoders.sashimi.model import Sashimi
 from vocoders.sashimi.stepping import Stepper, WeightFormat, make_stepper
 
@@ -31,19 +30,6 @@ __all__ = [
 
 # Codes that are drawn between two calls of ``progress``.
 _BLOCK = 2048
-
-
-class SamplingConfig(Config):
-    """How codes are drawn.
-
-    Attributes:
-        temperature: divides the logits; 0 takes the most probable code each time.
-        top_p: codes are drawn from the most probable ones that have this probability together (1: from all). As
-            published it is taken of the distribution at temperature 1.
-    """
-
-    temperature: float = Field(1.0, ge=0, allow_inf_nan=False)
-    top_p: float = Field(1.0, gt=0, le=1)
 
 
 @dataclass(frozen=True)
@@ -86,7 +72,7 @@ def generate(
         length: number of samples to draw for each item.
         items: how many items, or which ones of the seed: items 2 and 5 alone are what they are among others.
         prompt: int64 (L,) codes that every item continues, from :func:`encode_prompt`.
-        sampling: see :class:`SamplingConfig`.
+        sampling: see :class:`~vocoders.sashimi.config.SamplingConfig`; by default the model's own.
         seed: equal seeds give equal items.
         weights: see :func:`~vocoders.sashimi.stepping.make_stepper`.
         progress: called with the number of codes that are drawn so far, of all items together.
@@ -99,7 +85,7 @@ def generate(
     items = range(items) if isinstance(items, int) else items
     if length < 1 or not items:
         raise ShapeError(f"{length} samples of {len(items)} items; expected at least 1 of each")
-    sampling = sampling or SamplingConfig()
+    sampling = sampling or model.config.sampling
     stepper = stepper or make_stepper(model, len(items), prompt, weights)
     generators = [_item_generator(seed, item) for item in items]
     codes, scores = np.empty((len(items), length), np.int64), np.zeros(len(items))

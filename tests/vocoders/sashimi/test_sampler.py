@@ -209,3 +209,13 @@ def test_memory_holds_the_state_of_every_item(model: Sashimi) -> None:
     programs = [FusedStepper(model, batch)._program for batch in (1, 9)]
     state = programs[1].memory.state.nbytes - programs[0].memory.state.nbytes
     assert memory_of_generation(model, 9, 1) - memory_of_generation(model, 1, 1) > state / 64 * 8
+
+
+def test_a_model_brings_its_own_way_of_sampling(model):
+    own = model.config.model_copy(update={"sampling": SamplingConfig(temperature=0.7, top_p=0.9)})
+    bound = Sashimi(own).eval()
+    bound.load_state_dict(model.state_dict())
+    bound = bound.to(next(model.parameters()).dtype)
+    drawn = generate(bound, 50, 2, seed=4).codes
+    assert torch.equal(drawn, generate(model, 50, 2, sampling=own.sampling, seed=4).codes)
+    assert not torch.equal(drawn, generate(model, 50, 2, seed=4).codes)
