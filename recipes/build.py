@@ -85,8 +85,20 @@ def learning_rate_factor(config: SchedulerConfig, step: int, max_steps: int) -> 
         return warmup
     if config.name == "exponential":
         return warmup * config.decay ** (step / 1000)
+    if config.name == "one_cycle":
+        return warmup * _one_cycle(config, step, max_steps)
     cosine = 0.5 * (1 + math.cos(math.pi * min(step / max_steps, 1.0)))
     return warmup * (config.final + (1 - config.final) * cosine)
+
+
+def _one_cycle(config: SchedulerConfig, step: int, max_steps: int) -> float:
+    """Return the factor on the way up, whose last step has the whole rate, or down, whose first has it again."""
+    rising = round(config.rise * max_steps)
+    if step < rising:
+        foot, way = config.initial, step / max(rising - 1, 1)
+    else:
+        foot, way = config.final, max(max_steps - 1 - step, 0) / max(max_steps - 1 - rising, 1)
+    return foot + (1 - foot) * 0.5 * (1 - math.cos(math.pi * way))
 
 
 @dataclass(frozen=True)

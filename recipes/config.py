@@ -48,18 +48,23 @@ class SchedulerConfig(Config):
 
     Attributes:
         name: ``cosine`` falls until ``max_steps``, ``exponential`` by ``decay`` every 1000 steps, ``plateau`` by
-            ``decay`` when ``valid/loss`` has not improved for ``patience`` validations, or ``constant``.
+            ``decay`` when ``valid/loss`` has not improved for ``patience`` validations, ``one_cycle`` rises as a cosine
+            and falls as another until ``max_steps`` (SignalTrain, with ``final`` 1/1500), or ``constant``.
         warmup_steps: linear rise from zero.
         decay: of ``exponential`` and ``plateau``.
         patience: of ``plateau``.
-        final: factor at which ``cosine`` ends.
+        final: factor at which ``cosine`` and ``one_cycle`` end.
+        initial: factor at which ``one_cycle`` starts.
+        rise: part of the steps in which ``one_cycle`` rises.
     """
 
-    name: Literal["cosine", "exponential", "plateau", "constant"] = "cosine"
+    name: Literal["cosine", "exponential", "plateau", "one_cycle", "constant"] = "cosine"
     warmup_steps: int = Field(0, ge=0)
     decay: float = Field(0.999, gt=0, le=1)
     patience: int = Field(20, ge=0)
     final: float = Field(0.0, ge=0, le=1)
+    initial: float = Field(1 / 15, ge=0, le=1)
+    rise: float = Field(0.3, ge=0, le=1)
 
 
 class TrainerConfig(Config):

@@ -127,6 +127,8 @@ class SignalTrain(EffectModel):
             nn.ConvTranspose1d(size, 1, size, stride=hop, bias=False) for _ in range(2)
         )
         self.magnitude_network, self.phase_network = TimeAutoencoder(config), TimeAutoencoder(config)
+        # Training listens here: the published loss keeps these magnitudes small at high frequencies.
+        self.output_magnitude = nn.Identity()
         self._start_as_fourier_transform()
 
     @property
@@ -169,7 +171,7 @@ class SignalTrain(EffectModel):
         magnitude = torch.sqrt((real.square() + imag.square()).clamp(min=1e-30))
         phase = torch.atan2(imag, real + 1e-7)
         last = config.num_frames - config.output_frames
-        output_magnitude = self.magnitude_network(magnitude, knobs) * magnitude[:, last:]
+        output_magnitude = self.output_magnitude(self.magnitude_network(magnitude, knobs) * magnitude[:, last:])
         output_phase = self.phase_network(phase, knobs) + phase[:, last:]
         real = output_magnitude * torch.cos(output_phase)
         imag = output_magnitude * torch.sin(output_phase)

@@ -1,10 +1,16 @@
 """Losses between the output of an effect model and the wet audio, by name and weight.
 
 Spectral distances do not hear polarity or a shift of one sample, waveform distances hear nothing else; so both are
-used. Every term is a mean over items of a batch, so that quiet items count as much as loud ones.
+used. Every term is a mean over items of a batch, so that quiet items count as much as loud ones; those of SignalTrain
+are means over samples.
+
+The published loss of SignalTrain is ``{log_cosh: 1.0, output_spectrum: 2.0e-6}``, or without weighting
+``{log_cosh: 1.0, output_spectrum_flat: 2.0e-5}``: its second term looks at the output of the model alone.
 """
 
-from collections.abc import Mapping
+import math
+from collections.abc import Callable, Mapping
+from functools import partial
 
 import torch
 import torch.nn.functional as F
@@ -12,7 +18,18 @@ from torch import Tensor, nn
 
 from vocoders.core.errors import ConfigError
 
-__all__ = ["EFFECT_LOSSES", "DCLoss", "EffectLoss", "ErrorToSignalRatio", "GainTraceLoss", "ScaledL1", "SpectralLoss"]
+__all__ = [
+    "EFFECT_LOSSES",
+    "SPECTRUM_LOSSES",
+    "DCLoss",
+    "EffectLoss",
+    "ErrorToSignalRatio",
+    "GainTraceLoss",
+    "LogCosh",
+    "OutputSpectrum",
+    "ScaledL1",
+    "SpectralLoss",
+]
 
 # Energies below this, -80 dB for each sample, count as silence that need not be matched to the last bit.
 _FLOOR = 1e-8
@@ -96,12 +113,55 @@ class GainTraceLoss(nn.Module):
         return 10 * torch.log10(power + 1e-9)
 
 
+class LogCosh(nn.Module):
+    """Mean log cosh of the error: half its square where it is small, its magnitude less log 2 where it is large.
+
+    Source: Hawley et al. 2019 (SignalTrain).
+    """
+
+    def forward(self, prediction: Tensor, target: Tensor, dry: Tensor) -> Tensor:
+        """Return the loss."""
+        error = (target - prediction).abs()
+        return (error + F.softplus(-2 * error) - math.log(2)).mean()
+
+
+class OutputSpectrum(nn.Module):
+    """Mean magnitude of the spectrum that a model puts its output together from, bin k weighted by exp(7 k / bins).
+
+    Not a distance: the target does not enter. The weight, 1 at the lowest bin and about 1080 at the highest one, pushes
+    down the hiss at high frequencies that a waveform distance hardly hears.
+
+    Args:
+        growth: logarithm of the weight at the end of the spectrum; 0: all bins weigh the same.
+
+    Shape:
+        (..., bins) -> scalar.
+    """
+
+    def __init__(self, growth: float = 7.0) -> None:
+        super().__init__()
+        self.growth = growth
+
+    def forward(self, magnitude: Tensor) -> Tensor:
+        """Return the loss."""
+        bins = torch.arange(magnitude.shape[-1], device=magnitude.device, dtype=magnitude.dtype)
+        return (magnitude.abs() * torch.exp(self.growth * bins / len(bins))).mean()
+
+
+#: Losses between output, wet audio and dry audio.
 EFFECT_LOSSES: dict[str, type[nn.Module]] = {
     "esr": ErrorToSignalRatio,
     "l1": ScaledL1,
     "spectral": SpectralLoss,
     "dc": DCLoss,
     "gain_trace": GainTraceLoss,
+    "log_cosh": LogCosh,
+}
+
+#: Losses of the magnitudes that a model puts its output together from.
+SPECTRUM_LOSSES: dict[str, Callable[[], nn.Module]] = {
+    "output_spectrum": OutputSpectrum,
+    "output_spectrum_flat": partial(OutputSpectrum, growth=0.0),
 }
 
 
@@ -117,16 +177,34 @@ class EffectLoss(nn.Module):
 
     def __init__(self, weights: Mapping[str, float]) -> None:
         super().__init__()
-        unknown = [name for name in weights if name not in EFFECT_LOSSES]
+        known = EFFECT_LOSSES | SPECTRUM_LOSSES
+        unknown = [name for name in weights if name not in known]
         if unknown or not weights:
             found = f"unknown loss '{unknown[0]}'" if unknown else "no loss"
-            raise ConfigError(f"{found}; known losses: {', '.join(EFFECT_LOSSES)}")
+            raise ConfigError(f"{found}; known losses: {', '.join(known)}")
         self.weights = dict(weights)
-        self.terms = nn.ModuleDict({name: EFFECT_LOSSES[name]() for name in weights})
+        self.terms = nn.ModuleDict({name: known[name]() for name in weights})
 
-    def forward(self, prediction: Tensor, target: Tensor, dry: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
-        """Return the sum, and each term."""
-        values = {name: term(prediction, target, dry) for name, term in self.terms.items()}
+    @property
+    def needs_magnitude(self) -> bool:
+        """Whether a term looks at the model's magnitudes."""
+        return any(name in SPECTRUM_LOSSES for name in self.terms)
+
+    def forward(
+        self, prediction: Tensor, target: Tensor, dry: Tensor, magnitude: Tensor | None = None
+    ) -> tuple[Tensor, dict[str, Tensor]]:
+        """Return the sum, and each term.
+
+        Args:
+            prediction: (B, C, T).
+            target: (B, C, T).
+            dry: (B, C, T).
+            magnitude: (..., bins) of the output's spectrum, where ``needs_magnitude``.
+        """
+        values = {
+            name: term(magnitude) if name in SPECTRUM_LOSSES else term(prediction, target, dry)
+            for name, term in self.terms.items()
+        }
         return sum(self.weights[name] * value for name, value in values.items()), values
 
 

@@ -1,13 +1,14 @@
 """Learning an effect from pairs of dry and wet audio at known knobs."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any, ClassVar, Literal
 
 from torch import Tensor, nn
 
 from recipes.losses.effect import EffectLoss
 from vocoders.core.config import Config
-from vocoders.core.errors import ShapeError
+from vocoders.core.errors import ConfigError, ShapeError
 
 __all__ = ["EffectObjective", "EffectOptions"]
 
@@ -17,7 +18,8 @@ class EffectOptions(Config):
 
     Attributes:
         name: ``effect``.
-        losses: weight of each loss by its name, see :data:`recipes.losses.effect.EFFECT_LOSSES`.
+        losses: weight of each loss by its name, see :data:`recipes.losses.effect.EFFECT_LOSSES`, and
+            :data:`~recipes.losses.effect.SPECTRUM_LOSSES` for a model that puts a spectrum together.
     """
 
     name: Literal["effect"] = "effect"
@@ -30,6 +32,9 @@ class EffectObjective(nn.Module):
     Args:
         options: see :class:`EffectOptions`.
         generator: the model to train.
+
+    Raises:
+        ConfigError: for an unknown loss, or one that looks at magnitudes that the model does not have.
     """
 
     Options = EffectOptions
@@ -41,6 +46,11 @@ class EffectObjective(nn.Module):
         super().__init__()
         self.options = options
         self.loss = EffectLoss(options.losses)
+        if self.loss.needs_magnitude and not hasattr(generator, "output_magnitude"):
+            raise ConfigError(
+                f"loss 'output_spectrum' for {type(generator).__name__}, which puts no spectrum together; take another "
+                "loss, or the family signaltrain"
+            )
         self.latency, self.block_length = generator.latency, generator.block_length
 
     def parts(self) -> dict[str, nn.Module]:
@@ -65,7 +75,10 @@ class EffectObjective(nn.Module):
         Returns:
             Losses and gradient norm by name.
         """
-        loss, terms = self.loss(*self._compared(parts["generator"], batch))
+        with _magnitudes(parts["generator"]) as heard:
+            compared = self._compared(parts["generator"], batch)
+        magnitude = self._behind_pre_roll(heard[0], batch) if self.loss.needs_magnitude else None
+        loss, terms = self.loss(*compared, magnitude)
         log = {f"loss/{name}": value.detach() for name, value in terms.items()}
         return {"loss/total": loss.detach(), **log, "gradient/generator": update("generator", loss)}
 
@@ -88,3 +101,24 @@ class EffectObjective(nn.Module):
         late = slice(start + self.latency, None)
         same = slice(start, length - self.latency)
         return output[..., late].float(), target[..., same], audio[..., same]
+
+    def _behind_pre_roll(self, magnitude: Tensor, batch: Mapping[str, Any]) -> Tensor:
+        """Return the magnitudes (B, blocks, frames, bins) of the blocks that are compared."""
+        blocks = magnitude.float().unflatten(0, (batch["audio"].shape[0], -1))
+        return blocks[:, int(batch["pre_roll"]) // self.block_length :]
+
+
+@contextmanager
+def _magnitudes(generator: nn.Module) -> Iterator[list[Tensor]]:
+    """Collect the magnitudes (B * blocks, frames, bins) of the spectra that a model puts together, if it does.
+
+    They are no output of the model: a wrapper for distributed training would not let them through.
+    """
+    heard: list[Tensor] = []
+    places = [module for name, module in generator.named_modules() if name.split(".")[-1] == "output_magnitude"]
+    handles = [place.register_forward_hook(lambda _module, _inputs, output: heard.append(output)) for place in places]
+    try:
+        yield heard
+    finally:
+        for handle in handles:
+            handle.remove()

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from recipes.build import build_generator, build_objective
+from recipes.build import build_generator, build_objective, learning_rate_factor
 from recipes.config import TrainConfig
 from recipes.data.waveforms import PlainAudio
 from recipes.discriminators import DiscriminatorUnion
@@ -136,3 +136,18 @@ def test_turbo_tunes_the_model_that_its_recipe_names(path):
     assert (turbo.generator.sampling.solver, turbo.generator.sampling.temperature) == ("euler", 1.0)
     steps = int(path[-6]) if path in MINI_TURBOS else 4
     assert turbo.generator.sampling.steps == steps
+
+
+def test_published_signaltrain_training():
+    config = TrainConfig.from_yaml(EGS / "comp4c/signaltrain/conf/published.yaml")
+    model, effect, optimizer = config.generator, config.effect, config.optimizer
+    # One window for each item, whose last block is compared.
+    assert effect.pre_roll + config.data.segment_length == model.window_length == 8192
+    assert config.data.segment_length == model.block_length
+    assert (effect.bank, effect.synthetic, effect.ends, effect.knob_shape) == ("signaltrain", 1.0, 0.0, 0.8)
+    assert config.objective_options.losses == {"log_cosh": 1.0, "output_spectrum": 2e-6}
+    assert (optimizer.learning_rate, optimizer.betas, optimizer.weight_decay) == (1e-4, (0.9, 0.999), 0.0)
+    assert config.data.batch_size * config.trainer.max_steps == 1000 * 200_000
+    factors = [learning_rate_factor(config.scheduler, step, 1_000_000) for step in (0, 299_999, 300_000, 999_999)]
+    assert factors == pytest.approx([1 / 15, 1, 1, 1 / 1500])
+    build_objective(config, build_generator(config))

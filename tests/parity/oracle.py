@@ -7,6 +7,8 @@ functions decorated with :func:`kind`; nothing here knows a file by its name.
 
 import json
 import os
+import re
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -41,6 +43,7 @@ class OracleFile:
 
     path: Path
     worst: dict[str, float] = field(default_factory=dict)
+    left: dict[str, str] = field(default_factory=dict)
 
     @cached_property
     def metadata(self) -> dict:
@@ -74,6 +77,18 @@ class OracleFile:
         assert error <= tolerance * scale, (
             f"{self.path.name}: {name} differs by {error:.3g} (tolerance {tolerance * scale:.3g})"
         )
+
+    def leave(self, name: str, reason: str) -> None:
+        """Say why a recorded result is not compared."""
+        assert name in self.names, f"{self.path.name}: no tensor {name}"
+        self.left[name] = reason
+
+    def report_missing(self, results: str = r"(?:\w+\.)?(?:out|mid|init|running_mean_after)\..*") -> None:
+        """Warn of recorded results that were neither compared nor left out for a reason; newer files may hold more."""
+        missing = [name for name in self.names if re.fullmatch(results, name)]
+        missing = [name for name in missing if name not in self.worst and name not in self.left]
+        if missing:
+            warnings.warn(f"{self.path.name}: recorded but not compared: {', '.join(missing)}", stacklevel=2)
 
 
 def find_check(file: OracleFile) -> Callable[[OracleFile], None] | None:

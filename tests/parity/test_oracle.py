@@ -1,6 +1,7 @@
 """Every file of reference tensors that a kind recognises agrees with our implementation."""
 
 import effects_kinds  # noqa: F401
+import effects_training_kinds  # noqa: F401
 import oracle
 import periodwave_kinds  # noqa: F401
 import periodwave_training_kinds  # noqa: F401

@@ -1,5 +1,7 @@
 """The ``effect`` section of a training configuration."""
 
+from typing import Literal
+
 from pydantic import Field, model_validator
 
 from vocoders.core.config import Config
@@ -19,7 +21,11 @@ class EffectDataConfig(Config):
         device: name of a recorded device whose knobs are known, as in :data:`effects.models.devices.DEVICES`.
         pre_roll: samples before each segment that model and effect hear without being compared.
         synthetic: part of the items whose dry audio is synthetic.
+        bank: which synthetic audio: ``ondes``, or ``signaltrain``, the signals that SignalTrain was trained with on the
+            fly, see :mod:`recipes.data.effects.signaltrain_signals`.
         ends: part of the knobs that stand at one of their ends.
+        knob_shape: places on the dials follow the distribution Beta(``knob_shape``, ``knob_shape``): 1 is uniform, less
+            favours the ends (SignalTrain: 0.8).
         moving: part of the items whose knobs move.
         level_db: range of the peak level of dry items in dBFS.
         valid_items: items of a validation.
@@ -29,7 +35,9 @@ class EffectDataConfig(Config):
     device: str | None = None
     pre_roll: int = Field(4096, ge=0)
     synthetic: float = Field(0.2, ge=0, le=1)
+    bank: Literal["ondes", "signaltrain"] = "ondes"
     ends: float = Field(0.2, ge=0, le=1)
+    knob_shape: float = Field(1.0, gt=0)
     moving: float = Field(0.0, ge=0, le=1)
     level_db: tuple[float, float] = (-30.0, 0.0)
     valid_items: int = Field(64, gt=0)

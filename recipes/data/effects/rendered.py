@@ -18,10 +18,17 @@ from effects.knobs import KnobSet
 from effects.processors import find_processor
 from recipes.data.effects.config import EffectDataConfig
 from recipes.data.effects.settings import draw_settings
+from recipes.data.effects.signaltrain_signals import signaltrain_audio
 from recipes.data.effects.synthetic import synthetic_audio
 from recipes.data.reading import AudioReader
 
-__all__ = ["DryAudio", "RenderedDataset", "collate_pairs"]
+__all__ = ["BANKS", "DryAudio", "RenderedDataset", "collate_pairs"]
+
+#: Synthetic audio by the name of its bank: (generator, length, sample_rate) -> (length,).
+BANKS: dict[str, Callable[[np.random.Generator, int, int], np.ndarray]] = {
+    "ondes": synthetic_audio,
+    "signaltrain": signaltrain_audio,
+}
 
 
 class DryAudio:
@@ -31,16 +38,20 @@ class DryAudio:
         reader: the recordings.
         length: samples of a segment; shorter recordings are followed by silence.
         synthetic: part of the segments that is synthetic.
-        level_db: range of the peak level in dBFS.
+        level_db: range of the peak level in dBFS; on top of the levels that the bank of SignalTrain has of its own.
+        bank: which synthetic audio, see :data:`BANKS`.
     """
 
-    def __init__(self, reader: AudioReader, length: int, synthetic: float, level_db: tuple[float, float]) -> None:
+    def __init__(
+        self, reader: AudioReader, length: int, synthetic: float, level_db: tuple[float, float], bank: str = "ondes"
+    ) -> None:
         self.reader, self.length, self.synthetic, self.level_db = reader, length, synthetic, level_db
+        self._draw_synthetic = BANKS[bank]
 
     def draw(self, index: int, generator: np.random.Generator) -> np.ndarray:
         """Return a segment of recording ``index``, or of the bank, (length,) float32."""
         if generator.random() < self.synthetic:
-            audio = synthetic_audio(generator, self.length, self.reader.sample_rate)
+            audio = self._draw_synthetic(generator, self.length, self.reader.sample_rate)
         else:
             last = max(self.reader.num_samples(index) - self.length, 0)
             start = int(generator.integers(0, last, endpoint=True))
@@ -84,7 +95,8 @@ class RenderedDataset(Dataset[dict[str, Any]]):
             _ = self.processor.knobs[name]
         self.config, self.knobs, self.reader = config, knobs, reader
         self._seed, self._held_out = seed, held_out
-        self._dry = DryAudio(reader, config.pre_roll + segment_length, config.synthetic, config.level_db)
+        length = config.pre_roll + segment_length
+        self._dry = DryAudio(reader, length, config.synthetic, config.level_db, config.bank)
 
     def __len__(self) -> int:
         """Return the number of recordings."""
@@ -95,9 +107,9 @@ class RenderedDataset(Dataset[dict[str, Any]]):
         index, draw = key if isinstance(key, tuple) else (key, key)
         generator = np.random.Generator(np.random.Philox(np.random.SeedSequence([self._seed, draw, index])))
         dry = torch.from_numpy(self._dry.draw(index, generator))[None]
-        setting = draw_settings(self.knobs, draw, generator, self._held_out, self.config.ends)
+        setting = self._draw_setting(draw, generator)
         if generator.random() < self.config.moving:
-            other = draw_settings(self.knobs, draw + 1, generator, self._held_out, self.config.ends)
+            other = self._draw_setting(draw + 1, generator)
             wet, knobs = self._render_moving(dry, _path(setting, other, dry.shape[-1], generator))
         else:
             wet, values = self._render(dry, setting)
@@ -106,6 +118,10 @@ class RenderedDataset(Dataset[dict[str, Any]]):
         audio = wet if self.processor.is_inverse else dry
         name = self.reader.utterances[index].utt_id
         return {"audio": audio, "target": target, "knobs": knobs.float(), "utt_id": name}
+
+    def _draw_setting(self, draw: int, generator: np.random.Generator) -> np.ndarray:
+        config = self.config
+        return draw_settings(self.knobs, draw, generator, self._held_out, config.ends, config.knob_shape)
 
     def _values(self, setting: np.ndarray) -> Tensor:
         places = torch.from_numpy(np.asarray(setting))

@@ -8,10 +8,11 @@ import functools
 
 import numpy as np
 import torch
+from scipy.special import betaincinv
 
 from effects.knobs import KnobSet
 
-__all__ = ["draw_settings", "is_held_out"]
+__all__ = ["draw_settings", "is_held_out", "spread_places"]
 
 #: Where a dial's slab lies.
 SLAB = (0.45, 0.55)
@@ -39,7 +40,12 @@ def is_held_out(positions: np.ndarray, knobs: KnobSet) -> bool:
 
 
 def draw_settings(
-    knobs: KnobSet, index: int, generator: np.random.Generator, held_out: bool = False, ends: float = 0.0
+    knobs: KnobSet,
+    index: int,
+    generator: np.random.Generator,
+    held_out: bool = False,
+    ends: float = 0.0,
+    shape: float = 1.0,
 ) -> np.ndarray:
     """Return the setting of an item as places on the dials, (K,) float64.
 
@@ -49,6 +55,7 @@ def draw_settings(
         generator: of the item, for what the sequence does not decide.
         held_out: draw from what is never trained.
         ends: probability with which a knob stands at one of its ends.
+        shape: of the distribution of places, see :func:`spread_places`.
     """
     if len(knobs) == 0:
         return np.zeros(0)
@@ -57,11 +64,16 @@ def draw_settings(
     positions = (positions + np.random.default_rng([index // _POINTS, len(knobs)]).random(len(knobs))) % 1.0
     for _ in range(_TRIES):
         at_end = generator.random(len(knobs)) < ends
-        setting = np.where(at_end, generator.integers(0, 2, len(knobs)), positions)
+        setting = np.where(at_end, generator.integers(0, 2, len(knobs)), spread_places(positions, shape))
         if is_held_out(setting, knobs) == held_out:
             return setting
         positions = generator.random(len(knobs))
-    return positions
+    return spread_places(positions, shape)
+
+
+def spread_places(uniform: np.ndarray, shape: float) -> np.ndarray:
+    """Turn uniform places 0 .. 1 into places of the distribution Beta(shape, shape), in the same order."""
+    return uniform if shape == 1 else betaincinv(shape, shape, uniform)
 
 
 @functools.cache

@@ -1,14 +1,17 @@
 """Learning an effect: losses that hear what they should, and models that learn in some tens of steps."""
 
+import math
+
 import pytest
 import torch
 
 from effects.models.graybox import GrayBox, GrayBoxConfig
 from effects.models.recurrent import Recurrent, RecurrentConfig
 from effects.models.s4 import S4Effect, S4EffectConfig
+from effects.models.signaltrain import VARIANTS, SignalTrain
 from effects.models.tcn import TCN, TCNConfig
 from effects.processors import find_processor
-from recipes.losses.effect import EFFECT_LOSSES, EffectLoss
+from recipes.losses.effect import EFFECT_LOSSES, EffectLoss, LogCosh, OutputSpectrum
 from recipes.objectives.effect import EffectObjective, EffectOptions
 from vocoders.core.errors import ConfigError
 
@@ -32,7 +35,7 @@ def test_equal_audio_has_no_loss_and_louder_audio_has(name):
     loss = EFFECT_LOSSES[name]()
     assert loss(batch["target"], batch["target"], batch["audio"]) < 1e-6
     if name != "dc":
-        assert loss(1.1 * batch["target"], batch["target"], batch["audio"]) > 1e-3
+        assert loss(1.1 * batch["target"], batch["target"], batch["audio"]) > 5e-4
     assert loss(batch["target"] + 0.2, batch["target"], batch["audio"]) > 1e-3
 
 
@@ -91,3 +94,53 @@ def test_the_pre_roll_and_the_latency_do_not_count():
 
     total, count = objective.validation_loss(Late(), batch)
     assert total / count < 1e-9
+
+
+def test_log_cosh_is_half_the_square_of_small_errors_and_the_size_of_large_ones():
+    zero = torch.zeros(1, 1, 100, dtype=torch.float64)
+    loss = LogCosh()
+    assert loss(zero + 0.01, zero, zero) == pytest.approx(0.5e-4, rel=1e-4)
+    assert loss(zero - 50, zero, zero) == pytest.approx(50 - math.log(2))
+    assert loss(zero + 0.3, zero, zero) == pytest.approx(math.log(math.cosh(0.3)))
+
+
+def test_the_output_spectrum_weighs_high_bins_more():
+    loss, flat = OutputSpectrum(), OutputSpectrum(growth=0)
+    bins = torch.eye(513, dtype=torch.float64)
+    weights = [513 * float(loss(row[None])) for row in bins[[0, 256, 512]]]
+    assert weights == pytest.approx([1, math.exp(7 * 256 / 513), math.exp(7 * 512 / 513)])
+    assert 1070 < weights[-1] < 1090
+    assert float(flat(bins)) == pytest.approx(1 / 513)
+
+
+PUBLISHED = {"log_cosh": 1.0, "output_spectrum": 1e-3}
+
+
+def _signaltrain():
+    torch.manual_seed(0)
+    return SignalTrain(VARIANTS["old_quarter"].model_copy(update={"knobs": PROCESSOR.knobs}))
+
+
+def test_the_output_spectrum_is_that_of_the_compared_blocks():
+    model, batch = _signaltrain(), _pair(batch=2, length=2048) | {"pre_roll": 1536}
+    objective = EffectObjective(EffectOptions(losses=PUBLISHED), model)
+
+    def update(part, loss):
+        loss.backward()
+        return 0.0
+
+    log = objective.training_step({"generator": model}, batch, 0, update)
+    window = model.process_windows(batch["audio"][:, 0], batch["knobs"])
+    torch.testing.assert_close(log["loss/output_spectrum"], OutputSpectrum()(window.output_magnitude).detach())
+    expected = log["loss/log_cosh"] + 1e-3 * log["loss/output_spectrum"]
+    torch.testing.assert_close(log["loss/total"], expected)
+    assert model.magnitude_network.join_knobs.weight.grad.abs().max() > 0
+    # Nothing goes on listening, and listening changes no weight's name.
+    assert not model.output_magnitude._forward_hooks
+    assert not any("output_magnitude" in name for name in model.state_dict())
+
+
+def test_a_model_without_a_spectrum_is_refused():
+    model = TCN(TCNConfig(knobs=PROCESSOR.knobs, channels=4, num_blocks=2, kernel_size=3))
+    with pytest.raises(ConfigError, match="loss 'output_spectrum' for TCN, which puts no spectrum together"):
+        EffectObjective(EffectOptions(losses=PUBLISHED), model)
