@@ -123,6 +123,10 @@ class OnnxStream:
         self._settings = {} if self.metadata["frozen"] else dict(self.metadata["settings"])
         self.set_knobs(settings or {})
 
+    def reset(self) -> None:
+        """Go back to the start of the stream; the knobs stay."""
+        self._runner.reset()
+
     def set_knobs(self, settings: Mapping[str, Any]) -> None:
         """Turn knobs, at once; a host that wants smooth moves turns them step by step between short blocks."""
         given = self.knobs.resolve(settings)

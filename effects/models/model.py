@@ -1,6 +1,6 @@
 """What every neural effect is: one interface for training, streaming and rendering."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import torch
 from pydantic import Field
@@ -103,6 +103,11 @@ class EffectModel(PretrainedModel, nn.Module):
         audio = 0.3 * torch.randn(1, self.config.audio_channels, length, generator=generator)
         audio = audio * torch.linspace(0.1, 1.0, length)
         return {"audio": audio.clamp(-1, 1), "knobs": self.knobs.normalize(self.knobs.values())[None].float()}
+
+    @staticmethod
+    def _version_of(weights: Iterable[Tensor]) -> list[tuple[int, int]]:
+        """Return what changes when weights do: what was computed from them is out of date then."""
+        return [(weight.data_ptr(), 0 if weight.is_inference() else weight._version) for weight in weights]
 
     def _check_inputs(self, audio: Tensor, knobs: Tensor, state: Mapping[str, Tensor] | None) -> State:
         """Check the shapes of all inputs; return the state, at rest for ``None``."""

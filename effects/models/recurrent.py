@@ -134,7 +134,7 @@ class Recurrent(EffectModel):
 
     def _packed_layers(self) -> list[PackedLayer]:
         """Return the cells' weights for compiled code, packed again where they have changed."""
-        version = [(weight._version, weight.data_ptr()) for weight in self.cells._flat_weights]
+        version = self._version_of(self.cells._flat_weights)
         if version != self._packed_version:
             self._packed, self._packed_version = pack_cells(self.cells), version
         return self._packed

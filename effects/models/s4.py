@@ -65,7 +65,7 @@ class S4Block(nn.Module):
         super().__init__()
         self.layer = S4Layer(config.channels, config.layer)
         self.film = FiLM(config.channels, config.condition_channels[-1])
-        self._known: tuple[tuple[tuple[int, int], ...], tuple[np.ndarray, ...]] | None = None
+        self._known: tuple[list[tuple[int, int]], tuple[np.ndarray, ...]] | None = None
 
     def forward(self, x: Tensor, condition: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
         """Return the output and the state behind it, complex (B, C, n)."""
@@ -82,7 +82,7 @@ class S4Block(nn.Module):
 
     def _recurrence(self) -> tuple[np.ndarray, ...]:
         """Return poles, input and output factors (C, n), computed once as long as the weights stay."""
-        key = tuple((parameter.data_ptr(), parameter._version) for parameter in self.layer.kernel.parameters())
+        key = EffectModel._version_of(self.layer.kernel.parameters())
         if self._known is None or self._known[0] != key:
             system = self.layer.kernel.discretise().to(torch.complex128)
             self._known = key, tuple(part.numpy() for part in (system.poles, system.input, system.output[0]))

@@ -258,7 +258,7 @@ class TCN(EffectModel):
 
     def _pack(self) -> None:
         """Pack the weights for compiled code, where they have changed."""
-        version = [(weight._version, weight.data_ptr()) for weight in self.parameters()]
+        version = self._version_of(self.parameters())
         if version != self._packed_version:
             blocks = [(block.conv, block.activation, block.residual, block.residual_start) for block in self.blocks]
             self._packed, self._packed_version = PackedTCN(blocks, self.projection), version

@@ -1,8 +1,12 @@
 """Effects block by block, as an audio host calls them: how much of the time between two blocks is used."""
 
+import copy
 import statistics
+import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,14 +15,67 @@ import torch
 from effects.engine import Engine
 from effects.models import EffectModel
 from recipes.benchmark.counting import counted
+from vocoders.core.errors import ConfigError
 
-__all__ = ["count_effect_macs", "measure_blocks"]
+__all__ = ["ONNX_RUNTIME", "BlockStream", "count_effect_macs", "in_engine", "in_onnx_runtime", "measure_blocks"]
+
+#: The peer of effects: what ``--against`` calls it.
+ONNX_RUNTIME = "onnx-runtime"
 
 _COUNTED = 1024
 
 
+@dataclass(frozen=True)
+class BlockStream:
+    """What takes blocks of audio one after the other.
+
+    Attributes:
+        process: takes the next samples (C, T).
+        reset: goes back to the start of the stream.
+        sample_rate: in Hz.
+        channels: C.
+        latency_samples: delay of the output.
+        device: where the blocks lie.
+    """
+
+    process: Callable[[torch.Tensor], torch.Tensor]
+    reset: Callable[[], None]
+    sample_rate: int
+    channels: int
+    latency_samples: int
+    device: torch.device
+
+
+def in_engine(model: EffectModel, block: int) -> BlockStream:
+    """Return a stream through a model: without waiting where it can run on the host's blocks."""
+    engine = Engine(model, block=block, zero_latency=model.block_length == 1)
+    device = next(model.parameters()).device
+    channels = model.config.audio_channels
+    return BlockStream(engine.process, engine.reset, engine.sample_rate, channels, engine.latency_samples, device)
+
+
+def in_onnx_runtime(model: EffectModel, block: int) -> BlockStream:
+    """Return a stream through the exported step graph of a model, on one thread.
+
+    Raises:
+        ConfigError: if the graph does not take such blocks.
+        MissingExtraError: if onnx or onnxruntime is not installed.
+    """
+    from effects.export.onnx import DEFAULT_MAX_BLOCK, export_onnx
+    from effects.export.onnx_stream import OnnxStream
+
+    if block % model.block_length:
+        raise ConfigError(f"blocks of {block} samples for a graph of {model.family}; it takes {model.block_length}")
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "graph"
+        export_onnx(model, path, max_block=max(block, DEFAULT_MAX_BLOCK))
+        stream = OnnxStream(path)
+    channels, cpu = model.config.audio_channels, torch.device("cpu")
+    return BlockStream(stream.process, stream.reset, model.sample_rate, channels, stream.latency_samples, cpu)
+
+
 def measure_blocks(
-    models: Mapping[str, EffectModel],
+    streams: Mapping[str, BlockStream],
     block: int,
     seconds: float,
     threads: int,
@@ -31,56 +88,51 @@ def measure_blocks(
     the host's blocks do; the others wait for complete hops, which shows as latency and as uneven loads.
 
     Args:
-        models: effects by name; they take turns.
+        streams: effects by name, made for these blocks; they take turns.
         block: samples in a block.
         seconds: length of the stream of each run.
         threads: what the rows say; the caller has set them.
         runs: counted rounds, after one that is not.
         advance: called after each stream.
     """
-    times: dict[str, list[np.ndarray]] = {name: [] for name in models}
-    engines = {name: _engine(model, block) for name, model in models.items()}
+    times: dict[str, list[np.ndarray]] = {name: [] for name in streams}
     for run in range(runs + 1):
-        for name, engine in engines.items():
-            found = _stream(engine, block, seconds)
+        for name, stream in streams.items():
+            found = _stream(stream, block, seconds)
             if run > 0:
                 times[name].append(found)
             advance()
-    return [_row(name, engines[name], block, threads, values) for name, values in times.items()]
+    return [_row(name, streams[name], block, threads, values) for name, values in times.items()]
 
 
 def count_effect_macs(model: EffectModel) -> float | None:
     """Return the multiply-accumulates for one second of audio; ``None`` where the counter sees nothing."""
     # Few samples, since the counter looks at each step of a recurrence.
     block = -(-_COUNTED // model.block_length) * model.block_length
-    total = counted(model, lambda: _stream(_engine(model, block), block, 2 * block / model.sample_rate))
+    # In double precision nothing runs in compiled code, which the counter would not see.
+    model = copy.deepcopy(model).double()
+    total = counted(model, lambda: _stream(in_engine(model, block), block, 2 * block / model.sample_rate))
     return total * model.sample_rate / (2 * block) if total else None
 
 
-def _engine(model: EffectModel, block: int) -> Engine:
-    return Engine(model, block=block, zero_latency=model.block_length == 1)
-
-
-def _stream(engine: Engine, block: int, seconds: float) -> np.ndarray:
+def _stream(stream: BlockStream, block: int, seconds: float) -> np.ndarray:
     """Return the computing time of each block of a stream of noise, in seconds."""
-    engine.reset()
-    device = next(engine.model.parameters()).device
+    stream.reset()
     generator = torch.Generator().manual_seed(0)
-    count = max(2, round(seconds * engine.sample_rate / block))
-    channels = engine.model.config.audio_channels
-    audio = 0.1 * torch.randn(count, channels, block, generator=generator)
+    count = max(2, round(seconds * stream.sample_rate / block))
+    audio = 0.1 * torch.randn(count, stream.channels, block, generator=generator)
     times = np.empty(count)
-    for index, samples in enumerate(audio.to(device)):
+    for index, samples in enumerate(audio.to(stream.device)):
         started = time.perf_counter()
-        engine.process(samples)
-        if device.type == "cuda":
-            torch.cuda.synchronize(device)
+        stream.process(samples)
+        if stream.device.type == "cuda":
+            torch.cuda.synchronize(stream.device)
         times[index] = time.perf_counter() - started
     return times
 
 
-def _row(name: str, engine: Engine, block: int, threads: int, values: Sequence[np.ndarray]) -> dict[str, Any]:
-    duration = block / engine.sample_rate
+def _row(name: str, stream: BlockStream, block: int, threads: int, values: Sequence[np.ndarray]) -> dict[str, Any]:
+    duration = block / stream.sample_rate
     # The first blocks of a stream meet cold caches; a host starts its clock later.
     loads = np.concatenate([times[1:] for times in values]) / duration
     return {
@@ -90,7 +142,7 @@ def _row(name: str, engine: Engine, block: int, threads: int, values: Sequence[n
         "rtf": statistics.median(float(times[1:].mean()) / duration for times in values),
         "load_p95": float(np.percentile(loads, 95)),
         "load_max": float(loads.max()),
-        "latency": engine.latency_samples,
-        "sample_rate": engine.sample_rate,
+        "latency": stream.latency_samples,
+        "sample_rate": stream.sample_rate,
         "runs": [float(times[1:].mean()) / duration for times in values],
     }

@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 
-from recipes.benchmark.blocks import count_effect_macs, measure_blocks
+from recipes.benchmark.blocks import BlockStream, count_effect_macs, in_engine, in_onnx_runtime, measure_blocks
 from recipes.benchmark.counting import NOT_COUNTED, count_macs
 from recipes.benchmark.find import Request, create_system, find_effect
 from recipes.benchmark.memory import peak_memory
@@ -37,6 +37,7 @@ class Plan:
         blocks: block sizes of effects, in samples.
         runs: counted rounds.
         device: where everything runs.
+        has_onnx_runtime: whether effects play their exported graphs in ONNX Runtime as well, on one thread.
         has_memory: whether peak memory is measured, in a process for each system.
     """
 
@@ -47,6 +48,7 @@ class Plan:
     blocks: tuple[int, ...]
     runs: int
     device: str
+    has_onnx_runtime: bool = False
     has_memory: bool = True
 
 
@@ -61,7 +63,8 @@ def run_benchmark(plan: Plan) -> dict[str, Any]:
     speed: list[dict[str, Any]] = []
     blocks: list[dict[str, Any]] = []
     rounds = (plan.runs + 1) * len(plan.threads)
-    work = rounds * (len(systems) * len(plan.seconds) + len(effects) * len(plan.blocks))
+    players = len(effects) * (2 if plan.has_onnx_runtime else 1)
+    work = rounds * (len(systems) * len(plan.seconds) + players * len(plan.blocks))
     with _restored_threads(), gauge("bench", work, "runs/s") as advance:
         count = _counter(advance)
         for threads in plan.threads:
@@ -69,7 +72,8 @@ def run_benchmark(plan: Plan) -> dict[str, Any]:
             for seconds in plan.seconds if systems else ():
                 speed += measure_speed(systems, seconds, threads, plan.runs, count)
             for block in plan.blocks if effects else ():
-                blocks += measure_blocks(effects, block, max(plan.seconds), threads, plan.runs, count)
+                streams = _streams(effects, block, plan.has_onnx_runtime)
+                blocks += measure_blocks(streams, block, max(plan.seconds), threads, plan.runs, count)
         torch.set_num_threads(plan.threads[0])
         rows = _describe_systems(plan, systems)
         rows += [_describe_effect(name, model) for name, model in effects.items()]
@@ -88,6 +92,13 @@ def run_benchmark(plan: Plan) -> dict[str, Any]:
         "speed": speed,
         "blocks": blocks,
     }
+
+
+def _streams(effects: dict[str, Any], block: int, has_onnx_runtime: bool) -> dict[str, BlockStream]:
+    streams = {name: in_engine(model, block) for name, model in effects.items()}
+    if has_onnx_runtime:
+        streams |= {f"{name} (ONNX Runtime)": in_onnx_runtime(model, block) for name, model in effects.items()}
+    return streams
 
 
 def _describe_systems(plan: Plan, systems: Sequence[System]) -> list[dict[str, Any]]:

@@ -42,7 +42,12 @@ def _bench(
     threads: Annotated[str, typer.Option("--threads", help="Numbers of threads.")] = "1,2",
     device: Annotated[str, typer.Option("--device", help="cpu, cuda, cuda:1, ... or auto.")] = "cpu",
     against: Annotated[
-        str, typer.Option("--against", help="Peers in the same run: vocos, griffin-lim.", show_default="none")
+        str,
+        typer.Option(
+            "--against",
+            help="Peers in the same run: vocos, griffin-lim; of effects: onnx-runtime.",
+            show_default="none",
+        ),
     ] = "",
     blocks: Annotated[str, typer.Option("--blocks", help="Block sizes of effects, in samples.")] = "64,256,1024,4096",
     steps: Annotated[int | None, typer.Option("--steps", min=1, help="Solver steps, for flow matching.")] = None,
@@ -93,6 +98,7 @@ def _bench(
 def _plan(
     models: Sequence[str], peers: Sequence[str], precisions: Sequence[str], sampling: dict[str, Any], device: str
 ) -> "Plan":
+    from recipes.benchmark.blocks import ONNX_RUNTIME
     from recipes.benchmark.find import Request, is_effect
     from recipes.benchmark.session import Plan
     from vocoders.core.errors import ConfigError
@@ -106,8 +112,11 @@ def _plan(
         if name not in effects
         for kind in precisions
     ]
-    requests += [Request(name, device=device, is_peer=True) for name in dict.fromkeys(peers)]
-    return Plan(tuple(requests), tuple(effects), (), (), (), 1, device)
+    has_onnx_runtime = ONNX_RUNTIME in peers
+    if has_onnx_runtime and not effects:
+        raise ConfigError(f"--against {ONNX_RUNTIME} is for effects, and none is measured; name one")
+    requests += [Request(name, device=device, is_peer=True) for name in dict.fromkeys(peers) if name != ONNX_RUNTIME]
+    return Plan(tuple(requests), tuple(effects), (), (), (), 1, device, has_onnx_runtime)
 
 
 def _replace(plan: "Plan", seconds: str, threads: str, blocks: str, runs: int, memory: bool) -> "Plan":

@@ -2,11 +2,13 @@
 
 import time
 
+import pytest
 import torch
 
 from effects.models.recurrent import VARIANTS, Recurrent
-from recipes.benchmark.blocks import measure_blocks
+from recipes.benchmark.blocks import in_engine, in_onnx_runtime, measure_blocks
 from recipes.benchmark.find import find_effect
+from vocoders.core.errors import ConfigError
 
 
 class Stumbling(Recurrent):
@@ -23,7 +25,7 @@ class Stumbling(Recurrent):
 def test_loads_tell_single_blocks_apart():
     torch.manual_seed(0)
     model = Stumbling(VARIANTS["lstm_32"])
-    (row,) = measure_blocks({"x": model}, 441, 0.5, 1, runs=1)
+    (row,) = measure_blocks({"x": in_engine(model, 441)}, 441, 0.5, 1, runs=1)
     # Blocks of 10 ms; a busy machine sleeps longer.
     assert 0.3 < row["rtf"] < 0.8
     assert 1.2 < row["load_p95"] < 4
@@ -37,9 +39,27 @@ def test_effects_that_cannot_run_on_any_block_wait():
     models = {name: find_effect(name) for name in ("recurrent:lstm_32", "signaltrain:quarter")}
     waits, turns = [], []
     for block in (64, 1024):
-        rows = measure_blocks(models, block, 0.05, 1, runs=1, advance=lambda: turns.append(1))
+        streams = {name: in_engine(model, block) for name, model in models.items()}
+        rows = measure_blocks(streams, block, 0.05, 1, runs=1, advance=lambda: turns.append(1))
         waits.append([row["latency"] for row in rows])
         assert all(0 < row["rtf"] for row in rows)
     assert waits[0][0] == waits[1][0] == 0
     assert waits[0][1] > waits[1][1]
     assert len(turns) == 8
+
+
+@torch.inference_mode()
+def test_the_exported_graph_is_the_same_effect_in_another_runtime():
+    pytest.importorskip("onnxruntime")
+    model = find_effect("recurrent:lstm_32")
+    streams = {"torch": in_engine(model, 64), "onnx": in_onnx_runtime(model, 64)}
+    blocks = 0.3 * torch.randn(4, 1, 64)
+    first, again = ([[stream.process(x) for x in blocks] for stream in streams.values()] for _ in range(2))
+    torch.testing.assert_close(torch.cat(first[0]), torch.cat(first[1]), rtol=0, atol=1e-6)
+    assert not torch.equal(first[1][0], again[1][0])
+    streams["onnx"].reset()
+    assert torch.equal(streams["onnx"].process(blocks[0]), first[1][0])
+    rows = measure_blocks(streams, 64, 0.02, 1, runs=1)
+    assert [row["effect"] for row in rows] == ["torch", "onnx"]
+    with pytest.raises(ConfigError, match="blocks of 65 samples for a graph of signaltrain"):
+        in_onnx_runtime(find_effect("signaltrain:old_quarter"), 65)

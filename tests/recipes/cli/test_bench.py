@@ -67,6 +67,7 @@ def test_a_page_is_filled_in_place(ondes, tmp_path: Path) -> None:
         (["wavehax:v9"], "unknown variant 'v9' of wavehax"),
         (["--models", "vocos"], "pass --against vocos"),
         (["wavehax:v2", "--against", "hifigan"], "unknown peer 'hifigan'; known peers: vocos, griffin-lim"),
+        (["wavehax:v2", "--against", "onnx-runtime"], "--against onnx-runtime is for effects"),
         (["wavehax:v2", "--seconds", "long"], "--seconds: 'long' is no list of numbers"),
         (["wavehax:v2", "--seconds", "0"], "--seconds: found '0'; expected positive numbers"),
         (["wavehax:v2", "--threads", "1.5"], "--threads: found '1.5'; expected whole numbers"),
