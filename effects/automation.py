@@ -138,8 +138,8 @@ class KnobPath:
         self._pending: list[tuple[int, np.ndarray]] = []
         self._position = self._point = 0
         self._before = self._now = self._targets(0, 1)[0]
-        # Nothing moves until a knob is turned.
-        self._at_rest = False
+        # Whether nothing moves until a knob is turned; then all calls return the same array.
+        self._at_rest, self._still = False, self._now[:, None]
 
     def set(self, settings: Mapping[str, Any], position: int) -> None:
         """Turn the knobs that ``settings`` names, from the first control point at or behind ``position`` on.
@@ -155,6 +155,7 @@ class KnobPath:
             # Nothing has sounded yet: there is nothing to move from.
             self._target, self._pending = self._set, []
             self._before = self._now = self._targets(0, 1)[0]
+            self._at_rest = False
 
     def advance(self, length: int) -> np.ndarray:
         """Return the values at the next ``length`` samples: (K, length), or (K, 1) where nothing moves."""
@@ -163,7 +164,7 @@ class KnobPath:
         last = (self._position - 1) // CONTROL_PERIOD
         if self._at_rest and not self._pending:
             self._point = max(self._point, last)
-            return self._now[:, None]
+            return self._still
         values = [(self._before, self._now)] if first == self._point else []
         for target in self._targets(self._point + 1, max(0, last - self._point)):
             self._before = self._now
@@ -172,6 +173,7 @@ class KnobPath:
             values.append((self._before, self._now))
         self._point = max(self._point, last)
         self._at_rest = self._automation is None and self._has_arrived
+        self._still = self._now[:, None]
         if all(np.array_equal(before, now) for before, now in values) or length == 0:
             return self._now[:, None]
         samples = np.arange(start, start + length)

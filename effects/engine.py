@@ -10,6 +10,7 @@ import math
 from collections.abc import Callable, Mapping
 from typing import Any, Literal, get_args
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -263,6 +264,8 @@ class _Stages:
         self._state = self._model.initial_state(*shape, device=parameter.device, dtype=parameter.dtype)
         self.like = self._waiting = torch.zeros(batch, channels, 0, device=parameter.device, dtype=parameter.dtype)
         self._late = self._model.latency
+        self._values: np.ndarray | None = None
+        self._knobs = self.like
         self._output = self._waiting.new_zeros(batch, channels, engine.latency_samples)
 
     def push(self, x: Tensor, path: KnobPath) -> None:
@@ -320,10 +323,16 @@ class _Stages:
     def _run(self, hop: Tensor, path: KnobPath) -> Tensor:
         # In memory of its own: how a processor sums may depend on where numbers lie.
         x = hop.reshape(-1, 1, hop.shape[-1]).clone() if self._folded else hop.clone()
-        knobs = torch.from_numpy(path.advance(hop.shape[-1])).to(x)
-        knobs = knobs[:, 0] if knobs.shape[-1] == 1 else knobs
-        y, self._state = self._model.stream(x, knobs.expand(len(x), *knobs.shape), self._state)
+        y, self._state = self._model.stream(x, self._knobs_of(path.advance(hop.shape[-1]), x), self._state)
         return y.view(hop.shape)
+
+    def _knobs_of(self, values: np.ndarray, x: Tensor) -> Tensor:
+        """Return the knobs (K, 1 or T) as the model takes them; while nothing moves they are the same array."""
+        if values is not self._values:
+            knobs = torch.from_numpy(values).to(x)
+            knobs = knobs[:, 0] if knobs.shape[-1] == 1 else knobs
+            self._values, self._knobs = values, knobs.expand(len(x), *knobs.shape)
+        return self._knobs
 
 
 def _find_hop(model: EffectModel, hop: int | None, zero_latency: bool) -> int:

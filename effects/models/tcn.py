@@ -16,7 +16,7 @@ from effects.models.tcn_step import PackedTCN, padded_channels
 __all__ = ["TCN", "VARIANTS", "TCNConfig"]
 
 # Samples of room behind the histories that streaming writes into, before they are moved back to the front.
-_ROOM = 8192
+_ROOM = 16384
 # Output samples of a step that are computed at once: more than this falls out of the processor's cache.
 _ROWS = 512
 
@@ -225,24 +225,27 @@ class TCN(EffectModel):
         length = audio.shape[-1]
         if self.training or length == 0:
             return self(audio, knobs, state)
-        state = self._with_room(self._check_inputs(audio, knobs, state), length)
+        state, start = self._with_room(self._check_inputs(audio, knobs, state), length)
         dry, state = self._delayed(audio, state)
         state = self._with_modulation(state, knobs.to(audio.dtype))
-        start = int(state["offset"][0])
-        place = start + self._contexts[0]
-        state["history.0"][:, place : place + length] = self._detector(audio).transpose(1, 2)
         run = self._run_compiled if self._is_compiled(audio) else self._run_blocks
-        features = run(state, start, length)
-        state["offset"] += length
+        features = run(self._detector(audio).transpose(1, 2), state, start)
         return self.head(features, dry), state
 
     @staticmethod
     def _is_compiled(audio: Tensor) -> bool:
         return audio.dtype == torch.float32 and audio.device.type == "cpu"
 
-    def _run_blocks(self, state: State, start: int, length: int) -> Tensor:
-        """Run all blocks, each of which but the last writes the next one's history; return the features (B, n, T)."""
-        channels = self.config.channels
+    def _run_blocks(self, x: Tensor, state: State, start: int) -> Tensor:
+        """Run all blocks on x (B, T, C), the rows behind the histories that begin at ``start``; move the state on.
+
+        Returns:
+            Features (B, n, T).
+        """
+        channels, length = self.config.channels, x.shape[1]
+        place = start + self._contexts[0]
+        state["history.0"][:, place : place + length] = x
+        state["offset"] += length
         for index, block in enumerate(self.blocks):
             modulation = state[f"film.{index}"][..., :channels]
             x = block.step(state[f"history.{index}"], start, length, modulation)
@@ -251,10 +254,12 @@ class TCN(EffectModel):
                 state[f"history.{index + 1}"][:, to : to + length, :channels] = x
         return self.projection(x.transpose(1, 2))
 
-    def _run_compiled(self, state: State, start: int, length: int) -> Tensor:
+    def _run_compiled(self, x: Tensor, state: State, start: int) -> Tensor:
         """Do what ``_run_blocks`` does, in compiled code."""
         histories, films = ([state[name].numpy() for name in names] for names in self._step_names)
-        return torch.from_numpy(self._packed.run(histories, films, start, length))
+        offset = state["offset"].numpy()
+        offset += x.shape[1]
+        return torch.from_numpy(self._packed.run(x.numpy(), histories, films, start))
 
     def _pack(self) -> None:
         """Pack the weights for compiled code, where they have changed."""
@@ -306,20 +311,22 @@ class TCN(EffectModel):
             films[f"film.{index}"] = F.pad(rows, (0, missing)).contiguous()
         return state | films | {"film.knobs": knobs.clone()}
 
-    def _with_room(self, state: State, length: int) -> State:
-        """Return a state whose histories have room for ``length`` samples behind their valid part."""
+    def _with_room(self, state: State, length: int) -> tuple[State, int]:
+        """Return a state with room for ``length`` samples behind the valid part of histories, and where that starts."""
         start = int(state["offset"][0])
         context = self._contexts[0]
         if start + context + length <= state["history.0"].shape[1]:
-            return state
+            return state, start
         for index, block in enumerate(self.blocks):
             old = state[f"history.{index}"]
-            valid = old[:, start : start + block.context].clone()
+            valid = old[:, start : start + block.context]
+            if start < block.context:
+                valid = valid.clone()  # it will be written over while it is read
             if block.context + length > old.shape[1]:
                 rows = block.context + max(_ROOM, length)
                 state[f"history.{index}"] = old = old.new_zeros(old.shape[0], rows, old.shape[2])
             old[:, : block.context] = valid
-        return state | {"offset": torch.zeros_like(state["offset"])}
+        return state | {"offset": torch.zeros_like(state["offset"])}, 0
 
 
 def _published(num_blocks: int, growth: int, kernel_size: int, causal: bool, channels: int = 32) -> TCNConfig:

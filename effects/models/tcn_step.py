@@ -77,19 +77,20 @@ class PackedTCN:
         self._width = padded_channels(projection.in_channels)
         self._weight, self._bias = _padded(projection.weight[..., 0], self._width), projection.bias.detach().numpy()
 
-    def run(self, histories: list[np.ndarray], films: list[np.ndarray], start: int, length: int) -> np.ndarray:
+    def run(self, x: np.ndarray, histories: list[np.ndarray], films: list[np.ndarray], start: int) -> np.ndarray:
         """Run the next samples of a stream.
 
         Args:
-            histories: rows of the input of each block, (B, N, width); all but the first are written.
-            films: gains and shifts of each block, (B, 2, 1 or length, width).
+            x: what enters the first block, (B, T, in).
+            histories: rows of the input of each block, (B, N, width), behind which new ones are written.
+            films: gains and shifts of each block, (B, 2, 1 or T, width).
             start: row with which the contexts of the first output begin.
-            length: T.
 
         Returns:
             Features (B, n, T).
         """
-        batch = len(histories[0])
+        batch, length, _ = x.shape
+        histories[0][:, start + self.contexts[0] : start + self.contexts[0] + length] = x
         rows = [*histories, np.empty((batch, length, self._width), np.float32)]
         places = [*(start + context for context in self.contexts[1:]), 0]
         for index, (block, film) in enumerate(zip(self.blocks, films, strict=True)):
