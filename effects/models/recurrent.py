@@ -2,9 +2,7 @@
 
 from typing import Literal
 
-import numpy as np
 import torch
-import torch.nn.functional as F
 from pydantic import Field, model_validator
 from torch import Tensor, nn
 
@@ -12,12 +10,9 @@ from effects.models.devices import LA2A_KNOBS
 from effects.models.film import Condition, FiLM
 from effects.models.head import Head, HeadName, detector_signal
 from effects.models.model import EffectConfig, EffectModel, State
-from effects.models.recurrent_step import PackedLayer, pack_cells, run_layer
+from effects.models.recurrent_step import PackedCells
 
 __all__ = ["VARIANTS", "Recurrent", "RecurrentConfig"]
-
-
-_ROWS = torch.contiguous_format
 
 
 class RecurrentConfig(EffectConfig):
@@ -69,7 +64,7 @@ class Recurrent(EffectModel):
         if not concat:
             self.condition = Condition(len(config.knobs), config.condition_channels)
             self.film = FiLM(config.hidden_size, config.condition_channels[-1])
-        self._packed: list[PackedLayer] = []
+        self._packed: PackedCells | None = None
         self._packed_version: list[tuple[int, int]] = []
         self.head = Head(config.head, config.audio_channels, config.residual)
         self.projection = nn.Linear(config.hidden_size, self.head.num_features)
@@ -104,19 +99,10 @@ class Recurrent(EffectModel):
         if self.training or audio.shape[-1] == 0 or audio.dtype != torch.float32 or audio.device.type != "cpu":
             return self(audio, knobs, state)
         state, knobs = self._check_inputs(audio, knobs, state), knobs.to(audio.dtype)
-        layers = self._packed_layers()
         x = self._rows(audio, knobs).contiguous().numpy()
-        units = self.config.hidden_size
-        padding = (0, layers[0].width - units)
-        # Of its own: the state that was given stays as it is.
-        memories = {name: F.pad(state[name], padding).transpose(0, 1).clone(memory_format=_ROWS) for name in state}
-        for index, layer in enumerate(layers):
-            hidden, cell = (memories[name][index].numpy() for name in (self._state_names[0], self._state_names[-1]))
-            y = np.empty((*x.shape[:2], layer.width), np.float32)
-            run_layer(*layer, x, hidden, cell, y)
-            x = np.ascontiguousarray(y[..., :units])
-        state = {name: memory[..., :units].transpose(0, 1) for name, memory in memories.items()}
-        return self._output(torch.from_numpy(x), audio, knobs), state
+        y, states = self._packed_cells().run(x, [state[name].numpy() for name in self._state_names])
+        state = {name: torch.from_numpy(new) for name, new in zip(self._state_names, states, strict=True)}
+        return self._output(torch.from_numpy(y), audio, knobs), state
 
     def _rows(self, audio: Tensor, knobs: Tensor) -> Tensor:
         """Return what enters the cells, (B, T, inputs)."""
@@ -132,11 +118,11 @@ class Recurrent(EffectModel):
             x = self.film(x.transpose(1, 2), self.condition(knobs)).transpose(1, 2)
         return self.head(self.projection(x).transpose(1, 2), audio)
 
-    def _packed_layers(self) -> list[PackedLayer]:
+    def _packed_cells(self) -> PackedCells:
         """Return the cells' weights for compiled code, packed again where they have changed."""
         version = self._version_of(self.cells._flat_weights)
-        if version != self._packed_version:
-            self._packed, self._packed_version = pack_cells(self.cells), version
+        if self._packed is None or version != self._packed_version:
+            self._packed, self._packed_version = PackedCells(self.cells), version
         return self._packed
 
     def initial_state(

@@ -6,6 +6,7 @@ weights of a small layer stay in the nearest cache. Samples are worked on one af
 give the same bits.
 """
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -17,7 +18,7 @@ from vocoders.core.compiling import compiled
 from vocoders.layers import vectors
 from vocoders.layers.vectors import exp, fma, load, splat, store
 
-__all__ = ["PackedLayer", "pack_cells", "run_layer"]
+__all__ = ["PackedCells", "PackedLayer", "run_layer"]
 
 # Units whose sums are worked on together.
 _UNITS = 16
@@ -50,9 +51,35 @@ class PackedLayer(NamedTuple):
         return _UNITS * len(self.biases)
 
 
-def pack_cells(cells: nn.LSTM | nn.GRU) -> list[PackedLayer]:
-    """Pack all layers."""
-    return [_pack_layer(cells, layer) for layer in range(cells.num_layers)]
+class PackedCells:
+    """All layers on top of each other.
+
+    Args:
+        cells: the library's.
+    """
+
+    def __init__(self, cells: nn.LSTM | nn.GRU) -> None:
+        self.layers = [_pack_layer(cells, layer) for layer in range(cells.num_layers)]
+
+    def run(self, x: np.ndarray, states: Sequence[np.ndarray]) -> tuple[np.ndarray, list[np.ndarray]]:
+        """Run the next samples of a stream.
+
+        Args:
+            x: inputs (B, T, inputs).
+            states: hidden states, and cell states of an LSTM, (B, layers, units); they stay as they are.
+
+        Returns:
+            Outputs (B, T, units), and the states behind them.
+        """
+        units, width = self.layers[0].units, self.layers[0].width
+        memories = [np.zeros((state.shape[1], len(x), width), np.float32) for state in states]
+        for memory, state in zip(memories, states, strict=True):
+            memory[..., :units] = state.swapaxes(0, 1)
+        for index, layer in enumerate(self.layers):
+            y = np.empty((*x.shape[:2], width), np.float32)
+            run_layer(*layer, x, memories[0][index], memories[-1][index], y)
+            x = y
+        return x[..., :units], [memory[..., :units].swapaxes(0, 1) for memory in memories]
 
 
 @torch.no_grad()
@@ -107,11 +134,12 @@ def _sums(weights, biases, group, x, at, inputs, hidden, units, work):
 def run_layer(weights, biases, inputs, units, has_cell, x, hidden, cell, y):
     """Run one layer over the next samples of a stream.
 
-    The first arguments are the fields of :class:`PackedLayer`. It reads x (B, T, inputs), writes y (B, T, width), where
-    the width is the number of units in full groups, and moves the states on: ``hidden`` and ``cell`` (B, width), of
-    which a GRU leaves ``cell`` alone. All arrays are contiguous float32.
+    The first arguments are the fields of :class:`PackedLayer`. It reads x (B, T, at least inputs), writes y (B, T,
+    width), where the width is the number of units in full groups, and moves the states on: ``hidden`` and ``cell``
+    (B, width), of which a GRU leaves ``cell`` alone. All arrays are contiguous float32.
     """
     batch, length, width = y.shape
+    row = x.shape[2]
     flat_weights, flat_biases, flat_x, flat_y = weights.reshape(-1), biases.reshape(-1), x.reshape(-1), y.reshape(-1)
     work = np.empty(64, np.float32)
     for b in range(batch):
@@ -119,7 +147,7 @@ def run_layer(weights, biases, inputs, units, has_cell, x, hidden, cell, y):
         for n in range(length):
             to = (b * length + n) * width
             for group in range(width // 16):
-                _sums(flat_weights, flat_biases, group, flat_x, (b * length + n) * inputs, inputs, now, units, work)
+                _sums(flat_weights, flat_biases, group, flat_x, (b * length + n) * row, inputs, now, units, work)
                 unit = 16 * group
                 if has_cell:
                     kept = _sigmoid(load(work, 16, 16)) * load(memory, unit, 16)
