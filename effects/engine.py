@@ -159,8 +159,10 @@ class Engine:
             stages.load_state(state)
             self._path.load_state(_below(state, "knobs."))
             self._received = int(state["received"])
-        except (KeyError, ValueError) as error:
+        except KeyError as error:
             raise CheckpointError(f"the state of the engine is incomplete: {error}") from None
+        except ValueError as error:
+            raise CheckpointError(f"the state is of another model: {error}") from None
         self._stages = stages
 
     @property
@@ -302,18 +304,21 @@ class _Stages:
     def state(self) -> dict[str, Tensor]:
         """Return what the next calls depend on."""
         state = {"output": self._output, "waiting": self._waiting, "late": torch.tensor(self._late)}
-        state |= {f"model.{name}": tensor for name, tensor in self._state.items()}
+        state |= {f"model.{name}": tensor for name, tensor in self._model.compact(self._state).items()}
         for prefix, resampler in (("there", self._there), ("back", self._back)):
             if resampler is not None:
                 state |= {f"{prefix}.{name}": tensor for name, tensor in resampler.state().items()}
         return state
 
     def load_state(self, state: Mapping[str, Tensor]) -> None:
-        """Continue from what :meth:`state` returned; raise KeyError for what is missing."""
+        """Continue from what :meth:`state` returned; raise KeyError or ValueError for what is missing or differs."""
         own = _below(state, "model.")
-        if missing := sorted(self._state.keys() - own.keys()):
-            raise KeyError(f"model.{missing[0]}")
-        self._state = {name: tensor.to(self._waiting.device).clone() for name, tensor in own.items()}
+        for name, rest in self._state.items():
+            if name not in own:
+                raise KeyError(f"model.{name}")
+            if own[name].shape != rest.shape:
+                raise ValueError(f"{name} is {tuple(own[name].shape)}; expected {tuple(rest.shape)} for this model")
+        self._state = {name: own[name].to(rest).clone() for name, rest in self._state.items()}
         self._output, self._waiting = state["output"].to(self._waiting), state["waiting"].to(self._waiting)
         self._late = int(state["late"])
         for prefix, resampler in (("there.", self._there), ("back.", self._back)):

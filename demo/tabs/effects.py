@@ -79,10 +79,9 @@ def build(page: Page) -> Any:
 
 def _fill(library: Library) -> tuple[Any, ...]:
     """Return lists and knobs for the first effect; this is what needs torch."""
-    from effects.processors import PROCESSORS
+    from demo.work.apply import processor_knobs
 
-    own = _targets(library)
-    names = [name for name, processor in PROCESSORS.items() if processor.is_available]
+    own, names = _targets(library), list(processor_knobs())
     choices = [(_title(name, bool(own.get(name))), name) for name in names]
     choices += [(f"{entry.name} (learned, without a true effect)", entry.name) for entry in _orphans(library)]
     with_model = [name for name in names if own.get(name)]

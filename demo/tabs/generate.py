@@ -117,9 +117,14 @@ def build(page: Page) -> None:
 
 
 def _own_sampling(library: Library, name: str) -> tuple[float, float]:
-    """Return temperature and top-p as the model's configuration has them."""
-    sampling = library.entry(name).config.get("sampling") or {}
-    return sampling.get("temperature", 1.0), sampling.get("top_p", 1.0)
+    """Return temperature and top-p as the model's configuration has them, within the sliders' ranges."""
+    sampling = library.entry(name).config.get("sampling")
+    sampling = sampling if isinstance(sampling, dict) else {}
+    values = []
+    for key, (least, most) in {"temperature": _TEMPERATURES, "top_p": _TOP_P}.items():
+        value = sampling.get(key, 1.0)
+        values.append(min(max(float(value), least), most) if isinstance(value, int | float) else 1.0)
+    return values[0], values[1]
 
 
 def _make_handler(library: Library, runs: Runs) -> Any:
@@ -127,8 +132,8 @@ def _make_handler(library: Library, runs: Runs) -> Any:
     def generate(
         model: str,
         seconds: float = 4.0,
-        temperature: float = 1.0,
-        top_p: float = 1.0,
+        temperature: float | None = None,
+        top_p: float | None = None,
         seed: float = 0,
         prompt: str | None = None,
         prompt_seconds: float = 2.0,
@@ -137,11 +142,12 @@ def _make_handler(library: Library, runs: Runs) -> Any:
         """Draw audio; pieces come while it is made, the whole and its picture at the end."""
         from demo.work.generate import Draw, draw
 
+        own = _own_sampling(library, model)
         wanted = Draw(
             model,
             check_number("seconds", seconds, *_SECONDS),
-            check_number("temperature", temperature, *_TEMPERATURES),
-            check_number("top-p", top_p, *_TOP_P),
+            check_number("temperature", own[0] if temperature is None else temperature, *_TEMPERATURES),
+            check_number("top-p", own[1] if top_p is None else top_p, *_TOP_P),
             check_seed(seed),
             prompt,
             check_number("seconds of the prompt", prompt_seconds, *_PROMPT),

@@ -38,8 +38,8 @@ class Rendering:
 
 
 def processor_knobs() -> dict[str, tuple[str, ...]]:
-    """Return the names of the knobs of every true effect."""
-    return {name: processor.knobs.names for name, processor in PROCESSORS.items()}
+    """Return the names of the knobs of every true effect that is installed."""
+    return {name: processor.knobs.names for name, processor in PROCESSORS.items() if processor.is_available}
 
 
 def knobs_of(library: Library, effect: str, model: str | None) -> KnobSet:

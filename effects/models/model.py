@@ -1,6 +1,6 @@
 """What every neural effect is: one interface for training, streaming and rendering."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 
 import torch
 from pydantic import Field
@@ -87,7 +87,10 @@ class EffectModel(PretrainedModel, nn.Module):
         raise NotImplementedError
 
     def stream(self, audio: Tensor, knobs: Tensor, state: State) -> tuple[Tensor, State]:
-        """Do what ``forward`` does, in inference; ``state`` may be overwritten and must not be used again."""
+        """Do what ``forward`` does, in inference; ``state`` may be overwritten and must not be used again.
+
+        The weights must stay as they are from the first call of a stream to the last.
+        """
         return self(audio, knobs, state)
 
     def initial_state(
@@ -96,6 +99,10 @@ class EffectModel(PretrainedModel, nn.Module):
         """Return the state at the start of a stream, behind silence."""
         raise NotImplementedError
 
+    def compact(self, state: State) -> State:
+        """Return a state that continues the stream alike, in the names and shapes of ``initial_state``."""
+        return state
+
     def reference_inputs(self) -> dict[str, Tensor]:
         """Return deterministic keyword arguments of ``forward``, about a tenth of a second long."""
         length = -(-self.sample_rate // (10 * self.block_length)) * self.block_length
@@ -103,11 +110,6 @@ class EffectModel(PretrainedModel, nn.Module):
         audio = 0.3 * torch.randn(1, self.config.audio_channels, length, generator=generator)
         audio = audio * torch.linspace(0.1, 1.0, length)
         return {"audio": audio.clamp(-1, 1), "knobs": self.knobs.normalize(self.knobs.values())[None].float()}
-
-    @staticmethod
-    def _version_of(weights: Iterable[Tensor]) -> list[tuple[int, int]]:
-        """Return what changes when weights do: what was computed from them is out of date then."""
-        return [(weight.data_ptr(), 0 if weight.is_inference() else weight._version) for weight in weights]
 
     def _check_inputs(self, audio: Tensor, knobs: Tensor, state: Mapping[str, Tensor] | None) -> State:
         """Check the shapes of all inputs; return the state, at rest for ``None``."""

@@ -6,6 +6,7 @@ import torch
 from pydantic import Field, model_validator
 from torch import Tensor, nn
 
+from effects.models.derived import Derived
 from effects.models.devices import LA2A_KNOBS
 from effects.models.film import Condition, FiLM
 from effects.models.head import Head, HeadName, detector_signal
@@ -64,8 +65,7 @@ class Recurrent(EffectModel):
         if not concat:
             self.condition = Condition(len(config.knobs), config.condition_channels)
             self.film = FiLM(config.hidden_size, config.condition_channels[-1])
-        self._packed: PackedCells | None = None
-        self._packed_version: list[tuple[int, int]] = []
+        self._packed: Derived[PackedCells] = Derived()
         self.head = Head(config.head, config.audio_channels, config.residual)
         self.projection = nn.Linear(config.hidden_size, self.head.num_features)
         if config.head == "gain":
@@ -100,7 +100,8 @@ class Recurrent(EffectModel):
             return self(audio, knobs, state)
         state, knobs = self._check_inputs(audio, knobs, state), knobs.to(audio.dtype)
         x = self._rows(audio, knobs).contiguous().numpy()
-        y, states = self._packed_cells().run(x, [state[name].numpy() for name in self._state_names])
+        cells = self._packed.get(self.cells._flat_weights, lambda: PackedCells(self.cells))
+        y, states = cells.run(x, [state[name].numpy() for name in self._state_names])
         state = {name: torch.from_numpy(new) for name, new in zip(self._state_names, states, strict=True)}
         return self._output(torch.from_numpy(y), audio, knobs), state
 
@@ -117,13 +118,6 @@ class Recurrent(EffectModel):
         if self.config.conditioning == "film":
             x = self.film(x.transpose(1, 2), self.condition(knobs)).transpose(1, 2)
         return self.head(self.projection(x).transpose(1, 2), audio)
-
-    def _packed_cells(self) -> PackedCells:
-        """Return the cells' weights for compiled code, packed again where they have changed."""
-        version = self._version_of(self.cells._flat_weights)
-        if self._packed is None or version != self._packed_version:
-            self._packed, self._packed_version = PackedCells(self.cells), version
-        return self._packed
 
     def initial_state(
         self, batch: int, channels: int, device: torch.device | None = None, dtype: torch.dtype = torch.float32

@@ -15,6 +15,7 @@ from numba import njit
 from torch import Tensor, nn
 
 from vocoders.core.compiling import compiled
+from vocoders.core.errors import ShapeError
 from vocoders.layers import vectors
 from vocoders.layers.vectors import exp, fma, load, splat, store
 
@@ -70,8 +71,15 @@ class PackedCells:
 
         Returns:
             Outputs (B, T, units), and the states behind them.
+
+        Raises:
+            ShapeError: for states of other cells.
         """
         units, width = self.layers[0].units, self.layers[0].width
+        expected = (len(x), len(self.layers), units)
+        for state in states:
+            if state.shape != expected:
+                raise ShapeError(f"state {state.shape} of other cells; expected {expected}")
         memories = [np.zeros((state.shape[1], len(x), width), np.float32) for state in states]
         for memory, state in zip(memories, states, strict=True):
             memory[..., :units] = state.swapaxes(0, 1)

@@ -6,6 +6,7 @@ import torch.nn.functional as F
 from pydantic import Field
 from torch import Tensor, nn
 
+from effects.models.derived import Derived
 from effects.models.devices import LA2A_KNOBS
 from effects.models.film import Condition, FiLM
 from effects.models.head import Head, HeadName, detector_signal
@@ -65,7 +66,7 @@ class S4Block(nn.Module):
         super().__init__()
         self.layer = S4Layer(config.channels, config.layer)
         self.film = FiLM(config.channels, config.condition_channels[-1])
-        self._known: tuple[list[tuple[int, int]], tuple[np.ndarray, ...]] | None = None
+        self._recurrence: Derived[tuple[np.ndarray, ...]] = Derived()
 
     def forward(self, x: Tensor, condition: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
         """Return the output and the state behind it, complex (B, C, n)."""
@@ -76,17 +77,14 @@ class S4Block(nn.Module):
     def recur(self, x: Tensor, state: Tensor) -> Tensor:
         """Return the layer's output for (B, C, T), sample by sample; ``state`` (B, C, n, 2) is moved on in place."""
         layer = self.layer
-        poles, inputs, outputs = self._recurrence()
+        poles, inputs, outputs = self._recurrence.get(layer.kernel.parameters(), self._discretise)
         y = _recur(x.double().numpy(), poles, inputs, outputs, layer.D.double().numpy(), state.numpy())
         return F.glu(layer.output_linear(F.gelu(torch.from_numpy(y).to(x.dtype))), dim=1)
 
-    def _recurrence(self) -> tuple[np.ndarray, ...]:
-        """Return poles, input and output factors (C, n), computed once as long as the weights stay."""
-        key = EffectModel._version_of(self.layer.kernel.parameters())
-        if self._known is None or self._known[0] != key:
-            system = self.layer.kernel.discretise().to(torch.complex128)
-            self._known = key, tuple(part.numpy() for part in (system.poles, system.input, system.output[0]))
-        return self._known[1]
+    def _discretise(self) -> tuple[np.ndarray, ...]:
+        """Return poles, input and output factors (C, n)."""
+        system = self.layer.kernel.discretise().to(torch.complex128)
+        return tuple(part.numpy() for part in (system.poles, system.input, system.output[0]))
 
 
 class S4Effect(EffectModel):

@@ -7,11 +7,13 @@ import torch.nn.functional as F
 from pydantic import Field, model_validator
 from torch import Tensor, nn
 
+from effects.models.derived import Derived
 from effects.models.devices import LA2A_KNOBS
 from effects.models.film import Condition, FiLM, FilmNorm
 from effects.models.head import Head, HeadName, detector_signal
 from effects.models.model import EffectConfig, EffectModel, State
-from effects.models.tcn_step import PackedTCN, padded_channels
+from effects.models.tcn_step import PackedBlock, PackedTCN, padded_channels
+from vocoders.core.errors import ShapeError
 
 __all__ = ["TCN", "VARIANTS", "TCNConfig"]
 
@@ -156,8 +158,7 @@ class TCN(EffectModel):
         self.head = Head(config.head, config.audio_channels)
         self._contexts = [block.context for block in self.blocks]
         self._step_names = [[f"{kind}.{n}" for n in range(config.num_blocks)] for kind in ("history", "film")]
-        self._packed: PackedTCN | None = None
-        self._packed_version: list[tuple[int, int]] = []
+        self._packed: Derived[PackedTCN] = Derived()
         self.projection = nn.Conv1d(config.channels, self.head.num_features, 1)
         if config.head == "gain":
             # Starts near the identity.
@@ -182,7 +183,7 @@ class TCN(EffectModel):
     def forward(self, audio: Tensor, knobs: Tensor, state: State | None = None) -> tuple[Tensor, State]:
         """Apply the effect; see :meth:`EffectModel.forward`."""
         state = self._check_inputs(audio, knobs, state)
-        if audio.shape[-1] == 0:
+        if audio.numel() == 0:
             return audio.clone(), state
         dry, state = self._delayed(audio, state)
         condition = self.condition(knobs.to(audio.dtype))
@@ -223,7 +224,7 @@ class TCN(EffectModel):
         In float32 on a CPU the blocks run in compiled code, which gives the same bits for blocks of any size.
         """
         length = audio.shape[-1]
-        if self.training or length == 0:
+        if self.training or audio.numel() == 0:
             return self(audio, knobs, state)
         state, start = self._with_room(self._check_inputs(audio, knobs, state), length)
         dry, state = self._delayed(audio, state)
@@ -259,14 +260,15 @@ class TCN(EffectModel):
         histories, films = ([state[name].numpy() for name in names] for names in self._step_names)
         offset = state["offset"].numpy()
         offset += x.shape[1]
-        return torch.from_numpy(self._packed.run(x.numpy(), histories, films, start))
+        return torch.from_numpy(self._packed.latest.run(x.numpy(), histories, films, start))
 
-    def _pack(self) -> None:
-        """Pack the weights for compiled code, where they have changed."""
-        version = self._version_of(self.parameters())
-        if version != self._packed_version:
-            blocks = [(block.conv, block.activation, block.residual, block.residual_start) for block in self.blocks]
-            self._packed, self._packed_version = PackedTCN(blocks, self.projection), version
+    def _pack(self) -> PackedTCN:
+        """Pack the weights for compiled code."""
+        blocks = [
+            PackedBlock.of(block.conv, block.activation, block.residual, block.residual_start, width)
+            for block, width in zip(self.blocks, self._widths, strict=True)
+        ]
+        return PackedTCN(blocks, self.projection)
 
     def initial_state(
         self, batch: int, channels: int, device: torch.device | None = None, dtype: torch.dtype = torch.float32
@@ -275,10 +277,9 @@ class TCN(EffectModel):
 
         Histories are rows (B, context, width), where the compiled step pads the width of the network.
         """
-        widths = [self.config.audio_channels] + [padded_channels(self.config.channels)] * (len(self.blocks) - 1)
         state = {
-            f"history.{index}": torch.zeros(batch, block.context, width, device=device, dtype=dtype)
-            for index, (block, width) in enumerate(zip(self.blocks, widths, strict=True))
+            name: torch.zeros(batch, context, width, device=device, dtype=dtype)
+            for name, context, width in zip(self._step_names[0], self._contexts, self._widths, strict=True)
         }
         # Where the valid part of the histories begins: streaming writes on behind them instead of moving them.
         state["offset"] = torch.zeros(batch, dtype=torch.int64, device=device)
@@ -298,11 +299,12 @@ class TCN(EffectModel):
 
     def _with_modulation(self, state: State, knobs: Tensor) -> State:
         """Return a state with the modulation of every block, computed only where the knobs are not as before."""
-        ready = self._packed is not None or not self._is_compiled(knobs)
+        ready = self._packed.latest is not None or not self._is_compiled(knobs)
         if ready and "film.knobs" in state and torch.equal(state["film.knobs"], knobs):
             return state
+        self._check_histories(state, knobs)
         if self._is_compiled(knobs):
-            self._pack()
+            self._packed.get(self.parameters(), self._pack)
         condition = self.condition(knobs)
         missing = padded_channels(self.config.channels) - self.config.channels
         films = {}
@@ -310,6 +312,27 @@ class TCN(EffectModel):
             rows = torch.stack(block.film.folded(condition), dim=1).transpose(2, 3)
             films[f"film.{index}"] = F.pad(rows, (0, missing)).contiguous()
         return state | films | {"film.knobs": knobs.clone()}
+
+    def _check_histories(self, state: State, like: Tensor) -> None:
+        """Refuse histories of another network: compiled code does not look at where it reads."""
+        for name, width, context in zip(self._step_names[0], self._widths, self._contexts, strict=True):
+            rows, start = state[name], int(state["offset"].max())
+            fits = rows.ndim == 3 and rows.shape[2] == width and context + start <= rows.shape[1] and start >= 0
+            if not fits or rows.dtype != like.dtype or not rows.is_contiguous():
+                raise ShapeError(f"{name} {tuple(rows.shape)} {rows.dtype} of another network; start a new stream")
+
+    @property
+    def _widths(self) -> list[int]:
+        """Width of the rows that each block reads."""
+        return [self.config.audio_channels] + [padded_channels(self.config.channels)] * (len(self.blocks) - 1)
+
+    def compact(self, state: State) -> State:
+        """Return the histories without what lies around their valid part, and no modulation."""
+        start = int(state["offset"][0]) if len(state["offset"]) else 0
+        kept = {name: state[name] for name in ("dry",) if name in state}
+        for name, context in zip(self._step_names[0], self._contexts, strict=True):
+            kept[name] = state[name][:, start : start + context].contiguous()
+        return kept | {"offset": torch.zeros_like(state["offset"])}
 
     def _with_room(self, state: State, length: int) -> tuple[State, int]:
         """Return a state with room for ``length`` samples behind the valid part of histories, and where that starts."""

@@ -5,7 +5,6 @@ where they lie, nothing is gathered, and outputs are vectors of channels. Each s
 number of samples, so blocks of any size give the same bits.
 """
 
-from collections.abc import Iterable
 from typing import NamedTuple
 
 import numpy as np
@@ -22,8 +21,17 @@ __all__ = ["PackedBlock", "PackedTCN", "padded_channels", "project", "run_block"
 
 # Rows hold multiples of this many channels; what fills them up is zero.
 _LANES = 16
+
+
+def _has_avx512() -> bool:
+    try:
+        return bool(get_host_cpu_features().get("avx512f", False))
+    except RuntimeError:  # llvmlite does not know this kind of processor
+        return False
+
+
 # With 32 registers of 512 bits, a tile of 32 channels and 8 samples takes 16 of them and reads each weight once.
-_HAS_AVX512 = bool(get_host_cpu_features().get("avx512f", False))
+_HAS_AVX512 = _has_avx512()
 
 
 class PackedBlock(NamedTuple):
@@ -32,11 +40,12 @@ class PackedBlock(NamedTuple):
     Attributes:
         kernel: groups of channels one after the other, each (taps * in, channels of the group), flat.
         slopes: of the PReLU, (width,).
-        residual: gains of the residual path, (in, width); (1, width) where each channel meets itself.
+        residual: gains of the residual path, (in, width), or (1, width) if it is paired.
         taps: number of taps.
         dilation: samples between taps.
         inputs: input channels.
         residual_start: sample of the context that the residual path takes.
+        is_paired: whether each channel of the residual path meets itself, in rows of the same width.
     """
 
     kernel: np.ndarray
@@ -46,33 +55,46 @@ class PackedBlock(NamedTuple):
     dilation: int
     inputs: int
     residual_start: int
+    is_paired: bool
 
     @classmethod
-    def of(cls, conv: nn.Conv1d, activation: nn.PReLU, residual: nn.Conv1d, residual_start: int) -> "PackedBlock":
-        """Pack a block: a convolution in -> C, a PReLU of C slopes, a residual path of C gains, grouped by inputs."""
+    def of(
+        cls, conv: nn.Conv1d, activation: nn.PReLU, residual: nn.Conv1d, residual_start: int, input_width: int
+    ) -> "PackedBlock":
+        """Pack a block: a convolution in -> C, a PReLU of C slopes, a residual path of C gains, grouped by inputs.
+
+        Args:
+            conv: see above, as ``activation`` and ``residual``.
+            activation: see above.
+            residual: see above.
+            residual_start: sample of the context that belongs to the first output.
+            input_width: channels of a row of the input, with what fills it up.
+        """
         channels, inputs, taps = conv.weight.shape
         width = padded_channels(channels)
         rows = _padded(conv.weight.permute(2, 1, 0).reshape(taps * inputs, channels), width)
         kernel = np.concatenate([rows[:, first:last].reshape(-1) for first, last in _groups(width)])
         slopes = _padded(activation.weight.expand(channels), width)
-        if inputs == channels:
+        is_paired = inputs == channels and input_width == width
+        if is_paired:
             gains = residual.weight.reshape(1, channels)
         else:
             owner = torch.arange(channels, device=conv.weight.device) // (channels // inputs)
             gains = residual.weight.reshape(channels) * nn.functional.one_hot(owner, inputs).T
-        return cls(kernel, slopes, _padded(gains, width), taps, conv.dilation[0], inputs, residual_start)
+        sizes = taps, conv.dilation[0], inputs, residual_start
+        return cls(kernel, slopes, _padded(gains, width), *sizes, is_paired)
 
 
 class PackedTCN:
     """The weights of all blocks and of the projection behind them, for compiled code.
 
     Args:
-        blocks: arguments of :meth:`PackedBlock.of` for each block.
+        blocks: all of them.
         projection: convolution of one tap from the last block's channels to features.
     """
 
-    def __init__(self, blocks: Iterable[tuple[nn.Conv1d, nn.PReLU, nn.Conv1d, int]], projection: nn.Conv1d) -> None:
-        self.blocks = [PackedBlock.of(*block) for block in blocks]
+    def __init__(self, blocks: list[PackedBlock], projection: nn.Conv1d) -> None:
+        self.blocks = blocks
         self.contexts = [(block.taps - 1) * block.dilation for block in self.blocks]
         self._width = padded_channels(projection.in_channels)
         self._weight, self._bias = _padded(projection.weight[..., 0], self._width), projection.bias.detach().numpy()
@@ -190,19 +212,18 @@ _convolve_32, _convolve_16 = _convolution(32), _convolution(16)
 
 
 @njit
-def _finish(film, slopes, residual, inputs, x, dry, row, y, to, width, length):
+def _finish(film, slopes, residual, inputs, is_paired, x, dry, row, y, to, width, length):
     """Modulate the convolved rows of one item, apply the PReLU and add the residual path."""
     # Gains come first, then shifts; both stand still or have a row for each sample.
     shifts = len(film) // 2
     move = width if shifts > width else 0
-    paired = len(residual) == width and inputs > 1
     for n in range(length):
         for channel in range(0, width, 16):
             at, gain = to + n * width + channel, n * move + channel
             value = fma(load(y, at, 16), load(film, gain, 16), load(film, shifts + gain, 16))
             positive = positive_part(value)
             value = fma(load(slopes, channel, 16), value - positive, positive)
-            if paired:
+            if is_paired:
                 value = fma(load(residual, channel, 16), load(x, dry + n * row + channel, 16), value)
             else:
                 for i in range(inputs):
@@ -212,10 +233,12 @@ def _finish(film, slopes, residual, inputs, x, dry, row, y, to, width, length):
 
 
 @compiled(vectors)
-def run_block(kernel, slopes, residual, taps, dilation, inputs, residual_start, film, x, start, y, to, length):
+def run_block(
+    kernel, slopes, residual, taps, dilation, inputs, residual_start, is_paired, film, x, start, y, to, length
+):
     """Run one block over the next samples of a stream.
 
-    The first arguments, up to ``residual_start``, are the fields of :class:`PackedBlock`. Rows ``start`` and later of
+    The first arguments, up to ``is_paired``, are the fields of :class:`PackedBlock`. Rows ``start`` and later of
     x (B, N, at least inputs) are the context and the inputs, rows ``to`` and following of y (B, M, width), which is not
     x, become the outputs, ``length`` of them; ``film`` (B, 2, 1 or length, width) holds gains and shifts. All arrays
     are contiguous float32.
@@ -238,7 +261,20 @@ def run_block(kernel, slopes, residual, taps, dilation, inputs, residual_start, 
                 )
                 channel += 16
         dry = at + residual_start * row
-        _finish(film[b].reshape(-1), slopes, flat_residual, inputs, flat_x, dry, row, flat_y, target, width, length)
+        _finish(
+            film[b].reshape(-1),
+            slopes,
+            flat_residual,
+            inputs,
+            is_paired,
+            flat_x,
+            dry,
+            row,
+            flat_y,
+            target,
+            width,
+            length,
+        )
 
 
 @compiled(vectors)

@@ -2,7 +2,6 @@
 
 import copy
 import statistics
-import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -15,9 +14,8 @@ import torch
 from effects.engine import Engine
 from effects.models import EffectModel
 from recipes.benchmark.counting import counted
-from vocoders.core.errors import ConfigError
 
-__all__ = ["ONNX_RUNTIME", "BlockStream", "count_effect_macs", "in_engine", "in_onnx_runtime", "measure_blocks"]
+__all__ = ["ONNX_RUNTIME", "BlockStream", "OnnxPlayer", "count_effect_macs", "in_engine", "measure_blocks"]
 
 #: The peer of effects: what ``--against`` calls it.
 ONNX_RUNTIME = "onnx-runtime"
@@ -36,6 +34,7 @@ class BlockStream:
         channels: C.
         latency_samples: delay of the output.
         device: where the blocks lie.
+        threads: that it takes whatever torch is set to; ``None``: as many as torch.
     """
 
     process: Callable[[torch.Tensor], torch.Tensor]
@@ -44,6 +43,7 @@ class BlockStream:
     channels: int
     latency_samples: int
     device: torch.device
+    threads: int | None = None
 
 
 def in_engine(model: EffectModel, block: int) -> BlockStream:
@@ -54,24 +54,33 @@ def in_engine(model: EffectModel, block: int) -> BlockStream:
     return BlockStream(engine.process, engine.reset, engine.sample_rate, channels, engine.latency_samples, device)
 
 
-def in_onnx_runtime(model: EffectModel, block: int) -> BlockStream:
-    """Return a stream through the exported step graph of a model, on one thread.
+class OnnxPlayer:
+    """The exported step graph of an effect, to be played by ONNX Runtime on one thread.
+
+    Args:
+        model: the effect.
+        folder: where the graph goes.
+        largest: block that it must take.
 
     Raises:
-        ConfigError: if the graph does not take such blocks.
         MissingExtraError: if onnx or onnxruntime is not installed.
     """
-    from effects.export.onnx import DEFAULT_MAX_BLOCK, export_onnx
-    from effects.export.onnx_stream import OnnxStream
 
-    if block % model.block_length:
-        raise ConfigError(f"blocks of {block} samples for a graph of {model.family}; it takes {model.block_length}")
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "graph"
-        export_onnx(model, path, max_block=max(block, DEFAULT_MAX_BLOCK))
-        stream = OnnxStream(path)
-    channels, cpu = model.config.audio_channels, torch.device("cpu")
-    return BlockStream(stream.process, stream.reset, model.sample_rate, channels, stream.latency_samples, cpu)
+    def __init__(self, model: EffectModel, folder: Path, largest: int) -> None:
+        from effects.export.onnx import DEFAULT_MAX_BLOCK, export_onnx
+
+        self.model, self.folder = model, folder
+        export_onnx(model, folder, max_block=max(largest, DEFAULT_MAX_BLOCK))
+
+    def stream(self, block: int) -> BlockStream | None:
+        """Return a stream, or None where the graph does not take such blocks."""
+        from effects.export.onnx_stream import OnnxStream
+
+        if block % self.model.block_length:
+            return None
+        stream, channels = OnnxStream(self.folder), self.model.config.audio_channels
+        rate, latency, cpu = self.model.sample_rate, stream.latency_samples, torch.device("cpu")
+        return BlockStream(stream.process, stream.reset, rate, channels, latency, cpu, threads=1)
 
 
 def measure_blocks(
@@ -109,7 +118,7 @@ def count_effect_macs(model: EffectModel) -> float | None:
     """Return the multiply-accumulates for one second of audio; ``None`` where the counter sees nothing."""
     # Few samples, since the counter looks at each step of a recurrence.
     block = -(-_COUNTED // model.block_length) * model.block_length
-    # In double precision nothing runs in compiled code, which the counter would not see.
+    # In double precision matrix products do not run in compiled code, which the counter would not see.
     model = copy.deepcopy(model).double()
     total = counted(model, lambda: _stream(in_engine(model, block), block, 2 * block / model.sample_rate))
     return total * model.sample_rate / (2 * block) if total else None
@@ -138,7 +147,7 @@ def _row(name: str, stream: BlockStream, block: int, threads: int, values: Seque
     return {
         "effect": name,
         "block": block,
-        "threads": threads,
+        "threads": stream.threads or threads,
         "rtf": statistics.median(float(times[1:].mean()) / duration for times in values),
         "load_p95": float(np.percentile(loads, 95)),
         "load_max": float(loads.max()),

@@ -6,11 +6,12 @@ from collections.abc import Callable, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import torch
 
-from recipes.benchmark.blocks import BlockStream, count_effect_macs, in_engine, in_onnx_runtime, measure_blocks
+from recipes.benchmark.blocks import BlockStream, OnnxPlayer, count_effect_macs, in_engine, measure_blocks
 from recipes.benchmark.counting import NOT_COUNTED, count_macs
 from recipes.benchmark.find import Request, create_system, find_effect
 from recipes.benchmark.memory import peak_memory
@@ -62,18 +63,19 @@ def run_benchmark(plan: Plan) -> dict[str, Any]:
     effects = {name: find_effect(name, plan.device) for name in plan.effects}
     speed: list[dict[str, Any]] = []
     blocks: list[dict[str, Any]] = []
-    rounds = (plan.runs + 1) * len(plan.threads)
-    players = len(effects) * (2 if plan.has_onnx_runtime else 1)
-    work = rounds * (len(systems) * len(plan.seconds) + players * len(plan.blocks))
-    with _restored_threads(), gauge("bench", work, "runs/s") as advance:
-        count = _counter(advance)
-        for threads in plan.threads:
-            torch.set_num_threads(threads)
-            for seconds in plan.seconds if systems else ():
-                speed += measure_speed(systems, seconds, threads, plan.runs, count)
-            for block in plan.blocks if effects else ():
-                streams = _streams(effects, block, plan.has_onnx_runtime)
-                blocks += measure_blocks(streams, block, max(plan.seconds), threads, plan.runs, count)
+    with TemporaryDirectory() as folder, _restored_threads():
+        players = _export(plan, effects, Path(folder))
+        streams = {block: _streams(effects, players, block) for block in plan.blocks}
+        rounds = (plan.runs + 1) * len(plan.threads)
+        work = rounds * (len(systems) * len(plan.seconds) + sum(map(len, streams.values())))
+        with gauge("bench", work, "runs/s") as advance:
+            count = _counter(advance)
+            for threads in plan.threads:
+                torch.set_num_threads(threads)
+                for seconds in plan.seconds if systems else ():
+                    speed += measure_speed(systems, seconds, threads, plan.runs, count)
+                for block in plan.blocks if effects else ():
+                    blocks += measure_blocks(streams[block], block, max(plan.seconds), threads, plan.runs, count)
         torch.set_num_threads(plan.threads[0])
         rows = _describe_systems(plan, systems)
         rows += [_describe_effect(name, model) for name, model in effects.items()]
@@ -94,10 +96,21 @@ def run_benchmark(plan: Plan) -> dict[str, Any]:
     }
 
 
-def _streams(effects: dict[str, Any], block: int, has_onnx_runtime: bool) -> dict[str, BlockStream]:
+def _export(plan: Plan, effects: dict[str, Any], folder: Path) -> dict[str, OnnxPlayer]:
+    if not plan.has_onnx_runtime:
+        return {}
+    named = enumerate(effects.items())
+    return {name: OnnxPlayer(model, folder / str(number), max(plan.blocks)) for number, (name, model) in named}
+
+
+def _streams(effects: dict[str, Any], players: dict[str, OnnxPlayer], block: int) -> dict[str, BlockStream]:
     streams = {name: in_engine(model, block) for name, model in effects.items()}
-    if has_onnx_runtime:
-        streams |= {f"{name} (ONNX Runtime)": in_onnx_runtime(model, block) for name, model in effects.items()}
+    for name, player in players.items():
+        stream = player.stream(block)
+        if stream is None:
+            _logger.warning("%s: its graph takes multiples of %d, not %d", name, player.model.block_length, block)
+        else:
+            streams[f"{name} (ONNX Runtime)"] = stream
     return streams
 
 

@@ -54,7 +54,7 @@ class DataConfig(Config):
     def _check(self) -> "DataConfig":
         if self.gain_db is not None and self.gain_db[0] > self.gain_db[1]:
             raise ValueError(f"gain_db {list(self.gain_db)}; expected the lower gain first")
-        if self.pause_seconds is not None and not 0 <= self.pause_seconds[0] <= self.pause_seconds[1]:
+        if self.pause_seconds is not None and not 0 <= self.pause_seconds[0] <= self.pause_seconds[1] < float("inf"):
             raise ValueError(f"pause_seconds {list(self.pause_seconds)}; expected 0 or more, the shorter first")
         if self.features == "predicted" and (self.peak is not None or self.gain_db is not None):
             raise ValueError("peak and gain_db change the audio under its predicted features; leave both out")

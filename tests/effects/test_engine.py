@@ -221,6 +221,9 @@ def test_states_of_other_engines_are_refused() -> None:
     incomplete = {key: tensor for key, tensor in state.items() if key != "model.cell"}
     with pytest.raises(CheckpointError, match=r"incomplete: .*model\.cell"):
         engine.load_state(incomplete)
+    other = state | {"model.hidden": state["model.hidden"][..., :-1]}
+    with pytest.raises(CheckpointError, match=r"of another model: hidden is \(.*\); expected \(.*\) for this model"):
+        engine.load_state(other)
 
 
 def test_dual_channels_are_monos() -> None:

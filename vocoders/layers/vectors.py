@@ -2,7 +2,8 @@
 
 numba leaves it to LLVM to find vector instructions in scalar loops, and LLVM does not keep a tile of a matrix product
 in registers by itself. A value of type ``Lanes`` is a vector in LLVM's own sense, so a loop over it is the loop that
-runs: 64 lanes are four registers of AVX-512, eight of AVX2, sixteen of NEON. Addresses are not checked.
+runs: 64 lanes are four registers of AVX-512, eight of AVX2, sixteen of NEON. Types of arrays are checked when a
+function is compiled, places in them never.
 """
 
 import operator
@@ -11,6 +12,7 @@ import numpy as np
 from llvmlite import ir
 from numba import njit, types
 from numba.core.cgutils import get_or_insert_function
+from numba.core.errors import TypingError
 from numba.extending import intrinsic, models, overload, register_model
 from scipy.special import erfcx
 
@@ -61,6 +63,14 @@ def _address(context, builder, signature, arguments, element: ir.Type, width: in
     return builder.bitcast(pointer, _vector(width, element).as_pointer())
 
 
+def _check_array(array, element: type) -> None:
+    """Refuse, when a function is compiled, arrays that are not rows of such elements: addresses would be wrong."""
+    if not isinstance(array, types.Array) or not isinstance(array.dtype, element) or array.layout != "C":
+        raise TypingError(f"{array} cannot be read as vectors; expected a contiguous array of {element.__name__}")
+    if isinstance(array.dtype, types.Float) and array.dtype != types.float32:
+        raise TypingError(f"{array} cannot be read as vectors; expected float32")
+
+
 def _splat(builder, value, width: int):
     undefined = ir.Constant(_vector(width), ir.Undefined)
     first = builder.insert_element(undefined, value, ir.Constant(_WORD, 0))
@@ -82,6 +92,7 @@ def load(typing_context, array, index, width):
         lanes = signature.return_type.width
         return builder.load(_address(context, builder, signature, arguments, _FLOAT, lanes), align=4)
 
+    _check_array(array, types.Float)
     return Lanes(width.literal_value)(array, types.intp, width), emit
 
 
@@ -94,6 +105,7 @@ def load_integers(typing_context, array, index, width):
         pointer = _address(context, builder, signature, arguments, ir.IntType(bits), lanes)
         return builder.sitofp(builder.load(pointer, align=bits // 8), _vector(lanes))
 
+    _check_array(array, types.Integer)
     return Lanes(width.literal_value)(array, types.intp, width), emit
 
 
@@ -106,6 +118,7 @@ def store(typing_context, array, index, lanes):
         builder.store(arguments[2], pointer, align=4)
         return context.get_dummy_value()
 
+    _check_array(array, types.Float)
     return types.void(array, types.intp, lanes), emit
 
 

@@ -5,6 +5,7 @@ import torch
 
 from effects.knobs import Knob, KnobSet
 from effects.models.recurrent import Recurrent, RecurrentConfig
+from vocoders.core.errors import ShapeError
 
 KNOBS = KnobSet(knobs=(Knob(name="drive", min=0, max=1, default=0.5),))
 
@@ -73,3 +74,9 @@ def test_the_state_that_is_given_stays_as_it_is() -> None:
     state = model.initial_state(2, 1)
     model.stream(make_audio(model, 10), torch.rand(2, 1), state)
     assert all(not tensor.any() for tensor in state.values())
+
+
+def test_states_of_other_cells_are_refused() -> None:
+    model, other = make_model(hidden_size=40), make_model(hidden_size=1)
+    with pytest.raises(ShapeError, match="state .* of other cells"):
+        model.stream(make_audio(model, 10), torch.rand(2, 1), other.initial_state(2, 1))

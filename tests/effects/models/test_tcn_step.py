@@ -5,6 +5,7 @@ import torch
 
 from effects.knobs import Knob, KnobSet
 from effects.models.tcn import TCN, TCNConfig
+from vocoders.core.errors import ShapeError
 from vocoders.layers import vectors
 
 KNOBS = KnobSet(knobs=(Knob(name="drive", min=0, max=1, default=0.5),))
@@ -51,6 +52,8 @@ def test_compiled_blocks_are_the_network_for_every_width(channels: int, moving: 
         {"causal": False, "head": "gain"},
         {"audio_channels": 2, "head": "gain"},
         {"audio_channels": 4, "channels": 4},
+        {"audio_channels": 2, "channels": 2},
+        {"audio_channels": 16, "channels": 16, "num_blocks": 1},
         {"num_blocks": 1, "kernel_size": 2},
     ],
 )
@@ -81,6 +84,27 @@ def test_the_step_follows_weights_that_are_changed_between_streams() -> None:
     with torch.no_grad():
         whole, _ = model(audio, knobs)
     torch.testing.assert_close(stream(model, audio, knobs, 50), whole, rtol=0, atol=1e-6)
+
+
+@pytest.mark.parametrize("channels", [8, 16])
+def test_a_stream_stands_in_the_shapes_of_its_beginning(channels: int) -> None:
+    model = make_model(channels=channels, head="gain", crop="official")
+    audio, knobs = make_audio(model, 300), torch.rand(2, 1)
+    whole = stream(model, audio, knobs, 300)
+    first, state = model.stream(audio[..., :123], knobs, model.initial_state(2, 1))
+    state = model.compact(state)
+    rest = model.initial_state(2, 1)
+    assert {name: tensor.shape for name, tensor in state.items()} == {name: t.shape for name, t in rest.items()}
+    second, _ = model.stream(audio[..., 123:], knobs, state)
+    assert torch.equal(torch.cat([first, second], dim=-1), whole)
+
+
+def test_histories_of_another_network_are_refused() -> None:
+    model, other = make_model(channels=16), make_model(channels=40)
+    audio, knobs = make_audio(model, 20), torch.rand(2, 1)
+    for state in (other.initial_state(2, 1), model.initial_state(2, 1, dtype=torch.float64)):
+        with pytest.raises(ShapeError, match="of another network"):
+            model.stream(audio, knobs, state)
 
 
 def test_histories_move_back_to_the_front_unharmed() -> None:

@@ -6,9 +6,8 @@ import pytest
 import torch
 
 from effects.models.recurrent import VARIANTS, Recurrent
-from recipes.benchmark.blocks import in_engine, in_onnx_runtime, measure_blocks
+from recipes.benchmark.blocks import OnnxPlayer, in_engine, measure_blocks
 from recipes.benchmark.find import find_effect
-from vocoders.core.errors import ConfigError
 
 
 class Stumbling(Recurrent):
@@ -49,17 +48,19 @@ def test_effects_that_cannot_run_on_any_block_wait():
 
 
 @torch.inference_mode()
-def test_the_exported_graph_is_the_same_effect_in_another_runtime():
+def test_the_exported_graph_is_the_same_effect_in_another_runtime(tmp_path):
     pytest.importorskip("onnxruntime")
     model = find_effect("recurrent:lstm_32")
-    streams = {"torch": in_engine(model, 64), "onnx": in_onnx_runtime(model, 64)}
+    streams = {"torch": in_engine(model, 64), "onnx": OnnxPlayer(model, tmp_path / "graph", 64).stream(64)}
     blocks = 0.3 * torch.randn(4, 1, 64)
     first, again = ([[stream.process(x) for x in blocks] for stream in streams.values()] for _ in range(2))
     torch.testing.assert_close(torch.cat(first[0]), torch.cat(first[1]), rtol=0, atol=1e-6)
     assert not torch.equal(first[1][0], again[1][0])
     streams["onnx"].reset()
     assert torch.equal(streams["onnx"].process(blocks[0]), first[1][0])
-    rows = measure_blocks(streams, 64, 0.02, 1, runs=1)
-    assert [row["effect"] for row in rows] == ["torch", "onnx"]
-    with pytest.raises(ConfigError, match="blocks of 65 samples for a graph of signaltrain"):
-        in_onnx_runtime(find_effect("signaltrain:old_quarter"), 65)
+    rows = measure_blocks(streams, 64, 0.02, 2, runs=1)
+    assert [(row["effect"], row["threads"]) for row in rows] == [("torch", 2), ("onnx", 1)]
+    windowed = find_effect("signaltrain:old_quarter")
+    player = OnnxPlayer(windowed, tmp_path / "windowed", 64)
+    assert player.stream(65) is None
+    assert player.stream(windowed.block_length) is not None
