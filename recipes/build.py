@@ -1,7 +1,7 @@
 """Build the parts of a training run from its configuration."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,8 @@ from recipes.checkpoint import load_checkpoint, load_latest_checkpoint
 from recipes.config import OptimizerConfig, SchedulerConfig, TrainConfig
 from recipes.families import model_class
 from recipes.objectives import OBJECTIVES
-from vocoders.core.errors import CheckpointError
+from vocoders.core.config import apply_override
+from vocoders.core.errors import CheckpointError, ConfigError
 
 __all__ = [
     "TrainedGenerator",
@@ -110,19 +111,25 @@ class TrainedGenerator:
     step: int
 
 
-def restore_generator(folder: Path, checkpoint: Path | None = None) -> TrainedGenerator:
+def restore_generator(folder: Path, checkpoint: Path | None = None, sampling: Sequence[str] = ()) -> TrainedGenerator:
     """Restore the generator of a training run: the moving average if the run keeps one.
 
     Args:
         folder: the run's folder.
         checkpoint: one of its checkpoints; ``None``: the latest that is whole.
+        sampling: changes ``model.sampling.key=value`` of how the model is sampled, which weights do not depend on.
 
     Raises:
         CheckpointError: if there is no usable checkpoint.
+        ConfigError: for another change, or an impossible one.
     """
     state = load_checkpoint(checkpoint) if checkpoint is not None else load_latest_checkpoint(folder / "checkpoints")
     if state is None:
         raise CheckpointError(f"{folder}: no checkpoint in it; run 'ondes train' first")
+    for change in sampling:
+        if not change.startswith("model.sampling."):
+            raise ConfigError(f"'{change}' would change the trained model; expected model.sampling.key=value")
+        apply_override(state["config"], change)
     config = TrainConfig.from_dict(state["config"], source=f"{folder}: stored configuration")
     model = build_generator(config)
     try:

@@ -14,6 +14,15 @@ def register(app: typer.Typer) -> None:
 
 
 def _pack(
+    sampling: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[KEY=VALUE]...",
+            help="How the model is sampled unless told otherwise: model.sampling.temperature=0.9",
+            show_default=False,
+        ),
+    ] = None,
+    *,
     exp: Annotated[Path, typer.Option("--exp", help="Folder of a training run.", show_default=False)],
     out: Annotated[Path, typer.Option("--output", "-o", help="Model folder to write.", show_default=False)],
     checkpoint: Annotated[Path | None, typer.Option("--checkpoint", help="Default: the latest.")] = None,
@@ -31,7 +40,7 @@ def _pack(
 
     if card is not None and not card.is_file():
         raise ConfigError(f"{card}: no such model card")
-    trained = restore_generator(exp, checkpoint)
+    trained = restore_generator(exp, checkpoint, sampling or ())
     text = card.read_text(encoding="utf-8") if card is not None else None
     trained.model.save_pretrained(out, text, torch.float16 if half else None, overwrite=force)
     size = sum(file.stat().st_size for file in out.iterdir()) / 1e6

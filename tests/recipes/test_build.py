@@ -1,10 +1,13 @@
-"""Learning rates: where each schedule starts, peaks and ends."""
+"""Learning rates: where each schedule starts, peaks and ends. Trained models: how they are restored."""
 
 import numpy as np
 import pytest
+import torch
 
-from recipes.build import learning_rate_factor
-from recipes.config import SchedulerConfig
+from recipes.build import build_generator, learning_rate_factor, restore_generator
+from recipes.checkpoint import save_checkpoint
+from recipes.config import SchedulerConfig, TrainConfig
+from vocoders.core.errors import ConfigError
 
 
 def _factors(max_steps=1000, **options):
@@ -41,3 +44,24 @@ def test_a_warm_up_multiplies_every_schedule():
         plain, warm = (_factors(name=name, warmup_steps=steps) for steps in (0, 10))
         np.testing.assert_allclose(warm[:10], plain[:10] * np.arange(1, 11) / 10)
         np.testing.assert_array_equal(warm[10:], plain[10:])
+
+
+def test_a_trained_model_is_packed_with_another_way_of_sampling_but_no_other_change(tmp_path) -> None:
+    config = TrainConfig.from_dict(
+        {
+            "family": "sashimi",
+            "model": {"channels": 4, "num_layers": 1, "pool": [2], "kernel_length": 64},
+            "objective": {"name": "likelihood"},
+        }
+    )
+    torch.manual_seed(0)
+    model = build_generator(config)
+    state = {"family": "sashimi", "config": config.to_dict(), "parts": {"generator": model.state_dict()}}
+    save_checkpoint(tmp_path / "checkpoints", 3, state, keep=1)
+    trained = restore_generator(tmp_path, sampling=["model.sampling.temperature=0.8"])
+    assert trained.model.config.sampling.temperature == 0.8
+    assert trained.model.config.sampling.top_p == restore_generator(tmp_path).model.config.sampling.top_p == 1.0
+    with pytest.raises(ConfigError, match="would change the trained model; expected model.sampling"):
+        restore_generator(tmp_path, sampling=["model.channels=8"])
+    with pytest.raises(ConfigError, match="model.sampling.temperature"):
+        restore_generator(tmp_path, sampling=["model.sampling.temperature=-1"])

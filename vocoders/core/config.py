@@ -17,7 +17,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from vocoders.core.errors import ConfigError
 
-__all__ = ["Config", "parse_yaml", "read_yaml"]
+__all__ = ["Config", "apply_override", "parse_yaml", "read_yaml"]
 
 
 class Config(BaseModel):
@@ -54,7 +54,7 @@ class Config(BaseModel):
         """Read a YAML file and apply ``key.path=value`` overrides (values are YAML)."""
         data = read_yaml(path)
         for override in overrides:
-            _apply_override(data, override)
+            apply_override(data, override)
         return cls.from_dict(data, source=str(path))
 
     def to_dict(self) -> dict[str, Any]:
@@ -122,7 +122,12 @@ def read_yaml(path: str | Path) -> dict[str, Any]:
     return data
 
 
-def _apply_override(data: dict[str, Any], override: str) -> None:
+def apply_override(data: dict[str, Any], override: str) -> None:
+    """Set ``key.path=value`` in nested dictionaries; the value is YAML.
+
+    Raises:
+        ConfigError: if it has another form, or leads through something that is no dictionary.
+    """
     key, separator, value = override.partition("=")
     if not separator or not key:
         raise ConfigError(f"override '{override}' is not of the form key.path=value")
