@@ -396,7 +396,8 @@ def test_draws_belong_to_items(model):
     batch = {"features": _features(4, batch=3), "seed": torch.tensor([5, 6, 7])}
     whole = model.draw_inputs(batch)["x"]
     part = model.draw_inputs({"features": batch["features"][1:2], "seed": batch["seed"][1:2]})["x"]
-    assert torch.equal(whole[1:2], part)
+    # The numbers are the same; the filters of the bands may sum a batch in another order.
+    torch.testing.assert_close(whole[1:2], part, rtol=0, atol=1e-6)
 
 
 # Files and mistakes
