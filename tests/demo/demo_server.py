@@ -62,7 +62,7 @@ def serve(
     finally:
         process.send_signal(signal.SIGINT)
         try:
-            process.wait(20)
+            process.wait(60)  # what is being computed is finished first
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
