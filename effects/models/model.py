@@ -111,6 +111,11 @@ class EffectModel(PretrainedModel, nn.Module):
         audio = audio * torch.linspace(0.1, 1.0, length)
         return {"audio": audio.clamp(-1, 1), "knobs": self.knobs.normalize(self.knobs.values())[None].float()}
 
+    @staticmethod
+    def _is_compiled(audio: Tensor) -> bool:
+        """Whether compiled code takes such audio."""
+        return audio.dtype == torch.float32 and audio.device.type == "cpu"
+
     def _check_inputs(self, audio: Tensor, knobs: Tensor, state: Mapping[str, Tensor] | None) -> State:
         """Check the shapes of all inputs; return the state, at rest for ``None``."""
         name, channels = type(self).__name__, self.config.audio_channels

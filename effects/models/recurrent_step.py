@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from vocoders.core.compiling import compiled
 from vocoders.core.errors import ShapeError
 from vocoders.layers import vectors
-from vocoders.layers.vectors import exp, fma, load, splat, store
+from vocoders.layers.vectors import exp, fma, load, sigmoid, splat, store
 
 __all__ = ["PackedCells", "PackedLayer", "run_layer"]
 
@@ -115,11 +115,6 @@ def _in_groups(rows: Tensor, units: int) -> np.ndarray:
 
 
 @njit
-def _sigmoid(x):
-    return 1.0 / (1.0 + exp(0.0 - x))
-
-
-@njit
 def _tanh(x):
     return 2.0 / (1.0 + exp(-2.0 * x)) - 1.0
 
@@ -158,13 +153,13 @@ def run_layer(weights, biases, inputs, units, has_cell, x, hidden, cell, y):
                 _sums(flat_weights, flat_biases, group, flat_x, (b * length + n) * row, inputs, now, units, work)
                 unit = 16 * group
                 if has_cell:
-                    kept = _sigmoid(load(work, 16, 16)) * load(memory, unit, 16)
-                    fresh = fma(_sigmoid(load(work, 0, 16)), _tanh(load(work, 32, 16)), kept)
+                    kept = sigmoid(load(work, 16, 16)) * load(memory, unit, 16)
+                    fresh = fma(sigmoid(load(work, 0, 16)), _tanh(load(work, 32, 16)), kept)
                     store(memory, unit, fresh)
-                    store(flat_y, to + unit, _sigmoid(load(work, 48, 16)) * _tanh(fresh))
+                    store(flat_y, to + unit, sigmoid(load(work, 48, 16)) * _tanh(fresh))
                 else:
-                    fresh = _tanh(fma(_sigmoid(load(work, 0, 16)), load(work, 48, 16), load(work, 32, 16)))
-                    share = _sigmoid(load(work, 16, 16))
+                    fresh = _tanh(fma(sigmoid(load(work, 0, 16)), load(work, 48, 16), load(work, 32, 16)))
+                    share = sigmoid(load(work, 16, 16))
                     store(flat_y, to + unit, fma(share, load(now, unit, 16) - fresh, fresh))
             # Only now: all units have read the state before.
             for unit in range(0, width, 16):

@@ -233,10 +233,6 @@ class TCN(EffectModel):
         features = run(self._detector(audio).transpose(1, 2), state, start)
         return self.head(features, dry), state
 
-    @staticmethod
-    def _is_compiled(audio: Tensor) -> bool:
-        return audio.dtype == torch.float32 and audio.device.type == "cpu"
-
     def _run_blocks(self, x: Tensor, state: State, start: int) -> Tensor:
         """Run all blocks on x (B, T, C), the rows behind the histories that begin at ``start``; move the state on.
 
@@ -315,8 +311,9 @@ class TCN(EffectModel):
 
     def _check_histories(self, state: State, like: Tensor) -> None:
         """Refuse histories of another network: compiled code does not look at where it reads."""
+        start = int(state["offset"].max())
         for name, width, context in zip(self._step_names[0], self._widths, self._contexts, strict=True):
-            rows, start = state[name], int(state["offset"].max())
+            rows = state[name]
             fits = rows.ndim == 3 and rows.shape[2] == width and context + start <= rows.shape[1] and start >= 0
             if not fits or rows.dtype != like.dtype or not rows.is_contiguous():
                 raise ShapeError(f"{name} {tuple(rows.shape)} {rows.dtype} of another network; start a new stream")

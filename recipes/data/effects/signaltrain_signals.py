@@ -72,10 +72,7 @@ def _sines(generator: Draws, time: np.ndarray) -> np.ndarray:
 
 
 def _noisy_sines(generator: Draws, time: np.ndarray) -> np.ndarray:
-    audio = _sines(generator, time)
-    for noise in (_pink, _white):
-        audio = audio + generator.uniform(0, 0.2) * noise(generator, len(time))
-    return audio
+    return _with_noises(generator, _sines(generator, time), (_pink, _white))
 
 
 def _pluck(generator: Draws, time: np.ndarray) -> np.ndarray:
@@ -121,10 +118,7 @@ def _noise_box(generator: Draws, time: np.ndarray) -> np.ndarray:
 
 
 def _noisy_box(generator: Draws, time: np.ndarray) -> np.ndarray:
-    audio = _box(generator, time)
-    for noise in (_white, _pink):
-        audio = audio + generator.uniform(0, 0.2) * noise(generator, len(time))
-    return audio
+    return _with_noises(generator, _box(generator, time), (_white, _pink))
 
 
 def _spikes(generator: Draws, time: np.ndarray) -> np.ndarray:
@@ -147,6 +141,15 @@ def _sweep(generator: Draws, time: np.ndarray) -> np.ndarray:
     # The range is ours: how published rates are drawn is not known. The recorded one rises by three octaves.
     octaves = generator.uniform(1, 5)
     return scale_peak(generator, sweep(time, octaves * np.log(2) / max(time[-1], 1e-9)))
+
+
+def _with_noises(
+    generator: Draws, audio: np.ndarray, noises: tuple[Callable[[Draws, int], np.ndarray], ...]
+) -> np.ndarray:
+    """Add noises, each at a random level up to 0.2, drawn in their order."""
+    for noise in noises:
+        audio = audio + generator.uniform(0, 0.2) * noise(generator, len(audio))
+    return audio
 
 
 def _pink(generator: Draws, length: int) -> np.ndarray:
