@@ -170,7 +170,10 @@ class TrainConfig(Config):
     @property
     def mel(self) -> MelConfig | PlainAudio:
         """Front end of the model: its mel, or audio alone."""
-        return getattr(self.generator, "mel", None) or PlainAudio(self.generator.sample_rate)
+        generator = self.generator
+        if getattr(generator, "mel", None) is not None:
+            return generator.mel
+        return PlainAudio(generator.sample_rate, labels=getattr(generator, "labels", ()))
 
     @property
     def f0(self) -> F0Config | None:

@@ -22,6 +22,7 @@ from demo.widgets import clip_input, live_message, live_player, plain_html, stat
 __all__ = ["Runs", "build"]
 
 _SECONDS, _TEMPERATURES, _TOP_P, _PROMPT = (0.5, 15.0), (0.0, 2.0), (0.05, 1.0), (0.25, 8.0)
+_ANY_LABEL = "whatever the seed draws"
 # A message holds this many pieces again, should the page have missed some.
 _REPEATED = 5
 _NONE = (
@@ -71,6 +72,7 @@ def build(page: Page) -> None:
                 elem_id="generate-model",
                 interactive=there,
             )
+            label = _label_choice(library, models[0][1] if there else None)
             seconds = gr.Slider(*_SECONDS, 4, step=0.5, label="Seconds", elem_id="generate-seconds", interactive=there)
             temperature = gr.Slider(
                 *_TEMPERATURES, first[0], step=0.01, label="Temperature", info="0 is greedy", interactive=there
@@ -98,14 +100,18 @@ def build(page: Page) -> None:
     run = gr.State(None)
 
     model.change(
-        lambda name: _own_sampling(library, name), model, [temperature, top_p], queue=False, api_visibility="private"
+        lambda name: (*_own_sampling(library, name), _label_choice(library, name)),
+        model,
+        [temperature, top_p, label],
+        queue=False,
+        api_visibility="private",
     )
     began = run_button.click(
         lambda: uuid.uuid4().hex, None, run, queue=False, show_progress="hidden", api_visibility="private"
     )
     began.then(
         _make_handler(library, runs),
-        [model, seconds, temperature, top_p, seed, prompt, prompt_seconds, run],
+        [model, seconds, temperature, top_p, seed, prompt, prompt_seconds, label, run],
         [player, told, result, picture],
         **GENERATE,
         show_progress="hidden",
@@ -127,6 +133,21 @@ def _own_sampling(library: Library, name: str) -> tuple[float, float]:
     return values[0], values[1]
 
 
+def _label_choice(library: Library, name: str | None) -> gr.Dropdown:
+    """Return the choice of a model's labels; hidden for a model without."""
+    labels = library.entry(name).config.get("labels") if name else None
+    labels = [str(label) for label in labels] if isinstance(labels, list) else []
+    return gr.Dropdown(
+        [(_ANY_LABEL, ""), *labels],
+        value="",
+        label="Say",
+        visible=bool(labels),
+        # The choices are those of the model on the page; a program may ask for what another one says.
+        allow_custom_value=True,
+        elem_id="generate-label",
+    )
+
+
 def _make_handler(library: Library, runs: Runs) -> Any:
     @guarded(told=1, outputs=4)
     def generate(
@@ -137,6 +158,7 @@ def _make_handler(library: Library, runs: Runs) -> Any:
         seed: float = 0,
         prompt: str | None = None,
         prompt_seconds: float = 2.0,
+        label: str | None = None,
         run: str | None = None,
     ) -> Iterator[tuple[Any, ...]]:
         """Draw audio; pieces come while it is made, the whole and its picture at the end."""
@@ -149,6 +171,7 @@ def _make_handler(library: Library, runs: Runs) -> Any:
             check_number("temperature", own[0] if temperature is None else temperature, *_TEMPERATURES),
             check_number("top-p", own[1] if top_p is None else top_p, *_TOP_P),
             check_seed(seed),
+            label or None,
             prompt,
             check_number("seconds of the prompt", prompt_seconds, *_PROMPT),
         )

@@ -18,6 +18,7 @@ from vocoders.sashimi.sampler import (
     SamplingConfig,
     available_memory,
     encode_prompt,
+    item_labels,
     item_uniforms,
     memory_of_generation,
 )
@@ -40,6 +41,7 @@ class Draw:
         temperature: divides the logits.
         top_p: see :class:`~vocoders.sashimi.sampler.SamplingConfig`.
         seed: equal seeds give equal audio.
+        label: what is to be heard, of a model with labels; ``None``: the seed chooses.
         prompt_path: clip to continue, or ``None``.
         prompt_seconds: how much of the end of the clip is used.
     """
@@ -49,6 +51,7 @@ class Draw:
     temperature: float
     top_p: float
     seed: int
+    label: str | None = None
     prompt_path: str | None = None
     prompt_seconds: float = 2.0
 
@@ -88,26 +91,30 @@ def draw(library: Library, wanted: Draw, is_cancelled: Callable[[], bool]) -> It
     length = max(1, round(wanted.seconds * model.sample_rate))
     if hasattr(model, "quantiser"):
         return _draw_codes(model, wanted, length, is_cancelled)
-    if wanted.prompt_path:
-        raise ConfigError(f"'{wanted.model}' is a diffusion model: it takes no prompt; remove it")
+    for name, value in (("prompt", wanted.prompt_path), ("label", wanted.label)):
+        if value:
+            raise ConfigError(f"'{wanted.model}' is a diffusion model: it takes no {name}; remove it")
     return _diffuse(model, wanted, length, is_cancelled)
 
 
 def _draw_codes(model: Any, wanted: Draw, length: int, is_cancelled: Callable[[], bool]) -> Iterator[Piece]:
     sampling = SamplingConfig.from_dict({"temperature": wanted.temperature, "top_p": wanted.top_p}, "sampling")
     rate, codes, remarks = model.sample_rate, None, ()
+    labels = item_labels(model, wanted.seed, [0], wanted.label)
+    if labels is not None:
+        remarks = (f"label: {model.config.labels[labels[0]]}",)
     if wanted.prompt_path:
         clip = read_clip(wanted.prompt_path, rate)
         kept = round(wanted.prompt_seconds * rate)
         if clip.audio.shape[-1] > kept:
-            remarks = (f"the last {wanted.prompt_seconds:g} s of the clip are continued",)
+            remarks += (f"the last {wanted.prompt_seconds:g} s of the clip are continued",)
         codes = encode_prompt(model, clip.audio[0, -kept:])
         remarks = clip.remarks + remarks
     needed, free = memory_of_generation(model, 1, length, 0 if codes is None else len(codes)), available_memory()
     if free is not None and needed > free:
         raise DataError(f"this needs {needed / 1e9:.1f} GB and {free / 1e9:.1f} GB are free; ask for fewer seconds")
     started = time.perf_counter()
-    stepper = make_stepper(model, 1, codes)
+    stepper = make_stepper(model, 1, codes, labels=labels)
     heard = np.zeros(0, np.float32) if codes is None else model.quantiser.decode(codes).numpy()
     yield Piece(heard, rate, 0, length, time.perf_counter() - started, True, remarks)
     uniforms = item_uniforms(wanted.seed, 0, length)

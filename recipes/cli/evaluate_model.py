@@ -75,7 +75,7 @@ def _dataset(trained: "TrainedGenerator", path: Path) -> "PieceDataset":
     options = trained.config.data
     utterances = KaldiDirectory.read(path).utterances
     reader = AudioReader(utterances, trained.model.sample_rate, options.resample, options.peak, options.in_memory)
-    return PieceDataset(reader)
+    return PieceDataset(reader, labels=trained.model.config.labels)
 
 
 def _model_bits(trained: "TrainedGenerator", device: Any) -> "Callable[[dict[str, Any]], float]":

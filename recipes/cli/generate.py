@@ -26,13 +26,14 @@ _MOST_ITEMS = 64
 
 @dataclass(frozen=True)
 class _Report:
-    """One line of ``--json``; ``bits_per_sample`` is None for models without a likelihood."""
+    """One line of ``--json``; ``bits_per_sample`` is None for models without a likelihood, as is a missing label."""
 
     path: str
     item: int
     seconds: float
     sample_rate: int
     bits_per_sample: float | None
+    label: str | None
 
 
 @dataclass(frozen=True)
@@ -46,6 +47,7 @@ class _Request:
     weights: str
     sampling: "SamplingConfig"
     prompt: "Tensor | None"
+    label: str | None
 
 
 @dataclass(frozen=True)
@@ -56,6 +58,7 @@ class _Item:
     audio: "Tensor"
     log_likelihood: float | None
     bits_per_sample: float | None
+    label: str | None = None
 
 
 def register(app: typer.Typer) -> None:
@@ -74,6 +77,10 @@ def _generate(
     ],
     seconds: Annotated[float, typer.Option("--seconds", help="Length to draw, without the prompt.")] = 1.0,
     num: Annotated[int, typer.Option("--num", "-n", min=1, help="How many.")] = 1,
+    label: Annotated[
+        str | None,
+        typer.Option("--label", "-l", help="What all items are, of a model with labels.", show_default="drawn each"),
+    ] = None,
     prompt: Annotated[
         Path | None, typer.Option("--prompt", help="Audio to continue; the output begins with it, quantised.")
     ] = None,
@@ -114,14 +121,15 @@ def _generate(
     changes = {name: value for name, value in changes.items() if value is not None}
     SamplingConfig.from_dict(changes, "sampling")
     _check(seconds, num, drop_worst, drop_best)
-    outputs = _plan(output.expanduser(), num, prompt, force)
     system = load(model, device=resolve_device(device))
-    draw = _chosen_way(system, model, bool(changes) or prompt is not None or drop_worst + drop_best > 0)
+    has_options = bool(changes) or label is not None or prompt is not None or drop_worst + drop_best > 0
+    draw = _chosen_way(system, model, has_options)
     length = max(1, round(seconds * system.sample_rate))
     codes = None if prompt is None else _read_prompt(prompt, system)
     default = getattr(system.config, "sampling", None) or SamplingConfig()
     sampling = SamplingConfig.from_dict(default.to_dict() | changes, "sampling")
-    request = _Request(length, num, seed, batch or min(num, _MOST_ITEMS), weights, sampling, codes)
+    outputs = _plan(output.expanduser(), _names(system, num, prompt, seed, label), prompt, force)
+    request = _Request(length, num, seed, batch or min(num, _MOST_ITEMS), weights, sampling, codes, label)
     with prompt_interruption():
         items = draw(system, request, batch is not None)
         if drop_worst or drop_best:
@@ -141,18 +149,27 @@ def _check(seconds: float, num: int, drop_worst: float, drop_best: float) -> Non
     select(torch.zeros(num), drop_worst, drop_best)
 
 
-def _plan(output: Path, num: int, prompt: Path | None, force: bool) -> list[Path]:
+def _names(model: Any, num: int, prompt: Path | None, seed: int, label: str | None) -> list[str]:
+    """Return the file name of each item: its number, and its label where the model has labels."""
+    from vocoders.sashimi.sampler import item_labels
+
+    stem, digits = "sample" if prompt is None else prompt.stem, len(str(num - 1))
+    names = [f"{stem}-{item:0{digits}d}" for item in range(num)]
+    labels = item_labels(model, seed, range(num), label) if hasattr(model.config, "labels") else None
+    if labels is None:
+        return names
+    return [f"{name}-{model.config.labels[place]}" for name, place in zip(names, labels.tolist(), strict=True)]
+
+
+def _plan(output: Path, names: list[str], prompt: Path | None, force: bool) -> list[Path]:
     from recipes.cli.inputs import Input
     from recipes.cli.outputs import plan_outputs
     from vocoders.core.audio import AUDIO_SUFFIXES
     from vocoders.core.errors import ConfigError
 
-    if num > 1 and output.suffix.lower() in AUDIO_SUFFIXES and not output.is_dir():
-        raise ConfigError(f"{output} is one file, but {num} items are to be written; give a folder")
-    stem = "sample" if prompt is None else prompt.stem
-    digits = len(str(num - 1))
-    names = [PurePath(f"{stem}-{item:0{digits}d}") for item in range(num)]
-    return plan_outputs([Input(prompt or Path(name), name) for name in names], output, force)
+    if len(names) > 1 and output.suffix.lower() in AUDIO_SUFFIXES and not output.is_dir():
+        raise ConfigError(f"{output} is one file, but {len(names)} items are to be written; give a folder")
+    return plan_outputs([Input(prompt or Path(name), PurePath(name)) for name in names], output, force)
 
 
 def _chosen_way(system: Any, name: str, has_options: bool) -> "Callable[[Any, _Request, bool], Iterator[_Item]]":
@@ -163,7 +180,9 @@ def _chosen_way(system: Any, name: str, has_options: bool) -> "Callable[[Any, _R
     if not hasattr(system, "schedule") or system.log_mel is not None:
         raise ConfigError(f"'{name}' makes audio from features, not from nothing; use 'ondes synth'")
     if has_options:
-        raise ConfigError(f"'{name}' is a diffusion model: it takes no prompt, temperature, top-p or likelihoods")
+        raise ConfigError(
+            f"'{name}' is a diffusion model: it has no labels, prompts, temperature, top-p or likelihoods"
+        )
     return _diffuse
 
 
@@ -194,7 +213,7 @@ def _read_prompt(path: Path, model: Any) -> "Tensor":
 def _draw_codes(model: Any, request: _Request, is_batch_fixed: bool) -> Iterator[_Item]:
     """Draw from an autoregressive model, batch by batch."""
     from recipes.progress import gauge
-    from vocoders.sashimi.sampler import generate
+    from vocoders.sashimi.sampler import generate, item_labels
     from vocoders.sashimi.stepping import make_stepper
 
     batch = _fitting_batch(model, request, is_batch_fixed)
@@ -202,7 +221,8 @@ def _draw_codes(model: Any, request: _Request, is_batch_fixed: bool) -> Iterator
     with gauge("generation", request.num * request.length, "samples/s") as advance:
         for first in range(0, request.num, batch):
             numbers = range(first, min(first + batch, request.num))
-            stepper = make_stepper(model, len(numbers), request.prompt, request.weights)
+            labels = item_labels(model, request.seed, numbers, request.label)
+            stepper = make_stepper(model, len(numbers), request.prompt, request.weights, labels)
             done = first * request.length
             options = {"sampling": request.sampling, "seed": request.seed, "stepper": stepper}
             started = time.perf_counter()
@@ -210,9 +230,10 @@ def _draw_codes(model: Any, request: _Request, is_batch_fixed: bool) -> Iterator
             result = generate(model, request.length, numbers, request.prompt, progress=progress, **options)
             computing += time.perf_counter() - started
             drawn += len(numbers) * request.length
-            bits = result.bits_per_sample
-            for index, number in enumerate(numbers):
-                yield _Item(number, result.audio[index], float(result.log_likelihoods[index]), float(bits[index]))
+            likelihoods, bits = result.log_likelihoods.tolist(), result.bits_per_sample.tolist()
+            named = result.labels or (None,) * len(numbers)
+            for number, *parts in zip(numbers, result.audio, likelihoods, bits, named, strict=True):
+                yield _Item(number, *parts)
     speed = drawn / computing
     _logger.info(
         "%d samples in %.2f s: %.0f samples per second, %.2f x real time, with %s",
@@ -280,8 +301,9 @@ def _write(item: _Item, path: Path, sample_rate: int, json_lines: bool) -> None:
     write_audio(path, audio, sample_rate)
     seconds = audio.shape[-1] / sample_rate
     rating = "" if item.bits_per_sample is None else f", {item.bits_per_sample:.3f} bits per sample"
+    rating += "" if item.label is None else f", label {item.label}"
     level = logging.DEBUG if sys.stderr.isatty() and not json_lines else logging.INFO
     _logger.log(level, "%s: %.2f s%s", path, seconds, rating)
     if json_lines:
-        report = _Report(str(path), item.number, seconds, sample_rate, item.bits_per_sample)
+        report = _Report(str(path), item.number, seconds, sample_rate, item.bits_per_sample, item.label)
         typer.echo(json.dumps(asdict(report), ensure_ascii=False))

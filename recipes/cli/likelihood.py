@@ -75,7 +75,7 @@ def _dataset(trained: "TrainedGenerator", path: Path, pieces: int) -> "PieceData
     options = trained.config.data
     utterances = KaldiDirectory.read(path).utterances
     reader = AudioReader(utterances, trained.model.sample_rate, options.resample, options.peak, options.in_memory)
-    return PieceDataset(reader, pieces or None)
+    return PieceDataset(reader, pieces or None, trained.model.config.labels)
 
 
 def _simple_models(trained: "TrainedGenerator", train: "PieceDataset", test: "PieceDataset") -> dict[str, float]:

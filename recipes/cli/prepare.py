@@ -111,6 +111,9 @@ def _folder(
         str | None,
         typer.Option("--speaker-pattern", help="Regular expression on the path; its first group is the speaker."),
     ] = None,
+    text_pattern: Annotated[
+        str | None, typer.Option("--text-pattern", help="The same for the transcript; else FILE.txt beside FILE.wav.")
+    ] = None,
     nj: _Nj = 1,
     decode: _Decode = True,
     min_duration: _MinDuration = 0.1,
@@ -121,7 +124,8 @@ def _folder(
     """Own data: any folder of audio files, searched recursively."""
     from recipes.data.corpora import find_folder
 
-    _run(find_folder(source, speaker, speaker_pattern), data_dir, nj, decode, min_duration, dev, test, split_by)
+    found = find_folder(source, speaker, speaker_pattern, text_pattern)
+    _run(found, data_dir, nj, decode, min_duration, dev, test, split_by)
 
 
 def _pairs(

@@ -57,7 +57,7 @@ def build_train_loader(
     dataset: SegmentDataset | WaveformDataset
     if isinstance(mel, PlainAudio):
         dataset = WaveformDataset(
-            reader, config.segment_length, config.gain_db, config.seed, pause_seconds=config.pause_seconds
+            reader, config.segment_length, config.gain_db, config.seed, config.pause_seconds, mel.labels
         )
     elif config.pause_seconds is not None:
         raise ConfigError("data.pause_seconds is for models of audio itself; this one has features, leave it out")
@@ -100,7 +100,7 @@ def build_valid_dataset(
     directory = KaldiDirectory.read(config.valid)
     reader = AudioReader(directory.utterances, mel.sample_rate, config.resample, config.peak, config.in_memory)
     if isinstance(mel, PlainAudio):
-        return PieceDataset(reader, config.segment_length)
+        return PieceDataset(reader, config.segment_length, mel.labels)
     cache = _f0_cache(config, mel, f0, directory.utterances)
     return UtteranceDataset(reader, mel, cache, _predicted(config, directory.path, directory.utterances))
 

@@ -1,7 +1,7 @@
 """Audio alone, for models without features: training segments and whole utterances.
 
 Items hold ``audio`` (1, T) in [-1, 1], ``length`` (how many of the T samples exist, the others are zeros), ``utt_id``
-and ``speaker``, and in training ``seed``.
+and ``speaker``, ``seed``, and for a model with labels ``labels``, the place of the utterance's text among them.
 """
 
 from collections.abc import Sequence
@@ -15,6 +15,7 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from recipes.data.augmentation import draw_gain
+from recipes.data.dataset import collate
 from recipes.data.reading import AudioReader
 from vocoders.core.errors import DataError
 
@@ -27,10 +28,12 @@ class PlainAudio:
 
     Attributes:
         sample_rate: in Hz.
+        labels: of the model; the text of each utterance is one of them. Empty: no text is needed.
     """
 
     sample_rate: int
     hop_length: int = 1
+    labels: tuple[str, ...] = ()
 
     @property
     def fingerprint(self) -> str:
@@ -48,6 +51,10 @@ class WaveformDataset(Dataset[dict[str, Any]]):
         seed: seed of the crops.
         pause_seconds: range of the silence between the utterances of an endless stream, of which items are segments;
             ``None``: an item holds one utterance.
+        labels: of the model. Utterances of a stream have the same one.
+
+    Raises:
+        DataError: if the text of an utterance is none of the labels.
     """
 
     def __init__(
@@ -57,12 +64,14 @@ class WaveformDataset(Dataset[dict[str, Any]]):
         gain_db: tuple[float, float] | None = None,
         seed: int = 0,
         pause_seconds: tuple[float, float] | None = None,
+        labels: Sequence[str] = (),
     ) -> None:
         self.reader, self.segment_length = reader, segment_length
         self._gain_db, self._seed, self._pause_seconds = gain_db, seed, pause_seconds
-        self._by_speaker: dict[str, list[int]] = {}
-        for index, utterance in enumerate(reader.utterances):
-            self._by_speaker.setdefault(utterance.speaker, []).append(index)
+        self._labels = _places(reader, labels)
+        self._alike: dict[tuple[str, int | None], list[int]] = {}
+        for index in range(len(reader.utterances)):
+            self._alike.setdefault(self._kind(index), []).append(index)
 
     def __len__(self) -> int:
         """Return the number of utterances."""
@@ -77,7 +86,10 @@ class WaveformDataset(Dataset[dict[str, Any]]):
         if self._gain_db is not None:
             audio = audio * float(draw_gain(generator, self._gain_db, float(audio.abs().max())))
         item["audio"] = F.pad(audio, (0, self.segment_length - audio.shape[-1]))
-        return item | {"seed": torch.tensor(int(generator.integers(2**62)))}
+        return item | _label(self._labels, index) | {"seed": torch.tensor(int(generator.integers(2**62)))}
+
+    def _kind(self, index: int) -> tuple[str, int | None]:
+        return self.reader.utterances[index].speaker, self._labels[index] if self._labels else None
 
     def _alone(self, index: int, generator: np.random.Generator) -> dict[str, Any]:
         last = max(self.reader.num_samples(index) - self.segment_length, 0)
@@ -92,7 +104,7 @@ class WaveformDataset(Dataset[dict[str, Any]]):
         start = int(generator.integers(first)) if generator.random() < 0.5 else 0
         item = _read(self.reader, index, start, min(first - start, self.segment_length))
         parts, missing = [item["audio"]], self.segment_length - item["audio"].shape[-1]
-        others = self._by_speaker[item["speaker"]]
+        others = self._alike[self._kind(index)]
         while missing > 0:
             seconds = generator.uniform(*self._pause_seconds)
             parts.append(torch.zeros(1, min(missing, round(seconds * self.reader.sample_rate))))
@@ -109,10 +121,15 @@ class PieceDataset(Dataset[dict[str, Any]]):
     Args:
         reader: the audio.
         longest: samples of a piece; ``None``: never cut.
+        labels: of the model.
+
+    Raises:
+        DataError: without any audio, or if the text of an utterance is none of the labels.
     """
 
-    def __init__(self, reader: AudioReader, longest: int | None = None) -> None:
+    def __init__(self, reader: AudioReader, longest: int | None = None, labels: Sequence[str] = ()) -> None:
         self.reader = reader
+        self._labels = _places(reader, labels)
         self._pieces: list[tuple[int, int, int]] = []
         for index in range(len(reader.utterances)):
             total = reader.num_samples(index)
@@ -135,19 +152,29 @@ class PieceDataset(Dataset[dict[str, Any]]):
             raise IndexError(number)
         index, start, length = self._pieces[number]
         # Random numbers of a piece are the same in every validation.
-        return _read(self.reader, index, start, length) | {"seed": torch.tensor(number)}
+        return _read(self.reader, index, start, length) | _label(self._labels, index) | {"seed": torch.tensor(number)}
 
 
 def collate_padded(items: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """Stack items of different lengths, padded with zeros to the longest: audio (B, 1, T), ``length`` and seed (B,)."""
+    """Stack items of different lengths, padded with zeros to the longest: audio (B, 1, T), all other numbers (B,)."""
     longest = max(item["audio"].shape[-1] for item in items)
-    return {
-        "audio": torch.stack([F.pad(item["audio"], (0, longest - item["audio"].shape[-1])) for item in items]),
-        "length": torch.stack([item["length"] for item in items]),
-        "seed": torch.stack([item["seed"] for item in items]),
-        "utt_id": [item["utt_id"] for item in items],
-        "speaker": [item["speaker"] for item in items],
-    }
+    return collate([item | {"audio": F.pad(item["audio"], (0, longest - item["audio"].shape[-1]))} for item in items])
+
+
+def _places(reader: AudioReader, labels: Sequence[str]) -> list[int]:
+    """Return the place of each utterance's text among the labels; nothing without labels."""
+    if not labels:
+        return []
+    places = {label: place for place, label in enumerate(labels)}
+    for utterance in reader.utterances:
+        if utterance.text not in places:
+            found = "has no text" if utterance.text is None else f"has the text '{utterance.text}'"
+            raise DataError(f"'{utterance.utt_id}' {found}; expected a label of the model: {', '.join(labels)}")
+    return [places[utterance.text] for utterance in reader.utterances]
+
+
+def _label(places: Sequence[int], index: int) -> dict[str, Tensor]:
+    return {"labels": torch.tensor(places[index])} if places else {}
 
 
 def _read(reader: AudioReader, index: int, start: int, length: int) -> dict[str, Any]:

@@ -33,7 +33,7 @@ class LikelihoodObjective(nn.Module):
     """Mean cross entropy of the codes of a segment, each predicted from those before it.
 
     The generator has a ``quantiser``, ``shift(codes)`` (the codes delayed by one, the input that predicts them) and
-    ``forward(codes)``, the logits (B, L, num_codes). What pads a short utterance is read, but not predicted.
+    ``forward(codes, labels)``, the logits (B, L, num_codes). What pads a short utterance is read, but not predicted.
 
     Args:
         options: see :class:`LikelihoodOptions`.
@@ -65,7 +65,8 @@ class LikelihoodObjective(nn.Module):
 
         Args:
             parts: ``generator``, possibly wrapped for distributed training.
-            batch: ``audio`` (B, 1, T) and ``length`` (B,), how many samples of each item exist.
+            batch: ``audio`` (B, 1, T), ``length`` (B,), how many samples of each item exist, and ``labels`` (B,) for
+                a generator with labels.
             step: number of updates made so far.
             update: ``update(part, loss)`` back-propagates, clips and steps, and returns the gradient norm.
 
@@ -84,7 +85,7 @@ class LikelihoodObjective(nn.Module):
 
     def _cross_entropy(self, generator: nn.Module, batch: Mapping[str, Any]) -> tuple[Tensor, int]:
         codes, targets = encode_batch(self.quantiser, batch["audio"], batch["length"])
-        logits = generator(codes=self.shift(codes))
+        logits = generator(codes=self.shift(codes), labels=batch.get("labels"))
         total = F.cross_entropy(logits.flatten(0, 1).float(), targets.flatten(), ignore_index=IGNORED, reduction="sum")
         return total, int(batch["length"].sum())
 

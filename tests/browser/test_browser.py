@@ -223,6 +223,7 @@ def test_generation_is_heard_while_it_is_made(open_page, screenshots) -> None:
     page = open_page()
     go_to(page, "Generate")
     choose(page, "generate-model", "tiny-digits")
+    choose(page, "generate-label", "two")
     page.locator("#generate-run").click()
     page.wait_for_function("document.querySelector('#generate-live .live').dataset.seconds > 0")
     page.locator("#generate-picture figure").wait_for()
@@ -232,7 +233,9 @@ def test_generation_is_heard_while_it_is_made(open_page, screenshots) -> None:
     # Everything that the result holds has been played while it was made.
     assert float(live["seconds"]) == pytest.approx(len(audio) / rate, abs=0.01)
     assert rms(audio) > 0.01
-    assert "samples per second" in page.locator("#generate-status").inner_text()
+    told = page.locator("#generate-status").inner_text()
+    assert "samples per second" in told
+    assert "label: two" in told
     page.screenshot(path=screenshots / "generate.png", full_page=True)
     assert not page.problems
 

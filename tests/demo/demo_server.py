@@ -105,7 +105,7 @@ def write_models(folder: Path) -> Path:
         "sampling": {"solver": "euler", "steps": 2, "temperature": 1.0},
     }
     digits = {"sample_rate": 8000, "channels": 8, "num_layers": 1, "kernel_length": 1024, "s4": {"d_state": 8}}
-    digits["quantiser"] = {"scheme": "midtread"}
+    digits |= {"quantiser": {"scheme": "midtread"}, "labels": ["one", "two"]}
     knobs = PROCESSORS["comp_4c"].knobs
     models = {
         "tiny-turbo": PeriodWave(PeriodWaveConfig.from_dict(wave_config)),

@@ -149,6 +149,19 @@ def test_generation_arrives_in_pieces_and_equals_the_sampler(client, model_folde
     assert np.abs(audio - wanted.numpy()).max() < 2 / 32768
 
 
+def test_a_label_is_said(client, model_folder) -> None:
+    from vocoders import load
+    from vocoders.sashimi.sampler import generate
+
+    wanted = ("tiny-digits", 0.5, 1.0, 1.0, 5, None, 2.0)
+    _, said, result, _ = client.predict(*wanted, "two", api_name="/generate")
+    assert "label: two" in said
+    expected = generate(load(model_folder / "tiny-digits"), 4000, seed=5, label="two").audio[0]
+    assert np.abs(samples_of(result)[0] - expected.numpy()).max() < 2 / 32768
+    with pytest.raises(Exception, match="expected one of one, two"):
+        client.predict(*wanted, "three", api_name="/generate")
+
+
 def test_a_prompt_is_continued(client, clip) -> None:
     wanted = ("tiny-digits", 1.0, 1.0, 1.0, 0, gradio_client.handle_file(clip), 0.5)
     _, said, result, _ = client.predict(*wanted, api_name="/generate")

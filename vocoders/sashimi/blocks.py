@@ -97,26 +97,40 @@ class FeedForward(nn.Module):
 
 
 class ResidualBlock(nn.Module):
-    """x + layer(norm(x)), where the layer is a state-space layer or a position-wise one."""
+    """x + layer(norm(x)), where the layer is a state-space layer or a position-wise one.
 
-    def __init__(self, norm: nn.Module, layer: nn.Module) -> None:
+    With labels, x + layer(norm(x) + offset of the label): the global conditioning of WaveNet (arXiv 1609.03499, section
+    2.5), whose layers also add a vector of what is to be heard to what they read.
+
+    Args:
+        norm: over channels.
+        layer: (B, C, L) -> the same.
+        label_offsets: number of labels and of channels; ``None`` without labels.
+    """
+
+    def __init__(self, norm: nn.Module, layer: nn.Module, label_offsets: tuple[int, int] | None = None) -> None:
         super().__init__()
         self.norm = norm
         self.layer = layer
+        self.label_offsets = None if label_offsets is None else nn.Parameter(torch.zeros(label_offsets))
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Apply the block to (B, C, L)."""
-        return x + self.layer(self.norm(x))
+    def forward(self, x: Tensor, labels: Tensor | None = None) -> Tensor:
+        """Apply the block to (B, C, L); labels int64 (B,) where the block has them."""
+        return x + self.layer(self._read(x, labels))
+
+    def _read(self, x: Tensor, labels: Tensor | None) -> Tensor:
+        normed = self.norm(x)
+        return normed if self.label_offsets is None else normed + self.label_offsets[labels][:, :, None]
 
     def initial_state(self, batch_size: int) -> S4State | None:
         """Return the state before the first sample, None for a layer without memory."""
         return self.layer.initial_state(batch_size) if isinstance(self.layer, S4Layer) else None
 
-    def advance(self, x: Tensor, state: S4State | None) -> tuple[Tensor, S4State | None]:
+    def advance(self, x: Tensor, state: S4State | None, labels: Tensor | None = None) -> tuple[Tensor, S4State | None]:
         """Continue from a state with (B, C, L)."""
         if state is None:
-            return self(x), None
-        y, state = self.layer.advance(self.norm(x), state)
+            return self(x, labels), None
+        y, state = self.layer.advance(self._read(x, labels), state)
         return x + y, state
 
 

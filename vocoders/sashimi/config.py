@@ -1,6 +1,7 @@
 """Configuration of autoregressive SaShiMi."""
 
 import math
+import re
 from typing import Any
 
 from pydantic import Field, model_validator
@@ -49,6 +50,8 @@ class SashimiConfig(Config):
         kernel_length: length in samples, of the fastest tier, for which the parameter C of ``dplr`` layers is
             truncated, as published: the length of training clips. ``None`` keeps C itself, which is exact for every
             length but costs powers of A in every training step.
+        labels: names of the kinds of sound that can be asked for, such as spoken words; training data says which one
+            an utterance is. Empty: nothing conditions the model, as published.
         sampling: default of generation.
     """
 
@@ -67,6 +70,7 @@ class SashimiConfig(Config):
     pool_weight_norm: bool = True
     s4: S4Config = S4Config()
     kernel_length: int | None = Field(16000, gt=0)
+    labels: tuple[str, ...] = ()
     sampling: SamplingConfig = SamplingConfig()
 
     @model_validator(mode="after")
@@ -78,6 +82,8 @@ class SashimiConfig(Config):
             raise ValueError(f"kernel_length {self.kernel_length} is no multiple of {total}, all pools together")
         if self.s4.num_systems is not None and self.channels % self.s4.num_systems:
             raise ValueError(f"s4.num_systems {self.s4.num_systems} does not divide channels {self.channels}")
+        if len(set(self.labels)) < len(self.labels) or any(re.search(r"[\s/\\]|^$", label) for label in self.labels):
+            raise ValueError(f"labels {list(self.labels)}; expected different words without white space and slashes")
         if not self.delayed_pools and not self.s4.bidirectional:
             raise ValueError("delayed_pools false lets the slower tiers read the future; expected s4.bidirectional too")
         return self

@@ -45,16 +45,21 @@ class Sashimi(PretrainedModel, nn.Module):
         """Front end in one line: two models with the same line take the same codes."""
         return f"codes {self.config.sample_rate} Hz {self.config.quantiser.fingerprint}"
 
-    def forward(self, codes: Tensor) -> Tensor:
+    def forward(self, codes: Tensor, labels: Tensor | None = None) -> Tensor:
         """Return the logits of the next code.
 
         Args:
             codes: int64 (B, L) in [0, num_codes).
+            labels: int64 (B,), places in ``config.labels``, of a model that has some.
 
         Returns:
             (B, L, num_codes). A causal network's logits at t depend on codes up to t.
+
+        Raises:
+            ShapeError: for codes of another shape, labels that are missing, or labels of a model without any.
         """
-        return self.head(self.network(self._embed(codes)).transpose(1, 2))
+        x = self._embed(codes)
+        return self.head(self.network(x, self._check_labels(labels, len(codes))).transpose(1, 2))
 
     def shift(self, codes: Tensor) -> Tensor:
         """Return codes (B, L) delayed by one, starting with the code of silence: the input that predicts ``codes``."""
@@ -72,27 +77,29 @@ class Sashimi(PretrainedModel, nn.Module):
             raise ConfigError("a bidirectional SaShiMi reads the future and cannot be stepped")
         return self.network.initial_state(batch_size)
 
-    def advance(self, codes: Tensor, state: TierState) -> tuple[Tensor, TierState]:
+    def advance(self, codes: Tensor, state: TierState, labels: Tensor | None = None) -> tuple[Tensor, TierState]:
         """Continue from a state; many codes at a time go through convolutions.
 
         Args:
             codes: int64 (B, L), L >= 1.
             state: from :meth:`initial_state` or an earlier call.
+            labels: as in :meth:`forward`; the same in each call.
 
         Returns:
             Logits (B, L, num_codes) and the new state.
         """
-        x, state = self.network.advance(self._embed(codes), state)
+        x, state = self.network.advance(self._embed(codes), state, self._check_labels(labels, len(codes)))
         return self.head(x.transpose(1, 2)), state
 
-    def step(self, codes: Tensor, state: TierState) -> tuple[Tensor, TierState]:
+    def step(self, codes: Tensor, state: TierState, labels: Tensor | None = None) -> tuple[Tensor, TierState]:
         """Continue by one code: (B,) gives logits (B, num_codes) and the new state."""
-        logits, state = self.advance(codes[:, None], state)
+        logits, state = self.advance(codes[:, None], state, labels)
         return logits[:, 0], state
 
-    def prefill(self, codes: Tensor) -> tuple[Tensor, TierState]:
+    def prefill(self, codes: Tensor, labels: Tensor | None = None) -> tuple[Tensor, TierState]:
         """Read a prompt (B, L) at once: logits (B, num_codes) of the code after it, and the state."""
-        x, state = self.network.advance(self._embed(codes), self.initial_state(codes.shape[0]))
+        labels = self._check_labels(labels, len(codes))
+        x, state = self.network.advance(self._embed(codes), self.initial_state(codes.shape[0]), labels)
         return self.head(x[..., -1]), state
 
     def system_parameters(self) -> list[str]:
@@ -108,17 +115,43 @@ class Sashimi(PretrainedModel, nn.Module):
     def start_from(self, trained: "Sashimi") -> None:
         """Take the weights of a model of the same shape, whatever ``kernel_length`` it was trained with.
 
+        A model with labels that starts from one without first sounds the same for all of them.
+
         Raises:
             RuntimeError: if the weights are of another shape.
         """
+        if self.config.labels and not trained.config.labels:
+            trained = _with_labels(trained, self.config.labels)
         copy_weights(trained, self)
 
     def reference_inputs(self) -> dict[str, Tensor]:
         """Return deterministic keyword arguments of :meth:`forward`."""
         generator = torch.Generator().manual_seed(0)
-        return {"codes": torch.randint(self.quantiser.num_codes, (1, 1000), generator=generator)}
+        inputs = {"codes": torch.randint(self.quantiser.num_codes, (1, 1000), generator=generator)}
+        if self.config.labels:
+            inputs["labels"] = torch.tensor([len(self.config.labels) - 1])
+        return inputs
+
+    def _check_labels(self, labels: Tensor | None, batch_size: int) -> Tensor | None:
+        known = self.config.labels
+        if labels is None and not known:
+            return None
+        if labels is None:
+            raise ShapeError(f"no labels for a model of {', '.join(known)}; expected int64 ({batch_size},)")
+        if not known:
+            raise ShapeError(f"labels {tuple(labels.shape)} for a model without labels; leave them out")
+        if tuple(labels.shape) != (batch_size,) or labels.dtype != torch.int64:
+            raise ShapeError(f"labels {labels.dtype} {tuple(labels.shape)}; expected int64 ({batch_size},)")
+        return labels
 
     def _embed(self, codes: Tensor) -> Tensor:
         if codes.dim() != 2 or codes.shape[1] == 0 or codes.dtype != torch.int64:
             raise ShapeError(f"codes {codes.dtype} {tuple(codes.shape)}; expected int64 (B, L) with L >= 1")
         return self.embedding(codes).transpose(1, 2)
+
+
+def _with_labels(model: Sashimi, labels: tuple[str, ...]) -> Sashimi:
+    """Return a model like ``model`` that has labels, all of which it makes the same of."""
+    labelled = Sashimi(model.config.model_copy(update={"labels": labels}))
+    labelled.load_state_dict({**labelled.state_dict(), **model.state_dict()})
+    return labelled

@@ -33,24 +33,25 @@ class SashimiNetwork(nn.Module):
         )
         self.norm = make_norm(config.final_norm, config.channels)
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Process whole signals of any length."""
-        return self.norm(self.tiers(x))
+    def forward(self, x: Tensor, labels: Tensor | None = None) -> Tensor:
+        """Process whole signals of any length; labels int64 (B,) of a network that has them."""
+        return self.norm(self.tiers(x, labels))
 
     def initial_state(self, batch_size: int) -> TierState:
         """Return the state before the first sample."""
         return self.tiers.initial_state(batch_size)
 
-    def advance(self, x: Tensor, state: TierState) -> tuple[Tensor, TierState]:
+    def advance(self, x: Tensor, state: TierState, labels: Tensor | None = None) -> tuple[Tensor, TierState]:
         """Continue signals from a state."""
-        x, state = self.tiers.advance(x, state)
+        x, state = self.tiers.advance(x, state, labels)
         return self.norm(x), state
 
 
 def _blocks(config: SashimiConfig, tier: int) -> list[ResidualBlock]:
     channels, length = config.widths[tier], config.kernel_lengths[tier]
+    offsets = (len(config.labels), channels) if config.labels else None
     blocks = []
     for _ in range(config.num_layers):
-        blocks.append(ResidualBlock(make_norm(config.norm, channels), S4Layer(channels, config.s4, length)))
-        blocks.append(ResidualBlock(make_norm(config.norm, channels), FeedForward(channels, config.feedforward)))
+        for layer in (S4Layer(channels, config.s4, length), FeedForward(channels, config.feedforward)):
+            blocks.append(ResidualBlock(make_norm(config.norm, channels), layer, offsets))
     return blocks

@@ -23,6 +23,7 @@ __all__ = [
     "available_memory",
     "encode_prompt",
     "generate",
+    "item_labels",
     "item_uniforms",
     "memory_of_generation",
     "select",
@@ -30,6 +31,8 @@ __all__ = [
 
 # Codes that are drawn between two calls of ``progress``.
 _BLOCK = 2048
+# Stream of random numbers that labels are drawn from.
+_LABELS = 1
 
 
 @dataclass(frozen=True)
@@ -41,12 +44,14 @@ class Generation:
         audio: float32 (B, 1, T), decoded.
         log_likelihoods: float64 (B,), nats of the drawn codes, without the prompt, at temperature 1.
         length: number of drawn codes of each item.
+        labels: of each item, empty for a model without labels.
     """
 
     codes: Tensor
     audio: Tensor
     log_likelihoods: Tensor
     length: int
+    labels: tuple[str, ...] = ()
 
     @property
     def bits_per_sample(self) -> Tensor:
@@ -64,6 +69,7 @@ def generate(
     weights: WeightFormat = "float32",
     progress: Callable[[int], None] | None = None,
     stepper: Stepper | None = None,
+    label: str | None = None,
 ) -> Generation:
     """Draw waveforms.
 
@@ -77,16 +83,19 @@ def generate(
         weights: see :func:`~vocoders.sashimi.stepping.make_stepper`.
         progress: called with the number of codes that are drawn so far, of all items together.
         stepper: what steps, at its beginning or behind the prompt; by default the fastest there is.
+        label: what all items are, where no stepper says it; by default each item of a model with labels draws its own.
 
     Raises:
         ShapeError: for a length below 1 or no items.
+        ConfigError: for a label that the model does not know.
         DataError: if the model's logits are not finite.
     """
     items = range(items) if isinstance(items, int) else items
     if length < 1 or not items:
         raise ShapeError(f"{length} samples of {len(items)} items; expected at least 1 of each")
     sampling = sampling or model.config.sampling
-    stepper = stepper or make_stepper(model, len(items), prompt, weights)
+    if stepper is None:
+        stepper = make_stepper(model, len(items), prompt, weights, item_labels(model, seed, items, label))
     generators = [_item_generator(seed, item) for item in items]
     codes, scores = np.empty((len(items), length), np.int64), np.zeros(len(items))
     block = max(1, _BLOCK // len(items))
@@ -103,7 +112,8 @@ def generate(
     if prompt is not None:
         drawn = torch.cat([prompt.cpu().expand(len(items), -1), drawn], dim=1)
     audio = model.quantiser.decode(drawn)[:, None]
-    return Generation(drawn, audio, torch.from_numpy(scores), length)
+    names = () if stepper.labels is None else tuple(model.config.labels[i] for i in stepper.labels.tolist())
+    return Generation(drawn, audio, torch.from_numpy(scores), length, names)
 
 
 def encode_prompt(model: Sashimi, audio: Tensor) -> Tensor:
@@ -154,13 +164,37 @@ def select(log_likelihoods: Tensor, drop_worst: float = 0.4, drop_best: float = 
     return torch.argsort(log_likelihoods, stable=True)[first:last].tolist()
 
 
+def item_labels(model: Sashimi, seed: int, items: Sequence[int], label: str | None = None) -> Tensor | None:
+    """Return the place of each item's label in ``model.config.labels``, int64 (B,); ``None`` for a model without.
+
+    Args:
+        model: the model.
+        seed: equal seeds give equal labels.
+        items: numbers of the items.
+        label: of all items; by default each draws its own.
+
+    Raises:
+        ConfigError: for a label that the model does not know.
+    """
+    known = model.config.labels
+    if label is not None and label not in known:
+        expected = f"one of {', '.join(known)}" if known else "none: the model has no labels"
+        raise ConfigError(f"label '{label}'; expected {expected}")
+    if not known:
+        return None
+    if label is not None:
+        return torch.full((len(items),), known.index(label))
+    # Beside the numbers that codes are drawn with: an item's waveform does not depend on how its label was chosen.
+    return torch.tensor([int(_item_generator(seed, item, _LABELS).integers(len(known))) for item in items])
+
+
 def item_uniforms(seed: int, item: int, length: int) -> np.ndarray:
     """Return the first ``length`` random numbers of an item, float64 in [0, 1)."""
     return _item_generator(seed, item).random(length)
 
 
-def _item_generator(seed: int, item: int) -> np.random.Generator:
-    return np.random.Generator(np.random.PCG64(np.random.SeedSequence([seed % (1 << 64), item])))
+def _item_generator(seed: int, item: int, *stream: int) -> np.random.Generator:
+    return np.random.Generator(np.random.PCG64(np.random.SeedSequence([seed % (1 << 64), item, *stream])))
 
 
 def memory_of_generation(model: Sashimi, batch_size: int, length: int, prompt_length: int = 0) -> int:

@@ -31,11 +31,13 @@ class Stepper(ABC):
     Attributes:
         model: the model.
         batch_size: B.
+        labels: int64 (B,), ``None`` for a model without labels.
     """
 
-    def __init__(self, model: Sashimi, batch_size: int) -> None:
+    def __init__(self, model: Sashimi, batch_size: int, labels: Tensor | None = None) -> None:
         self.model = model
         self.batch_size = batch_size
+        self.labels = labels
 
     def draw(self, uniforms: np.ndarray, temperature: float = 1.0, top_p: float = 1.0) -> tuple[np.ndarray, np.ndarray]:
         """Draw codes and go on behind them.
@@ -74,15 +76,18 @@ class PlainStepper(Stepper):
         model: a causal model.
         batch_size: number of sequences.
         prompt: int64 (L,) codes that every sequence begins with, or None; read in parallel.
+        labels: int64 (B,), of a model that has some.
     """
 
-    def __init__(self, model: Sashimi, batch_size: int = 1, prompt: Tensor | None = None) -> None:
-        super().__init__(model, batch_size)
-        self._state, self._codes = read_prompt(model, batch_size, prompt)
+    def __init__(
+        self, model: Sashimi, batch_size: int = 1, prompt: Tensor | None = None, labels: Tensor | None = None
+    ) -> None:
+        super().__init__(model, batch_size, None if labels is None else labels.to(model.head.weight.device))
+        self._state, self._codes = read_prompt(model, batch_size, prompt, self.labels)
 
     def _advance(self, codes: Tensor) -> Tensor:
         """Read codes (B,) and return the logits of the next ones."""
-        logits, self._state = self.model.step(codes, self._state)
+        logits, self._state = self.model.step(codes, self._state, self.labels)
         return logits
 
     @torch.inference_mode()
@@ -141,7 +146,11 @@ def draw_codes(logits: Tensor, uniforms: Tensor, temperature: float, top_p: floa
 
 
 def make_stepper(
-    model: Sashimi, batch_size: int = 1, prompt: Tensor | None = None, weights: WeightFormat = "float32"
+    model: Sashimi,
+    batch_size: int = 1,
+    prompt: Tensor | None = None,
+    weights: WeightFormat = "float32",
+    labels: Tensor | None = None,
 ) -> Stepper:
     """Return the fastest stepper for a model where it is.
 
@@ -150,23 +159,25 @@ def make_stepper(
         batch_size: number of sequences.
         prompt: int64 (L,) codes that every sequence begins with, or None.
         weights: ``int16`` halves the memory that a CPU reads for every sample and changes logits by some 1e-4.
+        labels: int64 (B,), of a model that has some; :func:`~vocoders.sashimi.sampler.item_labels` draws them.
 
     Raises:
         ConfigError: for ``int16`` where the fused step does not run.
+        ShapeError: for a prompt or labels that do not belong to the model.
     """
     parameter = model.head.weight
     if parameter.device.type == "cpu" and parameter.dtype == torch.float32 and importlib.util.find_spec("numba"):
         from vocoders.sashimi.stepping_fused import FusedStepper
 
-        return FusedStepper(model, batch_size, prompt, weights)
+        return FusedStepper(model, batch_size, prompt, weights, labels=labels)
     if weights != "float32":
         raise ConfigError(f"weights '{weights}' need a float32 model on a CPU, and numba; use weights 'float32'")
     if parameter.device.type == "cuda":
         from vocoders.sashimi.stepping_graph import GraphStepper
 
         try:
-            return GraphStepper(model, batch_size, prompt)
+            return GraphStepper(model, batch_size, prompt, labels)
         except RuntimeError as error:
             reason = (str(error).strip() or "no message").splitlines()[0]
             _logger.warning("steps cannot be recorded on this GPU (%s); stepping without", reason)
-    return PlainStepper(model, batch_size, prompt)
+    return PlainStepper(model, batch_size, prompt, labels)

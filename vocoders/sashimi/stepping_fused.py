@@ -34,6 +34,7 @@ class FusedStepper(Stepper):
         prompt: int64 (L,) codes that every sequence begins with, or None; read in parallel.
         weights: ``float32``, or ``int16``, with half as much to read; logits to some 1e-4.
         profiled: count processor cycles by tier and kind of operation, in ``profile`` (tiers, PROFILE_COLUMNS).
+        labels: int64 (B,), of a model that has some.
     """
 
     def __init__(
@@ -43,12 +44,13 @@ class FusedStepper(Stepper):
         prompt: Tensor | None = None,
         weights: WeightFormat = "float32",
         profiled: bool = False,
+        labels: Tensor | None = None,
     ) -> None:
-        super().__init__(model, batch_size)
+        super().__init__(model, batch_size, labels)
         if weights not in WEIGHT_FORMATS:
             raise ConfigError(f"unknown weights '{weights}'; expected {' or '.join(WEIGHT_FORMATS)}")
-        self._program = pack(model, batch_size, weights)
-        state, codes = read_prompt(model, batch_size, prompt)
+        state, codes = read_prompt(model, batch_size, prompt, labels)
+        self._program = pack(model, batch_size, weights, None if labels is None else labels.numpy())
         self._counts = place_state(self._program, state)
         self._codes = codes.numpy()
         self.profile = np.zeros((len(model.config.widths) if profiled else 0, len(PROFILE_COLUMNS)), np.int64)

@@ -28,14 +28,20 @@ class GraphStepper(PlainStepper):
         model: a causal model on a CUDA device.
         batch_size: number of sequences.
         prompt: int64 (L,) codes that every sequence begins with, or None.
+        labels: int64 (B,), of a model that has some.
         record: records one step; :func:`record_graph` by default.
     """
 
     @torch.inference_mode()
     def __init__(
-        self, model: Sashimi, batch_size: int = 1, prompt: Tensor | None = None, record: Recorder | None = None
+        self,
+        model: Sashimi,
+        batch_size: int = 1,
+        prompt: Tensor | None = None,
+        labels: Tensor | None = None,
+        record: Recorder | None = None,
     ) -> None:
-        super().__init__(model, batch_size, prompt)
+        super().__init__(model, batch_size, prompt, labels)
         record = record or record_graph
         self._read = self._codes.clone()
         self._phase = 0
@@ -51,7 +57,7 @@ class GraphStepper(PlainStepper):
 
     def _one_step(self, state: Any, target: Any | None) -> Callable[[], tuple[Tensor, Any]]:
         def step() -> tuple[Tensor, Any]:
-            logits, after = self.model.step(self._read, state)
+            logits, after = self.model.step(self._read, state, self.labels)
             if target is not None:
                 _overwrite(target, after)
             return logits, after

@@ -30,11 +30,12 @@ SET, GELU, ADD, GATE = range(4)
 
 @njit
 def normalise(memory, norm, source, target, batch):
-    """Normalise items: rate * (gain * (x - mean) + shift) + bias, with rate = 1 / deviation."""
+    """Normalise items: rate * (gain * (x - mean) + shift) + bias of their label, with rate = 1 / deviation."""
     params, work = memory.params, memory.work
     width, share = norm.width, np.float32(norm.share)
     for item in range(batch):
         x, y = source + item * width, target + item * width
+        bias = norm.bias + memory.labels[item] * width
         sums = load(work, x, 64)
         for i in range(64, width, 64):
             sums = sums + load(work, x + i, 64)
@@ -42,15 +43,15 @@ def normalise(memory, norm, source, target, batch):
         squares = splat(0.0, 64)
         for i in range(0, width, 64):
             # The mask holds 1 for channels and 0 for what fills up the width.
-            centred = (load(work, x + i, 64) - mean) * load(params, norm.start + 4 * i, 64)
+            centred = (load(work, x + i, 64) - mean) * load(params, norm.start + 3 * i, 64)
             squares = fma(centred, centred, squares)
             store(work, y + i, centred)
         variance = total(squares) * share + np.float32(norm.epsilon)
         rate = np.float32(1) / np.sqrt(variance) if variance > 0 else np.float32(1)
         for i in range(0, width, 64):
-            row = norm.start + 4 * i
+            row = norm.start + 3 * i
             scaled = fma(load(work, y + i, 64), load(params, row + 64, 64), load(params, row + 128, 64))
-            store(work, y + i, fma(scaled, splat(rate, 64), load(params, row + 192, 64)))
+            store(work, y + i, fma(scaled, splat(rate, 64), load(params, bias + i, 64)))
 
 
 def _products(read):

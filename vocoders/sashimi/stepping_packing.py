@@ -26,7 +26,9 @@ _WIDE, _TILE = 64, 32
 # States are counted in units of p only where its least entry is more than this part of the greatest.
 _LEAST_UNIT = 1e-4
 _LARGE_PAGE = 1 << 21
-_NORM = np.dtype([("start", np.int64), ("width", np.int64), ("share", np.float64), ("epsilon", np.float64)])
+_NORM = np.dtype(
+    [("start", np.int64), ("bias", np.int64), ("width", np.int64), ("share", np.float64), ("epsilon", np.float64)]
+)
 _LINEAR = np.dtype([(name, np.int64) for name in ("weight", "scale", "inputs", "outputs", "is_integer")])
 _BLOCK = np.dtype(
     [
@@ -70,12 +72,13 @@ _TIER = np.dtype(
 
 
 class Memory(NamedTuple):
-    """Arrays of numbers, and where temporary vectors of a step lie in ``work``."""
+    """Arrays of numbers, the label of each item, and where temporary vectors of a step lie in ``work``."""
 
     params: np.ndarray
     integers: np.ndarray
     state: np.ndarray
     work: np.ndarray
+    labels: np.ndarray
     normed: int
     middle: int
     spare: int
@@ -152,9 +155,10 @@ def _allocate(arenas: list[_Arena]) -> list[np.ndarray]:
 class _Packer:
     """Lay out one model for ``batch_size`` items."""
 
-    def __init__(self, batch_size: int, weight_format: str) -> None:
+    def __init__(self, batch_size: int, weight_format: str, num_labels: int) -> None:
         self.batch_size = batch_size
         self.weight_format = weight_format
+        self.num_labels = num_labels
         self.params, self.integers = _Arena(np.float32), _Arena(np.int16)
         self.state, self.work = _Arena(np.float32), _Arena(np.float32)
         self.norms: list[tuple] = []
@@ -162,19 +166,21 @@ class _Packer:
         self.blocks: list[tuple] = []
         self.widest = _WIDE
 
-    def add_norm(self, norm: nn.Module, channels: int) -> int:
-        """Lay out a norm: for each 64 channels mask, gain, shift and bias."""
+    def add_norm(self, norm: nn.Module, channels: int, offsets: Tensor | None = None) -> int:
+        """Lay out a norm: mask, gain and shift for each 64 channels, and a bias for each label, or one for all."""
         width = _filled(channels)
-        rows = np.zeros((4, width), np.float32)
+        rows, biases = np.zeros((3, width), np.float32), np.zeros((self.num_labels, width), np.float32)
         rows[0, :channels] = 1
         epsilon = 0.0
         if isinstance(norm, ScalarNorm):
             rows[1, :channels] = norm.s.item()
             rows[2, :channels] = norm.s.item() * norm.m.item()
         else:
-            rows[1, :channels], rows[3, :channels], epsilon = _numpy(norm.weight), _numpy(norm.bias), norm.eps
-        start = self.params.add(rows.reshape(4, -1, _WIDE).swapaxes(0, 1))
-        return _append(self.norms, (start, width, 1 / channels, epsilon))
+            rows[1, :channels], biases[:, :channels], epsilon = _numpy(norm.weight), _numpy(norm.bias), norm.eps
+        if offsets is not None:
+            biases[:, :channels] += _numpy(offsets)
+        start, bias = self.params.add(rows.reshape(3, -1, _WIDE).swapaxes(0, 1)), self.params.add(biases)
+        return _append(self.norms, (start, bias, width, 1 / channels, epsilon))
 
     def add_linear(self, linear: nn.Linear, inputs: np.ndarray, outputs: np.ndarray, exact: bool = False) -> int:
         """Lay out a matrix whose inputs and outputs stand at the given places of vectors."""
@@ -195,7 +201,8 @@ class _Packer:
 
     def add_block(self, block: ResidualBlock, channels: int) -> int:
         """Lay out a residual block with its norm."""
-        norm, layer, places = self.add_norm(block.norm, channels), block.layer, np.arange(channels)
+        norm = self.add_norm(block.norm, channels, block.label_offsets)
+        layer, places = block.layer, np.arange(channels)
         if isinstance(layer, FeedForward):
             middle = np.arange(layer.expand.out_features)
             first = self.add_linear(layer.expand, places, middle)
@@ -222,7 +229,7 @@ class _Packer:
         return self.params.add(_tiled(np.concatenate([head, skip], axis=1), rows)), place, True, True
 
 
-def pack(model: Sashimi, batch_size: int, weight_format: str = "float32") -> Program:
+def pack(model: Sashimi, batch_size: int, weight_format: str = "float32", labels: np.ndarray | None = None) -> Program:
     """Lay out a causal model.
 
     Args:
@@ -230,8 +237,9 @@ def pack(model: Sashimi, batch_size: int, weight_format: str = "float32") -> Pro
         batch_size: number of items that are stepped together.
         weight_format: ``float32``, or ``int16`` with one scale for each output: half the memory to read, logits
             to some 1e-4.
+        labels: int64 (B,), of a model that has some.
     """
-    packer = _Packer(batch_size, weight_format)
+    packer = _Packer(batch_size, weight_format, max(1, len(model.config.labels)))
     tiers = _add_tiers(packer, model)
     channels = np.arange(model.config.channels)
     final_norm = packer.add_norm(model.network.norm, len(channels))
@@ -257,7 +265,8 @@ def pack(model: Sashimi, batch_size: int, weight_format: str = "float32") -> Pro
     outputs = tables.linears[head]
     filling = np.arange(model.quantiser.num_codes, outputs.outputs)
     arrays[0][outputs.scale + filling // _WIDE * 2 * _WIDE + _WIDE + filling % _WIDE] = -1e30
-    return Program(Memory(*arrays, normed, middle, spare, logits), tables, batch_size)
+    labels = np.zeros(batch_size, np.int64) if labels is None else np.ascontiguousarray(labels)
+    return Program(Memory(*arrays, labels, normed, middle, spare, logits), tables, batch_size)
 
 
 def _add_tiers(packer: _Packer, model: Sashimi) -> list[tuple]:

@@ -18,13 +18,19 @@ _BLOCK = 16384
 
 
 @torch.inference_mode()
-def read_prompt(model: Sashimi, batch_size: int, prompt: Tensor | None = None) -> tuple[TierState, Tensor]:
+def read_prompt(
+    model: Sashimi, batch_size: int, prompt: Tensor | None = None, labels: Tensor | None = None
+) -> tuple[TierState, Tensor]:
     """Return the state before the code that is to be read next, and that code for every item, int64 (B,).
 
     Args:
         model: a causal model.
         batch_size: B.
         prompt: int64 (L,) codes, or None; sequences begin with the code of silence, which is not part of it.
+        labels: int64 (B,), of a model that has some.
+
+    Raises:
+        ShapeError: for a prompt that is no sequence of codes, or labels that do not belong to the model.
     """
     device = model.head.weight.device
     if prompt is not None and (prompt.dim() != 1 or prompt.dtype != torch.int64 or len(prompt) == 0):
@@ -32,15 +38,29 @@ def read_prompt(model: Sashimi, batch_size: int, prompt: Tensor | None = None) -
     codes = torch.full((1,), model.quantiser.zero_code, dtype=torch.int64, device=device)
     if prompt is not None:
         codes = torch.cat([codes, prompt.to(device)])
-    state = model.initial_state(1)
+    # Items of one label have the same past, which is read once.
+    kinds, places = (None, None) if labels is None else labels.unique(return_inverse=True)
+    _check_labels(model, batch_size, kinds, places)
+    count = 1 if kinds is None else len(kinds)
+    state = model.initial_state(count)
     block = model.config.kernel_length or _BLOCK
     total = math.prod(model.config.pool)
     block = max(total, block // total * total)
     for start in range(0, len(codes) - 1, block):
-        _, state = model.advance(codes[None, start : min(start + block, len(codes) - 1)], state)
-    # Every item has the same past, which is read once.
-    state = map_state(state, lambda x: x.expand(batch_size, *x.shape[1:]).contiguous())
+        piece = codes[None, start : min(start + block, len(codes) - 1)]
+        _, state = model.advance(piece.expand(count, -1), state, kinds)
+    if places is None:
+        places = torch.zeros(batch_size, dtype=torch.int64, device=device)
+    state = map_state(state, lambda x: x[places].contiguous())
     return state, codes[-1:].repeat(batch_size)
+
+
+def _check_labels(model: Sashimi, batch_size: int, kinds: Tensor | None, places: Tensor | None) -> None:
+    known = model.config.labels
+    if (kinds is None) == bool(known):
+        raise ShapeError(f"{'no ' if kinds is None else ''}labels for a model with {len(known)} of them")
+    if kinds is not None and (len(places) != batch_size or kinds.min() < 0 or kinds.max() >= len(known)):
+        raise ShapeError(f"labels {kinds[places].tolist()}; expected {batch_size} from 0 to {len(known) - 1}")
 
 
 def state_tensors(state: Any) -> list[Tensor]:

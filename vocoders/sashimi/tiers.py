@@ -121,31 +121,32 @@ class Tiers(nn.Module):
             state = TierState(states(self.down[tier]), states(self.up[tier]), frame, queue, state)
         return state
 
-    def advance(self, x: Tensor, state: TierState, tier: int = 0) -> tuple[Tensor, TierState]:
+    def advance(self, x: Tensor, state: TierState, *context: Tensor | None, tier: int = 0) -> tuple[Tensor, TierState]:
         """Continue causal signals from a state.
 
         Args:
             x: (B, C, L), L >= 1, of any length; one sample costs a recurrence, more of them a convolution.
             state: state before it.
+            context: further arguments of every block.
             tier: where ``x`` and ``state`` belong.
 
         Returns:
             (B, C, L) and the state after it.
         """
         if tier == len(self.pools):
-            y, _, down = _advance_blocks(self.centre, x, state.down)
+            y, _, down = _advance_blocks(self.centre, x, state.down, context)
             return (y + x if self.centre_skip else y), TierState(down)
         length, factor = x.shape[-1], self.pools[tier].factor
-        x, kept, down = _advance_blocks(self.down[tier], x, state.down)
+        x, kept, down = _advance_blocks(self.down[tier], x, state.down, context)
         waiting, queue, inner = torch.cat([state.frame, x], dim=-1), state.queue, state.inner
         whole = waiting.shape[-1] // factor * factor
         if whole:
-            below, inner = self.advance(self.pools[tier](waiting[..., :whole]), inner, tier + 1)
+            below, inner = self.advance(self.pools[tier](waiting[..., :whole]), inner, *context, tier=tier + 1)
             queue = torch.cat([queue, self.unpools[tier].unfold(below)], dim=-1)
         y = entry = x + queue[..., :length]
         up = []
         for block, block_state in zip(self.up[tier], state.up, strict=True):
-            y, block_state = block.advance(y, block_state)
+            y, block_state = block.advance(y, block_state, *context)
             up.append(block_state)
             if self.skips == "unet":
                 y = y + kept.pop()
@@ -155,11 +156,13 @@ class Tiers(nn.Module):
         return y, TierState(down, tuple(up), frame, queue, inner)
 
 
-def _advance_blocks(blocks: nn.ModuleList, x: Tensor, states: BlockStates) -> tuple[Tensor, list[Tensor], BlockStates]:
+def _advance_blocks(
+    blocks: nn.ModuleList, x: Tensor, states: BlockStates, context: tuple[Tensor | None, ...]
+) -> tuple[Tensor, list[Tensor], BlockStates]:
     """Return the output of the last block, the inputs of all of them, and their states."""
     inputs, after = [], []
     for block, state in zip(blocks, states, strict=True):
         inputs.append(x)
-        x, state = block.advance(x, state)
+        x, state = block.advance(x, state, *context)
         after.append(state)
     return x, inputs, tuple(after)

@@ -33,10 +33,10 @@ prepare_data() {
   for set in train test; do
     [ -d "$corpus_dir/$set" ] || fail "$corpus_dir/$set: no such folder; pass --corpus_dir, the folder that holds it"
   done
-  # seven/lucas_12.flac: the speaker stands before the number of the take.
+  # seven/lucas_12.flac: the word, the speaker and the number of the take.
   for set in train test; do
     run_job 0 "$nj" "data/log/prepare_$set.log" ondes prepare folder "$corpus_dir/$set" \
-      "data/$([ "$set" = train ] && echo all || echo test)" --speaker-pattern '([a-z]+)_[0-9]+[.]' --nj "$nj"
+      "data/$([ "$set" = train ] && echo all || echo test)" --speaker-pattern '([a-z]+)_[0-9]+[.]' --text-pattern '([a-z]+)/' --nj "$nj"
   done
   choose_utterances data/all data/dev "$num_dev" ""
   "$utils/subset_data.sh" --except data/dev/utt2spk 0 data/all data/train

@@ -12,7 +12,12 @@ from vocoders.core.errors import ConfigError, DataError
 __all__ = ["find_folder"]
 
 
-def find_folder(source: str | Path, speaker: str | None = None, speaker_pattern: str | None = None) -> list[Utterance]:
+def find_folder(
+    source: str | Path,
+    speaker: str | None = None,
+    speaker_pattern: str | None = None,
+    text_pattern: str | None = None,
+) -> list[Utterance]:
     """List the audio files below a folder.
 
     The id is the path below ``source`` with ``-`` for each slash and ``_`` for white space; where two files would
@@ -24,13 +29,14 @@ def find_folder(source: str | Path, speaker: str | None = None, speaker_pattern:
         speaker: speaker of all files; by default the first sub-folder, or ``unknown`` for files right in ``source``.
         speaker_pattern: regular expression whose first group is the speaker, searched in each path below ``source``,
             as in ``([a-z]+)_[0-9]+[.]`` for ``seven/lucas_12.wav``.
+        text_pattern: the same for the transcript, instead of the file ``x.txt``: ``([a-z]+)/`` finds ``seven``.
 
     Raises:
-        DataError: if there is no audio file, or one whose path the expression does not fit.
-        ConfigError: if it is no regular expression with a group.
+        DataError: if there is no audio file, or one whose path an expression does not fit.
+        ConfigError: if one is no regular expression with a group.
     """
     root = corpus_root(source)
-    pattern = _speaker_expression(speaker_pattern)
+    voices, words = _expression("speaker", speaker_pattern), _expression("text", text_pattern)
     paths = list(audio_files(root))
     if not paths:
         raise DataError(f"{root}: no audio file (wav, flac, ogg, mp3 ...) in it or below; check the folder")
@@ -44,30 +50,31 @@ def find_folder(source: str | Path, speaker: str | None = None, speaker_pattern:
             name += "-" + hashlib.sha256(str(relative).encode("utf-8", "surrogateescape")).hexdigest()[:8]
         voice = (
             speaker
-            or _find_speaker(pattern, relative)
+            or _identifier(Path(_find("speaker", voices, relative) or ""))
             or (_identifier(Path(relative.parts[0])) if len(relative.parts) > 1 else "unknown")
         )
-        utterances.append(Utterance(name, path, voice, text=read_text(path.with_suffix(".txt"))))
+        text = _find("text", words, relative) or read_text(path.with_suffix(".txt"))
+        utterances.append(Utterance(name, path, voice, text=text))
     return utterances
 
 
-def _speaker_expression(pattern: str | None) -> re.Pattern[str] | None:
+def _expression(kind: str, pattern: str | None) -> re.Pattern[str] | None:
     try:
         compiled = None if pattern is None else re.compile(pattern)
     except re.error as error:
-        raise ConfigError(f"speaker pattern '{pattern}' is no regular expression: {error}") from None
+        raise ConfigError(f"{kind} pattern '{pattern}' is no regular expression: {error}") from None
     if compiled is not None and compiled.groups < 1:
-        raise ConfigError(f"speaker pattern '{pattern}' has no group; put the speaker's part in parentheses")
+        raise ConfigError(f"{kind} pattern '{pattern}' has no group; put the part that is the {kind} in parentheses")
     return compiled
 
 
-def _find_speaker(pattern: re.Pattern[str] | None, path: Path) -> str | None:
+def _find(kind: str, pattern: re.Pattern[str] | None, path: Path) -> str | None:
     if pattern is None:
         return None
     match = pattern.search(path.as_posix())
     if match is None or not match[1]:
-        raise DataError(f"{path}: the speaker pattern '{pattern.pattern}' finds no speaker in it; correct the pattern")
-    return _identifier(Path(match[1]))
+        raise DataError(f"{path}: the {kind} pattern '{pattern.pattern}' finds no {kind} in it; correct the pattern")
+    return match[1]
 
 
 def _identifier(path: Path) -> str:

@@ -27,6 +27,14 @@ def sashimi(tiny, monkeypatch, tmp_path):
 
 
 @pytest.fixture
+def words(sashimi):
+    """Give the folder of a network with labels."""
+    torch.manual_seed(0)
+    Sashimi(TINY.model_copy(update={"labels": ("yes", "no")})).save_pretrained(sashimi.parent / "words")
+    return sashimi.parent / "words"
+
+
+@pytest.fixture
 def draw(ondes, sashimi):
     """Return a function that runs the command for 20 ms."""
     return lambda *words: ondes("generate", "-m", sashimi, "--seconds", LENGTH / RATE, *words)
@@ -111,6 +119,29 @@ def test_prompts_without_sound_are_refused(draw):
         run = draw("--prompt", f"{name}.wav", "-o", "out.wav")
         assert run.code in (1, 2)
         assert message in run.err
+
+
+def test_files_and_reports_say_their_labels(ondes, words):
+    common = ("generate", "-m", words, "--seconds", LENGTH / RATE, "--seed", 1)
+    run = ondes(*common, "--num", 12, "--json", "-o", "out")
+    assert run.code == 0, run.err
+    reports = [json.loads(line) for line in run.out.splitlines()]
+    assert {report["label"] for report in reports} == {"yes", "no"}
+    for report in reports:
+        assert report["path"] == f"out/sample-{report['item']:02d}-{report['label']}.wav"
+    run = ondes(*common, "--num", 2, "--label", "no", "--batch", 1, "-o", "asked")
+    assert run.code == 0, run.err
+    assert audio_info("asked/sample-1-no.wav").frames == LENGTH
+    assert "label no" in run.err
+
+
+def test_unknown_labels_are_refused(ondes, words, draw):
+    run = ondes("generate", "-m", words, "--label", "maybe", "-o", "out.wav")
+    assert run.code == 2
+    assert "label 'maybe'; expected one of yes, no" in run.err
+    run = draw("--label", "yes", "-o", "out.wav")
+    assert run.code == 2
+    assert "the model has no labels" in run.err
 
 
 def test_too_much_for_the_memory_is_refused_before_anything_is_drawn(draw, monkeypatch):

@@ -250,3 +250,15 @@ def test_mini_libritts(mini_libritts: Path, tmp_path: Path) -> None:
     assert sum(u.text is not None for u in directory) == len(
         list((mini_libritts / "dev-mini").rglob("*.normalized.txt"))
     )
+
+
+def test_patterns_find_speakers_and_texts(tmp_path: Path, make_tone: Tone) -> None:
+    (tmp_path / "seven").mkdir()
+    soundfile.write(tmp_path / "seven" / "lucas_12.wav", make_tone(1.0), RATE)
+    (found,) = find_folder(tmp_path, speaker_pattern="([a-z]+)_[0-9]+[.]", text_pattern="([a-z]+)/")
+    assert (found.utt_id, found.speaker, found.text) == ("seven-lucas_12", "lucas", "seven")
+    with pytest.raises(DataError, match="finds no text in it"):
+        find_folder(tmp_path, text_pattern="([A-Z]+)/")
+    for kind in ("speaker", "text"):
+        with pytest.raises(ConfigError, match=f"{kind} pattern .* has no group"):
+            find_folder(tmp_path, **{f"{kind}_pattern": "[a-z]"})

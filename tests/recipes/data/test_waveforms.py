@@ -1,5 +1,7 @@
 """Segments of audio alone: of one utterance, and of a stream of utterances with pauses."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -8,9 +10,9 @@ from recipes.data.config import DataConfig
 from recipes.data.kaldi import Utterance
 from recipes.data.loader import build_train_loader
 from recipes.data.reading import AudioReader
-from recipes.data.waveforms import PlainAudio, WaveformDataset
+from recipes.data.waveforms import PieceDataset, PlainAudio, WaveformDataset, collate_padded
 from vocoders.core.audio import write_audio
-from vocoders.core.errors import ConfigError
+from vocoders.core.errors import ConfigError, DataError
 from vocoders.frontends.mel import MelConfig
 
 RATE, LENGTHS = 8000, {"a-0": 900, "a-1": 1300, "b-0": 700}
@@ -63,6 +65,37 @@ def test_a_stream_is_a_pure_function_of_its_draw(reader) -> None:
     one, other = (WaveformDataset(reader, 3000, seed=3, pause_seconds=(0, 0.2)) for _ in range(2))
     assert torch.equal(one[1, 7]["audio"], other[1, 7]["audio"])
     assert not torch.equal(one[1, 7]["audio"], one[1, 8]["audio"])
+
+
+def labelled(reader: AudioReader, **texts: str) -> AudioReader:
+    """Return the reader with a text for each utterance."""
+    texts = {name.replace("_", "-"): text for name, text in texts.items()}
+    return AudioReader(tuple(replace(u, text=texts.get(u.utt_id)) for u in reader.utterances), RATE)
+
+
+def test_the_text_of_an_utterance_is_its_label(reader) -> None:
+    words = labelled(reader, a_0="yes", a_1="no", b_0="yes")
+    dataset = WaveformDataset(words, 500, labels=["no", "yes"])
+    assert [int(dataset[index]["labels"]) for index in range(3)] == [1, 0, 1]
+    pieces = PieceDataset(words, 600, labels=["no", "yes"])
+    batch = collate_padded([pieces[number] for number in range(len(pieces))])
+    assert batch["labels"].tolist() == [1, 1, 0, 0, 0, 1, 1]
+    assert "labels" not in PieceDataset(words)[0]
+
+
+def test_a_stream_keeps_to_one_label(reader) -> None:
+    dataset = WaveformDataset(
+        labelled(reader, a_0="yes", a_1="no", b_0="yes"), 4000, pause_seconds=(0.05, 0.1), labels=["no", "yes"]
+    )
+    for draw in range(10):
+        assert {value for value, _ in runs(dataset[1, draw]["audio"])} == {0, 2}
+
+
+def test_texts_that_are_no_labels_are_named(reader) -> None:
+    with pytest.raises(DataError, match="'b-0' has no text; expected a label of the model: no, yes"):
+        WaveformDataset(labelled(reader, a_0="yes", a_1="no"), 500, labels=["no", "yes"])
+    with pytest.raises(DataError, match="'a-1' has the text 'nope'"):
+        PieceDataset(labelled(reader, a_0="yes", a_1="nope", b_0="no"), labels=["no", "yes"])
 
 
 def test_pauses_are_for_audio_alone_and_go_upwards(tmp_path, reader) -> None:

@@ -9,11 +9,13 @@ import pytest
 import soundfile
 import torch
 
-from recipes.build import build_generator, build_objective, build_optimizer
+from recipes.build import build_generator, build_objective, build_optimizer, restore_generator
 from recipes.checkpoint import find_checkpoints, load_checkpoint
 from recipes.config import OptimizerConfig, SchedulerConfig, TrainConfig
 from recipes.data.corpora import find_folder
+from recipes.data.loader import build_valid_dataset
 from recipes.data.preparation import prepare
+from recipes.data.waveforms import collate_padded
 from recipes.objectives.diffusion import draw_noise
 from recipes.objectives.likelihood import encode_batch
 from recipes.schedule import Plateau
@@ -109,6 +111,28 @@ def test_a_periodic_signal_is_learned(corpus, tmp_path):
     (bits,) = [line["valid/bits"] for line in lines if "valid/bits" in line]
     # Of 4 bits; the phase has to be found in the first samples of each piece.
     assert bits < 0.5 < 3 < lines[0]["loss/bits"]
+
+
+def test_labels_are_learned(tmp_path):
+    (tmp_path / "wav").mkdir()
+    random = np.random.default_rng(0)
+    for word, level in {"low": -0.5, "high": 0.5}.items():
+        for take in range(2):
+            soundfile.write(tmp_path / "wav" / f"{word}{take}.wav", level + random.uniform(-0.3, 0.3, 1200), 8000)
+    directory = prepare(find_folder(tmp_path / "wav", text_pattern="([a-z]+)[0-9]"), tmp_path / "data").directories[""]
+    assert [utterance.text for utterance in directory] == ["high", "high", "low", "low"]
+    torch.manual_seed(0)
+    config = make_config(tmp_path, MODEL | {"labels": ["low", "high"]}, max_steps=60)
+    Trainer(config, tmp_path / "exp").run()
+    model = restore_generator(tmp_path / "exp").model
+    objective, pieces = build_objective(config, model), build_valid_dataset(config.data, config.mel)
+    batch = collate_padded([pieces[number] for number in range(len(pieces))])
+    # Nothing but the label says on which side of zero the first sample will be.
+    batch["audio"], batch["length"] = batch["audio"][..., :1], batch["length"].clamp(max=1)
+    with torch.no_grad():
+        told, _ = objective.validation_loss(model, batch)
+        misled, _ = objective.validation_loss(model, batch | {"labels": 1 - batch["labels"]})
+    assert told < 0.8 * misled
 
 
 def test_groups_of_parameters(corpus):

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import scipy.special
 import torch
+from recorded_steps import record_in_place
 
 from vocoders.core.errors import ConfigError, ShapeError
 from vocoders.layers.s4 import S4Config
@@ -15,7 +16,6 @@ from vocoders.sashimi import VARIANTS, QuantiserConfig, Sashimi, SashimiConfig
 from vocoders.sashimi.stepping import PlainStepper, draw_codes, make_stepper
 from vocoders.sashimi.stepping_fused import PROFILE_COLUMNS, FusedStepper
 from vocoders.sashimi.stepping_graph import GraphStepper
-from vocoders.sashimi.stepping_prompt import map_state, state_tensors
 
 SMALL = {
     name: SashimiConfig.from_dict(config.to_dict() | {"channels": 12, "num_layers": 2, "kernel_length": 64})
@@ -138,23 +138,11 @@ def test_integer_weights_change_likelihoods_by_less_than_a_thousandth_of_a_bit(s
 
 
 def test_recorded_steps_are_plain_steps(small: Sashimi) -> None:
-    def record(function):
-        """Repeat a function in place, as a recorded graph does."""
-        logits, state = function()
-        kept = logits.clone(), map_state(state, torch.clone)
-
-        def replay() -> None:
-            again, after = function()
-            kept[0].copy_(again)
-            for old, new in zip(state_tensors(kept[1]), state_tensors(after), strict=True):
-                old.copy_(new)
-
-        return kept, replay
-
     prompt = torch.from_numpy(random_codes(small, 21))
     codes = random_codes(small, 2, 70)
     expected = PlainStepper(small, 2, prompt).follow(codes)
-    np.testing.assert_array_equal(GraphStepper(small, 2, prompt, record).follow(codes), expected)
+    recorded = GraphStepper(small, 2, prompt, record=record_in_place)
+    np.testing.assert_array_equal(recorded.follow(codes), expected)
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
@@ -225,8 +213,8 @@ def draw_fused(logits: torch.Tensor, uniforms: np.ndarray, temperature: float, t
     width = -(-len(logits) // 64) * 64
     row = np.full(width, -1e30, np.float32)
     row[: len(logits)] = logits
-    none = np.zeros(0, np.float32)
-    memory = Memory(none, np.zeros(0, np.int16), none, np.zeros(3 * width, np.float32), 0, 0, 0, 0)
+    none, work = np.zeros(0, np.float32), np.zeros(3 * width, np.float32)
+    memory = Memory(none, np.zeros(0, np.int16), none, work, np.zeros(1, np.int64), 0, 0, 0, 0)
     codes, scores = np.zeros(len(uniforms), np.int64), np.zeros(len(uniforms))
     compiled_draw()(memory, row, len(logits), uniforms, float(temperature), float(top_p), codes, scores)
     return codes, scores

@@ -1,8 +1,9 @@
 """Train a small digit classifier on real speech, and show what it makes of real, generated and noise clips.
 
-Log-mel spectrograms, levelled clip by clip, through three convolutions and a mean over time. Its confidence (the
-probability of the digit that it hears) says whether samples resemble digits at all; the spread of what it hears, in
-bits, says whether they are different ones.
+Log-mel spectrograms, levelled clip by clip, through three convolutions and a mean over time. The probability that it
+gives the digit that was said, or asked for, says whether it recognises it; noise is asked for digits drawn by lot. Its
+confidence (the probability of whatever digit it hears) says whether clips resemble any digit, and the spread of what it
+hears, in bits, whether they are different ones.
 """
 
 import argparse
@@ -66,16 +67,25 @@ def load_set(path: str, front_end: LogMel) -> tuple[Tensor, Tensor]:
     return torch.stack(spectra), torch.tensor([DIGITS.index(u.utt_id.split("-")[0]) for u in utterances])
 
 
-def shuffled(path: str, front_end: LogMel, milliseconds: int = 50) -> Tensor:
-    """Return spectra of real clips whose pieces of some milliseconds stand in random order: its sounds, no words."""
+def shuffled(path: str, front_end: LogMel, milliseconds: int = 50) -> tuple[Tensor, Tensor]:
+    """Return spectra and digits of real clips whose pieces of some milliseconds stand in random order: no words."""
     utterances = KaldiDirectory.read(path).utterances
     reader, generator = AudioReader(utterances, SAMPLE_RATE), torch.Generator().manual_seed(0)
-    spectra = []
+    spectra, digits = [], []
     for index in range(0, len(utterances), max(1, len(utterances) // 200)):
+        digits.append(DIGITS.index(utterances[index].utt_id.split("-")[0]))
         pieces = torch.from_numpy(np.array(reader.read(index))).split(SAMPLE_RATE * milliseconds // 1000)
         order = torch.randperm(len(pieces), generator=generator).tolist()
         spectra.append(spectrum(torch.cat([pieces[place] for place in order]), front_end))
-    return torch.stack(spectra)
+    return torch.stack(spectra), torch.tensor(digits)
+
+
+def generated(folder: Path, front_end: LogMel) -> tuple[Tensor, Tensor | None]:
+    """Return spectra of generated files and the digits that their names end with, as in ``sample-07-seven.wav``."""
+    files = sorted(folder.rglob("*.wav"))
+    spectra = torch.stack([spectrum(read_audio(file, mono=True)[0][0], front_end) for file in files])
+    words = [file.stem.split("-")[-1] for file in files]
+    return spectra, torch.tensor([DIGITS.index(word) for word in words]) if set(words) <= set(DIGITS) else None
 
 
 def train(x: Tensor, y: Tensor, epochs: int) -> DigitClassifier:
@@ -98,14 +108,17 @@ def train(x: Tensor, y: Tensor, epochs: int) -> DigitClassifier:
 
 
 def describe(name: str, model: DigitClassifier, x: Tensor, y: Tensor | None = None) -> str:
-    """Return a row: number of clips, accuracy, mean confidence, and entropy of the digits heard."""
+    """Return a row: clips, accuracy, mean probability of the right digit, of any, and entropy of those heard."""
     with torch.inference_mode():
         probability = model(x).softmax(1)
     confidence, heard = probability.max(1)
     share = torch.bincount(heard, minlength=len(DIGITS)) / len(x)
     spread = abs(float((share * torch.log2(share.clamp(min=1e-12))).sum()))
-    correct = f"{float((heard == y).float().mean()):.3f}" if y is not None else ""
-    return f"| {name} | {len(x)} | {correct} | {float(confidence.mean()):.3f} | {spread:.2f} |"
+    right = " | "
+    if y is not None:
+        share_right, of_right = (heard == y).float().mean(), probability.gather(1, y[:, None]).mean()
+        right = f"{float(share_right):.3f} | {float(of_right):.3f}"
+    return f"| {name} | {len(x)} | {right} | {float(confidence.mean()):.3f} | {spread:.2f} |"
 
 
 def main() -> None:
@@ -128,12 +141,12 @@ def main() -> None:
     brown = torch.stack([spectrum(walk, front_end) for walk in walks])
     rows = [describe("real, speakers not in training", model, x, y)]
     if options.generated is not None:
-        files = sorted(options.generated.rglob("*.wav"))
-        clips = torch.stack([spectrum(read_audio(file, mono=True)[0][0], front_end) for file in files])
-        rows.append(describe("generated", model, clips))
-    rows.append(describe("real, pieces of 50 ms shuffled", model, shuffled(options.test, front_end)))
-    rows += [describe("white noise", model, white), describe("brown noise", model, brown)]
-    head = "| clips | number | accuracy | mean confidence | digits heard (bits) |\n|---|---:|---:|---:|---:|\n"
+        rows.append(describe("generated", model, *generated(options.generated, front_end)))
+    rows.append(describe("real, pieces of 50 ms shuffled", model, *shuffled(options.test, front_end)))
+    lots = torch.arange(100) % len(DIGITS)
+    rows += [describe("white noise", model, white, lots), describe("brown noise", model, brown, lots)]
+    head = "| clips | number | accuracy | probability of the right digit | confidence | digits heard (bits) |\n"
+    head += "|---|---:|---:|---:|---:|---:|\n"
     options.out.parent.mkdir(parents=True, exist_ok=True)
     options.out.write_text("# Digits that a classifier hears\n\n" + head + "\n".join(rows) + "\n", encoding="utf-8")
 

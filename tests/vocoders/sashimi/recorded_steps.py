@@ -1,0 +1,24 @@
+"""Steps that are repeated in place, as a GPU replays recorded ones."""
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+
+from vocoders.sashimi.stepping_prompt import map_state, state_tensors
+
+__all__ = ["record_in_place"]
+
+
+def record_in_place(function: Callable[[], Any]) -> tuple[Any, Callable[[], None]]:
+    """Return what a step returns, and a function that repeats the step and writes the same places again."""
+    logits, state = function()
+    kept = logits.clone(), map_state(state, torch.clone)
+
+    def replay() -> None:
+        again, after = function()
+        kept[0].copy_(again)
+        for old, new in zip(state_tensors(kept[1]), state_tensors(after), strict=True):
+            old.copy_(new)
+
+    return kept, replay

@@ -1,0 +1,137 @@
+"""Labels: what they change, that every stepper reads them alike, who draws them, and what is refused."""
+
+import numpy as np
+import pytest
+import torch
+from recorded_steps import record_in_place
+
+from vocoders.core.errors import ConfigError, ShapeError
+from vocoders.sashimi import Sashimi, SashimiConfig
+from vocoders.sashimi.sampler import encode_prompt, generate, item_labels
+from vocoders.sashimi.stepping import PlainStepper, make_stepper
+from vocoders.sashimi.stepping_fused import FusedStepper
+from vocoders.sashimi.stepping_graph import GraphStepper
+
+WORDS = ("one", "two", "three")
+SMALL = {"channels": 12, "num_layers": 1, "kernel_length": 64}
+MIXED = torch.tensor([2, 0, 2, 1])
+
+
+def build(**changes) -> Sashimi:
+    """Return a network whose labels sound different."""
+    torch.manual_seed(0)
+    model = Sashimi(SashimiConfig.from_dict(SMALL | {"labels": WORDS} | changes)).eval()
+    with torch.no_grad():
+        for name, parameter in model.named_parameters():
+            if name.endswith("label_offsets"):
+                parameter.normal_(generator=torch.Generator().manual_seed(1))
+        model.head.weight.mul_(5)
+    return model
+
+
+@pytest.fixture(scope="module")
+def model() -> Sashimi:
+    return build()
+
+
+def codes(*shape: int) -> torch.Tensor:
+    return torch.randint(256, shape, generator=torch.Generator().manual_seed(0))
+
+
+@torch.no_grad()
+def test_each_item_follows_its_own_label(model):
+    x = codes(1, 90).expand(4, -1)
+    logits = model(x, MIXED)
+    for item, label in enumerate(MIXED):
+        torch.testing.assert_close(logits[item : item + 1], model(x[:1], label[None]), rtol=0, atol=1e-5)
+    assert (logits[0] - logits[1]).abs().mean() > 0.1
+
+
+@pytest.mark.parametrize("changes", [{}, {"norm": "layer"}, {"skips": "unet"}, {"pool": (2, 3), "kernel_length": 60}])
+@pytest.mark.parametrize("prompt", [None, 37])
+def test_every_stepper_is_the_forward_pass(changes, prompt):
+    model = build(**changes)
+    given = None if prompt is None else codes(prompt)
+    x = codes(4, 70)
+    whole = x if given is None else torch.cat([given.expand(4, -1), x], dim=1)
+    with torch.inference_mode():
+        expected = model(model.shift(whole), MIXED)[:, -70:].numpy()
+    steppers = [make(model, 4, given, labels=MIXED) for make in (PlainStepper, FusedStepper, make_stepper)]
+    for stepper in [*steppers, GraphStepper(model, 4, given, MIXED, record_in_place)]:
+        np.testing.assert_allclose(stepper.follow(x.numpy()), expected, atol=5e-5, rtol=0)
+
+
+def test_weights_of_16_bits_keep_the_labels(model):
+    x = codes(4, 60).numpy()
+    exact, coarse = (
+        FusedStepper(model, 4, weights=weights, labels=MIXED).follow(x) for weights in ("float32", "int16")
+    )
+    assert 0 < np.abs(exact - coarse).max() < 0.02
+
+
+def test_a_model_without_labels_starts_one_with_them():
+    torch.manual_seed(0)
+    trained = Sashimi(SashimiConfig(**SMALL))
+    model = Sashimi(SashimiConfig(**SMALL | {"kernel_length": 128}, labels=WORDS))
+    model.start_from(trained)
+    x = codes(2, 64)
+    with torch.no_grad():
+        torch.testing.assert_close(model(x, torch.tensor([0, 2])), trained(x), rtol=0, atol=1e-4)
+    again = Sashimi(SashimiConfig(**SMALL, labels=WORDS))
+    again.start_from(build())
+    assert torch.equal(again.network.tiers.centre[0].label_offsets, build().network.tiers.centre[0].label_offsets)
+    with pytest.raises(RuntimeError, match="label_offsets"):
+        trained.start_from(model)
+
+
+def test_items_draw_labels_that_neither_batch_nor_number_changes(model):
+    many = item_labels(model, 5, range(300))
+    assert torch.equal(item_labels(model, 5, [7, 250]), many[[7, 250]])
+    assert torch.bincount(many).min() > 60
+    assert not torch.equal(item_labels(model, 6, range(300)), many)
+    assert item_labels(Sashimi(SashimiConfig(**SMALL)), 5, range(3)) is None
+
+
+def test_generation_says_what_it_drew(model):
+    drawn = generate(model, 40, 6, seed=3)
+    labels = item_labels(model, 3, range(6))
+    assert drawn.labels == tuple(WORDS[place] for place in labels)
+    item = 4
+    asked = generate(model, 40, [item], seed=3, label=drawn.labels[item])
+    assert torch.equal(asked.codes[0], drawn.codes[item])
+    prompt = encode_prompt(model, torch.sin(torch.arange(30.0)))
+    spoken = [generate(model, 40, 1, prompt, seed=3, label=word).codes for word in WORDS]
+    assert all(torch.equal(one[0, :30], prompt) for one in spoken)
+    assert not torch.equal(spoken[0], spoken[1])
+
+
+def test_a_labelled_model_survives_saving(model, tmp_path):
+    model.save_pretrained(tmp_path / "m")
+    again = Sashimi.from_pretrained(tmp_path / "m", verify=True)
+    assert again.config.labels == WORDS
+    with torch.no_grad():
+        assert torch.equal(again(codes(4, 20), MIXED), model(codes(4, 20), MIXED))
+
+
+def test_what_cannot_be_is_refused(model):
+    plain, x = Sashimi(SashimiConfig(**SMALL)), codes(2, 8)
+    with pytest.raises(ShapeError, match="no labels for a model of one, two, three"):
+        model(x)
+    with pytest.raises(ShapeError, match="leave them out"):
+        plain(x, torch.tensor([0, 1]))
+    with pytest.raises(ShapeError, match=r"expected int64 \(2,\)"):
+        model(x, torch.tensor([0]))
+    for labels in (torch.tensor([0, 3]), torch.tensor([-1, 0]), torch.tensor([1])):
+        with pytest.raises(ShapeError, match="expected 2 from 0 to 2"):
+            make_stepper(model, 2, labels=labels)
+    with pytest.raises(ShapeError, match="no labels"):
+        make_stepper(model, 2)
+    with pytest.raises(ShapeError, match="with 0 of them"):
+        make_stepper(plain, 2, labels=torch.tensor([0, 0]))
+    with pytest.raises(ConfigError, match="'four'; expected one of one, two, three"):
+        generate(model, 10, label="four")
+    with pytest.raises(ConfigError, match="the model has no labels"):
+        generate(plain, 10, label="one")
+    for labels in (["a", "a"], ["a b"], ["a/b"], [""]):
+        with pytest.raises(ConfigError, match="expected different words"):
+            SashimiConfig.from_dict({"labels": labels})
