@@ -21,7 +21,7 @@ from demo.widgets import clip_input, live_message, live_player, plain_html, stat
 
 __all__ = ["Runs", "build"]
 
-_SECONDS, _TEMPERATURES, _TOP_P, _PROMPT = (0.5, 15.0), (0.0, 2.0), (0.05, 1.0), (0.25, 8.0)
+_SECONDS, _TEMPERATURES, _TOP_P, _GUIDANCE, _PROMPT = (0.5, 15.0), (0.0, 2.0), (0.05, 1.0), (0.0, 4.0), (0.25, 8.0)
 _ANY_LABEL = "whatever the seed draws"
 # A message holds this many pieces again, should the page have missed some.
 _REPEATED = 5
@@ -62,24 +62,25 @@ def build(page: Page) -> None:
         elem_classes="ondes-note",
     )
     there = bool(models)
-    first = _own_sampling(library, models[0][1]) if there else (1.0, 1.0)
+    first = models[0][1] if there else None
+    own = _own_sampling(library, first)
     with gr.Row():
         with gr.Column(min_width=300):
             model = gr.Dropdown(
                 models,
-                value=models[0][1] if there else None,
+                value=first,
                 label="Model",
                 elem_id="generate-model",
                 interactive=there,
             )
-            label = _label_choice(library, models[0][1] if there else None)
             seconds = gr.Slider(*_SECONDS, 4, step=0.5, label="Seconds", elem_id="generate-seconds", interactive=there)
             temperature = gr.Slider(
-                *_TEMPERATURES, first[0], step=0.01, label="Temperature", info="0 is greedy", interactive=there
+                *_TEMPERATURES, own[0], step=0.01, label="Temperature", info="0 is greedy", interactive=there
             )
             top_p = gr.Slider(
-                *_TOP_P, first[1], step=0.01, label="Top-p", info="1 draws from all codes", interactive=there
+                *_TOP_P, own[1], step=0.01, label="Top-p", info="1 draws from all codes", interactive=there
             )
+            label, guidance = _label_widgets(library, first)
             seed = gr.Number(0, label="Seed", precision=0, minimum=0, maximum=2**31 - 1, interactive=there)
         with gr.Column(min_width=300):
             prompt = clip_input(
@@ -100,9 +101,9 @@ def build(page: Page) -> None:
     run = gr.State(None)
 
     model.change(
-        lambda name: (*_own_sampling(library, name), _label_choice(library, name)),
+        lambda name: (*_own_sampling(library, name)[:2], *_label_widgets(library, name)),
         model,
-        [temperature, top_p, label],
+        [temperature, top_p, label, guidance],
         queue=False,
         api_visibility="private",
     )
@@ -111,7 +112,7 @@ def build(page: Page) -> None:
     )
     began.then(
         _make_handler(library, runs),
-        [model, seconds, temperature, top_p, seed, prompt, prompt_seconds, label, run],
+        [model, seconds, temperature, top_p, seed, prompt, prompt_seconds, label, guidance, run],
         [player, told, result, picture],
         **GENERATE,
         show_progress="hidden",
@@ -122,22 +123,22 @@ def build(page: Page) -> None:
     )
 
 
-def _own_sampling(library: Library, name: str) -> tuple[float, float]:
-    """Return temperature and top-p as the model's configuration has them, within the sliders' ranges."""
-    sampling = library.entry(name).config.get("sampling")
+def _own_sampling(library: Library, name: str | None) -> list[float]:
+    """Return temperature, top-p and guidance as the model's configuration has them, within the sliders' ranges."""
+    sampling = library.entry(name).config.get("sampling") if name else None
     sampling = sampling if isinstance(sampling, dict) else {}
     values = []
-    for key, (least, most) in {"temperature": _TEMPERATURES, "top_p": _TOP_P}.items():
+    for key, (least, most) in {"temperature": _TEMPERATURES, "top_p": _TOP_P, "guidance": _GUIDANCE}.items():
         value = sampling.get(key, 1.0)
         values.append(min(max(float(value), least), most) if isinstance(value, int | float) else 1.0)
-    return values[0], values[1]
+    return values
 
 
-def _label_choice(library: Library, name: str | None) -> gr.Dropdown:
-    """Return the choice of a model's labels; hidden for a model without."""
+def _label_widgets(library: Library, name: str | None) -> tuple[gr.Dropdown, gr.Slider]:
+    """Return the choice of a model's labels and its guidance; hidden for a model without."""
     labels = library.entry(name).config.get("labels") if name else None
     labels = [str(label) for label in labels] if isinstance(labels, list) else []
-    return gr.Dropdown(
+    choice = gr.Dropdown(
         [(_ANY_LABEL, ""), *labels],
         value="",
         label="Say",
@@ -146,6 +147,15 @@ def _label_choice(library: Library, name: str | None) -> gr.Dropdown:
         allow_custom_value=True,
         elem_id="generate-label",
     )
+    guidance = gr.Slider(
+        *_GUIDANCE,
+        _own_sampling(library, name)[2],
+        step=0.1,
+        label="Guidance",
+        info="Above 1 exaggerates what tells a label from others",
+        visible=bool(labels),
+    )
+    return choice, guidance
 
 
 def _make_handler(library: Library, runs: Runs) -> Any:
@@ -159,6 +169,7 @@ def _make_handler(library: Library, runs: Runs) -> Any:
         prompt: str | None = None,
         prompt_seconds: float = 2.0,
         label: str | None = None,
+        guidance: float | None = None,
         run: str | None = None,
     ) -> Iterator[tuple[Any, ...]]:
         """Draw audio; pieces come while it is made, the whole and its picture at the end."""
@@ -172,6 +183,7 @@ def _make_handler(library: Library, runs: Runs) -> Any:
             check_number("top-p", own[1] if top_p is None else top_p, *_TOP_P),
             check_seed(seed),
             label or None,
+            check_number("guidance", own[2] if guidance is None else guidance, *_GUIDANCE),
             prompt,
             check_number("seconds of the prompt", prompt_seconds, *_PROMPT),
         )

@@ -42,6 +42,7 @@ class Draw:
         top_p: see :class:`~vocoders.sashimi.sampler.SamplingConfig`.
         seed: equal seeds give equal audio.
         label: what is to be heard, of a model with labels; ``None``: the seed chooses.
+        guidance: of a model with labels; see :class:`~vocoders.sashimi.sampler.SamplingConfig`.
         prompt_path: clip to continue, or ``None``.
         prompt_seconds: how much of the end of the clip is used.
     """
@@ -52,6 +53,7 @@ class Draw:
     top_p: float
     seed: int
     label: str | None = None
+    guidance: float = 1.0
     prompt_path: str | None = None
     prompt_seconds: float = 2.0
 
@@ -98,7 +100,8 @@ def draw(library: Library, wanted: Draw, is_cancelled: Callable[[], bool]) -> It
 
 
 def _draw_codes(model: Any, wanted: Draw, length: int, is_cancelled: Callable[[], bool]) -> Iterator[Piece]:
-    sampling = SamplingConfig.from_dict({"temperature": wanted.temperature, "top_p": wanted.top_p}, "sampling")
+    options = {"temperature": wanted.temperature, "top_p": wanted.top_p, "guidance": wanted.guidance}
+    sampling = SamplingConfig.from_dict(options, "sampling")
     rate, codes, remarks = model.sample_rate, None, ()
     labels = item_labels(model, wanted.seed, [0], wanted.label)
     if labels is not None:
@@ -110,11 +113,13 @@ def _draw_codes(model: Any, wanted: Draw, length: int, is_cancelled: Callable[[]
             remarks += (f"the last {wanted.prompt_seconds:g} s of the clip are continued",)
         codes = encode_prompt(model, clip.audio[0, -kept:])
         remarks = clip.remarks + remarks
-    needed, free = memory_of_generation(model, 1, length, 0 if codes is None else len(codes)), available_memory()
+    prompt_length = 0 if codes is None else len(codes)
+    needed = memory_of_generation(model, 1, length, prompt_length, sampling.guidance != 1)
+    free = available_memory()
     if free is not None and needed > free:
         raise DataError(f"this needs {needed / 1e9:.1f} GB and {free / 1e9:.1f} GB are free; ask for fewer seconds")
     started = time.perf_counter()
-    stepper = make_stepper(model, 1, codes, labels=labels)
+    stepper = make_stepper(model, 1, codes, labels=labels, guidance=sampling.guidance)
     heard = np.zeros(0, np.float32) if codes is None else model.quantiser.decode(codes).numpy()
     yield Piece(heard, rate, 0, length, time.perf_counter() - started, True, remarks)
     uniforms = item_uniforms(wanted.seed, 0, length)

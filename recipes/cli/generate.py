@@ -90,6 +90,12 @@ def _generate(
     top_p: Annotated[
         float | None, typer.Option("--top-p", help="Draw from the likeliest codes only.", show_default="the model's")
     ] = None,
+    guidance: Annotated[
+        float | None,
+        typer.Option(
+            "--guidance", help="Above 1 exaggerates what tells a label from others.", show_default="the model's"
+        ),
+    ] = None,
     seed: Annotated[int, typer.Option("--seed", help="Equal seeds give equal audio, whatever --num and --batch.")] = 0,
     drop_worst: Annotated[
         float, typer.Option("--drop-worst", help="Part of the items to drop, least likely first; published: 0.4.")
@@ -117,7 +123,7 @@ def _generate(
     from vocoders.registry import load
     from vocoders.sashimi.sampler import SamplingConfig
 
-    changes = {"temperature": temperature, "top_p": top_p}
+    changes = {"temperature": temperature, "top_p": top_p, "guidance": guidance}
     changes = {name: value for name, value in changes.items() if value is not None}
     SamplingConfig.from_dict(changes, "sampling")
     _check(seconds, num, drop_worst, drop_best)
@@ -181,7 +187,7 @@ def _chosen_way(system: Any, name: str, has_options: bool) -> "Callable[[Any, _R
         raise ConfigError(f"'{name}' makes audio from features, not from nothing; use 'ondes synth'")
     if has_options:
         raise ConfigError(
-            f"'{name}' is a diffusion model: it has no labels, prompts, temperature, top-p or likelihoods"
+            f"'{name}' is a diffusion model: it has no labels, prompts, guidance, temperature, top-p, likelihoods"
         )
     return _diffuse
 
@@ -222,7 +228,9 @@ def _draw_codes(model: Any, request: _Request, is_batch_fixed: bool) -> Iterator
         for first in range(0, request.num, batch):
             numbers = range(first, min(first + batch, request.num))
             labels = item_labels(model, request.seed, numbers, request.label)
-            stepper = make_stepper(model, len(numbers), request.prompt, request.weights, labels)
+            stepper = make_stepper(
+                model, len(numbers), request.prompt, request.weights, labels, request.sampling.guidance
+            )
             done = first * request.length
             options = {"sampling": request.sampling, "seed": request.seed, "stepper": stepper}
             started = time.perf_counter()
@@ -254,7 +262,7 @@ def _fitting_batch(model: Any, request: _Request, is_fixed: bool) -> int:
     batch = min(request.batch, request.num)
     prompt_length = 0 if request.prompt is None else len(request.prompt)
     while available is not None:
-        needed = memory_of_generation(model, batch, request.length, prompt_length)
+        needed = memory_of_generation(model, batch, request.length, prompt_length, request.sampling.guidance != 1)
         if needed <= available:
             break
         if batch == 1 or is_fixed:

@@ -151,12 +151,13 @@ def test_generation_arrives_in_pieces_and_equals_the_sampler(client, model_folde
 
 def test_a_label_is_said(client, model_folder) -> None:
     from vocoders import load
-    from vocoders.sashimi.sampler import generate
+    from vocoders.sashimi.sampler import SamplingConfig, generate
 
     wanted = ("tiny-digits", 0.5, 1.0, 1.0, 5, None, 2.0)
-    _, said, result, _ = client.predict(*wanted, "two", api_name="/generate")
+    _, said, result, _ = client.predict(*wanted, "two", 2.0, api_name="/generate")
     assert "label: two" in said
-    expected = generate(load(model_folder / "tiny-digits"), 4000, seed=5, label="two").audio[0]
+    sampling = SamplingConfig(guidance=2.0)
+    expected = generate(load(model_folder / "tiny-digits"), 4000, sampling=sampling, seed=5, label="two").audio[0]
     assert np.abs(samples_of(result)[0] - expected.numpy()).max() < 2 / 32768
     with pytest.raises(Exception, match="expected one of one, two"):
         client.predict(*wanted, "three", api_name="/generate")

@@ -100,7 +100,8 @@ class ResidualBlock(nn.Module):
     """x + layer(norm(x)), where the layer is a state-space layer or a position-wise one.
 
     With labels, x + layer(norm(x) + offset of the label): the global conditioning of WaveNet (arXiv 1609.03499, section
-    2.5), whose layers also add a vector of what is to be heard to what they read.
+    2.5), whose layers also add a vector of what is to be heard to what they read. The number behind the last label is
+    the mean of all.
 
     Args:
         norm: over channels.
@@ -120,7 +121,11 @@ class ResidualBlock(nn.Module):
 
     def _read(self, x: Tensor, labels: Tensor | None) -> Tensor:
         normed = self.norm(x)
-        return normed if self.label_offsets is None else normed + self.label_offsets[labels][:, :, None]
+        return normed if self.label_offsets is None else normed + self.offsets_with_mean()[labels][:, :, None]
+
+    def offsets_with_mean(self) -> Tensor:
+        """Return the offset of each label, and the mean of all: (labels + 1, C)."""
+        return torch.cat([self.label_offsets, self.label_offsets.mean(dim=0, keepdim=True)])
 
     def initial_state(self, batch_size: int) -> S4State | None:
         """Return the state before the first sample, None for a layer without memory."""

@@ -22,10 +22,15 @@ class SamplingConfig(Config):
         temperature: divides the logits; 0 takes the most probable code each time.
         top_p: codes are drawn from the most probable ones that have this probability together (1: from all). As
             published it is taken of the distribution at temperature 1.
+        guidance: g of a model with labels. Logits are a + g (l - a), where l are those of the label and a those of the
+            network with the mean of all labels' offsets: above 1, what tells the label from others is exaggerated, as
+            in classifier-free guidance (arXiv 2207.12598), though here nothing is trained for the second part. It
+            steps two networks.
     """
 
     temperature: float = Field(1.0, ge=0, allow_inf_nan=False)
     top_p: float = Field(1.0, gt=0, le=1)
+    guidance: float = Field(1.0, ge=0, allow_inf_nan=False)
 
 
 class SashimiConfig(Config):

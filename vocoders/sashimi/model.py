@@ -50,7 +50,8 @@ class Sashimi(PretrainedModel, nn.Module):
 
         Args:
             codes: int64 (B, L) in [0, num_codes).
-            labels: int64 (B,), places in ``config.labels``, of a model that has some.
+            labels: int64 (B,), places in ``config.labels``, of a model that has some; the number behind the last one
+                is the mean of all.
 
         Returns:
             (B, L, num_codes). A causal network's logits at t depend on codes up to t.

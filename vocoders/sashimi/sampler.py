@@ -87,7 +87,7 @@ def generate(
 
     Raises:
         ShapeError: for a length below 1 or no items.
-        ConfigError: for a label that the model does not know.
+        ConfigError: for a label that the model does not know, or guidance of a model without labels.
         DataError: if the model's logits are not finite.
     """
     items = range(items) if isinstance(items, int) else items
@@ -95,7 +95,8 @@ def generate(
         raise ShapeError(f"{length} samples of {len(items)} items; expected at least 1 of each")
     sampling = sampling or model.config.sampling
     if stepper is None:
-        stepper = make_stepper(model, len(items), prompt, weights, item_labels(model, seed, items, label))
+        labels = item_labels(model, seed, items, label)
+        stepper = make_stepper(model, len(items), prompt, weights, labels, sampling.guidance)
     generators = [_item_generator(seed, item) for item in items]
     codes, scores = np.empty((len(items), length), np.int64), np.zeros(len(items))
     block = max(1, _BLOCK // len(items))
@@ -197,7 +198,9 @@ def _item_generator(seed: int, item: int, *stream: int) -> np.random.Generator:
     return np.random.Generator(np.random.PCG64(np.random.SeedSequence([seed % (1 << 64), item, *stream])))
 
 
-def memory_of_generation(model: Sashimi, batch_size: int, length: int, prompt_length: int = 0) -> int:
+def memory_of_generation(
+    model: Sashimi, batch_size: int, length: int, prompt_length: int = 0, is_guided: bool = False
+) -> int:
     """Return about how many bytes a generation needs beyond the model.
 
     Args:
@@ -205,13 +208,14 @@ def memory_of_generation(model: Sashimi, batch_size: int, length: int, prompt_le
         batch_size: items that are drawn together.
         length: samples of each.
         prompt_length: samples of the prompt.
+        is_guided: whether guidance steps two networks.
     """
     config = model.config
     states = sum(width for width in config.widths) * config.num_layers * (2 if config.skips == "unet" else 1)
     state = 8 * states * (config.s4.d_state // 2 + 1)
     parameters = sum(parameter.numel() for parameter in model.parameters())
     # Codes, numbers and audio of an item; a copy of the weights with the recurrences of all features.
-    items = batch_size * (2 * state + 24 * (length + prompt_length))
+    items = batch_size * (2 * state * (1 + is_guided) + 24 * (length + prompt_length))
     # The convolutions of one block of the prompt: about this many signals of the fastest tier's width in float64.
     reading = 64 * 8 * config.channels * min(prompt_length, config.kernel_length or prompt_length)
     return items + 8 * parameters + 10 * state + reading

@@ -17,6 +17,7 @@ from torch import Tensor
 from vocoders.core.errors import ConfigError, ShapeError
 from vocoders.sashimi.model import Sashimi
 from vocoders.sashimi.stepping_prompt import read_prompt
+from vocoders.sashimi.tiers import TierState
 
 __all__ = ["PlainStepper", "Stepper", "WeightFormat", "draw_codes", "make_stepper"]
 
@@ -32,12 +33,25 @@ class Stepper(ABC):
         model: the model.
         batch_size: B.
         labels: int64 (B,), ``None`` for a model without labels.
+        guidance: see :class:`~vocoders.sashimi.config.SamplingConfig`.
+        is_guided: whether every sequence has a second one beside it, with the mean of all labels, which reads the same
+            codes: 2 B in all, second ones last.
     """
 
-    def __init__(self, model: Sashimi, batch_size: int, labels: Tensor | None = None) -> None:
+    def __init__(self, model: Sashimi, batch_size: int, labels: Tensor | None = None, guidance: float = 1.0) -> None:
+        if guidance != 1 and not model.config.labels:
+            raise ConfigError(f"guidance {guidance:g} of a model without labels; leave it out")
         self.model = model
         self.batch_size = batch_size
         self.labels = labels
+        self.guidance = guidance
+        self.is_guided = guidance != 1
+
+    def _all_labels(self) -> Tensor | None:
+        """Return the labels of all sequences, the second ones included."""
+        if not self.is_guided or self.labels is None:
+            return self.labels
+        return torch.cat([self.labels, torch.full_like(self.labels, len(self.model.config.labels))])
 
     def draw(self, uniforms: np.ndarray, temperature: float = 1.0, top_p: float = 1.0) -> tuple[np.ndarray, np.ndarray]:
         """Draw codes and go on behind them.
@@ -77,18 +91,34 @@ class PlainStepper(Stepper):
         batch_size: number of sequences.
         prompt: int64 (L,) codes that every sequence begins with, or None; read in parallel.
         labels: int64 (B,), of a model that has some.
+        guidance: see :class:`~vocoders.sashimi.config.SamplingConfig`.
     """
 
     def __init__(
-        self, model: Sashimi, batch_size: int = 1, prompt: Tensor | None = None, labels: Tensor | None = None
+        self,
+        model: Sashimi,
+        batch_size: int = 1,
+        prompt: Tensor | None = None,
+        labels: Tensor | None = None,
+        guidance: float = 1.0,
     ) -> None:
-        super().__init__(model, batch_size, None if labels is None else labels.to(model.head.weight.device))
-        self._state, self._codes = read_prompt(model, batch_size, prompt, self.labels)
+        labels = None if labels is None else labels.to(model.head.weight.device)
+        super().__init__(model, batch_size, labels, guidance)
+        self._step_labels = self._all_labels()
+        self._state, codes = read_prompt(model, batch_size * (1 + self.is_guided), prompt, self._step_labels)
+        self._codes = codes[:batch_size]
 
     def _advance(self, codes: Tensor) -> Tensor:
         """Read codes (B,) and return the logits of the next ones."""
-        logits, self._state = self.model.step(codes, self._state, self.labels)
+        logits, self._state = self._step(codes, self._state)
         return logits
+
+    def _step(self, codes: Tensor, state: TierState) -> tuple[Tensor, TierState]:
+        if not self.is_guided:
+            return self.model.step(codes, state, self._step_labels)
+        logits, state = self.model.step(codes.repeat(2), state, self._step_labels)
+        own, mean = logits.chunk(2)
+        return mean + self.guidance * (own - mean), state
 
     @torch.inference_mode()
     def _draw(self, uniforms: np.ndarray, temperature: float, top_p: float) -> tuple[np.ndarray, np.ndarray]:
@@ -151,6 +181,7 @@ def make_stepper(
     prompt: Tensor | None = None,
     weights: WeightFormat = "float32",
     labels: Tensor | None = None,
+    guidance: float = 1.0,
 ) -> Stepper:
     """Return the fastest stepper for a model where it is.
 
@@ -160,24 +191,25 @@ def make_stepper(
         prompt: int64 (L,) codes that every sequence begins with, or None.
         weights: ``int16`` halves the memory that a CPU reads for every sample and changes logits by some 1e-4.
         labels: int64 (B,), of a model that has some; :func:`~vocoders.sashimi.sampler.item_labels` draws them.
+        guidance: see :class:`~vocoders.sashimi.config.SamplingConfig`.
 
     Raises:
-        ConfigError: for ``int16`` where the fused step does not run.
+        ConfigError: for ``int16`` where the fused step does not run, or guidance of a model without labels.
         ShapeError: for a prompt or labels that do not belong to the model.
     """
     parameter = model.head.weight
     if parameter.device.type == "cpu" and parameter.dtype == torch.float32 and importlib.util.find_spec("numba"):
         from vocoders.sashimi.stepping_fused import FusedStepper
 
-        return FusedStepper(model, batch_size, prompt, weights, labels=labels)
+        return FusedStepper(model, batch_size, prompt, weights, labels=labels, guidance=guidance)
     if weights != "float32":
         raise ConfigError(f"weights '{weights}' need a float32 model on a CPU, and numba; use weights 'float32'")
     if parameter.device.type == "cuda":
         from vocoders.sashimi.stepping_graph import GraphStepper
 
         try:
-            return GraphStepper(model, batch_size, prompt, labels)
+            return GraphStepper(model, batch_size, prompt, labels, guidance)
         except RuntimeError as error:
             reason = (str(error).strip() or "no message").splitlines()[0]
             _logger.warning("steps cannot be recorded on this GPU (%s); stepping without", reason)
-    return PlainStepper(model, batch_size, prompt, labels)
+    return PlainStepper(model, batch_size, prompt, labels, guidance)

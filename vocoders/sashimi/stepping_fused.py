@@ -35,6 +35,7 @@ class FusedStepper(Stepper):
         weights: ``float32``, or ``int16``, with half as much to read; logits to some 1e-4.
         profiled: count processor cycles by tier and kind of operation, in ``profile`` (tiers, PROFILE_COLUMNS).
         labels: int64 (B,), of a model that has some.
+        guidance: see :class:`~vocoders.sashimi.config.SamplingConfig`.
     """
 
     def __init__(
@@ -45,12 +46,14 @@ class FusedStepper(Stepper):
         weights: WeightFormat = "float32",
         profiled: bool = False,
         labels: Tensor | None = None,
+        guidance: float = 1.0,
     ) -> None:
-        super().__init__(model, batch_size, labels)
+        super().__init__(model, batch_size, labels, guidance)
         if weights not in WEIGHT_FORMATS:
             raise ConfigError(f"unknown weights '{weights}'; expected {' or '.join(WEIGHT_FORMATS)}")
-        state, codes = read_prompt(model, batch_size, prompt, labels)
-        self._program = pack(model, batch_size, weights, None if labels is None else labels.numpy())
+        sequences, labels = batch_size * (1 + self.is_guided), self._all_labels()
+        state, codes = read_prompt(model, sequences, prompt, labels)
+        self._program = pack(model, sequences, weights, None if labels is None else labels.numpy())
         self._counts = place_state(self._program, state)
         self._codes = codes.numpy()
         self.profile = np.zeros((len(model.config.widths) if profiled else 0, len(PROFILE_COLUMNS)), np.int64)
@@ -78,5 +81,6 @@ class FusedStepper(Stepper):
         drawn, scores = np.zeros(uniforms.shape, np.int64), np.zeros(self.batch_size)
         program = self._program
         arrays = (self._counts, self._codes, uniforms, forced, drawn, scores, logits)
-        run(program.memory, program.tables, *arrays, float(temperature), float(top_p), self.profile)
+        options = (float(temperature), float(top_p), float(self.guidance))
+        run(program.memory, program.tables, *arrays, *options, self.profile)
         return drawn, scores

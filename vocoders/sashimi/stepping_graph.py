@@ -29,6 +29,7 @@ class GraphStepper(PlainStepper):
         batch_size: number of sequences.
         prompt: int64 (L,) codes that every sequence begins with, or None.
         labels: int64 (B,), of a model that has some.
+        guidance: see :class:`~vocoders.sashimi.config.SamplingConfig`.
         record: records one step; :func:`record_graph` by default.
     """
 
@@ -39,9 +40,10 @@ class GraphStepper(PlainStepper):
         batch_size: int = 1,
         prompt: Tensor | None = None,
         labels: Tensor | None = None,
+        guidance: float = 1.0,
         record: Recorder | None = None,
     ) -> None:
-        super().__init__(model, batch_size, prompt, labels)
+        super().__init__(model, batch_size, prompt, labels, guidance)
         record = record or record_graph
         self._read = self._codes.clone()
         self._phase = 0
@@ -57,7 +59,7 @@ class GraphStepper(PlainStepper):
 
     def _one_step(self, state: Any, target: Any | None) -> Callable[[], tuple[Tensor, Any]]:
         def step() -> tuple[Tensor, Any]:
-            logits, after = self.model.step(self._read, state, self.labels)
+            logits, after = self._step(self._read, state)
             if target is not None:
                 _overwrite(target, after)
             return logits, after

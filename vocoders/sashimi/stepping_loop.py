@@ -1,10 +1,11 @@
 """The loop over samples of a SaShiMi model on CPUs, compiled by numba: tiers that are due, then the draw."""
 
+import numpy as np
 from numba import njit
 
 from vocoders.core.compiling import compiled
 from vocoders.layers import vectors
-from vocoders.layers.vectors import clock, load, store
+from vocoders.layers.vectors import clock, fma, load, splat, store
 from vocoders.sashimi import stepping_kernels
 from vocoders.sashimi.stepping_kernels import ADD, GATE, GELU, SET, advance_system, draw, linear, normalise
 
@@ -106,15 +107,25 @@ def _ascend(memory, tables, deepest, batch, profile, since):
     return since
 
 
+@njit
+def _guide(work, own, mean, width, guidance):
+    """Replace the logits at ``own`` by mean + guidance (own - mean)."""
+    weight = splat(np.float32(guidance), 64)
+    for i in range(0, width, 64):
+        base = load(work, mean + i, 64)
+        store(work, own + i, fma(load(work, own + i, 64) - base, weight, base))
+
+
 @compiled(stepping_kernels, vectors)
-def run(memory, tables, counts, codes, uniforms, forced, drawn, scores, logits, temperature, top_p, profile):
+def run(memory, tables, counts, codes, uniforms, forced, drawn, scores, logits, temperature, top_p, guidance, profile):
     """Advance all items by some samples.
 
     Args:
         memory: arrays and places in them.
         tables: norms, linears, blocks and tiers.
         counts: int64 (tiers - 1), samples of the unfinished frame of every tier; updated.
-        codes: int64 (B,), the codes to read first; updated to those to read next.
+        codes: int64 (B,), the codes to read first; updated to those to read next. (2 B,) if each item has a second
+            sequence that guides it.
         uniforms: float64 (B, n), numbers in [0, 1).
         forced: int64 (B, n), codes to take instead of drawn ones, or (B, 0).
         drawn: int64 (B, n), the codes; written.
@@ -122,10 +133,12 @@ def run(memory, tables, counts, codes, uniforms, forced, drawn, scores, logits, 
         logits: float32 (B, n, num_codes), written, or (B, 0, num_codes).
         temperature: 0 takes the most probable code.
         top_p: least probability of the codes that are kept.
+        guidance: how far the logits go from those of the second sequence beyond those of the first.
         profile: int64 (tiers, 6), cycles spent, added to, or (0, 6).
     """
     params, work = memory.params, memory.work
-    batch, length = drawn.shape
+    items, length = drawn.shape
+    batch = codes.size
     num_codes = logits.shape[2]
     lowest = tables.tiers.size - 1
     top = tables.tiers[0]
@@ -146,8 +159,10 @@ def run(memory, tables, counts, codes, uniforms, forced, drawn, scores, logits, 
         normalise(memory, tables.norms[tables.final_norm], top.stream, memory.normed, batch)
         linear(memory, head, SET, memory.normed, memory.logits, 3 * head.outputs, batch)
         since = _count(profile, 0, HEAD, since)
-        for item in range(batch):
+        for item in range(items):
             start = memory.logits + item * 3 * head.outputs
+            if batch > items:
+                _guide(work, start, start + items * 3 * head.outputs, head.outputs, guidance)
             if logits.shape[1]:
                 logits[item, t] = work[start : start + num_codes]
             if forced.shape[1]:
@@ -156,4 +171,6 @@ def run(memory, tables, counts, codes, uniforms, forced, drawn, scores, logits, 
                 code, score = draw(memory, start, num_codes, uniforms[item, t], temperature, top_p)
                 scores[item] += score
             codes[item] = drawn[item, t] = code
+            if batch > items:
+                codes[items + item] = code
         since = _count(profile, 0, DRAW, since)

@@ -167,7 +167,7 @@ class _Packer:
         self.widest = _WIDE
 
     def add_norm(self, norm: nn.Module, channels: int, offsets: Tensor | None = None) -> int:
-        """Lay out a norm: mask, gain and shift for each 64 channels, and a bias for each label, or one for all."""
+        """Lay out a norm: mask, gain and shift for each 64 channels, and a bias for each label and for none."""
         width = _filled(channels)
         rows, biases = np.zeros((3, width), np.float32), np.zeros((self.num_labels, width), np.float32)
         rows[0, :channels] = 1
@@ -201,7 +201,8 @@ class _Packer:
 
     def add_block(self, block: ResidualBlock, channels: int) -> int:
         """Lay out a residual block with its norm."""
-        norm = self.add_norm(block.norm, channels, block.label_offsets)
+        offsets = None if block.label_offsets is None else block.offsets_with_mean()
+        norm = self.add_norm(block.norm, channels, offsets)
         layer, places = block.layer, np.arange(channels)
         if isinstance(layer, FeedForward):
             middle = np.arange(layer.expand.out_features)
@@ -237,9 +238,9 @@ def pack(model: Sashimi, batch_size: int, weight_format: str = "float32", labels
         batch_size: number of items that are stepped together.
         weight_format: ``float32``, or ``int16`` with one scale for each output: half the memory to read, logits
             to some 1e-4.
-        labels: int64 (B,), of a model that has some.
+        labels: int64 (B,), of a model that has some; the number behind the last one is the mean of all.
     """
-    packer = _Packer(batch_size, weight_format, max(1, len(model.config.labels)))
+    packer = _Packer(batch_size, weight_format, len(model.config.labels) + 1)
     tiers = _add_tiers(packer, model)
     channels = np.arange(model.config.channels)
     final_norm = packer.add_norm(model.network.norm, len(channels))

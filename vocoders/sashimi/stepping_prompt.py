@@ -27,7 +27,7 @@ def read_prompt(
         model: a causal model.
         batch_size: B.
         prompt: int64 (L,) codes, or None; sequences begin with the code of silence, which is not part of it.
-        labels: int64 (B,), of a model that has some.
+        labels: int64 (B,), of a model that has some; as in :meth:`~vocoders.sashimi.model.Sashimi.forward`.
 
     Raises:
         ShapeError: for a prompt that is no sequence of codes, or labels that do not belong to the model.
@@ -59,7 +59,7 @@ def _check_labels(model: Sashimi, batch_size: int, kinds: Tensor | None, places:
     known = model.config.labels
     if (kinds is None) == bool(known):
         raise ShapeError(f"{'no ' if kinds is None else ''}labels for a model with {len(known)} of them")
-    if kinds is not None and (len(places) != batch_size or kinds.min() < 0 or kinds.max() >= len(known)):
+    if kinds is not None and (len(places) != batch_size or kinds.min() < 0 or kinds.max() > len(known)):
         raise ShapeError(f"labels {kinds[places].tolist()}; expected {batch_size} from 0 to {len(known) - 1}")
 
 

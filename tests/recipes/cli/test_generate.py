@@ -30,7 +30,11 @@ def sashimi(tiny, monkeypatch, tmp_path):
 def words(sashimi):
     """Give the folder of a network with labels."""
     torch.manual_seed(0)
-    Sashimi(TINY.model_copy(update={"labels": ("yes", "no")})).save_pretrained(sashimi.parent / "words")
+    model = Sashimi(TINY.model_copy(update={"labels": ("yes", "no")}))
+    for name, parameter in model.named_parameters():
+        if name.endswith("label_offsets"):
+            torch.nn.init.normal_(parameter)
+    model.save_pretrained(sashimi.parent / "words")
     return sashimi.parent / "words"
 
 
@@ -94,6 +98,7 @@ def test_ranking_drops_and_reports(draw):
         (["--temperature", -1], "temperature"),
         (["--temperature", "nan"], "temperature"),
         (["--top-p", 0], "top_p"),
+        (["--guidance", -1], "guidance"),
         (["--top-p", 1.5], "top_p"),
         (["--num", 0], "--num"),
         (["--batch", 0], "--batch"),
@@ -133,12 +138,17 @@ def test_files_and_reports_say_their_labels(ondes, words):
     assert run.code == 0, run.err
     assert audio_info("asked/sample-1-no.wav").frames == LENGTH
     assert "label no" in run.err
+    assert ondes(*common, "--label", "no", "--guidance", 3, "-o", "guided.wav").code == 0
+    assert not torch.equal(read_audio("guided.wav")[0], read_audio("asked/sample-0-no.wav")[0])
 
 
 def test_unknown_labels_are_refused(ondes, words, draw):
     run = ondes("generate", "-m", words, "--label", "maybe", "-o", "out.wav")
     assert run.code == 2
     assert "label 'maybe'; expected one of yes, no" in run.err
+    run = draw("--guidance", 2, "-o", "out.wav")
+    assert run.code == 2
+    assert "guidance 2 of a model without labels" in run.err
     run = draw("--label", "yes", "-o", "out.wav")
     assert run.code == 2
     assert "the model has no labels" in run.err

@@ -57,8 +57,38 @@ def test_every_stepper_is_the_forward_pass(changes, prompt):
     with torch.inference_mode():
         expected = model(model.shift(whole), MIXED)[:, -70:].numpy()
     steppers = [make(model, 4, given, labels=MIXED) for make in (PlainStepper, FusedStepper, make_stepper)]
-    for stepper in [*steppers, GraphStepper(model, 4, given, MIXED, record_in_place)]:
+    for stepper in [*steppers, GraphStepper(model, 4, given, MIXED, record=record_in_place)]:
         np.testing.assert_allclose(stepper.follow(x.numpy()), expected, atol=5e-5, rtol=0)
+
+
+@pytest.mark.parametrize("guidance", [0.0, 0.5, 2.5])
+@pytest.mark.parametrize("prompt", [None, 20])
+def test_guidance_goes_from_the_mean_beyond_the_label(model, guidance, prompt):
+    given = None if prompt is None else codes(prompt)
+    x = codes(4, 50)
+    whole = x if given is None else torch.cat([given.expand(4, -1), x], dim=1)
+    with torch.inference_mode():
+        own, mean = (model(model.shift(whole), labels)[:, -50:] for labels in (MIXED, torch.full((4,), len(WORDS))))
+    expected = (mean + guidance * (own - mean)).numpy()
+    options = {"labels": MIXED, "guidance": guidance}
+    steppers = [make(model, 4, given, **options) for make in (PlainStepper, FusedStepper)]
+    steppers.append(GraphStepper(model, 4, given, record=record_in_place, **options))
+    for stepper in steppers:
+        np.testing.assert_allclose(stepper.follow(x.numpy()), expected, atol=1e-4, rtol=0)
+    uniforms = np.random.default_rng(0).random((4, 60))
+    (plain, score), (fused, fused_score) = (stepper.draw(uniforms, 0.9, 0.9) for stepper in steppers[:2])
+    np.testing.assert_array_equal(fused, plain)
+    np.testing.assert_allclose(fused_score, score, rtol=1e-4)
+
+
+def test_the_mean_of_all_labels_is_that_of_their_offsets(model):
+    mean = build()
+    with torch.no_grad():
+        for name, parameter in mean.named_parameters():
+            if name.endswith("label_offsets"):
+                parameter.copy_(parameter.mean(0, keepdim=True).expand_as(parameter))
+        x, first = codes(1, 40), torch.tensor([0])
+        torch.testing.assert_close(mean(x, first), model(x, torch.tensor([len(WORDS)])), rtol=0, atol=1e-5)
 
 
 def test_weights_of_16_bits_keep_the_labels(model):
@@ -121,13 +151,15 @@ def test_what_cannot_be_is_refused(model):
         plain(x, torch.tensor([0, 1]))
     with pytest.raises(ShapeError, match=r"expected int64 \(2,\)"):
         model(x, torch.tensor([0]))
-    for labels in (torch.tensor([0, 3]), torch.tensor([-1, 0]), torch.tensor([1])):
+    for labels in (torch.tensor([0, 4]), torch.tensor([-1, 0]), torch.tensor([1])):
         with pytest.raises(ShapeError, match="expected 2 from 0 to 2"):
             make_stepper(model, 2, labels=labels)
     with pytest.raises(ShapeError, match="no labels"):
         make_stepper(model, 2)
     with pytest.raises(ShapeError, match="with 0 of them"):
         make_stepper(plain, 2, labels=torch.tensor([0, 0]))
+    with pytest.raises(ConfigError, match="guidance 2 of a model without labels"):
+        make_stepper(plain, guidance=2.0)
     with pytest.raises(ConfigError, match="'four'; expected one of one, two, three"):
         generate(model, 10, label="four")
     with pytest.raises(ConfigError, match="the model has no labels"):
