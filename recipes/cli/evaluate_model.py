@@ -32,6 +32,7 @@ def evaluate_model(
         ConfigError: if the model gives no probabilities, or no training data is known.
     """
     from recipes.build import restore_generator
+    from recipes.data.loader import build_piece_dataset
     from recipes.metrics.bits import BitsPerSample
     from recipes.metrics.evaluation import EvaluationResult, Score
     from recipes.progress import track
@@ -41,10 +42,11 @@ def evaluate_model(
     trained = restore_generator(exp, checkpoint)
     if not hasattr(trained.model, "quantiser"):
         raise ConfigError(f"{exp}: a {trained.config.family} model gives no probabilities; expected one of codes")
-    counted = train or trained.config.data.train
+    config = trained.config
+    counted = train or config.data.train
     if counted is None:
         raise ConfigError(f"{exp}: the run names no training data; pass --train, a data directory")
-    seen, unseen = _dataset(trained, Path(counted)), _dataset(trained, data)
+    seen, unseen = (build_piece_dataset(config.data, config.mel, path) for path in (counted, data))
     systems = {trained.config.family: _model_bits(trained, resolve_device(device)), **_simple_bits(trained, seen)}
     name = BitsPerSample.name
     scores: dict[str, list[Score]] = {system: [] for system in systems}
@@ -64,18 +66,6 @@ def evaluate_model(
         seed=seed,
         wall_seconds=time.perf_counter() - started,
     )
-
-
-def _dataset(trained: "TrainedGenerator", path: Path) -> "PieceDataset":
-    """Return whole utterances, read as the training did."""
-    from recipes.data.kaldi import KaldiDirectory
-    from recipes.data.reading import AudioReader
-    from recipes.data.waveforms import PieceDataset
-
-    options = trained.config.data
-    utterances = KaldiDirectory.read(path).utterances
-    reader = AudioReader(utterances, trained.model.sample_rate, options.resample, options.peak, options.in_memory)
-    return PieceDataset(reader, labels=trained.model.config.labels)
 
 
 def _model_bits(trained: "TrainedGenerator", device: Any) -> "Callable[[dict[str, Any]], float]":

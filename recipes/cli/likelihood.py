@@ -39,6 +39,7 @@ def _likelihood(
 ) -> None:
     """Bits per sample on DATA, with those of a histogram and of a Markov chain of order 1 of the training codes."""
     from recipes.build import restore_generator
+    from recipes.data.loader import build_piece_dataset
     from recipes.objectives.likelihood import LikelihoodObjective, LikelihoodOptions
     from recipes.validation import LossValidator
     from vocoders.core.device import resolve_device
@@ -47,14 +48,15 @@ def _likelihood(
     trained = restore_generator(exp, checkpoint)
     if not hasattr(trained.model, "quantiser"):
         raise ConfigError(f"{exp}: a {trained.config.family} model gives no probabilities; expected one of codes")
-    counted = train or trained.config.data.train
+    config = trained.config
+    counted = train or config.data.train
     if counted is None:
         raise ConfigError(f"{exp}: the run names no training data; pass --train, a data directory")
-    measured = _dataset(trained, data, pieces)
+    measured = build_piece_dataset(config.data, config.mel, data, pieces or None)
     objective = LikelihoodObjective(LikelihoodOptions(), trained.model)
     model = trained.model.to(resolve_device(device))
     bits = {title or trained.config.family: LossValidator(measured, objective, batch).run(model, 0)["valid/bits"]}
-    bits |= _simple_models(trained, _dataset(trained, Path(counted), pieces), measured)
+    bits |= _simple_models(trained, build_piece_dataset(config.data, config.mel, counted, pieces or None), measured)
     samples = sum(measured.length(number) for number in range(len(measured)))
     for name, value in bits.items():
         typer.echo(f"{name}: {value:.4f} bits per sample")
@@ -65,17 +67,6 @@ def _likelihood(
         facts = [f"{samples:,} samples of {data} ({len(measured)} sequences, each from silence); step {trained.step:,}"]
         facts.append(f"codes: {trained.model.fingerprint}; the simple models counted those of {counted}")
         _write(markdown, _page(title or "Likelihood", bits, [*facts, *(note or [])]))
-
-
-def _dataset(trained: "TrainedGenerator", path: Path, pieces: int) -> "PieceDataset":
-    from recipes.data.kaldi import KaldiDirectory
-    from recipes.data.reading import AudioReader
-    from recipes.data.waveforms import PieceDataset
-
-    options = trained.config.data
-    utterances = KaldiDirectory.read(path).utterances
-    reader = AudioReader(utterances, trained.model.sample_rate, options.resample, options.peak, options.in_memory)
-    return PieceDataset(reader, pieces or None, trained.model.config.labels)
 
 
 def _simple_models(trained: "TrainedGenerator", train: "PieceDataset", test: "PieceDataset") -> dict[str, float]:

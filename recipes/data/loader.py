@@ -20,7 +20,13 @@ from vocoders.core.errors import ConfigError, DataError
 from vocoders.frontends.f0 import F0Config
 from vocoders.frontends.mel import MelConfig
 
-__all__ = ["build_order", "build_train_loader", "build_valid_dataset", "leave_signals_to_the_parent"]
+__all__ = [
+    "build_order",
+    "build_piece_dataset",
+    "build_train_loader",
+    "build_valid_dataset",
+    "leave_signals_to_the_parent",
+]
 
 logger = logging.getLogger(__name__)
 
@@ -97,12 +103,32 @@ def build_valid_dataset(
     """
     if config.valid is None:
         raise ConfigError("data.valid is not set; expected the data directory of the validation set")
+    if isinstance(mel, PlainAudio):
+        return build_piece_dataset(config, mel, config.valid, config.segment_length)
     directory = KaldiDirectory.read(config.valid)
     reader = AudioReader(directory.utterances, mel.sample_rate, config.resample, config.peak, config.in_memory)
-    if isinstance(mel, PlainAudio):
-        return PieceDataset(reader, config.segment_length, mel.labels)
     cache = _f0_cache(config, mel, f0, directory.utterances)
     return UtteranceDataset(reader, mel, cache, _predicted(config, directory.path, directory.utterances))
+
+
+def build_piece_dataset(
+    config: DataConfig, audio: PlainAudio, path: str | Path, longest: int | None = None
+) -> PieceDataset:
+    """Return every sample of a data directory once, read as training reads its own.
+
+    Args:
+        config: the ``data`` section.
+        audio: of the model. Its labels are read where an utterance of the directory has a text.
+        path: the data directory.
+        longest: samples of a piece; ``None``: whole utterances.
+
+    Raises:
+        DataError: for an unusable data directory, or a text that is none of the labels.
+    """
+    utterances = KaldiDirectory.read(path).utterances
+    reader = AudioReader(utterances, audio.sample_rate, config.resample, config.peak, config.in_memory)
+    has_texts = any(utterance.text is not None for utterance in utterances)
+    return PieceDataset(reader, longest, audio.labels if has_texts else ())
 
 
 def build_order(config: DataConfig, utterances: Sequence[Utterance], mel: MelConfig | PlainAudio) -> Order:

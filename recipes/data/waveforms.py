@@ -96,12 +96,13 @@ class WaveformDataset(Dataset[dict[str, Any]]):
         return _read(self.reader, index, int(generator.integers(0, last, endpoint=True)), self.segment_length)
 
     def _stream(self, index: int, generator: np.random.Generator) -> dict[str, Any]:
-        """Return a segment that starts in the utterance ``index``, half of the time with it.
+        """Return a segment that starts in the utterance ``index``: half of the time with it, with labels always.
 
-        It never starts in a pause: a network at rest, as at the start of what it generates, is followed by sound.
+        It never starts in a pause: a network at rest, as at the start of what it generates, is followed by sound,
+        and by the whole of what it is asked for.
         """
         first = self.reader.num_samples(index)
-        start = int(generator.integers(first)) if generator.random() < 0.5 else 0
+        start = int(generator.integers(first)) if not self._labels and generator.random() < 0.5 else 0
         item = _read(self.reader, index, start, min(first - start, self.segment_length))
         parts, missing = [item["audio"]], self.segment_length - item["audio"].shape[-1]
         others = self._alike[self._kind(index)]

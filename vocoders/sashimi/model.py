@@ -50,14 +50,14 @@ class Sashimi(PretrainedModel, nn.Module):
 
         Args:
             codes: int64 (B, L) in [0, num_codes).
-            labels: int64 (B,), places in ``config.labels``, of a model that has some; the number behind the last one
-                is the mean of all.
+            labels: int64 (B,), places in ``config.labels``, of a model that has some; the number behind the last one,
+                or ``None``, is the mean of all.
 
         Returns:
             (B, L, num_codes). A causal network's logits at t depend on codes up to t.
 
         Raises:
-            ShapeError: for codes of another shape, labels that are missing, or labels of a model without any.
+            ShapeError: for codes of another shape, or labels of a model without any.
         """
         x = self._embed(codes)
         return self.head(self.network(x, self._check_labels(labels, len(codes))).transpose(1, 2))
@@ -135,10 +135,9 @@ class Sashimi(PretrainedModel, nn.Module):
 
     def _check_labels(self, labels: Tensor | None, batch_size: int) -> Tensor | None:
         known = self.config.labels
-        if labels is None and not known:
-            return None
         if labels is None:
-            raise ShapeError(f"no labels for a model of {', '.join(known)}; expected int64 ({batch_size},)")
+            device = self.head.weight.device
+            return torch.full((batch_size,), len(known), device=device) if known else None
         if not known:
             raise ShapeError(f"labels {tuple(labels.shape)} for a model without labels; leave them out")
         if tuple(labels.shape) != (batch_size,) or labels.dtype != torch.int64:

@@ -32,7 +32,7 @@ class Stepper(ABC):
     Attributes:
         model: the model.
         batch_size: B.
-        labels: int64 (B,), ``None`` for a model without labels.
+        labels: int64 (B,), ``None`` for a model without labels, or for the mean of all.
         guidance: see :class:`~vocoders.sashimi.config.SamplingConfig`.
         is_guided: whether every sequence has a second one beside it, with the mean of all labels, which reads the same
             codes: 2 B in all, second ones last.

@@ -238,7 +238,7 @@ def pack(model: Sashimi, batch_size: int, weight_format: str = "float32", labels
         batch_size: number of items that are stepped together.
         weight_format: ``float32``, or ``int16`` with one scale for each output: half the memory to read, logits
             to some 1e-4.
-        labels: int64 (B,), of a model that has some; the number behind the last one is the mean of all.
+        labels: int64 (B,), of a model that has some; the number behind the last one, or ``None``, is the mean of all.
     """
     packer = _Packer(batch_size, weight_format, len(model.config.labels) + 1)
     tiers = _add_tiers(packer, model)
@@ -266,8 +266,9 @@ def pack(model: Sashimi, batch_size: int, weight_format: str = "float32", labels
     outputs = tables.linears[head]
     filling = np.arange(model.quantiser.num_codes, outputs.outputs)
     arrays[0][outputs.scale + filling // _WIDE * 2 * _WIDE + _WIDE + filling % _WIDE] = -1e30
-    labels = np.zeros(batch_size, np.int64) if labels is None else np.ascontiguousarray(labels)
-    return Program(Memory(*arrays, labels, normed, middle, spare, logits), tables, batch_size)
+    if labels is None:
+        labels = np.full(batch_size, len(model.config.labels))
+    return Program(Memory(*arrays, np.ascontiguousarray(labels), normed, middle, spare, logits), tables, batch_size)
 
 
 def _add_tiers(packer: _Packer, model: Sashimi) -> list[tuple]:

@@ -40,7 +40,8 @@ def read_prompt(
         codes = torch.cat([codes, prompt.to(device)])
     # Items of one label have the same past, which is read once.
     kinds, places = (None, None) if labels is None else labels.unique(return_inverse=True)
-    _check_labels(model, batch_size, kinds, places)
+    if labels is not None:
+        _check_labels(len(model.config.labels), batch_size, labels)
     count = 1 if kinds is None else len(kinds)
     state = model.initial_state(count)
     block = model.config.kernel_length or _BLOCK
@@ -55,12 +56,11 @@ def read_prompt(
     return state, codes[-1:].repeat(batch_size)
 
 
-def _check_labels(model: Sashimi, batch_size: int, kinds: Tensor | None, places: Tensor | None) -> None:
-    known = model.config.labels
-    if (kinds is None) == bool(known):
-        raise ShapeError(f"{'no ' if kinds is None else ''}labels for a model with {len(known)} of them")
-    if kinds is not None and (len(places) != batch_size or kinds.min() < 0 or kinds.max() > len(known)):
-        raise ShapeError(f"labels {kinds[places].tolist()}; expected {batch_size} from 0 to {len(known) - 1}")
+def _check_labels(known: int, batch_size: int, labels: Tensor) -> None:
+    if known == 0:
+        raise ShapeError(f"labels {labels.tolist()} for a model without labels; leave them out")
+    if len(labels) != batch_size or labels.min() < 0 or labels.max() > known:
+        raise ShapeError(f"labels {labels.tolist()}; expected {batch_size} from 0 to {known - 1}, or {known}, the mean")
 
 
 def state_tensors(state: Any) -> list[Tensor]:

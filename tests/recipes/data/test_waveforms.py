@@ -88,7 +88,9 @@ def test_a_stream_keeps_to_one_label(reader) -> None:
         labelled(reader, a_0="yes", a_1="no", b_0="yes"), 4000, pause_seconds=(0.05, 0.1), labels=["no", "yes"]
     )
     for draw in range(10):
-        assert {value for value, _ in runs(dataset[1, draw]["audio"])} == {0, 2}
+        parts = runs(dataset[1, draw]["audio"])
+        assert {value for value, _ in parts} == {0, 2}
+        assert parts[0] == (2, 1300)
 
 
 def test_texts_that_are_no_labels_are_named(reader) -> None:
