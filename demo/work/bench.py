@@ -81,8 +81,8 @@ def _generator_run(model: Any) -> Any:
     if not hasattr(model, "quantiser"):
         return lambda: model.synthesize(num_samples=length).shape[-1] / model.sample_rate
     uniforms = item_uniforms(0, 0, length)[None]
-    labels = item_labels(model, 0, [0])
-    return lambda: make_stepper(model, labels=labels).draw(uniforms)[0].shape[1] / model.sample_rate
+    options = {"labels": item_labels(model, 0, [0]), "guidance": model.config.sampling.guidance}
+    return lambda: make_stepper(model, **options).draw(uniforms)[0].shape[1] / model.sample_rate
 
 
 def _effect_run(model: Any) -> Any:

@@ -89,11 +89,9 @@ class CodeGenerator(System):
 
     def inputs(self, seconds: float) -> "tuple[int, Stepper]":
         """Return the number of samples and a step, which goes on where the run before has left it."""
-        from vocoders.sashimi.sampler import item_labels
         from vocoders.sashimi.stepping import make_stepper
 
-        stepper = make_stepper(self.network, labels=item_labels(self.network, 0, [0]))
-        return max(1, round(seconds * self.sample_rate)), stepper
+        return max(1, round(seconds * self.sample_rate)), make_stepper(self.network, **self._options())
 
     def run(self, inputs: "tuple[int, Stepper]") -> Tensor:
         """Draw that many samples."""
@@ -110,9 +108,13 @@ class CodeGenerator(System):
 
     def counting(self, seconds: float) -> "tuple[tuple[int, Stepper], float]":
         """Return some periods of the slowest tier, step by step in PyTorch: no counter sees into the fused step."""
-        from vocoders.sashimi.sampler import item_labels
         from vocoders.sashimi.stepping import PlainStepper
 
         length = 4 * math.prod(self.network.config.pool)
-        stepper = PlainStepper(self.network, labels=item_labels(self.network, 0, [0]))
-        return (length, stepper), length / self.sample_rate
+        return (length, PlainStepper(self.network, **self._options())), length / self.sample_rate
+
+    def _options(self) -> dict[str, Any]:
+        """Return label and guidance of a generation that asks for nothing."""
+        from vocoders.sashimi.sampler import item_labels
+
+        return {"labels": item_labels(self.network, 0, [0]), "guidance": self.network.config.sampling.guidance}
