@@ -78,7 +78,7 @@ class Validator:
 
 
 class LossValidator:
-    """Loss of the objective on pieces of utterances, for models that nothing conditions.
+    """Loss of the objective on pieces of utterances, for models without features.
 
     Args:
         dataset: the pieces.

@@ -75,10 +75,15 @@ def build(page: Page) -> None:
             )
             seconds = gr.Slider(*_SECONDS, 4, step=0.5, label="Seconds", elem_id="generate-seconds", interactive=there)
             temperature = gr.Slider(
-                *_TEMPERATURES, own[0], step=0.01, label="Temperature", info="0 is greedy", interactive=there
+                *_TEMPERATURES,
+                own["temperature"],
+                step=0.01,
+                label="Temperature",
+                info="0 is greedy",
+                interactive=there,
             )
             top_p = gr.Slider(
-                *_TOP_P, own[1], step=0.01, label="Top-p", info="1 draws from all codes", interactive=there
+                *_TOP_P, own["top_p"], step=0.01, label="Top-p", info="1 draws from all codes", interactive=there
             )
             label, guidance = _label_widgets(library, first)
             seed = gr.Number(0, label="Seed", precision=0, minimum=0, maximum=2**31 - 1, interactive=there)
@@ -101,7 +106,7 @@ def build(page: Page) -> None:
     run = gr.State(None)
 
     model.change(
-        lambda name: (*_own_sampling(library, name)[:2], *_label_widgets(library, name)),
+        lambda name: (*_own_values(library, name), *_label_widgets(library, name)),
         model,
         [temperature, top_p, label, guidance],
         queue=False,
@@ -123,15 +128,20 @@ def build(page: Page) -> None:
     )
 
 
-def _own_sampling(library: Library, name: str | None) -> list[float]:
+def _own_sampling(library: Library, name: str | None) -> dict[str, float]:
     """Return temperature, top-p and guidance as the model's configuration has them, within the sliders' ranges."""
     sampling = library.entry(name).config.get("sampling") if name else None
     sampling = sampling if isinstance(sampling, dict) else {}
-    values = []
+    values = {}
     for key, (least, most) in {"temperature": _TEMPERATURES, "top_p": _TOP_P, "guidance": _GUIDANCE}.items():
         value = sampling.get(key, 1.0)
-        values.append(min(max(float(value), least), most) if isinstance(value, int | float) else 1.0)
+        values[key] = min(max(float(value), least), most) if isinstance(value, int | float) else 1.0
     return values
+
+
+def _own_values(library: Library, name: str) -> tuple[float, float]:
+    own = _own_sampling(library, name)
+    return own["temperature"], own["top_p"]
 
 
 def _label_widgets(library: Library, name: str | None) -> tuple[gr.Dropdown, gr.Slider]:
@@ -141,7 +151,7 @@ def _label_widgets(library: Library, name: str | None) -> tuple[gr.Dropdown, gr.
     choice = gr.Dropdown(
         [(_ANY_LABEL, ""), *labels],
         value="",
-        label="Say",
+        label="Label",
         visible=bool(labels),
         # The choices are those of the model on the page; a program may ask for what another one says.
         allow_custom_value=True,
@@ -149,7 +159,7 @@ def _label_widgets(library: Library, name: str | None) -> tuple[gr.Dropdown, gr.
     )
     guidance = gr.Slider(
         *_GUIDANCE,
-        _own_sampling(library, name)[2],
+        _own_sampling(library, name)["guidance"],
         step=0.1,
         label="Guidance",
         info="Above 1 exaggerates what tells a label from others",
@@ -179,11 +189,11 @@ def _make_handler(library: Library, runs: Runs) -> Any:
         wanted = Draw(
             model,
             check_number("seconds", seconds, *_SECONDS),
-            check_number("temperature", own[0] if temperature is None else temperature, *_TEMPERATURES),
-            check_number("top-p", own[1] if top_p is None else top_p, *_TOP_P),
+            check_number("temperature", own["temperature"] if temperature is None else temperature, *_TEMPERATURES),
+            check_number("top-p", own["top_p"] if top_p is None else top_p, *_TOP_P),
             check_seed(seed),
             label or None,
-            check_number("guidance", own[2] if guidance is None else guidance, *_GUIDANCE),
+            check_number("guidance", own["guidance"] if guidance is None else guidance, *_GUIDANCE),
             prompt,
             check_number("seconds of the prompt", prompt_seconds, *_PROMPT),
         )

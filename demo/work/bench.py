@@ -13,8 +13,7 @@ from demo.library import BASELINES, Library
 from demo.work.vocode import load_vocoder
 from effects.engine import render
 from effects.processors import PROCESSORS
-from vocoders.sashimi.sampler import item_labels, item_uniforms
-from vocoders.sashimi.stepping import make_stepper
+from vocoders.sashimi.sampler import item_stepper, item_uniforms
 
 __all__ = ["machine", "rehearse", "speed"]
 
@@ -81,8 +80,7 @@ def _generator_run(model: Any) -> Any:
     if not hasattr(model, "quantiser"):
         return lambda: model.synthesize(num_samples=length).shape[-1] / model.sample_rate
     uniforms = item_uniforms(0, 0, length)[None]
-    options = {"labels": item_labels(model, 0, [0]), "guidance": model.config.sampling.guidance}
-    return lambda: make_stepper(model, **options).draw(uniforms)[0].shape[1] / model.sample_rate
+    return lambda: item_stepper(model, [0]).draw(uniforms)[0].shape[1] / model.sample_rate
 
 
 def _effect_run(model: Any) -> Any:

@@ -19,10 +19,10 @@ from vocoders.sashimi.sampler import (
     available_memory,
     encode_prompt,
     item_labels,
+    item_stepper,
     item_uniforms,
     memory_of_generation,
 )
-from vocoders.sashimi.stepping import make_stepper
 
 __all__ = ["Draw", "Piece", "draw"]
 
@@ -114,12 +114,12 @@ def _draw_codes(model: Any, wanted: Draw, length: int, is_cancelled: Callable[[]
         codes = encode_prompt(model, clip.audio[0, -kept:])
         remarks = clip.remarks + remarks
     prompt_length = 0 if codes is None else len(codes)
-    needed = memory_of_generation(model, 1, length, prompt_length, sampling.guidance != 1)
+    needed = memory_of_generation(model, 1, length, prompt_length, sampling.is_guided)
     free = available_memory()
     if free is not None and needed > free:
-        raise DataError(f"this needs {needed / 1e9:.1f} GB and {free / 1e9:.1f} GB are free; ask for fewer seconds")
+        raise DataError(f"this needs {needed / 1e9:.1f} GB and {free / 1e9:.1f} GB are free; ask for less")
     started = time.perf_counter()
-    stepper = make_stepper(model, 1, codes, labels=labels, guidance=sampling.guidance)
+    stepper = item_stepper(model, [0], codes, sampling, wanted.seed, label=wanted.label)
     heard = np.zeros(0, np.float32) if codes is None else model.quantiser.decode(codes).numpy()
     yield Piece(heard, rate, 0, length, time.perf_counter() - started, True, remarks)
     uniforms = item_uniforms(wanted.seed, 0, length)

@@ -89,9 +89,9 @@ class CodeGenerator(System):
 
     def inputs(self, seconds: float) -> "tuple[int, Stepper]":
         """Return the number of samples and a step, which goes on where the run before has left it."""
-        from vocoders.sashimi.stepping import make_stepper
+        from vocoders.sashimi.sampler import item_stepper
 
-        return max(1, round(seconds * self.sample_rate)), make_stepper(self.network, **self._options())
+        return max(1, round(seconds * self.sample_rate)), item_stepper(self.network, [0])
 
     def run(self, inputs: "tuple[int, Stepper]") -> Tensor:
         """Draw that many samples."""
@@ -108,13 +108,9 @@ class CodeGenerator(System):
 
     def counting(self, seconds: float) -> "tuple[tuple[int, Stepper], float]":
         """Return some periods of the slowest tier, step by step in PyTorch: no counter sees into the fused step."""
+        from vocoders.sashimi.sampler import item_labels
         from vocoders.sashimi.stepping import PlainStepper
 
         length = 4 * math.prod(self.network.config.pool)
-        return (length, PlainStepper(self.network, **self._options())), length / self.sample_rate
-
-    def _options(self) -> dict[str, Any]:
-        """Return label and guidance of a generation that asks for nothing."""
-        from vocoders.sashimi.sampler import item_labels
-
-        return {"labels": item_labels(self.network, 0, [0]), "guidance": self.network.config.sampling.guidance}
+        labels, guidance = item_labels(self.network, 0, [0]), self.network.config.sampling.guidance
+        return (length, PlainStepper(self.network, labels=labels, guidance=guidance)), length / self.sample_rate

@@ -26,7 +26,7 @@ _MOST_ITEMS = 64
 
 @dataclass(frozen=True)
 class _Report:
-    """One line of ``--json``; ``bits_per_sample`` is None for models without a likelihood, as is a missing label."""
+    """One line of ``--json``; None is what a model does not have: a likelihood, or labels."""
 
     path: str
     item: int
@@ -52,7 +52,7 @@ class _Request:
 
 @dataclass(frozen=True)
 class _Item:
-    """One waveform: audio (1, T) and its log-likelihood in nats, None where there is none."""
+    """One waveform: audio (1, T), its log-likelihood in nats and its label, None where there is none."""
 
     number: int
     audio: "Tensor"
@@ -127,14 +127,17 @@ def _generate(
     changes = {name: value for name, value in changes.items() if value is not None}
     SamplingConfig.from_dict(changes, "sampling")
     _check(seconds, num, drop_worst, drop_best)
+    output = output.expanduser()
+    # Told before a model is fetched.
+    _plan(output, _names(num, prompt), prompt, force)
     system = load(model, device=resolve_device(device))
-    has_options = bool(changes) or label is not None or prompt is not None or drop_worst + drop_best > 0
-    draw = _chosen_way(system, model, has_options)
+    others = {"label": label, "prompt": prompt, "drop_worst": drop_worst or None, "drop_best": drop_best or None}
+    draw = _chosen_way(system, model, [*changes, *(name for name, value in others.items() if value is not None)])
     length = max(1, round(seconds * system.sample_rate))
     codes = None if prompt is None else _read_prompt(prompt, system)
     default = getattr(system.config, "sampling", None) or SamplingConfig()
     sampling = SamplingConfig.from_dict(default.to_dict() | changes, "sampling")
-    outputs = _plan(output.expanduser(), _names(system, num, prompt, seed, label), prompt, force)
+    outputs = _plan(output, _names(num, prompt, _labels(system, num, seed, label)), prompt, force)
     request = _Request(length, num, seed, batch or min(num, _MOST_ITEMS), weights, sampling, codes, label)
     with prompt_interruption():
         items = draw(system, request, batch is not None)
@@ -155,16 +158,18 @@ def _check(seconds: float, num: int, drop_worst: float, drop_best: float) -> Non
     select(torch.zeros(num), drop_worst, drop_best)
 
 
-def _names(model: Any, num: int, prompt: Path | None, seed: int, label: str | None) -> list[str]:
-    """Return the file name of each item: its number, and its label where the model has labels."""
-    from vocoders.sashimi.sampler import item_labels
-
+def _names(num: int, prompt: Path | None, labels: Sequence[str] = ()) -> list[str]:
+    """Return the file name of each item: its number, and its label if it has one."""
     stem, digits = "sample" if prompt is None else prompt.stem, len(str(num - 1))
     names = [f"{stem}-{item:0{digits}d}" for item in range(num)]
-    labels = item_labels(model, seed, range(num), label) if hasattr(model.config, "labels") else None
-    if labels is None:
-        return names
-    return [f"{name}-{model.config.labels[place]}" for name, place in zip(names, labels.tolist(), strict=True)]
+    return [f"{name}-{label}" for name, label in zip(names, labels, strict=True)] if labels else names
+
+
+def _labels(model: Any, num: int, seed: int, label: str | None) -> list[str]:
+    from vocoders.sashimi.sampler import item_labels
+
+    indices = item_labels(model, seed, range(num), label) if hasattr(model.config, "labels") else None
+    return [] if indices is None else [model.config.labels[index] for index in indices.tolist()]
 
 
 def _plan(output: Path, names: list[str], prompt: Path | None, force: bool) -> list[Path]:
@@ -178,17 +183,15 @@ def _plan(output: Path, names: list[str], prompt: Path | None, force: bool) -> l
     return plan_outputs([Input(prompt or Path(name), PurePath(name)) for name in names], output, force)
 
 
-def _chosen_way(system: Any, name: str, has_options: bool) -> "Callable[[Any, _Request, bool], Iterator[_Item]]":
+def _chosen_way(system: Any, name: str, options: list[str]) -> "Callable[[Any, _Request, bool], Iterator[_Item]]":
     from vocoders.core.errors import ConfigError
 
     if hasattr(system, "advance") and hasattr(system, "quantiser"):
         return _draw_codes
     if not hasattr(system, "schedule") or system.log_mel is not None:
         raise ConfigError(f"'{name}' makes audio from features, not from nothing; use 'ondes synth'")
-    if has_options:
-        raise ConfigError(
-            f"'{name}' is a diffusion model: it has no labels, prompts, guidance, temperature, top-p, likelihoods"
-        )
+    if options:
+        raise ConfigError(f"'{name}' is a diffusion model: leave out --{options[0].replace('_', '-')}")
     return _diffuse
 
 
@@ -219,18 +222,15 @@ def _read_prompt(path: Path, model: Any) -> "Tensor":
 def _draw_codes(model: Any, request: _Request, is_batch_fixed: bool) -> Iterator[_Item]:
     """Draw from an autoregressive model, batch by batch."""
     from recipes.progress import gauge
-    from vocoders.sashimi.sampler import generate, item_labels
-    from vocoders.sashimi.stepping import make_stepper
+    from vocoders.sashimi.sampler import generate, item_stepper
 
     batch = _fitting_batch(model, request, is_batch_fixed)
     drawn, computing = 0, 0.0
     with gauge("generation", request.num * request.length, "samples/s") as advance:
         for first in range(0, request.num, batch):
             numbers = range(first, min(first + batch, request.num))
-            labels = item_labels(model, request.seed, numbers, request.label)
-            stepper = make_stepper(
-                model, len(numbers), request.prompt, request.weights, labels, request.sampling.guidance
-            )
+            given = (request.prompt, request.sampling, request.seed, request.weights, request.label)
+            stepper = item_stepper(model, numbers, *given)
             done = first * request.length
             options = {"sampling": request.sampling, "seed": request.seed, "stepper": stepper}
             started = time.perf_counter()
@@ -262,13 +262,14 @@ def _fitting_batch(model: Any, request: _Request, is_fixed: bool) -> int:
     batch = min(request.batch, request.num)
     prompt_length = 0 if request.prompt is None else len(request.prompt)
     while available is not None:
-        needed = memory_of_generation(model, batch, request.length, prompt_length, request.sampling.guidance != 1)
+        needed = memory_of_generation(model, batch, request.length, prompt_length, request.sampling.is_guided)
         if needed <= available:
             break
         if batch == 1 or is_fixed:
             raise ConfigError(
                 f"{batch} items of {request.length + prompt_length} samples take about {needed / 1e9:.1f} GB and "
-                f"{available / 1e9:.1f} GB are free; use a smaller --batch, fewer --seconds or a shorter --prompt"
+                f"{available / 1e9:.1f} GB are free; use a smaller --batch, fewer --seconds, a shorter --prompt "
+                "or --guidance 1"
             )
         batch = batch // 2
     return batch

@@ -112,7 +112,12 @@ def _folder(
         typer.Option("--speaker-pattern", help="Regular expression on the path; its first group is the speaker."),
     ] = None,
     text_pattern: Annotated[
-        str | None, typer.Option("--text-pattern", help="The same for the transcript; else FILE.txt beside FILE.wav.")
+        str | None,
+        typer.Option(
+            "--text-pattern",
+            help="Regular expression on the path below SRC; its first group is the transcript. "
+            "By default that is FILE.txt beside FILE.wav.",
+        ),
     ] = None,
     nj: _Nj = 1,
     decode: _Decode = True,

@@ -103,10 +103,10 @@ def build_valid_dataset(
     """
     if config.valid is None:
         raise ConfigError("data.valid is not set; expected the data directory of the validation set")
-    if isinstance(mel, PlainAudio):
-        return build_piece_dataset(config, mel, config.valid, config.segment_length)
     directory = KaldiDirectory.read(config.valid)
     reader = AudioReader(directory.utterances, mel.sample_rate, config.resample, config.peak, config.in_memory)
+    if isinstance(mel, PlainAudio):
+        return PieceDataset(reader, config.segment_length, mel.labels)
     cache = _f0_cache(config, mel, f0, directory.utterances)
     return UtteranceDataset(reader, mel, cache, _predicted(config, directory.path, directory.utterances))
 
@@ -118,17 +118,19 @@ def build_piece_dataset(
 
     Args:
         config: the ``data`` section.
-        audio: of the model. Its labels are read where an utterance of the directory has a text.
+        audio: of the model. Where the text of every utterance is one of its labels, pieces have labels.
         path: the data directory.
         longest: samples of a piece; ``None``: whole utterances.
 
     Raises:
-        DataError: for an unusable data directory, or a text that is none of the labels.
+        DataError: for an unusable data directory.
     """
     utterances = KaldiDirectory.read(path).utterances
     reader = AudioReader(utterances, audio.sample_rate, config.resample, config.peak, config.in_memory)
-    has_texts = any(utterance.text is not None for utterance in utterances)
-    return PieceDataset(reader, longest, audio.labels if has_texts else ())
+    is_labelled = all(utterance.text in audio.labels for utterance in utterances)
+    if audio.labels and not is_labelled:
+        logger.warning("%s: not every text is a label of the model; taken without labels, as the mean of all", path)
+    return PieceDataset(reader, longest, audio.labels if is_labelled else ())
 
 
 def build_order(config: DataConfig, utterances: Sequence[Utterance], mel: MelConfig | PlainAudio) -> Order:

@@ -1,7 +1,7 @@
 """Audio alone, for models without features: training segments and whole utterances.
 
-Items hold ``audio`` (1, T) in [-1, 1], ``length`` (how many of the T samples exist, the others are zeros), ``utt_id``
-and ``speaker``, ``seed``, and for a model with labels ``labels``, the place of the utterance's text among them.
+Items hold ``audio`` (1, T) in [-1, 1], ``length`` (how many of the T samples exist, the others are zeros), ``utt_id``,
+``speaker``, ``seed`` and, for a model with labels, ``labels``: the index of the utterance's text among them.
 """
 
 from collections.abc import Sequence
@@ -68,7 +68,7 @@ class WaveformDataset(Dataset[dict[str, Any]]):
     ) -> None:
         self.reader, self.segment_length = reader, segment_length
         self._gain_db, self._seed, self._pause_seconds = gain_db, seed, pause_seconds
-        self._labels = _places(reader, labels)
+        self._labels = _label_indices(reader, labels)
         self._alike: dict[tuple[str, int | None], list[int]] = {}
         for index in range(len(reader.utterances)):
             self._alike.setdefault(self._kind(index), []).append(index)
@@ -130,7 +130,7 @@ class PieceDataset(Dataset[dict[str, Any]]):
 
     def __init__(self, reader: AudioReader, longest: int | None = None, labels: Sequence[str] = ()) -> None:
         self.reader = reader
-        self._labels = _places(reader, labels)
+        self._labels = _label_indices(reader, labels)
         self._pieces: list[tuple[int, int, int]] = []
         for index in range(len(reader.utterances)):
             total = reader.num_samples(index)
@@ -162,20 +162,23 @@ def collate_padded(items: Sequence[dict[str, Any]]) -> dict[str, Any]:
     return collate([item | {"audio": F.pad(item["audio"], (0, longest - item["audio"].shape[-1]))} for item in items])
 
 
-def _places(reader: AudioReader, labels: Sequence[str]) -> list[int]:
-    """Return the place of each utterance's text among the labels; nothing without labels."""
+def _label_indices(reader: AudioReader, labels: Sequence[str]) -> list[int]:
+    """Return the index of each utterance's text among the labels; nothing without labels."""
     if not labels:
         return []
-    places = {label: place for place, label in enumerate(labels)}
+    indices = {label: index for index, label in enumerate(labels)}
     for utterance in reader.utterances:
-        if utterance.text not in places:
-            found = "has no text" if utterance.text is None else f"has the text '{utterance.text}'"
-            raise DataError(f"'{utterance.utt_id}' {found}; expected a label of the model: {', '.join(labels)}")
-    return [places[utterance.text] for utterance in reader.utterances]
+        if utterance.text not in indices:
+            found = f"has the text '{utterance.text}'" if utterance.text else "has no text"
+            raise DataError(
+                f"'{utterance.utt_id}' {found}; expected a label of the model ({', '.join(labels)}): prepare the data "
+                "again with texts (ondes prepare folder --text-pattern), or name it in model.labels"
+            )
+    return [indices[utterance.text] for utterance in reader.utterances]
 
 
-def _label(places: Sequence[int], index: int) -> dict[str, Tensor]:
-    return {"labels": torch.tensor(places[index])} if places else {}
+def _label(indices: Sequence[int], index: int) -> dict[str, Tensor]:
+    return {"labels": torch.tensor(indices[index])} if indices else {}
 
 
 def _read(reader: AudioReader, index: int, start: int, length: int) -> dict[str, Any]:

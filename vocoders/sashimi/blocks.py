@@ -100,8 +100,8 @@ class ResidualBlock(nn.Module):
     """x + layer(norm(x)), where the layer is a state-space layer or a position-wise one.
 
     With labels, x + layer(norm(x) + offset of the label): the global conditioning of WaveNet (arXiv 1609.03499, section
-    2.5), whose layers also add a vector of what is to be heard to what they read. The number behind the last label is
-    the mean of all.
+    2.5), whose layers also add a vector of what is to be heard to what they read. The number behind the last label,
+    or no label, is the mean of all.
 
     Args:
         norm: over channels.
@@ -121,7 +121,10 @@ class ResidualBlock(nn.Module):
 
     def _read(self, x: Tensor, labels: Tensor | None) -> Tensor:
         normed = self.norm(x)
-        return normed if self.label_offsets is None else normed + self.offsets_with_mean()[labels][:, :, None]
+        if self.label_offsets is None:
+            return normed
+        offset = self.label_offsets.mean(dim=0) if labels is None else self.offsets_with_mean()[labels]
+        return normed + offset[..., None]
 
     def offsets_with_mean(self) -> Tensor:
         """Return the offset of each label, and the mean of all: (labels + 1, C)."""

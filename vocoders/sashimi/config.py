@@ -32,6 +32,11 @@ class SamplingConfig(Config):
     top_p: float = Field(1.0, gt=0, le=1)
     guidance: float = Field(1.0, ge=0, allow_inf_nan=False)
 
+    @property
+    def is_guided(self) -> bool:
+        """Whether there are two networks to step."""
+        return self.guidance != 1
+
 
 class SashimiConfig(Config):
     """SaShiMi (arXiv 2202.09729); the defaults are the network of the published SC09 model.
@@ -55,8 +60,9 @@ class SashimiConfig(Config):
         kernel_length: length in samples, of the fastest tier, for which the parameter C of ``dplr`` layers is
             truncated, as published: the length of training clips. ``None`` keeps C itself, which is exact for every
             length but costs powers of A in every training step.
-        labels: names of the kinds of sound that can be asked for, such as spoken words; training data says which one
-            an utterance is. Empty: nothing conditions the model, as published.
+        labels: names of the kinds of sound that can be asked for, such as spoken words (YAML wants quotes around "yes"
+            and "no"); the text of a training utterance is one of them. Empty: nothing conditions the model, as
+            published.
         sampling: default of generation.
     """
 
@@ -87,8 +93,11 @@ class SashimiConfig(Config):
             raise ValueError(f"kernel_length {self.kernel_length} is no multiple of {total}, all pools together")
         if self.s4.num_systems is not None and self.channels % self.s4.num_systems:
             raise ValueError(f"s4.num_systems {self.s4.num_systems} does not divide channels {self.channels}")
-        if len(set(self.labels)) < len(self.labels) or any(re.search(r"[\s/\\]|^$", label) for label in self.labels):
-            raise ValueError(f"labels {list(self.labels)}; expected different words without white space and slashes")
+        for number, label in enumerate(self.labels):
+            if label in self.labels[:number] or not re.fullmatch(r"\w[\w'-]{0,63}", label):
+                raise ValueError(f"label '{label}'; expected different words of letters, digits, ' and -")
+        if self.sampling.is_guided and not self.labels:
+            raise ValueError(f"sampling.guidance {self.sampling.guidance:g} without labels; leave it out")
         if not self.delayed_pools and not self.s4.bidirectional:
             raise ValueError("delayed_pools false lets the slower tiers read the future; expected s4.bidirectional too")
         return self

@@ -60,7 +60,7 @@ class Sashimi(PretrainedModel, nn.Module):
             ShapeError: for codes of another shape, or labels of a model without any.
         """
         x = self._embed(codes)
-        return self.head(self.network(x, self._check_labels(labels, len(codes))).transpose(1, 2))
+        return self.head(self.network(x, self.check_labels(labels, len(codes))).transpose(1, 2))
 
     def shift(self, codes: Tensor) -> Tensor:
         """Return codes (B, L) delayed by one, starting with the code of silence: the input that predicts ``codes``."""
@@ -89,7 +89,7 @@ class Sashimi(PretrainedModel, nn.Module):
         Returns:
             Logits (B, L, num_codes) and the new state.
         """
-        x, state = self.network.advance(self._embed(codes), state, self._check_labels(labels, len(codes)))
+        x, state = self.network.advance(self._embed(codes), state, self.check_labels(labels, len(codes)))
         return self.head(x.transpose(1, 2)), state
 
     def step(self, codes: Tensor, state: TierState, labels: Tensor | None = None) -> tuple[Tensor, TierState]:
@@ -99,7 +99,7 @@ class Sashimi(PretrainedModel, nn.Module):
 
     def prefill(self, codes: Tensor, labels: Tensor | None = None) -> tuple[Tensor, TierState]:
         """Read a prompt (B, L) at once: logits (B, num_codes) of the code after it, and the state."""
-        labels = self._check_labels(labels, len(codes))
+        labels = self.check_labels(labels, len(codes))
         x, state = self.network.advance(self._embed(codes), self.initial_state(codes.shape[0]), labels)
         return self.head(x[..., -1]), state
 
@@ -116,12 +116,16 @@ class Sashimi(PretrainedModel, nn.Module):
     def start_from(self, trained: "Sashimi") -> None:
         """Take the weights of a model of the same shape, whatever ``kernel_length`` it was trained with.
 
-        A model with labels that starts from one without first sounds the same for all of them.
+        Labels are found by their names; new ones begin as the mean of those that were trained.
 
         Raises:
+            ConfigError: if the trained model has labels and this one has none.
             RuntimeError: if the weights are of another shape.
         """
-        if self.config.labels and not trained.config.labels:
+        known = trained.config.labels
+        if known and not self.config.labels:
+            raise ConfigError(f"a model without labels cannot start from one of {', '.join(known)}; name model.labels")
+        if self.config.labels != known:
             trained = _with_labels(trained, self.config.labels)
         copy_weights(trained, self)
 
@@ -133,15 +137,23 @@ class Sashimi(PretrainedModel, nn.Module):
             inputs["labels"] = torch.tensor([len(self.config.labels) - 1])
         return inputs
 
-    def _check_labels(self, labels: Tensor | None, batch_size: int) -> Tensor | None:
+    def check_labels(self, labels: Tensor | None, batch_size: int) -> Tensor | None:
+        """Return labels that are right for a batch.
+
+        Raises:
+            ShapeError: for another shape or type, numbers that are no labels, or labels of a model without any.
+        """
         known = self.config.labels
         if labels is None:
-            device = self.head.weight.device
-            return torch.full((batch_size,), len(known), device=device) if known else None
+            return None
         if not known:
             raise ShapeError(f"labels {tuple(labels.shape)} for a model without labels; leave them out")
         if tuple(labels.shape) != (batch_size,) or labels.dtype != torch.int64:
             raise ShapeError(f"labels {labels.dtype} {tuple(labels.shape)}; expected int64 ({batch_size},)")
+        # Elsewhere a look at the values would wait for the device.
+        if labels.device.type == "cpu" and not 0 <= int(labels.min()) <= int(labels.max()) <= len(known):
+            last = len(known) - 1
+            raise ShapeError(f"labels {labels.tolist()}; expected numbers from 0 to {last}, or {last + 1}, the mean")
         return labels
 
     def _embed(self, codes: Tensor) -> Tensor:
@@ -151,7 +163,17 @@ class Sashimi(PretrainedModel, nn.Module):
 
 
 def _with_labels(model: Sashimi, labels: tuple[str, ...]) -> Sashimi:
-    """Return a model like ``model`` that has labels, all of which it makes the same of."""
-    labelled = Sashimi(model.config.model_copy(update={"labels": labels}))
-    labelled.load_state_dict({**labelled.state_dict(), **model.state_dict()})
-    return labelled
+    """Return a model like ``model`` with other labels."""
+    known = model.config.labels
+    changed = Sashimi(model.config.model_copy(update={"labels": labels}))
+    state = {name: value for name, value in model.state_dict().items() if not name.endswith("label_offsets")}
+    for name, offsets in changed.state_dict().items():
+        if not name.endswith("label_offsets"):
+            continue
+        state[name] = torch.zeros_like(offsets)
+        if known:
+            block = model.get_submodule(name.removesuffix(".label_offsets"))
+            rows = [known.index(label) if label in known else len(known) for label in labels]
+            state[name] = block.offsets_with_mean()[rows]
+    changed.load_state_dict(state)
+    return changed

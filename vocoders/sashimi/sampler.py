@@ -24,6 +24,7 @@ __all__ = [
     "encode_prompt",
     "generate",
     "item_labels",
+    "item_stepper",
     "item_uniforms",
     "memory_of_generation",
     "select",
@@ -42,9 +43,9 @@ class Generation:
     Attributes:
         codes: int64 (B, T), with the prompt.
         audio: float32 (B, 1, T), decoded.
-        log_likelihoods: float64 (B,), nats of the drawn codes, without the prompt, at temperature 1.
+        log_likelihoods: float64 (B,), nats of the drawn codes, without the prompt, at temperature 1 and with guidance.
         length: number of drawn codes of each item.
-        labels: of each item, empty for a model without labels.
+        labels: of each item; empty where nobody chose any.
     """
 
     codes: Tensor
@@ -82,12 +83,14 @@ def generate(
         seed: equal seeds give equal items.
         weights: see :func:`~vocoders.sashimi.stepping.make_stepper`.
         progress: called with the number of codes that are drawn so far, of all items together.
-        stepper: what steps, at its beginning or behind the prompt; by default the fastest there is.
-        label: what all items are, where no stepper says it; by default each item of a model with labels draws its own.
+        stepper: what steps, at its beginning or behind the prompt, with labels and guidance of its own; by default that
+            of :func:`item_stepper`.
+        label: what all items are; by default each item of a model with labels draws its own.
 
     Raises:
         ShapeError: for a length below 1 or no items.
-        ConfigError: for a label that the model does not know, or guidance of a model without labels.
+        ConfigError: for a label that the model does not know or that is given beside a stepper, or guidance of a model
+            without labels.
         DataError: if the model's logits are not finite.
     """
     items = range(items) if isinstance(items, int) else items
@@ -95,8 +98,9 @@ def generate(
         raise ShapeError(f"{length} samples of {len(items)} items; expected at least 1 of each")
     sampling = sampling or model.config.sampling
     if stepper is None:
-        labels = item_labels(model, seed, items, label)
-        stepper = make_stepper(model, len(items), prompt, weights, labels, sampling.guidance)
+        stepper = item_stepper(model, items, prompt, sampling, seed, weights, label)
+    elif label is not None:
+        raise ConfigError(f"label '{label}' beside a stepper, which has its own labels; give one of the two")
     generators = [_item_generator(seed, item) for item in items]
     codes, scores = np.empty((len(items), length), np.int64), np.zeros(len(items))
     block = max(1, _BLOCK // len(items))
@@ -113,7 +117,8 @@ def generate(
     if prompt is not None:
         drawn = torch.cat([prompt.cpu().expand(len(items), -1), drawn], dim=1)
     audio = model.quantiser.decode(drawn)[:, None]
-    names = () if stepper.labels is None else tuple(model.config.labels[i] for i in stepper.labels.tolist())
+    known = (*model.config.labels, "")
+    names = () if stepper.labels is None else tuple(known[index] for index in stepper.labels.tolist())
     return Generation(drawn, audio, torch.from_numpy(scores), length, names)
 
 
@@ -165,8 +170,22 @@ def select(log_likelihoods: Tensor, drop_worst: float = 0.4, drop_best: float = 
     return torch.argsort(log_likelihoods, stable=True)[first:last].tolist()
 
 
+def item_stepper(
+    model: Sashimi,
+    items: Sequence[int],
+    prompt: Tensor | None = None,
+    sampling: SamplingConfig | None = None,
+    seed: int = 0,
+    weights: WeightFormat = "float32",
+    label: str | None = None,
+) -> Stepper:
+    """Return the fastest stepper for items, with their labels and guidance; the arguments are those of generate."""
+    labels, guidance = item_labels(model, seed, items, label), (sampling or model.config.sampling).guidance
+    return make_stepper(model, len(items), prompt, weights=weights, labels=labels, guidance=guidance)
+
+
 def item_labels(model: Sashimi, seed: int, items: Sequence[int], label: str | None = None) -> Tensor | None:
-    """Return the place of each item's label in ``model.config.labels``, int64 (B,); ``None`` for a model without.
+    """Return the index of each item's label in ``model.config.labels``, int64 (B,); ``None`` for a model without.
 
     Args:
         model: the model.

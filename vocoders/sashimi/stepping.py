@@ -27,15 +27,18 @@ _logger = logging.getLogger(__name__)
 
 
 class Stepper(ABC):
-    """A batch of sequences that grow code by code.
+    """A batch of items that grow code by code.
+
+    Guidance steps two sequences for an item: that of its label and, behind those of all items, that of the labels'
+    mean, which reads the same codes.
 
     Attributes:
         model: the model.
-        batch_size: B.
+        batch_size: B, the number of items.
         labels: int64 (B,), ``None`` for a model without labels, or for the mean of all.
         guidance: see :class:`~vocoders.sashimi.config.SamplingConfig`.
-        is_guided: whether every sequence has a second one beside it, with the mean of all labels, which reads the same
-            codes: 2 B in all, second ones last.
+        sequence_labels: int64 (B,), or (2 B,) with guidance.
+        num_sequences: B or 2 B.
     """
 
     def __init__(self, model: Sashimi, batch_size: int, labels: Tensor | None = None, guidance: float = 1.0) -> None:
@@ -43,15 +46,14 @@ class Stepper(ABC):
             raise ConfigError(f"guidance {guidance:g} of a model without labels; leave it out")
         self.model = model
         self.batch_size = batch_size
-        self.labels = labels
+        labels = None if labels is None else labels.to(model.head.weight.device)
+        self.labels = self.sequence_labels = model.check_labels(labels, batch_size)
         self.guidance = guidance
-        self.is_guided = guidance != 1
-
-    def _all_labels(self) -> Tensor | None:
-        """Return the labels of all sequences, the second ones included."""
-        if not self.is_guided or self.labels is None:
-            return self.labels
-        return torch.cat([self.labels, torch.full_like(self.labels, len(self.model.config.labels))])
+        self.num_sequences = batch_size
+        if guidance != 1 and labels is not None:
+            mean = torch.full_like(labels, len(model.config.labels))
+            self.sequence_labels = torch.cat([labels, mean])
+            self.num_sequences = 2 * batch_size
 
     def draw(self, uniforms: np.ndarray, temperature: float = 1.0, top_p: float = 1.0) -> tuple[np.ndarray, np.ndarray]:
         """Draw codes and go on behind them.
@@ -63,15 +65,15 @@ class Stepper(ABC):
                 temperature 1, as published).
 
         Returns:
-            Codes int64 (B, n), and the sums of their log-probabilities in nats (at temperature 1, without ``top_p``),
-            float64 (B,).
+            Codes int64 (B, n), and the sums of their log-probabilities in nats (at temperature 1, without ``top_p``,
+            with guidance), float64 (B,).
         """
         if uniforms.ndim != 2 or len(uniforms) != self.batch_size:
             raise ShapeError(f"uniforms {uniforms.shape}; expected ({self.batch_size}, n)")
         return self._draw(uniforms, temperature, top_p)
 
     def follow(self, codes: np.ndarray) -> np.ndarray:
-        """Go on with given codes, int64 (B, n); return the logits that each one was predicted with, (B, n, V)."""
+        """Go on with given codes, int64 (B, n); return the (guided) logits that predicted each one, (B, n, V)."""
         if codes.ndim != 2 or len(codes) != self.batch_size:
             raise ShapeError(f"codes {codes.shape}; expected ({self.batch_size}, n)")
         return self._follow(codes)
@@ -99,13 +101,12 @@ class PlainStepper(Stepper):
         model: Sashimi,
         batch_size: int = 1,
         prompt: Tensor | None = None,
+        *,
         labels: Tensor | None = None,
         guidance: float = 1.0,
     ) -> None:
-        labels = None if labels is None else labels.to(model.head.weight.device)
         super().__init__(model, batch_size, labels, guidance)
-        self._step_labels = self._all_labels()
-        self._state, codes = read_prompt(model, batch_size * (1 + self.is_guided), prompt, self._step_labels)
+        self._state, codes = read_prompt(model, self.num_sequences, prompt, self.sequence_labels)
         self._codes = codes[:batch_size]
 
     def _advance(self, codes: Tensor) -> Tensor:
@@ -114,9 +115,9 @@ class PlainStepper(Stepper):
         return logits
 
     def _step(self, codes: Tensor, state: TierState) -> tuple[Tensor, TierState]:
-        if not self.is_guided:
-            return self.model.step(codes, state, self._step_labels)
-        logits, state = self.model.step(codes.repeat(2), state, self._step_labels)
+        if self.num_sequences == self.batch_size:
+            return self.model.step(codes, state, self.sequence_labels)
+        logits, state = self.model.step(codes.repeat(2), state, self.sequence_labels)
         own, mean = logits.chunk(2)
         return mean + self.guidance * (own - mean), state
 
@@ -179,6 +180,7 @@ def make_stepper(
     model: Sashimi,
     batch_size: int = 1,
     prompt: Tensor | None = None,
+    *,
     weights: WeightFormat = "float32",
     labels: Tensor | None = None,
     guidance: float = 1.0,
@@ -201,15 +203,15 @@ def make_stepper(
     if parameter.device.type == "cpu" and parameter.dtype == torch.float32 and importlib.util.find_spec("numba"):
         from vocoders.sashimi.stepping_fused import FusedStepper
 
-        return FusedStepper(model, batch_size, prompt, weights, labels=labels, guidance=guidance)
+        return FusedStepper(model, batch_size, prompt, weights=weights, labels=labels, guidance=guidance)
     if weights != "float32":
         raise ConfigError(f"weights '{weights}' need a float32 model on a CPU, and numba; use weights 'float32'")
     if parameter.device.type == "cuda":
         from vocoders.sashimi.stepping_graph import GraphStepper
 
         try:
-            return GraphStepper(model, batch_size, prompt, labels, guidance)
+            return GraphStepper(model, batch_size, prompt, labels=labels, guidance=guidance)
         except RuntimeError as error:
             reason = (str(error).strip() or "no message").splitlines()[0]
             _logger.warning("steps cannot be recorded on this GPU (%s); stepping without", reason)
-    return PlainStepper(model, batch_size, prompt, labels, guidance)
+    return PlainStepper(model, batch_size, prompt, labels=labels, guidance=guidance)

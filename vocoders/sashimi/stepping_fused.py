@@ -43,6 +43,7 @@ class FusedStepper(Stepper):
         model: Sashimi,
         batch_size: int = 1,
         prompt: Tensor | None = None,
+        *,
         weights: WeightFormat = "float32",
         profiled: bool = False,
         labels: Tensor | None = None,
@@ -51,9 +52,9 @@ class FusedStepper(Stepper):
         super().__init__(model, batch_size, labels, guidance)
         if weights not in WEIGHT_FORMATS:
             raise ConfigError(f"unknown weights '{weights}'; expected {' or '.join(WEIGHT_FORMATS)}")
-        sequences, labels = batch_size * (1 + self.is_guided), self._all_labels()
-        state, codes = read_prompt(model, sequences, prompt, labels)
-        self._program = pack(model, sequences, weights, None if labels is None else labels.numpy())
+        labels = self.sequence_labels
+        state, codes = read_prompt(model, self.num_sequences, prompt, labels)
+        self._program = pack(model, self.num_sequences, weights, None if labels is None else labels.numpy())
         self._counts = place_state(self._program, state)
         self._codes = codes.numpy()
         self.profile = np.zeros((len(model.config.widths) if profiled else 0, len(PROFILE_COLUMNS)), np.int64)

@@ -39,11 +39,12 @@ class GraphStepper(PlainStepper):
         model: Sashimi,
         batch_size: int = 1,
         prompt: Tensor | None = None,
+        *,
         labels: Tensor | None = None,
         guidance: float = 1.0,
         record: Recorder | None = None,
     ) -> None:
-        super().__init__(model, batch_size, prompt, labels, guidance)
+        super().__init__(model, batch_size, prompt, labels=labels, guidance=guidance)
         record = record or record_graph
         self._read = self._codes.clone()
         self._phase = 0

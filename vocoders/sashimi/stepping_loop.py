@@ -133,7 +133,7 @@ def run(memory, tables, counts, codes, uniforms, forced, drawn, scores, logits, 
         logits: float32 (B, n, num_codes), written, or (B, 0, num_codes).
         temperature: 0 takes the most probable code.
         top_p: least probability of the codes that are kept.
-        guidance: how far the logits go from those of the second sequence beyond those of the first.
+        guidance: where there are second sequences, logits are second + guidance (first - second).
         profile: int64 (tiers, 6), cycles spent, added to, or (0, 6).
     """
     params, work = memory.params, memory.work

@@ -155,10 +155,10 @@ def _allocate(arenas: list[_Arena]) -> list[np.ndarray]:
 class _Packer:
     """Lay out one model for ``batch_size`` items."""
 
-    def __init__(self, batch_size: int, weight_format: str, num_labels: int) -> None:
+    def __init__(self, batch_size: int, weight_format: str, num_biases: int) -> None:
         self.batch_size = batch_size
         self.weight_format = weight_format
-        self.num_labels = num_labels
+        self.num_biases = num_biases
         self.params, self.integers = _Arena(np.float32), _Arena(np.int16)
         self.state, self.work = _Arena(np.float32), _Arena(np.float32)
         self.norms: list[tuple] = []
@@ -167,9 +167,9 @@ class _Packer:
         self.widest = _WIDE
 
     def add_norm(self, norm: nn.Module, channels: int, offsets: Tensor | None = None) -> int:
-        """Lay out a norm: mask, gain and shift for each 64 channels, and a bias for each label and for none."""
+        """Lay out a norm: mask, gain and shift for each 64 channels, and a bias for each label and their mean."""
         width = _filled(channels)
-        rows, biases = np.zeros((3, width), np.float32), np.zeros((self.num_labels, width), np.float32)
+        rows, biases = np.zeros((3, width), np.float32), np.zeros((self.num_biases, width), np.float32)
         rows[0, :channels] = 1
         epsilon = 0.0
         if isinstance(norm, ScalarNorm):
@@ -266,9 +266,8 @@ def pack(model: Sashimi, batch_size: int, weight_format: str = "float32", labels
     outputs = tables.linears[head]
     filling = np.arange(model.quantiser.num_codes, outputs.outputs)
     arrays[0][outputs.scale + filling // _WIDE * 2 * _WIDE + _WIDE + filling % _WIDE] = -1e30
-    if labels is None:
-        labels = np.full(batch_size, len(model.config.labels))
-    return Program(Memory(*arrays, np.ascontiguousarray(labels), normed, middle, spare, logits), tables, batch_size)
+    labels = np.full(batch_size, len(model.config.labels)) if labels is None else np.array(labels, np.int64)
+    return Program(Memory(*arrays, labels, normed, middle, spare, logits), tables, batch_size)
 
 
 def _add_tiers(packer: _Packer, model: Sashimi) -> list[tuple]:

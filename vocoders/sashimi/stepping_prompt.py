@@ -38,29 +38,28 @@ def read_prompt(
     codes = torch.full((1,), model.quantiser.zero_code, dtype=torch.int64, device=device)
     if prompt is not None:
         codes = torch.cat([codes, prompt.to(device)])
+    labels = model.check_labels(labels, batch_size)
     # Items of one label have the same past, which is read once.
-    kinds, places = (None, None) if labels is None else labels.unique(return_inverse=True)
-    if labels is not None:
-        _check_labels(len(model.config.labels), batch_size, labels)
-    count = 1 if kinds is None else len(kinds)
-    state = model.initial_state(count)
+    if labels is None:
+        distinct, positions = [None], torch.zeros(batch_size, dtype=torch.int64, device=device)
+    else:
+        distinct, positions = labels.unique(return_inverse=True)
+        distinct = distinct.split(1)
+    beginning = model.initial_state(1)
+    states = [_read(model, codes, beginning, label) for label in distinct]
+    columns = zip(*map(state_tensors, states), strict=True)
+    state = map_state(states[0], lambda _: torch.cat(next(columns))[positions])
+    return state, codes[-1:].repeat(batch_size)
+
+
+def _read(model: Sashimi, codes: Tensor, state: TierState, label: Tensor | None) -> TierState:
+    """Return the state of one item before the last of ``codes``."""
     block = model.config.kernel_length or _BLOCK
     total = math.prod(model.config.pool)
     block = max(total, block // total * total)
     for start in range(0, len(codes) - 1, block):
-        piece = codes[None, start : min(start + block, len(codes) - 1)]
-        _, state = model.advance(piece.expand(count, -1), state, kinds)
-    if places is None:
-        places = torch.zeros(batch_size, dtype=torch.int64, device=device)
-    state = map_state(state, lambda x: x[places].contiguous())
-    return state, codes[-1:].repeat(batch_size)
-
-
-def _check_labels(known: int, batch_size: int, labels: Tensor) -> None:
-    if known == 0:
-        raise ShapeError(f"labels {labels.tolist()} for a model without labels; leave them out")
-    if len(labels) != batch_size or labels.min() < 0 or labels.max() > known:
-        raise ShapeError(f"labels {labels.tolist()}; expected {batch_size} from 0 to {known - 1}, or {known}, the mean")
+        _, state = model.advance(codes[None, start : min(start + block, len(codes) - 1)], state, label)
+    return state
 
 
 def state_tensors(state: Any) -> list[Tensor]:

@@ -36,7 +36,7 @@ prepare_data() {
   # seven/lucas_12.flac: the word, the speaker and the number of the take.
   for set in train test; do
     run_job 0 "$nj" "data/log/prepare_$set.log" ondes prepare folder "$corpus_dir/$set" \
-      "data/$([ "$set" = train ] && echo all || echo test)" --speaker-pattern '([a-z]+)_[0-9]+[.]' --text-pattern '([a-z]+)/' --nj "$nj"
+      "data/$([ "$set" = train ] && echo all || echo test)" --speaker-pattern '([a-z]+)_[0-9]+[.]' --text-pattern '^([^/]+)/' --nj "$nj"
   done
   choose_utterances data/all data/dev "$num_dev" ""
   "$utils/subset_data.sh" --except data/dev/utt2spk 0 data/all data/train

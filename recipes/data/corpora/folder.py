@@ -29,14 +29,14 @@ def find_folder(
         speaker: speaker of all files; by default the first sub-folder, or ``unknown`` for files right in ``source``.
         speaker_pattern: regular expression whose first group is the speaker, searched in each path below ``source``,
             as in ``([a-z]+)_[0-9]+[.]`` for ``seven/lucas_12.wav``.
-        text_pattern: the same for the transcript, instead of the file ``x.txt``: ``([a-z]+)/`` finds ``seven``.
+        text_pattern: the same for the transcript, instead of the file ``x.txt``: ``^([^/]+)/`` finds ``seven``.
 
     Raises:
         DataError: if there is no audio file, or one whose path an expression does not fit.
         ConfigError: if one is no regular expression with a group.
     """
     root = corpus_root(source)
-    voices, words = _expression("speaker", speaker_pattern), _expression("text", text_pattern)
+    speakers, texts = _expression("speaker", speaker_pattern), _expression("text", text_pattern)
     paths = list(audio_files(root))
     if not paths:
         raise DataError(f"{root}: no audio file (wav, flac, ogg, mp3 ...) in it or below; check the folder")
@@ -50,10 +50,10 @@ def find_folder(
             name += "-" + hashlib.sha256(str(relative).encode("utf-8", "surrogateescape")).hexdigest()[:8]
         voice = (
             speaker
-            or _identifier(Path(_find("speaker", voices, relative) or ""))
+            or _identifier(Path(_find("speaker", speakers, relative) or ""))
             or (_identifier(Path(relative.parts[0])) if len(relative.parts) > 1 else "unknown")
         )
-        text = _find("text", words, relative) or read_text(path.with_suffix(".txt"))
+        text = _find("text", texts, relative) or read_text(path.with_suffix(".txt"))
         utterances.append(Utterance(name, path, voice, text=text))
     return utterances
 

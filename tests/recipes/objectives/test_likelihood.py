@@ -13,14 +13,14 @@ from recipes.build import build_generator, build_objective, build_optimizer, res
 from recipes.checkpoint import find_checkpoints, load_checkpoint
 from recipes.config import OptimizerConfig, SchedulerConfig, TrainConfig
 from recipes.data.corpora import find_folder
-from recipes.data.loader import build_valid_dataset
+from recipes.data.loader import build_piece_dataset, build_valid_dataset
 from recipes.data.preparation import prepare
 from recipes.data.waveforms import collate_padded
 from recipes.objectives.diffusion import draw_noise
 from recipes.objectives.likelihood import encode_batch
 from recipes.schedule import Plateau
 from recipes.trainer import Trainer
-from vocoders.core.errors import ConfigError, OndesError
+from vocoders.core.errors import ConfigError, DataError, OndesError
 
 MODEL = {
     "sample_rate": 8000,
@@ -133,6 +133,12 @@ def test_labels_are_learned(tmp_path):
         told, _ = objective.validation_loss(model, batch)
         misled, _ = objective.validation_loss(model, batch | {"labels": 1 - batch["labels"]})
     assert told < 0.8 * misled
+    # Measured without texts, as speech of which nobody knows what is said.
+    strangers = prepare(find_folder(tmp_path / "wav"), tmp_path / "strangers").directories[""]
+    assert "labels" not in build_piece_dataset(config.data, config.mel, strangers.path)[0]
+    assert "labels" in build_piece_dataset(config.data, config.mel, tmp_path / "data")[0]
+    with pytest.raises(DataError, match="has no text"):
+        build_valid_dataset(config.data.model_copy(update={"valid": str(strangers.path)}), config.mel)
 
 
 def test_groups_of_parameters(corpus):

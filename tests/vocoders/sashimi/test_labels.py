@@ -3,11 +3,10 @@
 import numpy as np
 import pytest
 import torch
-from recorded_steps import record_in_place
 
 from vocoders.core.errors import ConfigError, ShapeError
 from vocoders.sashimi import Sashimi, SashimiConfig
-from vocoders.sashimi.sampler import encode_prompt, generate, item_labels
+from vocoders.sashimi.sampler import SamplingConfig, encode_prompt, generate, item_labels
 from vocoders.sashimi.stepping import PlainStepper, make_stepper
 from vocoders.sashimi.stepping_fused import FusedStepper
 from vocoders.sashimi.stepping_graph import GraphStepper
@@ -49,7 +48,7 @@ def test_each_item_follows_its_own_label(model):
 
 @pytest.mark.parametrize("changes", [{}, {"norm": "layer"}, {"skips": "unet"}, {"pool": (2, 3), "kernel_length": 60}])
 @pytest.mark.parametrize("prompt", [None, 37])
-def test_every_stepper_is_the_forward_pass(changes, prompt):
+def test_every_stepper_is_the_forward_pass(changes, prompt, record_in_place):
     model = build(**changes)
     given = None if prompt is None else codes(prompt)
     x = codes(4, 70)
@@ -57,13 +56,13 @@ def test_every_stepper_is_the_forward_pass(changes, prompt):
     with torch.inference_mode():
         expected = model(model.shift(whole), MIXED)[:, -70:].numpy()
     steppers = [make(model, 4, given, labels=MIXED) for make in (PlainStepper, FusedStepper, make_stepper)]
-    for stepper in [*steppers, GraphStepper(model, 4, given, MIXED, record=record_in_place)]:
+    for stepper in [*steppers, GraphStepper(model, 4, given, labels=MIXED, record=record_in_place)]:
         np.testing.assert_allclose(stepper.follow(x.numpy()), expected, atol=5e-5, rtol=0)
 
 
 @pytest.mark.parametrize("guidance", [0.0, 0.5, 2.5])
 @pytest.mark.parametrize("prompt", [None, 20])
-def test_guidance_goes_from_the_mean_beyond_the_label(model, guidance, prompt):
+def test_guidance_goes_from_the_mean_beyond_the_label(model, guidance, prompt, record_in_place):
     given = None if prompt is None else codes(prompt)
     x = codes(4, 50)
     whole = x if given is None else torch.cat([given.expand(4, -1), x], dim=1)
@@ -79,6 +78,40 @@ def test_guidance_goes_from_the_mean_beyond_the_label(model, guidance, prompt):
     (plain, score), (fused, fused_score) = (stepper.draw(uniforms, 0.9, 0.9) for stepper in steppers[:2])
     np.testing.assert_array_equal(fused, plain)
     np.testing.assert_allclose(fused_score, score, rtol=1e-4)
+
+
+def test_guidance_changes_no_item_by_the_batch(model):
+    options = {"sampling": SamplingConfig(guidance=2.0, temperature=0.9), "seed": 4}
+    many = generate(model, 60, 5, **options)
+    alone = generate(model, 60, [3], **options)
+    assert alone.labels == many.labels[3:4]
+    assert torch.equal(alone.codes[0], many.codes[3])
+    assert torch.equal(alone.log_likelihoods[0], many.log_likelihoods[3])
+
+
+def test_without_labels_there_is_nothing_to_guide(model):
+    stepper = make_stepper(model, 2, guidance=3.0)
+    assert stepper.num_sequences == 2
+    x = codes(2, 20)
+    with torch.inference_mode():
+        expected = model(model.shift(x)).numpy()
+    np.testing.assert_allclose(stepper.follow(x.numpy()), expected, atol=5e-5, rtol=0)
+    mean = generate(model, 10, 2, stepper=make_stepper(model, 2, labels=torch.tensor([3, 1])))
+    assert mean.labels == ("", "two")
+
+
+def test_prompts_of_many_labels_take_the_memory_of_one(model, monkeypatch):
+    sizes = []
+    advance = Sashimi.advance
+
+    def spy(self, given, *rest):
+        sizes.append(tuple(given.shape))
+        return advance(self, given, *rest)
+
+    monkeypatch.setattr(Sashimi, "advance", spy)
+    make_stepper(model, 4, codes(64), labels=MIXED, guidance=2.0)
+    # Three labels and their mean, one after the other.
+    assert sizes == [(1, 64)] * 4
 
 
 def test_the_mean_of_all_labels_is_that_of_their_offsets(model):
@@ -115,11 +148,18 @@ def test_a_model_without_labels_starts_one_with_them():
     x = codes(2, 64)
     with torch.no_grad():
         torch.testing.assert_close(model(x, torch.tensor([0, 2])), trained(x), rtol=0, atol=1e-4)
-    again = Sashimi(SashimiConfig(**SMALL, labels=WORDS))
-    again.start_from(build())
-    assert torch.equal(again.network.tiers.centre[0].label_offsets, build().network.tiers.centre[0].label_offsets)
-    with pytest.raises(RuntimeError, match="label_offsets"):
-        trained.start_from(model)
+
+
+def test_trained_labels_are_found_by_their_names(model):
+    other = Sashimi(SashimiConfig(**SMALL, labels=("three", "four", "one")))
+    other.start_from(model)
+    x = codes(3, 64)
+    with torch.no_grad():
+        expected = model(x, torch.tensor([2, len(WORDS), 0]))
+        torch.testing.assert_close(other(x, torch.tensor([0, 1, 2])), expected, rtol=0, atol=1e-5)
+        without = Sashimi(SashimiConfig(**SMALL))
+        with pytest.raises(ConfigError, match="without labels cannot start from one of one, two, three"):
+            without.start_from(model)
 
 
 def test_items_draw_labels_that_neither_batch_nor_number_changes(model):
@@ -155,19 +195,26 @@ def test_what_cannot_be_is_refused(model):
     plain, x = Sashimi(SashimiConfig(**SMALL)), codes(2, 8)
     with pytest.raises(ShapeError, match="leave them out"):
         plain(x, torch.tensor([0, 1]))
-    with pytest.raises(ShapeError, match=r"expected int64 \(2,\)"):
-        model(x, torch.tensor([0]))
-    for labels in (torch.tensor([0, 4]), torch.tensor([-1, 0]), torch.tensor([1])):
-        with pytest.raises(ShapeError, match="expected 2 from 0 to 2"):
-            make_stepper(model, 2, labels=labels)
+    for labels in (torch.tensor([0]), torch.tensor(0), torch.tensor([[0, 1]]), torch.tensor([0, 1], dtype=torch.int32)):
+        for call in (lambda given: model(x, given), lambda given: make_stepper(model, 2, labels=given, guidance=2.0)):
+            with pytest.raises(ShapeError, match=r"expected int64 \(2,\)"):
+                call(labels)
+    for labels in (torch.tensor([0, 4]), torch.tensor([-1, 0])):
+        for call in (lambda given: model(x, given), lambda given: make_stepper(model, 2, labels=given, guidance=2.0)):
+            with pytest.raises(ShapeError, match="expected numbers from 0 to 2, or 3, the mean"):
+                call(labels)
     with pytest.raises(ShapeError, match="without labels"):
         make_stepper(plain, 2, labels=torch.tensor([0, 0]))
     with pytest.raises(ConfigError, match="guidance 2 of a model without labels"):
         make_stepper(plain, guidance=2.0)
+    with pytest.raises(ConfigError, match="sampling.guidance 2 without labels"):
+        SashimiConfig.from_dict({"sampling": {"guidance": 2}})
+    with pytest.raises(ConfigError, match="beside a stepper"):
+        generate(model, 10, label="one", stepper=make_stepper(model))
     with pytest.raises(ConfigError, match="'four'; expected one of one, two, three"):
         generate(model, 10, label="four")
     with pytest.raises(ConfigError, match="the model has no labels"):
         generate(plain, 10, label="one")
-    for labels in (["a", "a"], ["a b"], ["a/b"], [""]):
+    for labels in (["a", "a"], ["a b"], ["a/b"], [""], ["../a"], ["?"]):
         with pytest.raises(ConfigError, match="expected different words"):
             SashimiConfig.from_dict({"labels": labels})

@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 import scipy.special
 import torch
-from recorded_steps import record_in_place
 
 from vocoders.core.errors import ConfigError, ShapeError
 from vocoders.layers.s4 import S4Config
@@ -137,7 +136,7 @@ def test_integer_weights_change_likelihoods_by_less_than_a_thousandth_of_a_bit(s
     assert abs(bits["int16"].mean() - bits["float32"].mean()) < 1e-4
 
 
-def test_recorded_steps_are_plain_steps(small: Sashimi) -> None:
+def test_recorded_steps_are_plain_steps(small: Sashimi, record_in_place) -> None:
     prompt = torch.from_numpy(random_codes(small, 21))
     codes = random_codes(small, 2, 70)
     expected = PlainStepper(small, 2, prompt).follow(codes)

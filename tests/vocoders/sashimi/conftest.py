@@ -3,15 +3,19 @@
 from collections.abc import Callable
 from typing import Any
 
+import pytest
 import torch
 
 from vocoders.sashimi.stepping_prompt import map_state, state_tensors
 
-__all__ = ["record_in_place"]
+
+@pytest.fixture(scope="session")
+def record_in_place() -> Callable:
+    """Return a recorder: of a step it gives the outputs, and a function that writes the same places again."""
+    return _record_in_place
 
 
-def record_in_place(function: Callable[[], Any]) -> tuple[Any, Callable[[], None]]:
-    """Return what a step returns, and a function that repeats the step and writes the same places again."""
+def _record_in_place(function: Callable[[], Any]) -> tuple[Any, Callable[[], None]]:
     logits, state = function()
     kept = logits.clone(), map_state(state, torch.clone)
 
