@@ -1,6 +1,7 @@
 """Recipes of SaShiMi: published sizes and settings, data of every corpus, and the mini recipe from corpus to model."""
 
 import json
+import re
 import shutil
 from pathlib import Path
 
@@ -145,3 +146,9 @@ def test_mini_recipe_from_corpus_to_results(copy_recipe, shell, tmp_path):
     assert "| Markov chain of order 1 |" in page
     assert "| real, speakers not in training | 40 |" in (folder / "exp/small/CLASSIFIER.md").read_text()
     assert (folder / "exp/small/model/model.safetensors").exists()
+    options += ["--conf", "conf/words.yaml", "--init", "exp/small"]
+    result = shell("./run.sh", *options, "--tag", "words", *SMALL, *limits, cwd=folder)
+    assert result.returncode == 0, result.stderr
+    words = {path.stem.split("-")[-1] for path in (folder / "exp/words/generated").glob("*.wav")}
+    assert words <= set(_DIGITS)
+    assert re.search(r"\| generated \| 2 \| [01]\.\d", (folder / "exp/words/CLASSIFIER.md").read_text())
