@@ -192,10 +192,10 @@ def _make_handler(library: Library, runs: Runs) -> Any:
             check_number("temperature", own["temperature"] if temperature is None else temperature, *_TEMPERATURES),
             check_number("top-p", own["top_p"] if top_p is None else top_p, *_TOP_P),
             check_seed(seed),
-            label or None,
-            check_number("guidance", own["guidance"] if guidance is None else guidance, *_GUIDANCE),
             prompt,
             check_number("seconds of the prompt", prompt_seconds, *_PROMPT),
+            label or None,
+            check_number("guidance", own["guidance"] if guidance is None else guidance, *_GUIDANCE),
         )
         name, pieces, remarks = run or uuid.uuid4().hex, [], ()
         total = prompt_length = 0

@@ -41,10 +41,10 @@ class Draw:
         temperature: divides the logits.
         top_p: see :class:`~vocoders.sashimi.sampler.SamplingConfig`.
         seed: equal seeds give equal audio.
-        label: what is to be heard, of a model with labels; ``None``: the seed chooses.
-        guidance: of a model with labels; see :class:`~vocoders.sashimi.sampler.SamplingConfig`.
         prompt_path: clip to continue, or ``None``.
         prompt_seconds: how much of the end of the clip is used.
+        label: what is to be heard, of a model with labels; ``None``: the seed chooses.
+        guidance: of a model with labels; see :class:`~vocoders.sashimi.sampler.SamplingConfig`.
     """
 
     model: str
@@ -52,10 +52,10 @@ class Draw:
     temperature: float
     top_p: float
     seed: int
-    label: str | None = None
-    guidance: float = 1.0
     prompt_path: str | None = None
     prompt_seconds: float = 2.0
+    label: str | None = None
+    guidance: float = 1.0
 
 
 @dataclass(frozen=True)
