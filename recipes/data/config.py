@@ -28,7 +28,8 @@ class DataConfig(Config):
         balance_speakers: draw the speaker uniformly, then one of its utterances.
         pause_seconds: shortest and longest pause after an utterance; others of its speaker follow until the segment is
             full, and the pauses are learned too. ``None``: utterances stay alone. For models of audio itself; those
-            with labels get utterances of one label, and segments that start with one.
+            with labels get utterances of one label, and segments that start with one (so that what an utterance holds
+            beyond ``segment_length`` is not learned).
         peak: scale each utterance to this peak (BigVGAN's convention is 0.95).
         gain_db: lowest and highest gain of a random level change in dB.
         seed: with the step it determines every batch.
