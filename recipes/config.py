@@ -171,9 +171,8 @@ class TrainConfig(Config):
     def mel(self) -> MelConfig | PlainAudio:
         """Front end of the model: its mel, or audio alone."""
         generator = self.generator
-        if getattr(generator, "mel", None) is not None:
-            return generator.mel
-        return PlainAudio(generator.sample_rate, labels=getattr(generator, "labels", ()))
+        plain = PlainAudio(generator.sample_rate, labels=getattr(generator, "labels", ()))
+        return getattr(generator, "mel", None) or plain
 
     @property
     def f0(self) -> F0Config | None:

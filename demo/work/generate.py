@@ -21,6 +21,7 @@ from vocoders.sashimi.sampler import (
     item_labels,
     item_stepper,
     item_uniforms,
+    label_names,
     memory_of_generation,
 )
 
@@ -102,10 +103,9 @@ def draw(library: Library, wanted: Draw, is_cancelled: Callable[[], bool]) -> It
 def _draw_codes(model: Any, wanted: Draw, length: int, is_cancelled: Callable[[], bool]) -> Iterator[Piece]:
     options = {"temperature": wanted.temperature, "top_p": wanted.top_p, "guidance": wanted.guidance}
     sampling = SamplingConfig.from_dict(options, "sampling")
-    rate, codes, remarks = model.sample_rate, None, ()
+    rate, codes = model.sample_rate, None
     labels = item_labels(model, wanted.seed, [0], wanted.label)
-    if labels is not None:
-        remarks = (f"label: {model.config.labels[labels[0]]}",)
+    remarks = tuple(f"label: {name}" for name in label_names(model, labels))
     if wanted.prompt_path:
         clip = read_clip(wanted.prompt_path, rate)
         kept = round(wanted.prompt_seconds * rate)

@@ -165,11 +165,10 @@ def _names(num: int, prompt: Path | None, labels: Sequence[str] = ()) -> list[st
     return [f"{name}-{label}" for name, label in zip(names, labels, strict=True)] if labels else names
 
 
-def _labels(model: Any, num: int, seed: int, label: str | None) -> list[str]:
-    from vocoders.sashimi.sampler import item_labels
+def _labels(model: Any, num: int, seed: int, label: str | None) -> Sequence[str]:
+    from vocoders.sashimi.sampler import item_labels, label_names
 
-    indices = item_labels(model, seed, range(num), label) if hasattr(model.config, "labels") else None
-    return [] if indices is None else [model.config.labels[index] for index in indices.tolist()]
+    return label_names(model, item_labels(model, seed, range(num), label)) if hasattr(model.config, "labels") else ()
 
 
 def _plan(output: Path, names: list[str], prompt: Path | None, force: bool) -> list[Path]:

@@ -59,7 +59,7 @@ def build_train_loader(
         raise ConfigError("data.train is not set; expected the data directory of the training set")
     directory = KaldiDirectory.read(config.train)
     utterances = _long_enough(directory, config, mel)
-    reader = AudioReader(utterances, mel.sample_rate, config.resample, config.peak, config.in_memory)
+    reader = _reader(config, utterances, mel.sample_rate)
     dataset: SegmentDataset | WaveformDataset
     if isinstance(mel, PlainAudio):
         dataset = WaveformDataset(
@@ -104,7 +104,7 @@ def build_valid_dataset(
     if config.valid is None:
         raise ConfigError("data.valid is not set; expected the data directory of the validation set")
     directory = KaldiDirectory.read(config.valid)
-    reader = AudioReader(directory.utterances, mel.sample_rate, config.resample, config.peak, config.in_memory)
+    reader = _reader(config, directory.utterances, mel.sample_rate)
     if isinstance(mel, PlainAudio):
         return PieceDataset(reader, config.segment_length, mel.labels)
     cache = _f0_cache(config, mel, f0, directory.utterances)
@@ -126,7 +126,7 @@ def build_piece_dataset(
         DataError: for an unusable data directory.
     """
     utterances = KaldiDirectory.read(path).utterances
-    reader = AudioReader(utterances, audio.sample_rate, config.resample, config.peak, config.in_memory)
+    reader = _reader(config, utterances, audio.sample_rate)
     is_labelled = all(utterance.text in audio.labels for utterance in utterances)
     if audio.labels and not is_labelled:
         logger.warning("%s: not every text is a label of the model; taken without labels, as the mean of all", path)
@@ -141,6 +141,10 @@ def build_order(config: DataConfig, utterances: Sequence[Utterance], mel: MelCon
     if config.balance_speakers:
         return BalancedOrder([utterance.speaker for utterance in utterances], repeats, config.seed)
     return ShuffledOrder(repeats, config.seed)
+
+
+def _reader(config: DataConfig, utterances: Sequence[Utterance], sample_rate: int) -> AudioReader:
+    return AudioReader(utterances, sample_rate, config.resample, config.peak, config.in_memory)
 
 
 def _long_enough(directory: KaldiDirectory, config: DataConfig, mel: MelConfig | PlainAudio) -> tuple[Utterance, ...]:

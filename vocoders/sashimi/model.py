@@ -6,6 +6,7 @@ from torch import Tensor, nn
 from vocoders.core.errors import ConfigError, ShapeError
 from vocoders.core.pretrained import PretrainedModel
 from vocoders.layers.s4.kernel import StateSpaceKernel, copy_weights
+from vocoders.sashimi.blocks import ResidualBlock
 from vocoders.sashimi.config import SashimiConfig
 from vocoders.sashimi.network import SashimiNetwork
 from vocoders.sashimi.quantisation import Quantiser
@@ -165,15 +166,12 @@ class Sashimi(PretrainedModel, nn.Module):
 def _with_labels(model: Sashimi, labels: tuple[str, ...]) -> Sashimi:
     """Return a model like ``model`` with other labels."""
     known = model.config.labels
+    rows = [known.index(label) if label in known else len(known) for label in labels]
     changed = Sashimi(model.config.model_copy(update={"labels": labels}))
-    state = {name: value for name, value in model.state_dict().items() if not name.endswith("label_offsets")}
-    for name, offsets in changed.state_dict().items():
-        if not name.endswith("label_offsets"):
-            continue
-        state[name] = torch.zeros_like(offsets)
-        if known:
-            block = model.get_submodule(name.removesuffix(".label_offsets"))
-            rows = [known.index(label) if label in known else len(known) for label in labels]
-            state[name] = block.offsets_with_mean()[rows]
+    # Without trained labels the new offsets stay as they are made, zeros.
+    state = changed.state_dict() | model.state_dict()
+    for name, block in model.named_modules():
+        if isinstance(block, ResidualBlock) and block.label_offsets is not None:
+            state[f"{name}.label_offsets"] = block.offsets_with_mean()[rows]
     changed.load_state_dict(state)
     return changed

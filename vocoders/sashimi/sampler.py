@@ -26,6 +26,7 @@ __all__ = [
     "item_labels",
     "item_stepper",
     "item_uniforms",
+    "label_names",
     "memory_of_generation",
     "select",
 ]
@@ -45,7 +46,7 @@ class Generation:
         audio: float32 (B, 1, T), decoded.
         log_likelihoods: float64 (B,), nats of the drawn codes, without the prompt, at temperature 1 and with guidance.
         length: number of drawn codes of each item.
-        labels: of each item; empty where nobody chose any.
+        labels: of each item, as :func:`label_names` has them.
     """
 
     codes: Tensor
@@ -117,9 +118,7 @@ def generate(
     if prompt is not None:
         drawn = torch.cat([prompt.cpu().expand(len(items), -1), drawn], dim=1)
     audio = model.quantiser.decode(drawn)[:, None]
-    known = (*model.config.labels, "")
-    names = () if stepper.labels is None else tuple(known[index] for index in stepper.labels.tolist())
-    return Generation(drawn, audio, torch.from_numpy(scores), length, names)
+    return Generation(drawn, audio, torch.from_numpy(scores), length, label_names(model, stepper.labels))
 
 
 def encode_prompt(model: Sashimi, audio: Tensor) -> Tensor:
@@ -206,6 +205,12 @@ def item_labels(model: Sashimi, seed: int, items: Sequence[int], label: str | No
         return torch.full((len(items),), known.index(label))
     # Beside the numbers that codes are drawn with: an item's waveform does not depend on how its label was chosen.
     return torch.tensor([int(_item_generator(seed, item, _LABELS).integers(len(known))) for item in items])
+
+
+def label_names(model: Sashimi, labels: Tensor | None) -> tuple[str, ...]:
+    """Return the names of labels (B,); empty for ``None``, and an empty name for the mean of all."""
+    names = (*model.config.labels, "")
+    return () if labels is None else tuple(names[index] for index in labels.tolist())
 
 
 def item_uniforms(seed: int, item: int, length: int) -> np.ndarray:

@@ -38,7 +38,6 @@ class Stepper(ABC):
         labels: int64 (B,), ``None`` for a model without labels, or for the mean of all.
         guidance: see :class:`~vocoders.sashimi.config.SamplingConfig`.
         sequence_labels: int64 (B,), or (2 B,) with guidance.
-        num_sequences: B or 2 B.
     """
 
     def __init__(self, model: Sashimi, batch_size: int, labels: Tensor | None = None, guidance: float = 1.0) -> None:
@@ -49,11 +48,14 @@ class Stepper(ABC):
         labels = None if labels is None else labels.to(model.head.weight.device)
         self.labels = self.sequence_labels = model.check_labels(labels, batch_size)
         self.guidance = guidance
-        self.num_sequences = batch_size
         if guidance != 1 and labels is not None:
             mean = torch.full_like(labels, len(model.config.labels))
             self.sequence_labels = torch.cat([labels, mean])
-            self.num_sequences = 2 * batch_size
+
+    @property
+    def num_sequences(self) -> int:
+        """B, or 2 B with guidance."""
+        return self.batch_size if self.sequence_labels is None else len(self.sequence_labels)
 
     def draw(self, uniforms: np.ndarray, temperature: float = 1.0, top_p: float = 1.0) -> tuple[np.ndarray, np.ndarray]:
         """Draw codes and go on behind them.

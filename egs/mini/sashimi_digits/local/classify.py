@@ -14,7 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from recipes.data.kaldi import KaldiDirectory
+from recipes.data.kaldi import KaldiDirectory, Utterance
 from recipes.data.reading import AudioReader
 from vocoders.core.audio import read_audio
 from vocoders.frontends.mel import LogMel, MelConfig
@@ -59,12 +59,17 @@ def spectrum(audio: Tensor, front_end: LogMel) -> Tensor:
     return (mel - mel.max()).clamp(min=-7) / 3.5 + 1
 
 
+def digit_of(utterance: Utterance) -> int:
+    """Return the digit that an id such as ``seven-lucas_12`` begins with."""
+    return DIGITS.index(utterance.utt_id.split("-")[0])
+
+
 def load_set(path: str, front_end: LogMel) -> tuple[Tensor, Tensor]:
     """Return spectra (N, 40, 100) and digits (N,) of a data directory with ids such as ``seven-lucas_12``."""
     utterances = KaldiDirectory.read(path).utterances
     reader = AudioReader(utterances, SAMPLE_RATE)
     spectra = [spectrum(torch.from_numpy(np.array(reader.read(i))), front_end) for i in range(len(utterances))]
-    return torch.stack(spectra), torch.tensor([DIGITS.index(u.utt_id.split("-")[0]) for u in utterances])
+    return torch.stack(spectra), torch.tensor([digit_of(utterance) for utterance in utterances])
 
 
 def shuffled(path: str, front_end: LogMel, milliseconds: int = 50) -> tuple[Tensor, Tensor]:
@@ -73,7 +78,7 @@ def shuffled(path: str, front_end: LogMel, milliseconds: int = 50) -> tuple[Tens
     reader, generator = AudioReader(utterances, SAMPLE_RATE), torch.Generator().manual_seed(0)
     spectra, digits = [], []
     for index in range(0, len(utterances), max(1, len(utterances) // 200)):
-        digits.append(DIGITS.index(utterances[index].utt_id.split("-")[0]))
+        digits.append(digit_of(utterances[index]))
         pieces = torch.from_numpy(np.array(reader.read(index))).split(SAMPLE_RATE * milliseconds // 1000)
         order = torch.randperm(len(pieces), generator=generator).tolist()
         spectra.append(spectrum(torch.cat([pieces[place] for place in order]), front_end))
