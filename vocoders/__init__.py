@@ -2,23 +2,14 @@
 
 ``load`` gives a model by folder, shipped name or hub id::
 
-    from vocoders import load
+    from vocoders import load_vocoder
 
-    model = load("wavehax-24k")
-    waveform = model.synthesize(audio=audio)
+    model = load_vocoder("wavehax-24k")
+    waveform = model.synthesize(audio=audio, f0_scale=1.2)
 """
 
-from typing import Any
+import lazy_loader
 
-from vocoders.version import __version__
-
-__all__ = ["__version__", "load"]
-
-
-def __getattr__(name: str) -> Any:
-    # Imported on first use: `import vocoders.core` must not wait for the networks.
-    if name == "load":
-        from vocoders.registry import load
-
-        return load
-    raise AttributeError(f"module 'vocoders' has no attribute '{name}'")
+# Names come from the stub beside this file and are imported on first use: `import vocoders.core` must not wait for the
+# networks.
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

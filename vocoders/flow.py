@@ -7,27 +7,17 @@ matching with optimal transport paths, Lipman et al., arXiv 2210.02747); samplin
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Literal, get_args
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from vocoders.core.errors import ConfigError
+from vocoders.solvers import SOLVERS, SolverName
 
-__all__ = [
-    "SOLVERS",
-    "FlowSample",
-    "PathSample",
-    "ProbabilityPath",
-    "SolverName",
-    "calls_per_step",
-    "solve",
-    "time_grid",
-]
+__all__ = ["FlowSample", "PathSample", "ProbabilityPath", "solve", "time_grid"]
 
 Velocity = Callable[[Tensor, Tensor], Tensor]
-SolverName = Literal["euler", "midpoint", "heun", "rk4"]
-SOLVERS: tuple[SolverName, ...] = get_args(SolverName)
 
 
 @dataclass(frozen=True)
@@ -129,11 +119,6 @@ def solve(velocity: Velocity, x: Tensor, grid: Tensor, solver: SolverName = "eul
     for start, end in zip(grid[:-1], grid[1:], strict=True):
         x = step(velocity, x, start, end - start)
     return x
-
-
-def calls_per_step(solver: SolverName) -> int:
-    """Return how often ``solver`` calls the velocity in a step."""
-    return {"euler": 1, "midpoint": 2, "heun": 2, "rk4": 4}[solver]
 
 
 def _euler(velocity: Velocity, x: Tensor, t: Tensor, h: Tensor) -> Tensor:

@@ -1,94 +1,270 @@
-"""Families of models by name, and loading a model whatever its family."""
+"""Systems by name: families of models, baselines, and loading one whatever it is. Nothing here imports torch."""
 
-from collections.abc import Callable
+from collections.abc import Mapping
 from dataclasses import dataclass
-from importlib import import_module
 from pathlib import Path
-from typing import Any
-
-import torch
+from pkgutil import resolve_name
+from typing import TYPE_CHECKING, Any
 
 from vocoders.core.errors import CheckpointError, ConfigError
-from vocoders.core.pretrained import read_model_config, resolve_model
+from vocoders.core.family import Family
+from vocoders.core.model_source import read_model_config, resolve_model, shipped_models
+from vocoders.core.options import SynthesisOptions
+from vocoders.core.plugins import Registry
 
-__all__ = ["DEFAULT_VOCODER", "FAMILIES", "Family", "load"]
+if TYPE_CHECKING:
+    import torch
+
+    from vocoders.interface import Kind, System, Vocoder, WaveformGenerator
+
+__all__ = [
+    "BASELINES",
+    "DEFAULT_VOCODER",
+    "FAMILIES",
+    "Baseline",
+    "VocoderFamily",
+    "declared_options",
+    "default_vocoder",
+    "is_baseline",
+    "load",
+    "load_generator",
+    "load_vocoder",
+]
 
 # Synthesises where no model is named.
 DEFAULT_VOCODER = "wavehax-24k"
 
 
 @dataclass(frozen=True)
-class Family:
-    """One family: where its model class and its converter of reference checkpoints live.
-
-    Both are named here in full, so that nothing read from a file ever decides what is imported.
+class VocoderFamily(Family):
+    """One family of vocoders or generators.
 
     Attributes:
-        name: as in model folders and on the command line.
-        module: package of the family.
-        class_name: the model class in it.
-        variants_name: the configurations by name in it.
-        has_reference: whether reference checkpoints exist, and a module ``official`` that converts them.
+        options: place of the class that declares the options of synthesis.
+        kind: what its models do.
+        generates_without: name of a section of the configuration; models that lack it are generators.
+    """
+
+    options: str = "vocoders.core.options:SynthesisOptions"
+    kind: "Kind" = "vocoder"
+    generates_without: str | None = None
+
+    @property
+    def options_class(self) -> type[SynthesisOptions]:
+        """The class that declares the options of synthesis."""
+        return resolve_name(self.options)
+
+    def kind_of(self, config: Mapping[str, Any]) -> "Kind":
+        """Return what a model of this configuration does."""
+        if self.generates_without is not None and config.get(self.generates_without) is None:
+            return "generator"
+        return self.kind
+
+
+@dataclass(frozen=True)
+class Baseline:
+    """One system without training.
+
+    Attributes:
+        name: on the command line; details may follow a colon.
+        title: as people write it.
+        create: place of the function that makes it from the details (a text, perhaps empty).
+        options: place of the class that declares its options.
+        details: what may follow the colon, for help texts.
     """
 
     name: str
-    module: str
-    class_name: str
-    variants_name: str = "VARIANTS"
-    has_reference: bool = True
+    title: str
+    create: str
+    options: str
+    details: str = ""
 
     @property
-    def model_class(self) -> type:
-        """The family's model class."""
-        return getattr(import_module(self.module), self.class_name)
-
-    @property
-    def variants(self) -> dict[str, Any]:
-        """The family's configurations by name."""
-        return getattr(import_module(self.module), self.variants_name)
-
-    @property
-    def convert(self) -> Callable[..., Any]:
-        """The function that builds a model from a reference checkpoint.
-
-        Raises:
-            ConfigError: if no reference checkpoint of the family exists.
-        """
-        if not self.has_reference:
-            raise ConfigError(f"no reference checkpoint of {self.name} exists; train one with 'ondes train'")
-        return import_module(f"{self.module}.official").convert
+    def options_class(self) -> type[SynthesisOptions]:
+        """The class that declares the options of synthesis."""
+        return resolve_name(self.options)
 
 
-FAMILIES: dict[str, Family] = {
-    family.name: family
-    for family in [
-        Family("wavehax", "vocoders.wavehax", "Wavehax"),
-        Family("periodwave", "vocoders.periodwave", "PeriodWave"),
-        Family("sashimi", "vocoders.sashimi", "Sashimi"),
-        Family("diffwave_sashimi", "vocoders.sashimi.diffwave", "DiffwaveSashimi"),
-        Family(
-            "periodwave_mb", "vocoders.periodwave", "PeriodWaveMB", variants_name="MB_VARIANTS", has_reference=False
-        ),
-    ]
-}
+FAMILIES: Registry[VocoderFamily] = Registry(
+    "family",
+    "ondes.vocoders",
+    {
+        family.name: family
+        for family in [
+            VocoderFamily(
+                "wavehax",
+                "Wavehax",
+                "vocoders.wavehax:Wavehax",
+                "vocoders.wavehax:VARIANTS",
+                "vocoders.wavehax.official:convert",
+                options="vocoders.wavehax.options:WavehaxOptions",
+            ),
+            VocoderFamily(
+                "periodwave",
+                "PeriodWave",
+                "vocoders.periodwave:PeriodWave",
+                "vocoders.periodwave:VARIANTS",
+                "vocoders.periodwave.official:convert",
+                options="vocoders.periodwave.options:FlowOptions",
+            ),
+            VocoderFamily(
+                "periodwave_mb",
+                "PeriodWave-MB",
+                "vocoders.periodwave:PeriodWaveMB",
+                "vocoders.periodwave:MB_VARIANTS",
+                options="vocoders.periodwave.options:BandFlowOptions",
+            ),
+            VocoderFamily(
+                "sashimi",
+                "SaShiMi",
+                "vocoders.sashimi:Sashimi",
+                "vocoders.sashimi:VARIANTS",
+                "vocoders.sashimi.official:convert",
+                options="vocoders.sashimi.options:CodeOptions",
+                kind="generator",
+            ),
+            VocoderFamily(
+                "diffwave_sashimi",
+                "DiffWave-SaShiMi",
+                "vocoders.sashimi.diffwave:DiffwaveSashimi",
+                "vocoders.sashimi.diffwave:VARIANTS",
+                "vocoders.sashimi.diffwave.official:convert",
+                options="vocoders.sashimi.diffwave.options:DiffusionOptions",
+                generates_without="mel",
+            ),
+        ]
+    },
+    VocoderFamily,
+)
+
+_MEL_DETAILS = "name of a mel preset or of a model whose mel it starts from"
+BASELINES: Registry[Baseline] = Registry(
+    "baseline",
+    "ondes.baselines",
+    {
+        baseline.name: baseline
+        for baseline in [
+            Baseline(
+                "griffin-lim",
+                "Griffin-Lim",
+                "vocoders.baselines.creation:griffin_lim",
+                "vocoders.baselines:GriffinLimOptions",
+                _MEL_DETAILS,
+            ),
+            Baseline(
+                "mel-inversion",
+                "Mel inversion",
+                "vocoders.baselines.creation:mel_inversion",
+                "vocoders.baselines:MelInversionOptions",
+                _MEL_DETAILS,
+            ),
+            Baseline(
+                "world",
+                "WORLD",
+                "vocoders.baselines.creation:world",
+                "vocoders.baselines:WorldOptions",
+                "sample rate in Hz",
+            ),
+        ]
+    },
+    Baseline,
+)
 
 
-def load(source: str | Path, device: str | torch.device = "cpu", verify: bool = False) -> Any:
-    """Load a model for inference.
+def load(source: str | Path, device: "str | torch.device" = "cpu", verify: bool = False) -> "System":
+    """Load a system for inference.
 
     Args:
-        source: a folder, the name of a model that ships with ondes, or a hub id ``organisation/name``.
+        source: a folder, the name of a model that ships with ondes, a hub id ``organisation/name``, or a baseline such
+            as ``griffin-lim``, ``griffin-lim:wavehax-24k`` or ``world:48000``.
         device: where to put it.
-        verify: replay the reference that is stored with the model.
+        verify: replay the reference that is stored with a model.
 
     Returns:
-        The model, in evaluation mode.
+        A model in evaluation mode, or a baseline; :func:`load_vocoder` and :func:`load_generator` say which.
 
     Raises:
         CheckpointError: if there is no such model, or its family is unknown.
+        ConfigError: for an impossible baseline or device.
     """
+    if is_baseline(source):
+        name, _, details = str(source).partition(":")
+        if str(device) not in ("cpu", "auto"):
+            raise ConfigError(f"--device {device}: {source} runs on the CPU; leave out --device")
+        return resolve_name(BASELINES[name].create)(details)
     folder = resolve_model(source)
     family = read_model_config(folder).family
     if family not in FAMILIES:
         raise CheckpointError(f"{folder}: model family '{family}'; this version knows {', '.join(FAMILIES)}")
     return FAMILIES[family].model_class.from_pretrained(folder, verify=verify, device=device)
+
+
+def load_vocoder(
+    source: str | Path | None = None, device: "str | torch.device" = "cpu", verify: bool = False
+) -> "Vocoder":
+    """Load what turns features into a waveform, as :func:`load` does; without a name, the default vocoder.
+
+    Raises:
+        CheckpointError: if there is no such model.
+        ConfigError: if it is no vocoder, or none was named and there is no default.
+    """
+    from vocoders.interface import Vocoder
+
+    system = load(source if source is not None else default_vocoder(), device, verify)
+    if not isinstance(system, Vocoder) or system.kind != "vocoder":
+        raise ConfigError(f"'{source}' is no vocoder: it makes audio from nothing; use 'ondes generate'")
+    return system
+
+
+def load_generator(
+    source: str | Path, device: "str | torch.device" = "cpu", verify: bool = False
+) -> "WaveformGenerator":
+    """Load what draws waveforms from nothing, as :func:`load` does.
+
+    Raises:
+        CheckpointError: if there is no such model.
+        ConfigError: if it is a vocoder.
+    """
+    from vocoders.interface import WaveformGenerator
+
+    system = load(source, device, verify)
+    if not isinstance(system, WaveformGenerator) or system.kind != "generator":
+        raise ConfigError(f"'{source}' makes audio from features, not from nothing; use 'ondes synth'")
+    return system
+
+
+def is_baseline(source: str | Path) -> bool:
+    """Tell whether a name means a baseline."""
+    return str(source).partition(":")[0] in BASELINES and not (Path(source) / "config.json").is_file()
+
+
+def default_vocoder() -> str:
+    """Return the name of the vocoder that synthesises where no model is named.
+
+    Raises:
+        ConfigError: if there is none.
+    """
+    names = [found.name for found in shipped_models() if found.family in FAMILIES]
+    if DEFAULT_VOCODER in names:
+        return DEFAULT_VOCODER
+    if len(names) != 1:
+        raise ConfigError(f"no model given; pass --model ({', '.join(names) or 'no model ships with ondes'})")
+    return names[0]
+
+
+def declared_options(kind: "Kind") -> dict[str, list[type[SynthesisOptions]]]:
+    """Return the options that systems of a kind declare: for each name, the classes that know it."""
+    classes = [
+        family.options_class for family in FAMILIES.usable().values() if kind in (family.kind, _other_kind(family))
+    ]
+    if kind == "vocoder":
+        classes += [baseline.options_class for baseline in BASELINES.usable().values()]
+    found: dict[str, list[type[SynthesisOptions]]] = {}
+    for options_class in classes:
+        for name in options_class.model_fields:
+            found.setdefault(name, []).append(options_class)
+    return found
+
+
+def _other_kind(family: VocoderFamily) -> "Kind | None":
+    return "generator" if family.generates_without is not None else None

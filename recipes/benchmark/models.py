@@ -8,7 +8,7 @@ from torch import Tensor
 
 from recipes.benchmark.system import System
 from vocoders.core.errors import ConfigError
-from vocoders.flow import calls_per_step
+from vocoders.solvers import calls_per_step
 
 if TYPE_CHECKING:
     from vocoders.sashimi.stepping import Stepper

@@ -135,7 +135,8 @@ def test_stereo_stays_stereo_through_effects(client, tmp_path) -> None:
 
 def test_generation_arrives_in_pieces_and_equals_the_sampler(client, model_folder) -> None:
     from vocoders import load
-    from vocoders.sashimi.sampler import SamplingConfig, generate
+    from vocoders.sashimi import CodeSampling
+from vocoders.sashimi.sampler import generate
 
     job = client.submit("tiny-digits", 3.0, 0.9, 0.95, 5, None, 2.0, api_name="/generate")
     audio, rate = samples_of(job.result(timeout=200)[2])
@@ -145,18 +146,19 @@ def test_generation_arrives_in_pieces_and_equals_the_sampler(client, model_folde
     assert len(states) > 3
     assert [state["state"] for state in states][-1] == "done"
     model = load(model_folder / "tiny-digits")
-    wanted = generate(model, 24000, sampling=SamplingConfig(temperature=0.9, top_p=0.95), seed=5).audio[0]
+    wanted = generate(model, 24000, sampling=CodeSampling(temperature=0.9, top_p=0.95), seed=5).audio[0]
     assert np.abs(audio - wanted.numpy()).max() < 2 / 32768
 
 
 def test_a_label_is_said(client, model_folder) -> None:
     from vocoders import load
-    from vocoders.sashimi.sampler import SamplingConfig, generate
+    from vocoders.sashimi import CodeSampling
+from vocoders.sashimi.sampler import generate
 
     wanted = ("tiny-digits", 0.5, 1.0, 1.0, 5, None, 2.0)
     _, said, result, _ = client.predict(*wanted, "two", 2.0, api_name="/generate")
     assert "label: two" in said
-    sampling = SamplingConfig(guidance=2.0)
+    sampling = CodeSampling(guidance=2.0)
     expected = generate(load(model_folder / "tiny-digits"), 4000, sampling=sampling, seed=5, label="two").audio[0]
     assert np.abs(samples_of(result)[0] - expected.numpy()).max() < 2 / 32768
     with pytest.raises(Exception, match="expected one of one, two"):

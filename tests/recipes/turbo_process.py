@@ -7,14 +7,14 @@ import torch
 from torch import Tensor, distributed, nn
 
 from recipes.objectives import TurboObjective, TurboOptions
-from vocoders.periodwave import PeriodWave, PeriodWaveConfig, SamplingConfig
+from vocoders.periodwave import PeriodWave, PeriodWaveConfig, FlowSampling
 
 BATCH = 4
 MODEL = {
     "hidden_channels": 16,
     "periods": (1, 3),
     "drop_prob": 0.0,
-    "sampling": SamplingConfig(solver="euler", steps=2, temperature=1.0),
+    "sampling": FlowSampling(solver="euler", steps=2, temperature=1.0),
 }
 DISCRIMINATORS = {
     "mpd": {"channels": 2, "max_channels": 4, "periods": [2, 3], "score_is_feature": True},

@@ -6,7 +6,8 @@ import pytest
 import torch
 
 from vocoders.core.errors import ConfigError
-from vocoders.flow import SOLVERS, ProbabilityPath, calls_per_step, solve, time_grid
+from vocoders.flow import ProbabilityPath, solve, time_grid
+from vocoders.solvers import SOLVERS, calls_per_step
 
 ORDERS = {"euler": 1, "midpoint": 2, "heun": 2, "rk4": 4}
 

@@ -55,15 +55,38 @@ class PretrainedModel:
 
     The class states ``family`` and ``config_class``, is built as ``cls(config)``, keeps ``self.config``, and has a pure
     ``forward`` that takes what :meth:`reference_inputs` returns, and returns one tensor or a tuple that starts with it.
+
+    Attributes:
+        family: as in ``config.json``.
+        config_class: typed configuration.
+        statistics: names of the statistics of the training data that the model takes by :meth:`set_statistics`.
     """
 
     family: ClassVar[str]
     config_class: ClassVar[type[Config]]
+    statistics: ClassVar[tuple[str, ...]] = ()
     config: Config
 
     def reference_inputs(self) -> dict[str, Tensor]:
         """Return short keyword arguments of ``forward``, the same on every call."""
         raise NotImplementedError(f"{type(self).__name__} does not define reference_inputs()")
+
+    def set_statistics(self, **statistics: Tensor) -> None:
+        """Take the statistics of the training data that ``statistics`` names; most models have none."""
+        if statistics:
+            raise ConfigError(f"{type(self).__name__} takes no statistics, found {', '.join(statistics)}")
+
+    def start_from(self, trained: Self) -> None:
+        """Take the weights of a trained model, brought from its configuration to this one where that is possible.
+
+        Raises:
+            RuntimeError: if they do not fit.
+        """
+        self.load_state_dict(trained.state_dict())
+
+    def system_parameters(self) -> list[str]:
+        """Return the names of parameters that are trained at a rate of their own, undecayed."""
+        return []
 
     def save_pretrained(
         self, folder: str | Path, card: str | None = None, dtype: torch.dtype | None = None, overwrite: bool = False

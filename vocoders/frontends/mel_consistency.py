@@ -59,7 +59,7 @@ class MelConsistency(nn.Module):
         signal = before = audio[:, 0].float()
         for _ in range(iterations):
             spectrum = self.log_mel.complex_spectrum(signal)
-            now = self._inverse(spectrum * self._gain(spectrum, wanted), signal.shape[-1])
+            now = self.inverse(spectrum * self._gain(spectrum, wanted), signal.shape[-1])
             signal, before = now + self.momentum * (now - before), now
         return before[:, None].to(audio)
 
@@ -90,7 +90,7 @@ class MelConsistency(nn.Module):
             improved = torch.where(covered, improved * ratio, improved)
         return (improved / present) ** (1 / power)
 
-    def _inverse(self, spectrum: Tensor, length: int) -> Tensor:
+    def inverse(self, spectrum: Tensor, length: int) -> Tensor:
         """Return the signal (B, length) whose STFT is nearest to ``spectrum``."""
         config = self.log_mel.config
         window = F.pad(self.log_mel.window, self._margins(config.n_fft - config.window_length))

@@ -1,17 +1,7 @@
 """PeriodWave: multi-period conditional flow matching vocoder, its few-step Turbo and its multi-band form."""
 
-from vocoders.periodwave.config import VARIANTS, PeriodWaveConfig, SamplingConfig
-from vocoders.periodwave.model import PeriodWave
-from vocoders.periodwave.multiband import PeriodWaveMB
-from vocoders.periodwave.multiband_config import MB_VARIANTS, BandSamplingConfig, PeriodWaveMBConfig
+import lazy_loader
 
-__all__ = [
-    "MB_VARIANTS",
-    "VARIANTS",
-    "BandSamplingConfig",
-    "PeriodWave",
-    "PeriodWaveConfig",
-    "PeriodWaveMB",
-    "PeriodWaveMBConfig",
-    "SamplingConfig",
-]
+# Names come from the stub beside this file and are imported on first use: a command line that lists options, or a page
+# that lists models, does not wait for torch.
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

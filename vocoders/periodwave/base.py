@@ -1,7 +1,7 @@
 """What PeriodWave and its multi-band form share: front end, energy range, synthesis of inputs of any length."""
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -9,13 +9,15 @@ from torch.nn.utils import parametrize
 from torch.utils.checkpoint import checkpoint
 
 from vocoders.core.chunking import chunk_spans, join_crossfade
-from vocoders.core.errors import ConfigError, DataError, ShapeError
+from vocoders.core.errors import ConfigError, ShapeError
 from vocoders.core.pretrained import PretrainedModel
 from vocoders.flow import ProbabilityPath
-from vocoders.frontends.mel import LogMel
+from vocoders.frontends.mel import LogMel, MelConfig
 from vocoders.frontends.mel_consistency import MelConsistency
-from vocoders.periodwave.config import PeriodWaveConfig, SamplingConfig
+from vocoders.interface import Progress, Vocoder
+from vocoders.periodwave.config import PeriodWaveConfig
 from vocoders.periodwave.estimator import Estimator
+from vocoders.periodwave.options import AnyFlowOptions, AnyFlowSampling
 from vocoders.periodwave.streaming import velocity_in_chunks
 from vocoders.periodwave.unet import FreeU
 
@@ -24,7 +26,7 @@ __all__ = ["FlowVocoder", "Velocity", "call_counter", "freeu_of"]
 Velocity = Callable[[Tensor, Tensor], Tensor]
 
 
-class FlowVocoder(PretrainedModel, nn.Module):
+class FlowVocoder(PretrainedModel, Vocoder, nn.Module):
     """Flow matching vocoder, up to its networks.
 
     A subclass holds these, and states :meth:`prior`, ``reach`` and :meth:`_flow`.
@@ -33,8 +35,7 @@ class FlowVocoder(PretrainedModel, nn.Module):
         config: see :class:`PeriodWaveConfig`.
     """
 
-    uses_f0 = False
-    uses_sampling = True
+    options_class: ClassVar[type[AnyFlowOptions]]
     statistics = ("energy_min", "energy_max")
     # Longest stretch that goes through the U-Net at once, in seconds.
     window_seconds = 10.0
@@ -60,6 +61,26 @@ class FlowVocoder(PretrainedModel, nn.Module):
     def hop_length(self) -> int:
         """Samples per frame."""
         return self.config.hop_length
+
+    @property
+    def num_features(self) -> int:
+        """Channels of the features."""
+        return self.config.in_channels
+
+    @property
+    def least_frames(self) -> int:
+        """Frames that the condition encoder needs."""
+        return 2
+
+    @property
+    def mel(self) -> MelConfig | None:
+        """The mel that the features are, unless they are embeddings of a codec."""
+        return self.config.mel if self.config.condition == "mel" else None
+
+    @property
+    def default_options(self) -> AnyFlowOptions:
+        """The sampling of the model's configuration."""
+        return self.options_class.from_dict(self.config.sampling.to_dict(), "sampling")
 
     @property
     def fingerprint(self) -> str:
@@ -98,117 +119,51 @@ class FlowVocoder(PretrainedModel, nn.Module):
         noise = [_draw_noise(1, length, seed) for seed in batch["seed"].tolist()]
         return {"features": features, "x": self.prior(features, torch.cat(noise).to(features))}
 
-    @torch.inference_mode()
-    def analyze(self, audio: Tensor) -> dict[str, Tensor]:
-        """Extract the features that :meth:`synthesize` takes.
-
-        Args:
-            audio: (T,), (B, T) or (B, 1, T) in [-1, 1] at ``sample_rate``; a last incomplete frame is dropped.
-
-        Returns:
-            ``features`` (B, n_mels, F).
-        """
+    def _analyze(self, audio: Tensor) -> dict[str, Tensor]:
         if self.config.condition == "embedding":
             raise ConfigError("this model takes the embeddings of an audio codec; encode the audio with that codec")
-        audio = audio.float()
-        audio = audio if audio.dim() == 3 else audio.reshape(-1, 1, audio.shape[-1])
-        if audio.dim() != 3 or audio.shape[1] != 1:
-            raise ShapeError(f"audio of shape {tuple(audio.shape)}; expected (T,), (B, T) or (B, 1, T)")
-        if audio.shape[-1] < 2 * self.hop_length:
-            raise DataError(f"{audio.shape[-1]} samples of audio; the model needs at least {2 * self.hop_length}")
-        if not torch.isfinite(audio).all():
-            raise DataError("the audio contains NaN or infinite samples")
-        return {"features": self.log_mel(audio.to(self.energy_range.device))}
+        return {"features": self.log_mel(audio)}
 
-    @torch.inference_mode()
-    def synthesize(
-        self,
-        features: Tensor | None = None,
-        *,
-        audio: Tensor | None = None,
-        sampling: SamplingConfig | None = None,
-        chunk_seconds: float | None = None,
-        seed: int = 0,
-        progress: Callable[[float], None] | None = None,
-    ) -> Tensor:
-        """Synthesise a waveform from features, or from audio (copy-synthesis).
+    def _synthesize(self, inputs: dict[str, Tensor], options: Any, seed: int, progress: Progress) -> Tensor:
+        """Draw a waveform.
 
         The condition encoder is global in time and runs over the whole input; the U-Net reaches a quarter of a second
         and runs through long inputs in windows, which is exact. Memory grows by some megabytes a second of audio.
         ``chunk_seconds`` bounds it whatever the length: chunks are encoded apart and cross-faded, which is not exact.
-
-        Args:
-            features: (channels, F) or (B, channels, F).
-            audio: instead of features: (T,), (B, T) or (B, 1, T) at ``sample_rate``.
-            sampling: solver, steps and temperature; default: those of the model's configuration.
-            chunk_seconds: synthesise chunks of this length independently.
-            seed: of the noise; the same seed gives the same waveform.
-            progress: called with the finished fraction.
-
-        Returns:
-            (B, 1, F * hop_length) on the model's device.
-
-        Raises:
-            ShapeError: for tensors of another shape or less than two frames.
-            ConfigError: for chunks of less than a second, or a mel refinement without a mel.
         """
-        inputs = self._synthesis_inputs(features, audio, seed)
-        sampling = sampling or self.config.sampling
-        if sampling.mel_refinement and self.config.condition == "embedding":
+        features = inputs["features"]
+        if options.mel_refinement and self.config.condition == "embedding":
             raise ConfigError(
-                f"mel_refinement {sampling.mel_refinement}: this model takes embeddings and no mel; set it to 0"
+                f"mel_refinement {options.mel_refinement}: this model takes embeddings and no mel; set it to 0"
             )
-        was_training = self.training
-        self.eval()
-        try:
-            # Normalised weights are computed once, not in every call of the estimator.
-            with parametrize.cached():
-                waveform = self._synthesize_in_chunks(inputs, sampling, chunk_seconds, progress)
-            window = round(self.window_seconds * self.sample_rate / self.hop_length)
-            return self.mel_consistency.in_chunks(waveform, inputs["features"], sampling.mel_refinement, window)
-        finally:
-            self.train(was_training)
-
-    def _synthesis_inputs(self, features: Tensor | None, audio: Tensor | None, seed: int) -> dict[str, Tensor]:
-        """Return the tensors that :meth:`_flow` takes, each of a whole number of elements per frame."""
-        if audio is not None:
-            features = self.analyze(audio)["features"]
-        if features is None:
-            raise ShapeError(f"{type(self).__name__} needs features or audio; both are missing")
-        features = (features if features.dim() == 3 else features[None]).to(self.energy_range)
-        self._check_features(features)
-        noise = _draw_noise(features.shape[0], features.shape[-1] * self.hop_length, seed)
-        return {"features": features, "noise": noise.to(features)}
+        noise = _draw_noise(len(features), features.shape[-1] * self.hop_length, seed).to(features)
+        # Normalised weights are computed once, not in every call of the estimator.
+        with parametrize.cached():
+            waveform = self._synthesize_in_chunks(inputs | {"noise": noise}, options, progress)
+        window = round(self.window_seconds * self.sample_rate / self.hop_length)
+        return self.mel_consistency.in_chunks(waveform, features, options.mel_refinement, window)
 
     def _synthesize_in_chunks(
-        self,
-        inputs: Mapping[str, Tensor],
-        sampling: SamplingConfig,
-        chunk_seconds: float | None,
-        progress: Callable[[float], None] | None,
+        self, inputs: Mapping[str, Tensor], options: AnyFlowOptions, progress: Progress
     ) -> Tensor:
         hop, num_frames = self.hop_length, inputs["features"].shape[-1]
-        report = progress or (lambda fraction: None)
-        if chunk_seconds is None:
-            return self._flow(**inputs, sampling=sampling, report=report)
-        if not chunk_seconds >= 1:
-            raise ConfigError(f"chunk_seconds {chunk_seconds:g}; expected at least 1")
-        spans = chunk_spans(num_frames, round(chunk_seconds * self.sample_rate / hop), -(-self.reach // hop))
+        if options.chunk_seconds is None:
+            return self._flow(**inputs, sampling=options, report=progress)
+        chunk = round(options.chunk_seconds * self.sample_rate / hop)
+        spans = chunk_spans(num_frames, chunk, -(-self.reach // hop))
         rates = {name: item.shape[-1] // num_frames for name, item in inputs.items()}
 
-        def chunks():
+        def chunks() -> Iterator[Tensor]:
             for span in spans:
                 parts = {
                     name: item[..., span.start * rates[name] : span.stop * rates[name]] for name, item in inputs.items()
                 }
-                yield self._flow(**parts, sampling=sampling, report=lambda _: None)
-                report(span.valid_stop / num_frames)
+                yield self._flow(**parts, sampling=options, report=lambda _: None)
+                progress(span.valid_stop / num_frames)
 
         return join_crossfade(chunks(), spans, hop)
 
-    def _flow(
-        self, features: Tensor, noise: Tensor, sampling: SamplingConfig, report: Callable[[float], None]
-    ) -> Tensor:
+    def _flow(self, features: Tensor, noise: Tensor, sampling: Any, report: Progress) -> Tensor:
         """Return the waveform (B, 1, F * hop_length) that flows out of standard normal ``noise``."""
         raise NotImplementedError
 
@@ -255,7 +210,7 @@ class FlowVocoder(PretrainedModel, nn.Module):
             raise ShapeError(f"{features.shape[-1]} frames; {type(self).__name__} needs at least 2")
 
 
-def freeu_of(sampling: SamplingConfig) -> FreeU:
+def freeu_of(sampling: AnyFlowSampling) -> FreeU:
     """Return the factors of FreeU as the estimator takes them."""
     return FreeU(*sampling.freeu) if sampling.freeu is not None else FreeU()
 

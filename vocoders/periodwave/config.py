@@ -6,41 +6,14 @@ from typing import Literal
 from pydantic import Field, model_validator
 
 from vocoders.core.config import Config
-from vocoders.flow import SolverName, time_grid
 from vocoders.frontends.energy import ENERGY_PRESETS, EnergyConfig
 from vocoders.frontends.mel import MEL_PRESETS, MelConfig
+from vocoders.periodwave.options import FlowSampling
 
-__all__ = ["VARIANTS", "PeriodWaveConfig", "SamplingConfig"]
+__all__ = ["VARIANTS", "PeriodWaveConfig"]
 
 # Samples for each frame of the condition in the middle of the U-Net, for period 1.
 CONDITION_HOP = 64
-
-
-class SamplingConfig(Config):
-    """How a waveform is drawn: solver, steps, temperature.
-
-    Attributes:
-        solver: see :func:`vocoders.flow.solve`.
-        steps: number of solver steps.
-        temperature: factor on the deviation of the prior.
-        sway: unevenness of the steps, see :func:`vocoders.flow.time_grid`.
-        freeu: factors (backbone, skip) on the up-sampled features and on the skip connections of the U-Net; ``None``:
-            (1, 1). Published: 1.1 and 0.9, for models that were not tuned adversarially.
-        mel_refinement: iterations of :class:`~vocoders.frontends.mel_consistency.MelConsistency` behind the flow
-            (ours; 0: none, as published).
-    """
-
-    solver: SolverName = "midpoint"
-    steps: int = Field(16, gt=0)
-    temperature: float = Field(0.667, ge=0)
-    sway: float = 0.0
-    freeu: tuple[float, float] | None = None
-    mel_refinement: int = Field(0, ge=0)
-
-    @model_validator(mode="after")
-    def _check(self) -> "SamplingConfig":
-        time_grid(self.steps, self.sway)
-        return self
 
 
 class PeriodWaveConfig(Config):
@@ -79,7 +52,7 @@ class PeriodWaveConfig(Config):
     tilt: float = Field(0.5, ge=0, le=1)
     drop_prob: float = Field(0.1, ge=0, lt=1)
     sigma_min: float = Field(1e-4, ge=0, lt=1)
-    sampling: SamplingConfig = SamplingConfig()
+    sampling: FlowSampling = FlowSampling()
     gradient_checkpointing: bool = False
 
     @model_validator(mode="after")
@@ -126,7 +99,7 @@ class PeriodWaveConfig(Config):
         return CONDITION_HOP * lcm(*self.periods)
 
 
-_TURBO = SamplingConfig(solver="euler", steps=4, temperature=1.0)
+_TURBO = FlowSampling(solver="euler", steps=4, temperature=1.0)
 _LARGE = {"hidden_channels": 768, "dilations": (1, 2, 1, 4)}
 _LJSPEECH = {"mel": MEL_PRESETS["hifigan_22k"], "energy": ENERGY_PRESETS["ljspeech_22k"], "noise_scale": 0.25}
 _ENCODEC = {

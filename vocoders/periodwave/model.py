@@ -1,20 +1,23 @@
 """The PeriodWave vocoder: prior, condition, flow and training in one module."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from vocoders.core.errors import ShapeError
-from vocoders.flow import FlowSample, calls_per_step, solve, time_grid
+from vocoders.flow import FlowSample, solve, time_grid
 from vocoders.frontends.energy import relative_energy
 from vocoders.frontends.envelope import EnvelopeFilter
 from vocoders.frontends.harmonic import hold_frames
+from vocoders.interface import Progress
 from vocoders.periodwave.base import FlowVocoder, call_counter, freeu_of
 from vocoders.periodwave.condition import ConditionEncoder
-from vocoders.periodwave.config import PeriodWaveConfig, SamplingConfig
+from vocoders.periodwave.config import PeriodWaveConfig
 from vocoders.periodwave.estimator import Estimator, FlatEstimator
+from vocoders.periodwave.options import FlowOptions, FlowSampling
+from vocoders.solvers import calls_per_step
 
 __all__ = ["PeriodWave"]
 
@@ -31,6 +34,7 @@ class PeriodWave(FlowVocoder):
 
     family = "periodwave"
     config_class = PeriodWaveConfig
+    options_class = FlowOptions
 
     def __init__(self, config: PeriodWaveConfig) -> None:
         super().__init__(config)
@@ -127,9 +131,7 @@ class PeriodWave(FlowVocoder):
         deviation = hold_frames(torch.linspace(0.1, 1.0, features.shape[-1]).view(1, 1, -1), self.hop_length)
         return {"features": features, "x": noise * self.config.noise_scale * deviation}
 
-    def _flow(
-        self, features: Tensor, noise: Tensor, sampling: SamplingConfig, report: Callable[[float], None]
-    ) -> Tensor:
+    def _flow(self, features: Tensor, noise: Tensor, sampling: FlowSampling, report: Progress) -> Tensor:
         count = call_counter(sampling.steps * calls_per_step(sampling.solver), report)
         condition = self.encode(features)
         velocity = self._windowed_velocity(self.estimator, condition, freeu_of(sampling), count, self.sample_rate)

@@ -1,19 +1,22 @@
 """PeriodWave-MB: the bands of a wavelet packet, drawn one after the other from low to high."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Self
 
 import torch
 from torch import Tensor, nn
 
 from vocoders.core.errors import ConfigError, ShapeError
-from vocoders.flow import FlowSample, calls_per_step, solve, time_grid
+from vocoders.flow import FlowSample, solve, time_grid
 from vocoders.frontends.harmonic import hold_frames
+from vocoders.interface import Progress
 from vocoders.periodwave.bands import Bands
 from vocoders.periodwave.base import FlowVocoder, Velocity, call_counter, freeu_of
 from vocoders.periodwave.condition import ConditionEncoder
 from vocoders.periodwave.estimator import Estimator
-from vocoders.periodwave.multiband_config import BandSamplingConfig, PeriodWaveMBConfig
+from vocoders.periodwave.multiband_config import PeriodWaveMBConfig
+from vocoders.periodwave.options import BandFlowOptions, BandFlowSampling
+from vocoders.solvers import calls_per_step
 
 __all__ = ["BandNetwork", "PeriodWaveMB"]
 
@@ -53,6 +56,7 @@ class PeriodWaveMB(FlowVocoder):
     family = "periodwave_mb"
     config_class = PeriodWaveMBConfig
     config: PeriodWaveMBConfig
+    options_class = BandFlowOptions
 
     def __init__(self, config: PeriodWaveMBConfig) -> None:
         super().__init__(config)
@@ -189,25 +193,27 @@ class PeriodWaveMB(FlowVocoder):
         inputs = {"features": features, "x": bands[:, self.config.own_bands]}
         return inputs if self.is_complete else inputs | {"bands": bands.flip(-1)}
 
-    def _synthesis_inputs(self, features: Tensor | None, audio: Tensor | None, seed: int) -> dict[str, Tensor]:
-        inputs = super()._synthesis_inputs(features, audio, seed)
+    def _analyze(self, audio: Tensor) -> dict[str, Tensor]:
+        inputs = super()._analyze(audio)
         if self.is_complete:
             return inputs
-        if audio is None:
+        return inputs | {"bands": self.bands(audio[..., : inputs["features"].shape[-1] * self.hop_length])}
+
+    def _synthesize(self, inputs: dict[str, Tensor], options: BandFlowOptions, seed: int, progress: Progress) -> Tensor:
+        options.steps_of_bands(self.config.num_bands)
+        if not self.is_complete and "bands" not in inputs:
             raise ConfigError(
                 f"a model of bands {list(self.config.own_bands)} of {self.config.num_bands} needs audio, from which it "
                 "takes the others; give audio, or join the models of all bands"
             )
-        length = inputs["noise"].shape[-1]
-        audio = audio.reshape(-1, 1, audio.shape[-1])[..., :length].to(inputs["features"])
-        return inputs | {"bands": self.bands(audio)}
+        return super()._synthesize(inputs, options, seed, progress)
 
     def _flow(
         self,
         features: Tensor,
         noise: Tensor,
-        sampling: BandSamplingConfig,
-        report: Callable[[float], None],
+        sampling: BandFlowSampling,
+        report: Progress,
         bands: Tensor | None = None,
     ) -> Tensor:
         steps = sampling.steps_of_bands(self.config.num_bands)
@@ -221,7 +227,7 @@ class PeriodWaveMB(FlowVocoder):
         return self._draw_bands(velocities, self.prior(features, noise, sampling.temperature), bands, sampling)
 
     def _draw_bands(
-        self, velocities: Sequence[Velocity], x: Tensor, bands: Tensor | None, sampling: BandSamplingConfig
+        self, velocities: Sequence[Velocity], x: Tensor, bands: Tensor | None, sampling: BandFlowSampling
     ) -> Tensor:
         """Let the bands flow out of ``x`` in ascending order and join them to a waveform."""
         steps = sampling.steps_of_bands(self.config.num_bands)

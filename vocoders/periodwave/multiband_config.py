@@ -4,48 +4,14 @@ import numpy as np
 import pywt
 from pydantic import Field, field_validator, model_validator
 
-from vocoders.core.errors import ConfigError
-from vocoders.flow import time_grid
 from vocoders.frontends.wavelet import WaveletConfig
-from vocoders.periodwave.config import PeriodWaveConfig, SamplingConfig
+from vocoders.periodwave.config import PeriodWaveConfig
+from vocoders.periodwave.options import BandFlowSampling
 
-__all__ = ["MB_VARIANTS", "BandSamplingConfig", "PeriodWaveMBConfig"]
+__all__ = ["MB_VARIANTS", "PeriodWaveMBConfig"]
 
 # Of the stages before the middle one, whose frame always stands for 64 samples; the key is the number of splits.
 _STRIDES = {1: (1, 2, 4), 2: (1, 4), 3: (1, 2)}
-
-
-class BandSamplingConfig(SamplingConfig):
-    """How the bands are drawn, one after the other; see :class:`SamplingConfig`.
-
-    Attributes:
-        steps: number of solver steps of every band, in place of ``band_steps``.
-        band_steps: number of solver steps of each band, in ascending frequency. With the bands above it known, a high
-            band needs few (published as an option without much loss: 16, 4, 1, 1).
-    """
-
-    steps: int | None = Field(None, gt=0)
-    band_steps: tuple[int, ...] = (16, 4, 1, 1)
-
-    @model_validator(mode="after")
-    def _check(self) -> "BandSamplingConfig":
-        for steps in (self.steps,) if self.steps is not None else self.band_steps:
-            time_grid(steps, self.sway)
-        return self
-
-    def steps_of_bands(self, num_bands: int) -> tuple[int, ...]:
-        """Return the number of steps of each of ``num_bands`` bands.
-
-        Raises:
-            ConfigError: if ``band_steps`` is made for another number of bands.
-        """
-        if self.steps is not None:
-            return (self.steps,) * num_bands
-        if len(self.band_steps) != num_bands:
-            raise ConfigError(
-                f"sampling.band_steps has {len(self.band_steps)} numbers for {num_bands} bands; give one for each"
-            )
-        return self.band_steps
 
 
 class PeriodWaveMBConfig(PeriodWaveConfig):
@@ -71,7 +37,7 @@ class PeriodWaveMBConfig(PeriodWaveConfig):
     levels: int = Field(2, ge=1, le=3)
     bands: tuple[int, ...] | None = None
     band_scales: tuple[float, ...] | None = None
-    sampling: BandSamplingConfig = BandSamplingConfig()
+    sampling: BandFlowSampling = BandFlowSampling()
 
     @field_validator("wavelet")
     @classmethod

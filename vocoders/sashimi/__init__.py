@@ -1,7 +1,7 @@
 """SaShiMi: raw audio on state-space layers, autoregressive, and as the backbone of DiffWave (``diffwave``)."""
 
-from vocoders.sashimi.config import VARIANTS, SashimiConfig
-from vocoders.sashimi.model import Sashimi
-from vocoders.sashimi.quantisation import Quantiser, QuantiserConfig
+import lazy_loader
 
-__all__ = ["VARIANTS", "Quantiser", "QuantiserConfig", "Sashimi", "SashimiConfig"]
+# Names come from the stub beside this file and are imported on first use: a command line that lists options, or a page
+# that lists models, does not wait for torch.
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

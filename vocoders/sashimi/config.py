@@ -9,33 +9,11 @@ from pydantic import Field, model_validator
 from vocoders.core.config import Config
 from vocoders.layers.s4 import S4Config
 from vocoders.sashimi.blocks import NormName
+from vocoders.sashimi.options import CodeSampling
 from vocoders.sashimi.quantisation import QuantiserConfig
 from vocoders.sashimi.tiers import SkipName
 
-__all__ = ["VARIANTS", "SamplingConfig", "SashimiConfig"]
-
-
-class SamplingConfig(Config):
-    """How codes are drawn.
-
-    Attributes:
-        temperature: divides the logits; 0 takes the most probable code each time.
-        top_p: codes are drawn from the most probable ones that have this probability together (1: from all). As
-            published it is taken of the distribution at temperature 1.
-        guidance: g of a model with labels. Logits are a + g (l - a), where l are those of the label and a those of the
-            network with the mean of all labels' offsets: above 1, what tells the label from others is exaggerated, as
-            in classifier-free guidance (arXiv 2207.12598), though here nothing is trained for the second part. It
-            steps two networks.
-    """
-
-    temperature: float = Field(1.0, ge=0, allow_inf_nan=False)
-    top_p: float = Field(1.0, gt=0, le=1)
-    guidance: float = Field(1.0, ge=0, allow_inf_nan=False)
-
-    @property
-    def is_guided(self) -> bool:
-        """Whether there are two networks to step."""
-        return self.guidance != 1
+__all__ = ["VARIANTS", "SashimiConfig"]
 
 
 class SashimiConfig(Config):
@@ -82,7 +60,7 @@ class SashimiConfig(Config):
     s4: S4Config = S4Config()
     kernel_length: int | None = Field(16000, gt=0)
     labels: tuple[str, ...] = ()
-    sampling: SamplingConfig = SamplingConfig()
+    sampling: CodeSampling = CodeSampling()
 
     @model_validator(mode="after")
     def _check(self) -> "SashimiConfig":

@@ -1,21 +1,35 @@
 """Autoregressive SaShiMi: codes in, the distribution of the next code out."""
 
+from collections.abc import Iterator, Sequence
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 
 from vocoders.core.errors import ConfigError, ShapeError
+from vocoders.core.options import SynthesisOptions
 from vocoders.core.pretrained import PretrainedModel
+from vocoders.interface import Generation, Progress, WaveformGenerator
 from vocoders.layers.s4.kernel import StateSpaceKernel, copy_weights
 from vocoders.sashimi.blocks import ResidualBlock
 from vocoders.sashimi.config import SashimiConfig
 from vocoders.sashimi.network import SashimiNetwork
+from vocoders.sashimi.options import CodeOptions
 from vocoders.sashimi.quantisation import Quantiser
+from vocoders.sashimi.sampler import (
+    encode_prompt,
+    generate,
+    item_labels,
+    label_names,
+    memory_of_generation,
+    stream_pieces,
+)
 from vocoders.sashimi.tiers import TierState
 
 __all__ = ["Sashimi"]
 
 
-class Sashimi(PretrainedModel, nn.Module):
+class Sashimi(PretrainedModel, WaveformGenerator, nn.Module):
     """Autoregressive model of quantised audio on state-space layers (arXiv 2202.09729).
 
     The logits at t belong to the sample after input t: shift the target by :meth:`shift` to get the input of training.
@@ -27,6 +41,7 @@ class Sashimi(PretrainedModel, nn.Module):
 
     family = "sashimi"
     config_class = SashimiConfig
+    options_class = CodeOptions
 
     def __init__(self, config: SashimiConfig) -> None:
         super().__init__()
@@ -46,6 +61,26 @@ class Sashimi(PretrainedModel, nn.Module):
         """Front end in one line: two models with the same line take the same codes."""
         return f"codes {self.config.sample_rate} Hz {self.config.quantiser.fingerprint}"
 
+    @property
+    def default_options(self) -> CodeOptions:
+        """The sampling of the model's configuration."""
+        return CodeOptions.from_dict(self.config.sampling.to_dict(), "sampling")
+
+    @property
+    def takes_prompt(self) -> bool:
+        """True: an autoregressive model continues what it reads."""
+        return True
+
+    @property
+    def has_likelihood(self) -> bool:
+        """True: every code is drawn from a distribution."""
+        return True
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """Kinds of sound that can be asked for."""
+        return self.config.labels
+
     def forward(self, codes: Tensor, labels: Tensor | None = None) -> Tensor:
         """Return the logits of the next code.
 
@@ -62,6 +97,66 @@ class Sashimi(PretrainedModel, nn.Module):
         """
         x = self._embed(codes)
         return self.head(self.network(x, self.check_labels(labels, len(codes))).transpose(1, 2))
+
+    def generate(
+        self,
+        length: int,
+        items: int | Sequence[int] = 1,
+        *,
+        prompt: Tensor | None = None,
+        label: str | None = None,
+        seed: int = 0,
+        options: SynthesisOptions | None = None,
+        progress: Progress | None = None,
+        **changes: Any,
+    ) -> Generation:
+        """Draw waveforms; see :class:`WaveformGenerator`, and :func:`vocoders.sashimi.sampler.generate` for codes."""
+        chosen: CodeOptions = self._chosen(options, changes)
+        total = length * (items if isinstance(items, int) else len(items))
+        return generate(
+            self,
+            length,
+            items,
+            None if prompt is None else encode_prompt(self, prompt),
+            chosen,
+            seed,
+            chosen.weights,
+            None if progress is None else lambda drawn: progress(drawn / total),
+            label=label,
+        )
+
+    def stream(
+        self,
+        length: int,
+        *,
+        prompt: Tensor | None = None,
+        label: str | None = None,
+        seed: int = 0,
+        options: SynthesisOptions | None = None,
+        progress: Progress | None = None,
+        **changes: Any,
+    ) -> Iterator[Tensor]:
+        """Draw item 0 of a seed piece by piece; see :class:`WaveformGenerator`."""
+        codes = None if prompt is None else encode_prompt(self, prompt)
+        pieces = stream_pieces(self, length, codes, self._chosen(options, changes), seed, label)
+        yield next(pieces)
+        drawn = 0
+        for piece in pieces:
+            drawn += len(piece)
+            if progress is not None:
+                progress(drawn / length)
+            yield piece
+
+    def item_labels(self, items: Sequence[int], label: str | None = None, seed: int = 0) -> tuple[str, ...]:
+        """Return the label of each item, as :meth:`generate` will draw it."""
+        return label_names(self, item_labels(self, seed, items, label))
+
+    def memory(
+        self, num_items: int, length: int, prompt_length: int = 0, options: SynthesisOptions | None = None
+    ) -> int:
+        """Return about how many bytes it takes to draw ``num_items`` together, beyond the model itself."""
+        is_guided = self._chosen(options, {}).is_guided
+        return memory_of_generation(self, num_items, length, prompt_length, is_guided)
 
     def shift(self, codes: Tensor) -> Tensor:
         """Return codes (B, L) delayed by one, starting with the code of silence: the input that predicts ``codes``."""

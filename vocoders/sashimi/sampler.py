@@ -5,21 +5,25 @@ Item k of a seed draws from random numbers of its own: how many items are drawn 
 
 import math
 import os
-from collections.abc import Callable, Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from vocoders.core.errors import ConfigError, DataError, ShapeError
-from vocoders.sashimi.config import SamplingConfig
-from vocoders.sashimi.model import Sashimi
-from vocoders.sashimi.stepping import Stepper, WeightFormat, make_stepper
+from vocoders.interface import Generation, check_items
+from vocoders.sashimi.options import CodeOptions, CodeSampling, WeightFormat
+from vocoders.sashimi.stepping import Stepper, make_stepper
+
+if TYPE_CHECKING:
+    from vocoders.sashimi.model import Sashimi
 
 __all__ = [
-    "Generation",
-    "SamplingConfig",
+    "CodeGeneration",
     "available_memory",
     "encode_prompt",
     "generate",
@@ -29,50 +33,40 @@ __all__ = [
     "label_names",
     "memory_of_generation",
     "select",
+    "stream_pieces",
 ]
 
 # Codes that are drawn between two calls of ``progress``.
 _BLOCK = 2048
 # Stream of random numbers that labels are drawn from.
 _LABELS = 1
+# A stream's pieces last about as long as this to compute; the first one is short.
+_PIECE_SECONDS, _FIRST_PIECE = 0.4, 512
 
 
-@dataclass(frozen=True)
-class Generation:
-    """What was drawn.
+@dataclass(frozen=True, kw_only=True)
+class CodeGeneration(Generation):
+    """What an autoregressive model has drawn; likelihoods are those at temperature 1 and with guidance.
 
     Attributes:
         codes: int64 (B, T), with the prompt.
-        audio: float32 (B, 1, T), decoded.
-        log_likelihoods: float64 (B,), nats of the drawn codes, without the prompt, at temperature 1 and with guidance.
-        length: number of drawn codes of each item.
-        labels: of each item, as :func:`label_names` has them.
     """
 
     codes: Tensor
-    audio: Tensor
-    log_likelihoods: Tensor
-    length: int
-    labels: tuple[str, ...] = ()
-
-    @property
-    def bits_per_sample(self) -> Tensor:
-        """Mean negative log-likelihood of the drawn codes in bits, float64 (B,)."""
-        return -self.log_likelihoods / (self.length * math.log(2))
 
 
 def generate(
-    model: Sashimi,
+    model: "Sashimi",
     length: int,
     items: int | Sequence[int] = 1,
     prompt: Tensor | None = None,
-    sampling: SamplingConfig | None = None,
+    sampling: CodeSampling | None = None,
     seed: int = 0,
     weights: WeightFormat = "float32",
     progress: Callable[[int], None] | None = None,
     stepper: Stepper | None = None,
     label: str | None = None,
-) -> Generation:
+) -> CodeGeneration:
     """Draw waveforms.
 
     Args:
@@ -80,7 +74,7 @@ def generate(
         length: number of samples to draw for each item.
         items: how many items, or which ones of the seed: items 2 and 5 alone are what they are among others.
         prompt: int64 (L,) codes that every item continues, from :func:`encode_prompt`.
-        sampling: see :class:`~vocoders.sashimi.config.SamplingConfig`; by default the model's own.
+        sampling: see :class:`~vocoders.sashimi.options.CodeSampling`; by default the model's own.
         seed: equal seeds give equal items.
         weights: see :func:`~vocoders.sashimi.stepping.make_stepper`.
         progress: called with the number of codes that are drawn so far, of all items together.
@@ -94,9 +88,7 @@ def generate(
             without labels.
         DataError: if the model's logits are not finite.
     """
-    items = range(items) if isinstance(items, int) else items
-    if length < 1 or not items:
-        raise ShapeError(f"{length} samples of {len(items)} items; expected at least 1 of each")
+    items = check_items(length, items)
     sampling = sampling or model.config.sampling
     if stepper is None:
         stepper = item_stepper(model, items, prompt, sampling, seed, weights, label)
@@ -108,8 +100,7 @@ def generate(
     for start in range(0, length, block):
         uniforms = np.stack([generator.random(min(block, length - start)) for generator in generators])
         drawn, score = stepper.draw(uniforms, sampling.temperature, sampling.top_p)
-        if not np.isfinite(score).all():
-            raise DataError(f"the logits are NaN or infinite after {start} samples; the model's weights are damaged")
+        _check_scores(score, start)
         codes[:, start : start + drawn.shape[1]] = drawn
         scores += score
         if progress is not None:
@@ -118,10 +109,44 @@ def generate(
     if prompt is not None:
         drawn = torch.cat([prompt.cpu().expand(len(items), -1), drawn], dim=1)
     audio = model.quantiser.decode(drawn)[:, None]
-    return Generation(drawn, audio, torch.from_numpy(scores), length, label_names(model, stepper.labels))
+    return CodeGeneration(
+        codes=drawn,
+        audio=audio,
+        length=length,
+        log_likelihoods=torch.from_numpy(scores),
+        labels=label_names(model, stepper.labels),
+    )
 
 
-def encode_prompt(model: Sashimi, audio: Tensor) -> Tensor:
+def stream_pieces(
+    model: "Sashimi",
+    length: int,
+    prompt: Tensor | None,
+    options: CodeOptions,
+    seed: int = 0,
+    label: str | None = None,
+) -> Iterator[Tensor]:
+    """Draw item 0 of a seed piece by piece; the arguments are those of :func:`generate`.
+
+    The first pieces are short, so that sound begins early; later ones take about as long as a person waits gladly.
+
+    Yields:
+        Audio (N,): the prompt as the model hears it (empty without one), then what is drawn.
+    """
+    stepper = item_stepper(model, [0], prompt, options, seed, options.weights, label)
+    yield torch.zeros(0) if prompt is None else model.quantiser.decode(prompt).cpu()
+    uniforms = item_uniforms(seed, 0, length)[None]
+    started, drawn, size = time.perf_counter(), 0, min(_FIRST_PIECE, length)
+    while drawn < length:
+        codes, scores = stepper.draw(uniforms[:, drawn : drawn + size], options.temperature, options.top_p)
+        _check_scores(scores, drawn)
+        drawn += codes.shape[1]
+        yield model.quantiser.decode(torch.from_numpy(codes[0]))
+        rate = drawn / (time.perf_counter() - started)
+        size = max(64, min(4 * size, round(_PIECE_SECONDS * rate)))
+
+
+def encode_prompt(model: "Sashimi", audio: Tensor) -> Tensor:
     """Return the codes of a prompt.
 
     Args:
@@ -170,10 +195,10 @@ def select(log_likelihoods: Tensor, drop_worst: float = 0.4, drop_best: float = 
 
 
 def item_stepper(
-    model: Sashimi,
+    model: "Sashimi",
     items: Sequence[int],
     prompt: Tensor | None = None,
-    sampling: SamplingConfig | None = None,
+    sampling: CodeSampling | None = None,
     seed: int = 0,
     weights: WeightFormat = "float32",
     label: str | None = None,
@@ -183,7 +208,7 @@ def item_stepper(
     return make_stepper(model, len(items), prompt, weights=weights, labels=labels, guidance=guidance)
 
 
-def item_labels(model: Sashimi, seed: int, items: Sequence[int], label: str | None = None) -> Tensor | None:
+def item_labels(model: "Sashimi", seed: int, items: Sequence[int], label: str | None = None) -> Tensor | None:
     """Return the index of each item's label in ``model.config.labels``, int64 (B,); ``None`` for a model without.
 
     Args:
@@ -207,7 +232,7 @@ def item_labels(model: Sashimi, seed: int, items: Sequence[int], label: str | No
     return torch.tensor([int(_item_generator(seed, item, _LABELS).integers(len(known))) for item in items])
 
 
-def label_names(model: Sashimi, labels: Tensor | None) -> tuple[str, ...]:
+def label_names(model: "Sashimi", labels: Tensor | None) -> tuple[str, ...]:
     """Return the names of labels (B,); empty for ``None``, and an empty name for the mean of all."""
     names = (*model.config.labels, "")
     return () if labels is None else tuple(names[index] for index in labels.tolist())
@@ -218,12 +243,17 @@ def item_uniforms(seed: int, item: int, length: int) -> np.ndarray:
     return _item_generator(seed, item).random(length)
 
 
+def _check_scores(scores: np.ndarray, drawn: int) -> None:
+    if not np.isfinite(scores).all():
+        raise DataError(f"the logits are NaN or infinite after {drawn} samples; the model's weights are damaged")
+
+
 def _item_generator(seed: int, item: int, *stream: int) -> np.random.Generator:
     return np.random.Generator(np.random.PCG64(np.random.SeedSequence([seed % (1 << 64), item, *stream])))
 
 
 def memory_of_generation(
-    model: Sashimi, batch_size: int, length: int, prompt_length: int = 0, is_guided: bool = False
+    model: "Sashimi", batch_size: int, length: int, prompt_length: int = 0, is_guided: bool = False
 ) -> int:
     """Return about how many bytes a generation needs beyond the model.
 

@@ -1,6 +1,6 @@
 """The Wavehax vocoder: front end, statistics, network and synthesis in one module."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from vocoders.core.chunking import chunk_spans, join_crossfade, join_exact
-from vocoders.core.errors import DataError, ShapeError
+from vocoders.core.errors import ShapeError
 from vocoders.core.pretrained import PretrainedModel
 from vocoders.frontends.envelope import flat_excitation_levels
 from vocoders.frontends.f0 import extract_f0
@@ -20,18 +20,20 @@ from vocoders.frontends.harmonic import (
     make_prior,
     running_cycles,
 )
-from vocoders.frontends.mel import LogMel
+from vocoders.frontends.mel import LogMel, MelConfig
 from vocoders.frontends.mel_consistency import MelConsistency
+from vocoders.interface import Progress, Vocoder
 from vocoders.wavehax.config import WavehaxConfig
 from vocoders.wavehax.envelope import EnvelopeNetwork
 from vocoders.wavehax.networks import FRAME_KERNEL, ComplexNetwork, MultiScaleNetwork, RealNetwork
+from vocoders.wavehax.options import WavehaxOptions
 
 __all__ = ["Wavehax"]
 
 _NETWORKS = {"real": RealNetwork, "complex": ComplexNetwork, "multi_scale": MultiScaleNetwork}
 
 
-class Wavehax(PretrainedModel, nn.Module):
+class Wavehax(PretrainedModel, Vocoder, nn.Module):
     """Aliasing-free vocoder with a harmonic prior (arXiv 2411.06807).
 
     ``synthesize`` is inference; ``forward`` is the pure function that training uses.
@@ -42,6 +44,7 @@ class Wavehax(PretrainedModel, nn.Module):
 
     family = "wavehax"
     config_class = WavehaxConfig
+    options_class = WavehaxOptions
     uses_f0 = True
     statistics = ("mean", "std")
     # Longest stretch that goes through the network at once, in seconds.
@@ -66,6 +69,21 @@ class Wavehax(PretrainedModel, nn.Module):
     def hop_length(self) -> int:
         """Samples per frame."""
         return self.config.hop_length
+
+    @property
+    def num_features(self) -> int:
+        """Number of mel bands."""
+        return self.config.in_channels
+
+    @property
+    def least_frames(self) -> int:
+        """Frames that the kernels need."""
+        return max(FRAME_KERNEL, self.config.kernel_size[1]) // 2 + 1
+
+    @property
+    def mel(self) -> MelConfig:
+        """The mel that the features are."""
+        return self.config.mel
 
     @property
     def fingerprint(self) -> str:
@@ -143,78 +161,26 @@ class Wavehax(PretrainedModel, nn.Module):
         ]
         return {"features": batch["features"], "prior": torch.cat(priors)}
 
-    @torch.inference_mode()
-    def analyze(self, audio: Tensor) -> dict[str, Tensor]:
-        """Extract the features that :meth:`synthesize` takes.
-
-        Args:
-            audio: (T,), (B, T) or (B, 1, T) in [-1, 1] at ``sample_rate``; a last incomplete frame is dropped.
-
-        Returns:
-            ``features`` (B, n_mels, F) and ``f0`` (B, 1, F).
-        """
-        audio = self._batch_audio(audio)
+    def _analyze(self, audio: Tensor) -> dict[str, Tensor]:
         num_frames = audio.shape[-1] // self.hop_length
-        features = self.log_mel(audio.to(self.feature_mean.device))
         f0 = [
             extract_f0(item, self.sample_rate, self.hop_length, self.config.f0, num_frames)
             for item in audio[:, 0].cpu().numpy()
         ]
-        return {"features": features, "f0": torch.from_numpy(np.stack(f0))[:, None].to(features)}
+        return {"features": self.log_mel(audio), "f0": torch.from_numpy(np.stack(f0))[:, None].to(audio)}
 
-    @torch.inference_mode()
-    def synthesize(
-        self,
-        features: Tensor | None = None,
-        f0: Tensor | None = None,
-        *,
-        audio: Tensor | None = None,
-        f0_scale: float = 1.0,
-        seed: int = 0,
-        refinement: int | None = None,
-        progress: Callable[[float], None] | None = None,
-    ) -> Tensor:
-        """Synthesise a waveform from features, or from audio (copy-synthesis).
+    def _synthesize(self, inputs: dict[str, Tensor], options: WavehaxOptions, seed: int, progress: Progress) -> Tensor:
+        """Return the waveform.
 
         Memory is bounded: more than ``chunk_seconds`` are synthesised in overlapping chunks. With frame-wise or batch
         norms the chunks join exactly; with the published utterance norm each chunk has statistics of its own, and
         chunks are cross-faded: the result differs slightly from an unchunked one.
-
-        Args:
-            features: log-mel (n_mels, F) or (B, n_mels, F).
-            f0: (F,), (B, F) or (B, 1, F) in Hz, 0 where unvoiced.
-            audio: instead of both: (T,), (B, T) or (B, 1, T) at ``sample_rate``.
-            f0_scale: factor on F0; the mel stays.
-            seed: of the excitation's noise and start phase; the same seed gives the same waveform.
-            refinement: iterations that bring the waveform nearer to the mel; ``None``: ``mel_refinement`` of the
-                configuration, but 0 where ``f0_scale`` is not 1, since the mel still holds the old harmonics.
-            progress: called with the finished fraction.
-
-        Returns:
-            (B, 1, F * hop_length) on the model's device.
-
-        Raises:
-            ShapeError: for tensors of another shape or fewer frames than the kernels need.
         """
-        if audio is not None:
-            analysis = self.analyze(audio)
-            features, f0 = analysis["features"], analysis["f0"]
-        if features is None or f0 is None:
-            raise ShapeError("Wavehax needs features and f0, or audio; f0 is missing")
-        device = self.feature_mean.device
-        features = (features if features.dim() == 3 else features[None]).to(device, torch.float32)
-        f0 = (f0.reshape(-1, 1, f0.shape[-1]) * f0_scale).to(device, torch.float32)
-        if f0.shape[0] != features.shape[0] or f0.shape[-1] != features.shape[-1]:
-            raise ShapeError(f"features {tuple(features.shape)} and f0 {tuple(f0.shape)} differ in items or frames")
-        was_training = self.training
-        self.eval()
-        try:
-            prior = self.draw_prior(f0, torch.Generator().manual_seed(seed))
-            if refinement is None:
-                refinement = self.config.mel_refinement if f0_scale == 1 else 0
-            return self._forward_in_chunks(features, prior, refinement, progress)
-        finally:
-            self.train(was_training)
+        prior = self.draw_prior(inputs["f0"] * options.f0_scale, torch.Generator().manual_seed(seed))
+        refinement = options.mel_refinement
+        if refinement is None:
+            refinement = self.config.mel_refinement if options.f0_scale == 1 else 0
+        return self._forward_in_chunks(inputs["features"], prior, refinement, progress)
 
     @property
     def halo_frames(self) -> int:
@@ -236,9 +202,7 @@ class Wavehax(PretrainedModel, nn.Module):
         features = tilt + 0.5 * torch.randn(1, self.config.in_channels, num_frames, generator=generator)
         return {"features": features, "prior": self.draw_prior(f0, generator)}
 
-    def _forward_in_chunks(
-        self, features: Tensor, prior: Tensor, refinement: int, progress: Callable[[float], None] | None
-    ) -> Tensor:
+    def _forward_in_chunks(self, features: Tensor, prior: Tensor, refinement: int, progress: Progress) -> Tensor:
         hop, num_frames = self.hop_length, features.shape[-1]
         chunk = round(self.chunk_seconds * self.sample_rate / hop)
         halo = self.halo_frames + refinement * self.mel_consistency.context_frames
@@ -251,34 +215,16 @@ class Wavehax(PretrainedModel, nn.Module):
                 part = features[..., span.start : span.stop]
                 waveform = self(part, prior[..., span.start * hop : span.stop * hop])
                 yield self.mel_consistency(waveform, part, refinement)
-                if progress is not None:
-                    progress(span.valid_stop / num_frames)
+                progress(span.valid_stop / num_frames)
 
         return join(outputs(), spans, hop)
-
-    def _batch_audio(self, audio: Tensor) -> Tensor:
-        audio = audio.float()
-        if audio.dim() < 3:
-            audio = audio.reshape(-1, 1, audio.shape[-1])
-        if audio.dim() != 3 or audio.shape[1] != 1:
-            raise ShapeError(f"audio of shape {tuple(audio.shape)}; expected (T,), (B, T) or (B, 1, T)")
-        least = self._least_frames * self.hop_length
-        if audio.shape[-1] < least:
-            raise DataError(f"{audio.shape[-1]} samples of audio; Wavehax needs at least {least}")
-        if not torch.isfinite(audio).all():
-            raise DataError("the audio contains NaN or infinite samples")
-        return audio
-
-    @property
-    def _least_frames(self) -> int:
-        return max(FRAME_KERNEL, self.config.kernel_size[1]) // 2 + 1
 
     def _check_shapes(self, features: Tensor, prior: Tensor) -> None:
         if features.dim() != 3 or features.shape[1] != self.config.in_channels:
             raise ShapeError(f"features {tuple(features.shape)}; expected (B, {self.config.in_channels}, F)")
         num_frames = features.shape[-1]
-        if num_frames < self._least_frames:
-            raise ShapeError(f"{num_frames} frames; Wavehax needs at least {self._least_frames}")
+        if num_frames < self.least_frames:
+            raise ShapeError(f"{num_frames} frames; Wavehax needs at least {self.least_frames}")
         parts = 2 if self.config.prior_shaping == "envelope" else 1
         expected = (features.shape[0], parts, num_frames * self.hop_length)
         if tuple(prior.shape) != expected:

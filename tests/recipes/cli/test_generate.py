@@ -9,7 +9,8 @@ import torch
 import vocoders.registry
 from vocoders.core.audio import audio_info, read_audio, write_audio
 from vocoders.sashimi import Sashimi, SashimiConfig
-from vocoders.sashimi.sampler import SamplingConfig, generate
+from vocoders.sashimi import CodeSampling
+from vocoders.sashimi.sampler import generate
 
 RATE = 8000
 LENGTH = 160
@@ -53,7 +54,7 @@ def test_files_hold_what_the_sampler_draws(draw, sashimi):
     run = draw("--num", 3, "--seed", 5, "--temperature", 0.9, "--top-p", 0.95, "-o", "out")
     assert run.code == 0, run.err
     model = Sashimi.from_pretrained(sashimi).eval()
-    expected = generate(model, LENGTH, 3, sampling=SamplingConfig(temperature=0.9, top_p=0.95), seed=5).audio
+    expected = generate(model, LENGTH, 3, sampling=CodeSampling(temperature=0.9, top_p=0.95), seed=5).audio
     for item in range(3):
         audio, rate = read_audio(f"out/sample-{item}.wav")
         assert rate == RATE

@@ -8,7 +8,7 @@ import torch
 from pydantic import ValidationError
 
 from vocoders.periodwave import PeriodWave
-from vocoders.periodwave.config import PeriodWaveConfig, SamplingConfig
+from vocoders.periodwave import FlowSampling, PeriodWaveConfig
 
 OPTIONS = {"hidden_channels": 32, "domain": "envelope", "energy": None, "noise_scale": 0.8, "drop_prob": 0.0}
 
@@ -43,7 +43,7 @@ def test_path_ends_at_the_whitened_waveform(model, batch):
 
 def test_waveform_has_the_envelope_of_its_mel_before_any_training(model):
     features = model.log_mel(_tilted_noise(200 * model.hop_length))
-    audio = model.synthesize(features, sampling=SamplingConfig(solver="euler", steps=8, temperature=1.0))
+    audio = model.synthesize(features, options=FlowSampling(solver="euler", steps=8, temperature=1.0))
     assert (model.log_mel(audio) - features).abs().mean() < 0.6
 
 

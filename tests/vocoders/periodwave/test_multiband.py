@@ -11,11 +11,11 @@ from recipes.objectives.flow_matching import FlowMatchingObjective, FlowMatching
 from vocoders.core.audio import read_audio
 from vocoders.core.errors import CheckpointError, ConfigError, ShapeError
 from vocoders.frontends.energy import relative_energy
-from vocoders.periodwave import BandSamplingConfig, PeriodWave, PeriodWaveConfig, PeriodWaveMB, PeriodWaveMBConfig
+from vocoders.periodwave import BandFlowSampling, PeriodWave, PeriodWaveConfig, PeriodWaveMB, PeriodWaveMBConfig
 from vocoders.periodwave.bands import Bands
 from vocoders.registry import FAMILIES, load
 
-STEPS = BandSamplingConfig(solver="euler", band_steps=(3, 2, 1, 1), temperature=1.0)
+STEPS = BandFlowSampling(solver="euler", band_steps=(3, 2, 1, 1), temperature=1.0)
 TINY = PeriodWaveMBConfig(hidden_channels=16, sampling=STEPS)
 
 
@@ -50,7 +50,7 @@ def _noise(*shape, seed=0):
 @pytest.mark.parametrize("levels", [1, 2, 3])
 @pytest.mark.parametrize("wavelet", ["haar", "db4", "sym10"])
 def test_bands_of_a_clip_join_to_the_clip(speech, wavelet, levels):
-    config = PeriodWaveMBConfig(wavelet=wavelet, levels=levels, sampling=BandSamplingConfig(steps=1))
+    config = PeriodWaveMBConfig(wavelet=wavelet, levels=levels, sampling=BandFlowSampling(steps=1))
     bands = Bands(config).double()
     parts = bands(speech.double())
     assert parts.shape == (1, 2**levels, speech.shape[-1] >> levels)
@@ -67,7 +67,7 @@ def test_bands_ascend_in_frequency():
 
 @pytest.mark.parametrize("levels", [1, 2, 3])
 def test_constant_errors_of_no_two_bands_share_a_frequency(levels):
-    bands = Bands(PeriodWaveMBConfig(levels=levels, sampling=BandSamplingConfig(steps=1)))
+    bands = Bands(PeriodWaveMBConfig(levels=levels, sampling=BandFlowSampling(steps=1)))
     tones = []
     for index in range(2**levels):
         constant = torch.zeros(1, 2**levels, 4096 >> levels)
@@ -179,7 +179,7 @@ def test_calls_are_the_sum_of_the_steps_of_the_bands(model, solver, factor):
         for name, network in model.networks.items()
     ]
     finished = []
-    model.synthesize(_features(4), sampling=STEPS.model_copy(update={"solver": solver}), progress=finished.append)
+    model.synthesize(_features(4), options=STEPS.model_copy(update={"solver": solver}), progress=finished.append)
     for hook in hooks:
         hook.remove()
     assert calls == {"0": 3 * factor, "1": 2 * factor, "2": factor, "3": factor}
@@ -187,8 +187,8 @@ def test_calls_are_the_sum_of_the_steps_of_the_bands(model, solver, factor):
 
 
 def test_steps_stand_for_those_of_every_band():
-    assert BandSamplingConfig(steps=5).steps_of_bands(4) == (5, 5, 5, 5)
-    assert BandSamplingConfig().steps_of_bands(4) == (16, 4, 1, 1)
+    assert BandFlowSampling(steps=5).steps_of_bands(4) == (5, 5, 5, 5)
+    assert BandFlowSampling().steps_of_bands(4) == (16, 4, 1, 1)
 
 
 def test_synthesis_is_seeded_and_leaves_the_model_as_it_was(model):
@@ -205,7 +205,7 @@ def test_synthesis_is_seeded_and_leaves_the_model_as_it_was(model):
 @pytest.mark.parametrize("levels", [1, 2, 3])
 @pytest.mark.parametrize("frames", [2, 3, 27])
 def test_any_number_of_frames_from_two(levels, frames):
-    model = _build(levels=levels, sampling=BandSamplingConfig(solver="euler", steps=1))
+    model = _build(levels=levels, sampling=BandFlowSampling(solver="euler", steps=1))
     features = _features(frames)
     assert model.synthesize(features).shape == (1, 1, frames * 256)
     # The condition covers the rows of every period, padding included.
@@ -218,12 +218,12 @@ def test_any_number_of_frames_from_two(levels, frames):
 
 def test_windows_of_the_bands_join_exactly(monkeypatch):
     model = _build()
-    features, sampling = _features(330), BandSamplingConfig(solver="euler", steps=1)
-    whole = model.synthesize(features, sampling=sampling)
+    features, sampling = _features(330), BandFlowSampling(solver="euler", steps=1)
+    whole = model.synthesize(features, options=sampling)
     monkeypatch.setattr(PeriodWaveMB, "window_seconds", 0.5)
     lengths = []
     hook = model.networks["3"].estimator.register_forward_hook(lambda _, inputs, __: lengths.append(inputs[0].shape))
-    windowed = model.synthesize(features, sampling=sampling)
+    windowed = model.synthesize(features, options=sampling)
     hook.remove()
     assert len(lengths) > 2
     torch.testing.assert_close(windowed, whole, atol=1e-5, rtol=0)
@@ -435,7 +435,7 @@ def test_no_reference_is_converted():
         ({"wavelet": "dmey"}, "not orthogonal"),
         ({"wavelet": "db99"}, "did you mean"),
         ({"levels": 4}, "levels"),
-        ({"levels": 3}, "band_steps has 4 numbers for 8 bands"),
+        ({"levels": 3}, "4 numbers for 8 bands"),
         ({"sampling": {"band_steps": [4, 4]}}, "2 numbers for 4 bands"),
         ({"sampling": {"band_steps": [4, 4, 0, 1]}}, "0 steps"),
         ({"bands": [4]}, "from 0 to 3"),
@@ -455,7 +455,7 @@ def test_bad_input_is_refused(model):
         model(features, torch.zeros(1, 1, 768), torch.zeros(1), x)
     with pytest.raises(ShapeError, match="true bands are missing"):
         model(features, x, torch.zeros(1))
-    with pytest.raises(ShapeError, match="1 frames; PeriodWaveMB needs at least 2"):
+    with pytest.raises(ShapeError, match="1 frames; at least 2"):
         model.synthesize(_features(1))
     with pytest.raises(ConfigError, match="4 numbers|2 numbers"):
-        model.synthesize(features, sampling=BandSamplingConfig(band_steps=(1, 2)))
+        model.synthesize(features, options=BandFlowSampling(band_steps=(1, 2)))

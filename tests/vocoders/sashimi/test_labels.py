@@ -6,7 +6,8 @@ import torch
 
 from vocoders.core.errors import ConfigError, ShapeError
 from vocoders.sashimi import Sashimi, SashimiConfig
-from vocoders.sashimi.sampler import SamplingConfig, encode_prompt, generate, item_labels
+from vocoders.sashimi import CodeSampling
+from vocoders.sashimi.sampler import encode_prompt, generate, item_labels
 from vocoders.sashimi.stepping import PlainStepper, make_stepper
 from vocoders.sashimi.stepping_fused import FusedStepper
 from vocoders.sashimi.stepping_graph import GraphStepper
@@ -81,7 +82,7 @@ def test_guidance_goes_from_the_mean_beyond_the_label(model, guidance, prompt, r
 
 
 def test_guidance_changes_no_item_by_the_batch(model):
-    options = {"sampling": SamplingConfig(guidance=2.0, temperature=0.9), "seed": 4}
+    options = {"sampling": CodeSampling(guidance=2.0, temperature=0.9), "seed": 4}
     many = generate(model, 60, 5, **options)
     alone = generate(model, 60, [3], **options)
     assert alone.labels == many.labels[3:4]

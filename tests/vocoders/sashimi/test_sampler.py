@@ -9,7 +9,7 @@ import torch
 from vocoders.core.errors import ConfigError, DataError, ShapeError
 from vocoders.sashimi import QuantiserConfig, Sashimi, SashimiConfig
 from vocoders.sashimi.sampler import (
-    SamplingConfig,
+    CodeSampling,
     available_memory,
     encode_prompt,
     generate,
@@ -52,7 +52,7 @@ def test_the_number_of_items_changes_none_of_them(model: Sashimi) -> None:
 
 @pytest.mark.parametrize("temperature", [0.0, 0.8, 1.0])
 def test_fused_and_plain_steppers_draw_the_same(model: Sashimi, temperature: float) -> None:
-    sampling, prompt = SamplingConfig(temperature=temperature, top_p=0.95), encode_prompt(model, tone(50))
+    sampling, prompt = CodeSampling(temperature=temperature, top_p=0.95), encode_prompt(model, tone(50))
     results = [
         generate(model, 80, 3, prompt, sampling, seed=5, stepper=make(model, 3, prompt))
         for make in (PlainStepper, FusedStepper)
@@ -63,7 +63,7 @@ def test_fused_and_plain_steppers_draw_the_same(model: Sashimi, temperature: flo
 
 def test_likelihoods_are_those_of_the_model(model: Sashimi) -> None:
     prompt = encode_prompt(model, tone(33))
-    drawn = generate(model, 70, 2, prompt, SamplingConfig(temperature=0.9, top_p=0.9), seed=1)
+    drawn = generate(model, 70, 2, prompt, CodeSampling(temperature=0.9, top_p=0.9), seed=1)
     with torch.inference_mode():
         log_probabilities = torch.log_softmax(model(model.shift(drawn.codes)).double(), dim=-1)
     expected = log_probabilities.gather(2, drawn.codes[..., None])[:, 33:, 0].sum(dim=1)
@@ -72,7 +72,7 @@ def test_likelihoods_are_those_of_the_model(model: Sashimi) -> None:
 
 
 def test_greedy_takes_the_most_probable_code_whatever_the_seed(model: Sashimi) -> None:
-    results = [generate(model, 40, 1, None, SamplingConfig(temperature=0), seed=seed) for seed in (0, 1)]
+    results = [generate(model, 40, 1, None, CodeSampling(temperature=0), seed=seed) for seed in (0, 1)]
     assert torch.equal(results[0].codes, results[1].codes)
     with torch.inference_mode():
         logits = model(model.shift(results[0].codes))
@@ -81,7 +81,7 @@ def test_greedy_takes_the_most_probable_code_whatever_the_seed(model: Sashimi) -
 
 def test_a_low_temperature_raises_the_likelihood(model: Sashimi) -> None:
     likelihoods = [
-        float(generate(model, 400, 2, None, SamplingConfig(temperature=t)).log_likelihoods.mean()) for t in (0.5, 1, 2)
+        float(generate(model, 400, 2, None, CodeSampling(temperature=t)).log_likelihoods.mean()) for t in (0.5, 1, 2)
     ]
     assert likelihoods[0] > likelihoods[1] > likelihoods[2]
 
@@ -161,7 +161,7 @@ def test_selections_that_leave_nothing_are_refused(parts: tuple[float, float]) -
 )
 def test_impossible_sampling_is_refused_in_one_line(change: dict, name: str) -> None:
     with pytest.raises(ConfigError, match=name) as error:
-        SamplingConfig.from_dict(change, "sampling")
+        CodeSampling.from_dict(change, "sampling")
     assert "\n" not in str(error.value)
 
 
@@ -212,7 +212,7 @@ def test_memory_holds_the_state_of_every_item(model: Sashimi) -> None:
 
 
 def test_a_model_brings_its_own_way_of_sampling(model):
-    own = model.config.model_copy(update={"sampling": SamplingConfig(temperature=0.7, top_p=0.9)})
+    own = model.config.model_copy(update={"sampling": CodeSampling(temperature=0.7, top_p=0.9)})
     bound = Sashimi(own).eval()
     bound.load_state_dict(model.state_dict())
     bound = bound.to(next(model.parameters()).dtype)

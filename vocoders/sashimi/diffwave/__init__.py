@@ -1,7 +1,7 @@
 """DiffWave with the SaShiMi backbone: diffusion of waveforms, unconditional or from a mel spectrogram."""
 
-from vocoders.sashimi.diffwave.config import VARIANTS, DiffwaveSashimiConfig
-from vocoders.sashimi.diffwave.diffusion import DiffusionConfig, DiffusionSchedule
-from vocoders.sashimi.diffwave.model import DiffwaveSashimi
+import lazy_loader
 
-__all__ = ["VARIANTS", "DiffusionConfig", "DiffusionSchedule", "DiffwaveSashimi", "DiffwaveSashimiConfig"]
+# Names come from the stub beside this file and are imported on first use: a command line that lists options, or a page
+# that lists models, does not wait for torch.
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -1,24 +1,30 @@
 """DiffWave-SaShiMi: front end, schedule, network and sampling in one module."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
-from vocoders.core.errors import ShapeError
+from vocoders.core.errors import ConfigError, ShapeError
+from vocoders.core.options import SynthesisOptions
 from vocoders.core.pretrained import PretrainedModel
-from vocoders.frontends.mel import LogMel
+from vocoders.frontends.mel import LogMel, MelConfig
+from vocoders.interface import Generation, Kind, Progress, Vocoder, WaveformGenerator, check_items, evaluating
 from vocoders.layers.s4.kernel import copy_weights
 from vocoders.sashimi.diffwave.config import DiffwaveSashimiConfig
 from vocoders.sashimi.diffwave.network import NoiseEstimator
+from vocoders.sashimi.diffwave.options import DiffusionOptions
 
 __all__ = ["DiffwaveSashimi"]
 
 
-class DiffwaveSashimi(PretrainedModel, nn.Module):
+class DiffwaveSashimi(PretrainedModel, Vocoder, WaveformGenerator, nn.Module):
     """Diffusion of waveforms with the SaShiMi backbone (arXiv 2202.09729, section 4.3).
 
-    ``forward`` estimates noise, as training does; ``synthesize`` draws waveforms.
+    ``forward`` estimates noise, as training does. A model with a mel is a vocoder, one without draws waveforms from
+    nothing by ``generate``.
 
     Args:
         config: see :class:`DiffwaveSashimiConfig`.
@@ -26,6 +32,7 @@ class DiffwaveSashimi(PretrainedModel, nn.Module):
 
     family = "diffwave_sashimi"
     config_class = DiffwaveSashimiConfig
+    options_class = DiffusionOptions
 
     def __init__(self, config: DiffwaveSashimiConfig) -> None:
         super().__init__()
@@ -33,6 +40,11 @@ class DiffwaveSashimi(PretrainedModel, nn.Module):
         self.log_mel = None if config.mel is None else LogMel(config.mel)
         self.schedule = config.diffusion.schedule()
         self.network = NoiseEstimator(config)
+
+    @property
+    def kind(self) -> Kind:
+        """A vocoder with a mel, a generator without."""
+        return "generator" if self.config.mel is None else "vocoder"
 
     @property
     def sample_rate(self) -> int:
@@ -43,6 +55,16 @@ class DiffwaveSashimi(PretrainedModel, nn.Module):
     def hop_length(self) -> int:
         """Samples per frame of features; 1 for an unconditional model."""
         return 1 if self.config.mel is None else self.config.mel.hop_length
+
+    @property
+    def num_features(self) -> int:
+        """Number of mel bands; 0 for an unconditional model."""
+        return 0 if self.config.mel is None else self.config.mel.n_mels
+
+    @property
+    def mel(self) -> MelConfig | None:
+        """The mel that the features are."""
+        return self.config.mel
 
     @property
     def fingerprint(self) -> str:
@@ -75,53 +97,72 @@ class DiffwaveSashimi(PretrainedModel, nn.Module):
         copy_weights(trained, self)
 
     @torch.inference_mode()
-    def synthesize(
+    def generate(
         self,
-        features: Tensor | None = None,
-        num_samples: int | None = None,
-        num: int = 1,
-        betas: Sequence[float] | None = None,
+        length: int,
+        items: int | Sequence[int] = 1,
+        *,
+        prompt: Tensor | None = None,
+        label: str | None = None,
         seed: int = 0,
-        progress: Callable[[float], None] | None = None,
-    ) -> Tensor:
-        """Draw waveforms; the same seed gives the same ones.
-
-        Args:
-            features: log-mel (n_mels, F) or (B, n_mels, F), for a conditional model.
-            num_samples: length of an unconditional waveform; ``None``: the kernel length, or one second.
-            num: number of unconditional waveforms.
-            betas: variances of a shorter schedule; ``None``: the schedule of training.
-            seed: of all noise.
-            progress: called with the finished fraction.
-
-        Returns:
-            (B, 1, L) on the model's device; not limited to [-1, 1].
+        options: SynthesisOptions | None = None,
+        progress: Progress | None = None,
+        **changes: Any,
+    ) -> Generation:
+        """Draw waveforms from an unconditional model, item by item; see :class:`WaveformGenerator`.
 
         Raises:
-            ShapeError: for features of another shape, or none where they are needed.
-            ConfigError: for impossible betas.
+            ConfigError: for a model with a mel, or a prompt or a label.
         """
-        weight = self.network.output.weight
-        if features is not None:
-            features = (features if features.dim() == 3 else features[None]).to(weight)
-            shape = (features.shape[0], 1, features.shape[-1] * self.hop_length)
-        else:
-            shape = (num, 1, num_samples or self.config.kernel_length or self.sample_rate)
-        schedule = self.schedule if betas is None else self.schedule.reduced(betas)
-        generator = torch.Generator().manual_seed(seed)
-        was_training = self.training
-        self.eval()
-        try:
-            x = torch.randn(shape, generator=generator).to(weight)
-            for index in reversed(range(len(schedule))):
-                steps = schedule.steps[index].to(weight).expand(shape[0])
-                estimate = self(x, steps, features)
-                x = schedule.denoise(x, estimate, index, torch.randn(shape, generator=generator).to(weight))
-                if progress is not None:
-                    progress(1 - index / len(schedule))
-            return x
-        finally:
-            self.train(was_training)
+        if self.log_mel is not None:
+            raise ConfigError("this model makes audio from features, not from nothing; use synthesize")
+        for word, value in (("prompt", prompt), ("label", label)):
+            if value is not None:
+                raise ConfigError(f"a diffusion model takes no {word}; leave it out")
+        numbers = check_items(length, items)
+        chosen, report = self._chosen(options, changes), progress or (lambda fraction: None)
+
+        def part(done: int) -> Progress:
+            return lambda fraction: report((done + fraction) / len(numbers))
+
+        with evaluating(self):
+            drawn = [
+                self._draw((1, 1, length), None, chosen, _item_seed(seed, number), part(done))
+                for done, number in enumerate(numbers)
+            ]
+        return Generation(audio=torch.cat(drawn).float(), length=length)
+
+    def _analyze(self, audio: Tensor) -> dict[str, Tensor]:
+        self._check_conditional()
+        return {"features": self.log_mel(audio)}
+
+    def _checked_inputs(self, features: Tensor | None, f0: Tensor | None) -> dict[str, Tensor]:
+        self._check_conditional()
+        return super()._checked_inputs(features, f0)
+
+    def _synthesize(
+        self, inputs: dict[str, Tensor], options: DiffusionOptions, seed: int, progress: Progress
+    ) -> Tensor:
+        features = inputs["features"]
+        shape = (len(features), 1, features.shape[-1] * self.hop_length)
+        return self._draw(shape, features, options, seed, progress)
+
+    def _draw(
+        self, shape: tuple[int, ...], features: Tensor | None, options: DiffusionOptions, seed: int, progress: Progress
+    ) -> Tensor:
+        schedule = self.schedule if options.betas is None else self.schedule.reduced(options.betas)
+        weight, generator = self.network.output.weight, torch.Generator().manual_seed(seed)
+        x = torch.randn(shape, generator=generator).to(weight)
+        for index in reversed(range(len(schedule))):
+            steps = schedule.steps[index].to(weight).expand(shape[0])
+            estimate = self(x, steps, features)
+            x = schedule.denoise(x, estimate, index, torch.randn(shape, generator=generator).to(weight))
+            progress(1 - index / len(schedule))
+        return x
+
+    def _check_conditional(self) -> None:
+        if self.log_mel is None:
+            raise ConfigError("this model is unconditional: it takes no features; use generate")
 
     def reference_inputs(self) -> dict[str, Tensor]:
         """Return deterministic keyword arguments of :meth:`forward`."""
@@ -150,3 +191,9 @@ class DiffwaveSashimi(PretrainedModel, nn.Module):
         frames, samples = features.shape[-1], x.shape[-1]
         if frames * mel.hop_length < samples:
             raise ShapeError(f"{frames} frames for {samples} samples; expected one for each {mel.hop_length}")
+
+
+def _item_seed(seed: int, item: int) -> int:
+    """Return the seed of an item: its noise belongs to it, whatever is drawn beside it."""
+    mixed = np.random.SeedSequence([seed % (1 << 64), item]).generate_state(1, np.uint64)
+    return int(mixed[0] >> 1)

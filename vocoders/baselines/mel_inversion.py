@@ -1,0 +1,44 @@
+"""Inversion of a mel without any network: noise that iterations of mel refinement turn into speech."""
+
+import torch
+from torch import Tensor
+
+from vocoders.baselines.mel_baseline import MelBaseline
+from vocoders.baselines.options import MelInversionOptions
+from vocoders.frontends.mel import MelConfig
+from vocoders.frontends.mel_consistency import MelConsistency
+from vocoders.interface import Progress
+
+__all__ = ["MelInversion"]
+
+# Stretch in seconds that is refined at once.
+_WINDOW_SECONDS = 10.0
+
+
+class MelInversion(MelBaseline):
+    """White noise, given the magnitudes of the mel, after iterations of :class:`MelConsistency`.
+
+    It shows what the mel refinement does by itself, and so what a network in front of it is worth.
+
+    Args:
+        mel: the mel that it starts from; take that of the vocoder beside it.
+    """
+
+    options_class = MelInversionOptions
+
+    def __init__(self, mel: MelConfig) -> None:
+        super().__init__(mel)
+        self.mel_consistency = MelConsistency(self.log_mel)
+
+    def _synthesize(
+        self, inputs: dict[str, Tensor], options: MelInversionOptions, seed: int, progress: Progress
+    ) -> Tensor:
+        features = inputs["features"]
+        num_samples = features.shape[-1] * self.hop_length
+        noise = torch.randn(len(features), num_samples, generator=torch.Generator().manual_seed(seed))
+        phases = torch.exp(1j * self.log_mel.complex_spectrum(noise).angle())
+        start = self.mel_consistency.inverse(self.linear_spectrum(features) * phases, num_samples)
+        window = round(_WINDOW_SECONDS * self.sample_rate / self.hop_length)
+        waveform = self.mel_consistency.in_chunks(start[:, None], features, options.mel_refinement, window)
+        progress(1.0)
+        return waveform

@@ -1,0 +1,87 @@
+"""WORLD: analysis and synthesis of speech by a source and a filter, nothing compressed."""
+
+import numpy as np
+import pyworld
+import torch
+from torch import Tensor
+
+from vocoders.baselines.options import WorldOptions
+from vocoders.core.errors import ShapeError
+from vocoders.interface import Progress, Vocoder
+
+__all__ = ["World"]
+
+_FRAME_SECONDS = 0.005
+
+
+class World(Vocoder):
+    """WORLD (Morise et al. 2016): Harvest, CheapTrick and D4C every 5 ms.
+
+    Its features are envelope and aperiodicity, one above the other. A frame stands at each multiple of the hop, at the
+    end too: T samples have F = T // hop_length + 1 frames, which give back (F - 1) * hop_length samples. The excitation
+    is deterministic, whatever the seed.
+
+    Args:
+        sample_rate: in Hz.
+    """
+
+    options_class = WorldOptions
+    uses_f0 = True
+
+    def __init__(self, sample_rate: int = 24000) -> None:
+        self._sample_rate = sample_rate
+
+    @property
+    def sample_rate(self) -> int:
+        """Sample rate in Hz."""
+        return self._sample_rate
+
+    @property
+    def hop_length(self) -> int:
+        """Samples per frame."""
+        return round(_FRAME_SECONDS * self.sample_rate)
+
+    @property
+    def num_features(self) -> int:
+        """Bins of envelope and aperiodicity together."""
+        return 2 * (pyworld.get_cheaptrick_fft_size(self.sample_rate) // 2 + 1)
+
+    @property
+    def fingerprint(self) -> str:
+        """Front end in one line."""
+        return f"WORLD envelope and aperiodicity {self.sample_rate} Hz hop={self.hop_length}"
+
+    @property
+    def _frame_milliseconds(self) -> float:
+        return 1000 * self.hop_length / self.sample_rate
+
+    def _checked_inputs(self, features: Tensor | None, f0: Tensor | None) -> dict[str, Tensor]:
+        if features is None or f0 is None or features.shape[-2:-1] != (self.num_features,):
+            raise ShapeError("WORLD needs its own envelope, aperiodicity and f0; give audio, not the features of a mel")
+        return super()._checked_inputs(features, f0)
+
+    def _analyze(self, audio: Tensor) -> dict[str, Tensor]:
+        items = [self._decompose(item[0].double().numpy()) for item in audio]
+        features, f0 = (torch.from_numpy(np.stack(part)) for part in zip(*items, strict=True))
+        return {"features": features, "f0": f0[:, None]}
+
+    def _synthesize(self, inputs: dict[str, Tensor], options: WorldOptions, seed: int, progress: Progress) -> Tensor:
+        pairs = zip(inputs["features"], inputs["f0"], strict=True)
+        waveforms = [self._compose(features, f0, options.f0_scale) for features, f0 in pairs]
+        progress(1.0)
+        return torch.stack(waveforms)[:, None]
+
+    def _decompose(self, samples: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        f0, times = pyworld.harvest(samples, self.sample_rate, frame_period=self._frame_milliseconds)
+        envelope = pyworld.cheaptrick(samples, f0, times, self.sample_rate)
+        aperiodicity = pyworld.d4c(samples, f0, times, self.sample_rate)
+        return np.concatenate([envelope, aperiodicity], axis=1).T.astype(np.float32), f0.astype(np.float32)
+
+    def _compose(self, features: Tensor, f0: Tensor, f0_scale: float) -> Tensor:
+        frames = features.double().numpy().T
+        envelope, aperiodicity = (np.ascontiguousarray(half) for half in np.split(frames, 2, axis=1))
+        pitch = f0.double().numpy().reshape(-1) * f0_scale
+        signal = pyworld.synthesize(pitch, envelope, aperiodicity, self.sample_rate, self._frame_milliseconds)
+        num_samples = (len(pitch) - 1) * self.hop_length
+        signal = np.pad(signal, (0, max(0, num_samples - len(signal))))[:num_samples]
+        return torch.from_numpy(signal.astype(np.float32))

@@ -1,0 +1,146 @@
+"""Options of synthesis, declared by what synthesises.
+
+A vocoder or a generator of waveforms declares what can be chosen when it makes audio (solver steps, a factor on the
+pitch, a temperature) as one :class:`SynthesisOptions`: names, types, ranges, defaults and one sentence of help each.
+Command lines, the demo and benchmarks are built from the declaration, as the dials of an effect are from its knobs.
+"""
+
+import difflib
+import types
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal, Self, Union, get_args, get_origin
+
+from pydantic import ConfigDict, Field
+from pydantic.fields import FieldInfo
+
+from vocoders.core.config import Config, parse_yaml
+from vocoders.core.errors import ConfigError
+
+__all__ = ["Option", "OptionKind", "SynthesisOptions", "option"]
+
+OptionKind = Literal["integer", "number", "numbers", "choice", "switch"]
+
+
+@dataclass(frozen=True)
+class Option:
+    """One declared option.
+
+    Attributes:
+        name: in Python and in result files.
+        kind: ``integer``, ``number``, ``numbers`` (several, separated by commas), ``choice`` or ``switch``.
+        help: one sentence.
+        default: value of the declaration; a model may bring its own.
+        is_optional: whether ``None`` is a value.
+        choices: of ``choice``.
+        dial: range that a slider shows, ends included; values beyond it may be allowed.
+        spellings: other names under which the option is known.
+    """
+
+    name: str
+    kind: OptionKind
+    help: str
+    default: Any
+    is_optional: bool
+    choices: tuple[str, ...] = ()
+    dial: tuple[float, float] | None = None
+    spellings: tuple[str, ...] = ()
+
+    @property
+    def title(self) -> str:
+        """The name as a person reads it."""
+        return self.name.replace("_", " ").capitalize()
+
+    def parse(self, text: str) -> Any:
+        """Return the value that a text such as ``4``, ``0.667``, ``1.1,0.9`` or ``none`` stands for, not yet checked."""
+        stripped = text.strip()
+        if self.is_optional and stripped.lower() == "none":
+            return None
+        if self.kind == "numbers":
+            return [parse_yaml(part, self.name) for part in stripped.strip("[]()").split(",")]
+        return stripped if self.kind == "choice" else parse_yaml(stripped, self.name)
+
+
+def option(default: Any, dial: tuple[float, float] | None = None, **limits: Any) -> Any:
+    """Return the field of an option; the docstring below it is its help.
+
+    Args:
+        default: where nothing is said.
+        dial: range that a slider shows.
+        **limits: of pydantic's ``Field``, such as ``gt=0``.
+    """
+    return Field(default, json_schema_extra={"dial": list(dial)} if dial is not None else None, **limits)
+
+
+class SynthesisOptions(Config):
+    """What can be chosen when audio is made; a subclass declares one field for each option.
+
+    The docstring below a field is its help: one sentence, which begins with a verb or a noun.
+    """
+
+    model_config = ConfigDict(use_attribute_docstrings=True)
+
+    # Other spellings of names, each with the field that it means.
+    spellings: ClassVar[Mapping[str, str]] = {}
+
+    @classmethod
+    def declared(cls) -> tuple[Option, ...]:
+        """Return the options in the order of their declaration."""
+        return tuple(_option(cls, name, field) for name, field in cls.model_fields.items())
+
+    def changed(self, source: str = "options", **changes: Any) -> Self:
+        """Return these options with ``changes``.
+
+        Args:
+            source: what to call the origin of the changes in error messages.
+            **changes: values by name.
+
+        Raises:
+            ConfigError: for a name that is not declared, or an impossible value.
+        """
+        if not changes:
+            return self
+        fields = type(self).model_fields
+        named = {self.spellings.get(name, name): value for name, value in changes.items()}
+        for name in named:
+            if name not in fields:
+                near = difflib.get_close_matches(name, fields, n=1)
+                known = f"known options: {', '.join(fields)}" if fields else "it has no options"
+                raise ConfigError(
+                    f"{source}: unknown option '{name}'; {f'did you mean {near[0]!r}?' if near else known}"
+                )
+        plain = {name: list(value) if isinstance(value, tuple) else value for name, value in named.items()}
+        return type(self).from_dict(self.to_dict() | plain, source)
+
+
+def _option(cls: type[SynthesisOptions], name: str, field: FieldInfo) -> Option:
+    annotation, is_optional = _without_none(field.annotation)
+    kind, choices = _kind(annotation)
+    extra = field.json_schema_extra if isinstance(field.json_schema_extra, dict) else {}
+    low_high = extra.get("dial")
+    dial = (float(low_high[0]), float(low_high[1])) if isinstance(low_high, list) else None
+    spellings = tuple(other for other, meant in cls.spellings.items() if meant == name)
+    text = " ".join((field.description or "").split())
+    return Option(name, kind, text, field.default, is_optional, choices, dial, spellings)
+
+
+def _without_none(annotation: Any) -> tuple[Any, bool]:
+    if get_origin(annotation) not in (Union, types.UnionType):
+        return annotation, False
+    parts = [part for part in get_args(annotation) if part is not type(None)]
+    # A number, or several of them: whoever gives one number need not know of the others.
+    others = [part for part in parts if get_origin(part) is not tuple] or parts
+    if len(others) != 1:
+        raise TypeError(f"an option has one type, perhaps with None, not {annotation}")
+    return others[0], True
+
+
+def _kind(annotation: Any) -> tuple[OptionKind, tuple[str, ...]]:
+    if get_origin(annotation) is Literal:
+        return "choice", get_args(annotation)
+    if get_origin(annotation) is tuple:
+        return "numbers", ()
+    kinds: dict[Any, OptionKind] = {bool: "switch", int: "integer", float: "number"}
+    if annotation not in kinds:
+        raise TypeError(f"an option is a number, several numbers, a choice or a switch, not {annotation}")
+    return kinds[annotation], ()

@@ -1,0 +1,359 @@
+"""What every system that makes audio is, whatever stands behind it.
+
+A :class:`Vocoder` turns features into a waveform; a :class:`WaveformGenerator` draws waveforms from nothing, from a
+label, or as the continuation of a prompt. Neural models and baselines are both: the command line, the demo, the
+benchmark and the evaluation know these two classes and nothing below them, so that a further family needs no line there.
+"""
+
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from vocoders.core.checks import check_f0, check_features, check_mono
+from vocoders.core.errors import ConfigError, ShapeError
+from vocoders.core.options import SynthesisOptions
+from vocoders.frontends.mel import MelConfig
+
+__all__ = ["Generation", "Kind", "Progress", "System", "Vocoder", "WaveformGenerator", "check_items", "evaluating"]
+
+Kind = Literal["vocoder", "generator"]
+Progress = Callable[[float], None]
+
+
+class System(ABC):
+    """Something that makes audio.
+
+    Attributes:
+        options_class: declares the options of synthesis.
+    """
+
+    options_class: ClassVar[type[SynthesisOptions]] = SynthesisOptions
+
+    @property
+    @abstractmethod
+    def kind(self) -> Kind:
+        """What the system does in its configuration."""
+
+    @property
+    @abstractmethod
+    def sample_rate(self) -> int:
+        """Sample rate in Hz."""
+
+    @property
+    @abstractmethod
+    def fingerprint(self) -> str:
+        """Front end in one line: two systems with the same line take the same features, or the same codes."""
+
+    @property
+    def default_options(self) -> SynthesisOptions:
+        """The options where nothing is said: those of the declaration, or the model's own."""
+        return self.options_class()
+
+    @property
+    def device(self) -> torch.device:
+        """Where the system computes."""
+        return next(self.parameters()).device if isinstance(self, nn.Module) else torch.device("cpu")
+
+    def options(self, **changes: Any) -> SynthesisOptions:
+        """Return the system's options with ``changes``.
+
+        Raises:
+            ConfigError: for a name that is not declared, or an impossible value.
+        """
+        return self.default_options.changed(type(self).__name__, **changes)
+
+    def _chosen(self, options: SynthesisOptions | None, changes: dict[str, Any]) -> Any:
+        """Return the declared options: ``options`` (perhaps only the part that a configuration holds) and ``changes``."""
+        name, default = type(self).__name__, self.default_options
+        if options is None:
+            return default.changed(name, **changes)
+        if not issubclass(self.options_class, type(options)):
+            found, wanted = type(options).__name__, self.options_class.__name__
+            raise ConfigError(f"options of the class {found}; expected {wanted}, as {name}.options() gives them")
+        given = options.to_dict() if type(options) is not self.options_class else {}
+        return (default if given else options).changed(name, **given | changes)
+
+
+class Vocoder(System):
+    """Features in, waveform out.
+
+    A subclass states the properties, :meth:`_analyze` and :meth:`_synthesize`; what callers hand over is checked here.
+
+    Attributes:
+        uses_f0: whether F0 belongs to the features.
+    """
+
+    uses_f0: ClassVar[bool] = False
+
+    @property
+    def kind(self) -> Kind:
+        """``vocoder``."""
+        return "vocoder"
+
+    @property
+    @abstractmethod
+    def hop_length(self) -> int:
+        """Samples per frame of features."""
+
+    @property
+    @abstractmethod
+    def num_features(self) -> int:
+        """Channels of the features."""
+
+    @property
+    def mel(self) -> MelConfig | None:
+        """The mel that the features are; ``None``: they are something else."""
+        return None
+
+    @property
+    def least_frames(self) -> int:
+        """Frames that the vocoder needs."""
+        return 1
+
+    @torch.inference_mode()
+    def analyze(self, audio: Tensor) -> dict[str, Tensor]:
+        """Extract what :meth:`synthesize` takes.
+
+        Args:
+            audio: (T,), (B, T) or (B, 1, T) in [-1, 1] at ``sample_rate``; a last incomplete frame is dropped.
+
+        Returns:
+            ``features`` (B, num_features, F), and ``f0`` (B, 1, F) in Hz, 0 where unvoiced, if the vocoder uses F0.
+
+        Raises:
+            ShapeError: for audio of another shape or type.
+            DataError: for audio that is too short, or holds NaN or infinite samples.
+        """
+        return self._analyze(check_mono(audio, least=self.least_frames * self.hop_length).to(self.device))
+
+    @abstractmethod
+    def _analyze(self, audio: Tensor) -> dict[str, Tensor]:
+        """Return what :meth:`_synthesize` takes for checked audio (B, 1, T) on the vocoder's device."""
+
+    @abstractmethod
+    def _synthesize(self, inputs: dict[str, Tensor], options: Any, seed: int, progress: Progress) -> Tensor:
+        """Return the waveform (B, 1, F * hop_length) of checked inputs on the vocoder's device."""
+
+    @torch.inference_mode()
+    def synthesize(
+        self,
+        features: Tensor | None = None,
+        f0: Tensor | None = None,
+        *,
+        audio: Tensor | None = None,
+        seed: int = 0,
+        options: SynthesisOptions | None = None,
+        progress: Progress | None = None,
+        **changes: Any,
+    ) -> Tensor:
+        """Synthesise a waveform from features, or from audio (copy-synthesis). Memory is bounded.
+
+        Args:
+            features: (num_features, F) or (B, num_features, F), as :meth:`analyze` gives them.
+            f0: (F,), (B, F) or (B, 1, F) in Hz, 0 where unvoiced; of vocoders that use F0.
+            audio: instead of both: (T,), (B, T) or (B, 1, T) at ``sample_rate``.
+            seed: of all noise and phases; the same seed gives the same waveform.
+            options: as :meth:`options` gives them; ``None``: the system's own.
+            progress: called with the finished fraction.
+            **changes: options by name, such as ``f0_scale=1.2``; see ``options_class``.
+
+        Returns:
+            (B, 1, F * hop_length) on the vocoder's device; not limited to [-1, 1].
+
+        Raises:
+            ShapeError: for tensors of another shape, or fewer frames than the vocoder needs.
+            DataError: for NaN or infinite numbers.
+            ConfigError: for an option that is not declared, or an impossible value.
+        """
+        chosen = self._chosen(options, changes)
+        if audio is not None:
+            if features is not None or f0 is not None:
+                raise ShapeError(f"{type(self).__name__} takes audio or features; leave out one of the two")
+            inputs = self.analyze(audio)
+        else:
+            inputs = self._checked_inputs(features, f0)
+        with evaluating(self):
+            return self._synthesize(inputs, chosen, seed, progress or _ignore)
+
+    def copy_synthesis(self, audio: Tensor, **how: Any) -> Tensor:
+        """Analyse audio and synthesise it again, with the same number of samples.
+
+        Args:
+            audio: (B, 1, T), (B, T) or (T,); the last frame is completed with silence, which is cut off again.
+            **how: as :meth:`synthesize` takes it.
+
+        Returns:
+            (B, 1, T).
+        """
+        length = audio.shape[-1]
+        return self.synthesize(audio=F.pad(audio, (0, -length % self.hop_length)), **how)[..., :length]
+
+    def _checked_inputs(self, features: Tensor | None, f0: Tensor | None) -> dict[str, Tensor]:
+        name = type(self).__name__
+        if features is None:
+            raise ShapeError(f"{name} needs features or audio; both are missing")
+        inputs = {"features": check_features(features, self.num_features, self.least_frames)}
+        if self.uses_f0:
+            if f0 is None:
+                raise ShapeError(f"{name} needs features and f0, or audio; f0 is missing")
+            inputs["f0"] = check_f0(f0, inputs["features"])
+        elif f0 is not None:
+            raise ShapeError(f"{name} uses no f0; leave it out")
+        return {key: value.to(self.device) for key, value in inputs.items()}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Generation:
+    """What a generator has drawn.
+
+    Attributes:
+        audio: float32 (B, 1, T), the prompt included.
+        length: samples of each item that were drawn, without the prompt.
+        log_likelihoods: float64 (B,), nats of each item without the prompt; ``None`` where the model has no likelihood.
+        labels: of each item; empty for a model without labels.
+    """
+
+    audio: Tensor
+    length: int
+    log_likelihoods: Tensor | None = None
+    labels: tuple[str, ...] = ()
+
+    @property
+    def bits_per_sample(self) -> Tensor | None:
+        """Mean negative log-likelihood of a sample in bits, float64 (B,)."""
+        return None if self.log_likelihoods is None else -self.log_likelihoods / (self.length * math.log(2))
+
+
+class WaveformGenerator(System):
+    """Waveforms from nothing, from a label, or behind a prompt.
+
+    Item k of a seed has random numbers of its own: how many items are drawn together changes none of them.
+    """
+
+    @property
+    def kind(self) -> Kind:
+        """``generator``."""
+        return "generator"
+
+    @property
+    def takes_prompt(self) -> bool:
+        """Whether audio can be continued."""
+        return False
+
+    @property
+    def has_likelihood(self) -> bool:
+        """Whether items come with their likelihood."""
+        return False
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """Kinds of sound that can be asked for; empty: nothing can."""
+        return ()
+
+    @abstractmethod
+    def generate(
+        self,
+        length: int,
+        items: int | Sequence[int] = 1,
+        *,
+        prompt: Tensor | None = None,
+        label: str | None = None,
+        seed: int = 0,
+        options: SynthesisOptions | None = None,
+        progress: Progress | None = None,
+        **changes: Any,
+    ) -> Generation:
+        """Draw waveforms.
+
+        Args:
+            length: samples to draw for each item, without the prompt.
+            items: how many, or which numbers of the seed.
+            prompt: audio (T,) at ``sample_rate`` that every item continues.
+            label: one of :attr:`labels` for all items; ``None``: each item draws its own.
+            seed: equal seeds give equal items.
+            options: as :meth:`options` gives them; ``None``: the system's own.
+            progress: called with the finished fraction.
+            **changes: options by name, such as ``temperature=0.9``; see ``options_class``.
+
+        Raises:
+            ShapeError: for a length below 1, no items, or a prompt of another shape.
+            ConfigError: for a prompt or a label that the system does not take, or impossible options.
+        """
+
+    def stream(
+        self,
+        length: int,
+        *,
+        prompt: Tensor | None = None,
+        label: str | None = None,
+        seed: int = 0,
+        options: SynthesisOptions | None = None,
+        progress: Progress | None = None,
+        **changes: Any,
+    ) -> Iterator[Tensor]:
+        """Draw item 0 of a seed piece by piece.
+
+        Args: as for :meth:`generate`.
+
+        Yields:
+            Audio (N,) float32 as soon as it is there: first the prompt as the system hears it (empty without one),
+            then what is drawn, together ``length`` samples.
+        """
+        drawn = self.generate(
+            length, prompt=prompt, label=label, seed=seed, options=options, progress=progress, **changes
+        ).audio[0, 0]
+        yield drawn[: len(drawn) - length].cpu()
+        yield drawn[len(drawn) - length :].cpu()
+
+    def item_labels(self, items: Sequence[int], label: str | None = None, seed: int = 0) -> tuple[str, ...]:
+        """Return the label of each item, as :meth:`generate` will draw it; empty for a system without labels.
+
+        Raises:
+            ConfigError: for a label that the system does not know.
+        """
+        if label is not None:
+            raise ConfigError(f"label '{label}'; this system has no labels, leave it out")
+        return ()
+
+    def memory(
+        self, num_items: int, length: int, prompt_length: int = 0, options: SynthesisOptions | None = None
+    ) -> int:
+        """Return about how many bytes it takes to draw ``num_items`` together, beyond the system itself."""
+        return 0
+
+
+def check_items(length: int, items: int | Sequence[int]) -> Sequence[int]:
+    """Return the numbers of the items to draw.
+
+    Raises:
+        ShapeError: for less than one sample or one item.
+    """
+    numbers = range(items) if isinstance(items, int) else items
+    if length < 1 or not numbers:
+        raise ShapeError(f"{length} samples of {len(numbers)} items; expected at least 1 of each")
+    return numbers
+
+
+@contextmanager
+def evaluating(system: System) -> Iterator[None]:
+    """Switch a network to evaluation and back."""
+    if not isinstance(system, nn.Module):
+        yield
+        return
+    was_training = system.training
+    system.eval()
+    try:
+        yield
+    finally:
+        system.train(was_training)
+
+
+def _ignore(fraction: float) -> None:
+    """Take a report of progress that nobody wants."""

@@ -1,0 +1,36 @@
+"""How SaShiMi draws codes: the options of generation, and the part of them that a model's configuration holds."""
+
+from typing import Literal
+
+from vocoders.core.options import SynthesisOptions, option
+
+__all__ = ["CodeOptions", "CodeSampling", "WeightFormat"]
+
+WeightFormat = Literal["float32", "int16"]
+
+
+class CodeSampling(SynthesisOptions):
+    """Temperature, top-p and guidance."""
+
+    temperature: float = option(1.0, dial=(0, 1.5), ge=0, allow_inf_nan=False)
+    """Divisor of the logits; 0 takes the most probable code each time."""
+    top_p: float = option(1.0, dial=(0.5, 1), gt=0, le=1)
+    """Probability that the codes which can be drawn have together, the most probable ones first, at temperature 1 as
+    published; 1: all codes."""
+    # Logits are a + g (l - a), where l are those of the label and a those of the network with the mean of all labels'
+    # offsets, as in classifier-free guidance (arXiv 2207.12598), though here nothing is trained for the second part.
+    guidance: float = option(1.0, dial=(1, 3), ge=0, allow_inf_nan=False)
+    """Strength of the label, of a model with labels: above 1 exaggerates what sets it apart from the others (two networks
+    are stepped)."""
+
+    @property
+    def is_guided(self) -> bool:
+        """Whether there are two networks to step."""
+        return self.guidance != 1
+
+
+class CodeOptions(CodeSampling):
+    """Options of SaShiMi."""
+
+    weights: WeightFormat = option("float32")
+    """Format of the weights on a CPU: int16 is faster and changes logits by some 1e-4."""
