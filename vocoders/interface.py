@@ -65,32 +65,36 @@ class System(ABC):
         """Return the system's options with ``changes``.
 
         Raises:
-            ConfigError: for a name that is not declared, or an impossible value.
+            ConfigError: for a name that is not declared, or a value that is impossible for this system.
         """
-        return self.default_options.changed(type(self).__name__, **changes)
+        return self._chosen(None, changes)
+
+    def check_options(self, options: Any) -> None:
+        """Raise a :class:`ConfigError` for declared options that this system cannot follow in its configuration."""
 
     def _chosen(self, options: SynthesisOptions | None, changes: dict[str, Any]) -> Any:
         """Return the declared options: ``options`` (perhaps only the part that a configuration holds) and ``changes``."""
-        name, default = type(self).__name__, self.default_options
-        if options is None:
-            return default.changed(name, **changes)
-        if not issubclass(self.options_class, type(options)):
-            found, wanted = type(options).__name__, self.options_class.__name__
-            raise ConfigError(f"options of the class {found}; expected {wanted}, as {name}.options() gives them")
-        given = options.to_dict() if type(options) is not self.options_class else {}
-        return (default if given else options).changed(name, **given | changes)
+        name, chosen = type(self).__name__, self.default_options
+        if options is not None:
+            if not issubclass(self.options_class, type(options)):
+                found, wanted = type(options).__name__, self.options_class.__name__
+                raise ConfigError(f"options of the class {found}; expected {wanted}, as {name}.options() gives them")
+            chosen = self.options_class.from_dict(chosen.to_dict() | options.to_dict(), name)
+        chosen = chosen.changed(name, **changes)
+        self.check_options(chosen)
+        return chosen
 
 
 class Vocoder(System):
     """Features in, waveform out.
 
     A subclass states the properties, :meth:`_analyze` and :meth:`_synthesize`; what callers hand over is checked here.
-
-    Attributes:
-        uses_f0: whether F0 belongs to the features.
     """
 
-    uses_f0: ClassVar[bool] = False
+    @property
+    def uses_f0(self) -> bool:
+        """Whether F0 belongs to the features."""
+        return False
 
     @property
     def kind(self) -> Kind:

@@ -9,7 +9,7 @@ import torch
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from recipes.benchmark.system import System
+from recipes.benchmark.contender import Contender
 
 __all__ = ["NOT_COUNTED", "count_macs", "counted"]
 
@@ -19,7 +19,7 @@ NOT_COUNTED = (
 )
 
 
-def count_macs(system: System) -> float | None:
+def count_macs(system: Contender) -> float | None:
     """Return the multiply-accumulates for one second of audio; ``None`` where the counter sees nothing.
 
     The counter counts two operations for each.

@@ -7,9 +7,9 @@ import torch
 
 import effects.registry
 import vocoders.registry
-from recipes.benchmark.models import CodeGenerator, Vocoder
+from recipes.benchmark.contender import Contender
+from recipes.benchmark.models import contender_of
 from recipes.benchmark.peers import PEERS, create_peer
-from recipes.benchmark.system import System
 from vocoders.core.device import resolve_device
 from vocoders.core.errors import ConfigError
 from vocoders.core.pretrained import read_model_config, resolve_model
@@ -47,7 +47,7 @@ class Request:
         return asdict(self)
 
 
-def create_system(request: Request) -> System:
+def create_system(request: Request) -> Contender:
     """Build a system.
 
     Raises:
@@ -57,18 +57,14 @@ def create_system(request: Request) -> System:
     device = resolve_device(request.device)
     if request.is_peer:
         return create_peer(request.source, device)
-    model = _build(request.source, vocoders.registry, device)
-    if hasattr(model, "quantiser") and hasattr(model, "step"):
-        return CodeGenerator(request.name, model, request.precision)
-    if not hasattr(model, "synthesize"):
-        raise ConfigError(f"'{request.source}' makes no audio by itself; see 'ondes models'")
-    changes = {"steps": request.steps, "solver": request.solver}
-    changes = {name: value for name, value in changes.items() if value is not None}
-    return Vocoder(request.name, model, request.precision, changes)
+    system = _build(request.source, vocoders.registry, device)
+    return contender_of(request.name, system, request.precision, {"steps": request.steps, "solver": request.solver})
 
 
 def is_effect(source: str) -> bool:
     """Say whether a name means an effect; a model that does not exist is an error."""
+    if vocoders.registry.is_baseline(source):
+        return False
     if source in PEERS:
         raise ConfigError(f"'{source}' is a peer to compare with; pass --against {source}")
     family, separator, _ = source.partition(":")

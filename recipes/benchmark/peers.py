@@ -1,19 +1,21 @@
-"""Systems of others to compare with, run in the same process: the Vocos of PyPI, and torchaudio's Griffin-Lim."""
+"""Systems of others to compare with, run in the same process: the Vocos of PyPI."""
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from recipes.benchmark.system import System
+from recipes.benchmark.contender import Contender
+from recipes.benchmark.models import contender_of
 from vocoders.core.errors import ConfigError, MissingExtraError
+from vocoders.registry import BASELINES, is_baseline, load
 
 __all__ = ["PEERS", "create_peer"]
 
-# Both start from the mel of the published Vocos for 24 kHz.
+# The mel of the published Vocos for 24 kHz.
+_MEL = "vocos_24k"
 _RATE, _N_FFT, _HOP_LENGTH, _N_MELS = 24000, 1024, 256, 100
-_ITERATIONS = 32
 
 
-class _MelPeer(System):
+class _MelPeer(Contender):
     kind = "peer"
     sample_rate = _RATE
 
@@ -54,37 +56,18 @@ class VocosPeer(_MelPeer):
         return self.network.decode(inputs)[:, None]
 
 
-class GriffinLimPeer(_MelPeer):
-    """Griffin-Lim of torchaudio: pseudo-inverse of the mel, 32 fast iterations."""
-
-    name = "griffin-lim"
-
-    def __init__(self, device: torch.device) -> None:
-        super().__init__(device)
-        import torchaudio
-
-        mel = torchaudio.transforms.MelScale(_N_MELS, _RATE, n_stft=_N_FFT // 2 + 1)
-        self._inverse = torch.linalg.pinv(mel.fb.T.double()).float().to(device)
-        self._phases: nn.Module = torchaudio.transforms.GriffinLim(
-            _N_FFT, _ITERATIONS, hop_length=_HOP_LENGTH, power=1.0
-        ).to(device)
-
-    @torch.inference_mode()
-    def run(self, inputs: Tensor) -> Tensor:
-        """Find a signal with this mel."""
-        return self._phases((self._inverse @ inputs.exp()).clamp(min=0.0))[:, None]
+PEERS = {"vocos": VocosPeer}
 
 
-PEERS = {"vocos": VocosPeer, "griffin-lim": GriffinLimPeer}
-
-
-def create_peer(name: str, device: torch.device) -> System:
-    """Create a peer by name.
+def create_peer(name: str, device: torch.device) -> Contender:
+    """Create a peer by name; a baseline is one too, on the mel of Vocos unless its name says another.
 
     Raises:
         ConfigError: for an unknown name.
         MissingExtraError: if its package is not installed.
     """
-    if name not in PEERS:
-        raise ConfigError(f"unknown peer '{name}'; known peers: {', '.join(PEERS)}")
-    return PEERS[name](device)
+    if name in PEERS:
+        return PEERS[name](device)
+    if is_baseline(name):
+        return contender_of(name, load(f"{name}:{_MEL}" if name in ("griffin-lim", "mel-inversion") else name))
+    raise ConfigError(f"unknown peer '{name}'; known peers: {', '.join([*PEERS, *BASELINES])}")

@@ -12,10 +12,10 @@ from typing import Any
 import torch
 
 from recipes.benchmark.blocks import BlockStream, OnnxPlayer, count_effect_macs, in_engine, measure_blocks
+from recipes.benchmark.contender import Contender
 from recipes.benchmark.counting import NOT_COUNTED, count_macs
 from recipes.benchmark.find import Request, create_system, find_effect
 from recipes.benchmark.memory import peak_memory
-from recipes.benchmark.system import System
 from recipes.benchmark.timing import FIRST_CHUNK_SECONDS, first_chunk, measure_speed
 from recipes.progress import gauge
 from vocoders.core.device import resolve_device
@@ -114,7 +114,7 @@ def _streams(effects: dict[str, Any], players: dict[str, OnnxPlayer], block: int
     return streams
 
 
-def _describe_systems(plan: Plan, systems: Sequence[System]) -> list[dict[str, Any]]:
+def _describe_systems(plan: Plan, systems: Sequence[Contender]) -> list[dict[str, Any]]:
     chunks = first_chunk(systems, plan.runs) if systems else []
     rows = []
     for request, system, chunk in zip(plan.systems, systems, chunks, strict=True):

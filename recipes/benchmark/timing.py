@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from recipes.benchmark.system import System
+from recipes.benchmark.contender import Contender
 
 __all__ = ["FIRST_CHUNK_SECONDS", "first_chunk", "measure_speed"]
 
@@ -17,7 +17,7 @@ FIRST_CHUNK_SECONDS = 0.25
 
 
 def measure_speed(
-    systems: Sequence[System],
+    systems: Sequence[Contender],
     seconds: float,
     threads: int,
     runs: int,
@@ -51,7 +51,7 @@ def measure_speed(
     ]
 
 
-def first_chunk(systems: Sequence[System], runs: int) -> list[float]:
+def first_chunk(systems: Sequence[Contender], runs: int) -> list[float]:
     """Return the median seconds until the first quarter of a second of audio is there, for each system.
 
     It is a synthesis of so much alone: the start of an input that arrives piece by piece. Models whose context reaches
@@ -69,7 +69,7 @@ def first_chunk(systems: Sequence[System], runs: int) -> list[float]:
     return [statistics.median(values) for values in times]
 
 
-def _row(system: System, asked: float, seconds: float, threads: int, values: list[float]) -> dict[str, Any]:
+def _row(system: Contender, asked: float, seconds: float, threads: int, values: list[float]) -> dict[str, Any]:
     rtf = statistics.median(values)
     return {
         "system": system.name,

@@ -136,7 +136,7 @@ def test_stereo_stays_stereo_through_effects(client, tmp_path) -> None:
 def test_generation_arrives_in_pieces_and_equals_the_sampler(client, model_folder) -> None:
     from vocoders import load
     from vocoders.sashimi import CodeSampling
-from vocoders.sashimi.sampler import generate
+    from vocoders.sashimi.sampler import generate
 
     job = client.submit("tiny-digits", 3.0, 0.9, 0.95, 5, None, 2.0, api_name="/generate")
     audio, rate = samples_of(job.result(timeout=200)[2])
@@ -153,7 +153,7 @@ from vocoders.sashimi.sampler import generate
 def test_a_label_is_said(client, model_folder) -> None:
     from vocoders import load
     from vocoders.sashimi import CodeSampling
-from vocoders.sashimi.sampler import generate
+    from vocoders.sashimi.sampler import generate
 
     wanted = ("tiny-digits", 0.5, 1.0, 1.0, 5, None, 2.0)
     _, said, result, _ = client.predict(*wanted, "two", 2.0, api_name="/generate")

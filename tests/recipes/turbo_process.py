@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, distributed, nn
 
 from recipes.objectives import TurboObjective, TurboOptions
-from vocoders.periodwave import PeriodWave, PeriodWaveConfig, FlowSampling
+from vocoders.periodwave import FlowSampling, PeriodWave, PeriodWaveConfig
 
 BATCH = 4
 MODEL = {

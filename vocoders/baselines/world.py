@@ -26,10 +26,14 @@ class World(Vocoder):
     """
 
     options_class = WorldOptions
-    uses_f0 = True
 
     def __init__(self, sample_rate: int = 24000) -> None:
         self._sample_rate = sample_rate
+
+    @property
+    def uses_f0(self) -> bool:
+        """True: the excitation follows F0."""
+        return True
 
     @property
     def sample_rate(self) -> int:

@@ -52,13 +52,23 @@ class Option:
         return self.name.replace("_", " ").capitalize()
 
     def parse(self, text: str) -> Any:
-        """Return the value that a text such as ``4``, ``0.667``, ``1.1,0.9`` or ``none`` stands for, not yet checked."""
+        """Return the value that a text such as ``4``, ``0.667``, ``1.1,0.9`` or ``none`` stands for.
+
+        Limits are checked where the options are made.
+
+        Raises:
+            ConfigError: if the text is no number where one is needed.
+        """
         stripped = text.strip()
         if self.is_optional and stripped.lower() == "none":
             return None
-        if self.kind == "numbers":
-            return [parse_yaml(part, self.name) for part in stripped.strip("[]()").split(",")]
-        return stripped if self.kind == "choice" else parse_yaml(stripped, self.name)
+        if self.kind in ("choice", "switch"):
+            return stripped if self.kind == "choice" else parse_yaml(stripped, self.name)
+        numbers = [parse_yaml(part, self.name) for part in stripped.strip("[]()").split(",")]
+        if not all(isinstance(number, int | float) and not isinstance(number, bool) for number in numbers):
+            expected = "numbers separated by commas" if self.kind == "numbers" or len(numbers) > 1 else "a number"
+            raise ConfigError(f"{self.name} '{text}'; expected {expected}")
+        return numbers if self.kind == "numbers" or len(numbers) > 1 else numbers[0]
 
 
 def option(default: Any, dial: tuple[float, float] | None = None, **limits: Any) -> Any:

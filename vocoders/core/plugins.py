@@ -10,7 +10,7 @@ Whoever installs a package lets it run code; a configuration or a model folder n
 
 import difflib
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, MutableMapping
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 from typing import Generic, TypeVar
@@ -24,7 +24,7 @@ _logger = logging.getLogger(__name__)
 T = TypeVar("T")
 
 
-class Registry(Mapping[str, T], Generic[T]):
+class Registry(MutableMapping[str, T], Generic[T]):
     """Things by name: those of ondes, then those of installed packages, which are imported when they are asked for.
 
     Args:
@@ -51,6 +51,14 @@ class Registry(Mapping[str, T], Generic[T]):
         if name not in self._loaded:
             self._loaded[name] = self._load(_points(self.group)[name])
         return self._loaded[name]
+
+    def __setitem__(self, name: str, item: T) -> None:
+        """Add something for this process alone, as a notebook does."""
+        self._own[name] = item
+
+    def __delitem__(self, name: str) -> None:
+        """Take away something that this process has."""
+        del self._own[name]
 
     def __iter__(self) -> Iterator[str]:
         """Iterate over the names; nothing is imported."""

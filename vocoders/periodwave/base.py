@@ -119,6 +119,13 @@ class FlowVocoder(PretrainedModel, Vocoder, nn.Module):
         noise = [_draw_noise(1, length, seed) for seed in batch["seed"].tolist()]
         return {"features": features, "x": self.prior(features, torch.cat(noise).to(features))}
 
+    def check_options(self, options: Any) -> None:
+        """Raise a :class:`ConfigError` for a mel refinement without a mel."""
+        if options.mel_refinement and self.config.condition == "embedding":
+            raise ConfigError(
+                f"mel_refinement {options.mel_refinement}: this model takes embeddings and no mel; set it to 0"
+            )
+
     def _analyze(self, audio: Tensor) -> dict[str, Tensor]:
         if self.config.condition == "embedding":
             raise ConfigError("this model takes the embeddings of an audio codec; encode the audio with that codec")
@@ -132,10 +139,6 @@ class FlowVocoder(PretrainedModel, Vocoder, nn.Module):
         ``chunk_seconds`` bounds it whatever the length: chunks are encoded apart and cross-faded, which is not exact.
         """
         features = inputs["features"]
-        if options.mel_refinement and self.config.condition == "embedding":
-            raise ConfigError(
-                f"mel_refinement {options.mel_refinement}: this model takes embeddings and no mel; set it to 0"
-            )
         noise = _draw_noise(len(features), features.shape[-1] * self.hop_length, seed).to(features)
         # Normalised weights are computed once, not in every call of the estimator.
         with parametrize.cached():

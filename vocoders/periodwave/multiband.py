@@ -199,8 +199,12 @@ class PeriodWaveMB(FlowVocoder):
             return inputs
         return inputs | {"bands": self.bands(audio[..., : inputs["features"].shape[-1] * self.hop_length])}
 
-    def _synthesize(self, inputs: dict[str, Tensor], options: BandFlowOptions, seed: int, progress: Progress) -> Tensor:
+    def check_options(self, options: BandFlowOptions) -> None:
+        """Raise a :class:`ConfigError` for steps of another number of bands."""
+        super().check_options(options)
         options.steps_of_bands(self.config.num_bands)
+
+    def _synthesize(self, inputs: dict[str, Tensor], options: BandFlowOptions, seed: int, progress: Progress) -> Tensor:
         if not self.is_complete and "bands" not in inputs:
             raise ConfigError(
                 f"a model of bands {list(self.config.own_bands)} of {self.config.num_bands} needs audio, from which it "

@@ -15,12 +15,12 @@ class AnyFlowSampling(SynthesisOptions):
     """Solver and temperature of flows, however many steps they take."""
 
     solver: SolverName = option("midpoint")
-    """Solver of the flow, see :func:`vocoders.flow.solve`."""
+    """Solver of the flow."""
     temperature: float = option(0.667, dial=(0, 1.5), ge=0, allow_inf_nan=False)
     """Factor on the deviation of the prior."""
     # Beyond these the grid would turn back.
     sway: float = option(0.0, dial=(-1, 1), ge=-1, le=2 / (math.pi - 2))
-    """Unevenness of the steps, see :func:`vocoders.flow.time_grid`."""
+    """Unevenness of the steps: negative values put more of them near the noise; 0: equal steps."""
     freeu: tuple[float, float] | None = option(None)
     """Factors on the up-sampled features and on the skip connections of the U-Net; published: 1.1 and 0.9, for models
     that were not tuned adversarially."""

@@ -66,6 +66,11 @@ class Sashimi(PretrainedModel, WaveformGenerator, nn.Module):
         """The sampling of the model's configuration."""
         return CodeOptions.from_dict(self.config.sampling.to_dict(), "sampling")
 
+    def check_options(self, options: CodeOptions) -> None:
+        """Raise a :class:`ConfigError` for guidance without labels."""
+        if options.is_guided and not self.labels:
+            raise ConfigError(f"guidance {options.guidance:g} of a model without labels; leave it out")
+
     @property
     def takes_prompt(self) -> bool:
         """True: an autoregressive model continues what it reads."""

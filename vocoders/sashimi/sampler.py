@@ -3,8 +3,6 @@
 Item k of a seed draws from random numbers of its own: how many items are drawn together changes none of them.
 """
 
-import math
-import os
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -24,7 +22,6 @@ if TYPE_CHECKING:
 
 __all__ = [
     "CodeGeneration",
-    "available_memory",
     "encode_prompt",
     "generate",
     "item_labels",
@@ -32,7 +29,6 @@ __all__ = [
     "item_uniforms",
     "label_names",
     "memory_of_generation",
-    "select",
     "stream_pieces",
 ]
 
@@ -171,29 +167,6 @@ def encode_prompt(model: "Sashimi", audio: Tensor) -> Tensor:
     return model.quantiser.encode(audio.float())
 
 
-def select(log_likelihoods: Tensor, drop_worst: float = 0.4, drop_best: float = 0.05) -> list[int]:
-    """Return the items that remain without the least and the most likely ones, in ascending order of likelihood.
-
-    The defaults are what is published for SC09: unlikely items are noise, the most likely ones silence.
-
-    Args:
-        log_likelihoods: (B,), of items of one length.
-        drop_worst: part of the items, from the least likely one on, rounded to whole items.
-        drop_best: part of the items, from the most likely one down.
-
-    Raises:
-        ConfigError: if a part lies outside [0, 1), or nothing would remain.
-    """
-    for name, part in (("drop_worst", drop_worst), ("drop_best", drop_best)):
-        if not 0 <= part < 1:
-            raise ConfigError(f"{name} {part:g}; expected a part in [0, 1)")
-    count = len(log_likelihoods)
-    first, last = round(drop_worst * count), count - round(drop_best * count)
-    if first >= last:
-        raise ConfigError(f"of {count} items none remain without {drop_worst:g} and {drop_best:g} of them; drop fewer")
-    return torch.argsort(log_likelihoods, stable=True)[first:last].tolist()
-
-
 def item_stepper(
     model: "Sashimi",
     items: Sequence[int],
@@ -273,15 +246,3 @@ def memory_of_generation(
     # The convolutions of one block of the prompt: about this many signals of the fastest tier's width in float64.
     reading = 64 * 8 * config.channels * min(prompt_length, config.kernel_length or prompt_length)
     return items + 8 * parameters + 10 * state + reading
-
-
-def available_memory() -> int | None:
-    """Return the bytes of memory that programs can still take, None where the system does not say."""
-    try:
-        with open("/proc/meminfo", encoding="ascii") as lines:
-            for line in lines:
-                if line.startswith("MemAvailable:"):
-                    return int(line.split()[1]) * 1024
-        return os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    except (OSError, ValueError, AttributeError):
-        return None

@@ -45,7 +45,6 @@ class Wavehax(PretrainedModel, Vocoder, nn.Module):
     family = "wavehax"
     config_class = WavehaxConfig
     options_class = WavehaxOptions
-    uses_f0 = True
     statistics = ("mean", "std")
     # Longest stretch that goes through the network at once, in seconds.
     chunk_seconds = 20.0
@@ -59,6 +58,11 @@ class Wavehax(PretrainedModel, Vocoder, nn.Module):
         self.register_buffer("feature_std", torch.ones(config.in_channels, 1))
         shaped = config.prior_shaping == "envelope"
         self.network = EnvelopeNetwork(config) if shaped else _NETWORKS[config.network](config)
+
+    @property
+    def uses_f0(self) -> bool:
+        """True: the excitation follows F0."""
+        return True
 
     @property
     def sample_rate(self) -> int:

@@ -5,13 +5,13 @@ import torch
 from torch import nn
 
 from recipes.benchmark.blocks import count_effect_macs
+from recipes.benchmark.contender import Contender
 from recipes.benchmark.counting import count_macs, counted
 from recipes.benchmark.find import Request, create_system, find_effect
 from recipes.benchmark.peers import create_peer
-from recipes.benchmark.system import System
 
 
-class Network(System):
+class Network(Contender):
     """One frame of 8 channels for each of 100 samples: a convolution, a weight-normalised product, an FFT."""
 
     name, kind, sample_rate = "network", "vocoder", 1000

@@ -5,11 +5,11 @@ import time
 import pytest
 import torch
 
-from recipes.benchmark.system import System
+from recipes.benchmark.contender import Contender
 from recipes.benchmark.timing import FIRST_CHUNK_SECONDS, first_chunk, measure_speed
 
 
-class Sleeper(System):
+class Sleeper(Contender):
     """Takes ``rtf`` times the duration, and much longer the first time."""
 
     kind, sample_rate = "vocoder", 1000

@@ -13,6 +13,8 @@ import torch
 import vocoders.registry
 from vocoders.core import model_source
 from vocoders.core.audio import write_audio
+from vocoders.core.plugins import Registry
+from vocoders.registry import VocoderFamily
 
 
 @pytest.fixture(scope="session")
@@ -21,17 +23,18 @@ def tiny_module() -> ModuleType:
     module = importlib.util.module_from_spec(spec)
     sys.modules["tiny_vocoder"] = module
     spec.loader.exec_module(module)
-    official = types.ModuleType("tiny_vocoder.official")
-    official.convert = module.convert
-    sys.modules["tiny_vocoder.official"] = official
     return module
 
 
 @pytest.fixture
 def tiny(tiny_module: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     """Ship a tiny vocoder and work in an empty folder; gives the name of the model."""
-    family = vocoders.registry.Family("tiny", "tiny_vocoder", "TinyVocoder")
-    monkeypatch.setattr(vocoders.registry, "FAMILIES", {"tiny": family})
+    place = "tiny_vocoder:{}".format
+    family = VocoderFamily(
+        "tiny", "Tiny", place("TinyVocoder"), converter=place("convert"), options=place("TinyOptions")
+    )
+    families = Registry("family", "ondes.vocoders", {"tiny": family}, VocoderFamily)
+    monkeypatch.setattr(vocoders.registry, "FAMILIES", families)
     monkeypatch.setattr(model_source, "_WEIGHTS", (tmp_path / "weights",))
     tiny_module.TinyVocoder(tiny_module.TinyVocoderConfig()).save_pretrained(tmp_path / "weights" / "tiny-24k")
     tiny_module.calls.clear()

@@ -8,8 +8,7 @@ import torch
 
 import vocoders.registry
 from vocoders.core.audio import audio_info, read_audio, write_audio
-from vocoders.sashimi import Sashimi, SashimiConfig
-from vocoders.sashimi import CodeSampling
+from vocoders.sashimi import CodeSampling, Sashimi, SashimiConfig
 from vocoders.sashimi.sampler import generate
 
 RATE = 8000
@@ -20,7 +19,13 @@ TINY = SashimiConfig(sample_rate=RATE, channels=8, num_layers=1, kernel_length=2
 @pytest.fixture
 def sashimi(tiny, monkeypatch, tmp_path):
     """Gives the folder of a small network; the working folder is empty."""
-    family = vocoders.registry.Family("sashimi", "vocoders.sashimi", "Sashimi")
+    family = vocoders.registry.VocoderFamily(
+        "sashimi",
+        "SaShiMi",
+        "vocoders.sashimi:Sashimi",
+        options="vocoders.sashimi:CodeOptions",
+        kind="generator",
+    )
     monkeypatch.setitem(vocoders.registry.FAMILIES, "sashimi", family)
     torch.manual_seed(0)
     Sashimi(TINY).save_pretrained(tmp_path / "sashimi")
@@ -152,11 +157,11 @@ def test_unknown_labels_are_refused(ondes, words, draw):
     assert "guidance 2 of a model without labels" in run.err
     run = draw("--label", "yes", "-o", "out.wav")
     assert run.code == 2
-    assert "the model has no labels" in run.err
+    assert "has no labels" in run.err
 
 
 def test_too_much_for_the_memory_is_refused_before_anything_is_drawn(draw, monkeypatch):
-    monkeypatch.setattr("vocoders.sashimi.sampler.available_memory", lambda: 1000)
+    monkeypatch.setattr("vocoders.core.memory.available_memory", lambda: 1000)
     run = draw("-o", "out.wav")
     assert run.code in (1, 2)
     assert "fewer --seconds" in run.err

@@ -130,9 +130,6 @@ def test_features_of_a_model_without_f0(ondes, make_audio, tiny_module, tmp_path
     np.save("x.npy", np.zeros((240, 3)))
     assert ondes("synth", "x.npy", "-o", "out", "-m", model).code == 0
     assert audio_info("out/x.wav").frames == 720
-    run = ondes("synth", "x.npy", "-o", "out2", "-m", model, "--f0-scale", "2")
-    assert run.code == 2
-    assert "takes no F0" in run.err
 
 
 def bad_feature_files() -> dict[str, str]:
@@ -157,7 +154,7 @@ def bad_feature_files() -> dict[str, str]:
         "nan.npz": "NaN",
         "negative.npz": "negative",
         "flat.npz": "(bins, frames)",
-        "transposed.npz": "expected (B, 240, F)",
+        "transposed.npz": "are transposed",
         "foreign.npz": "model: samples 24000 Hz",
         "words.npz": "expected numbers",
         "objects.npy": "plain numbers",
@@ -297,8 +294,8 @@ def test_outputs_that_cannot_be_are_refused_before_any_work(ondes, make_audio, t
         (["none.wav", "a/x.wav", "-o", "out"], "none.wav: no such file"),
         (["none/*.wav", "-o", "out"], "matches no audio"),
         (["taken", "-o", "out"], "holds no audio"),
-        (["a/x.wav", "-o", "out", "--f0-scale", "0"], "not a positive number"),
-        (["a/x.wav", "-o", "out", "--f0-scale", "nan"], "not a positive number"),
+        (["a/x.wav", "-o", "out", "--f0-scale", "0"], "f0_scale"),
+        (["a/x.wav", "-o", "out", "--f0-scale", "nan"], "f0_scale"),
         (["a/x.wav", "-o", "out", "--device", "abacus"], "unknown device"),
         (["a/x.wav", "-o", "out", "--model", "tiny-24"], "did you mean 'tiny-24k'"),
         (["a/x.wav", "-o", "out", "--model", "a"], "no config.json"),
@@ -345,7 +342,7 @@ def test_ctrl_c_leaves_whole_files_alone(make_audio, repository: Path, tmp_path:
     Path("ondes.py").write_text(
         "import sys, types\n"
         "import tiny_vocoder, vocoders.registry as registry\n"
-        "registry.FAMILIES['tiny'] = registry.Family('tiny', 'tiny_vocoder', 'TinyVocoder')\n"
+        "registry.FAMILIES['tiny'] = registry.VocoderFamily('tiny', 'Tiny', 'tiny_vocoder:TinyVocoder', options='tiny_vocoder:TinyOptions')\n"
         "from recipes.cli.main import main\n"
         "sys.exit(main())\n"
     )
@@ -391,9 +388,9 @@ def test_baselines_are_models(ondes, make_audio, name: str) -> None:
     ("arguments", "cause"),
     [
         (["--model", "griffin-lim:none"], "no model 'none'"),
-        (["--model", "world:x"], "no sample rate"),
+        (["--model", "world:x"], "expected a sample rate"),
         (["--model", "world", "--device", "cuda"], "runs on the CPU"),
-        (["--model", "griffin-lim", "--f0-scale", "2"], "takes no F0"),
+        (["--model", "griffin-lim", "--f0-scale", "2"], "has no such option"),
         (["--model", "world", "--steps", "4"], "--steps"),
         (["--model", "world:48000"], "24000 Hz audio for a 48000 Hz model; pass --resample"),
     ],

@@ -9,8 +9,9 @@ import torch
 from torch import Tensor, nn
 
 from vocoders.core.config import Config
-from vocoders.core.errors import ShapeError
+from vocoders.core.options import SynthesisOptions, option
 from vocoders.core.pretrained import PretrainedModel
+from vocoders.interface import Vocoder
 
 SAMPLE_RATE, HOP = 24000, 240
 calls: list[dict] = []
@@ -23,10 +24,19 @@ class TinyVocoderConfig(Config):
     takes_f0: bool = True
 
 
-class TinyVocoder(PretrainedModel, nn.Module):
+class TinyOptions(SynthesisOptions):
+    """Options of the tiny vocoder."""
+
+    f0_scale: float = option(1.0, dial=(0.5, 2.0), gt=0, allow_inf_nan=False)
+    """Factor on F0."""
+
+
+class TinyVocoder(PretrainedModel, Vocoder, nn.Module):
     family = "tiny"
     config_class = TinyVocoderConfig
+    options_class = TinyOptions
     sample_rate, hop_length, fingerprint = SAMPLE_RATE, HOP, "samples 24000 Hz hop=240"
+    num_features = HOP
 
     def __init__(self, config: TinyVocoderConfig) -> None:
         super().__init__()
@@ -43,24 +53,21 @@ class TinyVocoder(PretrainedModel, nn.Module):
     def reference_inputs(self) -> dict[str, Tensor]:
         return {"features": torch.linspace(-1, 1, 2 * HOP).view(1, HOP, 2)}
 
-    def analyze(self, audio: Tensor) -> dict[str, Tensor]:
+    def _analyze(self, audio: Tensor) -> dict[str, Tensor]:
         assert audio.shape[-1] % HOP == 0
         features = audio.reshape(len(audio), -1, HOP).transpose(1, 2)
         analysis = {"features": features, "f0": torch.full((len(audio), 1, features.shape[-1]), 100.0)}
         return analysis if self.uses_f0 else {"features": features}
 
-    @torch.inference_mode()
-    def synthesize(self, features=None, f0=None, *, audio=None, f0_scale=1.0, seed=0, progress=None) -> Tensor:
-        if features.shape[1] != HOP:
-            raise ShapeError(f"features {tuple(features.shape)}; expected (B, {HOP}, F)")
-        calls.append({"f0": f0, "f0_scale": f0_scale, "seed": seed})
+    def _synthesize(self, inputs: dict[str, Tensor], options: TinyOptions, seed: int, progress) -> Tensor:
+        features = inputs["features"]
+        calls.append({"f0": inputs.get("f0"), "f0_scale": options.f0_scale, "seed": seed})
         if features.shape[-1] == 777:
             raise RuntimeError("a bug\nwith a long story")
         if features.shape[-1] == 5 and "TINY_WAIT" in os.environ:
             wait_for_ever(os.environ["TINY_WAIT"])
         output = self(features)
-        if progress is not None:
-            progress(1.0)
+        progress(1.0)
         return output + self.config.noise * torch.randn(output.shape, generator=torch.Generator().manual_seed(seed))
 
 

@@ -7,8 +7,7 @@ import pytest
 import torch
 from pydantic import ValidationError
 
-from vocoders.periodwave import PeriodWave
-from vocoders.periodwave import FlowSampling, PeriodWaveConfig
+from vocoders.periodwave import FlowSampling, PeriodWave, PeriodWaveConfig
 
 OPTIONS = {"hidden_channels": 32, "domain": "envelope", "energy": None, "noise_scale": 0.8, "drop_prob": 0.0}
 

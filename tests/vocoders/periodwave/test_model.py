@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from vocoders.core.errors import ConfigError, DataError, ShapeError
-from vocoders.periodwave import VARIANTS, PeriodWave, PeriodWaveConfig, FlowSampling
+from vocoders.periodwave import VARIANTS, FlowSampling, PeriodWave, PeriodWaveConfig
 from vocoders.periodwave.unet import FreeU, fold_rows, unfold_rows
 
 TINY = PeriodWaveConfig(hidden_channels=16, sampling=FlowSampling(solver="euler", steps=2, temperature=1.0))

@@ -5,8 +5,7 @@ import pytest
 import torch
 
 from vocoders.core.errors import ConfigError, ShapeError
-from vocoders.sashimi import Sashimi, SashimiConfig
-from vocoders.sashimi import CodeSampling
+from vocoders.sashimi import CodeSampling, Sashimi, SashimiConfig
 from vocoders.sashimi.sampler import encode_prompt, generate, item_labels
 from vocoders.sashimi.stepping import PlainStepper, make_stepper
 from vocoders.sashimi.stepping_fused import FusedStepper

@@ -6,16 +6,16 @@ import numpy as np
 import pytest
 import torch
 
+from recipes.ranking import select
 from vocoders.core.errors import ConfigError, DataError, ShapeError
+from vocoders.core.memory import available_memory
 from vocoders.sashimi import QuantiserConfig, Sashimi, SashimiConfig
 from vocoders.sashimi.sampler import (
     CodeSampling,
-    available_memory,
     encode_prompt,
     generate,
     item_uniforms,
     memory_of_generation,
-    select,
 )
 from vocoders.sashimi.stepping import PlainStepper
 from vocoders.sashimi.stepping_fused import FusedStepper

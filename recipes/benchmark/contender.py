@@ -6,11 +6,11 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-__all__ = ["System"]
+__all__ = ["Contender"]
 
 
-class System(ABC):
-    """A system that makes audio.
+class Contender(ABC):
+    """A system that is measured.
 
     Attributes:
         name: in tables.

@@ -1,0 +1,98 @@
+"""Options of a command that the systems themselves declare.
+
+`ondes synth --f0-scale 1.2 --steps 4` knows neither pitch nor steps: every family and baseline, also one of an
+installed package, declares its options, and the command has all of them.
+"""
+
+from inspect import Parameter, Signature
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer.core
+import typer.main
+
+if TYPE_CHECKING:
+    from typer import Context
+
+    from vocoders.core.options import Option, SynthesisOptions
+    from vocoders.interface import Kind, System
+
+__all__ = ["chosen_options", "declared_command", "given_options"]
+
+_GIVEN = "recipes.cli.declared"
+
+
+def declared_command(kind: "Kind") -> type[typer.core.TyperCommand]:
+    """Return a class of commands that have the options of every vocoder, or of every generator."""
+
+    class _DeclaredCommand(typer.core.TyperCommand):
+        def get_params(self, ctx: "Context") -> list[Any]:
+            return [*super().get_params(ctx), *_parameters(kind)]
+
+        def invoke(self, ctx: "Context") -> Any:
+            ctx.meta[_GIVEN] = {
+                parameter.name: value
+                for parameter in _parameters(kind)
+                if (value := ctx.params.pop(parameter.name)) is not None
+            }
+            return super().invoke(ctx)
+
+    return _DeclaredCommand
+
+
+def given_options(context: "Context") -> dict[str, str]:
+    """Return the texts of the declared options that stand on the command line, by name."""
+    return context.meta[_GIVEN]
+
+
+def chosen_options(system: "System", name: str, given: dict[str, str]) -> "SynthesisOptions":
+    """Return the options of a system with what stands on the command line.
+
+    Args:
+        system: what they are for.
+        name: how the user calls it.
+        given: as :func:`given_options` returns it.
+
+    Raises:
+        ConfigError: for an option that the system does not have, or an impossible value.
+    """
+    from vocoders.core.errors import ConfigError
+
+    declared = {option.name: option for option in system.options_class.declared()}
+    changes = {}
+    for key, text in given.items():
+        if key not in declared:
+            own = ", ".join(_flag(other) for other in declared) or "none"
+            raise ConfigError(f"{_flag(key)} {text}: '{name}' has no such option; its options: {own}")
+        changes[key] = declared[key].parse(text)
+    return system.options(**changes)
+
+
+def _parameters(kind: "Kind") -> list[Any]:
+    """Return the parameters as typer makes them of a function that has all declared options."""
+    from vocoders.registry import declared_options
+
+    def command(**given: str | None) -> None: ...
+
+    fields = []
+    for name, classes in declared_options(kind).items():
+        declared = next(option for option in classes[0].declared() if option.name == name)
+        command.__annotations__[name] = Annotated[str | None, _option(declared)]
+        fields.append(Parameter(name, Parameter.KEYWORD_ONLY, default=None, annotation=command.__annotations__[name]))
+    command.__signature__ = Signature(fields)  # type: ignore[attr-defined]
+    app = typer.Typer(add_completion=False)
+    app.command()(command)
+    return [parameter for parameter in typer.main.get_command(app).params if parameter.name != "help"]
+
+
+def _option(option: "Option") -> Any:
+    return typer.Option(
+        *(_flag(name) for name in (option.name, *option.spellings)),
+        help=option.help,
+        metavar="|".join(option.choices) or {"numbers": "N,N..."}.get(option.kind, "N"),
+        show_default=False,
+        rich_help_panel="Options of the system; each brings its own defaults",
+    )
+
+
+def _flag(name: str) -> str:
+    return f"--{name.replace('_', '-')}"
