@@ -15,6 +15,7 @@ from vocoders.core.plugins import Registry
 if TYPE_CHECKING:
     import torch
 
+    from vocoders.baselines.baseline import BaselineVocoder
     from vocoders.interface import Kind, System, Vocoder, WaveformGenerator
 
 __all__ = [
@@ -68,16 +69,19 @@ class Baseline:
     Attributes:
         name: on the command line; details may follow a colon.
         title: as people write it.
-        create: place of the function that makes it from the details (a text, perhaps empty).
+        system: place of its class, a :class:`~vocoders.baselines.baseline.BaselineVocoder`.
         options: place of the class that declares its options.
-        details: what may follow the colon, for help texts.
     """
 
     name: str
     title: str
-    create: str
+    system: str
     options: str
-    details: str = ""
+
+    @property
+    def system_class(self) -> "type[BaselineVocoder]":
+        """The class."""
+        return resolve_name(self.system)
 
     @property
     def options_class(self) -> type[SynthesisOptions]:
@@ -137,34 +141,15 @@ FAMILIES: Registry[VocoderFamily] = Registry(
     VocoderFamily,
 )
 
-_MEL_DETAILS = "name of a mel preset or of a model whose mel it starts from"
 BASELINES: Registry[Baseline] = Registry(
     "baseline",
     "ondes.baselines",
     {
-        baseline.name: baseline
-        for baseline in [
-            Baseline(
-                "griffin-lim",
-                "Griffin-Lim",
-                "vocoders.baselines.creation:griffin_lim",
-                "vocoders.baselines:GriffinLimOptions",
-                _MEL_DETAILS,
-            ),
-            Baseline(
-                "mel-inversion",
-                "Mel inversion",
-                "vocoders.baselines.creation:mel_inversion",
-                "vocoders.baselines:MelInversionOptions",
-                _MEL_DETAILS,
-            ),
-            Baseline(
-                "world",
-                "WORLD",
-                "vocoders.baselines.creation:world",
-                "vocoders.baselines:WorldOptions",
-                "sample rate in Hz",
-            ),
+        name: Baseline(name, title, f"vocoders.baselines:{cls}", f"vocoders.baselines:{cls}Options")
+        for name, title, cls in [
+            ("griffin-lim", "Griffin-Lim", "GriffinLim"),
+            ("mel-inversion", "Mel inversion", "MelInversion"),
+            ("world", "WORLD", "World"),
         ]
     },
     Baseline,
@@ -191,7 +176,7 @@ def load(source: str | Path, device: "str | torch.device" = "cpu", verify: bool 
         name, _, details = str(source).partition(":")
         if str(device) not in ("cpu", "auto"):
             raise ConfigError(f"--device {device}: {source} runs on the CPU; leave out --device")
-        return resolve_name(BASELINES[name].create)(details)
+        return BASELINES[name].system_class.from_details(details)
     folder = resolve_model(source)
     family = read_model_config(folder).family
     if family not in FAMILIES:

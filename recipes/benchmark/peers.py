@@ -11,7 +11,6 @@ from vocoders.registry import BASELINES, is_baseline, load
 __all__ = ["PEERS", "create_peer"]
 
 # The mel of the published Vocos for 24 kHz.
-_MEL = "vocos_24k"
 _RATE, _N_FFT, _HOP_LENGTH, _N_MELS = 24000, 1024, 256, 100
 
 
@@ -60,7 +59,7 @@ PEERS = {"vocos": VocosPeer}
 
 
 def create_peer(name: str, device: torch.device) -> Contender:
-    """Create a peer by name; a baseline is one too, on the mel of Vocos unless its name says another.
+    """Create a peer by name; a baseline can stand in the place of one.
 
     Raises:
         ConfigError: for an unknown name.
@@ -69,5 +68,5 @@ def create_peer(name: str, device: torch.device) -> Contender:
     if name in PEERS:
         return PEERS[name](device)
     if is_baseline(name):
-        return contender_of(name, load(f"{name}:{_MEL}" if name in ("griffin-lim", "mel-inversion") else name))
+        return contender_of(name, load(name))
     raise ConfigError(f"unknown peer '{name}'; known peers: {', '.join([*PEERS, *BASELINES])}")

@@ -2,12 +2,14 @@
 
 import logging
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 if TYPE_CHECKING:
     from torch import Tensor
+
+    from vocoders.interface import Vocoder
 
 __all__ = ["register"]
 
@@ -26,7 +28,7 @@ def _decode(
     checkpoint: Annotated[Path | None, typer.Option("--checkpoint", help="Default: the latest.")] = None,
     feature_dir: Annotated[Path | None, typer.Option("--features", help="Default: that of the run.")] = None,
     baselines: Annotated[
-        str, typer.Option("--baselines", help="Also griffin-lim, world: names separated by commas.")
+        str, typer.Option("--baselines", help="Also griffin-lim, mel-inversion, world: names separated by commas.")
     ] = "",
     device: Annotated[str, typer.Option("--device", help="cpu, cuda, ... or auto.")] = "auto",
     seed: Annotated[int, typer.Option("--seed", help="Equal seeds give equal audio.")] = 0,
@@ -41,7 +43,7 @@ def _decode(
     changes = {"valid": str(data), "feature_dir": str(feature_dir) if feature_dir else trained.config.data.feature_dir}
     section = trained.config.data.model_copy(update=changes)
     dataset = build_valid_dataset(section, trained.config.mel, trained.config.f0)
-    systems = _baselines(baselines, trained.config.mel)
+    systems = _baselines(baselines, trained.model)
     model = trained.model.to(resolve_device(device))
     _logger.info("%s at step %d, %d utterances", exp, trained.step, len(dataset))
     for item in track((dataset[index] for index in range(len(dataset))), "decoding", len(dataset)):
@@ -49,7 +51,7 @@ def _decode(
         audio: dict[str, Tensor] = {"reference": item["audio"]}
         audio["model"] = model.synthesize(**inputs, seed=seed)[0].cpu()
         for name, system in systems.items():
-            audio[name] = system.copy_synthesis(item["audio"][None], seed)[0]
+            audio[name] = system.copy_synthesis(item["audio"][None], seed=seed)[0]
         _write(out, item["utt_id"], audio, model.sample_rate)
 
 
@@ -60,13 +62,8 @@ def _write(out: Path, name: str, audio: "dict[str, Tensor]", sample_rate: int) -
         write_audio(out / system / f"{name}.wav", signal, sample_rate)
 
 
-def _baselines(names: str, mel: Any) -> dict[str, Any]:
-    from recipes.metrics.baselines import GriffinLim, World
-    from vocoders.core.errors import ConfigError
+def _baselines(names: str, model: "Vocoder") -> "dict[str, Vocoder]":
+    """Return baselines by name, each from what the model starts from: its mel, or its sample rate."""
+    from vocoders.registry import BASELINES
 
-    makers = {"griffin-lim": lambda: GriffinLim(mel), "world": lambda: World(mel.sample_rate)}
-    chosen = names.replace(",", " ").split()
-    unknown = [name for name in chosen if name not in makers]
-    if unknown:
-        raise ConfigError(f"unknown baseline '{unknown[0]}'; known baselines: {', '.join(makers)}")
-    return {name: makers[name]() for name in chosen}
+    return {name: BASELINES.find(name).system_class.beside(model) for name in names.replace(",", " ").split()}

@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from recipes.cli.declared import chosen_options, declared_command, given_options
+
 if TYPE_CHECKING:
     from torch import Tensor
 
@@ -16,14 +18,14 @@ _METRICS = ("pesq", "mstft", "mel_l1", "log_f0_rmse", "vuv_error", "level_differ
 
 def register(app: typer.Typer) -> None:
     """Add the command to ``app``."""
-    app.command("try")(_try)
+    app.command("try", cls=declared_command("vocoder"))(_try)
 
 
 def _try(
+    context: typer.Context,
     audio: Annotated[Path | None, typer.Argument(help="A clip; default: the one that ships with ondes.")] = None,
     model: Annotated[str | None, typer.Option("--model", "-m", help="Shipped name, folder or hub id.")] = None,
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder for the results.")] = Path("out"),
-    f0_scale: Annotated[float, typer.Option("--f0-scale", help="Factor on the pitch.")] = 1.0,
     seed: Annotated[int, typer.Option("--seed", help="Equal seeds give equal audio.")] = 0,
 ) -> None:
     """Copy-synthesis of one clip: metrics, a WAV file and a picture.
@@ -34,16 +36,16 @@ def _try(
 
     import torch
 
-    from recipes.cli.synth import resolve_system
     from recipes.pictures import spectrogram_picture
     from vocoders.core.audio import read_audio, write_audio
+    from vocoders.registry import default_vocoder, load_vocoder
 
-    system = resolve_system(model, "cpu")
+    system = load_vocoder(model)
+    options = chosen_options(system, model or default_vocoder(), given_options(context))
     source = audio or EXAMPLE
     reference, _ = read_audio(source, system.sample_rate, mono=True)
     started = time.perf_counter()
-    options = {"f0_scale": f0_scale} if getattr(system, "uses_f0", False) else {}
-    result = system.synthesize(audio=reference, seed=seed, **options)[0].cpu()
+    result = system.synthesize(audio=reference, seed=seed, options=options)[0].cpu()
     seconds = time.perf_counter() - started
     reference = reference[:, : result.shape[-1]]
 

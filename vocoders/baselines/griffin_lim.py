@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from vocoders.baselines.mel_baseline import MelBaseline
+from vocoders.baselines.baseline import MelBaseline
 from vocoders.baselines.options import GriffinLimOptions
 from vocoders.interface import Progress
 

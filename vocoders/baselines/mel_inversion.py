@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from vocoders.baselines.mel_baseline import MelBaseline
+from vocoders.baselines.baseline import MelBaseline
 from vocoders.baselines.options import MelInversionOptions
 from vocoders.frontends.mel import MelConfig
 from vocoders.frontends.mel_consistency import MelConsistency

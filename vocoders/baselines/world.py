@@ -1,12 +1,15 @@
 """WORLD: analysis and synthesis of speech by a source and a filter, nothing compressed."""
 
+from typing import Self
+
 import numpy as np
 import pyworld
 import torch
 from torch import Tensor
 
+from vocoders.baselines.baseline import BaselineVocoder
 from vocoders.baselines.options import WorldOptions
-from vocoders.core.errors import ShapeError
+from vocoders.core.errors import ConfigError, ShapeError
 from vocoders.interface import Progress, Vocoder
 
 __all__ = ["World"]
@@ -14,7 +17,7 @@ __all__ = ["World"]
 _FRAME_SECONDS = 0.005
 
 
-class World(Vocoder):
+class World(BaselineVocoder):
     """WORLD (Morise et al. 2016): Harvest, CheapTrick and D4C every 5 ms.
 
     Its features are envelope and aperiodicity, one above the other. A frame stands at each multiple of the hop, at the
@@ -29,6 +32,18 @@ class World(Vocoder):
 
     def __init__(self, sample_rate: int = 24000) -> None:
         self._sample_rate = sample_rate
+
+    @classmethod
+    def from_details(cls, details: str) -> Self:
+        """Make WORLD for a sample rate in Hz; by default 24000."""
+        if details and not (details.isdecimal() and 8000 <= int(details) <= 192000):
+            raise ConfigError(f"'world:{details}': expected a sample rate from 8000 to 192000 Hz, such as world:48000")
+        return cls(int(details or 24000))
+
+    @classmethod
+    def beside(cls, vocoder: Vocoder) -> Self:
+        """Make WORLD for the sample rate of ``vocoder``."""
+        return cls(vocoder.sample_rate)
 
     @property
     def uses_f0(self) -> bool:

@@ -8,11 +8,11 @@ import vocoders.registry
 from vocoders.core.audio import read_audio
 from vocoders.periodwave import (
     BandFlowSampling,
+    FlowSampling,
     PeriodWave,
     PeriodWaveConfig,
     PeriodWaveMB,
     PeriodWaveMBConfig,
-    FlowSampling,
 )
 
 TINY = PeriodWaveConfig(hidden_channels=16, sampling=FlowSampling(solver="euler", steps=2, temperature=1.0))

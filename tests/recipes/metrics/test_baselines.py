@@ -45,7 +45,9 @@ def test_griffin_lim_puts_a_click_where_it_was(preset):
 
 def test_seeds(audio):
     features = GriffinLim(MEL_PRESETS["bigvgan_24k"]).analyze(audio)["features"]
-    first, again, other = (GriffinLim(MEL_PRESETS["bigvgan_24k"]).synthesize(features, seed=s, iterations=4) for s in (1, 1, 2))
+    first, again, other = (
+        GriffinLim(MEL_PRESETS["bigvgan_24k"]).synthesize(features, seed=s, iterations=4) for s in (1, 1, 2)
+    )
     assert torch.equal(first, again)
     assert not torch.equal(first, other)
     assert first.shape == (1, 1, features.shape[-1] * 256)

@@ -1,0 +1,106 @@
+"""What baselines have in common: they are made from the details of their name, or to stand beside a vocoder."""
+
+from abc import abstractmethod
+from typing import Self
+
+import torch
+from torch import Tensor
+
+from vocoders.core.errors import ConfigError, OndesError
+from vocoders.frontends.mel import MEL_PRESETS, LogMel, MelConfig
+from vocoders.interface import Vocoder
+
+__all__ = ["BaselineVocoder", "MelBaseline"]
+
+_DEFAULT_MEL = "bigvgan_24k"
+
+
+class BaselineVocoder(Vocoder):
+    """A vocoder without training."""
+
+    @classmethod
+    @abstractmethod
+    def from_details(cls, details: str) -> Self:
+        """Make the baseline from what stands after the colon of its name, perhaps nothing.
+
+        Raises:
+            ConfigError: for details that mean nothing.
+        """
+
+    @classmethod
+    @abstractmethod
+    def beside(cls, vocoder: Vocoder) -> Self:
+        """Make the baseline that starts from what ``vocoder`` starts from.
+
+        Raises:
+            ConfigError: if it cannot.
+        """
+
+
+class MelBaseline(BaselineVocoder):
+    """A vocoder without training that starts from a mel.
+
+    Args:
+        mel: the mel that it starts from; take that of the vocoder beside it.
+    """
+
+    def __init__(self, mel: MelConfig) -> None:
+        self._mel, self.log_mel = mel, LogMel(mel)
+        self._inverse_basis = torch.linalg.pinv(self.log_mel.basis.double()).float()
+
+    @classmethod
+    def from_details(cls, details: str) -> Self:
+        """Make the baseline of a mel preset, or of the mel of a model; by default the mel of BigVGAN at 24 kHz."""
+        if not details or details in MEL_PRESETS:
+            return cls(MEL_PRESETS[details or _DEFAULT_MEL])
+        from vocoders.registry import load_vocoder
+
+        try:
+            return cls.beside(load_vocoder(details))
+        except OndesError:
+            known = ", ".join(MEL_PRESETS)
+            raise ConfigError(f"'{details}' is no model with a mel; give one, or a preset: {known}") from None
+
+    @classmethod
+    def beside(cls, vocoder: Vocoder) -> Self:
+        """Make the baseline that starts from the mel of ``vocoder``."""
+        if vocoder.mel is None:
+            raise ConfigError(f"{type(vocoder).__name__} starts from no mel, {cls.__name__} does; leave it out")
+        return cls(vocoder.mel)
+
+    @property
+    def mel(self) -> MelConfig:
+        """The mel that the features are."""
+        return self._mel
+
+    @property
+    def sample_rate(self) -> int:
+        """Sample rate in Hz."""
+        return self.mel.sample_rate
+
+    @property
+    def hop_length(self) -> int:
+        """Samples per frame."""
+        return self.mel.hop_length
+
+    @property
+    def num_features(self) -> int:
+        """Number of mel bands."""
+        return self.mel.n_mels
+
+    @property
+    def fingerprint(self) -> str:
+        """The mel in one line."""
+        return self.mel.fingerprint
+
+    def linear_spectrum(self, features: Tensor) -> Tensor:
+        """Return the magnitudes (B, n_fft // 2 + 1, F) whose mel is nearest to log-mels (B, n_mels, F).
+
+        The spectrum is the least-squares solution of ``mel = basis @ spectrum`` (pseudo-inverse), cut at zero.
+        """
+        mel = features.exp() if self.mel.log == "ln" else 10.0**features
+        spectrum = torch.matmul(self._inverse_basis, mel).clamp(min=0.0)
+        return spectrum if self.mel.power == 1 else spectrum.sqrt()
+
+    def _analyze(self, audio: Tensor) -> dict[str, Tensor]:
+        return {"features": self.log_mel(audio)}
