@@ -1,8 +1,8 @@
 """What every system that makes audio is, whatever stands behind it.
 
 A :class:`Vocoder` turns features into a waveform; a :class:`WaveformGenerator` draws waveforms from nothing, from a
-label, or as the continuation of a prompt. Neural models and baselines are both: the command line, the demo, the
-benchmark and the evaluation know these two classes and nothing below them, so that a further family needs no line there.
+label, or as the continuation of a prompt. Models and baselines are one or the other. The command line, the demo, the
+benchmark and the evaluation know these two classes and nothing below them: a further family needs no line there.
 """
 
 import math
@@ -71,9 +71,10 @@ class System(ABC):
 
     def check_options(self, options: Any) -> None:
         """Raise a :class:`ConfigError` for declared options that this system cannot follow in its configuration."""
+        del options
 
     def _chosen(self, options: SynthesisOptions | None, changes: dict[str, Any]) -> Any:
-        """Return the declared options: ``options`` (perhaps only the part that a configuration holds) and ``changes``."""
+        """Return all declared options: ``options``, or the part of them that a configuration holds, and ``changes``."""
         name, chosen = type(self).__name__, self.default_options
         if options is not None:
             if not issubclass(self.options_class, type(options)):
@@ -196,6 +197,7 @@ class Vocoder(System):
         Returns:
             (B, 1, T).
         """
+        audio = check_mono(audio)
         length = audio.shape[-1]
         return self.synthesize(audio=F.pad(audio, (0, -length % self.hop_length)), **how)[..., :length]
 

@@ -1,4 +1,4 @@
-"""How PeriodWave draws a waveform: the options of synthesis, and the part of them that a model's configuration holds."""
+"""How PeriodWave draws a waveform: options of synthesis, and the part of them that a configuration holds."""
 
 import math
 

@@ -20,8 +20,8 @@ class CodeSampling(SynthesisOptions):
     # Logits are a + g (l - a), where l are those of the label and a those of the network with the mean of all labels'
     # offsets, as in classifier-free guidance (arXiv 2207.12598), though here nothing is trained for the second part.
     guidance: float = option(1.0, dial=(1, 3), ge=0, allow_inf_nan=False)
-    """Strength of the label, of a model with labels: above 1 exaggerates what sets it apart from the others (two networks
-    are stepped)."""
+    """Strength of the label, of a model with labels: above 1 exaggerates what sets it apart from the others, at the
+    cost of a second network."""
 
     @property
     def is_guided(self) -> bool:

@@ -342,7 +342,8 @@ def test_ctrl_c_leaves_whole_files_alone(make_audio, repository: Path, tmp_path:
     Path("ondes.py").write_text(
         "import sys, types\n"
         "import tiny_vocoder, vocoders.registry as registry\n"
-        "registry.FAMILIES['tiny'] = registry.VocoderFamily('tiny', 'Tiny', 'tiny_vocoder:TinyVocoder', options='tiny_vocoder:TinyOptions')\n"
+        "registry.FAMILIES['tiny'] = registry.VocoderFamily("
+        "'tiny', 'Tiny', 'tiny_vocoder:TinyVocoder', options='tiny_vocoder:TinyOptions')\n"
         "from recipes.cli.main import main\n"
         "sys.exit(main())\n"
     )
