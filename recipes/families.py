@@ -15,7 +15,7 @@ def model_class(family: str) -> Any:
     Raises:
         ConfigError: for an unknown family.
     """
-    families = VOCODERS | EFFECTS
+    families = {**VOCODERS, **EFFECTS}
     if family not in families:
         raise ConfigError(f"unknown family '{family}'; known families: {', '.join(families)}")
     return families[family].model_class

@@ -1,15 +1,15 @@
 """`ondes effect`: audio in, the same audio through a neural effect or its ground truth out."""
 
-import json
 import logging
-import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
+
+from recipes.cli.batch import Job, Report, run_jobs
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -22,20 +22,14 @@ __all__ = ["register"]
 
 _logger = logging.getLogger(__name__)
 
-# Runs of less audio than this, in one file, end before a progress bar would tell anything.
-_LONG_SECONDS = 30.0
 # Samples that a host plays at once where nothing is said, and that are read from a file at once.
 _BLOCK = 1 << 15
 
 
 @dataclass(frozen=True)
-class _Report:
-    """One line of ``--json``; ``seconds`` is the length of the audio, ``rtf`` computing time over that length."""
+class _Report(Report):
+    """What was made of a file by an effect."""
 
-    path: str
-    output: str
-    seconds: float
-    rtf: float
     sample_rate: int
     channels: int
     subtype: str
@@ -123,10 +117,8 @@ def _effect(
         raise typer.BadParameter(f"{mix:g} is not in the range 0 .. 1", param_hint="--mix")
     source = resolve_source(model, processor, device)
     playing = _Playing(source, _read_options(source, knobs or [], automation, stereo, zero_latency), block, mix)
-    failed = _run(items, outputs, playing, json_lines)
-    if failed:
-        typer.echo(f"{failed} of {len(items)} files failed", err=True)
-        raise typer.Exit(1)
+    jobs = [Job(item.path, path, _seconds(item.path)) for item, path in zip(items, outputs, strict=True)]
+    run_jobs(jobs, lambda job, progress: _play(job, playing, progress), "effect", json_lines)
 
 
 def _find_files(inputs: list[str] | None, output: Path | None, force: bool) -> "tuple[list[Input], list[Path]]":
@@ -159,37 +151,6 @@ def _read_options(
     return options
 
 
-def _run(items: "Sequence[Input]", outputs: Sequence[Path], playing: _Playing, json_lines: bool) -> int:
-    """Play everything, whatever becomes of single files; return how many failed."""
-    from recipes.cli.interruption import prompt_interruption
-    from recipes.progress import gauge
-
-    lengths = [_seconds(item.path) for item in items]
-    shown = len(items) > 1 or sum(lengths) > _LONG_SECONDS
-    level = logging.DEBUG if shown and sys.stderr.isatty() else logging.INFO
-    failed = done = 0
-    finished = 0.0
-    try:
-        with prompt_interruption(), gauge("effect", sum(lengths), "x real time", shown) as advance:
-            for item, output, length in zip(items, outputs, lengths, strict=True):
-                problem, report = _try(item.path, output, playing, _shifted(advance, finished))
-                finished += length
-                advance(finished)
-                done += 1
-                if report is None:
-                    failed += 1
-                    typer.echo(f"error: {problem}", err=True)
-                else:
-                    _logger.log(level, "%s -> %s: %.2f s, RTF %.3f", item.path, output, report.seconds, report.rtf)
-                if json_lines:
-                    line = asdict(report) if report else {"path": str(item.path), "error": problem}
-                    typer.echo(json.dumps(line, ensure_ascii=False))
-    except KeyboardInterrupt:
-        typer.echo(f"interrupted; {done - failed} of {len(items)} files are finished", err=True)
-        raise
-    return failed
-
-
 def _seconds(path: Path) -> float:
     from vocoders.core.audio import audio_info
     from vocoders.core.errors import DataError
@@ -200,31 +161,11 @@ def _seconds(path: Path) -> float:
         return 0.0
 
 
-def _shifted(advance: Callable[[float], None], finished: float) -> Callable[[float], None]:
-    return lambda seconds: advance(finished + seconds)
-
-
-def _try(
-    path: Path, output: Path, playing: _Playing, advance: Callable[[float], None]
-) -> tuple[str | None, _Report | None]:
-    """Play one file; return what went wrong, or the report."""
-    from vocoders.core.errors import OndesError
-
-    try:
-        return None, _play(path, output, playing, advance)
-    except OndesError as error:
-        known = str(error)
-        return known if str(path) in known else f"{path}: {known}", None
-    except Exception as error:  # one file must not take the others along
-        _logger.debug("%s", path, exc_info=True)
-        reason = (str(error).strip() or "no message").splitlines()[0]
-        return f"{path}: {type(error).__name__}: {reason} (-v shows where)", None
-
-
-def _play(path: Path, output: Path, playing: _Playing, advance: Callable[[float], None]) -> _Report:
+def _play(job: Job, playing: _Playing, progress: Callable[[float], None]) -> _Report:
     from recipes.cli.effect_files import choose_subtype
     from vocoders.core.audio import audio_info, write_blocks
 
+    path, output = job.path, job.output
     info = audio_info(path)
     stream = playing.source.open(info.sample_rate, playing.options)
     subtype, note = choose_subtype(info, output)
@@ -232,7 +173,7 @@ def _play(path: Path, output: Path, playing: _Playing, advance: Callable[[float]
     for text in [*notes, note] if note else notes:
         _logger.info("%s: %s", path, text)
     _warn_if_short(path, playing.options.automation, info.duration)
-    meter = _Meter(info.sample_rate, advance)
+    meter = _Meter(lambda samples: progress(samples / info.frames))
     started = time.perf_counter()
     wet = meter.watch(_through(path, stream, playing))
     length = write_blocks(output, wet, info.sample_rate, info.channels, info.frames, subtype)
@@ -256,9 +197,9 @@ def _through(path: Path, stream: object, playing: _Playing) -> "Iterator[Tensor]
 class _Meter:
     """Looks at audio that passes: how much it was, and its peak."""
 
-    def __init__(self, sample_rate: int, advance: Callable[[float], None]) -> None:
+    def __init__(self, report: Callable[[int], None]) -> None:
         self.peak = 0.0
-        self._sample_rate, self._advance = sample_rate, advance
+        self._report = report
 
     def watch(self, blocks: "Iterator[Tensor]") -> "Iterator[Tensor]":
         """Yield ``blocks`` unchanged."""
@@ -269,7 +210,7 @@ class _Meter:
             passed += block.shape[-1]
             if passed - told >= _BLOCK:
                 told = passed
-                self._advance(passed / self._sample_rate)
+                self._report(passed)
 
 
 def _warn_if_short(path: Path, automation: "Automation | None", seconds: float) -> None:
