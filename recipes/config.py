@@ -162,10 +162,8 @@ class TrainConfig(Config):
     @cached_property
     def objective_options(self) -> Config:
         """Typed options of the objective."""
-        name = self.objective.get("name")
-        if name not in OBJECTIVES:
-            raise ConfigError(f"unknown objective '{name}'; known objectives: {', '.join(OBJECTIVES)}")
-        return OBJECTIVES[name].Options.from_dict(self.objective, name, "objective")
+        name = str(self.objective.get("name"))
+        return OBJECTIVES.find(name).Options.from_dict(self.objective, name, "objective")
 
     @property
     def mel(self) -> MelConfig | PlainAudio:

@@ -4,7 +4,6 @@
 the next block continues.
 """
 
-import difflib
 from typing import get_args
 
 from effects.processors.compressors import COMP_4C, COMP_LARGE, Compressor, SmoothedLevelCompressor
@@ -16,44 +15,45 @@ from effects.processors.modulation import Flanger, Phaser
 from effects.processors.noise import AddNoise
 from effects.processors.pedalboard import PEDALBOARD
 from effects.processors.processor import Processor, State
-from vocoders.core.errors import ConfigError
+from vocoders.core.plugins import Registry
 
 __all__ = ["PROCESSORS", "Processor", "State", "find_processor"]
 
-PROCESSORS: dict[str, Processor] = {
-    processor.name: processor
-    for processor in [
-        Compressor("comp_4c", COMP_4C, neutral={"ratio": 1.0}),
-        Compressor("comp_large", COMP_LARGE, neutral={"threshold": 0.0}),
-        SmoothedLevelCompressor(),
-        Echo(),
-        ButterworthLowpass(),
-        AddNoise(),
-        *(Biquad(kind) for kind in get_args(BiquadKind)),
-        Band(),
-        Overdrive(),
-        CubicOverdrive(),
-        Distortion(),
-        Waveshaper(),
-        Contrast(),
-        Delay(),
-        Phaser(),
-        Flanger(),
-        Gain(),
-        Offset(),
-        *PEDALBOARD,
-    ]
-}
+PROCESSORS: Registry[Processor] = Registry(
+    "effect",
+    "ondes.processors",
+    {
+        processor.name: processor
+        for processor in [
+            Compressor("comp_4c", COMP_4C, neutral={"ratio": 1.0}),
+            Compressor("comp_large", COMP_LARGE, neutral={"threshold": 0.0}),
+            SmoothedLevelCompressor(),
+            Echo(),
+            ButterworthLowpass(),
+            AddNoise(),
+            *(Biquad(kind) for kind in get_args(BiquadKind)),
+            Band(),
+            Overdrive(),
+            CubicOverdrive(),
+            Distortion(),
+            Waveshaper(),
+            Contrast(),
+            Delay(),
+            Phaser(),
+            Flanger(),
+            Gain(),
+            Offset(),
+            *PEDALBOARD,
+        ]
+    },
+    Processor,
+)
 
 
 def find_processor(name: str) -> Processor:
     """Return the effect called ``name``.
 
     Raises:
-        ConfigError: if there is none; the message names all.
+        ConfigError: if there is none; the message names the nearest, or all.
     """
-    if name not in PROCESSORS:
-        near = difflib.get_close_matches(name, PROCESSORS, n=1)
-        hint = f"did you mean '{near[0]}'? " if near else ""
-        raise ConfigError(f"unknown effect '{name}'; {hint}known effects: {', '.join(PROCESSORS)}")
-    return PROCESSORS[name]
+    return PROCESSORS.find(name)

@@ -10,15 +10,22 @@ from recipes.discriminators.period import MultiPeriodDiscriminator
 from recipes.discriminators.resolution import MultiResolutionDiscriminator
 from recipes.discriminators.sub_band_cqt import SubBandCQTDiscriminator
 from vocoders.core.errors import ConfigError
+from vocoders.core.plugins import Registry
 
 __all__ = ["DISCRIMINATORS", "DiscriminatorUnion"]
 
-DISCRIMINATORS: dict[str, type[nn.Module]] = {
-    "mpd": MultiPeriodDiscriminator,
-    "mrd": MultiResolutionDiscriminator,
-    "ms_sb_cqt": SubBandCQTDiscriminator,
-    "ms_stft": MultiSTFTDiscriminator,
-}
+#: Classes of discriminators: built with their ``Options``, called with audio (B, 1, T).
+DISCRIMINATORS: Registry[type[nn.Module]] = Registry(
+    "discriminator",
+    "ondes.discriminators",
+    {
+        "mpd": MultiPeriodDiscriminator,
+        "mrd": MultiResolutionDiscriminator,
+        "ms_sb_cqt": SubBandCQTDiscriminator,
+        "ms_stft": MultiSTFTDiscriminator,
+    },
+    type,
+)
 
 
 class DiscriminatorUnion(nn.ModuleDict):
@@ -40,9 +47,7 @@ class DiscriminatorUnion(nn.ModuleDict):
         if not terms:
             raise ConfigError(f"no discriminator given; known discriminators: {', '.join(DISCRIMINATORS)}")
         for name, options in terms.items():
-            if name not in DISCRIMINATORS:
-                raise ConfigError(f"unknown discriminator '{name}'; known ones: {', '.join(DISCRIMINATORS)}")
-            cls = DISCRIMINATORS[name]
+            cls = DISCRIMINATORS.find(name)
             options = cls.Options.from_dict(options or {}, f"discriminator '{name}'")
             if sample_rate is not None and "sample_rate" in cls.Options.model_fields.keys() - options.model_fields_set:
                 options = options.model_copy(update={"sample_rate": sample_rate})

@@ -17,6 +17,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from vocoders.core.errors import ConfigError
+from vocoders.core.plugins import Registry, unknown_name
 
 __all__ = [
     "EFFECT_LOSSES",
@@ -149,20 +150,31 @@ class OutputSpectrum(nn.Module):
 
 
 #: Losses between output, wet audio and dry audio.
-EFFECT_LOSSES: dict[str, type[nn.Module]] = {
-    "esr": ErrorToSignalRatio,
-    "l1": ScaledL1,
-    "spectral": SpectralLoss,
-    "dc": DCLoss,
-    "gain_trace": GainTraceLoss,
-    "log_cosh": LogCosh,
-}
+EFFECT_LOSSES: Registry[type[nn.Module]] = Registry(
+    "loss",
+    "ondes.effect_losses",
+    {
+        "esr": ErrorToSignalRatio,
+        "l1": ScaledL1,
+        "spectral": SpectralLoss,
+        "dc": DCLoss,
+        "gain_trace": GainTraceLoss,
+        "log_cosh": LogCosh,
+    },
+    type,
+)
 
 #: Losses of the magnitudes that a model puts its output together from.
 SPECTRUM_LOSSES: dict[str, Callable[[], nn.Module]] = {
     "output_spectrum": OutputSpectrum,
     "output_spectrum_flat": partial(OutputSpectrum, growth=0.0),
 }
+
+
+def _find(name: str) -> type[nn.Module]:
+    if name not in EFFECT_LOSSES:
+        raise ConfigError(unknown_name("loss", name, [*EFFECT_LOSSES, *SPECTRUM_LOSSES]))
+    return EFFECT_LOSSES[name]
 
 
 class EffectLoss(nn.Module):
@@ -177,13 +189,10 @@ class EffectLoss(nn.Module):
 
     def __init__(self, weights: Mapping[str, float]) -> None:
         super().__init__()
-        known = EFFECT_LOSSES | SPECTRUM_LOSSES
-        unknown = [name for name in weights if name not in known]
-        if unknown or not weights:
-            found = f"unknown loss '{unknown[0]}'" if unknown else "no loss"
-            raise ConfigError(f"{found}; known losses: {', '.join(known)}")
+        if not weights:
+            raise ConfigError(f"no loss; known losses: {', '.join([*EFFECT_LOSSES, *SPECTRUM_LOSSES])}")
         self.weights = dict(weights)
-        self.terms = nn.ModuleDict({name: known[name]() for name in weights})
+        self.terms = nn.ModuleDict({name: (SPECTRUM_LOSSES.get(name) or _find(name))() for name in weights})
 
     @property
     def needs_magnitude(self) -> bool:

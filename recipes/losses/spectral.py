@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from vocoders.core.config import Config
 from vocoders.core.errors import ConfigError
+from vocoders.core.plugins import Registry
 from vocoders.frontends.mel import LogMel, MelConfig
 
 __all__ = ["LOSSES", "LossSum", "MelLoss", "MultiResolutionSTFTLoss", "MultiScaleMelLoss", "TurboMelLoss"]
@@ -131,12 +132,18 @@ class MultiResolutionSTFTLoss(nn.Module):
         return self.loss(prediction, target)
 
 
-LOSSES: dict[str, type[nn.Module]] = {
-    "mel": MelLoss,
-    "multi_scale_mel": MultiScaleMelLoss,
-    "turbo_mel": TurboMelLoss,
-    "multi_resolution_stft": MultiResolutionSTFTLoss,
-}
+#: Classes of losses: built with a sample rate and their ``Options``, called with prediction and target (B, 1, T).
+LOSSES: Registry[type[nn.Module]] = Registry(
+    "loss",
+    "ondes.losses",
+    {
+        "mel": MelLoss,
+        "multi_scale_mel": MultiScaleMelLoss,
+        "turbo_mel": TurboMelLoss,
+        "multi_resolution_stft": MultiResolutionSTFTLoss,
+    },
+    type,
+)
 
 
 class LossSum(nn.Module):
@@ -155,14 +162,13 @@ class LossSum(nn.Module):
         self.weights: dict[str, float] = {}
         self.losses = nn.ModuleDict()
         for name, value in terms.items():
-            if name not in LOSSES:
-                raise ConfigError(f"unknown loss '{name}'; known losses: {', '.join(LOSSES)}")
+            loss = LOSSES.find(name)
             options = dict(value) if isinstance(value, Mapping) else {"weight": value}
             weight = options.pop("weight", None)
             if not isinstance(weight, (int, float)) or isinstance(weight, bool):
                 raise ConfigError(f"loss '{name}' needs a numeric weight, found {weight!r}")
             self.weights[name] = float(weight)
-            self.losses[name] = LOSSES[name](sample_rate, LOSSES[name].Options.from_dict(options, f"loss '{name}'"))
+            self.losses[name] = loss(sample_rate, loss.Options.from_dict(options, f"loss '{name}'"))
 
     def forward(self, prediction: Tensor, target: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
         """Return the weighted sum and the unweighted terms by name."""

@@ -1,6 +1,5 @@
 """Every metric by name."""
 
-import difflib
 from collections.abc import Callable, Iterable
 from functools import partial
 
@@ -20,49 +19,55 @@ from recipes.metrics.stoi import Stoi
 from recipes.metrics.utmos import Utmos
 from recipes.metrics.waveform import ErrorToSignalRatio, LoudnessDifference, MeanAbsoluteError, ScaleInvariantSdr
 from vocoders.core.errors import ConfigError, MissingExtraError
+from vocoders.core.plugins import Registry, unknown_name
 
 __all__ = ["DEFAULT_METRICS", "METRICS", "create_metrics", "find_metrics"]
 
-METRICS: dict[str, Callable[[], Metric]] = {
-    "pesq": Pesq,
-    "mstft": MultiResolutionStft,
-    "stft": SingleResolutionStft,
-    "mel_l1": MelL1,
-    "log_spectral_distance": LogSpectralDistance,
-    "mcd": MelCepstralDistortion,
-    "mcd_c0": partial(MelCepstralDistortion, energy=True),
-    "mcd_dtw": partial(MelCepstralDistortion, warping=True),
-    "mcd_c0_dtw": partial(MelCepstralDistortion, energy=True, warping=True),
-    "log_f0_rmse": LogF0Rmse,
-    "vuv_error": VoicingError,
-    "periodicity": PeriodicityRmse,
-    "vuv_f1": VoicingF1,
-    "pitch_cents": PitchRmse,
-    "stoi": Stoi,
-    "estoi": partial(Stoi, extended=True),
-    "dnsmos_p808": partial(Dnsmos, "p808"),
-    "dnsmos_sig": partial(Dnsmos, "sig"),
-    "dnsmos_bak": partial(Dnsmos, "bak"),
-    "dnsmos_ovrl": partial(Dnsmos, "ovrl"),
-    "utmos": Utmos,
-    "level_difference": LevelDifference,
-    "high_frequency_difference": HighFrequencyDifference,
-    "ltas": LongTermSpectrumDifference,
-    "ltas_high": HighBandDifference,
-    "line_6k": NarrowLine,
-    "si_sdr": ScaleInvariantSdr,
-    "esr": ErrorToSignalRatio,
-    "esr_emphasis": partial(ErrorToSignalRatio, 0.85),
-    "mae": MeanAbsoluteError,
-    "dlufs": LoudnessDifference,
-    "gain_trace": GainTraceError,
-    "gain_trace_p95": partial(GainTraceError, 95.0),
-    "gain_ccc": GainConcordance,
-    "lag": Lag,
-    "polarity": Polarity,
-    "dc_offset": DcOffset,
-    "clipped_share": ClippedShare,
-}
+#: What makes each metric; those that take a tracker are called with its name.
+METRICS: Registry[Callable[..., Metric]] = Registry(
+    "metric",
+    "ondes.metrics",
+    {
+        "pesq": Pesq,
+        "mstft": MultiResolutionStft,
+        "stft": SingleResolutionStft,
+        "mel_l1": MelL1,
+        "log_spectral_distance": LogSpectralDistance,
+        "mcd": MelCepstralDistortion,
+        "mcd_c0": partial(MelCepstralDistortion, energy=True),
+        "mcd_dtw": partial(MelCepstralDistortion, warping=True),
+        "mcd_c0_dtw": partial(MelCepstralDistortion, energy=True, warping=True),
+        "log_f0_rmse": LogF0Rmse,
+        "vuv_error": VoicingError,
+        "periodicity": PeriodicityRmse,
+        "vuv_f1": VoicingF1,
+        "pitch_cents": PitchRmse,
+        "stoi": Stoi,
+        "estoi": partial(Stoi, extended=True),
+        "dnsmos_p808": partial(Dnsmos, "p808"),
+        "dnsmos_sig": partial(Dnsmos, "sig"),
+        "dnsmos_bak": partial(Dnsmos, "bak"),
+        "dnsmos_ovrl": partial(Dnsmos, "ovrl"),
+        "utmos": Utmos,
+        "level_difference": LevelDifference,
+        "high_frequency_difference": HighFrequencyDifference,
+        "ltas": LongTermSpectrumDifference,
+        "ltas_high": HighBandDifference,
+        "line_6k": NarrowLine,
+        "si_sdr": ScaleInvariantSdr,
+        "esr": ErrorToSignalRatio,
+        "esr_emphasis": partial(ErrorToSignalRatio, 0.85),
+        "mae": MeanAbsoluteError,
+        "dlufs": LoudnessDifference,
+        "gain_trace": GainTraceError,
+        "gain_trace_p95": partial(GainTraceError, 95.0),
+        "gain_ccc": GainConcordance,
+        "lag": Lag,
+        "polarity": Polarity,
+        "dc_offset": DcOffset,
+        "clipped_share": ClippedShare,
+    },
+)
 
 # These take the name of a tracker after a colon, such as periodicity:swift.
 _TRACKED = ("periodicity", "vuv_f1", "pitch_cents")
@@ -144,9 +149,7 @@ def _expand(names: Iterable[str]) -> list[str]:
         if tracker and name in METRICS and name not in _TRACKED:
             raise ConfigError(f"metric '{name}' takes no tracker, found '{tracker}'; {', '.join(_TRACKED)} do")
         if name not in METRICS:
-            near = difflib.get_close_matches(name, METRICS, n=1)
-            hint = f"did you mean '{near[0]}'?" if near else f"known metrics: {', '.join(METRICS)}"
-            raise ConfigError(f"unknown metric '{name}'; {hint}")
+            raise ConfigError(unknown_name("metric", name, METRICS))
     return list(wanted)
 
 

@@ -1,11 +1,14 @@
 """Objectives: each holds the science of one training idea, and nothing of steps, devices or files."""
 
+from typing import Any
+
 from recipes.objectives.diffusion import DiffusionObjective, DiffusionOptions
 from recipes.objectives.effect import EffectObjective, EffectOptions
 from recipes.objectives.flow_matching import FlowMatchingObjective, FlowMatchingOptions
 from recipes.objectives.gan import GanObjective, GanOptions
 from recipes.objectives.likelihood import LikelihoodObjective, LikelihoodOptions
 from recipes.objectives.turbo import TurboObjective, TurboOptions
+from vocoders.core.plugins import Registry
 
 __all__ = [
     "OBJECTIVES",
@@ -23,11 +26,17 @@ __all__ = [
     "TurboOptions",
 ]
 
-OBJECTIVES = {
-    "diffusion": DiffusionObjective,
-    "effect": EffectObjective,
-    "flow_matching": FlowMatchingObjective,
-    "gan": GanObjective,
-    "likelihood": LikelihoodObjective,
-    "turbo": TurboObjective,
-}
+#: Classes of objectives: built with their ``Options`` and the generator that they train.
+OBJECTIVES: Registry[Any] = Registry(
+    "objective",
+    "ondes.objectives",
+    {
+        "diffusion": DiffusionObjective,
+        "effect": EffectObjective,
+        "flow_matching": FlowMatchingObjective,
+        "gan": GanObjective,
+        "likelihood": LikelihoodObjective,
+        "turbo": TurboObjective,
+    },
+    type,
+)

@@ -10,7 +10,7 @@ Whoever installs a package lets it run code; a configuration or a model folder n
 
 import difflib
 import logging
-from collections.abc import Iterator, Mapping, MutableMapping
+from collections.abc import Iterable, Iterator, Mapping, MutableMapping
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 from typing import Generic, TypeVar
@@ -116,10 +116,11 @@ class Registry(MutableMapping[str, T], Generic[T]):
         return found
 
 
-def unknown_name(word: str, name: str, known: Mapping[str, object]) -> str:
+def unknown_name(word: str, name: str, known: Iterable[str]) -> str:
     """Return the message about a name that nothing has: with the nearest one, or all."""
-    near = difflib.get_close_matches(name, known, n=1)
-    hint = f"did you mean '{near[0]}'?" if near else f"known {_plural(word)}: {', '.join(known)}"
+    names = list(known)
+    near = difflib.get_close_matches(name, names, n=1)
+    hint = f"did you mean '{near[0]}'?" if near else f"known {_plural(word)}: {', '.join(names)}"
     return f"unknown {word} '{name}'; {hint}"
 
 
