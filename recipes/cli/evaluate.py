@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from recipes.cli.checkpoint_option import CheckpointOption
 from recipes.cli.lists import ListKind, list_command
 
 if TYPE_CHECKING:
@@ -71,7 +72,7 @@ def _evaluate(
     train: Annotated[
         Path | None, typer.Option("--train", help="With --exp: where simple models count codes; default: of the run.")
     ] = None,
-    checkpoint: Annotated[Path | None, typer.Option("--checkpoint", help="With --exp; default: the latest.")] = None,
+    checkpoint: CheckpointOption = "last",
     device: Annotated[str, typer.Option("--device", help="With --exp: cpu, cuda, ... or auto.")] = "auto",
     effects: Annotated[
         list[str] | None,
@@ -101,6 +102,7 @@ def _evaluate(
     """
     from recipes.metrics.report import results_html
     from recipes.metrics.results import results_csv, results_json, results_markdown, timing_line
+    from vocoders.core.errors import ConfigError
 
     gen = gen or []
     model_way: dict[str, Any] = {"--exp": exp, "--data": data}
@@ -109,6 +111,8 @@ def _evaluate(
     elif effects:
         model_way = {"--effect": effects, "--true": true, "--train": train, "--data": data}
     _check_way({"--ref": ref, "--gen": gen}, model_way)
+    if checkpoint != "last" and not exp:
+        raise ConfigError(f"--checkpoint {checkpoint} chooses one of a training run; pass its folder, --exp")
     _check_outputs({"--out": out, "--csv": csv, "--markdown": markdown, "--report": report})
     if effects:
         from recipes.cli.evaluate_effect import EFFECT_METRICS, evaluate_effects, evaluate_recorded

@@ -5,6 +5,8 @@ from typing import Annotated
 
 import typer
 
+from recipes.cli.checkpoint_option import CheckpointOption
+
 __all__ = ["register"]
 
 
@@ -25,7 +27,7 @@ def _pack(
     *,
     exp: Annotated[Path, typer.Option("--exp", help="Folder of a training run.", show_default=False)],
     out: Annotated[Path, typer.Option("--output", "-o", help="Model folder to write.", show_default=False)],
-    checkpoint: Annotated[Path | None, typer.Option("--checkpoint", help="Default: the latest.")] = None,
+    checkpoint: CheckpointOption = "last",
     card: Annotated[
         Path | None, typer.Option("--card", help="Model card (Markdown with front matter); default: a minimal one.")
     ] = None,
