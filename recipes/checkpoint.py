@@ -169,7 +169,7 @@ def _find_chosen(run: Path, choice: str | Path) -> Path:
         return best
     if not (isinstance(choice, str) and choice.isdecimal()):
         if not Path(choice).expanduser().is_file():
-            raise CheckpointError(f"{choice}: no such checkpoint; {_choices(run)}")
+            raise CheckpointError(f"'{choice}': no such checkpoint; {_choices(run)}")
         return Path(choice).expanduser()
     path = checkpoint_path(run / "checkpoints", int(choice))
     if path.is_file():

@@ -198,7 +198,7 @@ class TrainConfig(Config):
         if self.effect is None and not isinstance(self.mel, PlainAudio):
             return (*Validator.own_values, *metrics)
         losses = tuple(getattr(OBJECTIVES[self.objective_options.name], "validation_units", ()))
-        if metrics and self.effect is None:
+        if metrics and not self._makes_audio:
             raise ConfigError(
                 f"trainer.valid_metrics: a {self.family} model without features makes no audio that could be compared; "
                 f"leave it out (validations give {', '.join(losses)})"
@@ -218,12 +218,18 @@ class TrainConfig(Config):
         found = [name for name in names if wanted in (name, name.partition("/")[2])]
         if len(found) == 1:
             return found[0]
-        near = difflib.get_close_matches(wanted, names, n=1)
-        hint = f"did you mean '{near[0]}'? " if near and not found else ""
+        near = [] if found else difflib.get_close_matches(wanted, names, n=1)
+        hint = f"did you mean '{near[0]}'? " if near else ""
+        more = " (trainer.valid_metrics adds metrics of 'ondes evaluate')" if self._makes_audio else ""
         raise ConfigError(
             f"trainer.best_metric '{wanted}' is {'several values' if found else 'no value'} of a validation; {hint}"
-            f"expected one of {', '.join(names)} (trainer.valid_metrics adds metrics of 'ondes evaluate')"
+            f"expected one of {', '.join(names)}{more}"
         )
+
+    @property
+    def _makes_audio(self) -> bool:
+        """Whether validations make audio that can be compared with a recording."""
+        return self.effect is not None or not isinstance(self.mel, PlainAudio)
 
     @property
     def f0(self) -> F0Config | None:

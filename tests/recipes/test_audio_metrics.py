@@ -104,6 +104,15 @@ def test_measuring_changes_nothing_that_is_trained(corpus, tmp_path, monkeypatch
         assert torch.equal(value, two["parts"]["generator"][name]), name
 
 
+def test_a_plateau_follows_the_loss_that_the_validation_gives(corpus, tmp_path):
+    config = make_config(corpus, "diffwave_sashimi", valid_every=1).to_dict()
+    config["scheduler"] = {"name": "plateau", "decay": 0.5, "patience": 9}
+    Trainer(TrainConfig.from_dict(config), tmp_path).run()
+    state = load_checkpoint(tmp_path / "checkpoints/checkpoint-00000004.pt")
+    losses = [line["valid/mel_l1"] for line in validations(tmp_path).values()]
+    assert state["plateau"]["best"] == pytest.approx(min(losses), rel=2e-4)
+
+
 @pytest.mark.parametrize(
     ("short", "whole", "expected"),
     [(0, 3, True), (1, 2, True), (2, 2, True), (2, 1, False), (3, 0, False)],

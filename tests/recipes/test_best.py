@@ -3,7 +3,11 @@
 import json
 import logging
 import math
+import os
 import shutil
+import socket
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -287,3 +291,39 @@ def test_pruning_never_touches_the_best(tmp_path):
     for step in range(1, 6):
         save_checkpoint(tmp_path / "checkpoints", step, {}, keep=1)
     assert best_path(tmp_path).read_bytes() == b"mine"
+
+
+@pytest.mark.slow
+def test_of_two_processes_one_writes_the_best(corpus, tmp_path):
+    (tmp_path / "run.yaml").write_text(make_config(corpus, max_steps=20).to_yaml())
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    command = [sys.executable, "-m", "torch.distributed.run", "--nproc_per_node=2", f"--master_port={port}"]
+    command += [
+        "-m",
+        "recipes.cli.main",
+        "train",
+        "--config",
+        str(tmp_path / "run.yaml"),
+        "--exp",
+        str(tmp_path / "run"),
+    ]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": "", "ACCELERATE_USE_CPU": "true"}
+    for options in (["trainer.max_steps=10"], ["--resume"]):
+        done = subprocess.run(
+            [*command, *options],
+            env=environment,
+            cwd=Path(__file__).resolve().parents[2],
+            capture_output=True,
+            text=True,
+            timeout=300,
+        )
+        assert done.returncode == 0, done.stderr[-2000:]
+    losses = {step: line["valid/loss"] for step, line in validations(tmp_path / "run").items()}
+    assert list(losses) == [5, 10, 15, 20]
+    state = load_checkpoint(best_path(tmp_path / "run"))
+    assert state["step"] == min(losses, key=losses.get)
+    assert state["best"]["value"] == pytest.approx(min(losses.values()), abs=1e-6)
+    lines = (tmp_path / "run/metrics.jsonl").read_text().splitlines()
+    assert len(lines) == 2 + 4  # every step is logged once
