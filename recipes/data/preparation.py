@@ -14,6 +14,7 @@ from recipes.data.kaldi import KaldiDirectory, Utterance, speakers_of
 from recipes.data.parallel import map_parallel
 from recipes.data.text_files import write_texts
 from vocoders.core.errors import ConfigError, DataError
+from vocoders.core.tables import format_table
 
 __all__ = ["Preparation", "prepare", "split"]
 
@@ -75,7 +76,9 @@ def prepare(
         seen.add(utterance.utt_id)
         kept.append(replace(utterance, duration=found.duration))
         formats[f"{found.sample_rate} Hz, {found.channels} channel{'s' if found.channels > 1 else ''}"] += 1
-    report = "path\treason\n" + "".join(f"{_printable(path)}\t{reason}\n" for path, reason in sorted(skipped))
+    report = format_table(
+        ("path", "reason"), ((_printable(path), reason) for path, reason in sorted(skipped)), delimiter="\t"
+    )
     write_texts(data_dir, {"skipped.tsv": report})
     if not kept:
         report_path = data_dir / "skipped.tsv"

@@ -106,7 +106,7 @@ def test_a_stale_optional_file_goes(data_dir: Path) -> None:
         ("segments", "a a 0 1\nb zzz 0 1\n", ["segments", "'zzz'", "wav.scp lacks"]),
         ("segments", "a a 0 1\nb b 2 1\n", ["'b'", "not after its start"]),
         ("segments", "a a 0 1\nb b 1\n", ["expected utterance, recording, start and end"]),
-        ("utt2spk", b"a s\nb \xff\n", ["utt2spk", "UTF-8"]),
+        ("utt2spk", b"a s\nb \x00\xff\n", ["utt2spk", "UTF-8"]),
     ],
 )
 def test_bad_directories_say_where_and_what(
