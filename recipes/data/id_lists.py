@@ -6,7 +6,7 @@ from pathlib import Path
 from vocoders.core.errors import DataError
 from vocoders.core.text import read_lines
 
-__all__ = ["can_be_listed", "format_id_list", "read_file_list", "read_id_list"]
+__all__ = ["can_be_listed", "format_file_list", "format_id_list", "read_file_list", "read_id_list"]
 
 
 def read_id_list(
@@ -63,13 +63,30 @@ def format_id_list(rows: Mapping[str, str]) -> str:
         DataError: for an id or a value that cannot stand in a line.
     """
     for key, value in rows.items():
-        if key.split() != [key] or not (can_be_listed(key) and can_be_listed(value)):
+        if key.split() != [key] or not (_is_line(key) and _is_line(value)):
             raise DataError(f"{key!r} with {value!r} cannot stand in a line of a list; rename it")
     return "".join(f"{key} {rows[key]}".rstrip() + "\n" for key in sorted(rows))
 
 
-def can_be_listed(text: str) -> bool:
-    """Return whether ``text`` reads as itself from a line: no line break, no white space around it, no lone bytes."""
+def format_file_list(files: Mapping[str, Path]) -> str:
+    """Return lines of ids and files, sorted by id, which :func:`read_file_list` reads again.
+
+    Raises:
+        DataError: as :func:`format_id_list`, and for a file that would be taken for a command.
+    """
+    for key, file in files.items():
+        if not can_be_listed(file):
+            raise DataError(f"'{key}': {str(file)!r} cannot stand in a list of files; rename it")
+    return format_id_list({key: str(file) for key, file in files.items()})
+
+
+def can_be_listed(file: Path) -> bool:
+    """Return whether a file can stand in a list: its path has no line break, '|' at an end, or byte outside UTF-8."""
+    location = str(file)
+    return _is_line(location) and not location.startswith("|") and not location.endswith("|")
+
+
+def _is_line(text: str) -> bool:
     try:
         text.encode("utf-8")
     except UnicodeEncodeError:

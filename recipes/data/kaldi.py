@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from recipes.data.id_lists import format_id_list, read_file_list, read_id_list
+from recipes.data.id_lists import format_file_list, format_id_list, read_file_list, read_id_list
 from recipes.data.text_files import write_texts
 from vocoders.core.errors import DataError
 from vocoders.core.numbers import split_number
@@ -134,7 +134,7 @@ class KaldiDirectory:
                 "utt2dur": format_id_list(durations) if len(durations) == len(directory) else None,
                 "text": format_id_list(texts) if texts else None,
                 "segments": format_id_list(segments) if segmented else None,
-                "wav.scp": format_id_list({_recording(u): str(u.path) for u in directory}),
+                "wav.scp": format_file_list({_recording(u): u.path for u in directory}),
             },
         )
         return directory

@@ -139,6 +139,21 @@ def test_tables_are_read(tmp_path, separator: str, caplog: pytest.LogCaptureFixt
     }
 
 
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "cp1252"])
+@pytest.mark.parametrize(("separator", "value"), [(",", '"-3,5 dB"'), (";", "-3,5 dB"), ("\t", "-3,5"), (",", "-3.5")])
+def test_every_table_of_a_spreadsheet_reads_the_same(tmp_path, encoding, end, separator, value) -> None:
+    later = "250 ms" if separator == "," else "0,25"
+    rows = [["time", "attack", "threshold"], ["0", "5ms", value], [later, "5 µs", ""]]
+    path = tmp_path / "knobs.csv"
+    path.write_bytes((end.join(map(separator.join, rows)) + end).encode(encoding))
+    curves = Automation.read_csv(path, KNOBS).curves
+    assert {name: (times.tolist(), values.tolist()) for name, (times, values) in curves.items()} == {
+        "attack": ([0, 0.25], [0.005, 0.001]),
+        "threshold": ([0], [-3.5]),
+    }
+
+
 @pytest.mark.parametrize(
     ("text", "match"),
     [

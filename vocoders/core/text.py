@@ -65,11 +65,11 @@ def _decode(content: bytes, path: str | Path) -> str:
     except UnicodeDecodeError as error:
         place = error.start
         if encoding != "utf-8" or _BINARY.search(content):
-            raise _no_text(path, f"{encoding.upper()} up to byte {place}") from None
+            raise _no_text(path, f"no {encoding.upper()} from byte {place} on") from None
     try:
         text = content.decode("cp1252")
     except UnicodeDecodeError:
-        raise _no_text(path, f"UTF-8 up to byte {place}") from None
+        raise _no_text(path, f"no UTF-8 from byte {place} on") from None
     _logger.warning("%s: no UTF-8 from byte %d on; read as Windows-1252 (Latin-1)", path, place)
     return text
 

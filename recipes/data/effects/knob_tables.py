@@ -40,7 +40,7 @@ def plain_settings(settings: Sequence[Setting], knobs: KnobSet | None = None) ->
     Raises:
         DataError: with the place, for an unknown knob and what is no value of it.
     """
-    kinds: dict[str, set[str]] = {}
+    kinds: dict[str, tuple[set[str], str]] = {}
     plain = []
     for place, values in settings:
         plain.append({})
@@ -87,14 +87,16 @@ def _checked(text: str, knob: Knob) -> str:
     return format_number(value)
 
 
-def _plain(text: str, kinds: dict[str, set[str]], name: str) -> str:
+def _plain(text: str, kinds: dict[str, tuple[set[str], str]], name: str) -> str:
     found = Quantity.parse(text)
     is_word = found is None and _WORD.fullmatch(text) and text.lower() not in _NO_NUMBERS
     value = found.value(found.units[0]) if found is not None and found.units else math.nan
     if not is_word and not math.isfinite(value):
         raise DataError(f"'{text}'; expected a number, alone or with {_UNITS}, or the name of a switch's position")
-    # What the values of the column so far can all be.
-    kinds[name] = kinds.get(name, {_NAME, *get_args(Unit)}) & ({_NAME} if is_word else set(found.units))
-    if not kinds[name]:
-        raise DataError(f"'{text}' after values of another kind; expected numbers of one unit, or names of positions")
+    # What all values of the column so far can be.
+    before, example = kinds.get(name, ({_NAME, *get_args(Unit)}, text))
+    common = before & ({_NAME} if is_word else set(found.units))
+    if not common:
+        raise DataError(f"'{text}' after '{example}'; expected numbers of one unit, or names of a switch's positions")
+    kinds[name] = common, text if common < before else example
     return text if is_word else format_number(value)

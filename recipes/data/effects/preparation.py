@@ -7,7 +7,7 @@ from pathlib import Path
 from recipes.data.effects.knob_tables import KNOBS_FILE, format_knob_table
 from recipes.data.effects.pairs import RecordedPair, check_pair
 from recipes.data.effects.recorded import WET_FILE
-from recipes.data.id_lists import can_be_listed, format_id_list
+from recipes.data.id_lists import can_be_listed, format_file_list
 from recipes.data.kaldi import KaldiDirectory, Utterance
 from recipes.data.text_files import write_texts
 from recipes.progress import track
@@ -39,8 +39,8 @@ def prepare_pairs(pairs: Sequence[RecordedPair], folder: Path) -> PreparedPairs:
     skipped, notes = [], []
     for pair in track(iter(pairs), "checking pairs", len(pairs)):
         reason, remarks = check_pair(pair)
-        if not all(can_be_listed(str(path.resolve())) for path in (pair.dry, pair.wet)):
-            reason = "a file name with a line break or bytes that are no UTF-8; rename it"
+        if not all(can_be_listed(path.resolve()) for path in (pair.dry, pair.wet)):
+            reason = "a file name that cannot stand in wav.scp (line break, '|' or not UTF-8); rename it"
         notes += [(pair.name, remark) for remark in remarks]
         if reason is not None:
             skipped.append((pair.name, reason))
@@ -58,7 +58,7 @@ def _write(pairs: Sequence[RecordedPair], folder: Path) -> KaldiDirectory:
     ]
     directory = KaldiDirectory.write(folder, utterances)
     texts = {
-        WET_FILE: format_id_list({pair.name: str(pair.wet.resolve()) for pair in pairs}),
+        WET_FILE: format_file_list({pair.name: pair.wet.resolve() for pair in pairs}),
         KNOBS_FILE: format_knob_table({pair.name: pair.settings for pair in pairs}),
     }
     write_texts(folder, texts)
