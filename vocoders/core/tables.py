@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from vocoders.core.errors import DataError
 from vocoders.core.text import read_text
@@ -98,7 +99,7 @@ def _split(text: str, path: Path) -> tuple[str, list[tuple[int, list[str]]]]:
         raise DataError(f"{path} line {start + reader.line_num}: no row of a table: {error}") from None
 
 
-def _numbered(reader: "csv.Reader", start: int) -> Iterator[tuple[int, list[str]]]:
+def _numbered(reader: Any, start: int) -> Iterator[tuple[int, list[str]]]:
     line = start + 1
     for cells in reader:
         yield line, [cell.strip() for cell in cells]

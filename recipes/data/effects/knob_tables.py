@@ -4,6 +4,7 @@
 in the unit of the knob (seconds, Hz, dB) with a decimal point; the position of a switch may also be its name.
 """
 
+import logging
 import math
 import re
 from collections.abc import Mapping, Sequence
@@ -17,6 +18,8 @@ from vocoders.core.numbers import format_number
 from vocoders.core.tables import format_table, read_table
 
 __all__ = ["KNOBS_FILE", "Setting", "format_knob_table", "plain_settings", "read_knob_table"]
+
+_logger = logging.getLogger(__name__)
 
 KNOBS_FILE = "knobs.csv"
 
@@ -49,6 +52,9 @@ def plain_settings(settings: Sequence[Setting], knobs: KnobSet | None = None) ->
                 plain[-1][name] = _plain(text, kinds, name) if knobs is None else _checked(text, knobs[name])
             except OndesError as error:
                 raise DataError(f"{place}, column '{name}': {error}") from None
+    for name, (units, _) in kinds.items():
+        if len(units) == 1 and (unit := min(units)) not in ("", _NAME):
+            _logger.info("knob '%s' is written in %s; give it this unit in the training", name, unit)
     return plain
 
 

@@ -134,7 +134,7 @@ def _from_table(path: Path, knobs: KnobSet | None) -> list[RecordedPair]:
         part = _SETS.get(chosen.lower())
         if part is None:
             raise DataError(f"{path} line {row.line}, column 'set': '{chosen}'; expected train, dev or test")
-        name = f"{number:05d}-{re.sub(r'[^A-Za-z0-9_.-]', '_', Path(wet).stem)}"
+        name = f"{number:05d}-{_identifier(Path(wet).stem)}"
         pairs.append(RecordedPair(name, path.parent / dry, path.parent / wet, part, settings))
     return pairs
 
@@ -152,9 +152,13 @@ def _from_names(folder: Path, knob_names: Sequence[str], knobs: KnobSet | None) 
         stem = f"input_{found['id']}_"
         dry = next(wet.parent.glob(f"{stem}.*"), wet.parent / f"{stem}.wav")
         part = _SETS.get(wet.parent.name.lower(), _TENTH.get(len(pairs) % 10, "train"))
-        name = f"{part}-{found['id']}-{'-'.join(settings.values())}"
+        name = f"{part}-{found['id']}-{_identifier('-'.join(settings.values()))}"
         pairs.append(RecordedPair(name, dry, wet, part, settings))
     return pairs
+
+
+def _identifier(text: str) -> str:
+    return re.sub(r"[^A-Za-z0-9_.-]", "_", text)
 
 
 def _best_lag(dry: np.ndarray, wet: np.ndarray, rate: int) -> tuple[int, float]:

@@ -32,9 +32,12 @@ def prepare_pairs(pairs: Sequence[RecordedPair], folder: Path) -> PreparedPairs:
     Raises:
         DataError: if no pair can be used, or two differ in their knobs' names.
     """
-    names = {tuple(pair.settings) for pair in pairs}
-    if len(names) > 1:
-        raise DataError(f"{folder}: pairs with different knobs: {' and '.join(map(str, sorted(names)[:2]))}")
+    for pair in pairs:
+        if lacking := sorted(pairs[0].settings.keys() ^ pair.settings.keys()):
+            raise DataError(
+                f"pairs '{pairs[0].name}' and '{pair.name}' have different knobs; one lacks {', '.join(lacking)}: "
+                "fill the empty cells"
+            )
     kept: dict[str, list[RecordedPair]] = {}
     skipped, notes = [], []
     for pair in track(iter(pairs), "checking pairs", len(pairs)):
