@@ -147,27 +147,12 @@ def _match_pattern(pattern: str) -> list[Input]:
 
 
 def _read_scp(path: Path) -> Iterator[Input]:
-    """Read lines `<id> <file>`; a relative file counts from the working directory, as in Kaldi, else from the list."""
-    try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise DataError(f"{path} cannot be read as UTF-8 text: {error}") from None
-    seen = set()
-    for number, line in enumerate(lines, start=1):
-        if not line.strip():
-            continue
-        utt_id, *rest = line.split(maxsplit=1)
-        location = rest[0].strip() if rest else ""
-        if not location or location.endswith("|"):
-            raise DataError(
-                f"{path} line {number}: expected '<id> <file>', found '{line.strip()}' (commands are not run)"
-            )
-        if "/" in utt_id or utt_id.startswith(".") or utt_id in seen:
-            cause = "stands twice" if utt_id in seen else "must not hold a slash or begin with a dot"
-            raise DataError(f"{path} line {number}: id '{utt_id}' {cause}")
-        seen.add(utt_id)
-        file = Path(location)
-        beside = path.parent / file
-        yield Input(beside if not file.exists() and beside.exists() else file, PurePath(utt_id))
-    if not seen:
+    from recipes.data.id_lists import read_file_list
+
+    files = read_file_list(path, "list of files")
+    if not files:
         raise DataError(f"{path} lists nothing; expected lines '<id> <file>'")
+    for utt_id, file in files.items():
+        if "/" in utt_id or utt_id.startswith("."):
+            raise DataError(f"{path}: id '{utt_id}' must not hold a slash or begin with a dot: it names an output")
+        yield Input(file, PurePath(utt_id))

@@ -4,6 +4,7 @@ from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
+from recipes.data.id_lists import read_file_list
 from recipes.data.kaldi import KaldiDirectory
 from vocoders.core.audio import AUDIO_SUFFIXES
 from vocoders.core.errors import DataError
@@ -146,24 +147,7 @@ def _by_stem(clips: dict[str, Clip]) -> dict[str, str]:
 
 
 def _read_scp(path: Path) -> dict[str, Clip]:
-    try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise DataError(f"{path}: cannot be read as a wav.scp: {error}; expected lines '<id> <audio file>'") from None
-    clips: dict[str, Clip] = {}
-    for number, line in enumerate(lines, start=1):
-        if not line.strip():
-            continue
-        utt_id, _, location = line.strip().partition(" ")
-        location = location.strip()
-        if not location or location.endswith("|"):
-            raise DataError(
-                f"{path} line {number}: '{line.strip()}'; expected '<id> <audio file>' (commands are not run)"
-            )
-        if utt_id in clips:
-            raise DataError(f"{path} line {number}: '{utt_id}' stands twice; ids must be unique")
-        file = Path(location)
-        clips[utt_id] = Clip(file if file.is_absolute() or file.exists() else path.parent / file)
+    clips = {utt_id: Clip(file) for utt_id, file in read_file_list(path, "list of audio files").items()}
     if not clips:
         raise DataError(f"{path}: holds no line; expected '<id> <audio file>'")
     return clips

@@ -262,6 +262,17 @@ def test_subset_by_list(tmp_path, shell):
         assert not list(tmp_path.glob("bad*"))
 
 
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-16-be", "cp1252"])
+def test_subset_by_the_list_of_an_editor(encoding, end, tmp_path, shell):
+    _write_data(tmp_path / "all", [f"u{i}" for i in range(4)], tmp_path / "a.wav")
+    mark = "\ufeff" if encoding == "utf-16-be" else ""
+    (tmp_path / "list").write_bytes((mark + end.join(["u2|café", "x/u1.wav|naïve", ""])).encode(encoding))
+    result = shell(UTILS / "subset_data.sh", "--list", "list", 0, "all", "part", cwd=tmp_path)
+    assert (result.returncode, result.stderr) == (0, "")
+    assert _ids(tmp_path / "part") == ["u1", "u2"]
+
+
 @pytest.mark.parametrize("by_list", [False, True])
 def test_ljspeech_is_downloaded_and_split(by_list, tmp_path, copy_recipe, shell, write_tone):
     corpus = tmp_path / "made/LJSpeech-1.1"

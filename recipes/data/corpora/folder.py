@@ -5,7 +5,7 @@ import re
 from collections import Counter
 from pathlib import Path
 
-from recipes.data.corpora.layout import audio_files, corpus_root, read_text
+from recipes.data.corpora.layout import audio_files, corpus_root, read_transcript
 from recipes.data.kaldi import Utterance
 from vocoders.core.errors import ConfigError, DataError
 
@@ -53,7 +53,7 @@ def find_folder(
             or _identifier(Path(_find("speaker", speakers, relative) or ""))
             or (_identifier(Path(relative.parts[0])) if len(relative.parts) > 1 else "unknown")
         )
-        text = _find("text", texts, relative) or read_text(path.with_suffix(".txt"))
+        text = _find("text", texts, relative) or read_transcript(path.with_suffix(".txt"))
         utterances.append(Utterance(name, path, voice, text=text))
     return utterances
 

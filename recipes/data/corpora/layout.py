@@ -1,12 +1,16 @@
 """What all corpus layouts need: walking folders, reading transcripts, saying what was expected."""
 
+import logging
 import os
 from collections.abc import Iterator
 from pathlib import Path
 
 from vocoders.core.errors import DataError
+from vocoders.core.text import read_text
 
-__all__ = ["AUDIO_SUFFIXES", "audio_files", "corpus_root", "folder_names", "read_text"]
+__all__ = ["AUDIO_SUFFIXES", "audio_files", "corpus_root", "folder_names", "read_transcript"]
+
+_logger = logging.getLogger(__name__)
 
 AUDIO_SUFFIXES = frozenset({".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aif", ".aiff", ".au", ".caf", ".w64"})
 
@@ -43,9 +47,12 @@ def audio_files(folder: Path, suffixes: frozenset[str] = AUDIO_SUFFIXES) -> Iter
                 yield Path(parent, name)
 
 
-def read_text(path: Path) -> str | None:
-    """Return the words of a transcript file on one line; ``None`` if there is no readable one."""
+def read_transcript(path: Path) -> str | None:
+    """Return the words of a transcript file on one line; ``None``, with a warning, if it is there and no text."""
+    if not path.is_file():
+        return None
     try:
-        return " ".join(path.read_text(encoding="utf-8-sig").split()) or None
-    except (OSError, UnicodeDecodeError):
+        return " ".join(read_text(path).split()) or None
+    except DataError as error:
+        _logger.warning("%s; the utterance has no transcript", error)
         return None

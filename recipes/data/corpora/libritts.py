@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from recipes.data.corpora.layout import audio_files, corpus_root, folder_names, read_text
+from recipes.data.corpora.layout import audio_files, corpus_root, folder_names, read_transcript
 from recipes.data.kaldi import Utterance
 from vocoders.core.errors import DataError
 
@@ -31,7 +31,7 @@ def find_libritts(source: str | Path, subsets: Sequence[str] = ()) -> list[Utter
             folders = path.relative_to(root / subset).parts[:-1]
             if len(folders) != 2:
                 continue
-            text = read_text(path.with_name(f"{path.stem}.normalized.txt"))
+            text = read_transcript(path.with_name(f"{path.stem}.normalized.txt"))
             utterances.append(Utterance(path.stem, path, speaker=folders[0], text=text))
     if not utterances:
         raise DataError(

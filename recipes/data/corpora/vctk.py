@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Literal
 
-from recipes.data.corpora.layout import audio_files, corpus_root, read_text
+from recipes.data.corpora.layout import audio_files, corpus_root, read_transcript
 from recipes.data.kaldi import Utterance
 from vocoders.core.errors import DataError
 
@@ -34,7 +34,7 @@ def find_vctk(source: str | Path, microphone: Literal["mic1", "mic2"] = "mic1") 
             continue
         name = stem if ending.startswith("mic") else path.stem
         speaker = path.parent.name
-        utterances.append(Utterance(name, path, speaker, text=read_text(root / "txt" / speaker / f"{name}.txt")))
+        utterances.append(Utterance(name, path, speaker, text=read_transcript(root / "txt" / speaker / f"{name}.txt")))
     if not utterances:
         raise DataError(f"{folder}: no audio of {microphone}; expected speaker/speaker_001_{microphone}.flac or .wav")
     return utterances

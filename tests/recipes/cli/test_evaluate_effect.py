@@ -5,8 +5,10 @@ import json
 import numpy as np
 import pytest
 import soundfile
+import yaml
 from typer.testing import CliRunner
 
+from effects.knobs import Knob, KnobSet
 from effects.models.graybox import GrayBox, GrayBoxConfig
 from effects.processors import find_processor
 from recipes.cli.main import app
@@ -72,6 +74,25 @@ def test_recorded_pairs_are_prepared_and_measured(folder):
     systems = json.loads((folder / "p.json").read_text())["systems"]
     assert systems["identity: recorded pairs"]["esr"]["mean"] == pytest.approx(1.0, abs=1e-3)
     assert systems["constant gain: recorded pairs"]["esr"]["mean"] < 1e-9
+
+
+@pytest.mark.parametrize(
+    ("value", "code", "words"),
+    [("-3,5 dB", 0, "1 pairs"), ("5ms", 1, "line 2, column 'level': knob 'level': unit 'ms'")],
+)
+def test_values_are_checked_against_the_knobs_of_a_training(tmp_path, value, code, words):
+    for name in ("dry", "wet"):
+        soundfile.write(tmp_path / f"{name}.wav", 0.3 * np.random.default_rng(1).uniform(-1, 1, RATE), RATE, "FLOAT")
+    knobs = KnobSet(knobs=(Knob(name="level", unit="dB", min=-60, max=0, default=-6),)).to_dict()
+    model = {"stages": ["shaper"], "knobs": knobs}
+    training = {"family": "graybox", "model": model, "effect": {"synthetic": 0}, "objective": {"name": "effect"}}
+    (tmp_path / "train.yaml").write_text(yaml.safe_dump(training))
+    (tmp_path / "pairs.csv").write_bytes(f"dry;wet;set;level\r\ndry.wav;wet.wav;train;{value}\r\n".encode("utf-16"))
+    result = _run("prepare", "pairs", tmp_path, tmp_path / "data", "--config", tmp_path / "train.yaml")
+    assert result.exit_code == code
+    assert words in f"{result.output} {result.exception}"
+    table = tmp_path / "data/train/knobs.csv"
+    assert (table.read_text() if table.exists() else "") == ("" if code else "utt_id,level\n00000-wet,-3.5\n")
 
 
 @pytest.mark.parametrize(
