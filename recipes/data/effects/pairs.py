@@ -14,13 +14,14 @@ from pathlib import Path
 import numpy as np
 from scipy import signal
 
-from vocoders.core.audio import audio_info, read_audio
+from vocoders.core.audio import AUDIO_SUFFIXES, audio_info, read_audio
+from vocoders.core.audio_formats import list_audio
 from vocoders.core.errors import DataError, OndesError
 
 __all__ = ["PAIRS_TABLE", "RecordedPair", "check_pair", "find_pairs"]
 
 PAIRS_TABLE = "pairs.csv"
-_TARGET = re.compile(r"target_(?P<id>\d+)_(?P<effect>.+?)__(?P<values>.+)\.(?:wav|flac)$", re.IGNORECASE)
+_TARGET = re.compile(r"target_(?P<id>\d+)_(?P<effect>.+?)__(?P<values>.+)\.\w+$", re.IGNORECASE)
 _SETS = {"train": "train", "val": "dev", "valid": "dev", "dev": "dev", "test": "test"}
 # Every tenth pair each, where nothing says which.
 _TENTH = {8: "dev", 9: "test"}
@@ -127,7 +128,7 @@ def _from_table(table: Path) -> list[RecordedPair]:
 
 def _from_names(folder: Path, knob_names: Sequence[str]) -> list[RecordedPair]:
     pairs = []
-    for wet in sorted(folder.rglob("target_*")):
+    for wet in sorted(list_audio(folder)):
         found = _TARGET.match(wet.name)
         if found is None:
             continue
@@ -135,7 +136,8 @@ def _from_names(folder: Path, knob_names: Sequence[str]) -> list[RecordedPair]:
         if len(values) != len(knob_names):
             raise DataError(f"{wet}: {len(values)} knob values in its name; expected {', '.join(knob_names)}")
         stem = f"input_{found['id']}_"
-        dry = next(wet.parent.glob(f"{stem}.*"), wet.parent / f"{stem}.wav")
+        named = (wet.parent / f"{stem}{suffix}" for suffix in AUDIO_SUFFIXES)
+        dry = next((path for path in named if path.is_file()), wet.parent / f"{stem}.wav")
         part = _SETS.get(wet.parent.name.lower(), _TENTH.get(len(pairs) % 10, "train"))
         name = f"{part}-{found['id']}-{'-'.join(values)}"
         pairs.append(RecordedPair(name, dry, wet, part, dict(zip(knob_names, values, strict=True))))
