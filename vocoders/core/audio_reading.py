@@ -237,7 +237,12 @@ def _find_out(path: Path, head: bytes, stack: ExitStack, most_seconds: float | N
     except soundfile.LibsndfileError as error:
         if not _is_for_ffmpeg(path, head, error):
             raise
-        source, complaint = stack.enter_context(ffmpeg.decoded(path, most_seconds))
+        try:
+            source, complaint = stack.enter_context(ffmpeg.decoded(path, most_seconds))
+        except UnreadableAudioError:
+            if ffmpeg.is_known(path, head):
+                raise
+            raise error from None  # a file of libsndfile's, so its verdict counts
         stream = stack.enter_context(_Stream(source))
         damage = complaint and f"damaged ({complaint})"
         kind = (path.suffix[1:].upper() or "MEDIA", "FFMPEG", False, damage)
@@ -324,6 +329,9 @@ def _damaged(path: Path, head: bytes, reason: str) -> UnreadableAudioError:
         cause = "damaged (no valid sample rate or number of channels)"
     elif "not recognised" in reason or "not a regular file" in reason or "must be specified" in reason:
         told, cause = f"is not audio in a known format; {expected}", "not audio (no known format)"
+    elif "unsupported encoding" in reason:
+        cause = "holds a codec that only the program ffmpeg may know"
+        told = f"{cause}; install it, or convert the file to .wav or .flac"
     else:
         told, cause = f"is damaged: {reason}", f"truncated or corrupt ({reason})"
     return UnreadableAudioError(f"{path} {told}", cause)
