@@ -56,7 +56,7 @@ def _synth(
         list[str],
         typer.Argument(
             metavar="INPUTS",
-            help="Audio (wav, flac, ogg, mp3), a folder, a quoted pattern, a wav.scp, or features (.npy, .npz).",
+            help="Audio (wav, flac, ogg, mp3 ...), a folder, a quoted pattern, a wav.scp, or features (.npy, .npz).",
             show_default=False,
         ),
     ],

@@ -198,14 +198,9 @@ class KaldiDirectory:
         return tuple(chosen[:count])
 
     def _with_durations(self) -> "KaldiDirectory":
-        import soundfile
+        from vocoders.core.audio import audio_info
 
-        timed = []
-        for utterance in self.utterances:
-            try:
-                timed.append(replace(utterance, duration=soundfile.info(str(utterance.path)).duration))
-            except (OSError, soundfile.LibsndfileError) as error:
-                raise DataError(f"{utterance.path}: not readable as audio: {error}; prepare the corpus again") from None
+        timed = [replace(utterance, duration=audio_info(utterance.path).duration) for utterance in self.utterances]
         return replace(self, utterances=tuple(timed))
 
     def _check_speaker_list(self) -> None:

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from recipes.data.corpora.layout import corpus_root
 from recipes.data.kaldi import Utterance
+from vocoders.core.audio_formats import AUDIO_SUFFIXES
 from vocoders.core.errors import DataError
 from vocoders.core.text import read_lines
 
@@ -25,8 +26,8 @@ def find_ljspeech(source: str | Path, speaker: str = "LJ") -> list[Utterance]:
         name, *texts = (field.strip() for field in line.split("|"))
         if not name or not texts:
             raise DataError(f"{metadata} line {number}: '{line[:40]}'; expected id|text|normalised text")
-        flac = folder / f"{name}.flac"
-        path = flac if flac.is_file() else folder / f"{name}.wav"
+        named = (folder / f"{name}{suffix}" for suffix in (".flac", *AUDIO_SUFFIXES))
+        path = next((path for path in named if path.is_file()), folder / f"{name}.wav")
         utterances.append(Utterance(name, path, speaker, text=texts[-1] or texts[0] or None))
     if not utterances:
         raise DataError(f"{metadata}: holds no line; expected id|text|normalised text")

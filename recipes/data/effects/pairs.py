@@ -16,14 +16,15 @@ from scipy import signal
 from effects.knobs import KnobSet
 from effects.models.devices import LA2A_KNOBS
 from recipes.data.effects.knob_tables import Setting, plain_settings
-from vocoders.core.audio import audio_info, read_audio
+from vocoders.core.audio import AUDIO_SUFFIXES, audio_info, read_audio
+from vocoders.core.audio_formats import list_audio
 from vocoders.core.errors import DataError, OndesError
 from vocoders.core.tables import read_table
 
 __all__ = ["PAIRS_TABLE", "RecordedPair", "check_pair", "find_pairs"]
 
 PAIRS_TABLE = "pairs.csv"
-_TARGET = re.compile(r"target_(?P<id>\d+)_(?P<effect>.+?)__(?P<values>.+)\.(?:wav|flac)$", re.IGNORECASE)
+_TARGET = re.compile(r"target_(?P<id>\d+)_(?P<effect>.+?)__(?P<values>.+)\.\w+$", re.IGNORECASE)
 _SETS = {"train": "train", "val": "dev", "valid": "dev", "dev": "dev", "test": "test"}
 # Every tenth pair each, where nothing says which.
 _TENTH = {8: "dev", 9: "test"}
@@ -140,7 +141,7 @@ def _from_table(path: Path, knobs: KnobSet | None) -> list[RecordedPair]:
 
 
 def _from_names(folder: Path, knob_names: Sequence[str], knobs: KnobSet | None) -> list[RecordedPair]:
-    matches = [(wet, found) for wet in sorted(folder.rglob("target_*")) if (found := _TARGET.match(wet.name))]
+    matches = [(wet, found) for wet in sorted(list_audio(folder)) if (found := _TARGET.match(wet.name))]
     written: list[Setting] = []
     for wet, found in matches:
         values = found["values"].split("__")
@@ -150,7 +151,8 @@ def _from_names(folder: Path, knob_names: Sequence[str], knobs: KnobSet | None) 
     pairs = []
     for (wet, found), settings in zip(matches, plain_settings(written, knobs), strict=True):
         stem = f"input_{found['id']}_"
-        dry = next(wet.parent.glob(f"{stem}.*"), wet.parent / f"{stem}.wav")
+        named = (wet.parent / f"{stem}{suffix}" for suffix in AUDIO_SUFFIXES)
+        dry = next((path for path in named if path.is_file()), wet.parent / f"{stem}.wav")
         part = _SETS.get(wet.parent.name.lower(), _TENTH.get(len(pairs) % 10, "train"))
         name = f"{part}-{found['id']}-{_identifier('-'.join(settings.values()))}"
         pairs.append(RecordedPair(name, dry, wet, part, settings))

@@ -365,7 +365,7 @@ def test_misuse_of_files(ondes, gain) -> None:
         (["gone.wav", "-o", "y.wav"], "gone.wav: no such file"),
         (["x.npy", "-o", "y.wav"], "x.npy holds features; an effect takes audio"),
         (["x.wav", "-o", "x.wav", "--force"], "would be overwritten"),
-        (["x.wav", "x.wav", "-o", "y.mp3"], "cannot write '.mp3'"),
+        (["x.wav", "x.wav", "-o", "y.m4a"], "cannot write '.m4a'"),
     ]:
         run = ondes("effect", *words)
         assert (run.code, run.err.count("\n")) == (2, 1), run.err

@@ -301,7 +301,7 @@ def test_outputs_that_cannot_be_are_refused_before_any_work(ondes, make_audio, t
         (["a/x.wav", "b/x.wav", "-o", "out"], "a/x.wav and b/x.wav would both become out/x.wav"),
         (["b", "-o", "out"], "would both become out/x.wav"),
         (["a", "b/x.wav", "-o", "y.wav"], "is one file, but there are 2 inputs"),
-        (["a/x.wav", "-o", "y.mp3"], "cannot write '.mp3'"),
+        (["a/x.wav", "-o", "y.m4a"], "cannot write '.m4a'"),
         (["a/x.wav", "-o", "file"], "file is a file"),
         (["a/x.wav", "-o", "taken", "--force"], "is a folder"),
         (["none.wav", "a/x.wav", "-o", "out"], "none.wav: no such file"),
