@@ -77,8 +77,8 @@ def load_initial_state(source: str | Path) -> dict[str, Any]:
     """Read the weights that a new run starts from.
 
     Args:
-        source: a checkpoint of another run, its folder (the latest checkpoint counts), or a model: a folder, the name of
-            one that ships with ondes, or a hub id.
+        source: a checkpoint of another run, its folder (the latest checkpoint counts), or a model: its folder, the name
+            of one that ships with ondes, or a hub id.
 
     Returns:
         A checkpoint; that of a model holds its family, its configuration and its generator alone.

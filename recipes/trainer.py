@@ -55,7 +55,9 @@ class Trainer:
         CheckpointError: if a checkpoint does not fit.
     """
 
-    def __init__(self, config: TrainConfig, folder: Path, resume: bool = False, initial: str | Path | None = None) -> None:
+    def __init__(
+        self, config: TrainConfig, folder: Path, resume: bool = False, initial: str | Path | None = None
+    ) -> None:
         self.config, self.folder = config, folder
         options = config.trainer
         if options.num_threads is not None:

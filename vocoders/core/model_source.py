@@ -90,9 +90,9 @@ def read_model_config(source: str | Path) -> ModelFile:
 def resolve_model(source: str | Path) -> Path:
     """Return the folder of a model.
 
-    A name means the same as a string and as a path. Tried in this order: a folder that holds a model, or one of its files; the name of a model that ships with ondes;
-    an id on the model hub, ``organisation/name`` or ``organisation/name@revision``, of which only the four files of a
-    model are downloaded.
+    A name means the same as a text and as a path. Tried in this order: a folder that holds a model, or one of its files;
+    the name of a model that ships with ondes; an id on the model hub, ``organisation/name`` or
+    ``organisation/name@revision``, of which only the four files of a model are downloaded.
 
     Raises:
         CheckpointError: if there is no such model, with what was tried.
