@@ -90,8 +90,8 @@ def read_model_config(source: str | Path) -> ModelFile:
 def resolve_model(source: str | Path) -> Path:
     """Return the folder of a model.
 
-    A name means the same as a text and as a path. Tried in this order: a folder that holds a model, or one of its files;
-    the name of a model that ships with ondes; an id on the model hub, ``organisation/name`` or
+    A name means the same as a text and as a path. Tried in this order: a folder that holds a model, or one of its
+    files; the name of a model that ships with ondes; an id on the model hub, ``organisation/name`` or
     ``organisation/name@revision``, of which only the four files of a model are downloaded.
 
     Raises:
