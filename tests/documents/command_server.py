@@ -1,7 +1,7 @@
 """Runs the `ondes` command of this tree in copies of a process that has imported everything: no start costs seconds.
 
-    python command_server.py SOCKET             serve
-    python command_server.py SOCKET COMMAND...  run `ondes COMMAND...` there, as if it ran here
+python command_server.py SOCKET             serve
+python command_server.py SOCKET COMMAND...  run `ondes COMMAND...` there, as if it ran here
 """
 
 import json

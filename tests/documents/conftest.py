@@ -22,25 +22,28 @@ _OUTPUTS = ("-o", "--output", "--out", "--report")
 class Sandbox:
     """A copy of what a clone holds, with the data that commands name; what one command leaves, the next one finds."""
 
-    def __init__(self, root: Path, programs: Path) -> None:
-        self.root, self.programs = root, programs
-        self.folder = root
+    def __init__(self, root: Path, path: str) -> None:
+        self.root = self.folder = root
+        self.path = path
         for name in ("Makefile", "pyproject.toml"):
             shutil.copy2(REPOSITORY / name, root / name)
         generated = shutil.ignore_patterns("data", "exp", "dump", "downloads", "__pycache__")
         shutil.copytree(REPOSITORY / "egs", root / "egs", ignore=generated)
-        write_recordings(root)
-        # As `make install` leaves it, newer than what it was made from.
-        shutil.copytree(programs, root / ".venv/bin", symlinks=True)
-        (root / ".venv/.installed").touch()
+
+    def install(self, programs: Path) -> None:
+        """Leave what `make install` leaves, newer than what it was made from."""
+        folder = self.root / ".venv"
+        subprocess.run([sys.executable, "-m", "venv", "--without-pip", folder], check=True)
+        for program in programs.iterdir():
+            (folder / "bin" / program.name).unlink(missing_ok=True)
+            shutil.copy2(program, folder / "bin")
+        (folder / ".installed").touch()
 
     @property
     def environment(self) -> dict[str, str]:
         """The variables of every command."""
-        programs = [self.programs, Path(sys.executable).parent]
-        own = {"PATH": os.pathsep.join([*map(str, programs), os.environ["PATH"]]), "PYTHONPATH": str(REPOSITORY)}
-        own |= {"OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": "", "HF_HUB_OFFLINE": "1", "MPLBACKEND": "Agg"}
-        return os.environ | own
+        own = {"PATH": self.path, "PYTHONPATH": str(REPOSITORY), "OMP_NUM_THREADS": "1", "MPLBACKEND": "Agg"}
+        return os.environ | own | {"CUDA_VISIBLE_DEVICES": "", "HF_HUB_OFFLINE": "1"}
 
     def localise(self, text: str) -> str:
         """Make the data that a command names, and return the command with the place where it lies."""
@@ -58,14 +61,14 @@ class Sandbox:
         Returns:
             What it prints.
         """
+        left = self.root / ".left"
         if command.language == "python":
             script = self.root / "block.py"
             script.write_text(command.text)
-            words = [sys.executable, str(script)]
+            words = ["python", str(script)]
         else:
-            where = self.root / ".folder"
             line = self.localise(text or command.text)
-            words = ["bash", "-c", f"set -e\n{line}\npwd >{where}"]
+            words = ["bash", "-c", f'set -e\n{line}\nprintf "%s\\n" "$PWD" "$PATH" >{left}']
         result = subprocess.run(
             words, cwd=self.folder, env=self.environment, capture_output=True, text=True, timeout=550
         )
@@ -74,8 +77,16 @@ class Sandbox:
         assert "Traceback" not in printed, f"{command.text}\n{printed}"
         if command.language == "bash":
             self.check_outputs(command)
-            self.folder = Path(where.read_text().strip())
+            folder, self.path = left.read_text().splitlines()
+            self.folder = Path(folder)
         return printed
+
+    def output(self, line: str) -> str:
+        """Return what a line prints, which is no command of a document."""
+        words = ["bash", "-c", line]
+        return subprocess.run(
+            words, cwd=self.folder, env=self.environment, capture_output=True, text=True, check=True
+        ).stdout
 
     def check_outputs(self, command: Command) -> None:
         """What a command says that it writes is there."""
@@ -89,6 +100,16 @@ class Sandbox:
                 assert all(file.stat().st_size for file in files), f"{command.text}: an empty file"
 
 
+def _path_without_ondes() -> str:
+    folders = os.environ["PATH"].split(os.pathsep)
+    return os.pathsep.join(folder for folder in folders if not Path(folder, "ondes").exists())
+
+
+def _write_program(path: Path, line: str) -> None:
+    path.write_text(f"#!/bin/sh\nexec {line}\n")
+    path.chmod(0o755)
+
+
 @pytest.fixture(scope="session")
 def programs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """A folder with the commands `ondes` and `python` of this tree."""
@@ -98,13 +119,8 @@ def programs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     environment |= {"CUDA_VISIBLE_DEVICES": "", "HF_HUB_OFFLINE": "1"}
     server = subprocess.Popen([sys.executable, _SERVER, place / "socket"], env=environment)
     folder = tmp_path_factory.mktemp("bin")
-    lines = {
-        "ondes": f'"{sys.executable}" -SE "{_SERVER}" "{place}/socket" "$@"',
-        "python": f'env PYTHONPATH="{REPOSITORY}" "{sys.executable}" "$@"',
-    }
-    for name, line in lines.items():
-        (folder / name).write_text(f"#!/bin/sh\nexec {line}\n")
-        (folder / name).chmod(0o755)
+    _write_program(folder / "ondes", f'"{sys.executable}" -SE "{_SERVER}" "{place}/socket" "$@"')
+    _write_program(folder / "python", f'env PYTHONPATH="{REPOSITORY}" "{sys.executable}" "$@"')
     try:
         deadline = time.monotonic() + 120
         while not (place / "socket").exists():
@@ -120,18 +136,23 @@ def programs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 @pytest.fixture
 def sandbox(tmp_path: Path, programs: Path) -> Sandbox:
-    """A fresh place in the root of the repository."""
+    """A fresh place in the root of the repository, with the environment on the path."""
     root = tmp_path / "ondes"
     root.mkdir()
-    return Sandbox(root, programs)
+    return Sandbox(root, os.pathsep.join([str(programs), str(Path(sys.executable).parent), os.environ["PATH"]]))
 
 
 @pytest.fixture
-def open_sandbox(sandbox: Sandbox) -> Callable[[Path, list[Command]], Sandbox]:
+def open_sandbox(sandbox: Sandbox, programs: Path) -> Callable[[Path, list[Command]], Sandbox]:
     """Return a function that gives the place in which a document's commands begin."""
 
     def open_at(document: Path, commands: list[Command]) -> Sandbox:
         folder = document.parent.relative_to(REPOSITORY)
+        if folder == Path():
+            # Its reader has installed nothing but what it says, and has recordings.
+            sandbox.path = _path_without_ondes()
+            sandbox.install(programs)
+            write_recordings(sandbox.root)
         # Commands that begin at the root of the repository say so by `cd`.
         if folder.parts[:1] == ("egs",) and not any(command.text.startswith("cd ") for command in commands):
             sandbox.folder = sandbox.root / folder

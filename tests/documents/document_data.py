@@ -28,10 +28,10 @@ _LIBRITTS = {
 def write_recordings(folder: Path) -> None:
     """Write the recordings of the README: parts of the clip that ships with ondes, and a beat."""
     speech, rate = soundfile.read(_REPOSITORY / "vocoders/examples/speech.flac")
-    parts = {"my_voice": (0, 2), "speech": (1, 2.5), "recordings/first": (0.5, 2.5), "recordings/second": (2.5, 4.5)}
+    parts = {"my_voice": (0, 2), "speech": (1, 2.5), "recordings/first": (1, 2.2), "recordings/second": (2.5, 3.7)}
     for name, (start, end) in parts.items():
         _write(folder / f"{name}.wav", speech[round(start * rate) : round(end * rate)], rate)
-    for name in ("drums", *(f"takes/{number}" for number in range(6))):
+    for name in ("drums", *(f"takes/{number}" for number in range(4))):
         _write(folder / f"{name}.wav", _beat(seed=len(name), seconds=4.0), 44100)
     (folder / "knobs.csv").write_text("time,drive,tone\n0,0.2,0.5\n1.5,0.9,0.3\n")
 
