@@ -53,10 +53,10 @@ def test_slow_commands_of_the_readme(open_sandbox):
     sandbox = open_sandbox(document, commands)
     wanted = [number for number, command in enumerate(commands) if command.text.startswith("ondes evaluate --effect")]
     assert wanted
-    sandbox.activate()
     for number in wanted:
-        # The data comes from the command before it.
-        sandbox.run(commands[number - 1])
+        # The environment, and the data from the command before.
+        for command in (*(command for command in commands if command.text.startswith(". ")), commands[number - 1]):
+            sandbox.run(command)
         printed = sandbox.run(commands[number])
         assert "| comp4c-graybox: unseen audio, unseen knobs |" in printed
 
@@ -86,12 +86,12 @@ def _is_whole(words):
 @pytest.mark.parametrize("is_slow", [False, pytest.param(True, marks=pytest.mark.slow)])
 def test_commands_within_the_text(is_slow, sandbox):
     lines = dict.fromkeys(line for document in DOCUMENTS for line in inline_commands(document))
-    whole = [
-        line for line in lines if _is_whole(shlex.split(line)) and line.startswith(SLOW_WITHIN_THE_TEXT) == is_slow
-    ]
-    assert whole
-    sandbox.activate()
-    for line in whole:
+    whole = [line for line in lines if _is_whole(shlex.split(line))]
+    wanted = [line for line in whole if line.startswith(SLOW_WITHIN_THE_TEXT) == is_slow]
+    assert wanted
+    for number, line in enumerate(wanted):
+        sandbox.folder = sandbox.root / str(number)
+        sandbox.folder.mkdir()
         sandbox.run(Command(line, "bash"))
 
 

@@ -1,4 +1,4 @@
-"""Every command that the READMEs and results of the recipes show: its options are read, and in the slow tests it runs."""
+"""Every command that the pages of the recipes show: its options are read, and in the slow tests it runs."""
 
 import re
 import shutil
