@@ -32,7 +32,7 @@ def write_recordings(folder: Path) -> None:
     for name, (start, end) in parts.items():
         _write(folder / f"{name}.wav", speech[round(start * rate) : round(end * rate)], rate)
     for name in ("drums", *(f"takes/{number}" for number in range(4))):
-        _write(folder / f"{name}.wav", _beat(seed=len(name), seconds=4.0), 44100)
+        _write(folder / f"{name}.wav", _beat(seed=len(name), seconds=2.0), 44100)
     (folder / "knobs.csv").write_text("time,drive,tone\n0,0.2,0.5\n1.5,0.9,0.3\n")
 
 

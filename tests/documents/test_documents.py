@@ -28,7 +28,11 @@ SLOW = {
     "ondes evaluate --effect": "renders and measures 96 pieces",
     "./run.sh": "trains, in test_recipe_documents.py",
 }
-SLOW_WITHIN_THE_TEXT = ("ondes bench", "ondes generate --model sashimi-digits-8k --seconds 1 --num 400")
+SLOW_WITHIN_THE_TEXT = (
+    "ondes bench",
+    "ondes generate --model sashimi-digits-8k --seconds 1 --num 400",
+    "ondes generate -m sashimi-piano-16k --seconds 6 --num 6",
+)
 
 
 def _is_slow(command: Command) -> bool:

@@ -20,7 +20,7 @@ SHORT = [
 ]
 _FLOW = [
     *("model.hidden_channels=16", "model.dilations=[1]", "model.sampling.steps=1", "trainer.valid_clips=1"),
-    *("data.segment_length=9600", "trainer.precision=no"),
+    *("data.segment_length=8960", "trainer.precision=no"),
 ]
 _SASHIMI = [
     *("model.channels=8", "model.num_layers=1", "'model.s4={d_state: 8}'", "data.segment_length=1024"),
