@@ -10,7 +10,8 @@ import torch
 
 from vocoders.core.atomic import atomic_file
 from vocoders.core.errors import CheckpointError, DataError
-from vocoders.core.pretrained import read_model_config, read_tensors
+from vocoders.core.model_source import MODEL_FILES, read_model_config, resolve_model
+from vocoders.core.pretrained import read_tensors
 
 __all__ = [
     "best_path",
@@ -89,22 +90,25 @@ def load_checkpoint(path: Path) -> dict[str, Any]:
         raise CheckpointError(f"{path}: damaged checkpoint ({reason})") from None
 
 
-def load_initial_state(path: Path) -> dict[str, Any]:
+def load_initial_state(source: str | Path) -> dict[str, Any]:
     """Read the weights that a new run starts from.
 
     Args:
-        path: a checkpoint of another run, its folder (the latest checkpoint counts), or a model folder.
+        source: a checkpoint of another run, its folder (the latest checkpoint counts), or a model: its folder, the name
+            of one that ships with ondes, or a hub id.
 
     Returns:
-        A checkpoint; that of a model folder holds its family, its configuration and its generator alone.
+        A checkpoint; that of a model holds its family, its configuration and its generator alone.
 
     Raises:
         CheckpointError: if it is missing or damaged, or nothing that ondes wrote.
     """
+    path = Path(source).expanduser()
     state: dict[str, Any] | None
-    if not path.is_dir():
+    if path.suffix == ".pt" or (path.is_file() and path.name not in MODEL_FILES):
         state = load_checkpoint(path)
     elif (state := load_latest_checkpoint(path / "checkpoints")) is None:
+        path = resolve_model(source)
         model = read_model_config(path)
         parts = {"generator": read_tensors(path / "model.safetensors")}
         state = {"family": model.family, "config": {"model": model.config}, "parts": parts}

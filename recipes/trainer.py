@@ -51,7 +51,7 @@ class Trainer:
         config: the run.
         folder: where its results go.
         resume: continue from the latest checkpoint in ``folder``; without it, a folder with checkpoints is refused.
-        initial: start from the weights of this checkpoint or model folder, at step 0 with fresh optimisers.
+        initial: start from the weights of this checkpoint, run or model, at step 0 with fresh optimisers.
 
     Raises:
         ConfigError: if ``folder`` holds a run and ``resume`` is false, its configuration differs, or the objective
@@ -59,7 +59,9 @@ class Trainer:
         CheckpointError: if a checkpoint does not fit.
     """
 
-    def __init__(self, config: TrainConfig, folder: Path, resume: bool = False, initial: Path | None = None) -> None:
+    def __init__(
+        self, config: TrainConfig, folder: Path, resume: bool = False, initial: str | Path | None = None
+    ) -> None:
         self.config, self.folder = config, folder
         options = config.trainer
         if options.num_threads is not None:
@@ -280,7 +282,7 @@ class Trainer:
         names = generator.statistics
         generator.set_statistics(**{name: torch.as_tensor(getattr(statistics, name)).float() for name in names})
 
-    def _find_state(self, resume: bool, initial: Path | None) -> tuple[dict[str, Any] | None, bool]:
+    def _find_state(self, resume: bool, initial: str | Path | None) -> tuple[dict[str, Any] | None, bool]:
         """Return a checkpoint to start from, and whether only its weights count."""
         latest = load_latest_checkpoint(self.folder / "checkpoints")
         if latest is not None and not resume:

@@ -1,6 +1,7 @@
 """`ondes evaluate --effect`: the four cells, recorded pairs, and usage that makes no sense."""
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ from typer.testing import CliRunner
 from effects.knobs import Knob, KnobSet
 from effects.models.graybox import GrayBox, GrayBoxConfig
 from effects.processors import find_processor
+from recipes.cli.evaluate_effect import evaluate_effects
 from recipes.cli.main import app
 
 RATE = 44100
@@ -51,6 +53,24 @@ def test_four_cells_with_their_floors(folder):
         assert mine == pytest.approx(identity, rel=1e-4)
         assert gain <= identity
         assert systems[f"mine: {cell}"]["lag"]["mean"] == 0
+
+
+def test_models_by_name_as_texts_and_as_paths(folder, monkeypatch):
+    files = ("--train", folder / "data_seen", "--data", folder / "data_unseen", "--out", folder / "r.json")
+    words = ("--effect", "comp4c-graybox", "--effect", "mine=comp4c-tcn", "--true", "comp_4c", "--items", 1, *files)
+    result = _run("evaluate", *words, "--metrics", "esr")
+    assert result.exit_code == 0, result.output
+    systems = json.loads((folder / "r.json").read_text())["systems"]
+    cell = "unseen audio, seen knobs"
+    names = {name.removesuffix(f": {cell}") for name in systems if name.endswith(cell)}
+    assert names == {"identity", "constant gain", "comp4c-graybox", "mine"}
+    error = {name: systems[f"{name}: {cell}"]["esr"]["mean"] for name in names}
+    assert error["comp4c-graybox"] < error["identity"]
+    monkeypatch.chdir(folder)
+    dry = (Path("data_seen"), Path("data_unseen"), 1, ["esr"], 0)
+    again = evaluate_effects({"path": Path("comp4c-graybox"), "text": "comp4c-graybox"}, "comp_4c", *dry)
+    path, text = (again.summary(f"{name}: {cell}", "esr").mean for name in ("path", "text"))
+    assert path == text == error["comp4c-graybox"]
 
 
 def test_recorded_pairs_are_prepared_and_measured(folder):
