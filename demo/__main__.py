@@ -39,10 +39,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"demo: {error}", file=sys.stderr)
         return 1
     warm_up(demo.ondes_library)
-    try:
-        demo.block_thread()
-    except KeyboardInterrupt:
-        return 130
+    demo.block_thread()
     return 0
 
 
@@ -82,4 +79,7 @@ def _own_temporary_folder() -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    try:
+        sys.exit(main())
+    except KeyboardInterrupt:  # while it starts, too
+        sys.exit(130)

@@ -79,7 +79,7 @@ def read_clip(
         limit = f"{MAX_FILE_BYTES >> 20} MB"
         raise DataError(f"the file has {size / (1 << 20):.0f} MB; the limit is {limit}: send a shorter clip")
     with _named(file):
-        info = audio_info(file)
+        info = audio_info(file, most_seconds=max_seconds + 1)
         _check_header(info.frames, info.sample_rate, info.channels, max_seconds)
         audio, rate = read_audio(file)
     remarks = []

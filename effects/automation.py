@@ -1,6 +1,5 @@
 """Knobs that move: automation from a table, and the smooth path that a stream follows."""
 
-import csv
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from torch import Tensor
 
 from effects.knobs import Knob, KnobSet
 from vocoders.core.errors import ConfigError, DataError, OndesError
+from vocoders.core.tables import read_table
 
 __all__ = ["CONTROL_PERIOD", "Automation", "KnobPath"]
 
@@ -58,31 +58,30 @@ class Automation:
     def read_csv(cls, path: str | Path, knobs: KnobSet) -> "Automation":
         """Read a table whose first column is ``time`` (in seconds) and whose other columns are named after knobs.
 
-        An empty cell is no point; cells may have units; columns are separated by commas, semicolons or tabs.
+        An empty cell is no point; cells may have units. The table is read by :func:`vocoders.core.tables.read_table`.
 
         Raises:
-            DataError: with the row, for what is no such table: an unknown knob, a value that is no finite number,
+            DataError: with the line, for what is no such table: an unknown knob, a value that is no finite number,
                 times that do not rise.
         """
-        rows = _read_rows(Path(path))
-        header = [cell.strip() for cell in rows[0][1]]
-        if header[0] != "time" or len(header) < 2 or len(set(header)) < len(header):
-            raise DataError(f"{path}: first row '{','.join(header)}'; expected 'time' and different names of knobs")
-        points: dict[str, list[tuple[float, float]]] = {name: [] for name in header[1:]}
+        table = read_table(path, "automation file", "a row of names, 'time' first, and at least one point")
+        first, *names = table.columns
+        if first != "time" or not names:
+            found = ",".join(table.columns)
+            raise DataError(f"{path}: first row '{found}'; expected 'time' and different names of knobs")
+        points: dict[str, list[tuple[float, float]]] = {name: [] for name in names}
         last = -math.inf
-        for number, cells in rows[1:]:
+        for row in table.rows:
             try:
-                if len(cells) != len(header):
-                    raise DataError(f"{len(cells)} cells; expected {len(header)}")
-                time = _TIME.check(cells[0])
+                time = _TIME.check(row.cells["time"])
                 if time <= last:
                     raise DataError(f"time {time:g} s is not after {last:g} s")
                 last = time
-                for name, cell in zip(header[1:], cells[1:], strict=True):
-                    if cell.strip():
+                for name in names:
+                    if cell := row.cells[name]:
                         points[name].append((time, knobs[name].check(cell)))
             except OndesError as error:
-                raise DataError(f"{path}: row {number}: {error}") from None
+                raise DataError(f"{path} line {row.line}: {error}") from None
         try:
             return cls.from_points(knobs, points)
         except ConfigError as error:
@@ -218,22 +217,3 @@ class KnobPath:
             for name, values in self._automation.normalized_at(seconds, self._knobs).items():
                 targets[:, self._knobs.names.index(name)] = values
         return targets
-
-
-def _read_rows(path: Path) -> list[tuple[int, list[str]]]:
-    """Return the rows that are not empty, with their numbers."""
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except FileNotFoundError:
-        raise DataError(f"{path}: no such automation file") from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise DataError(f"{path}: cannot be read as text: {error}") from None
-    delimiter = next((mark for mark in (";", "\t") if mark in text.split("\n")[0]), ",")
-    try:
-        lines = list(csv.reader(text.splitlines(), delimiter=delimiter))
-    except csv.Error as error:
-        raise DataError(f"{path}: is no table: {error}") from None
-    rows = [(number, cells) for number, cells in enumerate(lines, 1) if any(cell.strip() for cell in cells)]
-    if len(rows) < 2:
-        raise DataError(f"{path}: {len(rows)} rows; expected a row of names, 'time' first, and at least one point")
-    return rows

@@ -9,15 +9,14 @@ that a network was trained with.
 import difflib
 import logging
 import math
-import re
 from collections.abc import Iterable, Mapping
-from decimal import Decimal
 from typing import Any, Literal
 
 import torch
 from pydantic import Field, model_validator
 from torch import Tensor
 
+from effects.quantities import Quantity, Unit
 from vocoders.core.config import Config
 from vocoders.core.errors import ConfigError, ShapeError
 
@@ -26,18 +25,6 @@ __all__ = ["Knob", "KnobSet", "Scale", "Unit"]
 _logger = logging.getLogger(__name__)
 
 Scale = Literal["linear", "log", "db", "switch", "int"]
-Unit = Literal["", "s", "Hz", "dB", "samples", "semitones"]
-
-# For each unit what may be typed behind a number, in lower case, and the power of ten that it stands for.
-_SUFFIXES: dict[str, dict[str, int]] = {
-    "": {"": 0, "%": -2, ":1": 0},
-    "s": {"": 0, "s": 0, "ms": -3, "us": -6, "µs": -6, "μs": -6},
-    "Hz": {"": 0, "hz": 0, "khz": 3},
-    "dB": {"": 0, "db": 0},
-    "samples": {"": 0, "samples": 0},
-    "semitones": {"": 0, "semitones": 0, "st": 0},
-}
-_NUMBER = re.compile(r"([-+]?(?:\d+\.?\d*|\.\d+)(?:e[-+]?\d+)?)\s*(.*)", re.IGNORECASE)
 
 
 class Knob(Config):
@@ -96,26 +83,26 @@ class Knob(Config):
         return self.scale in ("int", "switch")
 
     def parse(self, text: str) -> float:
-        """Return the value that a text such as ``5ms``, ``-24dB``, ``1.2 kHz``, ``4:1``, ``30%`` or ``on`` stands for.
+        """Return the value that a text such as ``5ms``, ``-3,5 dB``, ``1.2 kHz``, ``4:1``, ``30%``, ``on`` stands for.
+
+        A comma is a decimal sign, as a point is.
 
         Raises:
             ConfigError: if it is no number, or its unit does not belong to this knob.
         """
-        stripped = text.strip().replace("\N{MINUS SIGN}", "-")
+        stripped = text.strip()
         if self.choices is not None and stripped.lower() in (names := [choice.lower() for choice in self.choices]):
             return float(names.index(stripped.lower()))
-        found = _NUMBER.fullmatch(stripped)
+        found = Quantity.parse(stripped)
         if found is None:
             expected = f"one of {', '.join(self.choices)}" if self.choices else f"a number{self._unit_hint()}"
             raise ConfigError(f"knob '{self.name}': '{text}' is not understood; expected {expected}")
-        suffixes = _SUFFIXES[self.unit]
-        if found[2].lower() not in suffixes:
+        if self.unit not in found.units:
             raise ConfigError(
-                f"knob '{self.name}': unit '{found[2]}' in '{text}' is not known here; expected a number"
+                f"knob '{self.name}': unit '{found.suffix}' in '{text}' is not known here; expected a number"
                 f"{self._unit_hint()}"
             )
-        # In decimal: 9ms is the same float as 0.009.
-        return float(Decimal(found[1]).scaleb(suffixes[found[2].lower()]))
+        return found.value(self.unit)
 
     def check(self, value: Any) -> float:
         """Return a value of this knob from a number, a text or, for a switch, a bool; clamp it to the range.

@@ -8,19 +8,28 @@ from typing import Any
 
 import torch
 from torch import nn
+from torch.utils.data import DataLoader
 
-from recipes.checkpoint import load_checkpoint, load_latest_checkpoint
+from recipes.audio_metrics import AudioMetrics
+from recipes.checkpoint import load_chosen_checkpoint
 from recipes.config import OptimizerConfig, SchedulerConfig, TrainConfig
+from recipes.data.effects.loader import build_effect_loader, effect_dataset
+from recipes.data.loader import build_train_loader, build_valid_dataset
+from recipes.data.waveforms import PlainAudio
+from recipes.effect_validation import EffectValidator
 from recipes.families import model_class
 from recipes.objectives import OBJECTIVES
+from recipes.validation import LossValidator, Validator
 from vocoders.core.config import apply_override
 from vocoders.core.errors import CheckpointError, ConfigError
 
 __all__ = [
     "TrainedGenerator",
     "build_generator",
+    "build_loader",
     "build_objective",
     "build_optimizer",
+    "build_validator",
     "generator_state",
     "learning_rate_factor",
     "restore_generator",
@@ -36,6 +45,47 @@ def build_generator(config: TrainConfig) -> nn.Module:
 def build_objective(config: TrainConfig, generator: nn.Module) -> nn.Module:
     """Build the objective of a training run."""
     return OBJECTIVES[config.objective_options.name](config.objective_options, generator)
+
+
+def build_loader(config: TrainConfig, start_step: int = 0, rank: int = 0, world_size: int = 1) -> DataLoader:
+    """Build the endless loader of training batches, as :func:`~recipes.data.loader.build_train_loader` describes it."""
+    place = (start_step, rank, world_size)
+    if config.effect is None:
+        return build_train_loader(config.data, config.mel, config.f0, *place)
+    model = config.generator
+    return build_effect_loader(config.data, config.effect, model.knobs, model.sample_rate, *place)
+
+
+def build_validator(
+    config: TrainConfig, objective: nn.Module, folder: Path
+) -> Validator | LossValidator | EffectValidator | None:
+    """Build what validates a training run; ``None`` for a run without validation data.
+
+    Args:
+        config: the run.
+        objective: that of the run.
+        folder: that of the run; audio of validations goes to ``valid`` in it.
+
+    Raises:
+        ConfigError: if the metric that decides about the best checkpoint cannot run on this machine.
+        DataError: for an unusable data directory.
+    """
+    data, options = config.data, config.trainer
+    if data.valid is None:
+        return None
+    if config.effect is None and isinstance(config.mel, PlainAudio):
+        pieces = build_valid_dataset(data, config.mel)
+        return LossValidator(pieces, objective, data.batch_size, options.valid_utterances)
+    metrics = AudioMetrics(options.valid_metrics, has_dry=config.effect is not None)
+    if config.best_metric in metrics.not_run:
+        raise ConfigError(f"trainer.best_metric '{config.best_metric}': {metrics.not_run[config.best_metric]}")
+    if config.effect is None:
+        dataset = build_valid_dataset(data, config.mel, config.f0)
+        return Validator(dataset, folder / "valid", options.valid_clips, metrics, options.valid_utterances or 20)
+    # Recordings as they are: what is synthetic would decide the mean.
+    effect, model = config.effect.model_copy(update={"synthetic": 0.0, "moving": 0.0}), config.generator
+    pairs = effect_dataset(data, effect, model.knobs, model.sample_rate, data.valid, held_out=True)
+    return EffectValidator(pairs, objective, data.batch_size, effect, metrics)
 
 
 def build_optimizer(config: OptimizerConfig, module: nn.Module) -> torch.optim.Optimizer:
@@ -111,21 +161,19 @@ class TrainedGenerator:
     step: int
 
 
-def restore_generator(folder: Path, checkpoint: Path | None = None, sampling: Sequence[str] = ()) -> TrainedGenerator:
+def restore_generator(folder: Path, checkpoint: str | Path = "last", sampling: Sequence[str] = ()) -> TrainedGenerator:
     """Restore the generator of a training run: the moving average if the run keeps one.
 
     Args:
         folder: the run's folder.
-        checkpoint: one of its checkpoints; ``None``: the latest that is whole.
+        checkpoint: which of its checkpoints, as :func:`~recipes.checkpoint.load_chosen_checkpoint` takes it.
         sampling: changes ``model.sampling.key=value`` of how the model is sampled, which weights do not depend on.
 
     Raises:
         CheckpointError: if there is no usable checkpoint.
         ConfigError: for another change, or an impossible one.
     """
-    state = load_checkpoint(checkpoint) if checkpoint is not None else load_latest_checkpoint(folder / "checkpoints")
-    if state is None:
-        raise CheckpointError(f"{folder}: no checkpoint in it; run 'ondes train' first")
+    state = load_chosen_checkpoint(folder, checkpoint)
     for change in sampling:
         if not change.startswith("model.sampling."):
             raise ConfigError(f"'{change}' would change the trained model; expected model.sampling.key=value")

@@ -10,14 +10,18 @@ import torch
 
 from vocoders.core.atomic import atomic_file
 from vocoders.core.errors import CheckpointError, DataError
-from vocoders.core.pretrained import read_model_config, read_tensors
+from vocoders.core.model_source import MODEL_FILES, read_model_config, resolve_model
+from vocoders.core.pretrained import read_tensors
 
 __all__ = [
+    "best_path",
     "checkpoint_path",
     "find_checkpoints",
     "load_checkpoint",
+    "load_chosen_checkpoint",
     "load_initial_state",
     "load_latest_checkpoint",
+    "save_best",
     "save_checkpoint",
 ]
 
@@ -31,6 +35,11 @@ def checkpoint_path(folder: Path, step: int) -> Path:
     return folder / f"checkpoint-{step:08d}.pt"
 
 
+def best_path(run: Path) -> Path:
+    """Return the path of a run's best checkpoint: one file of its own, which no later checkpoint removes."""
+    return run / "best.pt"
+
+
 def save_checkpoint(folder: Path, step: int, state: Mapping[str, Any], keep: int) -> Path:
     """Write a checkpoint and remove all but the latest ``keep``.
 
@@ -40,14 +49,23 @@ def save_checkpoint(folder: Path, step: int, state: Mapping[str, Any], keep: int
     Raises:
         CheckpointError: if it cannot be written (disk full, no permission).
     """
-    path = checkpoint_path(folder, step)
+    path = _write(checkpoint_path(folder, step), step, state)
+    for old in find_checkpoints(folder)[:-keep]:
+        old.unlink(missing_ok=True)
+    return path
+
+
+def save_best(run: Path, step: int, state: Mapping[str, Any]) -> Path:
+    """Put another best checkpoint in the place of the one before, as :func:`save_checkpoint` writes it."""
+    return _write(best_path(run), step, state)
+
+
+def _write(path: Path, step: int, state: Mapping[str, Any]) -> Path:
     try:
         with atomic_file(path, durable=True) as temporary:
             torch.save({**state, "step": step}, temporary)
     except (DataError, RuntimeError) as error:
         raise CheckpointError(f"{error}; earlier checkpoints are untouched") from None
-    for old in find_checkpoints(folder)[:-keep]:
-        old.unlink(missing_ok=True)
     return path
 
 
@@ -72,22 +90,25 @@ def load_checkpoint(path: Path) -> dict[str, Any]:
         raise CheckpointError(f"{path}: damaged checkpoint ({reason})") from None
 
 
-def load_initial_state(path: Path) -> dict[str, Any]:
+def load_initial_state(source: str | Path) -> dict[str, Any]:
     """Read the weights that a new run starts from.
 
     Args:
-        path: a checkpoint of another run, its folder (the latest checkpoint counts), or a model folder.
+        source: a checkpoint of another run, its folder (the latest checkpoint counts), or a model: its folder, the name
+            of one that ships with ondes, or a hub id.
 
     Returns:
-        A checkpoint; that of a model folder holds its family, its configuration and its generator alone.
+        A checkpoint; that of a model holds its family, its configuration and its generator alone.
 
     Raises:
         CheckpointError: if it is missing or damaged, or nothing that ondes wrote.
     """
+    path = Path(source).expanduser()
     state: dict[str, Any] | None
-    if not path.is_dir():
+    if path.suffix == ".pt" or (path.is_file() and path.name not in MODEL_FILES):
         state = load_checkpoint(path)
     elif (state := load_latest_checkpoint(path / "checkpoints")) is None:
+        path = resolve_model(source)
         model = read_model_config(path)
         parts = {"generator": read_tensors(path / "model.safetensors")}
         state = {"family": model.family, "config": {"model": model.config}, "parts": parts}
@@ -114,3 +135,57 @@ def load_latest_checkpoint(folder: Path) -> dict[str, Any] | None:
     if paths:
         raise CheckpointError(f"{folder}: all {len(paths)} checkpoints are damaged")
     return None
+
+
+def load_chosen_checkpoint(run: Path, choice: str | Path = "last") -> dict[str, Any]:
+    """Read the checkpoint of a run that a user names.
+
+    Args:
+        run: folder of the run.
+        choice: ``best`` (by validation), ``last`` (the latest that is whole), the number of a step, or a file.
+
+    Raises:
+        CheckpointError: if there is none of this name, if it is damaged, or nothing that ondes trained.
+    """
+    if choice == "last":
+        path = run
+        state = load_latest_checkpoint(run / "checkpoints")
+        if state is None:
+            raise CheckpointError(f"{run}: no checkpoint in it; run 'ondes train' first")
+    else:
+        path = _find_chosen(run, choice)
+        state = load_checkpoint(path)
+    if not isinstance(state, dict) or not {"family", "config", "parts"} <= state.keys():
+        raise CheckpointError(f"{path}: no checkpoint of 'ondes train'; {_choices(run)}")
+    if (best := state.get("best")) is not None:
+        logger.info("%s: %s %.4g at step %d", path, best["metric"], best["value"], state["step"])
+    return state
+
+
+def _find_chosen(run: Path, choice: str | Path) -> Path:
+    best = best_path(run)
+    if choice == "best":
+        if not best.is_file():
+            raise CheckpointError(
+                f"{run}: no best checkpoint; a run keeps one from its first validation on (data.valid, "
+                f"trainer.valid_every); {_choices(run)}"
+            )
+        return best
+    if not (isinstance(choice, str) and choice.isdecimal()):
+        if not Path(choice).expanduser().is_file():
+            raise CheckpointError(f"'{choice}': no such checkpoint; {_choices(run)}")
+        return Path(choice).expanduser()
+    path = checkpoint_path(run / "checkpoints", int(choice))
+    if path.is_file():
+        return path
+    if best.is_file() and load_checkpoint(best)["step"] == int(choice):
+        return best
+    raise CheckpointError(f"{run}: no checkpoint of step {choice}; {_choices(run)}")
+
+
+def _choices(run: Path) -> str:
+    """Say what a user can choose in a run."""
+    found = ["'best'"] if best_path(run).is_file() else []
+    if steps := [int(path.stem.partition("-")[2]) for path in find_checkpoints(run / "checkpoints")]:
+        found += ["'last'", f"the steps {', '.join(map(str, steps))}"]
+    return f"{run} holds {', '.join(found) or 'no checkpoint'}"

@@ -1,5 +1,6 @@
 """The configuration of a training run: one YAML file says everything."""
 
+import difflib
 from collections.abc import Mapping
 from functools import cached_property
 from typing import Any, Literal, Self
@@ -9,11 +10,13 @@ from pydantic import Field, field_validator
 from effects.knobs import KnobSet
 from effects.models.devices import DEVICES
 from effects.processors import find_processor
+from recipes.audio_metrics import audio_metric_names
 from recipes.data.config import DataConfig
 from recipes.data.effects.config import EffectDataConfig
 from recipes.data.waveforms import PlainAudio
 from recipes.families import model_class
 from recipes.objectives import OBJECTIVES
+from recipes.validation import Validator
 from vocoders.core.config import Config
 from vocoders.core.errors import ConfigError
 from vocoders.frontends.f0 import F0Config
@@ -48,8 +51,9 @@ class SchedulerConfig(Config):
 
     Attributes:
         name: ``cosine`` falls until ``max_steps``, ``exponential`` by ``decay`` every 1000 steps, ``plateau`` by
-            ``decay`` when ``valid/loss`` has not improved for ``patience`` validations, ``one_cycle`` rises as a cosine
-            and falls as another until ``max_steps`` (SignalTrain, with ``final`` 1/1500), or ``constant``.
+            ``decay`` when the loss of a validation, the first of :attr:`TrainConfig.validation_names`, has not improved
+            for ``patience`` validations, ``one_cycle`` rises as a cosine and falls as another until ``max_steps``
+            (SignalTrain, with ``final`` 1/1500), or ``constant``.
         warmup_steps: linear rise from zero.
         decay: of ``exponential`` and ``plateau``.
         patience: of ``plateau``.
@@ -79,7 +83,14 @@ class TrainerConfig(Config):
         log_every: steps between log lines.
         valid_every: steps between validations.
         checkpoint_every: steps between checkpoints.
-        keep_checkpoints: how many of the latest checkpoints stay.
+        keep_checkpoints: how many of the latest checkpoints stay; the best one stays beside them.
+        best_metric: value of the validations whose best checkpoint is kept, by its name in the log, such as
+            ``valid/loss`` or ``metric/pesq``; ``None``: their loss, which is ``valid/mel_l1`` of a model that
+            synthesises audio from features, else ``valid/loss``. Whether higher, lower or nearer to zero is better
+            belongs to the value.
+        valid_metrics: metrics of ``ondes evaluate`` that validations compute on what they synthesise (as many
+            utterances as ``valid_utterances``) or on what an effect renders (``effect.valid_items``), logged as
+            ``metric/NAME``.
         valid_utterances: at most this many utterances (or pieces of them) are validated, evenly spread over the set;
             ``None``: 20 of a model that synthesises them from features, else all.
         max_skipped_steps: steps in a row that may be skipped because a loss or a gradient is not finite.
@@ -96,6 +107,8 @@ class TrainerConfig(Config):
     valid_every: int = Field(2000, gt=0)
     checkpoint_every: int = Field(10_000, gt=0)
     keep_checkpoints: int = Field(3, gt=0)
+    best_metric: str | None = None
+    valid_metrics: tuple[str, ...] = ()
     valid_utterances: int | None = Field(None, gt=0)
     max_skipped_steps: int = Field(10, ge=0)
     valid_clips: int = Field(4, ge=0)
@@ -135,7 +148,7 @@ class TrainConfig(Config):
     def from_dict(cls, data: Mapping[str, Any], source: str = "config", prefix: str = "") -> Self:
         """Check the whole run, the sections of its family and of its objective included."""
         config = super().from_dict(data, source, prefix)
-        _ = config.generator, config.objective_options
+        _ = config.generator, config.objective_options, config.best_metric
         if (config.effect is None) == (config.objective_options.name == "effect"):
             raise ConfigError(f"{source}: the section 'effect' and objective 'effect' belong together; set both")
         return config
@@ -171,6 +184,50 @@ class TrainConfig(Config):
         generator = self.generator
         plain = PlainAudio(generator.sample_rate, labels=getattr(generator, "labels", ()))
         return getattr(generator, "mel", None) or plain
+
+    @property
+    def validation_names(self) -> tuple[str, ...]:
+        """Values of a validation that depend on the model; the first is its loss.
+
+        Raises:
+            ConfigError: if ``trainer.valid_metrics`` holds an unknown metric, or validations make no audio.
+        """
+        metrics = audio_metric_names(self.trainer.valid_metrics)
+        if self.effect is None and not isinstance(self.mel, PlainAudio):
+            return (*Validator.own_values, *metrics)
+        losses = tuple(getattr(OBJECTIVES[self.objective_options.name], "validation_units", ()))
+        if metrics and not self._makes_audio:
+            raise ConfigError(
+                f"trainer.valid_metrics: a {self.family} model without features makes no audio that could be compared; "
+                f"leave it out (validations give {', '.join(losses)})"
+            )
+        return (*losses, *metrics)
+
+    @property
+    def best_metric(self) -> str | None:
+        """Name of the value whose best checkpoint is kept; ``None`` if validations give no value.
+
+        Raises:
+            ConfigError: if no validation of this run gives ``trainer.best_metric``.
+        """
+        wanted, names = self.trainer.best_metric, self.validation_names
+        if wanted is None:
+            return next(iter(names), None)
+        found = [name for name in names if wanted in (name, name.partition("/")[2])]
+        if len(found) == 1:
+            return found[0]
+        near = [] if found else difflib.get_close_matches(wanted, names, n=1)
+        hint = f"did you mean '{near[0]}'? " if near else ""
+        more = " (trainer.valid_metrics adds metrics of 'ondes evaluate')" if self._makes_audio else ""
+        raise ConfigError(
+            f"trainer.best_metric '{wanted}' is {'several values' if found else 'no value'} of a validation; {hint}"
+            f"expected one of {', '.join(names)}{more}"
+        )
+
+    @property
+    def _makes_audio(self) -> bool:
+        """Whether validations make audio that can be compared with a recording."""
+        return self.effect is not None or not isinstance(self.mel, PlainAudio)
 
     @property
     def f0(self) -> F0Config | None:

@@ -8,8 +8,11 @@ import torch
 from torch import Tensor, nn
 from torch.utils.data import Dataset
 
+from recipes.audio_metrics import AudioMetrics
 from recipes.data.effects.config import EffectDataConfig
 from recipes.data.effects.loader import stack_pairs
+from recipes.metrics.metric import Direction
+from recipes.objectives.effect import is_heard
 
 __all__ = ["EffectValidator", "floor_ratios"]
 
@@ -23,19 +26,27 @@ class EffectValidator:
 
     Args:
         dataset: pairs; item (recording, draw) is the same in every validation.
-        objective: with ``validation_loss(generator, batch) -> (sum, count)``.
+        objective: that of effects.
         batch_size: pairs that are computed together.
         config: pre-roll and number of items.
+        metrics: what else is measured, in the time of the target and behind the pre-roll.
     """
 
     def __init__(
-        self, dataset: Dataset[dict[str, Any]], objective: nn.Module, batch_size: int, config: EffectDataConfig
+        self,
+        dataset: Dataset[dict[str, Any]],
+        objective: nn.Module,
+        batch_size: int,
+        config: EffectDataConfig,
+        metrics: AudioMetrics,
     ) -> None:
         self.dataset, self.objective, self.batch_size, self.config = dataset, objective, batch_size, config
+        self.metrics = metrics
+        self.values = dict.fromkeys(objective.validation_units, Direction.LOWER) | metrics.values
         self._floors: dict[str, float] | None = None
 
     def run(self, model: nn.Module, step: int, board: Any = None) -> dict[str, float]:
-        """Return the ratio of the model, and of the floors: the dry audio, and the best constant gain."""
+        """Return the values of the model, and the ratio of the floors: the dry audio, and the best constant gain."""
         was_training, device = model.training, next(model.parameters()).device
         model.eval()
         total, count, floors = 0.0, 0, []
@@ -44,8 +55,11 @@ class EffectValidator:
                 floors += floor_ratios(batch)
             batch = {key: value.to(device) if isinstance(value, Tensor) else value for key, value in batch.items()}
             with torch.inference_mode():
-                loss, number = self.objective.validation_loss(model, batch)
+                prediction, target, dry = self.objective.compared(model, batch)
+                loss, number = self.objective.error_ratios(prediction, target)
             total, count = total + loss, count + number
+            for item in is_heard(target).nonzero()[:, 0]:
+                self.metrics.add(target[item], prediction[item], model.sample_rate, dry[item])
         model.train(was_training)
         if self._floors is None:
             self._floors = {
@@ -53,7 +67,7 @@ class EffectValidator:
             }
             logger.info("floors: %s", ", ".join(f"{name} {value:.3g}" for name, value in self._floors.items()))
         values = {name: unit * total / max(count, 1) for name, unit in self.objective.validation_units.items()}
-        return values | self._floors
+        return values | self.metrics.means(step) | self._floors
 
     def _batches(self) -> Iterator[dict[str, Any]]:
         recordings = len(self.dataset)
@@ -67,9 +81,9 @@ def floor_ratios(batch: dict[str, Any]) -> list[tuple[float, float]]:
     ratios = []
     for dry, wet in zip(batch["audio"], batch["target"], strict=True):
         dry, wet = (x[..., int(batch["pre_roll"]) :].double() for x in (dry, wet))
-        energy = wet.square().sum()
-        if energy <= 1e-8 * wet.numel():
+        if not is_heard(wet[None]):
             continue
+        energy = wet.square().sum()
         gain = (dry * wet).sum() / dry.square().sum().clamp(min=1e-12)
         ratios.append(tuple(float((wet - g * dry).square().sum() / energy) for g in (1.0, gain)))
     return ratios

@@ -1,11 +1,8 @@
 """The trainer: steps, precision, processes, logging, validation and checkpoints. It knows no model family."""
 
-import json
 import logging
 import os
 import signal
-import sys
-import time
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
@@ -16,20 +13,26 @@ from accelerate import Accelerator
 from accelerate.utils import DistributedDataParallelKwargs, broadcast_object_list
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
-from torch.utils.data import DataLoader
 
-from recipes.build import build_generator, build_objective, build_optimizer, learning_rate_factor, start_generator
+from recipes.best import BestCheckpoint
+from recipes.build import (
+    build_generator,
+    build_loader,
+    build_objective,
+    build_optimizer,
+    build_validator,
+    learning_rate_factor,
+    start_generator,
+)
 from recipes.checkpoint import load_initial_state, load_latest_checkpoint, save_checkpoint
 from recipes.config import TrainConfig
-from recipes.data.effects.loader import build_effect_loader, effect_dataset
 from recipes.data.features import STATISTICS_FILE
-from recipes.data.loader import build_train_loader, build_valid_dataset
 from recipes.data.statistics import FeatureStatistics
-from recipes.data.waveforms import PlainAudio
 from recipes.effect_validation import EffectValidator
 from recipes.families import model_class
 from recipes.objectives import OBJECTIVES
 from recipes.schedule import Plateau
+from recipes.training_log import ScalarWriter, SpeedTimer, TrainingBar
 from recipes.validation import LossValidator, Validator
 from vocoders.core.errors import CheckpointError, ConfigError, OndesError
 
@@ -41,13 +44,14 @@ logger = logging.getLogger(__name__)
 class Trainer:
     """One training run in one folder.
 
-    The folder holds ``config.yaml``, ``metrics.jsonl``, ``checkpoints/``, ``tensorboard/`` and ``valid/``.
+    The folder holds ``config.yaml``, ``metrics.jsonl``, ``checkpoints/``, ``best.pt`` (of the best validation),
+    ``tensorboard/`` and ``valid/``.
 
     Args:
         config: the run.
         folder: where its results go.
         resume: continue from the latest checkpoint in ``folder``; without it, a folder with checkpoints is refused.
-        initial: start from the weights of this checkpoint or model folder, at step 0 with fresh optimisers.
+        initial: start from the weights of this checkpoint, run or model, at step 0 with fresh optimisers.
 
     Raises:
         ConfigError: if ``folder`` holds a run and ``resume`` is false, its configuration differs, or the objective
@@ -55,7 +59,9 @@ class Trainer:
         CheckpointError: if a checkpoint does not fit.
     """
 
-    def __init__(self, config: TrainConfig, folder: Path, resume: bool = False, initial: Path | None = None) -> None:
+    def __init__(
+        self, config: TrainConfig, folder: Path, resume: bool = False, initial: str | Path | None = None
+    ) -> None:
         self.config, self.folder = config, folder
         options = config.trainer
         if options.num_threads is not None:
@@ -73,8 +79,11 @@ class Trainer:
         self.plateau = Plateau(config.scheduler) if config.scheduler.name == "plateau" else None
         if self.plateau is not None and config.data.valid is None:
             raise ConfigError("scheduler 'plateau' needs validations; set data.valid, or another scheduler.name")
+        if options.best_metric is not None and config.data.valid is None:
+            raise ConfigError("trainer.best_metric needs validations; set data.valid, or leave it out")
 
         state, fresh = self._find_state(resume, initial)
+        self._resumed = state is not None and not fresh
         generator = build_generator(config)
         self._load_statistics(generator)
         objective = build_objective(config, generator)
@@ -104,12 +113,18 @@ class Trainer:
         """
         options = self.config.trainer
         accelerator = self.accelerator
-        loader = self._make_loader()
-        validator = self._make_validator() if accelerator.is_main_process else None
-        writer = _Writer(self.folder, self.step) if accelerator.is_main_process else None
+        loader = build_loader(self.config, self.step, accelerator.process_index, accelerator.num_processes)
+        validator = writer = progress = None
+        if accelerator.is_main_process:
+            validator = build_validator(self.config, self.objective, self.folder)
+            writer = ScalarWriter(self.folder, self.step)
+        best = None
+        if validator is not None and (metric := self.config.best_metric) is not None:
+            best = BestCheckpoint(self.folder, self.config, validator.values[metric], self._resumed)
         self._catch_signals()
-        timer = _Timer(self.step)
-        progress = _Progress(options.max_steps, self.step) if accelerator.is_main_process else None
+        timer = SpeedTimer(self.step)
+        if accelerator.is_main_process:
+            progress = TrainingBar(options.max_steps, self.step)
         for batch in loader:
             if self.step >= options.max_steps or self._stop:
                 break
@@ -120,12 +135,12 @@ class Trainer:
                     values["skipped_steps"] = self.skipped_steps
                 writer.write(self.step, values | timer.lap(self.step) | {"learning_rate": self._learning_rate()})
             if self.step % options.valid_every == 0 or self.step == options.max_steps:
-                self._validate(validator, writer)
+                self._validate(validator, best, writer)
                 timer.pause(self.step)
             if self.step % options.checkpoint_every == 0:
                 self.save()
             if progress is not None:
-                progress.advance(self.step, log)
+                progress.advance(self.step)
         if progress is not None:
             progress.close()
         if self.step % options.checkpoint_every or self._stop:
@@ -141,8 +156,7 @@ class Trainer:
         if not self.accelerator.is_main_process:
             return
         state: dict[str, Any] = {
-            "family": self.config.family,
-            "config": self.config.to_dict(),
+            **self._origin(),
             "parts": {name: self.accelerator.unwrap_model(part).state_dict() for name, part in self.parts.items()},
             "optimizers": {name: optimizer.state_dict() for name, optimizer in self.optimizers.items()},
             "rng": {"cpu": torch.get_rng_state()},
@@ -158,6 +172,10 @@ class Trainer:
             state["scaler"] = self.accelerator.scaler.state_dict()
         path = save_checkpoint(self.folder / "checkpoints", self.step, state, self.config.trainer.keep_checkpoints)
         logger.info("step %d: wrote %s", self.step, path)
+
+    def _origin(self) -> dict[str, Any]:
+        """Return what a checkpoint says about the model that its weights belong to."""
+        return {"family": self.config.family, "config": self.config.to_dict()}
 
     def _train_step(self, batch: Mapping[str, Any]) -> dict[str, Tensor | float]:
         device = self.accelerator.device
@@ -226,19 +244,28 @@ class Trainer:
         return bool(finite == 1)
 
     def _validate(
-        self, validator: Validator | LossValidator | EffectValidator | None, writer: "_Writer | None"
+        self,
+        validator: Validator | LossValidator | EffectValidator | None,
+        best: BestCheckpoint | None,
+        writer: ScalarWriter | None,
     ) -> None:
-        """Validate (main process only), and let a plateau lower the learning rate of every process."""
+        """Validate and keep the best weights (main process only), and let a plateau lower every process's rate."""
         values: dict[str, float] = {}
         if validator is not None:
             values = validator.run(self.generator, self.step, writer.board)
+            if best is not None:
+                values |= best.update(self.step, values, self._validated_state)
             writer.write(self.step, values)
         if self.plateau is None:
             return
-        loss = [values.get("valid/loss", float("nan"))]
+        loss = [values.get(self.config.validation_names[0], float("nan"))]
         if self.accelerator.num_processes > 1:
             broadcast_object_list(loss)
         self.plateau.update(loss[0])
+
+    def _validated_state(self) -> dict[str, Any]:
+        """Return the weights that are validated and packed, without what training needs."""
+        return {**self._origin(), "parts": {"generator": self.generator.state_dict()}}
 
     def _learning_rate(self) -> float:
         return self.optimizers["generator"].param_groups[0]["lr"]
@@ -255,7 +282,7 @@ class Trainer:
         names = generator.statistics
         generator.set_statistics(**{name: torch.as_tensor(getattr(statistics, name)).float() for name in names})
 
-    def _find_state(self, resume: bool, initial: Path | None) -> tuple[dict[str, Any] | None, bool]:
+    def _find_state(self, resume: bool, initial: str | Path | None) -> tuple[dict[str, Any] | None, bool]:
         """Return a checkpoint to start from, and whether only its weights count."""
         latest = load_latest_checkpoint(self.folder / "checkpoints")
         if latest is not None and not resume:
@@ -307,32 +334,6 @@ class Trainer:
         if found is not None and found != expected:
             raise CheckpointError(f"the weights to start from take other features: {found}; this run has {expected}")
 
-    def _make_loader(self) -> DataLoader:
-        config = self.config
-        place = (self.step, self.accelerator.process_index, self.accelerator.num_processes)
-        if config.effect is not None:
-            model = config.generator
-            return build_effect_loader(config.data, config.effect, model.knobs, model.sample_rate, *place)
-        return build_train_loader(config.data, config.mel, config.f0, *place)
-
-    def _make_validator(self) -> Validator | LossValidator | EffectValidator | None:
-        if self.config.data.valid is None:
-            return None
-        if self.config.effect is not None:
-            return self._make_effect_validator()
-        dataset = build_valid_dataset(self.config.data, self.config.mel, self.config.f0)
-        options = self.config.trainer
-        if isinstance(self.config.mel, PlainAudio):
-            return LossValidator(dataset, self.objective, self.config.data.batch_size, options.valid_utterances)
-        return Validator(dataset, self.folder / "valid", options.valid_clips, options.valid_utterances or 20)
-
-    def _make_effect_validator(self) -> EffectValidator:
-        data, model = self.config.data, self.config.generator
-        # Recordings as they are: what is synthetic would decide the mean.
-        effect = self.config.effect.model_copy(update={"synthetic": 0.0, "moving": 0.0})
-        dataset = effect_dataset(data, effect, model.knobs, model.sample_rate, data.valid, held_out=True)
-        return EffectValidator(dataset, self.objective, data.batch_size, effect)
-
     def _catch_signals(self) -> None:
         """Let the first Ctrl-C or SIGTERM end the run after the current step; a second Ctrl-C ends it at once."""
 
@@ -353,77 +354,3 @@ def _average(decay: float, average: Tensor, current: Tensor, count: Tensor) -> T
     """Move the average towards the current weights; at first fast, so that the initial weights are soon forgotten."""
     decay = min(decay, (1 + int(count)) / (10 + int(count)))
     return average.lerp(current, 1 - decay)
-
-
-class _Writer:
-    """Scalars to ``metrics.jsonl`` and TensorBoard."""
-
-    def __init__(self, folder: Path, step: int) -> None:
-        from torch.utils.tensorboard import SummaryWriter
-
-        folder.mkdir(parents=True, exist_ok=True)
-        self.path = folder / "metrics.jsonl"
-        self._drop_after(step)
-        self.board = SummaryWriter(str(folder / "tensorboard"), purge_step=step + 1)
-
-    def write(self, step: int, values: Mapping[str, float]) -> None:
-        """Write one line of values."""
-        with self.path.open("a", encoding="utf-8") as file:
-            file.write(json.dumps({"step": step, **{k: round(v, 6) for k, v in values.items()}}) + "\n")
-        for name, value in values.items():
-            self.board.add_scalar(name, value, step)
-        logger.info("step %d: %s", step, ", ".join(f"{name} {value:.4g}" for name, value in values.items()))
-
-    def close(self) -> None:
-        """Flush everything."""
-        self.board.close()
-
-    def _drop_after(self, step: int) -> None:
-        """Remove the lines of steps that a resumed run will make again."""
-        if self.path.exists():
-            lines = [line for line in self.path.read_text().splitlines() if json.loads(line)["step"] <= step]
-            self.path.write_text("".join(line + "\n" for line in lines))
-
-
-class _Timer:
-    """Training speed between two log lines, without the time that validation takes."""
-
-    def __init__(self, step: int) -> None:
-        self.pause(step)
-
-    def lap(self, step: int) -> dict[str, float]:
-        now = time.monotonic()
-        speed = (step - self.step) / max(now - self.time, 1e-9)
-        self.step, self.time = step, now
-        return {"steps_per_second": speed}
-
-    def pause(self, step: int) -> None:
-        self.step, self.time = step, time.monotonic()
-
-
-class _Progress:
-    """A progress bar with speed and time left on a terminal; nothing elsewhere, where the log lines serve."""
-
-    def __init__(self, total: int, step: int) -> None:
-        from rich.console import Console
-        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-        console = Console(stderr=True)
-        self.bar = Progress(
-            TextColumn("training"),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TextColumn("{task.fields[speed]}"),
-            TimeRemainingColumn(),
-            console=console,
-            disable=not sys.stderr.isatty(),
-        )
-        self.task = self.bar.add_task("training", total=total, completed=step, speed="")
-        self.bar.start()
-
-    def advance(self, step: int, log: Mapping[str, Any]) -> None:
-        task = self.bar.tasks[0]
-        self.bar.update(self.task, completed=step, speed=f"{task.speed or 0:.2f} steps/s")
-
-    def close(self) -> None:
-        self.bar.stop()

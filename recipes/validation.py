@@ -2,13 +2,15 @@
 
 import logging
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
 from torch.utils.data import Dataset
 
+from recipes.audio_metrics import AudioMetrics
 from recipes.data.waveforms import PieceDataset, collate_padded
+from recipes.metrics.metric import Direction
 from recipes.pictures import spectrogram_picture
 from vocoders.core.audio import write_audio
 
@@ -24,14 +26,29 @@ class Validator:
         dataset: whole utterances.
         folder: where audio and pictures of the first clips go.
         num_clips: how many of them.
+        metrics: what else is measured.
         max_utterances: at most this many utterances are synthesised, evenly spread over the set.
         max_seconds: longer utterances are cut.
     """
 
+    #: What it gives by itself, and which values are better.
+    own_values: ClassVar[dict[str, Direction]] = {
+        "valid/mel_l1": Direction.LOWER,
+        "valid/level_db": Direction.ZERO,
+    }
+
     def __init__(
-        self, dataset: Dataset, folder: Path, num_clips: int, max_utterances: int = 20, max_seconds: float = 6.0
+        self,
+        dataset: Dataset,
+        folder: Path,
+        num_clips: int,
+        metrics: AudioMetrics,
+        max_utterances: int = 20,
+        max_seconds: float = 6.0,
     ) -> None:
         self.dataset, self.folder, self.num_clips, self.max_seconds = dataset, folder, num_clips, max_seconds
+        self.metrics = metrics
+        self.values = self.own_values | metrics.values
         self.indices = _spread(len(dataset), max_utterances)
 
     def run(self, model: nn.Module, step: int, board: Any = None) -> dict[str, float]:
@@ -39,7 +56,7 @@ class Validator:
 
         Returns:
             ``valid/mel_l1``: mean absolute difference of log-mels (model's front end); ``valid/level_db``: mean level
-            difference.
+            difference; ``metric/NAME``: what else is measured.
         """
         was_training = model.training
         model.eval()
@@ -51,12 +68,14 @@ class Validator:
                 distance = (model.log_mel(output) - model.log_mel(reference)).abs().mean()
             distances.append(float(distance))
             levels.append(_level_db(output) - _level_db(reference))
+            self.metrics.add(reference[0], output[0], model.sample_rate)
             if number < self.num_clips:
                 self._store(model, item["utt_id"], reference, output, step, board)
         model.train(was_training)
         return {
             "valid/mel_l1": sum(distances) / len(distances),
             "valid/level_db": sum(levels) / len(levels),
+            **self.metrics.means(step),
         }
 
     def _synthesize(self, model: nn.Module, item: dict[str, Any]) -> tuple[Tensor, Tensor]:
@@ -91,6 +110,7 @@ class LossValidator:
         self, dataset: PieceDataset, objective: nn.Module, batch_size: int, max_pieces: int | None = None
     ) -> None:
         self.dataset, self.objective, self.batch_size = dataset, objective, batch_size
+        self.values = dict.fromkeys(objective.validation_units, Direction.LOWER)
         self.indices = sorted(_spread(len(dataset), max_pieces or len(dataset)), key=dataset.length)
 
     def run(self, model: nn.Module, step: int, board: Any = None) -> dict[str, float]:

@@ -9,6 +9,8 @@ from demo.library import BASELINES, Entry, Library
 from demo.messages import guarded
 from demo.tabs import COMPUTE, Page
 from demo.widgets import plain_html, status, table
+from vocoders.core.errors import DataError
+from vocoders.core.text import read_text
 
 __all__ = ["build"]
 
@@ -82,8 +84,8 @@ def _card(library: Library, name: str) -> str:
     if name in BASELINES:
         return f"# {BASELINES[name]}\n\nNeeds no training: part of the demo, for comparison."
     try:
-        text = (library.entry(name).path / "README.md").read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError):
+        text = read_text(library.entry(name).path / "README.md")
+    except DataError:
         return f"# {name}\n\nThis model has no card."
     if text.startswith("---\n") and "\n---\n" in text[4:]:
         text = text[4:].split("\n---\n", 1)[1]

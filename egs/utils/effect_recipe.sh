@@ -23,7 +23,7 @@ prepare_data() {
   if [ -n "$pairs_dir" ]; then
     source="$(absolute_path "$pairs_dir")"
     [ -d "$source" ] || fail "$source: no such folder; pass --pairs_dir, the folder of the recorded pairs"
-    run_job 0 "$nj" data/log/prepare.log ondes prepare pairs "$source" data
+    run_job 0 "$nj" data/log/prepare.log ondes prepare pairs "$source" data --config "$conf"
     return
   fi
   [ -n "$audio_dir" ] || fail "no audio; pass --audio_dir, a folder of dry recordings"

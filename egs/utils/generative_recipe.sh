@@ -19,6 +19,12 @@ is_diffusion() {
   grep -Eq '^ +name: *diffusion\b' "$conf"
 }
 
+# best_likelihood: the default checkpoint of recipes that keep the best one, as the reference does. The loss of a diffusion model
+# says little about its samples: there it is the last one.
+best_likelihood() {
+  if is_diffusion; then echo last; else echo best; fi
+}
+
 decode_test_set() {
   local -a files
   pack_model
@@ -30,17 +36,13 @@ decode_test_set() {
 }
 
 evaluate_systems() {
-  local options=()
   if is_diffusion; then
     echo "a diffusion model gives no likelihood; its validation loss is in $exp/metrics.jsonl"
     return
   fi
-  if [ -n "$checkpoint" ]; then
-    options+=(--checkpoint "$checkpoint")
-  fi
   run_job "$((n_gpus > 0))" "$nj" "$exp/log/evaluate.log" \
-    ondes evaluate --exp "$exp" --data data/test --train data/train --out "$exp/results.json" \
+    ondes evaluate --exp "$exp" --checkpoint "$checkpoint" --data data/test --train data/train --out "$exp/results.json" \
     --markdown "$exp/RESULTS.md" --title "${recipe#"$(dirname "$(dirname "$recipe")")"/}: $tag" \
-    --note "configuration: $exp/config.yaml" ${options[@]+"${options[@]}"}
+    --note "configuration: $exp/config.yaml"
   echo "results: $recipe/$exp/RESULTS.md"
 }

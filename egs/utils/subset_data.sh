@@ -21,19 +21,28 @@ count="$1" source="$2" target="$3"
 named="${list:-${except:-/dev/null}}"
 [ -r "$named" ] || usage_error "$named: no such list of utterances"
 
+# read_list FILE: its lines, however an editor or a spreadsheet saved them (byte order mark, UTF-16, any line end).
+read_list() {
+  case "$(head -c 2 "$1" | od -An -tx1 | tr -d ' ')" in
+    fffe | feff) iconv -f UTF-16 -t UTF-8 "$1" ;;
+    *) cat "$1" ;;
+  esac | tr '\r' '\n' | LC_ALL=C sed $'s/^\xef\xbb\xbf//'
+}
+
 temporary="$target.tmp.$$"
 trap 'rm -rf "$temporary"' EXIT
 mkdir -p "$temporary"
+read_list "$named" >"$temporary/named"
 # Of "dev-clean/84/121123/84_121123_000007_000001.wav|text" the id is what stands between the last slash and the suffix.
-awk -v wanted="${list:+1}" '
+LC_ALL=C awk -v wanted="${list:+1}" '
   pass == 1 { sub(/[|].*/, ""); sub(/[ \t\r].*/, ""); sub(/.*\//, ""); sub(/[.](wav|flac)$/, ""); named[$0]; next }
-  ($1 in named) == (wanted != "")' pass=1 "$named" pass=2 "$source/utt2spk" >"$temporary/candidates"
+  ($1 in named) == (wanted != "")' pass=1 "$temporary/named" pass=2 "$source/utt2spk" >"$temporary/candidates"
 total=$(wc -l <"$temporary/candidates")
 if [ "$total" -eq 0 ]; then
   echo "error: no utterance of $source is in the list $named, or all are excepted by it" >&2
   exit 2
 fi
-listed=$(grep -c '[^[:space:]]' "$named" || true)
+listed=$(LC_ALL=C grep -a -c '[^[:space:]]' "$temporary/named" || true)
 if [ -n "$list" ] && [ "$total" -lt "$listed" ]; then
   echo "warning: $list names $listed utterances, $source holds $total of them" >&2
 fi
@@ -50,7 +59,7 @@ for file in wav.scp utt2spk utt2dur text feats.scp; do
 done
 awk '{ list[$2] = list[$2] " " $1 } END { for (speaker in list) print speaker list[speaker] }' \
   "$temporary/utt2spk" | LC_ALL=C sort >"$temporary/spk2utt"
-rm "$temporary/ids" "$temporary/candidates"
+rm "$temporary/ids" "$temporary/candidates" "$temporary/named"
 rm -rf "$target"
 mv "$temporary" "$target"
 echo "$target: $count of $total utterances of $source"

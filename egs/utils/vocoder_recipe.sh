@@ -10,7 +10,8 @@
 #   --nj N           processes for data, features and evaluation
 #   --backend NAME   local or slurm, see cmd.sh
 #   --resume BOOL    continue the run if it was started before; false refuses to
-#   --checkpoint F   decode and pack this checkpoint instead of the latest
+#   --checkpoint C   which one is decoded, measured and packed: best (in validation), last, the number of a step, or a
+#                    file (default: last, if the recipe does not say otherwise)
 #   --baselines LIST systems beside the model: griffin-lim,world
 #   --metrics LIST   metrics of the evaluation, separated by commas (default: those of 'ondes evaluate')
 #   --card FILE      model card for the packed model
@@ -62,7 +63,8 @@ run_stages() {
   check_options "$@"
   conf="$(absolute_path "$conf")"
   card="$(absolute_path "$card")"
-  checkpoint="$(absolute_path "$checkpoint")"
+  checkpoint="${checkpoint:-$(default_checkpoint)}"
+  [[ "$checkpoint" =~ ^(best|last|[0-9]+)$ ]] || checkpoint="$(absolute_path "$checkpoint")"
   init="$(absolute_path "$init")"
   predicted="$(absolute_path "$predicted")"
   tag="${tag:-$(basename "${conf%.yaml}")}"
@@ -129,6 +131,10 @@ run_stage() {
   fi
 }
 
+default_checkpoint() {
+  echo last
+}
+
 download_corpus() {
   echo "nothing to download"
 }
@@ -183,13 +189,10 @@ train_model() {
 }
 
 decode_test_set() {
-  local options=(--baselines "$baselines")
-  if [ -n "$checkpoint" ]; then
-    options+=(--checkpoint "$checkpoint")
-  fi
   # One process: more GPUs would idle.
   run_job "$((n_gpus > 0))" "$nj" "$exp/log/decode.log" \
-    ondes decode --exp "$exp" --data data/test --out "$exp/decode" --features "$dump" "${options[@]}"
+    ondes decode --exp "$exp" --checkpoint "$checkpoint" --data data/test --out "$exp/decode" --features "$dump" \
+    --baselines "$baselines"
 }
 
 evaluate_systems() {
@@ -209,14 +212,11 @@ evaluate_systems() {
 }
 
 pack_model() {
-  local options=()
-  if [ -n "$checkpoint" ]; then
-    options+=(--checkpoint "$checkpoint")
-  fi
+  local options=(--checkpoint "$checkpoint")
   if [ -n "$card" ]; then
     options+=(--card "$card")
   fi
   run_job 0 1 "$exp/log/pack.log" \
-    ondes pack --exp "$exp" --output "$exp/model" --force ${options[@]+"${options[@]}"}
+    ondes pack --exp "$exp" --output "$exp/model" --force "${options[@]}"
   echo "model: ondes synth --model $recipe/$exp/model INPUT --output OUTPUT"
 }

@@ -12,6 +12,7 @@ from typing import Any
 
 from recipes.metrics.results import stored_table_markdown
 from vocoders.core.errors import DataError
+from vocoders.core.text import read_text
 
 __all__ = ["fill_tables", "read_results", "tables_markdown"]
 
@@ -52,10 +53,7 @@ def fill_tables(page: Path) -> str:
     Raises:
         DataError: if the page or a file that it names cannot be read, or no table is marked.
     """
-    try:
-        text = page.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise DataError(f"{page} cannot be read: {error}") from None
+    text = read_text(page, "page")
     if not _SECTION.search(text):
         raise DataError(
             f"{page} marks no table; write '<!-- table: results.json -->' and '<!-- end of table -->' on lines of "

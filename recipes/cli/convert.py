@@ -29,6 +29,7 @@ def _convert(
 ) -> None:
     """Convert a reference checkpoint; nothing in it is executed."""
     from vocoders.core.errors import ConfigError
+    from vocoders.core.text import read_text
 
     output = output.expanduser()
     if output.exists() and not force:
@@ -36,7 +37,7 @@ def _convert(
     for name, path in (("CKPT", checkpoint), ("--config", config), ("--stats", stats), ("--card", card)):
         if path is not None and not path.is_file():
             raise ConfigError(f"{name}: {path} is {'a folder, not a file' if path.is_dir() else 'missing'}")
-    text = card.read_text(encoding="utf-8") if card is not None else None
+    text = read_text(card, "model card") if card is not None else None
 
     import torch
 

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from recipes.cli.checkpoint_option import CheckpointOption
+
 if TYPE_CHECKING:
     from torch import Tensor
 
@@ -25,7 +27,7 @@ def _decode(
     exp: Annotated[Path, typer.Option("--exp", help="Folder of a training run.", show_default=False)],
     data: Annotated[Path, typer.Option("--data", help="Kaldi data directory.", show_default=False)],
     out: Annotated[Path, typer.Option("--out", help="Folder to fill.", show_default=False)],
-    checkpoint: Annotated[Path | None, typer.Option("--checkpoint", help="Default: the latest.")] = None,
+    checkpoint: CheckpointOption = "last",
     feature_dir: Annotated[Path | None, typer.Option("--features", help="Default: that of the run.")] = None,
     baselines: Annotated[
         str, typer.Option("--baselines", help="Also griffin-lim, mel-inversion, world: names separated by commas.")

@@ -57,7 +57,7 @@ def _effect(
         list[str] | None,
         typer.Argument(
             metavar="INPUTS",
-            help="Audio (wav, flac, ogg, mp3), a folder, a quoted pattern, or a wav.scp.",
+            help="Audio (wav, flac, ogg, mp3 ...), a folder, a quoted pattern, or a wav.scp.",
             show_default=False,
         ),
     ] = None,

@@ -9,12 +9,30 @@ if TYPE_CHECKING:
 __all__ = ["choose_subtype"]
 
 # Sample formats that hold any length exactly; those of fixed frames would change it.
-_KEPT = ("PCM_S8", "PCM_U8", "PCM_16", "PCM_24", "PCM_32", "FLOAT", "DOUBLE", "ULAW", "ALAW", "VORBIS")
+_KEPT = (
+    "PCM_S8",
+    "PCM_U8",
+    "PCM_16",
+    "PCM_24",
+    "PCM_32",
+    "FLOAT",
+    "DOUBLE",
+    "ULAW",
+    "ALAW",
+    "VORBIS",
+    "ALAC_16",
+    "ALAC_20",
+    "ALAC_24",
+)
 # Where a container lacks the input's format: the one that loses least.
 _SUBSTITUTES = {
     "PCM_S8": ("PCM_U8", "PCM_16"),
     "PCM_U8": ("PCM_S8", "PCM_16"),
     "PCM_32": ("PCM_24",),
+    "ALAC_16": ("PCM_16",),
+    "ALAC_20": ("PCM_24",),
+    "ALAC_24": ("PCM_24",),
+    "ALAC_32": ("PCM_32", "PCM_24"),
     "FLOAT": ("PCM_24",),
     "DOUBLE": ("FLOAT", "PCM_24"),
 }
@@ -25,17 +43,16 @@ def choose_subtype(info: "AudioInfo", output: Path) -> tuple[str, str | None]:
 
     Args:
         info: of the input.
-        output: the file to write, .wav, .flac or .ogg.
+        output: the file to write; its suffix chooses the container.
 
     Returns:
         libsndfile's name, and the note.
     """
-    import soundfile
+    from vocoders.core.audio_formats import has_sample_format, output_format
 
-    container = output.suffix.lower().removeprefix(".").upper()
+    container, usual = output_format(output)
     wanted = (info.subtype, *_SUBSTITUTES.get(info.subtype, ()))
-    found = next((name for name in wanted if name in _KEPT and soundfile.check_format(container, name)), None)
-    if found == info.subtype:
-        return found, None
-    written = found or soundfile.default_subtype(container)
+    written = next((name for name in wanted if name in _KEPT and has_sample_format(output, name)), usual)
+    if written == info.subtype:
+        return written, None
     return written, f"{info.format} {info.subtype} is written as {container} {written}"

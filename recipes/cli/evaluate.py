@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from recipes.cli.checkpoint_option import CheckpointOption
 from recipes.cli.lists import ListKind, list_command
 
 if TYPE_CHECKING:
@@ -71,7 +72,7 @@ def _evaluate(
     train: Annotated[
         Path | None, typer.Option("--train", help="With --exp: where simple models count codes; default: of the run.")
     ] = None,
-    checkpoint: Annotated[Path | None, typer.Option("--checkpoint", help="With --exp; default: the latest.")] = None,
+    checkpoint: CheckpointOption = "last",
     device: Annotated[str, typer.Option("--device", help="With --exp: cpu, cuda, ... or auto.")] = "auto",
     effects: Annotated[
         list[str] | None,
@@ -101,6 +102,7 @@ def _evaluate(
     """
     from recipes.metrics.report import results_html
     from recipes.metrics.results import results_csv, results_json, results_markdown, timing_line
+    from vocoders.core.errors import ConfigError
 
     gen = gen or []
     model_way: dict[str, Any] = {"--exp": exp, "--data": data}
@@ -109,22 +111,26 @@ def _evaluate(
     elif effects:
         model_way = {"--effect": effects, "--true": true, "--train": train, "--data": data}
     _check_way({"--ref": ref, "--gen": gen}, model_way)
+    if checkpoint != "last" and not exp:
+        raise ConfigError(f"--checkpoint {checkpoint} chooses one of a training run; pass its folder, --exp")
     _check_outputs({"--out": out, "--csv": csv, "--markdown": markdown, "--report": report})
     if effects:
         from recipes.cli.evaluate_effect import EFFECT_METRICS, evaluate_effects, evaluate_recorded
 
         chosen = metrics.replace(",", " ").split() if metrics is not None else EFFECT_METRICS
+        named = _name_systems("--effect", effects)
         if pairs:
-            result = evaluate_recorded(_name_systems(effects), pairs, items, chosen, seed)
+            result = evaluate_recorded(named, pairs, items, chosen, seed)
         else:
-            result = evaluate_effects(_name_systems(effects), true, train, data, items, chosen, seed)
+            result = evaluate_effects(named, true, train, data, items, chosen, seed)
     elif exp is not None and data is not None:
         from recipes.cli.evaluate_model import evaluate_model
 
         result = evaluate_model(exp, data, train, checkpoint, device, seed)
     else:
         options = {"nj": nj, "seed": seed, "natural": natural, "dry": dry}
-        result = _measure_audio(ref, _name_systems(gen), metrics, (resample, max_difference), options)
+        systems = {name: Path(source) for name, source in _name_systems("--gen", gen).items()}
+        result = _measure_audio(ref, systems, metrics, (resample, max_difference), options)
     # The table comes first: a disk that is full must not take the numbers with it.
     _show_table(result)
     _show_problems(result.problems)
@@ -202,7 +208,7 @@ def _write(path: Path, text: str) -> None:
         temporary.write_text(text, encoding="utf-8")
 
 
-def _name_systems(sources: list[str]) -> dict[str, Path]:
+def _name_systems(option: str, sources: list[str]) -> dict[str, str]:
     """Name each system by what stands before ``=``, else by as many parts of its path as tell it from the others."""
     from vocoders.core.errors import ConfigError
 
@@ -211,25 +217,25 @@ def _name_systems(sources: list[str]) -> dict[str, Path]:
         name, separator, location = source.partition("=")
         if separator and name and not Path(source).exists():
             if name in given:
-                raise ConfigError(f"--gen: two systems are called '{name}'; give them different names")
-            given[name] = Path(location)
+                raise ConfigError(f"{option}: two systems are called '{name}'; give them different names")
+            given[name] = location
         else:
-            unnamed.append(Path(source))
-    if len({path.resolve() for path in unnamed}) < len(unnamed):
-        raise ConfigError("--gen: one folder stands twice; give each system once")
-    parts = [path.resolve().parts for path in unnamed]
+            unnamed.append(source)
+    parts = [Path(source).resolve().parts for source in unnamed]
+    if len(set(parts)) < len(parts):
+        raise ConfigError(f"{option}: one system stands twice; give each once")
     for depth in range(1, max(map(len, parts), default=0) + 1):
         names = ["/".join(part[-depth:]) for part in parts]
         if len(set(names)) == len(names) and not given.keys() & set(names):
             break
-    by_path = dict(zip(unnamed, names, strict=True)) if unnamed else {}
+    by_source = dict(zip(unnamed, names, strict=True)) if unnamed else {}
     named = {}
     # Rows keep the order of the command line.
     for source in sources:
-        name = by_path.get(Path(source)) or source.partition("=")[0]
+        name = by_source.get(source) or source.partition("=")[0]
         if name in named:
-            raise ConfigError(f"--gen: two systems are called '{name}'; name them with NAME=DIR")
-        named[name] = given.get(name) or Path(source)
+            raise ConfigError(f"{option}: two systems are called '{name}'; give them different names")
+        named[name] = given.get(name) or source
     return named
 
 

@@ -1,7 +1,7 @@
 """Neural effects beside the true one: four cells, audio seen in training or not, at knob settings seen or not."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,7 +23,7 @@ _LEVEL_DB = (-12.0, 0.0)
 
 
 def evaluate_effects(
-    models: dict[str, Path],
+    models: Mapping[str, str | Path],
     processor: str,
     seen: Path,
     unseen: Path,
@@ -37,7 +37,7 @@ def evaluate_effects(
     (``constant gain``). Models play through the engine, as users hear them.
 
     Args:
-        models: model folders or shipped names, by the name of the row.
+        models: folders, shipped names or hub ids, by the name of the row.
         processor: the ground-truth effect.
         seen: data directory of the dry audio that models were trained on.
         unseen: data directory of dry audio that they were not trained on.
@@ -51,7 +51,7 @@ def evaluate_effects(
     """
     from effects.registry import load
 
-    loaded = {name: load(path) for name, path in models.items()}
+    loaded = {name: load(source) for name, source in models.items()}
     cells = {
         f"{audio} audio, {'unseen' if held_out else 'seen'} knobs": _dataset(
             loaded, processor, directory, held_out, seed
@@ -63,12 +63,12 @@ def evaluate_effects(
 
 
 def evaluate_recorded(
-    models: dict[str, Path], pairs: Path, items: int, metrics: Sequence[str], seed: int
+    models: Mapping[str, str | Path], pairs: Path, items: int, metrics: Sequence[str], seed: int
 ) -> "EvaluationResult":
     """Measure models of a recorded device, at the settings of the recordings; otherwise as :func:`evaluate_effects`.
 
     Args:
-        models: model folders or shipped names, by the name of the row.
+        models: folders, shipped names or hub ids, by the name of the row.
         pairs: data directory of recorded pairs.
         items: pieces that are compared.
         metrics: names.
@@ -76,7 +76,7 @@ def evaluate_recorded(
     """
     from effects.registry import load
 
-    loaded = {name: load(path) for name, path in models.items()}
+    loaded = {name: load(source) for name, source in models.items()}
     return _evaluate(loaded, {"recorded pairs": _dataset(loaded, None, pairs, False, seed)}, items, metrics, seed)
 
 

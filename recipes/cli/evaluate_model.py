@@ -15,7 +15,7 @@ __all__ = ["evaluate_model"]
 
 
 def evaluate_model(
-    exp: Path, data: Path, train: Path | None, checkpoint: Path | None, device: str, seed: int
+    exp: Path, data: Path, train: Path | None, checkpoint: str, device: str, seed: int
 ) -> "EvaluationResult":
     """Measure a training run on a data directory; each utterance is a file of the result.
 
@@ -23,7 +23,7 @@ def evaluate_model(
         exp: folder of a training run.
         data: what to measure.
         train: where the simple models count codes; ``None``: the training data of the run.
-        checkpoint: ``None``: the latest.
+        checkpoint: of the run: ``best``, ``last``, the number of a step, or a file.
         device: where the model runs.
         seed: of the confidence intervals.
 

@@ -88,9 +88,9 @@ def _describe_features(path: Path) -> dict[str, Any]:
 
 
 def _describe_model(source: str, verify: bool) -> dict[str, Any]:
+    from recipes.families import load
     from vocoders.core.card import read_card
     from vocoders.core.model_source import read_model_config, resolve_model
-    from vocoders.registry import load
 
     folder = resolve_model(source)
     file, card = read_model_config(folder), read_card(folder)

@@ -1,7 +1,6 @@
 """What `ondes synth` reads: files, folders, patterns, wav.scp lists, and feature files."""
 
 import glob
-import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePath
@@ -116,22 +115,26 @@ def _expand(argument: str) -> Iterator[Input]:
 
 
 def _search_folder(folder: Path) -> list[Input]:
-    from vocoders.core.audio import AUDIO_SUFFIXES
+    from vocoders.core.audio_formats import find_files, list_audio
 
-    files = []
-    for parent, folders, names in os.walk(folder):
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
-        files += [Path(parent) / name for name in sorted(names) if not name.startswith(".")]
-    for suffixes in (AUDIO_SUFFIXES, FEATURE_SUFFIXES):
-        found = [Input(p, p.relative_to(folder).with_suffix("")) for p in files if p.suffix.lower() in suffixes]
-        if found:
-            return found
-    hint = "; give the wav.scp in it" if (folder / "wav.scp").is_file() else ""
-    raise ConfigError(f"{folder} holds no audio ({', '.join(AUDIO_SUFFIXES)}) and no features{hint}")
+    files = list_audio(folder) or list(find_files(folder, FEATURE_SUFFIXES))
+    if not files:
+        hint = "; give the wav.scp in it" if (folder / "wav.scp").is_file() else ""
+        raise ConfigError(f"{folder} holds no audio (wav, flac, ogg, mp3 ...) and no features{hint}")
+    return _named_below(folder, files)
+
+
+def _named_below(folder: Path, files: Sequence[Path]) -> list[Input]:
+    """Name files by their place; one that cannot be read here takes no name from one that can."""
+    from vocoders.core.audio_formats import reason_to_leave_out
+
+    named = [Input(path, path.relative_to(folder).with_suffix("")) for path in files]
+    readable = {item.name for item in named if not reason_to_leave_out(item.path)}
+    return [item for item in named if item.name not in readable or not reason_to_leave_out(item.path)]
 
 
 def _match_pattern(pattern: str) -> list[Input]:
-    from vocoders.core.audio import AUDIO_SUFFIXES
+    from vocoders.core.audio_formats import AUDIO_SUFFIXES, warn_of_left_out
 
     fixed = []
     for part in Path(pattern).parts[:-1]:
@@ -143,31 +146,17 @@ def _match_pattern(pattern: str) -> list[Input]:
     files = [p for p in matches if p.is_file() and p.suffix.lower() in AUDIO_SUFFIXES + FEATURE_SUFFIXES]
     if not files:
         raise ConfigError(f"'{pattern}' matches no audio and no features" + (f", only {matches[0]}" if matches else ""))
-    return [Input(path, path.relative_to(root).with_suffix("")) for path in files]
+    warn_of_left_out(files, pattern)
+    return _named_below(root, files)
 
 
 def _read_scp(path: Path) -> Iterator[Input]:
-    """Read lines `<id> <file>`; a relative file counts from the working directory, as in Kaldi, else from the list."""
-    try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise DataError(f"{path} cannot be read as UTF-8 text: {error}") from None
-    seen = set()
-    for number, line in enumerate(lines, start=1):
-        if not line.strip():
-            continue
-        utt_id, *rest = line.split(maxsplit=1)
-        location = rest[0].strip() if rest else ""
-        if not location or location.endswith("|"):
-            raise DataError(
-                f"{path} line {number}: expected '<id> <file>', found '{line.strip()}' (commands are not run)"
-            )
-        if "/" in utt_id or utt_id.startswith(".") or utt_id in seen:
-            cause = "stands twice" if utt_id in seen else "must not hold a slash or begin with a dot"
-            raise DataError(f"{path} line {number}: id '{utt_id}' {cause}")
-        seen.add(utt_id)
-        file = Path(location)
-        beside = path.parent / file
-        yield Input(beside if not file.exists() and beside.exists() else file, PurePath(utt_id))
-    if not seen:
+    from recipes.data.id_lists import read_file_list
+
+    files = read_file_list(path, "list of files")
+    if not files:
         raise DataError(f"{path} lists nothing; expected lines '<id> <file>'")
+    for utt_id, file in files.items():
+        if "/" in utt_id or utt_id.startswith("."):
+            raise DataError(f"{path}: id '{utt_id}' must not hold a slash or begin with a dot: it names an output")
+        yield Input(file, PurePath(utt_id))

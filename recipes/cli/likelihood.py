@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from recipes.cli.checkpoint_option import CheckpointOption
+
 if TYPE_CHECKING:
     from recipes.build import TrainedGenerator
     from recipes.data.waveforms import PieceDataset
@@ -24,7 +26,7 @@ def _likelihood(
     train: Annotated[
         Path | None, typer.Option("--train", help="Where the simple models count codes; default: that of the run.")
     ] = None,
-    checkpoint: Annotated[Path | None, typer.Option("--checkpoint", help="Default: the latest.")] = None,
+    checkpoint: CheckpointOption = "last",
     pieces: Annotated[
         int, typer.Option("--pieces", min=0, help="Cut into pieces of this many samples; 0: whole utterances.")
     ] = 0,

@@ -9,16 +9,20 @@ from vocoders.core.errors import ConfigError
 
 __all__ = ["plan_outputs"]
 
+# Codecs that know some sample rates only, and lose a little more with each encoding.
+_FIXED_FRAMES = {".mp3", ".opus"}
+
 
 def plan_outputs(inputs: Sequence[Input], output: Path, force: bool, keep_suffix: bool = False) -> list[Path]:
     """Return the output file of each input.
 
     Args:
         inputs: what is read.
-        output: a file (.wav, .flac, .ogg) for a single input, or a folder, which then holds ``<name>.wav`` for each
-            input, in the input's sub-folders.
+        output: a file (.wav, .flac, .ogg ...) for a single input, or a folder, which then holds ``<name>.wav`` for
+            each input, in the input's sub-folders.
         force: allow existing files to be replaced; an input is never replaced.
-        keep_suffix: in a folder, name each file as its input, where that format can be written.
+        keep_suffix: in a folder, name each file as its input, where that format can be written and holds any rate and
+            length.
 
     Raises:
         ConfigError: if two inputs would become one file, a file exists already, or cannot be written.
@@ -45,7 +49,9 @@ def _name_outputs(inputs: Sequence[Input], output: Path, keep_suffix: bool) -> l
     suffix = output.suffix.lower()
     if output.is_dir() or suffix not in AUDIO_SUFFIXES:
         suffixes = [item.path.suffix.lower() if keep_suffix else ".wav" for item in inputs]
-        kept = [suffix if suffix in WRITABLE_SUFFIXES else ".wav" for suffix in suffixes]
+        kept = [
+            suffix if suffix in WRITABLE_SUFFIXES and suffix not in _FIXED_FRAMES else ".wav" for suffix in suffixes
+        ]
         return [output / f"{item.name}{suffix}" for item, suffix in zip(inputs, kept, strict=True)]
     if suffix not in WRITABLE_SUFFIXES:
         raise ConfigError(f"{output}: cannot write '{suffix}'; expected {', '.join(WRITABLE_SUFFIXES)} or a folder")

@@ -5,6 +5,8 @@ from typing import Annotated
 
 import typer
 
+from recipes.cli.checkpoint_option import CheckpointOption
+
 __all__ = ["register"]
 
 
@@ -25,7 +27,7 @@ def _pack(
     *,
     exp: Annotated[Path, typer.Option("--exp", help="Folder of a training run.", show_default=False)],
     out: Annotated[Path, typer.Option("--output", "-o", help="Model folder to write.", show_default=False)],
-    checkpoint: Annotated[Path | None, typer.Option("--checkpoint", help="Default: the latest.")] = None,
+    checkpoint: CheckpointOption = "last",
     card: Annotated[
         Path | None, typer.Option("--card", help="Model card (Markdown with front matter); default: a minimal one.")
     ] = None,
@@ -37,11 +39,12 @@ def _pack(
 
     from recipes.build import restore_generator
     from vocoders.core.errors import ConfigError
+    from vocoders.core.text import read_text
 
     if card is not None and not card.is_file():
         raise ConfigError(f"{card}: no such model card")
     trained = restore_generator(exp, checkpoint, sampling or ())
-    text = card.read_text(encoding="utf-8") if card is not None else None
+    text = read_text(card, "model card") if card is not None else None
     trained.model.save_pretrained(out, text, torch.float16 if half else None, overwrite=force)
     size = sum(file.stat().st_size for file in out.iterdir()) / 1e6
     typer.echo(f"{out}: {trained.config.family} at step {trained.step}, {size:.2f} MB")

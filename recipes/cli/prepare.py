@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
+    from effects.knobs import KnobSet
     from recipes.data.kaldi import Utterance
 
 __all__ = ["register"]
@@ -140,15 +141,19 @@ def _pairs(
         str | None,
         typer.Option("--knobs", help="Names of the values in SignalTrain's file names; default: those of the LA-2A."),
     ] = None,
+    config: Annotated[
+        Path | None,
+        typer.Option("--config", help="Configuration of a training; values are checked against its model's knobs."),
+    ] = None,
 ) -> None:
     """Recordings of a device: pairs.csv (dry, wet, set, a column per knob), or SignalTrain's layout.
 
-    Each pair is checked for silence, latency, polarity and clipping.
+    Each pair is checked for silence, latency, polarity and clipping. Values are written in s, Hz and dB.
     """
     from recipes.data.effects.pairs import find_pairs
     from recipes.data.effects.preparation import prepare_pairs
 
-    pairs = find_pairs(source, tuple((knobs or "").replace(",", " ").split()))
+    pairs = find_pairs(source, tuple((knobs or "").replace(",", " ").split()), _knobs_of(config))
     found = prepare_pairs(pairs, data_dir)
     for directory in found.directories:
         typer.echo(f"{directory.path}: {len(directory)} pairs, {directory.duration / 60:.1f} min")
@@ -158,6 +163,18 @@ def _pairs(
         typer.echo(f"skipped: {name}: {reason}", err=True)
     if found.skipped:
         raise typer.Exit(1)
+
+
+def _knobs_of(config: Path | None) -> "KnobSet | None":
+    if config is None:
+        return None
+    from recipes.config import TrainConfig
+    from vocoders.core.errors import ConfigError
+
+    knobs = getattr(TrainConfig.from_yaml(config).generator, "knobs", None)
+    if knobs is None:
+        raise ConfigError(f"{config}: its model has no knobs; expected the configuration of an effect")
+    return knobs
 
 
 def _run(

@@ -21,8 +21,8 @@ def _train(
     ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Continue from the latest checkpoint in --exp.")] = False,
     initial: Annotated[
-        Path | None,
-        typer.Option("--init", help="Start from the weights of this checkpoint, run or model folder, at step 0."),
+        str | None,
+        typer.Option("--init", help="Start at step 0 from the weights of this checkpoint, run or model."),
     ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Check the configuration and build the parts.")] = False,
 ) -> None:

@@ -12,8 +12,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from recipes.data.id_lists import format_file_list, format_id_list, read_file_list, read_id_list
 from recipes.data.text_files import write_texts
 from vocoders.core.errors import DataError
+from vocoders.core.numbers import split_number
 
 __all__ = ["KaldiDirectory", "Utterance", "speakers_of"]
 
@@ -80,31 +82,25 @@ class KaldiDirectory:
         path = Path(path)
         if not path.is_dir():
             raise DataError(f"{path}: no such data directory; make one with 'ondes prepare'")
-        recordings = _read_table(path / "wav.scp")
-        for recording, location in recordings.items():
-            if location.endswith("|") or location.startswith("|"):
-                raise DataError(
-                    f"{path / 'wav.scp'}: '{recording}' is the command '{location}'; commands are not run, "
-                    "write its output to an audio file and give that path"
-                )
+        _check_presence(path, "wav.scp", "utt2spk")
+        recordings = read_file_list(path / "wav.scp", "list of audio files", in_order=True)
         spans = _read_segments(path, recordings)
         speakers = _read_table(path / "utt2spk")
         _check_same_ids(path / "utt2spk", speakers, "segments" if spans else "wav.scp", spans or recordings)
-        durations = _read_table(path / "utt2dur", required=False)
+        durations = _read_table(path / "utt2dur")
         if durations:
             _check_same_ids(path / "utt2dur", durations, "utt2spk", speakers)
-        texts = _read_table(path / "text", required=False, empty_values=True)
+        texts = _read_table(path / "text", empty_values=True)
         strangers = sorted(texts.keys() - speakers.keys())
         if strangers:
             raise DataError(f"{path / 'text'}: {_some(strangers)} not in utt2spk; remove these lines")
-        locations = {recording: _locate(path, location) for recording, location in recordings.items()}
         utterances = []
         for utt_id, speaker in speakers.items():
             recording, start, end = spans[utt_id] if spans else ("", 0.0, 0.0)
             duration = end - start
             if durations and not spans:
                 duration = _seconds(path / "utt2dur", utt_id, durations[utt_id])
-            location = locations[recording or utt_id]
+            location = recordings[recording or utt_id]
             utterances.append(Utterance(utt_id, location, speaker, start, duration, texts.get(utt_id), recording))
         directory = cls(path, tuple(utterances))
         directory.validate(check_files)
@@ -129,15 +125,16 @@ class KaldiDirectory:
         segments = {u.utt_id: f"{_recording(u)} {u.start:.6f} {u.start + u.duration:.6f}" for u in directory}
         segmented = any(u.recording for u in directory)
         durations = {u.utt_id: f"{u.duration:.6f}" for u in directory if u.duration > 0}
+        spoken = {speaker: " ".join(u.utt_id for u in own) for speaker, own in members.items()}
         write_texts(
             directory.path,
             {
-                "utt2spk": _table({u.utt_id: u.speaker for u in directory}),
-                "spk2utt": _table({speaker: " ".join(u.utt_id for u in own) for speaker, own in members.items()}),
-                "utt2dur": _table(durations) if len(durations) == len(directory) else None,
-                "text": _table(texts) if texts else None,
-                "segments": _table(segments) if segmented else None,
-                "wav.scp": _table({_recording(u): str(u.path) for u in directory}),
+                "utt2spk": format_id_list({u.utt_id: u.speaker for u in directory}),
+                "spk2utt": format_id_list(spoken),
+                "utt2dur": format_id_list(durations) if len(durations) == len(directory) else None,
+                "text": format_id_list(texts) if texts else None,
+                "segments": format_id_list(segments) if segmented else None,
+                "wav.scp": format_file_list({_recording(u): u.path for u in directory}),
             },
         )
         return directory
@@ -201,14 +198,9 @@ class KaldiDirectory:
         return tuple(chosen[:count])
 
     def _with_durations(self) -> "KaldiDirectory":
-        import soundfile
+        from vocoders.core.audio import audio_info
 
-        timed = []
-        for utterance in self.utterances:
-            try:
-                timed.append(replace(utterance, duration=soundfile.info(str(utterance.path)).duration))
-            except (OSError, soundfile.LibsndfileError) as error:
-                raise DataError(f"{utterance.path}: not readable as audio: {error}; prepare the corpus again") from None
+        timed = [replace(utterance, duration=audio_info(utterance.path).duration) for utterance in self.utterances]
         return replace(self, utterances=tuple(timed))
 
     def _check_speaker_list(self) -> None:
@@ -247,41 +239,21 @@ def _check_utterance(directory: Path, utterance: Utterance) -> None:
         )
 
 
-def _table(rows: dict[str, str]) -> str:
-    return "".join(f"{key} {rows[key]}".rstrip() + "\n" for key in sorted(rows))
+def _check_presence(folder: Path, *names: str) -> None:
+    for name in names:
+        if not (folder / name).is_file():
+            raise DataError(f"{folder / name}: not there; a data directory needs {' and '.join(names)}")
 
 
-def _read_table(path: Path, required: bool = True, empty_values: bool = False) -> dict[str, str]:
-    """Read lines of an id and a value; check that ids are sorted and unique."""
-    try:
-        lines = path.read_text(encoding="utf-8").split("\n")
-    except FileNotFoundError:
-        if required:
-            raise DataError(f"{path}: not there; a data directory needs wav.scp and utt2spk") from None
-        return {}
-    except (OSError, UnicodeDecodeError) as error:
-        raise DataError(f"{path}: cannot be read as UTF-8 text: {error}") from None
-    table: dict[str, str] = {}
-    previous = ""
-    for number, line in enumerate(lines, start=1):
-        if not line.strip():
-            continue
-        key, *rest = line.split(maxsplit=1)
-        value = rest[0].strip() if rest else ""
-        if not value and not empty_values:
-            raise DataError(f"{path} line {number}: '{line.strip()}' is a single field; expected an id and a value")
-        if key in table:
-            raise DataError(f"{path} line {number}: '{key}' stands twice; ids must be unique")
-        if key < previous:
-            raise DataError(f"{path} line {number}: '{key}' stands after '{previous}'; sort with LC_ALL=C")
-        table[key], previous = value, key
-    return table
+def _read_table(path: Path, empty_values: bool = False) -> dict[str, str]:
+    """Read a sorted list of ids and values; what is not there is an empty one."""
+    return read_id_list(path, "list", empty_values=empty_values, in_order=True) if path.exists() else {}
 
 
-def _read_segments(directory: Path, recordings: dict[str, str]) -> dict[str, tuple[str, float, float]]:
+def _read_segments(directory: Path, recordings: dict[str, Path]) -> dict[str, tuple[str, float, float]]:
     path = directory / "segments"
     spans: dict[str, tuple[str, float, float]] = {}
-    for utt_id, value in _read_table(path, required=False).items():
+    for utt_id, value in _read_table(path).items():
         fields = value.split()
         if len(fields) != 3:
             raise DataError(f"{path}: '{utt_id} {value}'; expected utterance, recording, start and end")
@@ -303,21 +275,11 @@ def _check_same_ids(path: Path, table: dict[str, object], other_name: str, other
 
 
 def _seconds(path: Path, utt_id: str, value: str) -> float:
-    try:
-        seconds = float(value)
-    except ValueError:
-        seconds = float("nan")
+    found = split_number(value)
+    seconds = float(found[0]) if found is not None and not found[1] else float("nan")
     if not 0 <= seconds < float("inf"):
         raise DataError(f"{path}: '{utt_id}' has the time '{value}'; expected seconds")
     return seconds
-
-
-def _locate(directory: Path, location: str) -> Path:
-    path = Path(location)
-    if path.is_absolute() or path.exists():
-        return path
-    inside = directory / path
-    return inside if inside.exists() else path
 
 
 def _some(names: Sequence[str], shown: int = 3) -> str:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
+from recipes.data.id_lists import read_file_list
 from vocoders.core.errors import DataError
 
 __all__ = ["PredictedFeatures"]
@@ -22,15 +23,10 @@ class PredictedFeatures:
 
     def __init__(self, data_dir: str | Path) -> None:
         self.path = Path(data_dir) / "feats.scp"
-        try:
-            text = self.path.read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError) as error:
-            raise DataError(f"{self.path}: cannot be read ({error}); data.features: predicted needs it") from None
-        lines = [line.split(maxsplit=1) for line in text.split("\n") if line.strip()]
-        for fields in lines:
-            if len(fields) != 2 or not fields[1].strip().endswith(".npy"):
-                raise DataError(f"{self.path}: '{' '.join(fields)}'; expected an id and the path of a .npy file")
-        self._paths = {utt_id: Path(path.strip()) for utt_id, path in lines}
+        self._paths = read_file_list(self.path, "list of predicted features; data.features: predicted needs it")
+        for utt_id, path in self._paths.items():
+            if path.suffix != ".npy":
+                raise DataError(f"{self.path}: '{utt_id} {path}'; expected an id and the path of a .npy file")
 
     def get(self, utt_id: str, mmap: bool = False) -> np.ndarray:
         """Return the features of an utterance, (n_mels, F).

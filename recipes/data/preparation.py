@@ -10,10 +10,12 @@ from pathlib import Path
 from typing import Literal
 
 from recipes.data.checking import AudioCheck, check_audio
+from recipes.data.id_lists import can_be_listed
 from recipes.data.kaldi import KaldiDirectory, Utterance, speakers_of
 from recipes.data.parallel import map_parallel
 from recipes.data.text_files import write_texts
 from vocoders.core.errors import ConfigError, DataError
+from vocoders.core.tables import format_table
 
 __all__ = ["Preparation", "prepare", "split"]
 
@@ -75,7 +77,7 @@ def prepare(
         seen.add(utterance.utt_id)
         kept.append(replace(utterance, duration=found.duration))
         formats[f"{found.sample_rate} Hz, {found.channels} channel{'s' if found.channels > 1 else ''}"] += 1
-    report = "path\treason\n" + "".join(f"{_printable(path)}\t{reason}\n" for path, reason in sorted(skipped))
+    report = format_table(("path", "reason"), ((_printable(path), why) for path, why in sorted(skipped)), "\t")
     write_texts(data_dir, {"skipped.tsv": report})
     if not kept:
         report_path = data_dir / "skipped.tsv"
@@ -121,8 +123,7 @@ def split(
 
 
 def _check(utterance: Utterance, decode: bool, min_duration: float) -> AudioCheck:
-    path = str(utterance.path)
-    if path != _printable(path) or path.endswith("|"):
+    if not can_be_listed(utterance.path):
         return AudioCheck(problem="the file name cannot stand in wav.scp (line break, '|' or not UTF-8); rename it")
     name = utterance.utt_id
     if name != "".join(name.split()) or name.startswith("."):
@@ -131,7 +132,8 @@ def _check(utterance: Utterance, decode: bool, min_duration: float) -> AudioChec
 
 
 def _printable(path: str) -> str:
-    return "".join(path.encode("utf-8", "replace").decode().replace("\t", "?").splitlines())
+    """Return a path as one line of UTF-8, whatever bytes its name holds."""
+    return "".join(path.encode("utf-8", "replace").decode().splitlines())
 
 
 def _summary(skipped: Sequence[tuple[str, str]]) -> str:

@@ -18,19 +18,17 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """Where an utterance lies in its file: first sample and number of samples at the file's own rate."""
+    """Where an utterance lies in its file: first sample and number of samples at the file's own rate.
+
+    Of a file that is not seekable a part is read by decoding all that stands before it.
+    """
 
     sample_rate: int
     channels: int
     start: int
     length: int
     format: str = ""
-
-    @property
-    def seekable(self) -> bool:
-        """Whether a part that is read alone equals the same part of the whole."""
-        # After a seek libsndfile's MP3 decoder lacks the bits that earlier frames hold (up to full-scale errors).
-        return self.format != "MP3"
+    is_seekable: bool = True
 
 
 def utterance_span(utterance: Utterance) -> Span:
@@ -43,7 +41,7 @@ def utterance_span(utterance: Utterance) -> Span:
 
     info = audio_info(utterance.path)
     if not utterance.recording:
-        return Span(info.sample_rate, info.channels, 0, info.frames, info.format)
+        return Span(info.sample_rate, info.channels, 0, info.frames, info.format, info.is_seekable)
     start = round(utterance.start * info.sample_rate)
     stop = round((utterance.start + utterance.duration) * info.sample_rate)
     # Times are written with six decimals and often rounded by hand: one centisecond of slack at the end.
@@ -52,7 +50,8 @@ def utterance_span(utterance: Utterance) -> Span:
             f"{utterance.path}: '{utterance.utt_id}' ends at {stop / info.sample_rate:.3f} s, the file at "
             f"{info.duration:.3f} s; correct segments"
         )
-    return Span(info.sample_rate, info.channels, start, min(stop, info.frames) - start, info.format)
+    length = min(stop, info.frames) - start
+    return Span(info.sample_rate, info.channels, start, length, info.format, info.is_seekable)
 
 
 def read_utterance(
@@ -74,10 +73,7 @@ def read_utterance(
 
     span = span or utterance_span(utterance)
     check_format(utterance, span, sample_rate, resample)
-    if span.seekable:
-        audio, _ = read_audio(utterance.path, mono=True, start=span.start, frames=span.length)
-    else:
-        audio = read_audio(utterance.path, mono=True)[0][:, span.start : span.start + span.length]
+    audio, _ = read_audio(utterance.path, mono=True, start=span.start, frames=span.length)
     return convert(audio, span.sample_rate, sample_rate)[0].numpy()
 
 
@@ -155,7 +151,7 @@ class AudioReader:
 
     def _direct(self, span: Span) -> bool:
         """Tell whether parts can be read from the file without reading all of it."""
-        return span.sample_rate == self.sample_rate and span.seekable
+        return span.sample_rate == self.sample_rate and span.is_seekable
 
     def _part(self, index: int, span: Span, start: int, length: int) -> np.ndarray:
         from vocoders.core.audio import read_audio

@@ -246,7 +246,11 @@ def evaluate_systems(
 
 
 def measure(
-    reference: torch.Tensor, generated: torch.Tensor, sample_rate: int, metrics: Sequence[Metric]
+    reference: torch.Tensor,
+    generated: torch.Tensor,
+    sample_rate: int,
+    metrics: Sequence[Metric],
+    dry: torch.Tensor | None = None,
 ) -> tuple[dict[str, float], dict[str, Exception]]:
     """Measure audio in memory.
 
@@ -255,6 +259,7 @@ def measure(
         generated: the same shape.
         sample_rate: of both, in Hz.
         metrics: what to measure; each channel is measured alone, and the mean over the channels is returned.
+        dry: the input of the effect, of the same shape, for metrics that need it.
 
     Returns:
         The values by name, and for each metric without a value the error that says why.
@@ -262,13 +267,17 @@ def measure(
     Raises:
         DataError: if the shapes differ or are not those of audio.
     """
+    if dry is not None and dry.shape != reference.shape:
+        raise DataError(f"dry audio of shape {tuple(dry.shape)}; expected {tuple(reference.shape)} as the reference")
     if reference.shape != generated.shape or reference.ndim not in (1, 2) or reference.numel() == 0:
         raise DataError(
             f"generated audio of shape {tuple(generated.shape)} beside a reference of {tuple(reference.shape)}; "
             "expected the same (C, T)"
         )
     references, candidates = (_channels(audio, sample_rate) for audio in (reference, generated))
-    return _measure_channels([SignalPair(*both) for both in zip(references, candidates, strict=True)], metrics)[:2]
+    inputs = [None] * len(references) if dry is None else _channels(dry, sample_rate)
+    pairs = [SignalPair(*three) for three in zip(references, candidates, inputs, strict=True)]
+    return _measure_channels(pairs, metrics)[:2]
 
 
 def measure_pair(pair: SignalPair, metrics: Sequence[Metric]) -> tuple[dict[str, float], dict[str, float]]:

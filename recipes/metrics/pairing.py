@@ -4,8 +4,9 @@ from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
+from recipes.data.id_lists import read_file_list
 from recipes.data.kaldi import KaldiDirectory
-from vocoders.core.audio import AUDIO_SUFFIXES
+from vocoders.core.audio_formats import list_audio, reason_to_leave_out
 from vocoders.core.errors import DataError
 
 __all__ = ["Clip", "Pair", "Pairing", "find_clips", "find_pairs"]
@@ -55,7 +56,8 @@ class Pairing:
 def find_clips(source: str | Path) -> dict[str, Clip]:
     """Return the clips of a folder, a Kaldi data directory or a wav.scp, by id.
 
-    In a folder, which is searched with its subfolders, the id is the relative path without the suffix.
+    In a folder, which is searched with its subfolders, the id is the relative path without the suffix. A file that
+    cannot be read here stands for its id if no other does: whoever reads it is told why.
 
     Raises:
         DataError: if there is no such source, no audio in it, or one id twice.
@@ -71,16 +73,15 @@ def find_clips(source: str | Path) -> dict[str, Clip]:
             for u in KaldiDirectory.read(source, check_files=False)
         }
     clips: dict[str, Clip] = {}
-    for path in sorted(source.rglob("*")):
-        hidden = any(part.startswith(".") for part in path.relative_to(source).parts)
-        if path.suffix.lower() not in AUDIO_SUFFIXES or hidden or not path.is_file():
-            continue
+    for path in list_audio(source):
         utt_id = path.relative_to(source).with_suffix("").as_posix()
         if utt_id in clips:
+            if reason_to_leave_out(path):
+                continue
             raise DataError(f"{source}: '{clips[utt_id].path.name}' and '{path.name}' have one name; keep one of them")
         clips[utt_id] = Clip(path)
     if not clips:
-        raise DataError(f"{source}: no audio in this folder; expected {', '.join(AUDIO_SUFFIXES)}")
+        raise DataError(f"{source}: no audio in this folder; expected wav, flac, ogg, mp3 ... files")
     return clips
 
 
@@ -146,24 +147,7 @@ def _by_stem(clips: dict[str, Clip]) -> dict[str, str]:
 
 
 def _read_scp(path: Path) -> dict[str, Clip]:
-    try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise DataError(f"{path}: cannot be read as a wav.scp: {error}; expected lines '<id> <audio file>'") from None
-    clips: dict[str, Clip] = {}
-    for number, line in enumerate(lines, start=1):
-        if not line.strip():
-            continue
-        utt_id, _, location = line.strip().partition(" ")
-        location = location.strip()
-        if not location or location.endswith("|"):
-            raise DataError(
-                f"{path} line {number}: '{line.strip()}'; expected '<id> <audio file>' (commands are not run)"
-            )
-        if utt_id in clips:
-            raise DataError(f"{path} line {number}: '{utt_id}' stands twice; ids must be unique")
-        file = Path(location)
-        clips[utt_id] = Clip(file if file.is_absolute() or file.exists() else path.parent / file)
+    clips = {utt_id: Clip(file) for utt_id, file in read_file_list(path, "list of audio files").items()}
     if not clips:
         raise DataError(f"{path}: holds no line; expected '<id> <audio file>'")
     return clips

@@ -21,7 +21,7 @@ from recipes.metrics.waveform import ErrorToSignalRatio, LoudnessDifference, Mea
 from vocoders.core.errors import ConfigError, MissingExtraError
 from vocoders.core.plugins import Registry, unknown_name
 
-__all__ = ["DEFAULT_METRICS", "METRICS", "create_metrics", "find_metrics"]
+__all__ = ["DEFAULT_METRICS", "METRICS", "create_metrics", "expand_names", "find_metrics"]
 
 #: What makes each metric; those that take a tracker are called with its name.
 METRICS: Registry[Callable[..., Metric]] = Registry(
@@ -95,7 +95,7 @@ def create_metrics(names: Iterable[str] = DEFAULT_METRICS) -> list[Metric]:
         MissingExtraError: if a metric's package is not installed.
         UnavailableMetricError: if a metric's weights cannot be fetched.
     """
-    return [_create(name) for name in _expand(names)]
+    return [_create(name) for name in expand_names(names)]
 
 
 def find_metrics(names: Iterable[str], has_dry: bool = False) -> tuple[list[Metric], dict[str, str]]:
@@ -118,12 +118,13 @@ def find_metrics(names: Iterable[str], has_dry: bool = False) -> tuple[list[Metr
     """
     names = list(names)
     metrics, left_out = [], {}
-    for name in _expand(names):
+    for name in expand_names(names):
         try:
             metric = _create(name)
             if metric.needs_dry and not has_dry:
                 raise ConfigError(
-                    f"metric '{name}' needs the input of the effect; pass --dry, the folder of the inputs"
+                    f"metric '{name}' needs the input of the effect; pass --dry, the folder of the inputs; "
+                    "without an effect, leave it out"
                 )
         except UnavailableMetricError as error:
             left_out[name] = str(error)
@@ -138,8 +139,12 @@ def find_metrics(names: Iterable[str], has_dry: bool = False) -> tuple[list[Metr
     return metrics, left_out
 
 
-def _expand(names: Iterable[str]) -> list[str]:
-    """Check the names and put every metric in place of ``all``."""
+def expand_names(names: Iterable[str]) -> list[str]:
+    """Check names of metrics and put every metric in place of ``all``.
+
+    Raises:
+        ConfigError: for an unknown name, or no name at all.
+    """
     wanted: dict[str, None] = {}
     for name in names:
         wanted.update(dict.fromkeys(METRICS if name == "all" else [name]))

@@ -1,8 +1,6 @@
 """Write an evaluation: JSON with every value, CSV for spreadsheets, Markdown for RESULTS.md."""
 
-import csv
 import importlib.metadata
-import io
 import json
 import math
 from collections.abc import Mapping, Sequence
@@ -11,6 +9,7 @@ from typing import Any
 
 from recipes.metrics.evaluation import EvaluationResult, Problem
 from recipes.metrics.metric import Metric
+from vocoders.core.tables import format_table
 
 __all__ = [
     "format_summary",
@@ -63,14 +62,12 @@ def results_json(result: EvaluationResult) -> str:
 
 def results_csv(result: EvaluationResult) -> str:
     """Return one line per pair: system, utterance, duration in seconds, one column per metric (empty: no value)."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
     names = [metric.name for metric in result.metrics]
-    writer.writerow(["system", "utt_id", "duration", *names])
+    rows = []
     for score in result.scores:
         values = [f"{score.values[name]:.6g}" if name in score.values else "" for name in names]
-        writer.writerow([score.system, score.utt_id, f"{score.duration:.3f}", *values])
-    return text.getvalue()
+        rows.append([score.system, score.utt_id, f"{score.duration:.3f}", *values])
+    return format_table(["system", "utt_id", "duration", *names], rows)
 
 
 def table_markdown(result: EvaluationResult) -> str:

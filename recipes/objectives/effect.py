@@ -10,7 +10,7 @@ from recipes.losses.effect import EffectLoss
 from vocoders.core.config import Config
 from vocoders.core.errors import ConfigError, ShapeError
 
-__all__ = ["EffectObjective", "EffectOptions"]
+__all__ = ["EffectObjective", "EffectOptions", "is_heard"]
 
 
 class EffectOptions(Config):
@@ -76,7 +76,7 @@ class EffectObjective(nn.Module):
             Losses and gradient norm by name.
         """
         with _magnitudes(parts["generator"]) as heard:
-            compared = self._compared(parts["generator"], batch)
+            compared = self.compared(parts["generator"], batch)
         magnitude = self._behind_pre_roll(heard[0], batch) if self.loss.needs_magnitude else None
         loss, terms = self.loss(*compared, magnitude)
         log = {f"loss/{name}": value.detach() for name, value in terms.items()}
@@ -84,13 +84,16 @@ class EffectObjective(nn.Module):
 
     def validation_loss(self, generator: nn.Module, batch: Mapping[str, Any]) -> tuple[float, int]:
         """Return the sum of the error-to-signal ratios of a batch, and the number of its items."""
-        prediction, target, _ = self._compared(generator, batch)
-        error = (target - prediction).square().sum(dim=(1, 2))
-        energy = target.square().sum(dim=(1, 2))
-        heard = energy > 1e-8 * target[0].numel()
-        return float((error[heard] / energy[heard]).sum()), int(heard.sum())
+        return self.error_ratios(*self.compared(generator, batch)[:2])
 
-    def _compared(self, generator: nn.Module, batch: Mapping[str, Any]) -> tuple[Tensor, Tensor, Tensor]:
+    def error_ratios(self, prediction: Tensor, target: Tensor) -> tuple[float, int]:
+        """Return the sum of the error-to-signal ratios of audio (B, C, T), and the number of items; silence is none."""
+        heard = is_heard(target)
+        prediction, target = prediction[heard], target[heard]
+        ratios = (target - prediction).square().sum(dim=(1, 2)) / target.square().sum(dim=(1, 2))
+        return float(ratios.sum()), len(ratios)
+
+    def compared(self, generator: nn.Module, batch: Mapping[str, Any]) -> tuple[Tensor, Tensor, Tensor]:
         """Return prediction, target and dry audio behind the pre-roll, in the time of the target."""
         audio, target, start = batch["audio"], batch["target"], int(batch["pre_roll"])
         length = audio.shape[-1] - audio.shape[-1] % self.block_length
@@ -106,6 +109,11 @@ class EffectObjective(nn.Module):
         """Return the magnitudes (B, blocks, frames, bins) of the blocks that are compared."""
         blocks = magnitude.float().unflatten(0, (batch["audio"].shape[0], -1))
         return blocks[:, int(batch["pre_roll"]) // self.block_length :]
+
+
+def is_heard(target: Tensor) -> Tensor:
+    """Tell which items of audio (B, C, T) are more than silence, to which nothing can be compared; bool (B,)."""
+    return target.square().mean(dim=(1, 2)) > 1e-8
 
 
 @contextmanager

@@ -139,6 +139,21 @@ def test_tables_are_read(tmp_path, separator: str, caplog: pytest.LogCaptureFixt
     }
 
 
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "cp1252"])
+@pytest.mark.parametrize(("separator", "value"), [(",", '"-3,5 dB"'), (";", "-3,5 dB"), ("\t", "-3,5"), (",", "-3.5")])
+def test_every_table_of_a_spreadsheet_reads_the_same(tmp_path, encoding, end, separator, value) -> None:
+    later = "250 ms" if separator == "," else "0,25"
+    rows = [["time", "attack", "threshold"], ["0", "5ms", value], [later, "5 µs", ""]]
+    path = tmp_path / "knobs.csv"
+    path.write_bytes((end.join(map(separator.join, rows)) + end).encode(encoding))
+    curves = Automation.read_csv(path, KNOBS).curves
+    assert {name: (times.tolist(), values.tolist()) for name, (times, values) in curves.items()} == {
+        "attack": ([0, 0.25], [0.005, 0.001]),
+        "threshold": ([0], [-3.5]),
+    }
+
+
 @pytest.mark.parametrize(
     ("text", "match"),
     [
@@ -148,12 +163,12 @@ def test_tables_are_read(tmp_path, separator: str, caplog: pytest.LogCaptureFixt
         ("time,mode,mode\n0,0,0\n", "different names"),
         ("time\n0\n", "different names"),
         ("time,treshold\n0,-3\n", "unknown knob 'treshold'; did you mean 'threshold'"),
-        ("time,threshold\n0,nan\n", "row 2: knob 'threshold': 'nan' is not understood"),
-        ("time,threshold\n0,-3\n0.1,inf\n", "row 3: "),
-        ("time,threshold\n0,-3\n0.1,3s\n", "row 3: .*unit 's'"),
-        ("time,threshold\n0,-3\n0,-4\n", "row 3: time 0 s is not after 0 s"),
-        ("time,threshold\nsoon,-3\n", "row 2: knob 'time': 'soon'"),
-        ("time,threshold\n0,-3,4\n", "row 2: 3 cells; expected 2"),
+        ("time,threshold\n0,nan\n", "line 2: knob 'threshold': 'nan' is not understood"),
+        ("time,threshold\n0,-3\n0.1,inf\n", "line 3: "),
+        ("time,threshold\n0,-3\n0.1,3s\n", "line 3: .*unit 's'"),
+        ("time,threshold\n0,-3\n0,-4\n", "line 3: time 0 s is not after 0 s"),
+        ("time,threshold\nsoon,-3\n", "line 2: knob 'time': 'soon'"),
+        ("time,threshold\n0,-3,4\n", "line 2: 3 cells; expected 2"),
         ("time,threshold,mode\n0,-3,\n", "automation of 'mode': expected at least one point"),
     ],
 )
@@ -169,7 +184,7 @@ def test_what_is_no_automation_is_refused_in_one_line(tmp_path, text: str, match
 def test_missing_and_binary_tables_are_refused(tmp_path) -> None:
     with pytest.raises(DataError, match="no such automation file"):
         Automation.read_csv(tmp_path / "none.csv", KNOBS)
-    (tmp_path / "binary.csv").write_bytes(b"\xff\xfe\x00\x01")
+    (tmp_path / "binary.csv").write_bytes(b"RIFF\xff\xfe\x00\x01")
     with pytest.raises(DataError, match="cannot be read as text"):
         Automation.read_csv(tmp_path / "binary.csv", KNOBS)
 

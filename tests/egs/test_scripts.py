@@ -27,7 +27,7 @@ def test_help_names_every_option_and_needs_nothing_installed(recipe, shell):
     result = shell("./run.sh", "--help", cwd=EGS / recipe, PATH="/usr/bin:/bin")
     assert result.returncode == 0
     assert result.stderr == ""
-    for option in ("stage", "stop_stage", "n_gpus", "nj", "conf", "tag", "resume", "init", "predicted"):
+    for option in ("stage", "stop_stage", "n_gpus", "nj", "conf", "tag", "resume", "init", "predicted", "checkpoint"):
         assert f"--{option} " in result.stdout
     assert "shellcheck" not in result.stdout
 
@@ -117,6 +117,42 @@ def test_absent_folder_of_predictions_is_one_line(copy_recipe, shell):
     result = shell("./run.sh", "--predicted", "none", cwd=folder)
     _check_refusal(result, f"{folder}/none: no such folder; pass --predicted")
     assert not (folder / "data").exists()
+
+
+@pytest.mark.parametrize(
+    ("recipe", "options", "expected"),
+    [
+        ("mini/wavehax", [], "last"),
+        ("mini/wavehax", ["--checkpoint", "best"], "best"),
+        ("mini/wavehax", ["--checkpoint", "400"], "400"),
+        ("mini/wavehax", ["--checkpoint", "some/best.pt"], "FOLDER/some/best.pt"),
+        ("mini/wavehax", ["--checkpoint", "/a/b.pt"], "/a/b.pt"),
+        ("mini/wavehax", ["--checkpoint", ""], "last"),
+        ("mini/sashimi_digits", [], "last"),
+        ("comp4c/tcn", ["--checkpoint", "best"], "best"),
+        ("sc09/sashimi", [], "best"),
+        ("sc09/sashimi", ["--conf", "conf/diffwave_small.yaml"], "last"),
+        ("sc09/sashimi", ["--checkpoint", "last"], "last"),
+        ("youtubemix/sashimi", [], "best"),
+        ("beethoven/sashimi", ["--checkpoint", "100"], "100"),
+    ],
+)
+def test_the_chosen_checkpoint_reaches_every_command(recipe, options, expected, copy_recipe, shell, tmp_path):
+    """With an `ondes` that only writes down what it is called with."""
+    folder = copy_recipe(recipe)
+    program = tmp_path / "bin/ondes"
+    program.parent.mkdir()
+    program.write_text('#!/usr/bin/env bash\necho "$@" >>"$CALLS"\n')
+    program.chmod(0o755)
+    (folder / "path.sh").write_text(f'export PATH="{program.parent}:$PATH" CALLS="{tmp_path}/calls"\n')
+    shell("./run.sh", "--stage", "3", "--stop_stage", "5", "--tag", "x", *options, cwd=folder)
+    for stage in ("4", "5"):
+        result = shell("./run.sh", "--stage", stage, "--stop_stage", stage, "--tag", "x", *options, cwd=folder)
+        assert result.returncode == 0, result.stderr
+    calls = [line.split() for line in (tmp_path / "calls").read_text().splitlines()]
+    calls = [words for words in calls if words[0] in ("decode", "pack") or words[:2] == ["evaluate", "--exp"]]
+    assert {words[0] for words in calls} >= {"pack"}
+    assert {words[words.index("--checkpoint") + 1] for words in calls} == {expected.replace("FOLDER", str(folder))}
 
 
 def test_options_of_every_kind(tmp_path, shell):
@@ -224,6 +260,17 @@ def test_subset_by_list(tmp_path, shell):
         assert refused.returncode == 2
         assert refused.stderr.startswith("error: ")
         assert not list(tmp_path.glob("bad*"))
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-16-be", "cp1252"])
+def test_subset_by_the_list_of_an_editor(encoding, end, tmp_path, shell):
+    _write_data(tmp_path / "all", [f"u{i}" for i in range(4)], tmp_path / "a.wav")
+    mark = "\ufeff" if encoding == "utf-16-be" else ""
+    (tmp_path / "list").write_bytes((mark + end.join(["u2|café", "x/u1.wav|naïve", ""])).encode(encoding))
+    result = shell(UTILS / "subset_data.sh", "--list", "list", 0, "all", "part", cwd=tmp_path)
+    assert (result.returncode, result.stderr) == (0, "")
+    assert _ids(tmp_path / "part") == ["u1", "u2"]
 
 
 @pytest.mark.parametrize("by_list", [False, True])

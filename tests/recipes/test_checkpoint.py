@@ -16,6 +16,7 @@ from recipes.checkpoint import (
     save_checkpoint,
 )
 from vocoders.core.errors import CheckpointError
+from vocoders.core.pretrained import read_tensors, resolve_model
 
 
 def state_of(step: int) -> dict:
@@ -130,6 +131,17 @@ def test_a_run_folder_gives_its_latest_whole_checkpoint_as_a_start(tmp_path: Pat
     assert load_initial_state(tmp_path)["step"] == 3
     damage(path, "half")
     assert load_initial_state(tmp_path)["step"] == 2
+
+
+def test_a_model_is_a_start_by_its_name_or_folder() -> None:
+    folder = resolve_model("lowpass-graybox")
+    starts = [load_initial_state(source) for source in ("lowpass-graybox", Path("lowpass-graybox"), folder)]
+    weights = read_tensors(folder / "model.safetensors")
+    for start in starts:
+        assert start["family"] == "graybox"
+        assert all(torch.equal(start["parts"]["generator"][name], tensor) for name, tensor in weights.items())
+    with pytest.raises(CheckpointError, match="did you mean 'lowpass-graybox'"):
+        load_initial_state("lowpass-graybx")
 
 
 def test_a_checkpoint_of_another_program_is_no_start(tmp_path: Path) -> None:

@@ -4,7 +4,8 @@ from pathlib import Path
 from typing import Any
 
 from vocoders.core.config import parse_yaml
-from vocoders.core.errors import ConfigError
+from vocoders.core.errors import ConfigError, OndesError
+from vocoders.core.text import read_text
 
 __all__ = ["check_card", "minimal_card", "read_card"]
 
@@ -37,8 +38,8 @@ def check_card(card: str) -> None:
 def read_card(folder: Path) -> dict[str, Any]:
     """Return the front matter of a model folder's card; an absent or unreadable card gives an empty one."""
     try:
-        return _front_matter((folder / "README.md").read_text(encoding="utf-8"), str(folder / "README.md")) or {}
-    except (OSError, UnicodeDecodeError, ConfigError):
+        return _front_matter(read_text(folder / "README.md"), str(folder / "README.md")) or {}
+    except OndesError:
         return {}
 
 

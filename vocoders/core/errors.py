@@ -4,7 +4,15 @@ Each message says what was found, what was expected and what to do about it, in 
 as it is.
 """
 
-__all__ = ["CheckpointError", "ConfigError", "DataError", "MissingExtraError", "OndesError", "ShapeError"]
+__all__ = [
+    "CheckpointError",
+    "ConfigError",
+    "DataError",
+    "MissingExtraError",
+    "OndesError",
+    "ShapeError",
+    "UnreadableAudioError",
+]
 
 
 class OndesError(Exception):
@@ -21,6 +29,23 @@ class ShapeError(OndesError):
 
 class DataError(OndesError):
     """An audio file, feature file or data directory that cannot be used."""
+
+
+class UnreadableAudioError(DataError):
+    """An audio file that cannot be read.
+
+    Attributes:
+        reason: the cause in few words, without the path, as a list of such files gives it: ``not audio (a text file)``.
+    """
+
+    def __init__(self, message: str, reason: str) -> None:
+        """Take the whole message and the ``reason`` alone."""
+        super().__init__(message)
+        self.reason = reason
+
+    def __reduce__(self) -> tuple[type, tuple[str, str]]:
+        """Travel between processes with both parts."""
+        return type(self), (str(self), self.reason)
 
 
 class CheckpointError(OndesError):

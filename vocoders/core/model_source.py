@@ -90,14 +90,14 @@ def read_model_config(source: str | Path) -> ModelFile:
 def resolve_model(source: str | Path) -> Path:
     """Return the folder of a model.
 
-    Tried in this order: a folder that holds a model, or one of its files; the name of a model that ships with ondes;
-    an id on the model hub, ``organisation/name`` or ``organisation/name@revision``, of which only the four files of a
-    model are downloaded.
+    A name means the same as a text and as a path. Tried in this order: a folder that holds a model, or one of its
+    files; the name of a model that ships with ondes; an id on the model hub, ``organisation/name`` or
+    ``organisation/name@revision``, of which only the four files of a model are downloaded.
 
     Raises:
         CheckpointError: if there is no such model, with what was tried.
     """
-    text = str(source)
+    text = source.as_posix() if isinstance(source, Path) else str(source)
     path = Path(text).expanduser()
     if path.is_file() and path.name in MODEL_FILES:
         path = path.parent
@@ -105,13 +105,13 @@ def resolve_model(source: str | Path) -> Path:
         return path
     if path.is_file():
         raise CheckpointError(f"{path} is a file, not a model folder; reference checkpoints come in by 'ondes convert'")
-    if isinstance(source, str) and _NAME.fullmatch(text):
+    if _NAME.fullmatch(text):
         for weights in _WEIGHTS:
             if (weights / text / "config.json").is_file():
                 return weights / text
     if path.is_dir():
         raise CheckpointError(f"{path} is no model folder: it has no config.json")
-    if isinstance(source, str) and (match := _HUB_ID.fullmatch(text)) and ".." not in text:
+    if (match := _HUB_ID.fullmatch(text)) and ".." not in text:
         return _download(match[1], match[2])
     raise CheckpointError(f"no model '{text}': no such folder, and {_missing_name(text)}")
 

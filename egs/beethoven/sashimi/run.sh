@@ -4,6 +4,7 @@
 # Usage: ./run.sh --corpus_dir DIR [--option value]... [key=value]...
 #
 # Stages: 0 data, 2 training, 3 generation, 4 bits per sample, 5 packing.
+# Stages 3 to 5 take the best checkpoint in validation, or --checkpoint.
 #
 # Options of this recipe:
 #   --corpus_dir DIR the folder of the corpus: files of 8 s
@@ -24,6 +25,10 @@ corpus_dir=""
 # shellcheck source=egs/utils/parse_options.sh
 . "$utils/parse_options.sh"
 corpus_dir="$(absolute_path "$corpus_dir")"
+
+default_checkpoint() {
+  best_likelihood
+}
 
 prepare_data() {
   prepare_music "$corpus_dir" 8 "Beethoven: https://huggingface.co/datasets/krandiash/beethoven, after its owner's conditions"

@@ -4,6 +4,7 @@
 # Usage: ./run.sh [--option value]... [key=value]...
 #
 # Stages: -1 download, 0 data, 2 training, 3 generation, 4 bits per sample, 5 packing.
+# Stages 3 to 5 take the best checkpoint in validation (of a diffusion model the last), or --checkpoint.
 #
 # Options of this recipe:
 #   --corpus_dir DIR the unpacked Speech Commands, which holds zero, one ... and the lists of its sets
@@ -25,6 +26,10 @@ url=http://download.tensorflow.org/data/speech_commands_v0.02.tar.gz
 # shellcheck source=egs/utils/parse_options.sh
 . "$utils/parse_options.sh"
 corpus_dir="$(absolute_path "$corpus_dir")"
+
+default_checkpoint() {
+  best_likelihood
+}
 
 # The archive has no folder around its files.
 download_corpus() {

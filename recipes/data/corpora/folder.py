@@ -5,8 +5,9 @@ import re
 from collections import Counter
 from pathlib import Path
 
-from recipes.data.corpora.layout import audio_files, corpus_root, read_text
+from recipes.data.corpora.layout import corpus_root, read_transcript
 from recipes.data.kaldi import Utterance
+from vocoders.core.audio_formats import list_audio, reason_to_leave_out
 from vocoders.core.errors import ConfigError, DataError
 
 __all__ = ["find_folder"]
@@ -37,23 +38,24 @@ def find_folder(
     """
     root = corpus_root(source)
     speakers, texts = _expression("speaker", speaker_pattern), _expression("text", text_pattern)
-    paths = list(audio_files(root))
+    paths = list_audio(root)
     if not paths:
         raise DataError(f"{root}: no audio file (wav, flac, ogg, mp3 ...) in it or below; check the folder")
     names = {path: _identifier(path.relative_to(root).with_suffix("")) for path in paths}
-    counts = Counter(names.values())
+    # A file that cannot be read here takes no name from one that can.
+    counts = Counter(names[path] for path in paths if not reason_to_leave_out(path))
     utterances = []
     for path in paths:
         relative = path.relative_to(root)
         name = names[path]
-        if counts[name] > 1:
+        if counts[name] > (not reason_to_leave_out(path)):
             name += "-" + hashlib.sha256(str(relative).encode("utf-8", "surrogateescape")).hexdigest()[:8]
         voice = (
             speaker
             or _identifier(Path(_find("speaker", speakers, relative) or ""))
             or (_identifier(Path(relative.parts[0])) if len(relative.parts) > 1 else "unknown")
         )
-        text = _find("text", texts, relative) or read_text(path.with_suffix(".txt"))
+        text = _find("text", texts, relative) or read_transcript(path.with_suffix(".txt"))
         utterances.append(Utterance(name, path, voice, text=text))
     return utterances
 

@@ -3,8 +3,9 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from recipes.data.corpora.layout import audio_files, corpus_root, folder_names, read_text
+from recipes.data.corpora.layout import corpus_root, folder_names, read_transcript
 from recipes.data.kaldi import Utterance
+from vocoders.core.audio_formats import find_files
 from vocoders.core.errors import DataError
 
 __all__ = ["find_libritts"]
@@ -27,11 +28,11 @@ def find_libritts(source: str | Path, subsets: Sequence[str] = ()) -> list[Utter
             raise DataError(f"{root}: no subset '{subset}'; found {', '.join(present) or 'no folder at all'}")
     utterances = []
     for subset in subsets or present:
-        for path in audio_files(root / subset, frozenset({".wav", ".flac"})):
+        for path in find_files(root / subset):
             folders = path.relative_to(root / subset).parts[:-1]
             if len(folders) != 2:
                 continue
-            text = read_text(path.with_name(f"{path.stem}.normalized.txt"))
+            text = read_transcript(path.with_name(f"{path.stem}.normalized.txt"))
             utterances.append(Utterance(path.stem, path, speaker=folders[0], text=text))
     if not utterances:
         raise DataError(

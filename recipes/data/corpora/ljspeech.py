@@ -4,7 +4,9 @@ from pathlib import Path
 
 from recipes.data.corpora.layout import corpus_root
 from recipes.data.kaldi import Utterance
+from vocoders.core.audio_formats import AUDIO_SUFFIXES
 from vocoders.core.errors import DataError
+from vocoders.core.text import read_lines
 
 __all__ = ["find_ljspeech"]
 
@@ -19,19 +21,13 @@ def find_ljspeech(source: str | Path, speaker: str = "LJ") -> list[Utterance]:
     metadata, folder = root / "metadata.csv", root / "wavs"
     if not metadata.is_file() or not folder.is_dir():
         raise DataError(f"{root}: expected metadata.csv and the folder wavs, as in LJSpeech-1.1")
-    try:
-        lines = metadata.read_text(encoding="utf-8-sig").split("\n")
-    except (OSError, UnicodeDecodeError) as error:
-        raise DataError(f"{metadata}: cannot be read as UTF-8 text: {error}") from None
     utterances = []
-    for number, line in enumerate(lines, start=1):
-        if not line.strip():
-            continue
+    for number, line in read_lines(metadata):
         name, *texts = (field.strip() for field in line.split("|"))
         if not name or not texts:
             raise DataError(f"{metadata} line {number}: '{line[:40]}'; expected id|text|normalised text")
-        flac = folder / f"{name}.flac"
-        path = flac if flac.is_file() else folder / f"{name}.wav"
+        named = (folder / f"{name}{suffix}" for suffix in (".flac", *AUDIO_SUFFIXES))
+        path = next((path for path in named if path.is_file()), folder / f"{name}.wav")
         utterances.append(Utterance(name, path, speaker, text=texts[-1] or texts[0] or None))
     if not utterances:
         raise DataError(f"{metadata}: holds no line; expected id|text|normalised text")

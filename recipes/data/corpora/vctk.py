@@ -3,8 +3,9 @@
 from pathlib import Path
 from typing import Literal
 
-from recipes.data.corpora.layout import audio_files, corpus_root, read_text
+from recipes.data.corpora.layout import corpus_root, read_transcript
 from recipes.data.kaldi import Utterance
+from vocoders.core.audio_formats import find_files
 from vocoders.core.errors import DataError
 
 __all__ = ["find_vctk"]
@@ -28,13 +29,13 @@ def find_vctk(source: str | Path, microphone: Literal["mic1", "mic2"] = "mic1") 
     if folder is None:
         raise DataError(f"{root}: expected the folder {' or '.join(_FOLDERS)}, as in VCTK")
     utterances = []
-    for path in audio_files(folder, frozenset({".wav", ".flac"})):
+    for path in find_files(folder):
         stem, _, ending = path.stem.rpartition("_")
         if ending.startswith("mic") and ending != microphone:
             continue
         name = stem if ending.startswith("mic") else path.stem
         speaker = path.parent.name
-        utterances.append(Utterance(name, path, speaker, text=read_text(root / "txt" / speaker / f"{name}.txt")))
+        utterances.append(Utterance(name, path, speaker, text=read_transcript(root / "txt" / speaker / f"{name}.txt")))
     if not utterances:
         raise DataError(f"{folder}: no audio of {microphone}; expected speaker/speaker_001_{microphone}.flac or .wav")
     return utterances

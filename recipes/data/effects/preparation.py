@@ -4,11 +4,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from recipes.data.effects.knob_tables import KNOBS_FILE, format_knob_table
 from recipes.data.effects.pairs import RecordedPair, check_pair
-from recipes.data.effects.recorded import KNOBS_FILE, WET_FILE
+from recipes.data.effects.recorded import WET_FILE
+from recipes.data.id_lists import can_be_listed, format_file_list
 from recipes.data.kaldi import KaldiDirectory, Utterance
+from recipes.data.text_files import write_texts
 from recipes.progress import track
-from vocoders.core.atomic import atomic_file
 from vocoders.core.audio import audio_info
 from vocoders.core.errors import DataError
 
@@ -30,13 +32,18 @@ def prepare_pairs(pairs: Sequence[RecordedPair], folder: Path) -> PreparedPairs:
     Raises:
         DataError: if no pair can be used, or two differ in their knobs' names.
     """
-    names = {tuple(pair.settings) for pair in pairs}
-    if len(names) > 1:
-        raise DataError(f"{folder}: pairs with different knobs: {' and '.join(map(str, sorted(names)[:2]))}")
+    for pair in pairs:
+        if lacking := sorted(pairs[0].settings.keys() ^ pair.settings.keys()):
+            raise DataError(
+                f"pairs '{pairs[0].name}' and '{pair.name}' have different knobs; one lacks {', '.join(lacking)}: "
+                "fill the empty cells"
+            )
     kept: dict[str, list[RecordedPair]] = {}
     skipped, notes = [], []
     for pair in track(iter(pairs), "checking pairs", len(pairs)):
         reason, remarks = check_pair(pair)
+        if not all(can_be_listed(path.resolve()) for path in (pair.dry, pair.wet)):
+            reason = "a file name that cannot stand in wav.scp (line break, '|' or not UTF-8); rename it"
         notes += [(pair.name, remark) for remark in remarks]
         if reason is not None:
             skipped.append((pair.name, reason))
@@ -53,11 +60,9 @@ def _write(pairs: Sequence[RecordedPair], folder: Path) -> KaldiDirectory:
         Utterance(pair.name, pair.dry.resolve(), "device", duration=audio_info(pair.dry).duration) for pair in pairs
     ]
     directory = KaldiDirectory.write(folder, utterances)
-    ordered = sorted(pairs, key=lambda pair: pair.name)
-    knobs = tuple(ordered[0].settings)
-    rows = [",".join(("utt_id", *knobs)), *(",".join((pair.name, *pair.settings.values())) for pair in ordered)]
-    texts = {WET_FILE: [f"{pair.name} {pair.wet.resolve()}" for pair in ordered], KNOBS_FILE: rows}
-    for name, lines in texts.items():
-        with atomic_file(folder / name) as temporary:
-            temporary.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    texts = {
+        WET_FILE: format_file_list({pair.name: pair.wet.resolve() for pair in pairs}),
+        KNOBS_FILE: format_knob_table({pair.name: pair.settings for pair in pairs}),
+    }
+    write_texts(folder, texts)
     return directory

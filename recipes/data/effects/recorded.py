@@ -1,10 +1,10 @@
 """Pairs that were recorded from a device, at knob settings that the data directory names.
 
-Beside ``wav.scp`` (dry audio) stand ``wet.scp`` (the device's answer, of the same length) and ``knobs.csv`` (a column
-``utt_id``, and one for each knob).
+Beside ``wav.scp`` (dry audio) stand ``wet.scp`` (the device's answer, of the same length) and ``knobs.csv``, see
+:mod:`recipes.data.effects.knob_tables`.
 """
 
-import csv
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,13 +16,15 @@ from torch.utils.data import Dataset
 
 from effects.knobs import KnobSet
 from recipes.data.config import DataConfig
-from recipes.data.kaldi import KaldiDirectory, Utterance
+from recipes.data.effects.knob_tables import KNOBS_FILE, read_knob_table
+from recipes.data.id_lists import read_file_list
+from recipes.data.kaldi import KaldiDirectory
 from recipes.data.reading import AudioReader
 from vocoders.core.errors import DataError
 
-__all__ = ["KNOBS_FILE", "WET_FILE", "RecordedDataset", "read_knob_table"]
+__all__ = ["WET_FILE", "RecordedDataset"]
 
-WET_FILE, KNOBS_FILE = "wet.scp", "knobs.csv"
+WET_FILE = "wet.scp"
 
 
 class RecordedDataset(Dataset[dict[str, Any]]):
@@ -45,13 +47,13 @@ class RecordedDataset(Dataset[dict[str, Any]]):
         self.reader, self.knobs = reader, knobs
         self._length, self._seed = pre_roll + config.segment_length, config.seed
         path = Path(directory.path)
-        wet = _read_scp(path / WET_FILE)
+        wet = read_file_list(path / WET_FILE, "list of the wet audio of each id")
         settings = read_knob_table(path / KNOBS_FILE, knobs)
         for utterance in reader.utterances:
             for found, name in ((wet, WET_FILE), (settings, KNOBS_FILE)):
                 if utterance.utt_id not in found:
                     raise DataError(f"{path / name}: '{utterance.utt_id}' is missing; expected a line for each id")
-        answers = [_answer(utterance, wet[utterance.utt_id]) for utterance in reader.utterances]
+        answers = [replace(utterance, path=wet[utterance.utt_id]) for utterance in reader.utterances]
         self._wet = AudioReader(answers, reader.sample_rate, config.resample, None, config.in_memory)
         self._settings = [settings[utterance.utt_id] for utterance in reader.utterances]
         both = (reader, self._wet)
@@ -74,40 +76,3 @@ class RecordedDataset(Dataset[dict[str, Any]]):
     def _read(self, reader: AudioReader, index: int, start: int) -> Tensor:
         samples = torch.from_numpy(np.array(reader.read(index, start, self._length), dtype=np.float32))
         return F.pad(samples, (0, self._length - len(samples)))[None]
-
-
-def read_knob_table(path: Path, knobs: KnobSet) -> dict[str, dict[str, float]]:
-    """Return the settings by utterance.
-
-    Raises:
-        DataError: if the table cannot be read.
-        ConfigError: for an unknown knob or an impossible value.
-    """
-    try:
-        with open(path, encoding="utf-8", newline="") as stream:
-            rows = list(csv.DictReader(stream))
-    except OSError as error:
-        raise DataError(f"{path} cannot be read ({error.strerror}); expected a table of knob settings") from None
-    if not rows or "utt_id" not in rows[0]:
-        raise DataError(
-            f"{path}: expected a header with utt_id and the knobs {', '.join(knobs.names)}, and a line each"
-        )
-    table = {}
-    for row in rows:
-        name = row.pop("utt_id")
-        table[name] = knobs.resolve({knob: value for knob, value in row.items() if value not in (None, "")})
-    return table
-
-
-def _read_scp(path: Path) -> dict[str, str]:
-    try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except OSError as error:
-        raise DataError(f"{path} cannot be read ({error.strerror}); expected the wet audio of each id") from None
-    return dict(line.split(maxsplit=1) for line in lines if line.strip())
-
-
-def _answer(utterance: Utterance, path: str) -> Utterance:
-    from dataclasses import replace
-
-    return replace(utterance, path=Path(path))

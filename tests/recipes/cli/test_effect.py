@@ -297,17 +297,17 @@ def test_what_cannot_be_is_one_line_and_exit_2_before_any_work(ondes, gain, word
 @pytest.mark.parametrize(
     ("table", "message"),
     [
-        ("time,threshold\n0,nan\n", "knobs.csv: row 2: knob 'threshold': 'nan' is not understood"),
-        ("time,threshold\n0,-3\n1,inf\n", "row 3"),
-        ("time,threshold\nnan,-3\n", "row 2: knob 'time': 'nan'"),
-        ("time,threshold\n1,-3\n1,-4\n", "row 3: time 1 s is not after 1 s"),
+        ("time,threshold\n0,nan\n", "knobs.csv line 2: knob 'threshold': 'nan' is not understood"),
+        ("time,threshold\n0,-3\n1,inf\n", "line 3"),
+        ("time,threshold\nnan,-3\n", "line 2: knob 'time': 'nan'"),
+        ("time,threshold\n1,-3\n1,-4\n", "line 3: time 1 s is not after 1 s"),
         ("time,tresh\n0,-3\n", "unknown knob 'tresh'; did you mean 'threshold'?"),
-        ("time,attack\n0,3 Hz\n", "row 2: knob 'attack': unit 'Hz'"),
+        ("time,attack\n0,3 Hz\n", "line 2: knob 'attack': unit 'Hz'"),
         ("threshold\n-3\n", "expected 'time'"),
         ("", "0 rows"),
     ],
 )
-def test_automation_that_cannot_be_is_refused_with_its_row(ondes, gain, table: str, message: str) -> None:
+def test_automation_that_cannot_be_is_refused_with_its_line(ondes, gain, table: str, message: str) -> None:
     make_audio("x.wav")
     Path("knobs.csv").write_text(table)
     run = ondes("effect", "x.wav", "-o", "y.wav", "--automation", "knobs.csv")
@@ -365,7 +365,7 @@ def test_misuse_of_files(ondes, gain) -> None:
         (["gone.wav", "-o", "y.wav"], "gone.wav: no such file"),
         (["x.npy", "-o", "y.wav"], "x.npy holds features; an effect takes audio"),
         (["x.wav", "-o", "x.wav", "--force"], "would be overwritten"),
-        (["x.wav", "x.wav", "-o", "y.mp3"], "cannot write '.mp3'"),
+        (["x.wav", "x.wav", "-o", "y.m4a"], "cannot write '.m4a'"),
     ]:
         run = ondes("effect", *words)
         assert (run.code, run.err.count("\n")) == (2, 1), run.err

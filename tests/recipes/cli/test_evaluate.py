@@ -100,7 +100,7 @@ def test_mistakes_are_found_before_anything_is_measured(command, corpus):
         command("--ref", ref, "--gen", first, "--metrics", "dc_offset", "--out", corpus)
     with pytest.raises(ConfigError, match="--out and --csv different names"):
         command("--ref", ref, "--gen", first, "--metrics", "dc_offset", "--out", corpus / "a", "--csv", corpus / "a")
-    with pytest.raises(ConfigError, match="one folder stands twice"):
+    with pytest.raises(ConfigError, match="--gen: one system stands twice"):
         command("--ref", ref, "--gen", first, "--gen", first, "--metrics", "dc_offset")
     with pytest.raises(ConfigError, match="called 'x'"):
         command("--ref", ref, "--gen", f"x={first}", "--gen", f"x={ref}", "--metrics", "dc_offset")

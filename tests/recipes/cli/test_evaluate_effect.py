@@ -1,14 +1,18 @@
 """`ondes evaluate --effect`: the four cells, recorded pairs, and usage that makes no sense."""
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
 import soundfile
+import yaml
 from typer.testing import CliRunner
 
+from effects.knobs import Knob, KnobSet
 from effects.models.graybox import GrayBox, GrayBoxConfig
 from effects.processors import find_processor
+from recipes.cli.evaluate_effect import evaluate_effects
 from recipes.cli.main import app
 
 RATE = 44100
@@ -51,6 +55,24 @@ def test_four_cells_with_their_floors(folder):
         assert systems[f"mine: {cell}"]["lag"]["mean"] == 0
 
 
+def test_models_by_name_as_texts_and_as_paths(folder, monkeypatch):
+    files = ("--train", folder / "data_seen", "--data", folder / "data_unseen", "--out", folder / "r.json")
+    words = ("--effect", "comp4c-graybox", "--effect", "mine=comp4c-tcn", "--true", "comp_4c", "--items", 1, *files)
+    result = _run("evaluate", *words, "--metrics", "esr")
+    assert result.exit_code == 0, result.output
+    systems = json.loads((folder / "r.json").read_text())["systems"]
+    cell = "unseen audio, seen knobs"
+    names = {name.removesuffix(f": {cell}") for name in systems if name.endswith(cell)}
+    assert names == {"identity", "constant gain", "comp4c-graybox", "mine"}
+    error = {name: systems[f"{name}: {cell}"]["esr"]["mean"] for name in names}
+    assert error["comp4c-graybox"] < error["identity"]
+    monkeypatch.chdir(folder)
+    dry = (Path("data_seen"), Path("data_unseen"), 1, ["esr"], 0)
+    again = evaluate_effects({"path": Path("comp4c-graybox"), "text": "comp4c-graybox"}, "comp_4c", *dry)
+    path, text = (again.summary(f"{name}: {cell}", "esr").mean for name in ("path", "text"))
+    assert path == text == error["comp4c-graybox"]
+
+
 def test_recorded_pairs_are_prepared_and_measured(folder):
     generator = np.random.default_rng(1)
     takes = folder / "takes"
@@ -72,6 +94,25 @@ def test_recorded_pairs_are_prepared_and_measured(folder):
     systems = json.loads((folder / "p.json").read_text())["systems"]
     assert systems["identity: recorded pairs"]["esr"]["mean"] == pytest.approx(1.0, abs=1e-3)
     assert systems["constant gain: recorded pairs"]["esr"]["mean"] < 1e-9
+
+
+@pytest.mark.parametrize(
+    ("value", "code", "words"),
+    [("-3,5 dB", 0, "1 pairs"), ("5ms", 1, "line 2, column 'level': knob 'level': unit 'ms'")],
+)
+def test_values_are_checked_against_the_knobs_of_a_training(tmp_path, value, code, words):
+    for name in ("dry", "wet"):
+        soundfile.write(tmp_path / f"{name}.wav", 0.3 * np.random.default_rng(1).uniform(-1, 1, RATE), RATE, "FLOAT")
+    knobs = KnobSet(knobs=(Knob(name="level", unit="dB", min=-60, max=0, default=-6),)).to_dict()
+    model = {"stages": ["shaper"], "knobs": knobs}
+    training = {"family": "graybox", "model": model, "effect": {"synthetic": 0}, "objective": {"name": "effect"}}
+    (tmp_path / "train.yaml").write_text(yaml.safe_dump(training))
+    (tmp_path / "pairs.csv").write_bytes(f"dry;wet;set;level\r\ndry.wav;wet.wav;train;{value}\r\n".encode("utf-16"))
+    result = _run("prepare", "pairs", tmp_path, tmp_path / "data", "--config", tmp_path / "train.yaml")
+    assert result.exit_code == code
+    assert words in f"{result.output} {result.exception}"
+    table = tmp_path / "data/train/knobs.csv"
+    assert (table.read_text() if table.exists() else "") == ("" if code else "utt_id,level\n00000-wet,-3.5\n")
 
 
 @pytest.mark.parametrize(

@@ -100,3 +100,16 @@ def test_convert_refuses(ondes, tiny: str, changes: dict[str, str], cause: str) 
     assert run.code == 2
     assert cause in run.err
     assert not Path("model").exists()
+
+
+def test_info_of_every_model_that_ships(ondes) -> None:
+    from vocoders.core.model_source import shipped_models
+
+    for model in shipped_models():
+        facts = json.loads(ondes("info", model.name, "--json").out)
+        assert (facts["family"], facts["sample_rate"], facts["path"]) == (
+            model.family,
+            model.sample_rate,
+            str(model.path),
+        )
+        assert facts["parameters"] == model.num_parameters > 0

@@ -85,6 +85,16 @@ def test_every_kind_of_input(ondes, make_audio) -> None:
         assert files_below(f"out{index}") == expected, arguments
 
 
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "cp1252"])
+def test_wav_scp_of_an_editor(ondes, make_audio, encoding: str) -> None:
+    make_audio("é.wav")
+    Path("wav.scp").write_bytes("u1\té.wav\r\nü2\té.wav\r\n".encode(encoding))
+    run = ondes("synth", "wav.scp", "-o", "out")
+    assert run.code == 0, run.err
+    assert files_below("out") == ["u1.wav", "ü2.wav"]
+    assert ("Windows-1252" in run.err) == (encoding == "cp1252")
+
+
 def test_wav_scp_paths_beside_the_list(ondes, make_audio) -> None:
     make_audio("data/audio/x.wav")
     Path("data/wav.scp").write_text("utt audio/x.wav\n")
@@ -288,7 +298,7 @@ def test_outputs_that_cannot_be_are_refused_before_any_work(ondes, make_audio, t
         (["a/x.wav", "b/x.wav", "-o", "out"], "a/x.wav and b/x.wav would both become out/x.wav"),
         (["b", "-o", "out"], "would both become out/x.wav"),
         (["a", "b/x.wav", "-o", "y.wav"], "is one file, but there are 2 inputs"),
-        (["a/x.wav", "-o", "y.mp3"], "cannot write '.mp3'"),
+        (["a/x.wav", "-o", "y.m4a"], "cannot write '.m4a'"),
         (["a/x.wav", "-o", "file"], "file is a file"),
         (["a/x.wav", "-o", "taken", "--force"], "is a folder"),
         (["none.wav", "a/x.wav", "-o", "out"], "none.wav: no such file"),

@@ -1,5 +1,7 @@
 """Pairs for effects: reproducible, held-out settings kept apart, the pre-roll in its place, recordings checked."""
 
+import csv
+
 import numpy as np
 import pytest
 import soundfile
@@ -9,6 +11,7 @@ from effects.knobs import Knob, KnobSet
 from effects.processors import find_processor
 from recipes.data.config import DataConfig
 from recipes.data.effects.config import EffectDataConfig
+from recipes.data.effects.knob_tables import read_knob_table
 from recipes.data.effects.loader import build_effect_loader, effect_dataset
 from recipes.data.effects.pairs import check_pair, find_pairs
 from recipes.data.effects.preparation import prepare_pairs
@@ -141,6 +144,100 @@ def test_polarity_and_clipping_are_told(tmp_path):
     assert reason is None
     assert any("upside down" in note for note in notes)
     assert any("clips" in note for note in notes)
+
+
+VALUES = {"threshold": -3.5, "attack": 0.005, "mix": 0.5, "ratio": 4.0, "cutoff": 1200.0, "plain": 0.125}
+TYPED = {"threshold": "-3,5dB", "attack": "5ms", "mix": "50 %", "ratio": "4:1", "cutoff": "1,2 kHz", "plain": "0,125"}
+TYPED_KNOBS = KnobSet(
+    knobs=(
+        Knob(name="threshold", unit="dB", min=-30, max=0, default=-15, scale="db"),
+        Knob(name="attack", unit="s", min=0.001, max=0.1, default=0.01),
+        *(Knob(name=name, min=0, max=10, default=1) for name in ("mix", "ratio", "plain")),
+        Knob(name="cutoff", unit="Hz", min=20, max=20000, default=1000, scale="log"),
+        Knob.switch("mode", ("compress", "limit")),
+    )
+)
+
+
+def _prepare_table(folder, text, encoding="utf-8", knobs=None):
+    audio = 0.3 * np.random.default_rng(3).uniform(-1, 1, RATE)
+    for name in ("dry", "wet é"):
+        soundfile.write(folder / f"{name}.wav", audio, RATE, "FLOAT")
+    (folder / "pairs.csv").write_bytes(text.encode(encoding))
+    return prepare_pairs(find_pairs(folder, knobs=knobs), folder / "data")
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+@pytest.mark.parametrize("delimiter", [",", ";", "\t"])
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "cp1252"])
+@pytest.mark.parametrize("known", [True, False])
+def test_knobs_typed_in_any_table_become_plain_numbers(tmp_path, encoding, delimiter, end, known):
+    row = ["dry.wav", "wet é.wav", "train", *TYPED.values(), "Limit"]
+    cells = [f'"{cell}"' if delimiter in cell else cell for cell in row]
+    lines = [["dry", "wet", "set", *TYPED, "mode"], cells, [""] * len(cells), cells]
+    _prepare_table(tmp_path, end.join(map(delimiter.join, lines)), encoding, TYPED_KNOBS if known else None)
+    path = tmp_path / "data/train/knobs.csv"
+    with path.open(newline="") as stream:
+        written = list(csv.DictReader(stream))
+    assert [{name: float(row[name]) for name in VALUES} for row in written] == [VALUES] * 2
+    assert {row["mode"] for row in written} == ({"1"} if known else {"Limit"})
+    read = read_knob_table(path, TYPED_KNOBS)
+    assert list(read.values()) == [VALUES | {"mode": 1.0}] * 2
+    # What is typed means the same wherever it is typed.
+    assert TYPED_KNOBS.parse(f"{name}={text}" for name, text in TYPED.items()) == VALUES
+    assert TYPED_KNOBS.resolve(TYPED | {"mode": "Limit"}) == VALUES | {"mode": 1.0}
+
+
+def test_a_prepared_table_trains(tmp_path):
+    _prepare_table(tmp_path, "dry;wet;set;threshold\ndry.wav;wet é.wav;train;-3,5dB\n")
+    dataset = effect_dataset(
+        DataConfig(segment_length=1000), EffectDataConfig(pre_roll=0, synthetic=0), KNOBS, RATE, tmp_path / "data/train"
+    )
+    knobs = dict(zip(KNOBS.names, KNOBS.denormalize(dataset[0]["knobs"].double()).tolist(), strict=True))
+    assert knobs["threshold"] == pytest.approx(-3.5, abs=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("text", "known", "match"),
+    [
+        ("threshold\n-3,5dB", False, "line 2: 5 cells; expected 4"),
+        ("threshold\n3\n#REF!", False, "line 3, column 'threshold': '#REF!'; expected a number"),
+        ("threshold\nnan", False, "line 2, column 'threshold': 'nan'"),
+        ("threshold\n1e999", False, "line 2, column 'threshold': '1e999'"),
+        ("threshold\n5 parsecs", False, "line 2, column 'threshold': '5 parsecs'"),
+        ("threshold\n5ms\n5\n5 dB", False, "line 4, column 'threshold': '5 dB' after '5ms'"),
+        ("mode\non\n0.5", False, "line 3, column 'mode': '0.5' after 'on'"),
+        ("threshold\n5ms", True, "line 2, column 'threshold': .*unit 'ms'.*a number of dB"),
+        ("mode\nexpand", True, "line 2, column 'mode': .*one of compress, limit"),
+        ("mode\n0.5", True, "line 2, column 'mode': .*whole"),
+        ("treshold\n-3", True, "line 2, column 'treshold': .*did you mean 'threshold'"),
+    ],
+)
+def test_a_value_that_cannot_be_meant_is_refused_before_anything_is_written(tmp_path, text, known, match):
+    name, *values = text.split("\n")
+    lines = [f"dry,wet,set,{name}", *(f"dry.wav,wet é.wav,train,{value}" for value in values)]
+    with pytest.raises(DataError, match=match) as caught:
+        _prepare_table(tmp_path, "\n".join(lines), knobs=TYPED_KNOBS if known else None)
+    assert "\n" not in str(caught.value)
+    assert str(tmp_path / "pairs.csv") in str(caught.value)
+    assert not (tmp_path / "data").exists()
+
+
+@pytest.mark.parametrize(
+    ("text", "match"),
+    [
+        ("utt_id,threshold\na,-3,5dB\n", "line 2: 3 cells; expected 2"),
+        ("utt_id,threshold\na,-3\na,-4\n", "line 3: the id 'a' stands twice"),
+        ("utt_id,treshold\na,-3\n", "line 2: unknown knob 'treshold'"),
+        ("utt_id,threshold\na,x\n", "line 2: knob 'threshold': 'x'"),
+        ("threshold\n-3\n", "expected a row of names, utt_id"),
+        ("", "0 rows; expected a row of names, utt_id"),
+    ],
+)
+def test_a_bad_table_of_settings_is_refused(tmp_path, text, match):
+    (tmp_path / "knobs.csv").write_text(text)
+    with pytest.raises(DataError, match=match):
+        read_knob_table(tmp_path / "knobs.csv", TYPED_KNOBS)
 
 
 def test_signaltrain_names_are_read(tmp_path):

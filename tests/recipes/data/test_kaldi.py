@@ -37,6 +37,25 @@ def test_round_trip_of_any_ids_and_texts(tmp_path_factory: pytest.TempPathFactor
     assert found.utterances == tuple(sorted(utterances, key=lambda utterance: utterance.utt_id.encode()))
 
 
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-16-be", "cp1252"])
+def test_every_encoding_and_line_end_reads_the_same(tmp_path: Path, encoding: str, end: str) -> None:
+    (tmp_path / "é.wav").touch()
+    parts = [
+        Utterance(f"ü{n}", tmp_path / "é.wav", "Zoë", start=0.5 * n, duration=1.25, text="naïve", recording="é")
+        for n in range(3)
+    ]
+    expected = KaldiDirectory.write(tmp_path / "data", parts).utterances
+    for name in FILES:
+        path = tmp_path / "data" / name
+        if path.exists():
+            text = path.read_text()
+            # Times as spreadsheets of many countries write them.
+            text = text.replace(".", ",") if name in ("segments", "utt2dur") else text
+            path.write_bytes(text.replace("\n", end).encode(encoding))
+    assert KaldiDirectory.read(tmp_path / "data").utterances == expected
+
+
 def test_segments_round_trip(tmp_path: Path) -> None:
     (tmp_path / "long.wav").touch()
     parts = [
@@ -106,7 +125,7 @@ def test_a_stale_optional_file_goes(data_dir: Path) -> None:
         ("segments", "a a 0 1\nb zzz 0 1\n", ["segments", "'zzz'", "wav.scp lacks"]),
         ("segments", "a a 0 1\nb b 2 1\n", ["'b'", "not after its start"]),
         ("segments", "a a 0 1\nb b 1\n", ["expected utterance, recording, start and end"]),
-        ("utt2spk", b"a s\nb \xff\n", ["utt2spk", "UTF-8"]),
+        ("utt2spk", b"a s\nb \x00\xff\n", ["utt2spk", "UTF-8"]),
     ],
 )
 def test_bad_directories_say_where_and_what(

@@ -14,6 +14,7 @@ from recipes.data.corpora import find_folder, find_libritts, find_ljspeech, find
 from recipes.data.kaldi import KaldiDirectory, Utterance
 from recipes.data.preparation import prepare, split
 from vocoders.core.errors import ConfigError, DataError
+from vocoders.core.tables import read_table
 
 Tone = Callable[..., np.ndarray]
 RATE = 16000
@@ -157,6 +158,25 @@ def test_names_that_a_manifest_cannot_hold_are_skipped(tmp_path: Path, make_tone
     assert len(found.skipped) == 2
     assert all("rename it" in reason for _, reason in found.skipped)
     assert len((tmp_path / "data" / "skipped.tsv").read_text().splitlines()) == 3
+    table = read_table(tmp_path / "data" / "skipped.tsv", "table", "files")
+    assert [row.cells["reason"] for row in table.rows] == [reason for _, reason in found.skipped]
+    assert f"{root}/linebreak.wav" in [row.cells["path"] for row in table.rows]
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "cp1252"])
+def test_texts_are_read_in_any_encoding(
+    tmp_path: Path, make_tone: Tone, encoding: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "wavs").mkdir()
+    for name in ("a", "b"):
+        soundfile.write(tmp_path / "wavs" / f"{name}.wav", make_tone(0.5), RATE)
+    (tmp_path / "wavs" / "a.txt").write_bytes("Zoë\rlacht".encode(encoding))
+    (tmp_path / "wavs" / "b.txt").write_bytes(b"a\x00\xff")
+    (tmp_path / "metadata.csv").write_bytes('a|x|"Zoë" lacht\r\nb|naïve\r\n'.encode(encoding))
+    assert [u.text for u in find_ljspeech(tmp_path)] == ['"Zoë" lacht', "naïve"]
+    caplog.clear()
+    assert [u.text for u in find_folder(tmp_path / "wavs")] == ["Zoë lacht", None]
+    assert "b.txt" in caplog.messages[-1]
 
 
 def test_libritts_layout(tmp_path: Path, make_tone: Tone) -> None:

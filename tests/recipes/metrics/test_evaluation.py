@@ -16,6 +16,7 @@ from recipes.metrics.pairing import Clip, Pair
 from recipes.metrics.registry import create_metrics
 from recipes.metrics.results import format_summary, results_csv, results_json, results_markdown, timing_line
 from vocoders.core.errors import ConfigError, DataError
+from vocoders.core.tables import read_table
 
 RATE = 16000
 
@@ -178,6 +179,9 @@ def test_csv_has_a_line_per_pair_and_an_empty_cell_per_missing_value(corpus):
     assert rows[0] == ["system", "utt_id", "duration", "level_difference", "mstft"]
     assert rows[1][:4] == ["half", "u0", "0.500", ""]
     assert float(rows[2][3]) == pytest.approx(-6.0206, abs=1e-3)
+    (corpus / "results.csv").write_text(results_csv(run(corpus)))
+    table = read_table(corpus / "results.csv", "table", "results")
+    assert [list(table.columns), *(list(row.cells.values()) for row in table.rows)] == rows
 
 
 def test_markdown_has_a_row_per_system_the_directions_and_the_problems(corpus):

@@ -61,6 +61,13 @@ def test_scp_paths_count_from_the_working_directory_or_from_the_scp(make_files, 
     assert find_clips(scp)["u1"] == Clip(Path("one.wav"))
 
 
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "cp1252"])
+def test_an_scp_of_an_editor_is_read(make_files, encoding):
+    folder = make_files("ref", "é.wav")
+    (folder / "list.scp").write_bytes("u1\té.wav\r\n".encode(encoding))
+    assert find_clips(folder / "list.scp") == {"u1": Clip(folder / "é.wav")}
+
+
 def test_a_data_directory_gives_its_segments(make_files, tmp_path):
     folder = make_files("data", "rec.wav")
     (folder / "wav.scp").write_text(f"rec {folder}/rec.wav\n")

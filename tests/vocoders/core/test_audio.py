@@ -198,7 +198,7 @@ def test_part_outside_the_file_is_an_error(tmp_path: Path, start: int, frames: i
 @pytest.mark.parametrize(
     ("name", "audio", "rate", "subtype", "error"),
     [
-        ("x.mp3", torch.zeros(1, 9), 24000, None, DataError),
+        ("x.m4a", torch.zeros(1, 9), 24000, None, DataError),
         ("x", torch.zeros(1, 9), 24000, None, DataError),
         ("x.wav", torch.zeros(1, 9), 0, None, DataError),
         ("x.wav", torch.zeros(1, 9), 24000, "PCM_17", DataError),

@@ -289,7 +289,7 @@ def shipped(model: Tiny, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Pat
 
 
 def test_shipped_model_by_name(shipped: Path, model: Tiny) -> None:
-    assert resolve_model("tiny-24k") == shipped / "tiny-24k"
+    assert resolve_model("tiny-24k") == resolve_model(Path("tiny-24k")) == shipped / "tiny-24k"
     (found,) = shipped_models()
     assert (found.name, found.family, found.sample_rate, found.license) == ("tiny-24k", "tiny", 24000, "cc-by-4.0")
     assert found.num_parameters == sum(parameter.numel() for parameter in model.parameters())
@@ -320,8 +320,10 @@ def test_folder_and_its_files_resolve(shipped: Path) -> None:
 )
 def test_tricks_with_paths_lead_nowhere(shipped: Path, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(model_source, "_download", lambda *_: pytest.fail("asked the hub"))
-    with pytest.raises(CheckpointError):
-        resolve_model(name)
+    # As a path, "tiny-24k/." is the name itself.
+    for source in (name, Path(name)) if name != "tiny-24k/." else (name,):
+        with pytest.raises(CheckpointError):
+            resolve_model(source)
 
 
 def test_hub_download_takes_the_four_files_alone(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -335,7 +337,7 @@ def test_hub_download_takes_the_four_files_alone(folder: Path, monkeypatch: pyte
 
     monkeypatch.setattr(huggingface_hub, "snapshot_download", snapshot_download)
     assert resolve_model("org/name@v1") == folder
-    assert resolve_model("org/name") == folder
+    assert resolve_model(Path("org/name")) == folder
     patterns = ["config.json", "model.safetensors", "README.md", "reference.safetensors"]
     assert calls == [
         ("org/name", {"revision": "v1", "allow_patterns": patterns}),

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from recipes.data.kaldi import KaldiDirectory, Utterance
 from recipes.data.reading import AudioReader
 from vocoders.core.audio import read_audio
+from vocoders.core.audio_formats import list_audio
 from vocoders.frontends.mel import LogMel, MelConfig
 
 DIGITS = ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"]
@@ -87,7 +88,7 @@ def shuffled(path: str, front_end: LogMel, milliseconds: int = 50) -> tuple[Tens
 
 def generated(folder: Path, front_end: LogMel) -> tuple[Tensor, Tensor | None]:
     """Return spectra of generated files and the digits that their names end with, as in ``sample-07-seven.wav``."""
-    files = sorted(folder.rglob("*.wav"))
+    files = list_audio(folder)
     spectra = torch.stack([spectrum(read_audio(file, mono=True)[0][0], front_end) for file in files])
     words = [file.stem.split("-")[-1] for file in files]
     return spectra, torch.tensor([DIGITS.index(word) for word in words]) if set(words) <= set(DIGITS) else None

@@ -1,0 +1,81 @@
+"""The best checkpoint of a run: the weights of the validation with the best value."""
+
+import logging
+import math
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from recipes.checkpoint import best_path, load_checkpoint, save_best
+from recipes.config import TrainConfig
+from recipes.metrics.metric import Direction
+from vocoders.core.errors import CheckpointError
+
+__all__ = ["BestCheckpoint"]
+
+logger = logging.getLogger(__name__)
+
+
+class BestCheckpoint:
+    """Keep the weights of the best validation in one file, and know its value when the run is resumed.
+
+    A value that is not finite never wins, and of equal values the earlier one stays.
+
+    Args:
+        run: folder of the run.
+        config: the run; its ``best_metric`` is the value that counts.
+        direction: which values are better.
+        resumed: whether the run goes on from a checkpoint; what a run leaves that begins anew is removed.
+    """
+
+    def __init__(self, run: Path, config: TrainConfig, direction: Direction, resumed: bool) -> None:
+        self.run, self.metric, self.direction = run, config.best_metric, direction
+        self.value, self.step = math.nan, 0
+        path = best_path(run)
+        if resumed and path.exists():
+            self._go_on_from(path, config)
+        else:
+            path.unlink(missing_ok=True)
+
+    def _go_on_from(self, path: Path, config: TrainConfig) -> None:
+        try:
+            state = load_checkpoint(path)
+            record, step, measured = state["best"], state["step"], state["config"]["data"]["valid"]
+        except (CheckpointError, KeyError, TypeError):
+            logger.warning("%s: no best checkpoint that can be read; the search for the best starts anew", path)
+            return
+        if record["metric"] != self.metric:
+            found = f"{record['metric']} {record['value']:.4g} at step {step}"
+            logger.warning("%s: best by %s; the search for the best %s starts anew", path, found, self.metric)
+            return
+        self.value, self.step = record["value"], step
+        if measured != config.data.valid:
+            logger.warning(
+                "%s: its value was measured on %s, and this run validates on %s; delete it to search anew",
+                path,
+                measured,
+                config.data.valid,
+            )
+
+    def update(self, step: int, values: Mapping[str, float], state: Callable[[], dict[str, Any]]) -> dict[str, float]:
+        """Take a validation into account.
+
+        Args:
+            step: when it was.
+            values: what it gave.
+            state: gives the weights that were validated, with family and configuration.
+
+        Returns:
+            The best value so far as ``best/NAME``; nothing while there is none.
+
+        Raises:
+            CheckpointError: if the file cannot be written.
+        """
+        value = values.get(self.metric, math.nan)
+        if math.isfinite(value) and (math.isnan(self.value) or self.direction.better(value, self.value)):
+            record = {"metric": self.metric, "value": value}
+            path = save_best(self.run, step, {**state(), "best": record})
+            before = "" if math.isnan(self.value) else f", before {self.value:.4g} at step {self.step}"
+            logger.info("step %d: best %s so far, %.4g%s; wrote %s", step, self.metric, value, before, path)
+            self.value, self.step = value, step
+        return {} if math.isnan(self.value) else {f"best/{self.metric}": self.value}

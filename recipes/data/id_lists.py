@@ -1,0 +1,100 @@
+"""Lines of an id and what belongs to it, the form of every Kaldi file: ``wav.scp``, ``utt2spk``, ``text`` ..."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from vocoders.core.errors import DataError
+from vocoders.core.text import read_lines
+
+__all__ = ["can_be_listed", "format_file_list", "format_id_list", "read_file_list", "read_id_list"]
+
+
+def read_id_list(
+    path: Path, kind: str, *, value: str = "value", empty_values: bool = False, in_order: bool = False
+) -> dict[str, str]:
+    """Read lines of an id and a value.
+
+    Args:
+        path: the list.
+        kind: what it is, for the message where there is none.
+        value: what an id names, for the message where it stands alone.
+        empty_values: whether an id may stand alone.
+        in_order: whether ids must be sorted by their characters, as ``LC_ALL=C sort`` does with UTF-8.
+
+    Raises:
+        DataError: with file and line, for a list that cannot be read, and ids that stand alone, twice or out of order.
+    """
+    table: dict[str, str] = {}
+    previous = ""
+    for number, line in read_lines(path, kind):
+        key, *rest = line.split(maxsplit=1)
+        if not rest and not empty_values:
+            raise DataError(f"{path} line {number}: '{line}' is a single field; expected '<id> <{value}>'")
+        if key in table:
+            raise DataError(f"{path} line {number}: '{key}' stands twice; ids must be unique")
+        if in_order and key < previous:
+            raise DataError(f"{path} line {number}: '{key}' stands after '{previous}'; sort with LC_ALL=C")
+        table[key], previous = (rest[0] if rest else ""), key
+    return table
+
+
+def read_file_list(path: Path, kind: str, *, in_order: bool = False) -> dict[str, Path]:
+    """Read lines of an id and a file, as in ``wav.scp``; a list may be empty.
+
+    A relative path counts from the working directory, as in Kaldi, and where nothing stands there, from the list.
+
+    Raises:
+        DataError: as :func:`read_id_list`, and for commands in the place of files.
+    """
+    locations = read_id_list(path, kind, value="file", in_order=in_order)
+    for name, location in locations.items():
+        if location.startswith("|") or location.endswith("|"):
+            raise DataError(
+                f"{path}: '{name}' is the command '{location}'; commands are not run, write its output to a file and "
+                "give that path"
+            )
+    return {name: _locate(path.parent, location) for name, location in locations.items()}
+
+
+def format_id_list(rows: Mapping[str, str]) -> str:
+    """Return lines of ids and values, sorted by id, which :func:`read_id_list` reads again.
+
+    Raises:
+        DataError: for an id or a value that cannot stand in a line.
+    """
+    for key, value in rows.items():
+        if key.split() != [key] or not (_is_line(key) and _is_line(value)):
+            raise DataError(f"{key!r} with {value!r} cannot stand in a line of a list; rename it")
+    return "".join(f"{key} {rows[key]}".rstrip() + "\n" for key in sorted(rows))
+
+
+def format_file_list(files: Mapping[str, Path]) -> str:
+    """Return lines of ids and files, sorted by id, which :func:`read_file_list` reads again.
+
+    Raises:
+        DataError: as :func:`format_id_list`, and for a file that would be taken for a command.
+    """
+    for key, file in files.items():
+        if not can_be_listed(file):
+            raise DataError(f"'{key}': {str(file)!r} cannot stand in a list of files; rename it")
+    return format_id_list({key: str(file) for key, file in files.items()})
+
+
+def can_be_listed(file: Path) -> bool:
+    """Return whether a file can stand in a list: its path has no line break, '|' at an end, or byte outside UTF-8."""
+    location = str(file)
+    return _is_line(location) and not location.startswith("|") and not location.endswith("|")
+
+
+def _is_line(text: str) -> bool:
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError:
+        return False
+    return text == text.strip() and not text.startswith("\ufeff") and "\n" not in text and "\r" not in text
+
+
+def _locate(folder: Path, location: str) -> Path:
+    path = Path(location)
+    inside = folder / path
+    return inside if not path.is_absolute() and not path.exists() and inside.exists() else path

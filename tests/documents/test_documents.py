@@ -1,0 +1,123 @@
+"""Every command that README.md, demo/README.md and CONTRIBUTING.md show runs as it stands, but for the recipes."""
+
+import os
+import re
+import shlex
+import signal
+import subprocess
+import time
+import urllib.request
+
+import pytest
+import typer
+from document_commands import DOCUMENTS, REPOSITORY, Command, inline_commands, name_of, read_commands
+
+from recipes.cli.main import app
+from vocoders.core.model_source import shipped_models
+
+# Recipes run in test_recipe_documents.py.
+OUTSIDE_RECIPES = [path for path in DOCUMENTS if "egs" not in path.relative_to(REPOSITORY).parts[:1]]
+# What runs in the place of a command, and why.
+REPLACED = {
+    "make test": ("make -n test", "these tests are a part of what it runs"),
+}
+# Commands that run until they are interrupted.
+SERVERS = ("python -m demo",)
+# Commands that take longer than a fast test may, with the reason; slow tests run them.
+SLOW = {
+    "ondes evaluate --effect": "renders and measures 96 pieces",
+    "./run.sh": "trains, in test_recipe_documents.py",
+}
+SLOW_WITHIN_THE_TEXT = (
+    "ondes bench",
+    "ondes generate --model sashimi-digits-8k --seconds 1 --num 400",
+    "ondes generate -m sashimi-piano-16k --seconds 6 --num 6",
+)
+
+
+def _is_slow(command: Command) -> bool:
+    return command.text.startswith(tuple(SLOW))
+
+
+@pytest.mark.parametrize("document", OUTSIDE_RECIPES, ids=name_of)
+def test_commands(document, open_sandbox):
+    commands = read_commands(document)
+    sandbox = open_sandbox(document, commands)
+    for command in commands:
+        if command.text in SERVERS:
+            _check_server(command, sandbox)
+        elif not _is_slow(command):
+            sandbox.run(command, REPLACED.get(command.text, (None,))[0])
+
+
+@pytest.mark.slow
+def test_slow_commands_of_the_readme(open_sandbox):
+    document = REPOSITORY / "README.md"
+    commands = read_commands(document)
+    sandbox = open_sandbox(document, commands)
+    wanted = [number for number, command in enumerate(commands) if command.text.startswith("ondes evaluate --effect")]
+    assert wanted
+    for number in wanted:
+        # The environment, and the data from the command before.
+        for command in (*(command for command in commands if command.text.startswith(". ")), commands[number - 1]):
+            sandbox.run(command)
+        printed = sandbox.run(commands[number])
+        assert "| comp4c-graybox: unseen audio, unseen knobs |" in printed
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=name_of)
+def test_commands_within_the_text_exist(document):
+    for line in inline_commands(document):
+        words = shlex.split(line)[1:]
+        command = typer.main.get_command(app)
+        while hasattr(command, "commands") and words and words[0] in command.commands:
+            command = command.commands[words.pop(0)]
+        assert not hasattr(command, "commands"), line
+        known = {option for parameter in command.params for option in (*parameter.opts, *parameter.secondary_opts)}
+        assert {word for word in words if word.startswith("-")} <= known, line
+        if _is_whole(words):
+            # A reader may give it as it stands.
+            command.make_context(line, words)
+    for target in re.findall(r"`make ([a-z-]+)`", document.read_text()):
+        found = subprocess.run(["make", "-n", target], cwd=REPOSITORY, capture_output=True, text=True)
+        assert found.returncode == 0, found.stderr
+
+
+def _is_whole(words):
+    return bool({model.name for model in shipped_models()} & set(words))
+
+
+@pytest.mark.parametrize("is_slow", [False, pytest.param(True, marks=pytest.mark.slow)])
+def test_commands_within_the_text(is_slow, sandbox):
+    lines = dict.fromkeys(line for document in DOCUMENTS for line in inline_commands(document))
+    whole = [line for line in lines if _is_whole(shlex.split(line))]
+    wanted = [line for line in whole if line.startswith(SLOW_WITHIN_THE_TEXT) == is_slow]
+    assert wanted
+    for number, line in enumerate(wanted):
+        sandbox.folder = sandbox.root / str(number)
+        sandbox.folder.mkdir()
+        sandbox.run(Command(line, "bash"))
+
+
+def _check_server(command, sandbox):
+    port = 17860 + os.getpid() % 10000
+    environment = sandbox.environment | {"GRADIO_SERVER_PORT": str(port)}
+    process = subprocess.Popen(["bash", "-c", f"exec {command.text}"], cwd=sandbox.folder, env=environment)
+    try:
+        deadline = time.monotonic() + 120
+        while not _answers(f"http://127.0.0.1:{port}"):
+            assert process.poll() is None, f"{command.text} ended with {process.returncode}"
+            assert time.monotonic() < deadline, f"{command.text} does not answer"
+            time.sleep(0.2)
+    finally:
+        process.send_signal(signal.SIGINT)
+        process.wait(30)
+    assert process.returncode in (0, 130)
+
+
+def _answers(address):
+    try:
+        with urllib.request.urlopen(address, timeout=5) as page:
+            return b"ondes" in page.read()
+    except OSError:
+        return False

@@ -1,0 +1,120 @@
+"""Which files are audio, by their names: the one list that every command goes by.
+
+What libsndfile reads is read directly. What it does not know goes through the program ffmpeg, where that is installed.
+Headerless audio says neither its rate nor its channels, so nobody can read it without being told.
+"""
+
+import logging
+import os
+from collections.abc import Collection, Iterable, Iterator
+from pathlib import Path
+
+import soundfile
+
+from vocoders.core import ffmpeg
+from vocoders.core.errors import DataError
+
+__all__ = [
+    "AUDIO_SUFFIXES",
+    "WRITABLE_SUFFIXES",
+    "find_files",
+    "has_sample_format",
+    "list_audio",
+    "output_format",
+    "reason_to_leave_out",
+    "warn_of_left_out",
+]
+
+_logger = logging.getLogger(__name__)
+
+_HEADERLESS = (".raw", ".pcm", ".vox", ".gsm")
+# Other names of the formats, beside libsndfile's own.
+_OTHER_NAMES = (".wave", ".bwf", ".oga", ".opus", ".mp2", ".aif", ".aifc", ".snd", ".sph", ".8svx")
+_READ_DIRECTLY = (*(f".{name.lower()}" for name in soundfile.available_formats() if name != "RAW"), *_OTHER_NAMES)
+
+_COMMON = (".wav", ".flac", ".ogg", ".mp3")
+AUDIO_SUFFIXES = tuple(dict.fromkeys((*_COMMON, *sorted(_READ_DIRECTLY), *ffmpeg.SUFFIXES, *_HEADERLESS)))
+
+_WRITTEN = {
+    ".wav": ("WAV", "PCM_16"),
+    ".flac": ("FLAC", "PCM_16"),
+    ".ogg": ("OGG", "VORBIS"),
+    ".oga": ("OGG", "VORBIS"),
+    ".opus": ("OGG", "OPUS"),
+    ".mp3": ("MP3", "MPEG_LAYER_III"),
+    ".aif": ("AIFF", "PCM_16"),
+    ".aiff": ("AIFF", "PCM_16"),
+    ".au": ("AU", "PCM_16"),
+    ".caf": ("CAF", "PCM_16"),
+    ".w64": ("W64", "PCM_16"),
+}
+# Older versions of libsndfile lack some.
+WRITABLE_SUFFIXES = tuple(suffix for suffix, kind in _WRITTEN.items() if soundfile.check_format(*kind))
+
+_NAMED = 3
+
+
+def output_format(path: Path) -> tuple[str, str]:
+    """Return the container that the suffix of an output file chooses, and its usual sample format.
+
+    Raises:
+        DataError: if files of that suffix cannot be written.
+    """
+    suffix = path.suffix.lower()
+    if suffix not in WRITABLE_SUFFIXES:
+        known = ", ".join(WRITABLE_SUFFIXES)
+        raise DataError(f"{path}: cannot write '{path.suffix}'; expected a name that ends in {known}")
+    return _WRITTEN[suffix]
+
+
+def has_sample_format(path: Path, subtype: str) -> bool:
+    """Tell whether an output file can hold a sample format; .opus holds Opus alone, as players expect."""
+    container, usual = output_format(path)
+    return soundfile.check_format(container, subtype) and (path.suffix.lower() != ".opus" or subtype == usual)
+
+
+def find_files(folder: Path, suffixes: Collection[str] = AUDIO_SUFFIXES) -> Iterator[Path]:
+    """Yield all files of these suffixes below ``folder``, sorted; links are followed once, hidden names left out."""
+    visited: set[str] = set()
+    for parent, folders, files in os.walk(folder, followlinks=True):
+        real = os.path.realpath(parent)
+        if real in visited:
+            folders.clear()
+            continue
+        visited.add(real)
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        for name in sorted(files):
+            if not name.startswith(".") and os.path.splitext(name)[1].lower() in suffixes:
+                yield Path(parent, name)
+
+
+def reason_to_leave_out(path: Path) -> str:
+    """Return why an audio file of this name cannot be read on this machine; empty if it is worth trying."""
+    suffix = path.suffix.lower()
+    if suffix in _HEADERLESS:
+        return "headerless audio, convert it to .wav"
+    if suffix in ffmpeg.SUFFIXES and not ffmpeg.is_installed():
+        return "needs the program ffmpeg, which is not installed"
+    return ""
+
+
+def list_audio(folder: Path) -> list[Path]:
+    """Return the audio files below ``folder``; those that cannot be read here stand at the end, with a warning.
+
+    They are returned too, so that whoever reads them fails with their cause, and none goes missing in silence.
+    """
+    paths = list(find_files(folder))
+    warn_of_left_out(paths, str(folder))
+    return sorted(paths, key=lambda path: bool(reason_to_leave_out(path)))
+
+
+def warn_of_left_out(paths: Iterable[Path], place: str) -> None:
+    """Warn of the files among ``paths`` that cannot be read here: how many, the first names, and why."""
+    by_reason: dict[str, list[str]] = {}
+    for path in paths:
+        if reason := reason_to_leave_out(path):
+            by_reason.setdefault(reason, []).append(path.name)
+    for reason, names in by_reason.items():
+        more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+        count = f"{len(names)} audio file{'s' if len(names) > 1 else ''}"
+        _logger.warning("%s: %s left out (%s): %s%s", place, count, reason, ", ".join(names[:_NAMED]), more)

@@ -1,0 +1,347 @@
+"""Read audio files: their headers, the whole, a part, or block by block, with one verdict and the same samples."""
+
+import logging
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import soundfile
+import torch
+from torch import Tensor
+
+from vocoders.core import ffmpeg
+from vocoders.core.audio_headers import AudioData, PatchedFile, find_audio_data
+from vocoders.core.errors import OndesError, UnreadableAudioError
+from vocoders.core.resampling import resample
+
+__all__ = ["AudioInfo", "audio_info", "check_finite", "describe_sndfile_error", "read_audio", "read_blocks"]
+
+_logger = logging.getLogger(__name__)
+
+# Read in blocks: memory does not follow what a damaged header promises.
+_BLOCK = 1 << 16
+# Two MPEG frames: the length in the header may be wrong by the encoder's padding.
+_MPEG_SLACK = 2 * 1152
+# What libsndfile says of a stream without a length.
+_UNKNOWN_LENGTH = 1 << 62
+# Decoders that carry something over from earlier frames (MP3) or lose their place (Vorbis of some encoders): after a
+# seek they give other samples, up to full scale.
+_DEPENDENT = ("MPEG", "OPUS", "VORBIS", "DWVW")
+# Files whose damage was told already in this process.
+_told: set[tuple[str, int]] = set()
+
+
+@dataclass(frozen=True)
+class AudioInfo:
+    """What the header of an audio file says.
+
+    Attributes:
+        sample_rate: in Hz.
+        channels: their number.
+        frames: samples of one channel.
+        format: container, as libsndfile names it, or the suffix of a file that ffmpeg decodes.
+        subtype: sample format.
+        is_seekable: whether a part can be read without what stands before it.
+        damage: what is wrong with a file that can be read nevertheless, such as ``truncated (10 of 20 bytes)``.
+    """
+
+    sample_rate: int
+    channels: int
+    frames: int
+    format: str
+    subtype: str
+    is_seekable: bool = True
+    damage: str = ""
+
+    @property
+    def duration(self) -> float:
+        """Length in seconds."""
+        return self.frames / self.sample_rate
+
+
+class _Stream(soundfile.SoundFile):
+    """A file read from front to back: soundfile seeks after each read where it can, which some codecs answer badly."""
+
+    def seekable(self) -> bool:
+        """Say no, whatever the codec."""
+        return False
+
+
+@dataclass(frozen=True)
+class _Opened:
+    """A file that is open, and what is to be told of it."""
+
+    path: Path
+    stream: _Stream
+    info: AudioInfo
+    remark: str
+
+    def part(self, start: int, count: int) -> Iterator[Tensor]:
+        """Yield ``count`` samples from ``start`` on; where a seek would change them, decode all that lies before."""
+        if self.info.is_seekable:
+            self.stream.seek(start)
+            yield from self.blocks(count, _BLOCK)
+            return
+        known = 0
+        for block in self.blocks(start + count, _BLOCK):
+            if known + block.shape[-1] > start:
+                yield block[:, max(0, start - known) :]
+            known += block.shape[-1]
+
+    def blocks(self, count: int, size: int) -> Iterator[Tensor]:
+        """Yield ``count`` samples (C, T) from here on; an end that comes too early is an error."""
+        known = 0
+        while known < count:
+            samples = self.stream.read(min(size, count - known), dtype="float32", always_2d=True)
+            if not len(samples):
+                break
+            audio = torch.from_numpy(np.ascontiguousarray(samples.T))
+            check_finite(audio, self.info.sample_rate, self.path, known)
+            known += len(samples)
+            yield audio
+        slack = _MPEG_SLACK if self.info.subtype.startswith("MPEG") else 0
+        if known < count - slack:
+            found, promised = known / self.info.sample_rate, count / self.info.sample_rate
+            told = f"{found:.3f} s could be read of the {promised:.3f} s that its header promises"
+            raise UnreadableAudioError(
+                f"{self.path} is truncated: {told}; copy or convert it again",
+                f"truncated ({known} of {count} samples)",
+            )
+
+    def tell_damage(self) -> None:
+        """Warn of what is wrong with the file, once."""
+        key = (str(self.path.absolute()), self.path.stat().st_mtime_ns)
+        text = self.remark or (f"is {self.info.damage}; what is there is read" if self.info.damage else "")
+        if text and key not in _told:
+            _told.add(key)
+            _logger.warning("%s %s", self.path, text)
+
+
+def audio_info(path: str | Path, most_seconds: float | None = None) -> AudioInfo:
+    """Read the header of an audio file; where it does not tell the length, decode the file to know it.
+
+    Args:
+        path: the file.
+        most_seconds: decode no more than this to know the length.
+
+    Raises:
+        UnreadableAudioError: if the file is missing, empty, not audio, damaged, or holds no samples.
+    """
+    with _open(path, most_seconds) as opened:
+        info = opened.info
+        if not info.subtype.startswith("MPEG"):
+            return info
+        # Only a tag of some encoders tells the length of a stream of MPEG frames; otherwise the header is an estimate.
+        frames = _count(opened.stream, most_seconds)
+        return replace(info, frames=frames) if abs(frames - info.frames) <= _MPEG_SLACK else info
+
+
+def read_audio(
+    path: str | Path, sample_rate: int | None = None, mono: bool = False, start: int = 0, frames: int = -1
+) -> tuple[Tensor, int]:
+    """Read an audio file, or a part of it.
+
+    A file that ends before its header says, or whose header says no length, gives what is there, with a warning.
+
+    Args:
+        path: a wav, flac, ogg, mp3 ... file.
+        sample_rate: resample to this rate in Hz; ``None`` keeps the file's.
+        mono: average the channels into one.
+        start: first sample of the part, counted at the file's own rate.
+        frames: number of samples of the part at the file's own rate, -1 for all that follow; fewer are returned
+            where the file ends earlier.
+
+    Returns:
+        Audio (C, T), float32, nominally in [-1, 1] (a float file may go beyond, and is not clipped), and its sample
+        rate in Hz. A part is equal to the same part of the whole.
+
+    Raises:
+        UnreadableAudioError: if the file is missing, empty, not audio, damaged or truncated, if it holds NaN or
+            infinite samples, or if the part lies outside it.
+    """
+    with _open(path) as opened:
+        opened.tell_damage()
+        held, rate = opened.info.frames, opened.info.sample_rate
+        expected = held - start if frames < 0 else min(frames, held - start)
+        if not 0 <= start < held or frames == 0 or frames < -1:
+            raise _no_samples(path, start, frames, held)
+        blocks = list(opened.part(start, expected))
+        if not blocks:
+            raise _no_samples(path, start, frames, held)
+    audio = torch.cat(blocks, dim=-1)
+    if mono:
+        audio = audio.mean(dim=0, keepdim=True)
+    if sample_rate is not None:
+        audio = resample(audio, rate, sample_rate)
+    return audio, sample_rate or rate
+
+
+def read_blocks(path: str | Path, size: int) -> Iterator[Tensor]:
+    """Read an audio file in memory that does not grow with it.
+
+    Args:
+        path: a wav, flac, ogg, mp3 ... file.
+        size: samples of a block; the last one may be shorter.
+
+    Yields:
+        Audio (C, T), float32, at the file's rate; together the same samples as :func:`read_audio` gives.
+
+    Raises:
+        UnreadableAudioError: as :func:`read_audio`, when it comes to the place.
+    """
+    with _open(path) as opened:
+        opened.tell_damage()
+        # A file whose end is known asks for no more memory than it needs.
+        yield from opened.blocks(opened.info.frames, min(size, opened.info.frames))
+
+
+def check_finite(audio: Tensor, sample_rate: int, path: str | Path, start: int = 0) -> None:
+    """Raise :class:`UnreadableAudioError` if audio (C, T), whose first sample is ``start``, holds NaN or infinities."""
+    finite = torch.isfinite(audio).all(dim=0)
+    if not finite.all():
+        bad = torch.nonzero(~finite)
+        found = f"{len(bad)} samples are NaN or infinite (the first at {(start + int(bad[0])) / sample_rate:.3f} s)"
+        raise UnreadableAudioError(f"{path}: {found}", "holds NaN or infinite samples")
+
+
+def describe_sndfile_error(error: BaseException) -> str:
+    """Return what libsndfile or soundfile says of a failure, without its frame."""
+    text = error.error_string if isinstance(error, soundfile.LibsndfileError) else str(error)
+    return text.removeprefix("Error : ").rstrip(".") or type(error).__name__
+
+
+@contextmanager
+def _open(path: str | Path, most_seconds: float | None = None) -> Iterator[_Opened]:
+    """Open for reading; whatever goes wrong, also later while reading, becomes an error with a human cause."""
+    path = Path(path)
+    head = _read_head(path)
+    try:
+        with ExitStack() as stack:
+            yield _find_out(path, head, stack, most_seconds)
+    except OndesError:
+        raise
+    # TypeError: soundfile takes the name *.raw for headerless audio. AssertionError, ValueError: broken seek tables.
+    except (soundfile.SoundFileError, TypeError, AssertionError, ValueError, MemoryError, OSError) as error:
+        raise _damaged(path, head, describe_sndfile_error(error)) from None
+
+
+def _find_out(path: Path, head: bytes, stack: ExitStack, most_seconds: float | None) -> _Opened:
+    data = find_audio_data(path)
+    source: object = path
+    if data is not None and data.patches:
+        source = stack.enter_context(PatchedFile(path, data.patches))
+    try:
+        stream = stack.enter_context(_Stream(source))
+    except soundfile.LibsndfileError as error:
+        if not _is_for_ffmpeg(path, head, error):
+            raise
+        try:
+            source, complaint = stack.enter_context(ffmpeg.decoded(path, most_seconds))
+        except UnreadableAudioError:
+            if ffmpeg.is_known(path, head):
+                raise
+            raise error from None  # a file of libsndfile's, so its verdict counts
+        stream = stack.enter_context(_Stream(source))
+        damage = complaint and f"damaged ({complaint})"
+        kind = (path.suffix[1:].upper() or "MEDIA", "FFMPEG", False, damage)
+        info = AudioInfo(stream.samplerate, stream.channels, stream.frames, *kind)
+    else:
+        info = _describe(stream, data)
+    if info.frames >= _UNKNOWN_LENGTH:
+        with _Stream(source) as ahead:
+            info = replace(info, frames=_count(ahead, most_seconds), is_seekable=False)
+    if info.format == "RAW":
+        raise ValueError("Format not recognised")
+    if info.frames == 0:
+        if info.damage:
+            raise UnreadableAudioError(f"{path} is {info.damage} and holds no samples", info.damage)
+        raise UnreadableAudioError(f"{path} holds no samples, only a header", "no audio (0 samples)")
+    remark = "has a header without a length (it was streamed or cut off); read up to its end"
+    return _Opened(path, stream, info, remark if data is not None and data.is_open else "")
+
+
+def _describe(stream: _Stream, data: AudioData | None) -> AudioInfo:
+    damage = ""
+    if data is not None and data.is_truncated:
+        damage = f"truncated ({data.present} of {data.promised} bytes)"
+    elif "ended unexpectedly" in stream.extra_info:
+        damage = "truncated (the Ogg stream has no end)"
+    # In blocks of ten samples, the last of which cannot be reached (PAF).
+    depends = stream.subtype.startswith(_DEPENDENT) or stream.format == "PAF"
+    can_seek = soundfile.SoundFile.seekable(stream) and not depends
+    facts = (stream.samplerate, stream.channels, stream.frames, stream.format, stream.subtype)
+    return AudioInfo(*facts, can_seek, damage)
+
+
+def _count(stream: _Stream, most_seconds: float | None) -> int:
+    """Return how many samples can be decoded from here on, about ``most_seconds`` at most."""
+    most = float("inf") if most_seconds is None else most_seconds * stream.samplerate
+    frames = 0
+    while frames <= most and (read := len(stream.read(_BLOCK, dtype="float32"))):
+        frames += read
+    return frames
+
+
+def _is_for_ffmpeg(path: Path, head: bytes, error: soundfile.LibsndfileError) -> bool:
+    if ffmpeg.is_known(path, head):
+        return not _looks_like_text(head)
+    reason = error.error_string
+    return ffmpeg.is_installed() and ("unsupported encoding" in reason or "unimplemented format" in reason)
+
+
+def _read_head(path: Path) -> bytes:
+    try:
+        if path.is_dir():
+            raise UnreadableAudioError(f"{path} is a folder; expected an audio file", "not audio (a folder)")
+        if not path.exists():
+            raise UnreadableAudioError(f"{path}: no such file", "no such file")
+        if not path.is_file():
+            raise UnreadableAudioError(f"{path} is not a regular file", "not audio (not a regular file)")
+        with open(path, "rb") as stream:
+            head = stream.read(256)
+    except OSError as error:
+        cause = error.strerror or error
+        raise UnreadableAudioError(f"{path} cannot be read: {cause}", f"cannot be read ({cause})") from None
+    if not head:
+        raise UnreadableAudioError(f"{path} is empty (0 bytes); expected audio", "empty file (0 bytes)")
+    return head
+
+
+def _no_samples(path: str | Path, start: int, frames: int, held: int) -> UnreadableAudioError:
+    message = f"{path}: no samples at start={start}, frames={frames}; the file holds {held}"
+    return UnreadableAudioError(message, f"no audio at sample {start}")
+
+
+def _damaged(path: Path, head: bytes, reason: str) -> UnreadableAudioError:
+    expected = "expected wav, flac, ogg, mp3 ..."
+    if head.startswith(b"version https://git-lfs"):
+        told, cause = "is a Git LFS pointer, not the audio itself; run 'git lfs pull'", "not audio (a Git LFS pointer)"
+    elif _looks_like_text(head):
+        start = head.decode("utf-8", "ignore").split("\n")[0][:40]
+        told = f"is a text file, not audio (it starts with {start!r}); {expected}"
+        cause = "not audio (a text file)"
+    elif "Channel count is zero" in reason:
+        told, cause = "has 0 channels; expected at least 1", "damaged (0 channels)"
+    elif "SF_INFO struct incomplete" in reason:
+        told = "has a header without a valid sample rate or number of channels"
+        cause = "damaged (no valid sample rate or number of channels)"
+    elif "not recognised" in reason or "not a regular file" in reason or "must be specified" in reason:
+        told, cause = f"is not audio in a known format; {expected}", "not audio (no known format)"
+    elif "unsupported encoding" in reason:
+        cause = "holds a codec that only the program ffmpeg may know"
+        told = f"{cause}; install it, or convert the file to .wav or .flac"
+    else:
+        told, cause = f"is damaged: {reason}", f"truncated or corrupt ({reason})"
+    return UnreadableAudioError(f"{path} {told}", cause)
+
+
+def _looks_like_text(head: bytes) -> bool:
+    try:
+        text = head.decode("utf-8")
+    except UnicodeDecodeError as error:
+        if error.start < len(head) - 3:  # not merely a character that the end of the head cuts in two
+            return False
+        text = head[: error.start].decode("utf-8")
+    return all(character.isprintable() or character in "\t\r\n" for character in text)

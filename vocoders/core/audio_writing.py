@@ -1,0 +1,162 @@
+"""Write audio files, which appear whole or not at all."""
+
+import logging
+from collections.abc import Iterable
+from pathlib import Path
+
+import numpy as np
+import soundfile
+import torch
+from torch import Tensor
+
+from vocoders.core.atomic import atomic_file
+from vocoders.core.audio_formats import has_sample_format, output_format
+from vocoders.core.audio_reading import check_finite, describe_sndfile_error
+from vocoders.core.errors import DataError, ShapeError
+
+__all__ = ["write_audio", "write_blocks"]
+
+_logger = logging.getLogger(__name__)
+
+_PCM_BITS = {"PCM_S8": 8, "PCM_U8": 8, "PCM_16": 16, "PCM_24": 24, "PCM_32": 32}
+_ALAC_BITS = {"ALAC_16": 16, "ALAC_20": 20, "ALAC_24": 24}
+# Sample formats that hold what lies beyond full scale. In others libsndfile clips, or turns the sign.
+_BEYOND_FULL_SCALE = ("FLOAT", "DOUBLE", "VORBIS", "OPUS", "MPEG_LAYER_III")
+# Written in blocks: libsndfile's Vorbis encoder overflows its stack on one long write, and memory stays bounded.
+_BLOCK = 1 << 16
+_LIMIT_BYTES = (1 << 32) - (1 << 16)
+# Containers whose lengths are numbers of 32 bits.
+_LIMITED = ("WAV", "AIFF", "AU")
+# Beyond these libvorbis crashes instead of reporting an error.
+_OGG_LIMITS = (200_000, 255)
+_CODEC_RATES = {
+    "OPUS": (8000, 12000, 16000, 24000, 48000),
+    "MPEG_LAYER_III": (8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000),
+}
+
+
+def write_audio(
+    path: str | Path, audio: Tensor, sample_rate: int, subtype: str | None = None, overwrite: bool = True
+) -> None:
+    """Write an audio file; it appears whole or not at all.
+
+    PCM samples are rounded to ``x * 2**(bits - 1)``, so what ``read_audio`` gives for a PCM file is written back
+    exactly. Float samples are written bit for bit, and Vorbis, Opus and MP3 hold what lies beyond full scale too; every
+    other sample format clips it, with a warning that names the peak.
+
+    Args:
+        path: the file; its suffix (.wav, .flac, .ogg, .opus, .mp3, .aiff, .au, .caf, .w64) chooses the format. Missing
+            folders are made.
+        audio: (C, T) or (T,), floating point, full scale 1.
+        sample_rate: in Hz.
+        subtype: libsndfile's name of the sample format, such as PCM_16, PCM_24, FLOAT; ``None`` is PCM_16,
+            or the codec of a file that is always compressed.
+        overwrite: replace an existing file.
+
+    Raises:
+        DataError: for NaN or infinite samples, an impossible format, rate or channel count, an existing file without
+            ``overwrite``, or a failed write (full disk, no permission).
+        ShapeError: if ``audio`` is not (C, T) or (T,) floating point with at least one sample.
+    """
+    audio = _as_channels_first(audio)
+    blocks = audio.split(_BLOCK, dim=-1)
+    write_blocks(path, blocks, sample_rate, *audio.shape, subtype=subtype, overwrite=overwrite)
+
+
+def write_blocks(
+    path: str | Path,
+    blocks: Iterable[Tensor],
+    sample_rate: int,
+    channels: int,
+    length: int,
+    subtype: str | None = None,
+    overwrite: bool = True,
+) -> int:
+    """Write an audio file as :func:`write_audio` does, in memory that does not grow with it.
+
+    Args:
+        path: the file; its suffix chooses the format.
+        blocks: audio (C, T), floating point, full scale 1; an error that they raise leaves no file.
+        sample_rate: in Hz.
+        channels: C.
+        length: samples to expect, for the limits of a format.
+        subtype: as for :func:`write_audio`.
+        overwrite: replace an existing file.
+
+    Returns:
+        The number of samples that were written.
+
+    Raises:
+        DataError, ShapeError: as :func:`write_audio`; also if there are no samples.
+    """
+    path = Path(path)
+    format, subtype = _choose_format(path, subtype)
+    _check_limits(path, (channels, length), sample_rate, format, subtype)
+    peak, written = 0.0, 0
+    with atomic_file(path, overwrite) as temporary:
+        try:
+            with soundfile.SoundFile(temporary, "w", sample_rate, channels, subtype, format=format) as file:
+                for block in blocks:
+                    audio = _as_channels_first(block)
+                    check_finite(audio, sample_rate, path, written)
+                    peak, written = max(peak, float(audio.abs().max())), written + audio.shape[-1]
+                    for samples in np.array_split(audio.T.numpy(), -(-audio.shape[-1] // _BLOCK)):
+                        file.write(_encode(samples, subtype))
+            # Codecs of fixed frames complete the last one.
+            complete = written > 0 and soundfile.info(temporary).frames >= written
+        except soundfile.LibsndfileError as error:
+            raise DataError(f"{path} cannot be written: {describe_sndfile_error(error)}") from None
+        except AssertionError:  # soundfile's sign that the system took fewer samples than it was given
+            complete = False
+        if not complete:
+            cause = "the system took only a part of it; is the disk full?" if written else "there are no samples"
+            raise DataError(f"{path} cannot be written: {cause}")
+    if peak > 1.0 and subtype not in _BEYOND_FULL_SCALE:
+        _logger.warning("%s: peak %.3f is above full scale; clipped to 1", path, peak)
+    return written
+
+
+def _as_channels_first(audio: Tensor) -> Tensor:
+    if not isinstance(audio, Tensor) or not audio.is_floating_point() or audio.ndim not in (1, 2) or audio.numel() == 0:
+        found = f"{tuple(audio.shape)} {audio.dtype}" if isinstance(audio, Tensor) else type(audio).__name__
+        raise ShapeError(f"expected floating-point audio (C, T) or (T,) with samples, found {found}")
+    return audio.detach().to("cpu", torch.float32).reshape(-1, audio.shape[-1])
+
+
+def _choose_format(path: Path, subtype: str | None) -> tuple[str, str]:
+    format, usual = output_format(path)
+    if subtype is not None and not has_sample_format(path, subtype):
+        known = ", ".join(name for name in soundfile.available_subtypes(format) if has_sample_format(path, name))
+        raise DataError(f"{path}: {format} has no sample format '{subtype}'; it has {known}")
+    return format, subtype or usual
+
+
+def _check_limits(path: Path, shape: tuple[int, int], sample_rate: int, format: str, subtype: str) -> None:
+    channels, length = shape
+    if sample_rate <= 0:
+        raise DataError(f"{path}: sample rate must be positive, found {sample_rate} Hz")
+    if format in _LIMITED and channels * length * _PCM_BITS.get(subtype, 64) // 8 > _LIMIT_BYTES:
+        told = f"{length / sample_rate:.0f} s are more than the 4 GiB that {format} can hold"
+        raise DataError(f"{path}: {told}; write .flac or .w64")
+    if format == "OGG" and (sample_rate > _OGG_LIMITS[0] or channels > _OGG_LIMITS[1]):
+        raise DataError(f"{path}: Ogg holds at most {_OGG_LIMITS[0]} Hz and {_OGG_LIMITS[1]} channels; write .wav")
+    if format == "MP3" and channels > 2:
+        raise DataError(f"{path}: MP3 holds at most 2 channels, found {channels}; write .ogg or .wav")
+    if sample_rate not in _CODEC_RATES.get(subtype, (sample_rate,)):
+        rates = ", ".join(map(str, _CODEC_RATES[subtype]))
+        raise DataError(f"{path}: {sample_rate} Hz; {path.suffix} files hold {rates} Hz: resample, or write .wav")
+
+
+def _encode(samples: np.ndarray, subtype: str) -> np.ndarray:
+    bits = _PCM_BITS.get(subtype) or _ALAC_BITS.get(subtype)
+    if bits is not None:
+        return _quantise(samples, bits)
+    # 1 itself is one step too far for integers, and turns the sign in some codecs.
+    return np.ascontiguousarray(samples if subtype in _BEYOND_FULL_SCALE else samples.clip(-1.0, 1.0 - 2**-15))
+
+
+def _quantise(block: np.ndarray, bits: int) -> np.ndarray:
+    """Round to integers of ``bits`` bits, left-aligned in 32 (libsndfile itself would scale by 2**(bits-1) - 1)."""
+    full_scale = 1 << (bits - 1)
+    integers = np.rint(block.astype(np.float64) * full_scale).clip(-full_scale, full_scale - 1)
+    return np.ascontiguousarray(integers.astype(np.int64) << (32 - bits)).astype(np.int32)

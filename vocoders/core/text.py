@@ -1,0 +1,85 @@
+"""Text files however an editor or a spreadsheet has saved them: encoding, byte order mark, line ends."""
+
+import codecs
+import logging
+import re
+from pathlib import Path
+
+from vocoders.core.errors import DataError
+
+__all__ = ["read_lines", "read_text"]
+
+_logger = logging.getLogger(__name__)
+
+# UTF-32 before UTF-16, whose mark it begins with.
+_MARKS = (
+    (codecs.BOM_UTF8, "utf-8"),
+    (codecs.BOM_UTF32_LE, "utf-32"),
+    (codecs.BOM_UTF32_BE, "utf-32"),
+    (codecs.BOM_UTF16_LE, "utf-16"),
+    (codecs.BOM_UTF16_BE, "utf-16"),
+)
+# What no text in a one-byte encoding holds; 0x1A ends files of DOS.
+_BINARY = re.compile(rb"[\x00-\x08\x0e-\x19\x1b-\x1f]")
+
+
+def read_text(path: str | Path, kind: str = "file") -> str:
+    r"""Read a text file in UTF-8, UTF-16 or UTF-32, with or without a byte order mark.
+
+    What is none of these is read as Windows-1252, which contains the printable part of Latin-1, with a warning.
+
+    Args:
+        path: the file.
+        kind: what the file is, for the message where there is none.
+
+    Returns:
+        The text, with ``\n`` as the only line end and without byte order marks at the beginning of lines.
+
+    Raises:
+        DataError: if there is no such file or it is no text.
+    """
+    try:
+        content = Path(path).read_bytes()
+    except FileNotFoundError:
+        raise DataError(f"{path}: no such {kind}") from None
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read as text: {error.strerror or error}") from None
+    text = _decode(content, path).replace("\r\n", "\n").replace("\r", "\n")
+    # Files that were joined have a mark in their middle.
+    return text.lstrip("\ufeff").replace("\n\ufeff", "\n").rstrip("\x1a")
+
+
+def read_lines(path: str | Path, kind: str = "file") -> list[tuple[int, str]]:
+    """Return the lines of a text file that are not blank, with their numbers from 1, without white space around them.
+
+    Arguments and errors are those of :func:`read_text`.
+    """
+    lines = enumerate(read_text(path, kind).split("\n"), start=1)
+    return [(number, stripped) for number, line in lines if (stripped := line.strip())]
+
+
+def _decode(content: bytes, path: str | Path) -> str:
+    encoding = next((name for mark, name in _MARKS if content.startswith(mark)), _unmarked_encoding(content))
+    try:
+        return content.decode(encoding)
+    except UnicodeDecodeError as error:
+        place = error.start
+        if encoding != "utf-8" or _BINARY.search(content):
+            raise _no_text(path, f"no {encoding.upper()} from byte {place} on") from None
+    try:
+        text = content.decode("cp1252")
+    except UnicodeDecodeError:
+        raise _no_text(path, f"no UTF-8 from byte {place} on") from None
+    _logger.warning("%s: no UTF-8 from byte %d on; read as Windows-1252 (Latin-1)", path, place)
+    return text
+
+
+def _unmarked_encoding(content: bytes) -> str:
+    """Return UTF-16 where a first character of ASCII shows it, else UTF-8."""
+    if len(content) % 2 == 0 and content[:2].count(0) == 1:
+        return "utf-16-be" if content[0] == 0 else "utf-16-le"
+    return "utf-8"
+
+
+def _no_text(path: str | Path, found: str) -> DataError:
+    return DataError(f"{path}: cannot be read as text: {found}; save it as plain text or CSV in UTF-8")
