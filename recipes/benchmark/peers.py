@@ -68,5 +68,7 @@ def create_peer(name: str, device: torch.device) -> Contender:
     if name in PEERS:
         return PEERS[name](device)
     if is_baseline(name):
-        return contender_of(name, load(name))
+        contender = contender_of(name, load(name))
+        contender.kind = "peer"
+        return contender
     raise ConfigError(f"unknown peer '{name}'; known peers: {', '.join([*PEERS, *BASELINES])}")

@@ -57,9 +57,8 @@ class MelBaseline(BaselineVocoder):
 
         try:
             return cls.beside(load_vocoder(details))
-        except OndesError:
-            known = ", ".join(MEL_PRESETS)
-            raise ConfigError(f"'{details}' is no model with a mel; give one, or a preset: {known}") from None
+        except OndesError as error:
+            raise ConfigError(f"{error}; give a model with a mel, or a preset: {', '.join(MEL_PRESETS)}") from None
 
     @classmethod
     def beside(cls, vocoder: Vocoder) -> Self:

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from safetensors import SafetensorError, safe_open
 
 from vocoders.core.card import read_card
 from vocoders.core.errors import CheckpointError
@@ -122,6 +121,8 @@ def _shipped_folders() -> list[Path]:
 
 def _describe(folder: Path) -> ShippedModel:
     file, card = read_model_config(folder), read_card(folder)
+    from safetensors import SafetensorError, safe_open
+
     weights = folder / "model.safetensors"
     return ShippedModel(
         name=folder.name,
