@@ -156,6 +156,20 @@ def test_pqmf_bands_are_the_quarters_of_the_spectrum() -> None:
         assert 10 * torch.log10(others.max() / levels[band]).item() < -60
 
 
+def test_taps_are_exact_at_every_precision() -> None:
+    x = noise(1, 1, 400)
+    n, bands = np.arange(63) - 31, np.arange(4)[:, None]
+    shift = (-1.0) ** bands * np.pi / 4
+    taps = 2 * PQMF.prototype() * np.cos((2 * bands + 1) * np.pi / 8 * n + shift)
+    expected = np.stack([np.correlate(x[0, 0].numpy(), row) for row in taps])
+    for pqmf in (PQMF(4), PQMF(4).double(), PQMF(4).half().to(torch.float64)):
+        streams = pqmf.analysis(x)[0].numpy()
+        np.testing.assert_allclose(streams[:, 8:-8], expected[:, 1::4][:, : streams.shape[1] - 16], atol=1e-14)
+    loaded = PQMF(4)
+    loaded.analysis_filter.mul_(2)
+    torch.testing.assert_close(loaded.double().analysis(x), 2 * PQMF(4).analysis(x), rtol=0, atol=1e-6)
+
+
 def test_pqmf_prototype_is_a_symmetric_low_pass_of_unit_gain() -> None:
     prototype = PQMF.prototype()
     assert len(prototype) == 63

@@ -181,8 +181,10 @@ def _tied(memory, block, start, place, u):
     params, state = memory.params, memory.state
     common, row, x = block.common, start + TIED_HEAD.size, place
     kept_sum = place + STATE.size * block.num_states
-    feedback, feed = load(params, start + TIED_HEAD.feedback, TILE), load(params, start + TIED_HEAD.feed, TILE)
-    w = feedback * load(state, kept_sum, TILE) + feed * u
+    w = (
+        load(params, start + TIED_HEAD.feedback, TILE) * load(state, kept_sum, TILE)
+        + load(params, start + TIED_HEAD.feed, TILE) * u
+    )
     y_real, y_imag = load(params, start + TIED_HEAD.skip, TILE) * u, splat(0.0, TILE)
     sum_real = sum_imag = splat(0.0, TILE)
     for _ in range(block.num_states):
