@@ -23,7 +23,6 @@ from torch import Tensor, nn
 
 from vocoders.core.config import Config
 from vocoders.core.errors import ShapeError
-from vocoders.core.exact import ExactBuffers
 
 __all__ = ["DWT", "FilterBank", "WaveletConfig", "WaveletMode", "dwt", "idwt"]
 
@@ -61,7 +60,7 @@ class WaveletConfig(Config):
         return f"wavelet {self.wavelet} levels={self.levels} {self.mode} order={self.order}"
 
 
-class FilterBank(ExactBuffers):
+class FilterBank(nn.Module):
     """One split into a low and a high band, and its inverse.
 
     The taps follow the module to its device and precision; under autocast, and where TF32 is allowed, the arithmetic
@@ -79,10 +78,20 @@ class FilterBank(ExactBuffers):
         taps = pywt.Wavelet(config.wavelet)
         self.config, self.num_taps, self.periodic = config, taps.dec_len, config.mode == "periodic"
         # conv1d correlates, so the analysis taps run backwards; conv_transpose1d convolves.
-        analysis = torch.tensor([taps.dec_lo[::-1], taps.dec_hi[::-1]], dtype=torch.float64)
-        synthesis = torch.tensor([taps.rec_lo, taps.rec_hi], dtype=torch.float64)
-        self.register_exact("analysis_taps", analysis[:, None])
-        self.register_exact("synthesis_taps", synthesis[:, None])
+        self._exact = {
+            "analysis_taps": torch.tensor([taps.dec_lo[::-1], taps.dec_hi[::-1]], dtype=torch.float64)[:, None],
+            "synthesis_taps": torch.tensor([taps.rec_lo, taps.rec_hi], dtype=torch.float64)[:, None],
+        }
+        for name, value in self._exact.items():
+            self.register_buffer(name, value.to(torch.get_default_dtype()), persistent=False)
+
+    def _apply(self, *arguments, **options) -> "FilterBank":
+        # float32 taps turned into float64 would reconstruct to 1e-8 only: take them afresh at their new precision.
+        super()._apply(*arguments, **options)
+        for name, value in self._exact.items():
+            buffer = getattr(self, name)
+            setattr(self, name, value.to(buffer.dtype).to(buffer.device))
+        return self
 
     def extra_repr(self) -> str:
         """Describe the bank in the printed module."""
@@ -105,7 +114,7 @@ class FilterBank(ExactBuffers):
         if rows.shape[-1] % 2 and (self.periodic or self.num_taps == 2):
             rows = torch.cat([rows, rows[..., -1:]], dim=-1)
         with _full_precision(signal.device):
-            taps = self.exact("analysis_taps", rows)
+            taps = self._taps("analysis_taps", rows)
             if self.num_taps == 2:
                 # Blocks of two never overlap: one matrix product, several times quicker than the convolution.
                 bands = taps[:, 0] @ rows.reshape(-1, band_length, 2).transpose(1, 2)
@@ -137,7 +146,7 @@ class FilterBank(ExactBuffers):
             )
         rows = bands.reshape(-1, 2, band_length)
         with _full_precision(bands.device):
-            taps = self.exact("synthesis_taps", rows)
+            taps = self._taps("synthesis_taps", rows)
             if self.num_taps == 2:
                 signal = rows.transpose(1, 2) @ taps[:, 0]
             elif self.periodic:
@@ -148,6 +157,11 @@ class FilterBank(ExactBuffers):
             else:
                 signal = F.conv_transpose1d(rows, taps, stride=2, padding=self.num_taps - 2)
         return signal.reshape(*bands.shape[:-2], longest)[..., :length]
+
+    def _taps(self, name: str, signal: Tensor) -> Tensor:
+        """Return the taps at the precision of ``signal``."""
+        taps = getattr(self, name)
+        return taps if taps.dtype == signal.dtype else self._exact[name].to(signal.dtype).to(signal.device)
 
 
 class DWT(nn.Module):

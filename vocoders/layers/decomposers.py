@@ -11,8 +11,6 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from vocoders.core.exact import ExactBuffers
-
 __all__ = ["PQMF", "DecomposerName", "HaarDecomposer", "MultiStream", "make_decomposer"]
 
 DecomposerName = Literal["multi_stream", "pqmf", "haar"]
@@ -50,7 +48,7 @@ class MultiStream(nn.Module):
         return self.conv_synthesis(_insert_zeros(streams, self.num_streams))
 
 
-class PQMF(ExactBuffers):
+class PQMF(nn.Module):
     """Fixed pseudo-quadrature mirror filters: cosine-modulated Kaiser-windowed sinc.
 
     The analysis convolves before it pads with zeros, as in the published code, so the outermost 31 samples of each band
@@ -67,8 +65,9 @@ class PQMF(ExactBuffers):
         angle = (2 * bands + 1) * np.pi / (2 * num_streams) * (taps - self.taps / 2)
         shift = (-1.0) ** bands * np.pi / 4
         analysis, synthesis = 2 * prototype * np.cos(angle + shift), 2 * prototype * np.cos(angle - shift)
-        self.register_exact("analysis_filter", torch.from_numpy(analysis)[:, None], persistent=True)
-        self.register_exact("synthesis_filter", torch.from_numpy(synthesis)[None], persistent=True)
+        # Part of published checkpoints in float32, which float64 must not sharpen: they would no longer be equal.
+        self.register_buffer("analysis_filter", torch.from_numpy(analysis).float()[:, None])
+        self.register_buffer("synthesis_filter", torch.from_numpy(synthesis).float()[None])
 
     @classmethod
     def prototype(cls) -> np.ndarray:
@@ -78,13 +77,12 @@ class PQMF(ExactBuffers):
 
     def analysis(self, x: Tensor) -> Tensor:
         """Split (B, 1, T) into (B, S, T / S)."""
-        filtered = F.conv1d(x, self.exact("analysis_filter", x))
+        filtered = F.conv1d(x, self.analysis_filter)
         return _decimate(F.pad(filtered, (self.taps // 2, self.taps // 2)), self.num_streams)
 
     def synthesis(self, streams: Tensor) -> Tensor:
         """Join (B, S, T / S) to (B, 1, T)."""
-        taps = self.exact("synthesis_filter", streams)
-        return F.conv1d(_insert_zeros(streams, self.num_streams), taps, padding=self.taps // 2)
+        return F.conv1d(_insert_zeros(streams, self.num_streams), self.synthesis_filter, padding=self.taps // 2)
 
 
 class HaarDecomposer(nn.Module):
