@@ -92,14 +92,31 @@ class Processor(ABC):
         output, state = self._advance(samples, values, sample_rate, state)
         return torch.from_numpy(output).to(audio), state
 
-    def initial_state(self, batch: int, channels: int, sample_rate: int) -> State:
-        """Return the state at the start of a stream: at rest."""
+    def initial_state(self, batch: int, channels: int, sample_rate: int, seeds: Tensor | None = None) -> State:
+        """Return the state at the start of a stream: at rest.
+
+        Args:
+            batch: B, number of items.
+            channels: of each.
+            sample_rate: in Hz.
+            seeds: whole numbers (B,) that an effect with noise draws it from; without them each is 0.
+
+        Raises:
+            ConfigError: for an impossible sample rate.
+            ShapeError: for another number of seeds than of items.
+        """
         if sample_rate <= 0:
             raise ConfigError(f"sample rate {sample_rate} Hz; expected a positive number")
-        return {name: torch.from_numpy(array) for name, array in self._start(batch, channels, sample_rate).items()}
+        if seeds is not None and seeds.shape != (batch,):
+            raise ShapeError(f"seeds {tuple(seeds.shape)} for {batch} items; expected ({batch},)")
+        state = {name: torch.from_numpy(array) for name, array in self._start(batch, channels, sample_rate).items()}
+        return state if seeds is None or "seed" not in state else state | {"seed": seeds.long()}
 
     def _start(self, batch: int, channels: int, sample_rate: int) -> Arrays:
-        """Return the arrays of the state at rest; the first axis of each is the batch."""
+        """Return the arrays of the state at rest; the first axis of each is the batch.
+
+        An effect that draws random numbers draws them from ``seed``, int64 (B,).
+        """
         return {}
 
     def _keep(self, state: State) -> State:

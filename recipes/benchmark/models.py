@@ -11,7 +11,7 @@ from vocoders.core.errors import ConfigError
 from vocoders.flow import calls_per_step
 
 if TYPE_CHECKING:
-    from vocoders.sashimi.stepping import Stepper
+    from vocoders.sashimi.runtimes import Stepper
 
 __all__ = ["CodeGenerator", "Vocoder"]
 
@@ -108,8 +108,8 @@ class CodeGenerator(System):
 
     def counting(self, seconds: float) -> "tuple[tuple[int, Stepper], float]":
         """Return some periods of the slowest tier, step by step in PyTorch: no counter sees into the fused step."""
+        from vocoders.sashimi.runtimes.plain import PlainStepper
         from vocoders.sashimi.sampler import item_labels
-        from vocoders.sashimi.stepping import PlainStepper
 
         length = 4 * math.prod(self.network.config.pool)
         labels, guidance = item_labels(self.network, 0, [0]), self.network.config.sampling.guidance

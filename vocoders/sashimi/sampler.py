@@ -7,6 +7,7 @@ import math
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -14,8 +15,10 @@ from torch import Tensor
 
 from vocoders.core.errors import ConfigError, DataError, ShapeError
 from vocoders.sashimi.config import SamplingConfig
-from vocoders.sashimi.model import Sashimi
-from vocoders.sashimi.stepping import Stepper, WeightFormat, make_stepper
+from vocoders.sashimi.runtimes import Stepper, WeightFormat, make_stepper
+
+if TYPE_CHECKING:
+    from vocoders.sashimi.model import Sashimi
 
 __all__ = [
     "Generation",
@@ -62,7 +65,7 @@ class Generation:
 
 
 def generate(
-    model: Sashimi,
+    model: "Sashimi",
     length: int,
     items: int | Sequence[int] = 1,
     prompt: Tensor | None = None,
@@ -82,7 +85,7 @@ def generate(
         prompt: int64 (L,) codes that every item continues, from :func:`encode_prompt`.
         sampling: see :class:`~vocoders.sashimi.config.SamplingConfig`; by default the model's own.
         seed: equal seeds give equal items.
-        weights: see :func:`~vocoders.sashimi.stepping.make_stepper`.
+        weights: see :func:`~vocoders.sashimi.runtimes.make_stepper`.
         progress: called with the number of codes that are drawn so far, of all items together.
         stepper: what steps, at its beginning or behind the prompt, with labels and guidance of its own; by default that
             of :func:`item_stepper`.
@@ -121,7 +124,7 @@ def generate(
     return Generation(drawn, audio, torch.from_numpy(scores), length, label_names(model, stepper.labels))
 
 
-def encode_prompt(model: Sashimi, audio: Tensor) -> Tensor:
+def encode_prompt(model: "Sashimi", audio: Tensor) -> Tensor:
     """Return the codes of a prompt.
 
     Args:
@@ -170,7 +173,7 @@ def select(log_likelihoods: Tensor, drop_worst: float = 0.4, drop_best: float = 
 
 
 def item_stepper(
-    model: Sashimi,
+    model: "Sashimi",
     items: Sequence[int],
     prompt: Tensor | None = None,
     sampling: SamplingConfig | None = None,
@@ -183,7 +186,7 @@ def item_stepper(
     return make_stepper(model, len(items), prompt, weights=weights, labels=labels, guidance=guidance)
 
 
-def item_labels(model: Sashimi, seed: int, items: Sequence[int], label: str | None = None) -> Tensor | None:
+def item_labels(model: "Sashimi", seed: int, items: Sequence[int], label: str | None = None) -> Tensor | None:
     """Return the index of each item's label in ``model.config.labels``, int64 (B,); ``None`` for a model without.
 
     Args:
@@ -207,7 +210,7 @@ def item_labels(model: Sashimi, seed: int, items: Sequence[int], label: str | No
     return torch.tensor([int(_item_generator(seed, item, _LABELS).integers(len(known))) for item in items])
 
 
-def label_names(model: Sashimi, labels: Tensor | None) -> tuple[str, ...]:
+def label_names(model: "Sashimi", labels: Tensor | None) -> tuple[str, ...]:
     """Return the names of labels (B,); empty for ``None``, and an empty name for the mean of all."""
     names = (*model.config.labels, "")
     return () if labels is None else tuple(names[index] for index in labels.tolist())
@@ -223,7 +226,7 @@ def _item_generator(seed: int, item: int, *stream: int) -> np.random.Generator:
 
 
 def memory_of_generation(
-    model: Sashimi, batch_size: int, length: int, prompt_length: int = 0, is_guided: bool = False
+    model: "Sashimi", batch_size: int, length: int, prompt_length: int = 0, is_guided: bool = False
 ) -> int:
     """Return about how many bytes a generation needs beyond the model.
 

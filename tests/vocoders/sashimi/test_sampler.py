@@ -8,6 +8,8 @@ import torch
 
 from vocoders.core.errors import ConfigError, DataError, ShapeError
 from vocoders.sashimi import QuantiserConfig, Sashimi, SashimiConfig
+from vocoders.sashimi.runtimes.fused.stepper import FusedStepper
+from vocoders.sashimi.runtimes.plain import PlainStepper
 from vocoders.sashimi.sampler import (
     SamplingConfig,
     available_memory,
@@ -17,8 +19,6 @@ from vocoders.sashimi.sampler import (
     memory_of_generation,
     select,
 )
-from vocoders.sashimi.stepping import PlainStepper
-from vocoders.sashimi.stepping_fused import FusedStepper
 
 
 @pytest.fixture(scope="module")
