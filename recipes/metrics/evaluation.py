@@ -15,6 +15,7 @@ from recipes.metrics.metric import Metric, Signal, SignalPair, UndefinedMetricEr
 from recipes.metrics.pairing import Clip, Pair, find_pairs
 from recipes.metrics.registry import DEFAULT_METRICS, create_metrics
 from vocoders.core.audio import audio_info, read_audio, resample
+from vocoders.core.checks import check_audio
 from vocoders.core.config import Config
 from vocoders.core.errors import ConfigError, DataError
 
@@ -251,7 +252,7 @@ def measure(
     """Measure audio in memory.
 
     Args:
-        reference: (C, T) or (T,), in [-1, 1].
+        reference: (C, T) or (T,), in [-1, 1], a tensor or an array.
         generated: the same shape.
         sample_rate: of both, in Hz.
         metrics: what to measure; each channel is measured alone, and the mean over the channels is returned.
@@ -260,9 +261,12 @@ def measure(
         The values by name, and for each metric without a value the error that says why.
 
     Raises:
-        DataError: if the shapes differ or are not those of audio.
+        DataError: if the shapes differ, or samples are NaN or infinite.
+        ShapeError: for anything but audio, see :mod:`vocoders.core.checks`.
     """
-    if reference.shape != generated.shape or reference.ndim not in (1, 2) or reference.numel() == 0:
+    reference = check_audio(reference, "CT", "T", what="reference")
+    generated = check_audio(generated, "CT", "T", what="generated audio")
+    if reference.shape != generated.shape:
         raise DataError(
             f"generated audio of shape {tuple(generated.shape)} beside a reference of {tuple(reference.shape)}; "
             "expected the same (C, T)"

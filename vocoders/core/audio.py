@@ -18,7 +18,8 @@ import torch
 from torch import Tensor
 
 from vocoders.core.atomic import atomic_file
-from vocoders.core.errors import DataError, OndesError, ShapeError
+from vocoders.core.checks import check_audio, check_finite
+from vocoders.core.errors import DataError, OndesError
 
 __all__ = [
     "AUDIO_SUFFIXES",
@@ -158,9 +159,10 @@ def write_audio(
     Raises:
         DataError: for NaN or infinite samples, an impossible format, rate or channel count, an existing file without
             ``overwrite``, or a failed write (full disk, no permission).
-        ShapeError: if ``audio`` is not (C, T) or (T,) floating point with at least one sample.
+        ShapeError: if ``audio`` is not (C, T) or (T,) floating point with at least one sample, see
+            :mod:`vocoders.core.checks`.
     """
-    audio = _as_channels_first(audio)
+    audio = _as_channels_first(audio, path, sample_rate)
     blocks = audio.split(_BLOCK, dim=-1)
     write_blocks(path, blocks, sample_rate, *audio.shape, subtype=subtype, overwrite=overwrite)
 
@@ -200,8 +202,7 @@ def write_blocks(
         try:
             with soundfile.SoundFile(temporary, "w", sample_rate, channels, subtype, format=format) as file:
                 for block in blocks:
-                    audio = _as_channels_first(block)
-                    _check_finite(audio, sample_rate, path, written)
+                    audio = _as_channels_first(block, path, sample_rate, written)
                     peak, written = max(peak, float(audio.abs().max())), written + audio.shape[-1]
                     for samples in np.array_split(audio.T.numpy(), -(-audio.shape[-1] // _BLOCK)):
                         file.write(np.ascontiguousarray(samples) if bits is None else _quantise(samples, bits))
@@ -222,7 +223,7 @@ def resample(audio: Tensor, orig_rate: int, new_rate: int) -> Tensor:
     """Resample with soxr at very high quality (pass band to 0.99 of the lower Nyquist frequency, linear phase).
 
     Args:
-        audio: (..., T), float32 or float64; gradients do not flow through.
+        audio: (..., T), floating point; gradients do not flow through.
         orig_rate: rate of ``audio`` in Hz.
         new_rate: wanted rate in Hz.
 
@@ -231,21 +232,22 @@ def resample(audio: Tensor, orig_rate: int, new_rate: int) -> Tensor:
 
     Raises:
         ShapeError: if ``audio`` holds no samples or is not floating point.
-        DataError: if a rate is not a positive number.
+        DataError: if a rate is not a positive number, or samples are NaN or infinite.
     """
     if orig_rate <= 0 or new_rate <= 0:
         raise DataError(f"sample rates must be positive, found {orig_rate} Hz and {new_rate} Hz")
-    if audio.dtype not in (torch.float32, torch.float64) or audio.ndim == 0 or audio.numel() == 0:
-        raise ShapeError(f"expected (..., T) float audio with samples, found {tuple(audio.shape)} {audio.dtype}")
+    audio = check_audio(audio, dtype=None)
     if orig_rate == new_rate:
         return audio
     length = max(1, (2 * audio.shape[-1] * new_rate + orig_rate) // (2 * orig_rate))
-    channels = audio.detach().cpu().reshape(-1, audio.shape[-1]).numpy()
+    # soxr knows no half precision.
+    wide = audio.detach().cpu() if audio.dtype == torch.float64 else audio.detach().cpu().float()
+    channels = wide.reshape(-1, audio.shape[-1]).numpy()
     resampled = np.zeros((len(channels), length), dtype=channels.dtype)
     for row, channel in zip(resampled, channels, strict=True):
         converted = soxr.resample(channel, orig_rate, new_rate, quality="VHQ")[:length]
         row[: len(converted)] = converted
-    return torch.from_numpy(resampled).reshape(*audio.shape[:-1], length).to(audio.device)
+    return torch.from_numpy(resampled).reshape(*audio.shape[:-1], length).to(audio)
 
 
 @contextmanager
@@ -324,18 +326,12 @@ def _describe_truncation(path: str | Path, found: float, promised: float) -> str
 
 
 def _check_finite(audio: Tensor, sample_rate: int, path: str | Path, start: int = 0) -> None:
-    finite = torch.isfinite(audio).all(dim=0)
-    if not finite.all():
-        bad = torch.nonzero(~finite)
-        first = (start + int(bad[0])) / sample_rate
-        raise DataError(f"{path}: {len(bad)} samples are NaN or infinite (the first at {first:.3f} s)")
+    check_finite(audio, "CT", str(path), start=start, sample_rate=sample_rate)
 
 
-def _as_channels_first(audio: Tensor) -> Tensor:
-    if not isinstance(audio, Tensor) or not audio.is_floating_point() or audio.ndim not in (1, 2) or audio.numel() == 0:
-        found = f"{tuple(audio.shape)} {audio.dtype}" if isinstance(audio, Tensor) else type(audio).__name__
-        raise ShapeError(f"expected floating-point audio (C, T) or (T,) with samples, found {found}")
-    return audio.detach().to("cpu", torch.float32).reshape(-1, audio.shape[-1])
+def _as_channels_first(audio: Tensor, path: str | Path, sample_rate: int, start: int = 0) -> Tensor:
+    audio = check_audio(audio, "CT", "T", what=f"{path}: audio", start=start, sample_rate=sample_rate)
+    return audio.detach().cpu().reshape(-1, audio.shape[-1])
 
 
 def _choose_format(path: Path, subtype: str | None) -> tuple[str, str]:
