@@ -10,6 +10,7 @@ from torch.utils.data import Dataset
 
 from recipes.data.effects.config import EffectDataConfig
 from recipes.data.effects.loader import stack_pairs
+from recipes.metrics.domain import SILENCE
 
 __all__ = ["EffectValidator", "floor_ratios"]
 
@@ -35,7 +36,10 @@ class EffectValidator:
         self._floors: dict[str, float] | None = None
 
     def run(self, model: nn.Module, step: int, board: Any = None) -> dict[str, float]:
-        """Return the ratio of the model, and of the floors: the dry audio, and the best constant gain."""
+        """Return the ratio of the model, and of the floors: the dry audio, and the best constant gain.
+
+        Pauses are left out; where there is nothing else, no ratio is returned.
+        """
         was_training, device = model.training, next(model.parameters()).device
         model.eval()
         total, count, floors = 0.0, 0, []
@@ -48,12 +52,13 @@ class EffectValidator:
             total, count = total + loss, count + number
         model.train(was_training)
         if self._floors is None:
-            self._floors = {
-                name: sum(pair[i] for pair in floors) / max(len(floors), 1) for i, name in enumerate(_FLOORS)
-            }
+            means = [sum(ratios) / len(floors) for ratios in zip(*floors, strict=True)]
+            self._floors = dict(zip(_FLOORS, means, strict=False))
             logger.info("floors: %s", ", ".join(f"{name} {value:.3g}" for name, value in self._floors.items()))
-        values = {name: unit * total / max(count, 1) for name, unit in self.objective.validation_units.items()}
-        return values | self._floors
+        if count == 0:
+            logger.warning("step %d: all that would be validated is silent; the loss is undefined", step)
+            return dict(self._floors)
+        return {name: unit * total / count for name, unit in self.objective.validation_units.items()} | self._floors
 
     def _batches(self) -> Iterator[dict[str, Any]]:
         recordings = len(self.dataset)
@@ -68,7 +73,7 @@ def floor_ratios(batch: dict[str, Any]) -> list[tuple[float, float]]:
     for dry, wet in zip(batch["audio"], batch["target"], strict=True):
         dry, wet = (x[..., int(batch["pre_roll"]) :].double() for x in (dry, wet))
         energy = wet.square().sum()
-        if energy <= 1e-8 * wet.numel():
+        if energy <= SILENCE * wet.numel():
             continue
         gain = (dry * wet).sum() / dry.square().sum().clamp(min=1e-12)
         ratios.append(tuple(float((wet - g * dry).square().sum() / energy) for g in (1.0, gain)))

@@ -7,6 +7,7 @@ from typing import Any, ClassVar, Literal
 from torch import Tensor, nn
 
 from recipes.losses.effect import EffectLoss
+from recipes.metrics.domain import SILENCE
 from vocoders.core.config import Config
 from vocoders.core.errors import ConfigError, ShapeError
 
@@ -87,7 +88,7 @@ class EffectObjective(nn.Module):
         prediction, target, _ = self._compared(generator, batch)
         error = (target - prediction).square().sum(dim=(1, 2))
         energy = target.square().sum(dim=(1, 2))
-        heard = energy > 1e-8 * target[0].numel()
+        heard = energy > SILENCE * target[0].numel()
         return float((error[heard] / energy[heard]).sum()), int(heard.sum())
 
     def _compared(self, generator: nn.Module, batch: Mapping[str, Any]) -> tuple[Tensor, Tensor, Tensor]:
