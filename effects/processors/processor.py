@@ -10,7 +10,8 @@ import torch
 from torch import Tensor
 
 from effects.knobs import KnobSet
-from vocoders.core.errors import ConfigError, DataError, MissingExtraError, ShapeError
+from vocoders.core.checks import check_audio
+from vocoders.core.errors import ConfigError, MissingExtraError, ShapeError
 
 __all__ = ["Arrays", "Processor", "State"]
 
@@ -64,7 +65,7 @@ class Processor(ABC):
         """Apply the effect to the next samples of a stream.
 
         Args:
-            audio: (B, C, T) in [-1, 1], floating point; the channels do not influence each other.
+            audio: (B, C, T) in [-1, 1], a tensor or an array of floats; the channels do not influence each other.
             knobs: values by name: a number or a text for all items, or a tensor (B,) with one number for each; a knob
                 that is not named stands at its default.
             sample_rate: in Hz.
@@ -77,12 +78,14 @@ class Processor(ABC):
             ConfigError: for an unknown knob or an impossible value or sample rate.
             DataError: for NaN or infinite samples.
             MissingExtraError: if what computes the effect is not installed.
-            ShapeError: if the audio is not (B, C, T), or the state belongs to other audio.
+            ShapeError: if the audio is not (B, C, T) of floats, or the state belongs to other audio.
         """
-        if audio.ndim != 3 or not audio.is_floating_point():
-            raise ShapeError(f"audio {tuple(audio.shape)} {audio.dtype}; expected floating point (B, C, T)")
-        if not torch.isfinite(audio).all():
-            raise DataError(f"the audio for '{self.name}' holds NaN or infinite samples; repair it first")
+        return self.advance(check_audio(audio, "BCT", least=0, dtype=None), knobs, sample_rate, state)
+
+    def advance(
+        self, audio: Tensor, knobs: Mapping[str, Any] | None, sample_rate: int, state: State | None
+    ) -> tuple[Tensor, State]:
+        """Do what :meth:`process` does with audio that has been checked."""
         batch, channels, length = audio.shape
         values = self._values(knobs or {}, batch)
         state = self._check_state(state, batch, channels, sample_rate)

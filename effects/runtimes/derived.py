@@ -21,6 +21,10 @@ class Derived(Generic[T]):
         self._key: list[tuple[int, int]] | None = None
         self._value: T | None = None
 
+    def __reduce__(self) -> tuple[type["Derived[T]"], tuple[()]]:
+        """A copy of a model, or a pickled one, computes its own value."""
+        return type(self), ()
+
     def get(self, weights: Iterable[Tensor], compute: Callable[[], T]) -> T:
         """Return the value; ``compute`` makes it of ``weights``."""
         weights = list(weights)

@@ -13,7 +13,9 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from recipes.metrics.metric import optional_module
+from vocoders.core.checks import check_audio, check_f0, check_features, check_mono
 from vocoders.core.errors import ConfigError, ShapeError
+from vocoders.frontends.f0 import scale_f0
 from vocoders.frontends.mel import MEL_PRESETS, LogMel, MelConfig
 
 __all__ = ["BASELINES", "GriffinLim", "World", "create_baseline"]
@@ -85,7 +87,7 @@ class GriffinLim:
     def analyze(self, audio: Tensor) -> dict[str, Tensor]:
         """Return ``{"features": log-mel (B, n_mels, T // hop_length)}`` of audio (B, 1, T)."""
         with torch.inference_mode():
-            return {"features": self.front_end(audio)}
+            return {"features": self.front_end(check_mono(audio, self.hop_length))}
 
     def synthesize(
         self,
@@ -98,13 +100,13 @@ class GriffinLim:
         """Return audio (B, 1, F * hop_length) for log-mels (B, n_mels, F), or for audio; equal seeds give equal audio.
 
         Raises:
-            ShapeError: for features of another shape.
+            DataError, ShapeError: for tensors that cannot be used, see :mod:`vocoders.core.checks`.
         """
         if audio is not None:
             features = self.analyze(_whole_frames(audio, self.hop_length))["features"]
-        if features is None or features.ndim != 3 or features.shape[1] != self.config.n_mels:
-            found = "no features" if features is None else f"features of shape {tuple(features.shape)}"
-            raise ShapeError(f"{found}; expected (B, {self.config.n_mels}, F)")
+        if features is None:
+            raise ShapeError("Griffin-Lim needs features or audio; both are missing")
+        features = check_features(features, self.config.n_mels).cpu()
         found = torch.stack([self._invert(item, seed) for item in self._linear_spectrum(features)])[:, None]
         if progress is not None:
             progress(1.0)
@@ -169,9 +171,11 @@ class World:
         """Return ``features`` (B, 2 bins, F) and ``f0`` (B, 1, F) in Hz of audio (B, 1, T).
 
         A frame stands at each multiple of the hop, at the end too: F = T // hop_length + 1.
+
+        Raises:
+            DataError, ShapeError: for audio that cannot be used, see :mod:`vocoders.core.checks`.
         """
-        if audio.ndim != 3 or audio.shape[1] != 1:
-            raise ShapeError(f"audio of shape {tuple(audio.shape)}; expected (B, 1, T)")
+        audio = check_audio(audio, "B1T")
         items = [self._analyze(item[0].detach().cpu().double().numpy()) for item in audio]
         features, f0 = (torch.from_numpy(np.stack(part)) for part in zip(*items, strict=True))
         return {"features": features, "f0": f0[:, None]}
@@ -191,20 +195,23 @@ class World:
         Args:
             features: (B, 2 bins, F).
             f0: (B, 1, F) in Hz, 0 where unvoiced.
-            audio: instead of both, (B, 1, T) or (1, T).
+            audio: instead of both, (T,), (B, T) or (B, 1, T).
             f0_scale: factor on F0; the envelope stays.
             seed: there to make all systems callable alike: WORLD's excitation is deterministic.
             progress: called with the finished fraction.
 
         Raises:
-            ShapeError: for features that are not those of :meth:`analyze`.
+            ConfigError: if ``f0_scale`` is not a positive number.
+            DataError, ShapeError: for tensors that cannot be used, or features that are not those of :meth:`analyze`.
         """
         if audio is not None:
             found = self.analyze(_whole_frames(audio, self.hop_length))
             features, f0 = found["features"], found["f0"]
-        if features is None or f0 is None or features.shape[-1] != f0.shape[-1] or features.shape[1] % 2:
+        if features is None or f0 is None:
             raise ShapeError("WORLD needs its own envelope, aperiodicity and f0; give audio, not the features of a mel")
-        items = [self._synthesize(*item, f0_scale) for item in zip(features, f0, strict=True)]
+        features = check_features(features, self._num_bands)
+        f0 = scale_f0(check_f0(f0, features), f0_scale)
+        items = [self._synthesize(*item) for item in zip(features, f0, strict=True)]
         if progress is not None:
             progress(1.0)
         return torch.stack(items)[:, None]
@@ -212,6 +219,12 @@ class World:
     def copy_synthesis(self, audio: Tensor, seed: int = 0) -> Tensor:
         """Return audio (B, 1, T) that was analysed and synthesised again."""
         return self.synthesize(audio=audio, seed=seed)[..., : audio.shape[-1]]
+
+    @property
+    def _num_bands(self) -> int:
+        import pyworld
+
+        return 2 * (pyworld.get_cheaptrick_fft_size(self.sample_rate) // 2 + 1)
 
     @property
     def _frame_milliseconds(self) -> float:
@@ -225,12 +238,12 @@ class World:
         aperiodicity = pyworld.d4c(samples, f0, times, self.sample_rate)
         return np.concatenate([envelope, aperiodicity], axis=1).T.astype(np.float32), f0.astype(np.float32)
 
-    def _synthesize(self, features: Tensor, f0: Tensor, f0_scale: float) -> Tensor:
+    def _synthesize(self, features: Tensor, f0: Tensor) -> Tensor:
         import pyworld
 
         frames = features.detach().cpu().double().numpy().T
         envelope, aperiodicity = (np.ascontiguousarray(half) for half in np.split(frames, 2, axis=1))
-        pitch = f0.detach().cpu().double().numpy().reshape(-1) * f0_scale
+        pitch = f0.detach().cpu().double().numpy().reshape(-1)
         signal = pyworld.synthesize(pitch, envelope, aperiodicity, self.sample_rate, self._frame_milliseconds)
         num_samples = (len(pitch) - 1) * self.hop_length
         signal = np.pad(signal, (0, max(0, num_samples - len(signal))))[:num_samples]
@@ -239,5 +252,5 @@ class World:
 
 def _whole_frames(audio: Tensor, hop_length: int) -> Tensor:
     """Return audio as (B, 1, T), completed with silence to whole frames."""
-    audio = audio if audio.ndim == 3 else audio.reshape(-1, 1, audio.shape[-1]) if audio.ndim == 1 else audio[:, None]
+    audio = check_mono(audio)
     return F.pad(audio, (0, -audio.shape[-1] % hop_length))

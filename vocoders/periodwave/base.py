@@ -8,8 +8,9 @@ from torch import Tensor, nn
 from torch.nn.utils import parametrize
 from torch.utils.checkpoint import checkpoint
 
+from vocoders.core.checks import check_features, check_mono
 from vocoders.core.chunking import chunk_spans, join_crossfade
-from vocoders.core.errors import ConfigError, DataError, ShapeError
+from vocoders.core.errors import ConfigError, ShapeError
 from vocoders.core.pretrained import PretrainedModel
 from vocoders.flow import ProbabilityPath
 from vocoders.frontends.mel import LogMel
@@ -22,6 +23,8 @@ from vocoders.periodwave.unet import FreeU
 __all__ = ["FlowVocoder", "Velocity", "call_counter", "freeu_of"]
 
 Velocity = Callable[[Tensor, Tensor], Tensor]
+
+_LEAST_FRAMES = 2
 
 
 class FlowVocoder(PretrainedModel, nn.Module):
@@ -107,17 +110,14 @@ class FlowVocoder(PretrainedModel, nn.Module):
 
         Returns:
             ``features`` (B, n_mels, F).
+
+        Raises:
+            ConfigError: if the model takes no mel.
+            DataError, ShapeError: for audio that cannot be used, see :mod:`vocoders.core.checks`.
         """
         if self.config.condition == "embedding":
             raise ConfigError("this model takes the embeddings of an audio codec; encode the audio with that codec")
-        audio = audio.float()
-        audio = audio if audio.dim() == 3 else audio.reshape(-1, 1, audio.shape[-1])
-        if audio.dim() != 3 or audio.shape[1] != 1:
-            raise ShapeError(f"audio of shape {tuple(audio.shape)}; expected (T,), (B, T) or (B, 1, T)")
-        if audio.shape[-1] < 2 * self.hop_length:
-            raise DataError(f"{audio.shape[-1]} samples of audio; the model needs at least {2 * self.hop_length}")
-        if not torch.isfinite(audio).all():
-            raise DataError("the audio contains NaN or infinite samples")
+        audio = check_mono(audio, _LEAST_FRAMES * self.hop_length)
         return {"features": self.log_mel(audio.to(self.energy_range.device))}
 
     @torch.inference_mode()
@@ -149,7 +149,8 @@ class FlowVocoder(PretrainedModel, nn.Module):
             (B, 1, F * hop_length) on the model's device.
 
         Raises:
-            ShapeError: for tensors of another shape or less than two frames.
+            DataError, ShapeError: for tensors that cannot be used, see :mod:`vocoders.core.checks`, or less than two
+                frames.
             ConfigError: for chunks of less than a second, or a mel refinement without a mel.
         """
         inputs = self._synthesis_inputs(features, audio, seed)
@@ -175,8 +176,7 @@ class FlowVocoder(PretrainedModel, nn.Module):
             features = self.analyze(audio)["features"]
         if features is None:
             raise ShapeError(f"{type(self).__name__} needs features or audio; both are missing")
-        features = (features if features.dim() == 3 else features[None]).to(self.energy_range)
-        self._check_features(features)
+        features = check_features(features, self.config.in_channels, _LEAST_FRAMES).to(self.energy_range)
         noise = _draw_noise(features.shape[0], features.shape[-1] * self.hop_length, seed)
         return {"features": features, "noise": noise.to(features)}
 
@@ -251,8 +251,8 @@ class FlowVocoder(PretrainedModel, nn.Module):
     def _check_features(self, features: Tensor) -> None:
         if features.dim() != 3 or features.shape[1] != self.config.in_channels:
             raise ShapeError(f"features {tuple(features.shape)}; expected (B, {self.config.in_channels}, F)")
-        if features.shape[-1] < 2:
-            raise ShapeError(f"{features.shape[-1]} frames; {type(self).__name__} needs at least 2")
+        if features.shape[-1] < _LEAST_FRAMES:
+            raise ShapeError(f"{features.shape[-1]} frames; {type(self).__name__} needs at least {_LEAST_FRAMES}")
 
 
 def freeu_of(sampling: SamplingConfig) -> FreeU:

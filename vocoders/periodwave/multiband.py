@@ -6,6 +6,7 @@ from typing import Any, Self
 import torch
 from torch import Tensor, nn
 
+from vocoders.core.checks import check_mono
 from vocoders.core.errors import ConfigError, ShapeError
 from vocoders.flow import FlowSample, calls_per_step, solve, time_grid
 from vocoders.frontends.harmonic import hold_frames
@@ -199,7 +200,7 @@ class PeriodWaveMB(FlowVocoder):
                 "takes the others; give audio, or join the models of all bands"
             )
         length = inputs["noise"].shape[-1]
-        audio = audio.reshape(-1, 1, audio.shape[-1])[..., :length].to(inputs["features"])
+        audio = check_mono(audio)[..., :length].to(inputs["features"])
         return inputs | {"bands": self.bands(audio)}
 
     def _flow(

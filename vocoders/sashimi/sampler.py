@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from vocoders.core.checks import check_audio
 from vocoders.core.errors import ConfigError, DataError, ShapeError
 from vocoders.sashimi.config import SamplingConfig
 from vocoders.sashimi.runtimes import Stepper, WeightFormat, make_stepper
@@ -136,9 +137,10 @@ def encode_prompt(model: "Sashimi", audio: Tensor) -> Tensor:
         int64 (T,).
 
     Raises:
-        ShapeError: for more than one channel.
+        ShapeError: for more than one channel, or anything but floating-point numbers.
         DataError: for an empty or silent prompt, or one that holds NaN.
     """
+    audio = check_audio(audio, least=0, what="prompt")
     if audio.numel() != audio.shape[-1]:
         raise ShapeError(f"a prompt {tuple(audio.shape)}; expected one channel, (T,)")
     audio = audio.reshape(-1)
@@ -146,7 +148,7 @@ def encode_prompt(model: "Sashimi", audio: Tensor) -> Tensor:
         raise DataError("the prompt is empty; leave it out to begin from silence")
     if (audio == audio[0]).all():
         raise DataError("the prompt is silent: all its samples are equal; leave it out to begin from silence")
-    return model.quantiser.encode(audio.float())
+    return model.quantiser.encode(audio)
 
 
 def select(log_likelihoods: Tensor, drop_worst: float = 0.4, drop_best: float = 0.05) -> list[int]:

@@ -7,11 +7,12 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from vocoders.core.checks import check_f0, check_features, check_mono
 from vocoders.core.chunking import chunk_spans, join_crossfade, join_exact
-from vocoders.core.errors import DataError, ShapeError
+from vocoders.core.errors import ShapeError
 from vocoders.core.pretrained import PretrainedModel
 from vocoders.frontends.envelope import flat_excitation_levels
-from vocoders.frontends.f0 import extract_f0
+from vocoders.frontends.f0 import extract_f0, scale_f0
 from vocoders.frontends.harmonic import (
     draw_prior_noise,
     draw_prior_phase,
@@ -152,8 +153,11 @@ class Wavehax(PretrainedModel, nn.Module):
 
         Returns:
             ``features`` (B, n_mels, F) and ``f0`` (B, 1, F).
+
+        Raises:
+            DataError, ShapeError: for audio that cannot be used, see :mod:`vocoders.core.checks`.
         """
-        audio = self._batch_audio(audio)
+        audio = check_mono(audio, self._least_frames * self.hop_length)
         num_frames = audio.shape[-1] // self.hop_length
         features = self.log_mel(audio.to(self.feature_mean.device))
         f0 = [
@@ -194,18 +198,19 @@ class Wavehax(PretrainedModel, nn.Module):
             (B, 1, F * hop_length) on the model's device.
 
         Raises:
-            ShapeError: for tensors of another shape or fewer frames than the kernels need.
+            ConfigError: if ``f0_scale`` is not a positive number.
+            DataError, ShapeError: for tensors that cannot be used, see :mod:`vocoders.core.checks`, or fewer frames
+                than the kernels need.
         """
         if audio is not None:
             analysis = self.analyze(audio)
             features, f0 = analysis["features"], analysis["f0"]
         if features is None or f0 is None:
-            raise ShapeError("Wavehax needs features and f0, or audio; f0 is missing")
-        device = self.feature_mean.device
-        features = (features if features.dim() == 3 else features[None]).to(device, torch.float32)
-        f0 = (f0.reshape(-1, 1, f0.shape[-1]) * f0_scale).to(device, torch.float32)
-        if f0.shape[0] != features.shape[0] or f0.shape[-1] != features.shape[-1]:
-            raise ShapeError(f"features {tuple(features.shape)} and f0 {tuple(f0.shape)} differ in items or frames")
+            missing = "f0 is" if features is not None else "features are"
+            raise ShapeError(f"Wavehax needs features and f0, or audio; {missing} missing")
+        features = check_features(features, self.config.in_channels, self._least_frames)
+        f0 = scale_f0(check_f0(f0, features), f0_scale).to(self.feature_mean.device)
+        features = features.to(f0.device)
         was_training = self.training
         self.eval()
         try:
@@ -255,19 +260,6 @@ class Wavehax(PretrainedModel, nn.Module):
                     progress(span.valid_stop / num_frames)
 
         return join(outputs(), spans, hop)
-
-    def _batch_audio(self, audio: Tensor) -> Tensor:
-        audio = audio.float()
-        if audio.dim() < 3:
-            audio = audio.reshape(-1, 1, audio.shape[-1])
-        if audio.dim() != 3 or audio.shape[1] != 1:
-            raise ShapeError(f"audio of shape {tuple(audio.shape)}; expected (T,), (B, T) or (B, 1, T)")
-        least = self._least_frames * self.hop_length
-        if audio.shape[-1] < least:
-            raise DataError(f"{audio.shape[-1]} samples of audio; Wavehax needs at least {least}")
-        if not torch.isfinite(audio).all():
-            raise DataError("the audio contains NaN or infinite samples")
-        return audio
 
     @property
     def _least_frames(self) -> int:

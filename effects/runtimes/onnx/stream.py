@@ -12,6 +12,7 @@ from torch import Tensor
 from effects.knobs import KnobSet
 from effects.runtimes.bundle import METADATA_FILE
 from effects.runtimes.onnx.graph import StateTensor
+from vocoders.core.checks import check_audio
 from vocoders.core.errors import CheckpointError, MissingExtraError, ShapeError
 
 __all__ = ["OnnxStream", "StepRunner"]
@@ -138,15 +139,17 @@ class OnnxStream:
         """Process the next samples (C, T); return as many, ``latency_samples`` late.
 
         Raises:
-            ShapeError: for another number of channels, or a block that the graph cannot take.
+            DataError: for NaN or infinite samples.
+            ShapeError: for another number of channels or type, or a block that the graph cannot take.
         """
+        audio = check_audio(audio, "CT", least=0)
         channels, multiple = self.metadata["audio_channels"], self.metadata["block"]["multiple_of"]
         if audio.ndim != 2 or audio.shape[0] != channels or audio.shape[1] % multiple:
             raise ShapeError(f"audio {tuple(audio.shape)}; expected ({channels}, T), T a multiple of {multiple}")
         if audio.shape[1] == 0:
             return audio.clone()
         largest = self.metadata["block"]["largest"] or audio.shape[1]
-        blocks = [self._runner.run(part.numpy()[None])[0] for part in audio.float().split(largest, dim=1)]
+        blocks = [self._runner.run(part.numpy()[None])[0] for part in audio.split(largest, dim=1)]
         return torch.from_numpy(np.concatenate(blocks, axis=-1))
 
 

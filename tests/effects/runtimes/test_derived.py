@@ -45,3 +45,31 @@ def test_weights_that_count_no_changes_are_read_every_time() -> None:
         doubled(weight, derived, calls)
         weight.mul_(3)
         assert torch.equal(doubled(weight, derived, calls), torch.full((3,), 6.0))
+
+
+"""Values derived from weights belong to one model: its copies compute their own."""
+
+import pickle
+
+import pytest
+import torch
+
+from effects.engine import render
+from effects.registry import FAMILIES
+
+VARIANTS = [(name, variant) for name in ("tcn", "recurrent", "s4") for variant in list(FAMILIES[name].variants)[:1]]
+
+
+@pytest.mark.parametrize(("name", "variant"), VARIANTS)
+@pytest.mark.parametrize("copied", [copy.deepcopy, lambda model: pickle.loads(pickle.dumps(model))])
+def test_a_copy_of_a_model_that_has_played_plays_alone(name, variant, copied) -> None:
+    model = FAMILIES[name].model_class(FAMILIES[name].variants[variant]).eval()
+    audio = 0.1 * torch.randn(1, 3000, generator=torch.Generator().manual_seed(0))
+    first = render(model, audio)
+    other = copied(model)
+    assert torch.equal(render(other, audio), first)
+    with torch.no_grad():
+        for parameter in other.parameters():
+            parameter.mul_(0.5)
+    assert not torch.equal(render(other, audio), first)
+    assert torch.equal(render(model, audio), first)

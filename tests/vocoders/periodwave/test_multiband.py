@@ -455,7 +455,7 @@ def test_bad_input_is_refused(model):
         model(features, torch.zeros(1, 1, 768), torch.zeros(1), x)
     with pytest.raises(ShapeError, match="true bands are missing"):
         model(features, x, torch.zeros(1))
-    with pytest.raises(ShapeError, match="1 frames; PeriodWaveMB needs at least 2"):
+    with pytest.raises(ShapeError, match="1 frames; at least 2"):
         model.synthesize(_features(1))
     with pytest.raises(ConfigError, match="4 numbers|2 numbers"):
         model.synthesize(features, sampling=BandSamplingConfig(band_steps=(1, 2)))

@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor, nn
 
+from vocoders.core.checks import check_features
 from vocoders.core.errors import ShapeError
 from vocoders.core.pretrained import PretrainedModel
 from vocoders.frontends.mel import LogMel
@@ -98,12 +99,15 @@ class DiffwaveSashimi(PretrainedModel, nn.Module):
             (B, 1, L) on the model's device; not limited to [-1, 1].
 
         Raises:
-            ShapeError: for features of another shape, or none where they are needed.
+            DataError, ShapeError: for features that cannot be used, see :mod:`vocoders.core.checks`, or none where they
+                are needed; for no waveforms or no samples.
             ConfigError: for impossible betas.
         """
         weight = self.network.output.weight
-        if features is not None:
-            features = (features if features.dim() == 3 else features[None]).to(weight)
+        if num < 1 or (num_samples is not None and num_samples < 1):
+            raise ShapeError(f"{num_samples} samples of {num} waveforms; expected at least 1 of each")
+        if features is not None and self.config.mel is not None:
+            features = check_features(features, self.config.mel.n_mels).to(weight)
             shape = (features.shape[0], 1, features.shape[-1] * self.hop_length)
         else:
             shape = (num, 1, num_samples or self.config.kernel_length or self.sample_rate)
