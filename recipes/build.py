@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from recipes.checkpoint import load_checkpoint, load_latest_checkpoint
+from recipes.checkpoint import check_run_folder, check_training_state, load_checkpoint, load_latest_checkpoint
 from recipes.config import OptimizerConfig, SchedulerConfig, TrainConfig
 from recipes.families import model_class
 from recipes.objectives import OBJECTIVES
@@ -123,9 +123,11 @@ def restore_generator(folder: Path, checkpoint: Path | None = None, sampling: Se
         CheckpointError: if there is no usable checkpoint.
         ConfigError: for another change, or an impossible one.
     """
+    check_run_folder(folder)
     state = load_checkpoint(checkpoint) if checkpoint is not None else load_latest_checkpoint(folder / "checkpoints")
     if state is None:
         raise CheckpointError(f"{folder}: no checkpoint in it; run 'ondes train' first")
+    check_training_state(state, checkpoint or folder)
     for change in sampling:
         if not change.startswith("model.sampling."):
             raise ConfigError(f"'{change}' would change the trained model; expected model.sampling.key=value")

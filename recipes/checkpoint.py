@@ -10,9 +10,14 @@ import torch
 
 from vocoders.core.atomic import atomic_file
 from vocoders.core.errors import CheckpointError, DataError
+from vocoders.core.model_advice import advise_on_checkpoint, advise_on_path, is_training_checkpoint
+from vocoders.core.model_source import is_model_folder
+from vocoders.core.official import read_official_checkpoint, unreadable_reason
 from vocoders.core.pretrained import read_model_config, read_tensors
 
 __all__ = [
+    "check_run_folder",
+    "check_training_state",
     "checkpoint_path",
     "find_checkpoints",
     "load_checkpoint",
@@ -66,10 +71,31 @@ def load_checkpoint(path: Path) -> dict[str, Any]:
     if not path.is_file():
         raise CheckpointError(f"{path}: no such checkpoint")
     try:
-        return torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # torch raises many types for damaged files
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise CheckpointError(f"{path}: damaged checkpoint ({reason})") from None
+        return read_official_checkpoint(path)
+    except CheckpointError:
+        raise CheckpointError(f"{path}: damaged checkpoint ({unreadable_reason(path)})") from None
+
+
+def check_run_folder(path: Path) -> None:
+    """Refuse a file or a model in place of a run's folder.
+
+    Raises:
+        CheckpointError: saying what it is.
+    """
+    if path.is_file():
+        raise CheckpointError(advise_on_path(path))
+    if is_model_folder(path):
+        raise CheckpointError(f"{path}: a model already; expected the folder of a training run")
+
+
+def check_training_state(state: Any, path: Path) -> None:
+    """Refuse what another program wrote, and say how it comes in.
+
+    Raises:
+        CheckpointError: if ``state``, read from ``path``, is no training checkpoint of ondes.
+    """
+    if not is_training_checkpoint(state):
+        raise CheckpointError(f"{path}: no checkpoint of ondes; {advise_on_checkpoint(path, state)}")
 
 
 def load_initial_state(path: Path) -> dict[str, Any]:
@@ -91,10 +117,7 @@ def load_initial_state(path: Path) -> dict[str, Any]:
         model = read_model_config(path)
         parts = {"generator": read_tensors(path / "model.safetensors")}
         state = {"family": model.family, "config": {"model": model.config}, "parts": parts}
-    if "family" not in state or "parts" not in state:
-        raise CheckpointError(
-            f"{path}: no checkpoint of ondes; convert a reference checkpoint by 'ondes convert' first"
-        )
+    check_training_state(state, path)
     logger.info("starting from the weights of %s", path)
     return state
 

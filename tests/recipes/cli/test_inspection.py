@@ -100,3 +100,12 @@ def test_convert_refuses(ondes, tiny: str, changes: dict[str, str], cause: str) 
     assert run.code == 2
     assert cause in run.err
     assert not Path("model").exists()
+
+
+def test_statistics_are_declined_for_families_that_need_them_alone(ondes, tiny: str) -> None:
+    Path("official.pkl").write_bytes(b"weights")
+    Path("stats.npz").write_bytes(b"numbers")
+    arguments = ["convert", "official.pkl", "--family", "tiny", "--variant", "v1", "-o", "model", "--no-stats"]
+    for more, cause in (([], "leave it out"), (["--stats", "stats.npz"], "one of the two")):
+        run = ondes(*arguments, *more)
+        assert (run.code, cause in run.err) == (2, True), run.err
