@@ -6,6 +6,7 @@ the family, and every key that is left over or missing is an error that lists it
 """
 
 import difflib
+import logging
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -29,6 +30,8 @@ __all__ = [
     "unreadable_reason",
     "variant_option",
 ]
+
+_logger = logging.getLogger(__name__)
 
 _LISTED_KEYS = 8
 
@@ -92,7 +95,8 @@ def load_official_state(
             do not fit.
     """
     own = module.state_dict()
-    mapped = _match_weight_norm(key_map.apply(state), own)
+    renamed = key_map.apply(state)
+    mapped = _match_weight_norm(renamed, own)
     missing = sorted(own.keys() - mapped.keys())
     unexpected = sorted(mapped.keys() - own.keys())
     misfits = [
@@ -109,6 +113,9 @@ def load_official_state(
     if lines:
         advice = [advise()] if advise is not None else []
         raise CheckpointError(f"{source}: keys do not fit the network; {'; '.join([*lines, *advice])}")
+    for how, keys in (("put on", mapped.keys() - renamed.keys()), ("taken off", renamed.keys() - mapped.keys())):
+        if count := sum(key.endswith(_MAGNITUDE) for key in keys):
+            _logger.info("%s: weight normalisation %s %d weights", source, how, count)
     module.load_state_dict({key: value.to(own[key].dtype) for key, value in mapped.items()})
 
 

@@ -75,9 +75,11 @@ REFERENCES: dict[str, Reference] = {
 # Distribution, compilation and sharding put these into keys, at any depth.
 _WRAPPER_WORDS = ("module", "_orig_mod", "_fsdp_wrapped_module", "_checkpoint_wrapped_module", "_forward_module")
 _WRAPPER_WORD = re.compile(rf"(?<![^.])(?:{'|'.join(_WRAPPER_WORDS)})\.")
-_AVERAGE = re.compile(r"(^|_)(ema|swa|averag\w*|shadow\w*)(_|\d|$)", re.IGNORECASE)
+_AVERAGE = re.compile(r"(^|_)(ema|swa|avg|averag\w*|shadow\w*)(_|\d|$)", re.IGNORECASE)
 _COUNTERS = ("n_averaged", "decay", "num_updates")
 _BUFFER = re.compile(r"(^|.*\.)(running_mean|running_var|num_batches_tracked)")
+# Our Wavehax keeps the reference's names, and its statistics beside them.
+_OURS = "feature_mean"
 _DEPTH = 5
 # Fewer names than these may be chance.
 _FEWEST = 3
@@ -140,6 +142,10 @@ def locate_state(checkpoint: Any, family: str, source: str) -> tuple[dict[str, T
     places = [place for place in places if 2 * place.known >= _most(places)]
     plain = _choose([place for place in places if not place.is_average], family, source)
     average = _choose([place for place in places if place.is_average], family, source)
+    if any(_OURS in place.beside for place in places):
+        raise CheckpointError(
+            f"{source}: holds the weights of a model of ondes; copy its whole folder, with config.json"
+        )
     state = plain.weights if plain is not None else {}
     notes: list[str] = []
     if average is not None:
@@ -164,7 +170,7 @@ def find_reference(checkpoint: Any) -> str | None:
     known = {
         family: place.known
         for family, place in scores.items()
-        if place is not None and place.known >= _FEWEST and 2 * place.known >= len(place.state)
+        if place is not None and place.known >= _FEWEST and 2 * place.known > len(place.state)
     }
     return max(known, key=lambda family: known[family]) if known else None
 
@@ -174,24 +180,35 @@ def _most(places: list[_Place]) -> int:
 
 
 def _places(checkpoint: Any, family: str) -> list[_Place]:
+    """Return every network in a checkpoint some of whose names are of ``family``."""
     pattern = re.compile(REFERENCES[family].keys)
     found = []
     for path, mapping in _state_dicts(checkpoint):
         state, unwrapped = _unwrap(mapping)
-        votes: Counter[str] = Counter()
-        for key in state:
-            starts = [0, *(match.end() for match in re.finditer(r"\.", key))]
-            votes.update(key[:start] for start in starts if pattern.fullmatch(key, start))
-        # Of equal votes the shortest prefix: what names may begin with belongs to the name.
-        prefixes = sorted(votes, key=lambda prefix: (-votes[prefix], len(prefix)))
-        taken: list[str] = []
-        for prefix in prefixes:
-            if any(prefix.startswith(other) or other.startswith(prefix) for other in taken):
-                continue
-            taken.append(prefix)
-            inner = {key[len(prefix) :]: value for key, value in state.items() if key.startswith(prefix)}
-            beside = tuple(sorted({key.split(".")[0] for key in state if not key.startswith(prefix)}))
-            found.append(_Place(path, prefix, inner, beside, unwrapped, votes[prefix]))
+        known = _known_prefixes(state, pattern)
+        for prefix, count in known.items():
+            longer = tuple(other for other in known if other != prefix and other.startswith(prefix))
+            keys = [key for key in state if key.startswith(prefix) and not (longer and key.startswith(longer))]
+            inner = {key[len(prefix) :]: state[key] for key in keys}
+            beside = dict.fromkeys(key.split(".")[0] for key in sorted(state.keys() - set(keys)))
+            found.append(_Place(path, prefix, inner, tuple(beside), unwrapped, count))
+    return found
+
+
+def _known_prefixes(state: Mapping[str, Tensor], pattern: re.Pattern[str]) -> dict[str, int]:
+    """Return what stands before names of a network, with the number of its names; one prefix for each network.
+
+    A name may begin with a word that is a prefix elsewhere, so the prefix with the most names takes these first.
+    """
+    starts = {key: [0, *(match.end() for match in re.finditer(r"\.", key))] for key in state}
+    prefixes = {key: {key[:start] for start in starts[key] if pattern.fullmatch(key, start)} for key in state}
+    found: dict[str, int] = {}
+    while votes := Counter(prefix for those in prefixes.values() for prefix in those):
+        best, count = min(votes.items(), key=lambda item: (-item[1], len(item[0])))
+        if 2 * count < max(found.values(), default=0):
+            break
+        found[best] = count
+        prefixes = {key: those for key, those in prefixes.items() if best not in those}
     return found
 
 

@@ -99,6 +99,7 @@ def test_one_line_names_what_was_undone(plain: State, caplog: pytest.LogCaptureF
         | prefixed("ema_model.", average),
         lambda plain, average: {"model": plain, "ema": {"decay": 0.99, "shadow": average}},
         lambda plain, average: {"g": plain, "g_ema": average},
+        lambda plain, average: plain | prefixed("ema.", average),
         lambda plain, average: {"ema": average},
     ],
 )  # fmt: skip
@@ -285,3 +286,20 @@ def test_foreign_classes_are_named(tmp_path: Path, zipped: bool, protocol: int) 
     torch.save(content, tmp_path / "c.pt", pickle_protocol=protocol, _use_new_zipfile_serialization=zipped)
     with pytest.raises(CheckpointError, match=r"argparse\.Namespace, pathlib\.PosixPath, .*state_dict"):
         read_official_checkpoint(tmp_path / "c.pt")
+
+
+def test_our_own_weights_without_their_folder_are_not_taken_for_a_reference(tmp_path: Path) -> None:
+    from vocoders.wavehax import VARIANTS, Wavehax
+
+    with pytest.raises(CheckpointError, match="a model of ondes; copy its whole folder"):
+        official_state(Wavehax(VARIANTS["v2"]).state_dict(), "wavehax", "model.safetensors")
+
+
+def test_weight_normalisation_that_is_put_on_is_named(caplog: pytest.LogCaptureFixture) -> None:
+    layer = parametrizations.weight_norm(nn.Conv1d(2, 3, 5))
+    with caplog.at_level(logging.INFO):
+        load_official_state(layer, layer.state_dict(), KeyMap(), "c.pt")
+        assert not caplog.records
+        load_official_state(layer, nn.Conv1d(2, 3, 5).state_dict(), KeyMap(), "c.pt")
+        load_official_state(nn.Conv1d(2, 3, 5), layer.state_dict(), KeyMap(), "c.pt")
+    assert ["put on 1" in caplog.messages[0], "taken off 1" in caplog.messages[1]] == [True, True]
