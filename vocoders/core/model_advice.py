@@ -17,7 +17,7 @@ CHECKPOINT_SUFFIXES = (".pt", ".pth", ".pkl", ".ckpt", ".bin", ".tar", ".safeten
 def advise_on_path(path: Path) -> str:
     """Say what an existing file or folder is that holds no model, and the command that makes a model of it."""
     if path.is_file():
-        return f"{path} is a file, not a model folder, and {_advise_on_file(path)}"
+        return f"{path} is a file, not a model folder: {_advise_on_file(path)}"
     run = path.parent if path.name == "checkpoints" else path
     if _checkpoints(run / "checkpoints"):
         packed = run / "model"
