@@ -29,6 +29,7 @@ class Family:
         class_name: the model class in it.
         variants_name: the configurations by name in it.
         has_reference: whether reference checkpoints exist, and a module ``official`` that converts them.
+        needs_statistics: whether these were trained on normalised features, whose statistics they lack.
     """
 
     name: str
@@ -36,6 +37,7 @@ class Family:
     class_name: str
     variants_name: str = "VARIANTS"
     has_reference: bool = True
+    needs_statistics: bool = False
 
     @property
     def model_class(self) -> type:
@@ -62,7 +64,7 @@ class Family:
 FAMILIES: dict[str, Family] = {
     family.name: family
     for family in [
-        Family("wavehax", "vocoders.wavehax", "Wavehax"),
+        Family("wavehax", "vocoders.wavehax", "Wavehax", needs_statistics=True),
         Family("periodwave", "vocoders.periodwave", "PeriodWave"),
         Family("sashimi", "vocoders.sashimi", "Sashimi"),
         Family("diffwave_sashimi", "vocoders.sashimi.diffwave", "DiffwaveSashimi"),

@@ -1,10 +1,16 @@
 """What is computed from weights is kept as long as they stay."""
 
 import copy
+import pickle
 
+import pytest
 import torch
 
+from effects.engine import render
+from effects.registry import FAMILIES
 from effects.runtimes.derived import Derived
+
+VARIANTS = [(name, variant) for name in ("tcn", "recurrent", "s4") for variant in list(FAMILIES[name].variants)[:1]]
 
 
 def doubled(weight: torch.Tensor, derived: Derived, calls: list[int]) -> torch.Tensor:
@@ -45,19 +51,6 @@ def test_weights_that_count_no_changes_are_read_every_time() -> None:
         doubled(weight, derived, calls)
         weight.mul_(3)
         assert torch.equal(doubled(weight, derived, calls), torch.full((3,), 6.0))
-
-
-"""Values derived from weights belong to one model: its copies compute their own."""
-
-import pickle
-
-import pytest
-import torch
-
-from effects.engine import render
-from effects.registry import FAMILIES
-
-VARIANTS = [(name, variant) for name in ("tcn", "recurrent", "s4") for variant in list(FAMILIES[name].variants)[:1]]
 
 
 @pytest.mark.parametrize(("name", "variant"), VARIANTS)

@@ -75,7 +75,7 @@ def test_a_page_is_filled_in_place(ondes, tmp_path: Path) -> None:
         (["wavehax:v2", "--device", "cuda:99"], "cuda:99"),
         (["wavehax:v2", "--out", "."], "is a folder"),
         (["--table", "none.json"], "none.json: no such file"),
-        (["--fill", "none.md"], "none.md cannot be read"),
+        (["--fill", "none.md"], "none.md"),
     ],
 )
 def test_misuse_is_one_line(ondes, arguments: list[str], cause: str) -> None:
