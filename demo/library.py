@@ -16,6 +16,7 @@ from safetensors import SafetensorError, safe_open
 from effects.registry import FAMILIES as EFFECT_FAMILIES
 from vocoders.core.card import read_card
 from vocoders.core.errors import ConfigError, OndesError
+from vocoders.core.model_advice import advise_on_path
 from vocoders.core.model_source import MODEL_FILES, read_model_config, shipped_models
 
 __all__ = ["BASELINES", "DEFAULT_VOCODER", "Entry", "Kind", "Library", "find_entries", "target_processor"]
@@ -237,11 +238,12 @@ def _below(folders: Sequence[Path]) -> list[Path]:
     found = []
     for folder in folders:
         if not folder.is_dir():
-            raise ConfigError(f"{folder} is no folder; --models takes a model folder or a folder of them")
+            advice = f"; {advise_on_path(folder)}" if folder.exists() else ""
+            raise ConfigError(f"{folder} is no folder; --models takes a model folder or a folder of them{advice}")
         paths = {file.parent for depth in range(_DEPTH + 1) for file in folder.glob("*/" * depth + "config.json")}
         models = sorted(path for path in paths if (path / "model.safetensors").is_file())
         if not models:
-            _logger.warning("%s holds no model folder (config.json and model.safetensors)", folder)
+            _logger.warning("no model below it: %s", advise_on_path(folder))
         found += models
     return found
 

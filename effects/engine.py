@@ -17,7 +17,8 @@ from torch import Tensor
 from effects.automation import Automation, KnobPath
 from effects.models import EffectModel
 from effects.resampling import StreamResampler
-from vocoders.core.errors import CheckpointError, ConfigError, DataError, ShapeError
+from vocoders.core.checks import check_audio
+from vocoders.core.errors import CheckpointError, ConfigError, ShapeError
 
 __all__ = ["DEFAULT_HOP", "Engine", "StereoMode", "render"]
 
@@ -110,21 +111,18 @@ class Engine:
         """Process the next samples of the stream.
 
         Args:
-            audio: (C, T) or (B, C, T) in [-1, 1]; any T, a multiple of ``block`` if that was promised.
+            audio: (C, T) or (B, C, T) in [-1, 1], a tensor or an array; any T, a multiple of ``block`` if that was
+                promised.
 
         Returns:
-            As many samples, ``latency_samples`` late.
+            As many samples as a tensor, ``latency_samples`` late.
 
         Raises:
             ConfigError: if the model does not take so many channels.
             DataError: for NaN or infinite samples.
-            ShapeError: for another shape, another number of items or channels than before, or a broken promise.
+            ShapeError: for another shape or type, another number of items or channels than before, or a broken promise.
         """
-        if audio.ndim not in (2, 3) or not audio.is_floating_point():
-            raise ShapeError(f"audio {tuple(audio.shape)} {audio.dtype}; expected floating point (C, T) or (B, C, T)")
-        # A sum is cheaper than a test of every sample, and finite where all of them are, unless they are absurd.
-        if not math.isfinite(audio.sum()) and not torch.isfinite(audio).all():
-            raise DataError("the audio holds NaN or infinite samples; repair it first")
+        audio = check_audio(audio, "CT", "BCT", least=0, dtype=None)
         x = audio if audio.ndim == 3 else audio[None]
         stages = self._stages_for(x.shape[0], x.shape[1])
         x = x.to(stages.like)
@@ -204,7 +202,7 @@ def render(
 
     Args:
         model: the effect.
-        audio: (C, T) or (B, C, T) in [-1, 1].
+        audio: (C, T) or (B, C, T) in [-1, 1], a tensor or an array.
         sample_rate: in Hz; ``None``: the model's.
         settings: knobs, as :meth:`KnobSet.resolve` takes them.
         automation: knobs over time; behind its end the last values are held, with a warning.
@@ -222,6 +220,7 @@ def render(
     """
     if not 0 <= mix <= 1:
         raise ConfigError(f"mix {mix}; expected 0 (the input) .. 1 (the effect)")
+    audio = check_audio(audio, "CT", "BCT", least=0, dtype=None)
     engine = Engine(model, sample_rate, settings, automation, stereo, hop, zero_latency=zero_latency)
     length, latency = audio.shape[-1], engine.latency_samples
     if automation is not None and automation.duration < length / engine.sample_rate:

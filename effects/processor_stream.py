@@ -8,7 +8,7 @@ from torch import Tensor
 
 from effects.automation import CONTROL_PERIOD, Automation, KnobPath
 from effects.processors.processor import Processor, State
-from vocoders.core.errors import ShapeError
+from vocoders.core.checks import check_audio
 
 __all__ = ["ProcessorStream"]
 
@@ -57,17 +57,16 @@ class ProcessorStream:
         """Process the next samples of the stream.
 
         Args:
-            audio: (C, T) or (B, C, T) in [-1, 1].
+            audio: (C, T) or (B, C, T) in [-1, 1], a tensor or an array.
 
         Returns:
             As many samples.
 
         Raises:
             DataError: for NaN or infinite samples.
-            ShapeError: for another shape, or another number of items or channels than before.
+            ShapeError: for another shape or type, or another number of items or channels than before.
         """
-        if audio.ndim not in (2, 3):
-            raise ShapeError(f"audio {tuple(audio.shape)}; expected (C, T) or (B, C, T)")
+        audio = check_audio(audio, "CT", "BCT", least=0, dtype=None)
         x = audio if audio.ndim == 3 else audio[None]
         outputs = [self._run(part) for part in self._parts(x)]
         return torch.cat(outputs, dim=-1).reshape(audio.shape) if outputs else audio.clone()
@@ -86,7 +85,7 @@ class ProcessorStream:
             at_end = self._values_of_period()
             settings = {name: at_end[i] for i, name in enumerate(self.processor.knobs.names)}
         self._position += x.shape[-1]
-        output, self._state = self.processor.process(x, settings, self.sample_rate, self._state)
+        output, self._state = self.processor.advance(x, settings, self.sample_rate, self._state)
         return output
 
     def _values_of_period(self) -> list[float]:

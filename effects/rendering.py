@@ -6,6 +6,7 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
+from vocoders.core.checks import check_audio
 from vocoders.core.errors import ConfigError
 
 __all__ = ["Stream", "render_blocks"]
@@ -38,6 +39,7 @@ def render_blocks(stream: Stream, blocks: Iterable[Tensor], mix: float = 1.0) ->
 
     Raises:
         ConfigError: for an impossible mix.
+        DataError, ShapeError: for blocks that cannot be used, see :mod:`vocoders.core.checks`.
     """
     if not 0 <= mix <= 1:
         raise ConfigError(f"mix {mix:g}; expected 0 (the input) .. 1 (the effect)")
@@ -45,6 +47,7 @@ def render_blocks(stream: Stream, blocks: Iterable[Tensor], mix: float = 1.0) ->
     dry: list[Tensor] = []
     last = None
     for block in blocks:
+        block = check_audio(block, "CT", least=0, dtype=None)
         wet = stream.process(block)[..., min(late, block.shape[-1]) :]
         late -= min(late, block.shape[-1])
         last = block

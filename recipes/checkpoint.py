@@ -10,11 +10,16 @@ import torch
 
 from vocoders.core.atomic import atomic_file
 from vocoders.core.errors import CheckpointError, DataError
-from vocoders.core.model_source import MODEL_FILES, read_model_config, resolve_model
+from vocoders.core.model_advice import advise_on_checkpoint, advise_on_path
+from vocoders.core.model_source import MODEL_FILES, is_model_folder, read_model_config, resolve_model
+from vocoders.core.official import read_official_checkpoint, unreadable_reason
 from vocoders.core.pretrained import read_tensors
+from vocoders.core.training_checkpoint import is_training_checkpoint
 
 __all__ = [
     "best_path",
+    "check_run_folder",
+    "check_training_state",
     "checkpoint_path",
     "find_checkpoints",
     "load_checkpoint",
@@ -84,10 +89,31 @@ def load_checkpoint(path: Path) -> dict[str, Any]:
     if not path.is_file():
         raise CheckpointError(f"{path}: no such checkpoint")
     try:
-        return torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # torch raises many types for damaged files
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise CheckpointError(f"{path}: damaged checkpoint ({reason})") from None
+        return read_official_checkpoint(path)
+    except CheckpointError:
+        raise CheckpointError(f"{path}: damaged checkpoint ({unreadable_reason(path)})") from None
+
+
+def check_run_folder(path: Path) -> None:
+    """Refuse a file or a model in place of a run's folder.
+
+    Raises:
+        CheckpointError: saying what it is.
+    """
+    if path.is_file():
+        raise CheckpointError(advise_on_path(path))
+    if is_model_folder(path):
+        raise CheckpointError(f"{path}: a model already; expected the folder of a training run")
+
+
+def check_training_state(state: Any, path: Path) -> None:
+    """Refuse what another program wrote, and say how it comes in.
+
+    Raises:
+        CheckpointError: if ``state``, read from ``path``, is no training checkpoint of ondes.
+    """
+    if not is_training_checkpoint(state):
+        raise CheckpointError(f"{path}: no checkpoint of ondes; {advise_on_checkpoint(path, state)}")
 
 
 def load_initial_state(source: str | Path) -> dict[str, Any]:
@@ -112,10 +138,7 @@ def load_initial_state(source: str | Path) -> dict[str, Any]:
         model = read_model_config(path)
         parts = {"generator": read_tensors(path / "model.safetensors")}
         state = {"family": model.family, "config": {"model": model.config}, "parts": parts}
-    if "family" not in state or "parts" not in state:
-        raise CheckpointError(
-            f"{path}: no checkpoint of ondes; convert a reference checkpoint by 'ondes convert' first"
-        )
+    check_training_state(state, path)
     logger.info("starting from the weights of %s", path)
     return state
 
@@ -147,6 +170,7 @@ def load_chosen_checkpoint(run: Path, choice: str | Path = "last") -> dict[str, 
     Raises:
         CheckpointError: if there is none of this name, if it is damaged, or nothing that ondes trained.
     """
+    check_run_folder(run)
     if choice == "last":
         path = run
         state = load_latest_checkpoint(run / "checkpoints")
@@ -155,8 +179,7 @@ def load_chosen_checkpoint(run: Path, choice: str | Path = "last") -> dict[str, 
     else:
         path = _find_chosen(run, choice)
         state = load_checkpoint(path)
-    if not isinstance(state, dict) or not {"family", "config", "parts"} <= state.keys():
-        raise CheckpointError(f"{path}: no checkpoint of 'ondes train'; {_choices(run)}")
+    check_training_state(state, path)
     if (best := state.get("best")) is not None:
         logger.info("%s: %s %.4g at step %d", path, best["metric"], best["value"], state["step"])
     return state

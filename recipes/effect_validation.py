@@ -46,7 +46,10 @@ class EffectValidator:
         self._floors: dict[str, float] | None = None
 
     def run(self, model: nn.Module, step: int, board: Any = None) -> dict[str, float]:
-        """Return the values of the model, and the ratio of the floors: the dry audio, and the best constant gain."""
+        """Return the values of the model, and the ratio of the floors: the dry audio, and the best constant gain.
+
+        Pauses are left out; where there is nothing else, no ratio is returned.
+        """
         was_training, device = model.training, next(model.parameters()).device
         model.eval()
         total, count, floors = 0.0, 0, []
@@ -62,11 +65,13 @@ class EffectValidator:
                 self.metrics.add(target[item], prediction[item], model.sample_rate, dry[item])
         model.train(was_training)
         if self._floors is None:
-            self._floors = {
-                name: sum(pair[i] for pair in floors) / max(len(floors), 1) for i, name in enumerate(_FLOORS)
-            }
+            means = [sum(ratios) / len(floors) for ratios in zip(*floors, strict=True)]
+            self._floors = dict(zip(_FLOORS, means, strict=False))
             logger.info("floors: %s", ", ".join(f"{name} {value:.3g}" for name, value in self._floors.items()))
-        values = {name: unit * total / max(count, 1) for name, unit in self.objective.validation_units.items()}
+        if count == 0:
+            logger.warning("step %d: all that would be validated is silent; the loss is undefined", step)
+            return dict(self._floors)
+        values = {name: unit * total / count for name, unit in self.objective.validation_units.items()}
         return values | self.metrics.means(step) | self._floors
 
     def _batches(self) -> Iterator[dict[str, Any]]:

@@ -1,7 +1,6 @@
 """The trainer: steps, precision, processes, logging, validation and checkpoints. It knows no model family."""
 
 import logging
-import os
 import signal
 from collections.abc import Mapping
 from functools import partial
@@ -30,6 +29,7 @@ from recipes.data.features import STATISTICS_FILE
 from recipes.data.statistics import FeatureStatistics
 from recipes.effect_validation import EffectValidator
 from recipes.families import model_class
+from recipes.launcher import join_processes, read_launch
 from recipes.objectives import OBJECTIVES
 from recipes.schedule import Plateau
 from recipes.training_log import ScalarWriter, SpeedTimer, TrainingBar
@@ -54,8 +54,8 @@ class Trainer:
         initial: start from the weights of this checkpoint, run or model, at step 0 with fresh optimisers.
 
     Raises:
-        ConfigError: if ``folder`` holds a run and ``resume`` is false, its configuration differs, or the objective
-            tunes a trained model and there is none.
+        ConfigError: if ``folder`` holds a run and ``resume`` is false, its configuration differs, the objective tunes a
+            trained model and there is none, or the launcher's environment cannot be used.
         CheckpointError: if a checkpoint does not fit.
     """
 
@@ -69,9 +69,12 @@ class Trainer:
         # Windows and running statistics are the same or kept per process; broadcasting them would write into tensors
         # that the backward pass of a module called twice still needs.
         handlers = [DistributedDataParallelKwargs(broadcast_buffers=False)]
+        launch = read_launch()
+        meeting = join_processes(launch)
         # Without a GPU, accelerate takes the processes of torchrun for strangers, each the main one, unless told.
-        cpu = "LOCAL_RANK" in os.environ and not torch.accelerator.is_available()
+        cpu = launch is not None and not torch.accelerator.is_available()
         self.accelerator = Accelerator(cpu=cpu, mixed_precision=options.precision, kwargs_handlers=handlers)
+        del meeting
         torch.manual_seed(options.seed)
         self.step = 0
         self.skipped_steps = self._skipped_in_a_row = 0

@@ -10,6 +10,7 @@ from torch.utils.data import Dataset
 
 from recipes.audio_metrics import AudioMetrics
 from recipes.data.waveforms import PieceDataset, collate_padded
+from recipes.metrics.domain import SILENCE
 from recipes.metrics.metric import Direction
 from recipes.pictures import spectrogram_picture
 from vocoders.core.audio import write_audio
@@ -56,7 +57,7 @@ class Validator:
 
         Returns:
             ``valid/mel_l1``: mean absolute difference of log-mels (model's front end); ``valid/level_db``: mean level
-            difference; ``metric/NAME``: what else is measured.
+            difference where the reference is heard, absent if it never is; ``metric/NAME``: what else is measured.
         """
         was_training = model.training
         model.eval()
@@ -67,16 +68,15 @@ class Validator:
             with torch.inference_mode():
                 distance = (model.log_mel(output) - model.log_mel(reference)).abs().mean()
             distances.append(float(distance))
-            levels.append(_level_db(output) - _level_db(reference))
+            if float(reference.square().mean()) > SILENCE:
+                levels.append(_level_db(output) - _level_db(reference))
             self.metrics.add(reference[0], output[0], model.sample_rate)
             if number < self.num_clips:
                 self._store(model, item["utt_id"], reference, output, step, board)
         model.train(was_training)
-        return {
-            "valid/mel_l1": sum(distances) / len(distances),
-            "valid/level_db": sum(levels) / len(levels),
-            **self.metrics.means(step),
-        }
+        values = {"valid/mel_l1": distances, "valid/level_db": levels}
+        means = {name: sum(found) / len(found) for name, found in values.items() if found}
+        return means | self.metrics.means(step)
 
     def _synthesize(self, model: nn.Module, item: dict[str, Any]) -> tuple[Tensor, Tensor]:
         frames = int(self.max_seconds * model.sample_rate / model.hop_length)

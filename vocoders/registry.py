@@ -101,6 +101,7 @@ FAMILIES: Registry[VocoderFamily] = Registry(
                 "vocoders.wavehax:Wavehax",
                 "vocoders.wavehax:VARIANTS",
                 "vocoders.wavehax.official:convert",
+                needs_statistics=True,
                 options="vocoders.wavehax.options:WavehaxOptions",
             ),
             VocoderFamily(

@@ -16,9 +16,9 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from effects.models.devices import LA2A_KNOBS
+from effects.models.differentiable_recursions import LN_9, ballistics, two_poles
 from effects.models.head import detector_signal
 from effects.models.model import EffectConfig, EffectModel, State
-from effects.models.recursion import LN_9, ballistics, two_poles
 
 __all__ = ["VARIANTS", "GrayBox", "GrayBoxConfig", "StageName"]
 
@@ -220,7 +220,7 @@ class GrayBox(EffectModel):
 
     def forward(self, audio: Tensor, knobs: Tensor, state: State | None = None) -> tuple[Tensor, State]:
         """Apply the effect; see :meth:`EffectModel.forward`."""
-        state = self._check_inputs(audio, knobs, state)
+        state = self.check_inputs(audio, knobs, state)
         if audio.shape[-1] == 0:
             return audio.clone(), state
         linked = audio.shape[1] != self.config.audio_channels

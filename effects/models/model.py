@@ -1,15 +1,21 @@
 """What every neural effect is: one interface for training, streaming and rendering."""
 
 from collections.abc import Mapping
+from importlib import import_module
+from typing import TYPE_CHECKING, ClassVar
 
 import torch
 from pydantic import Field
 from torch import Tensor, nn
 
 from effects.knobs import KnobSet
+from effects.models.head import detector_signal
 from vocoders.core.config import Config
 from vocoders.core.errors import ShapeError
 from vocoders.core.pretrained import PretrainedModel
+
+if TYPE_CHECKING:
+    from effects.runtimes.stream import Stream
 
 __all__ = ["EffectConfig", "EffectModel", "State"]
 
@@ -35,9 +41,16 @@ class EffectModel(PretrainedModel, nn.Module):
 
     ``forward`` is pure, for training and export; ``stream`` does the same with less copying. Both take the next samples
     of a stream with the state that the samples before left, so that blocks and the whole give the same audio.
+
+    Attributes:
+        runtime: ``module:class`` of the :class:`~effects.runtimes.stream.Stream` that computes ``stream`` otherwise
+            than by ``forward``. It is named here and imported when a stream begins: runtimes know models, models no
+            runtime, and nothing read from a file decides what is imported.
     """
 
     config: EffectConfig
+    runtime: ClassVar[str | None] = None
+    _stream: "Stream | None" = None
 
     @property
     def sample_rate(self) -> int:
@@ -91,7 +104,8 @@ class EffectModel(PretrainedModel, nn.Module):
 
         The weights must stay as they are from the first call of a stream to the last.
         """
-        return self(audio, knobs, state)
+        runtime = self._find_stream()
+        return self(audio, knobs, state) if runtime is None else runtime.advance(audio, knobs, state)
 
     def initial_state(
         self, batch: int, channels: int, device: torch.device | None = None, dtype: torch.dtype = torch.float32
@@ -101,7 +115,14 @@ class EffectModel(PretrainedModel, nn.Module):
 
     def compact(self, state: State) -> State:
         """Return a state that continues the stream alike, in the names and shapes of ``initial_state``."""
-        return state
+        runtime = self._find_stream()
+        return state if runtime is None else runtime.compact(state)
+
+    def _find_stream(self) -> "Stream | None":
+        if self._stream is None and self.runtime is not None:
+            module, name = self.runtime.split(":")
+            self._stream = getattr(import_module(module), name)(self)
+        return self._stream
 
     def reference_inputs(self) -> dict[str, Tensor]:
         """Return deterministic keyword arguments of ``forward``, about a tenth of a second long."""
@@ -111,13 +132,16 @@ class EffectModel(PretrainedModel, nn.Module):
         audio = audio * torch.linspace(0.1, 1.0, length)
         return {"audio": audio.clamp(-1, 1), "knobs": self.knobs.normalize(self.knobs.values())[None].float()}
 
-    @staticmethod
-    def _is_compiled(audio: Tensor) -> bool:
-        """Whether compiled code takes such audio."""
-        return audio.dtype == torch.float32 and audio.device.type == "cpu"
+    def detector(self, audio: Tensor) -> Tensor:
+        """Return what the network hears of (B, C, T): one signal of channels that are linked."""
+        return audio if audio.shape[1] == self.config.audio_channels else detector_signal(audio)
 
-    def _check_inputs(self, audio: Tensor, knobs: Tensor, state: Mapping[str, Tensor] | None) -> State:
-        """Check the shapes of all inputs; return the state, at rest for ``None``."""
+    def check_inputs(self, audio: Tensor, knobs: Tensor, state: Mapping[str, Tensor] | None) -> State:
+        """Check the shapes of the inputs of ``forward``; return the state, at rest for ``None``.
+
+        Raises:
+            ShapeError: if they do not fit the model or each other.
+        """
         name, channels = type(self).__name__, self.config.audio_channels
         linked = channels == 1 and self.takes_linked_channels
         if audio.ndim != 3 or (audio.shape[1] != channels and not linked):

@@ -2,10 +2,10 @@
 
 import re
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
-import torch
 from torch import Tensor
 
 from effects.knobs import Knob, KnobSet
@@ -19,14 +19,23 @@ from effects.models.tcn import TCN, TCNConfig
 from effects.models.tcn import VARIANTS as TCN_VARIANTS
 from vocoders.core.config import read_yaml
 from vocoders.core.errors import CheckpointError, ConfigError
-from vocoders.core.official import KeyMap, load_official_state, read_official_checkpoint
+from vocoders.core.official import (
+    KeyMap,
+    VariantFit,
+    describe_fits,
+    fit_variants,
+    load_official_state,
+    official_state,
+    read_official_checkpoint,
+    variant_option,
+)
 
-__all__ = ["CONVERTERS", "KEY_MAPS", "signaltrain_config", "tcn_config"]
+__all__ = ["CONVERTERS", "KEY_MAPS", "convert_options", "signaltrain_config", "tcn_config"]
 
 KEY_MAPS = {
     "signaltrain": KeyMap(
         rename=[
-            (r"^(module\.)?mpaec\.", ""),
+            (r"^mpaec\.", ""),
             (r"^dft_(analysis|synthesis)\.conv_\w+_(real|imag)\.", r"\1_\2."),
             (r"^aenc\.", "magnitude_network."),
             (r"^phs_aenc\.", "phase_network."),
@@ -121,12 +130,12 @@ def _convert_signaltrain(
     stats: str | Path | None = None,
 ) -> SignalTrain:
     checkpoint = _read(path, stats)
-    state = _state_of(checkpoint, path)
+    state = official_state(checkpoint, "signaltrain", str(path))
     if config is not None:
         own = _own_config(config, SignalTrainConfig)
     else:
         own = signaltrain_config(checkpoint if "state_dict" in checkpoint else {}, state, variant)
-    return _filled(SignalTrain(own), state, path)
+    return _filled(SignalTrain(own), state, path, variant or (config and str(config)))
 
 
 def _convert_tcn(
@@ -136,6 +145,7 @@ def _convert_tcn(
     stats: str | Path | None = None,
 ) -> TCN:
     checkpoint = _read(path, stats)
+    state = official_state(checkpoint, "tcn", str(path))
     options = checkpoint.get("hyper_parameters")
     if config is not None:
         data = read_yaml(config)
@@ -145,10 +155,9 @@ def _convert_tcn(
     elif isinstance(options, Mapping) and "nblocks" in options:
         own = tcn_config(options)
     else:
-        raise ConfigError(
-            f"{path} does not say its sizes; pass --variant (one of {', '.join(TCN_VARIANTS)}) or --config"
-        )
-    return _filled(TCN(own), _state_of(checkpoint, path), path)
+        advice = f"pass --variant (one of {', '.join(TCN_VARIANTS)}) or --config; {describe_fits(_fits(state))}"
+        raise ConfigError(f"{path} does not say its sizes; {advice}")
+    return _filled(TCN(own), state, path, variant)
 
 
 def _convert_recurrent(
@@ -157,8 +166,7 @@ def _convert_recurrent(
     config: str | Path | None = None,
     stats: str | Path | None = None,
 ) -> Recurrent:
-    checkpoint = _read(path, stats)
-    state = _state_of(checkpoint, path)
+    state = official_state(_read(path, stats), "recurrent", str(path))
     if config is not None:
         own = _own_config(config, RecurrentConfig)
     elif variant is not None:
@@ -169,7 +177,7 @@ def _convert_recurrent(
         own = RecurrentConfig(hidden_size=units // 4, num_layers=layers, knobs=_numbered_knobs(inputs - 1))
     else:
         raise CheckpointError(f"{path} holds no LSTM of micro-TCN: it has no lstm.weight_ih_l0")
-    return _filled(Recurrent(own), state, path)
+    return _filled(Recurrent(own), state, path, variant or (config and str(config)))
 
 
 CONVERTERS: dict[str, Callable[..., EffectModel]] = {
@@ -187,24 +195,28 @@ TCN); both may be absent where the checkpoint says enough. Effects take audio, s
 def _read(path: str | Path, stats: str | Path | None) -> Mapping[str, Any]:
     if stats is not None:
         raise ConfigError(f"effects have no feature statistics; leave out --stats {stats}")
-    checkpoint = read_official_checkpoint(path)
-    if not isinstance(checkpoint, Mapping):
-        raise CheckpointError(
-            f"{path}: holds {type(checkpoint).__name__}; expected a state dict, or one in 'state_dict'"
-        )
-    return checkpoint
+    return read_official_checkpoint(path)
 
 
-def _state_of(checkpoint: Mapping[str, Any], path: str | Path) -> Mapping[str, Tensor]:
-    state = checkpoint.get("state_dict", checkpoint)
-    if not isinstance(state, Mapping) or not all(isinstance(value, torch.Tensor) for value in state.values()):
-        raise CheckpointError(f"{path}: holds no weights; expected a state dict, or one in 'state_dict'")
-    return state
+def _filled(model: EffectModel, state: Mapping[str, Tensor], path: str | Path, sizes: str | None) -> Any:
+    """Load the weights; ``sizes`` is what names the sizes: a variant or a file."""
 
+    def advise() -> str:
+        if model.family == "tcn":
+            return describe_fits(_fits(state), sizes)
+        return f"leave out {sizes}, the weights tell their sizes" if sizes else "expected the whole state dict"
 
-def _filled(model: EffectModel, state: Mapping[str, Tensor], path: str | Path) -> Any:
-    load_official_state(model, state, KEY_MAPS[model.family], str(path))
+    load_official_state(model, state, KEY_MAPS[model.family], str(path), advise)
     return model.eval()
+
+
+def convert_options(state: Mapping[str, Tensor], checkpoint: Any, path: Path) -> str:
+    """Return the options with which `ondes convert` takes a TCN, where its checkpoint does not say its sizes."""
+    return "" if "hyper_parameters" in checkpoint else variant_option(_fits(state))
+
+
+def _fits(state: Mapping[str, Tensor]) -> list[VariantFit]:
+    return fit_variants(state, KEY_MAPS["tcn"], {name: partial(TCN, own) for name, own in TCN_VARIANTS.items()})
 
 
 def _own_config(path: str | Path, config_class: type[_Config]) -> _Config:

@@ -6,12 +6,10 @@ import torch
 from pydantic import Field, model_validator
 from torch import Tensor, nn
 
-from effects.models.derived import Derived
 from effects.models.devices import LA2A_KNOBS
 from effects.models.film import Condition, FiLM
-from effects.models.head import Head, HeadName, detector_signal
+from effects.models.head import Head, HeadName
 from effects.models.model import EffectConfig, EffectModel, State
-from effects.models.recurrent_step import PackedCells
 
 __all__ = ["VARIANTS", "Recurrent", "RecurrentConfig"]
 
@@ -53,6 +51,7 @@ class Recurrent(EffectModel):
     """
 
     family = "recurrent"
+    runtime = "effects.runtimes.recurrent:RecurrentStream"
     config_class = RecurrentConfig
 
     def __init__(self, config: RecurrentConfig) -> None:
@@ -65,7 +64,6 @@ class Recurrent(EffectModel):
         if not concat:
             self.condition = Condition(len(config.knobs), config.condition_channels)
             self.film = FiLM(config.hidden_size, config.condition_channels[-1])
-        self._packed: Derived[PackedCells] = Derived()
         self.head = Head(config.head, config.audio_channels, config.residual)
         self.projection = nn.Linear(config.hidden_size, self.head.num_features)
         if config.head == "gain":
@@ -80,40 +78,25 @@ class Recurrent(EffectModel):
 
     def forward(self, audio: Tensor, knobs: Tensor, state: State | None = None) -> tuple[Tensor, State]:
         """Apply the effect; see :meth:`EffectModel.forward`."""
-        state = self._check_inputs(audio, knobs, state)
+        state = self.check_inputs(audio, knobs, state)
         if audio.shape[-1] == 0:
             return audio.clone(), state
         knobs = knobs.to(audio.dtype)
-        hidden = tuple(state[name].transpose(0, 1).contiguous() for name in self._state_names)
-        x, hidden = self.cells(self._rows(audio, knobs), hidden if self.config.cell == "lstm" else hidden[0])
+        hidden = tuple(state[name].transpose(0, 1).contiguous() for name in self.state_names)
+        x, hidden = self.cells(self.rows(audio, knobs), hidden if self.config.cell == "lstm" else hidden[0])
         hidden = hidden if self.config.cell == "lstm" else (hidden,)
-        pairs = zip(self._state_names, hidden, strict=True)
-        return self._output(x, audio, knobs), {name: tensor.transpose(0, 1) for name, tensor in pairs}
+        pairs = zip(self.state_names, hidden, strict=True)
+        return self.output(x, audio, knobs), {name: tensor.transpose(0, 1) for name, tensor in pairs}
 
-    @torch.no_grad()
-    def stream(self, audio: Tensor, knobs: Tensor, state: State) -> tuple[Tensor, State]:
-        """Do what ``forward`` does, in inference.
-
-        In float32 on a CPU the cells run in compiled code, which gives the same bits for blocks of any size.
-        """
-        if self.training or audio.shape[-1] == 0 or not self._is_compiled(audio):
-            return self(audio, knobs, state)
-        state, knobs = self._check_inputs(audio, knobs, state), knobs.to(audio.dtype)
-        x = self._rows(audio, knobs).contiguous().numpy()
-        cells = self._packed.get(self.cells._flat_weights, lambda: PackedCells(self.cells))
-        y, states = cells.run(x, [state[name].numpy() for name in self._state_names])
-        state = {name: torch.from_numpy(new) for name, new in zip(self._state_names, states, strict=True)}
-        return self._output(torch.from_numpy(y), audio, knobs), state
-
-    def _rows(self, audio: Tensor, knobs: Tensor) -> Tensor:
+    def rows(self, audio: Tensor, knobs: Tensor) -> Tensor:
         """Return what enters the cells, (B, T, inputs)."""
-        x = audio if audio.shape[1] == self.config.audio_channels else detector_signal(audio)
+        x = self.detector(audio)
         if self.config.conditioning == "concat":
             still = knobs if knobs.ndim == 3 else knobs[..., None]
             x = torch.cat([x, still.expand(-1, -1, audio.shape[-1])], dim=1)
         return x.transpose(1, 2)
 
-    def _output(self, x: Tensor, audio: Tensor, knobs: Tensor) -> Tensor:
+    def output(self, x: Tensor, audio: Tensor, knobs: Tensor) -> Tensor:
         """Return the audio that the cells' outputs (B, T, units) stand for."""
         if self.config.conditioning == "film":
             x = self.film(x.transpose(1, 2), self.condition(knobs)).transpose(1, 2)
@@ -124,10 +107,11 @@ class Recurrent(EffectModel):
     ) -> State:
         """Return the state behind silence: zeros (B, layers, units)."""
         shape = (batch, self.config.num_layers, self.config.hidden_size)
-        return {name: torch.zeros(shape, device=device, dtype=dtype) for name in self._state_names}
+        return {name: torch.zeros(shape, device=device, dtype=dtype) for name in self.state_names}
 
     @property
-    def _state_names(self) -> tuple[str, ...]:
+    def state_names(self) -> tuple[str, ...]:
+        """Names of the states."""
         return ("hidden", "cell") if self.config.cell == "lstm" else ("hidden",)
 
 

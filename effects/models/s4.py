@@ -1,17 +1,13 @@
 """State-space networks with knobs: S4D layers (arXiv 2206.11893) for audio effects, after Yin et al. 2024."""
 
-import numpy as np
 import torch
-import torch.nn.functional as F
 from pydantic import Field
 from torch import Tensor, nn
 
-from effects.models.derived import Derived
 from effects.models.devices import LA2A_KNOBS
 from effects.models.film import Condition, FiLM
-from effects.models.head import Head, HeadName, detector_signal
+from effects.models.head import Head, HeadName
 from effects.models.model import EffectConfig, EffectModel, State
-from vocoders.core.compiling import compiled
 from vocoders.layers.s4.config import S4Config
 from vocoders.layers.s4.layer import S4Layer, S4State
 
@@ -66,25 +62,12 @@ class S4Block(nn.Module):
         super().__init__()
         self.layer = S4Layer(config.channels, config.layer)
         self.film = FiLM(config.channels, config.condition_channels[-1])
-        self._recurrence: Derived[tuple[np.ndarray, ...]] = Derived()
 
     def forward(self, x: Tensor, condition: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
         """Return the output and the state behind it, complex (B, C, n)."""
         system = self.layer.kernel.discretise().to(state.dtype)
         y, after = self.layer.advance(x, S4State(system, state))
         return x + self.film(y, condition), after.x
-
-    def recur(self, x: Tensor, state: Tensor) -> Tensor:
-        """Return the layer's output for (B, C, T), sample by sample; ``state`` (B, C, n, 2) is moved on in place."""
-        layer = self.layer
-        poles, inputs, outputs = self._recurrence.get(layer.kernel.parameters(), self._discretise)
-        y = _recur(x.double().numpy(), poles, inputs, outputs, layer.D.double().numpy(), state.numpy())
-        return F.glu(layer.output_linear(F.gelu(torch.from_numpy(y).to(x.dtype))), dim=1)
-
-    def _discretise(self) -> tuple[np.ndarray, ...]:
-        """Return poles, input and output factors (C, n)."""
-        system = self.layer.kernel.discretise().to(torch.complex128)
-        return tuple(part.numpy() for part in (system.poles, system.input, system.output[0]))
 
 
 class S4Effect(EffectModel):
@@ -97,6 +80,7 @@ class S4Effect(EffectModel):
     """
 
     family = "s4"
+    runtime = "effects.runtimes.s4:S4Stream"
     config_class = S4EffectConfig
 
     def __init__(self, config: S4EffectConfig) -> None:
@@ -123,30 +107,15 @@ class S4Effect(EffectModel):
 
     def forward(self, audio: Tensor, knobs: Tensor, state: State | None = None) -> tuple[Tensor, State]:
         """Apply the effect; see :meth:`EffectModel.forward`."""
-        state = self._check_inputs(audio, knobs, state)
+        state = self.check_inputs(audio, knobs, state)
         if audio.shape[-1] == 0:
             return audio.clone(), state
         condition = self.condition(knobs.to(audio.dtype))
-        x = audio if audio.shape[1] == self.config.audio_channels else detector_signal(audio)
-        x, after = self.expansion(x), {}
+        x, after = self.expansion(self.detector(audio)), {}
         for index, block in enumerate(self.blocks):
             x, new = block(x, condition, torch.view_as_complex(state[f"states.{index}"].contiguous()))
             after[f"states.{index}"] = torch.view_as_real(new)
         return self.head(self.projection(x), audio), after
-
-    @torch.no_grad()
-    def stream(self, audio: Tensor, knobs: Tensor, state: State) -> tuple[Tensor, State]:
-        """Do what ``forward`` does by the recurrence, which does not begin anew in each block; on CPUs alone."""
-        if audio.device.type != "cpu" or audio.shape[-1] == 0:
-            return self(audio, knobs, state)
-        self._check_inputs(audio, knobs, state)
-        condition = self.condition(knobs.to(audio.dtype))
-        x = audio if audio.shape[1] == self.config.audio_channels else detector_signal(audio)
-        x = self.expansion(x)
-        for index, block in enumerate(self.blocks):
-            y = block.recur(x, state[f"states.{index}"])
-            x = x + block.film(y, condition)
-        return self.head(self.projection(x), audio), state
 
     def initial_state(
         self, batch: int, channels: int, device: torch.device | None = None, dtype: torch.dtype = torch.float32
@@ -158,25 +127,6 @@ class S4Effect(EffectModel):
         shape = (batch, self.config.channels, self.config.d_state // 2, 2)
         names = (f"states.{index}" for index in range(self.config.num_blocks))
         return {name: torch.zeros(shape, device=device, dtype=torch.float64) for name in names}
-
-
-@compiled()
-def _recur(u, poles, inputs, outputs, skip, state):
-    """Return 2 Re(C x[t]) + D u[t] with x[t] = A x[t - 1] + B u[t]; ``state`` (B, C, n, 2) becomes the last x."""
-    batch, channels, length = u.shape
-    y = np.empty_like(u)
-    for b in range(batch):
-        for c in range(channels):
-            for t in range(length):
-                y[b, c, t] = skip[c] * u[b, c, t]
-            for n in range(poles.shape[1]):
-                x = complex(state[b, c, n, 0], state[b, c, n, 1])
-                pole, factor, read = poles[c, n], inputs[c, n], 2.0 * outputs[c, n]
-                for t in range(length):
-                    x = pole * x + factor * u[b, c, t]
-                    y[b, c, t] += read.real * x.real - read.imag * x.imag
-                state[b, c, n, 0], state[b, c, n, 1] = x.real, x.imag
-    return y
 
 
 VARIANTS: dict[str, S4EffectConfig] = {

@@ -143,7 +143,7 @@ class SignalTrain(EffectModel):
 
     def forward(self, audio: Tensor, knobs: Tensor, state: State | None = None) -> tuple[Tensor, State]:
         """Apply the effect; see :meth:`EffectModel.forward`. Moving knobs act by their values at the ends of blocks."""
-        state = self._check_inputs(audio, knobs, state)
+        state = self.check_inputs(audio, knobs, state)
         batch, _, length = audio.shape
         block, window = self.config.block_length, self.config.window_length
         known = torch.cat([state["past"], audio], dim=-1)

@@ -7,20 +7,13 @@ import torch.nn.functional as F
 from pydantic import Field, model_validator
 from torch import Tensor, nn
 
-from effects.models.derived import Derived
 from effects.models.devices import LA2A_KNOBS
 from effects.models.film import Condition, FiLM, FilmNorm
-from effects.models.head import Head, HeadName, detector_signal
+from effects.models.head import Head, HeadName
 from effects.models.model import EffectConfig, EffectModel, State
-from effects.models.tcn_step import PackedBlock, PackedTCN, padded_channels
-from vocoders.core.errors import ShapeError
+from effects.models.rows import padded_channels
 
 __all__ = ["TCN", "VARIANTS", "TCNConfig"]
-
-# Samples of room behind the histories that streaming writes into, before they are moved back to the front.
-_ROOM = 16384
-# Output samples of a step that are computed at once: more than this falls out of the processor's cache.
-_ROWS = 512
 
 
 class TCNConfig(EffectConfig):
@@ -101,38 +94,6 @@ class TCNBlock(nn.Module):
         y = self.activation(self.film(self.conv(x), condition))
         return y + self.residual(x[..., self.residual_start : self.residual_start + length])
 
-    def step(self, history: Tensor, start: int, length: int, modulation: Tensor) -> Tensor:
-        """Do what ``forward`` does to ``history[:, start : start + context + length]``, reading only the taps.
-
-        Args:
-            history: rows (B, N, in or more), contiguous.
-            start: first row.
-            length: number of output samples T.
-            modulation: gain and shift from :meth:`FiLM.folded`, (B, 2, T or 1, channels).
-
-        Returns:
-            (B, T, channels).
-        """
-        in_channels = self.conv.in_channels
-        convolved = [
-            self._taps(history, start + first, min(_ROWS, length - first)) for first in range(0, length, _ROWS)
-        ]
-        y = convolved[0] if len(convolved) == 1 else torch.cat(convolved, dim=1)
-        y = torch.addcmul(modulation[:, 1], y, modulation[:, 0])
-        y = torch.where(y >= 0, y, self.activation.weight * y)
-        first = start + self.residual_start
-        dry = history[:, first : first + length, :in_channels, None]
-        return y.add_((dry * self.residual.weight.view(in_channels, -1)).flatten(2))
-
-    def _taps(self, history: Tensor, start: int, length: int) -> Tensor:
-        """Convolve by one product of matrices; a library's convolution would copy all that lies between the taps."""
-        batch, size, width = history.shape
-        in_channels, (taps,), (dilation,) = self.conv.in_channels, self.conv.kernel_size, self.conv.dilation
-        strides = (size * width, width, dilation * width, 1)
-        place = history.storage_offset() + start * width
-        rows = history.as_strided((batch, length, taps, in_channels), strides, place).flatten(2)
-        return rows @ self.conv.weight.permute(2, 1, 0).flatten(0, 1)
-
 
 class TCN(EffectModel):
     """Stack of dilated convolutions that knobs modulate.
@@ -145,6 +106,7 @@ class TCN(EffectModel):
     """
 
     family = "tcn"
+    runtime = "effects.runtimes.tcn:TCNStream"
     config_class = TCNConfig
 
     def __init__(self, config: TCNConfig) -> None:
@@ -156,9 +118,6 @@ class TCN(EffectModel):
             TCNBlock(config, width, dilation) for width, dilation in zip(widths, config.dilations, strict=True)
         )
         self.head = Head(config.head, config.audio_channels)
-        self._contexts = [block.context for block in self.blocks]
-        self._step_names = [[f"{kind}.{n}" for n in range(config.num_blocks)] for kind in ("history", "film")]
-        self._packed: Derived[PackedTCN] = Derived()
         self.projection = nn.Conv1d(config.channels, self.head.num_features, 1)
         if config.head == "gain":
             # Starts near the identity.
@@ -182,14 +141,14 @@ class TCN(EffectModel):
 
     def forward(self, audio: Tensor, knobs: Tensor, state: State | None = None) -> tuple[Tensor, State]:
         """Apply the effect; see :meth:`EffectModel.forward`."""
-        state = self._check_inputs(audio, knobs, state)
+        state = self.check_inputs(audio, knobs, state)
         if audio.numel() == 0:
             return audio.clone(), state
-        dry, state = self._delayed(audio, state)
+        dry, state = self.delayed(audio, state)
         condition = self.condition(knobs.to(audio.dtype))
         start = int(state["offset"][0])
         state = {name: tensor for name, tensor in state.items() if not name.startswith("film.")}
-        x = self._detector(audio)
+        x = self.detector(audio)
         for index, block in enumerate(self.blocks):
             rows = state[f"history.{index}"]
             history = rows[:, start : start + block.context, : x.shape[1]].transpose(1, 2)
@@ -209,62 +168,13 @@ class TCN(EffectModel):
             audio: (B, C, T).
             knobs: (B, K).
         """
-        self._check_inputs(audio, knobs, None)
-        condition, x = self.condition(knobs.to(audio.dtype)), self._detector(audio)
+        self.check_inputs(audio, knobs, None)
+        condition, x = self.condition(knobs.to(audio.dtype)), self.detector(audio)
         for block in self.blocks:
             x = block(x, condition)
         features = self.projection(x)
         start = self.receptive_field - 1 - self.latency
         return self.head(features, audio[..., start : start + features.shape[-1]])
-
-    @torch.no_grad()
-    def stream(self, audio: Tensor, knobs: Tensor, state: State) -> tuple[Tensor, State]:
-        """Do what ``forward`` does, in inference, at a cost that does not grow with the histories.
-
-        In float32 on a CPU the blocks run in compiled code, which gives the same bits for blocks of any size.
-        """
-        length = audio.shape[-1]
-        if self.training or audio.numel() == 0:
-            return self(audio, knobs, state)
-        state, start = self._with_room(self._check_inputs(audio, knobs, state), length)
-        dry, state = self._delayed(audio, state)
-        state = self._with_modulation(state, knobs.to(audio.dtype))
-        run = self._run_compiled if self._is_compiled(audio) else self._run_blocks
-        features = run(self._detector(audio).transpose(1, 2), state, start)
-        return self.head(features, dry), state
-
-    def _run_blocks(self, x: Tensor, state: State, start: int) -> Tensor:
-        """Run all blocks on x (B, T, C), the rows behind the histories that begin at ``start``; move the state on.
-
-        Returns:
-            Features (B, n, T).
-        """
-        channels, length = self.config.channels, x.shape[1]
-        place = start + self._contexts[0]
-        state["history.0"][:, place : place + length] = x
-        state["offset"] += length
-        for index, block in enumerate(self.blocks):
-            modulation = state[f"film.{index}"][..., :channels]
-            x = block.step(state[f"history.{index}"], start, length, modulation)
-            if index + 1 < len(self.blocks):
-                to = start + self._contexts[index + 1]
-                state[f"history.{index + 1}"][:, to : to + length, :channels] = x
-        return self.projection(x.transpose(1, 2))
-
-    def _run_compiled(self, x: Tensor, state: State, start: int) -> Tensor:
-        """Do what ``_run_blocks`` does, in compiled code."""
-        histories, films = ([state[name].numpy() for name in names] for names in self._step_names)
-        offset = state["offset"].numpy()
-        offset += x.shape[1]
-        return torch.from_numpy(self._packed.latest.run(x.numpy(), histories, films, start))
-
-    def _pack(self) -> PackedTCN:
-        """Pack the weights for compiled code."""
-        blocks = [
-            PackedBlock.of(block.conv, block.activation, block.residual, block.residual_start, width)
-            for block, width in zip(self.blocks, self._widths, strict=True)
-        ]
-        return PackedTCN(blocks, self.projection)
 
     def initial_state(
         self, batch: int, channels: int, device: torch.device | None = None, dtype: torch.dtype = torch.float32
@@ -274,8 +184,8 @@ class TCN(EffectModel):
         Histories are rows (B, context, width), where the compiled step pads the width of the network.
         """
         state = {
-            name: torch.zeros(batch, context, width, device=device, dtype=dtype)
-            for name, context, width in zip(self._step_names[0], self._contexts, self._widths, strict=True)
+            f"history.{index}": torch.zeros(batch, block.context, width, device=device, dtype=dtype)
+            for index, (block, width) in enumerate(zip(self.blocks, self.row_widths, strict=True))
         }
         # Where the valid part of the histories begins: streaming writes on behind them instead of moving them.
         state["offset"] = torch.zeros(batch, dtype=torch.int64, device=device)
@@ -283,70 +193,17 @@ class TCN(EffectModel):
             state["dry"] = torch.zeros(batch, channels, self.latency, device=device, dtype=dtype)
         return state
 
-    def _detector(self, audio: Tensor) -> Tensor:
-        return audio if audio.shape[1] == self.config.audio_channels else detector_signal(audio)
-
-    def _delayed(self, audio: Tensor, state: State) -> tuple[Tensor, State]:
+    def delayed(self, audio: Tensor, state: State) -> tuple[Tensor, State]:
         """Return the dry audio as late as the output."""
         if "dry" not in state:
             return audio, state
         known = torch.cat([state["dry"], audio], dim=-1)
         return known[..., : audio.shape[-1]], state | {"dry": known[..., audio.shape[-1] :]}
 
-    def _with_modulation(self, state: State, knobs: Tensor) -> State:
-        """Return a state with the modulation of every block, computed only where the knobs are not as before."""
-        ready = self._packed.latest is not None or not self._is_compiled(knobs)
-        if ready and "film.knobs" in state and torch.equal(state["film.knobs"], knobs):
-            return state
-        self._check_histories(state, knobs)
-        if self._is_compiled(knobs):
-            self._packed.get(self.parameters(), self._pack)
-        condition = self.condition(knobs)
-        missing = padded_channels(self.config.channels) - self.config.channels
-        films = {}
-        for index, block in enumerate(self.blocks):
-            rows = torch.stack(block.film.folded(condition), dim=1).transpose(2, 3)
-            films[f"film.{index}"] = F.pad(rows, (0, missing)).contiguous()
-        return state | films | {"film.knobs": knobs.clone()}
-
-    def _check_histories(self, state: State, like: Tensor) -> None:
-        """Refuse histories of another network: compiled code does not look at where it reads."""
-        start = int(state["offset"].max())
-        for name, width, context in zip(self._step_names[0], self._widths, self._contexts, strict=True):
-            rows = state[name]
-            fits = rows.ndim == 3 and rows.shape[2] == width and context + start <= rows.shape[1] and start >= 0
-            if not fits or rows.dtype != like.dtype or not rows.is_contiguous():
-                raise ShapeError(f"{name} {tuple(rows.shape)} {rows.dtype} of another network; start a new stream")
-
     @property
-    def _widths(self) -> list[int]:
+    def row_widths(self) -> list[int]:
         """Width of the rows that each block reads."""
         return [self.config.audio_channels] + [padded_channels(self.config.channels)] * (len(self.blocks) - 1)
-
-    def compact(self, state: State) -> State:
-        """Return the histories without what lies around their valid part, and no modulation."""
-        start = int(state["offset"][0]) if len(state["offset"]) else 0
-        kept = {name: state[name] for name in ("dry",) if name in state}
-        for name, context in zip(self._step_names[0], self._contexts, strict=True):
-            kept[name] = state[name][:, start : start + context].contiguous()
-        return kept | {"offset": torch.zeros_like(state["offset"])}
-
-    def _with_room(self, state: State, length: int) -> tuple[State, int]:
-        """Return a state with room for ``length`` samples behind the valid part of histories, and where that starts."""
-        start = int(state["offset"][0])
-        context = self._contexts[0]
-        if start + context + length <= state["history.0"].shape[1]:
-            return state, start
-        for index, block in enumerate(self.blocks):
-            old = state[f"history.{index}"]
-            valid = old[:, start : start + block.context]
-            if start < block.context:
-                valid = valid.clone()  # it will be written over while it is read
-            if block.context + length > old.shape[1]:
-                rows = block.context + max(_ROOM, length)
-                state[f"history.{index}"] = old = old.new_zeros(old.shape[0], rows, old.shape[2])
-            old[:, : block.context] = valid
-        return state | {"offset": torch.zeros_like(state["offset"])}, 0
 
 
 def _published(num_blocks: int, growth: int, kernel_size: int, causal: bool, channels: int = 32) -> TCNConfig:

@@ -7,7 +7,7 @@ from scipy import signal
 
 from effects.knobs import Knob, KnobSet
 from effects.processors.processor import Arrays, Processor
-from effects.processors.recursion import gain_smoother
+from effects.processors.sample_loops import gain_smoother
 
 __all__ = ["COMP_4C", "COMP_LARGE", "Compressor", "SmoothedLevelCompressor"]
 

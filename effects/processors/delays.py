@@ -6,7 +6,7 @@ import numpy as np
 
 from effects.knobs import Knob, KnobSet
 from effects.processors.processor import Arrays, Processor
-from effects.processors.recursion import delay_line
+from effects.processors.sample_loops import delay_line
 
 __all__ = ["Delay", "Echo"]
 

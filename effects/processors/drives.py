@@ -9,7 +9,7 @@ import numpy as np
 from effects.knobs import Knob, KnobSet
 from effects.processors.filters import biquad_coefficients, highpass_coefficients
 from effects.processors.processor import Arrays, Processor
-from effects.processors.recursion import biquad
+from effects.processors.sample_loops import biquad
 
 __all__ = ["Contrast", "CubicOverdrive", "Distortion", "Overdrive", "Waveshaper", "compand", "expand"]
 

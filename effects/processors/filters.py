@@ -7,7 +7,7 @@ from scipy import signal
 
 from effects.knobs import Knob, KnobSet
 from effects.processors.processor import Arrays, Processor
-from effects.processors.recursion import biquad
+from effects.processors.sample_loops import biquad
 
 __all__ = ["Band", "Biquad", "BiquadKind", "ButterworthLowpass", "biquad_coefficients", "highpass_coefficients"]
 

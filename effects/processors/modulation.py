@@ -10,7 +10,7 @@ import numpy as np
 
 from effects.knobs import Knob, KnobSet
 from effects.processors.processor import Arrays, Processor
-from effects.processors.recursion import flanger_line, phaser_line
+from effects.processors.sample_loops import flanger_line, phaser_line
 
 __all__ = ["Flanger", "Phaser"]
 

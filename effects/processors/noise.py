@@ -1,10 +1,9 @@
 """Noise that is added so that models learn to remove it."""
 
 import numpy as np
-from torch import Tensor
 
 from effects.knobs import Knob, KnobSet
-from effects.processors.processor import Arrays, Processor, State
+from effects.processors.processor import Arrays, Processor
 
 __all__ = ["AddNoise"]
 
@@ -27,10 +26,6 @@ class AddNoise(Processor):
     knobs = KnobSet(knobs=(Knob(name="strength", min=0, max=0.5, default=0.1),))
     neutral = {"strength": 0.0}
     is_inverse = True
-
-    def seeded_state(self, seeds: Tensor) -> State:
-        """Return the state at the start of streams with the seeds (B,), integers; without one every seed is 0."""
-        return {"seed": seeds.long(), "position": seeds.new_zeros(len(seeds)).long()}
 
     def _start(self, batch: int, channels: int, sample_rate: int) -> Arrays:
         return {"seed": np.zeros(batch, dtype=np.int64), "position": np.zeros(batch, dtype=np.int64)}

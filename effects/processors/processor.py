@@ -10,7 +10,8 @@ import torch
 from torch import Tensor
 
 from effects.knobs import KnobSet
-from vocoders.core.errors import ConfigError, DataError, MissingExtraError, ShapeError
+from vocoders.core.checks import check_audio
+from vocoders.core.errors import ConfigError, MissingExtraError, ShapeError
 
 __all__ = ["Arrays", "Processor", "State"]
 
@@ -64,7 +65,7 @@ class Processor(ABC):
         """Apply the effect to the next samples of a stream.
 
         Args:
-            audio: (B, C, T) in [-1, 1], floating point; the channels do not influence each other.
+            audio: (B, C, T) in [-1, 1], a tensor or an array of floats; the channels do not influence each other.
             knobs: values by name: a number or a text for all items, or a tensor (B,) with one number for each; a knob
                 that is not named stands at its default.
             sample_rate: in Hz.
@@ -77,12 +78,14 @@ class Processor(ABC):
             ConfigError: for an unknown knob or an impossible value or sample rate.
             DataError: for NaN or infinite samples.
             MissingExtraError: if what computes the effect is not installed.
-            ShapeError: if the audio is not (B, C, T), or the state belongs to other audio.
+            ShapeError: if the audio is not (B, C, T) of floats, or the state belongs to other audio.
         """
-        if audio.ndim != 3 or not audio.is_floating_point():
-            raise ShapeError(f"audio {tuple(audio.shape)} {audio.dtype}; expected floating point (B, C, T)")
-        if not torch.isfinite(audio).all():
-            raise DataError(f"the audio for '{self.name}' holds NaN or infinite samples; repair it first")
+        return self.advance(check_audio(audio, "BCT", least=0, dtype=None), knobs, sample_rate, state)
+
+    def advance(
+        self, audio: Tensor, knobs: Mapping[str, Any] | None, sample_rate: int, state: State | None
+    ) -> tuple[Tensor, State]:
+        """Do what :meth:`process` does with audio that has been checked."""
         batch, channels, length = audio.shape
         values = self._values(knobs or {}, batch)
         state = self._check_state(state, batch, channels, sample_rate)
@@ -92,14 +95,31 @@ class Processor(ABC):
         output, state = self._advance(samples, values, sample_rate, state)
         return torch.from_numpy(output).to(audio), state
 
-    def initial_state(self, batch: int, channels: int, sample_rate: int) -> State:
-        """Return the state at the start of a stream: at rest."""
+    def initial_state(self, batch: int, channels: int, sample_rate: int, seeds: Tensor | None = None) -> State:
+        """Return the state at the start of a stream: at rest.
+
+        Args:
+            batch: B, number of items.
+            channels: of each.
+            sample_rate: in Hz.
+            seeds: whole numbers (B,) that an effect with noise draws it from; without them each is 0.
+
+        Raises:
+            ConfigError: for an impossible sample rate.
+            ShapeError: for another number of seeds than of items.
+        """
         if sample_rate <= 0:
             raise ConfigError(f"sample rate {sample_rate} Hz; expected a positive number")
-        return {name: torch.from_numpy(array) for name, array in self._start(batch, channels, sample_rate).items()}
+        if seeds is not None and seeds.shape != (batch,):
+            raise ShapeError(f"seeds {tuple(seeds.shape)} for {batch} items; expected ({batch},)")
+        state = {name: torch.from_numpy(array) for name, array in self._start(batch, channels, sample_rate).items()}
+        return state if seeds is None or "seed" not in state else state | {"seed": seeds.long()}
 
     def _start(self, batch: int, channels: int, sample_rate: int) -> Arrays:
-        """Return the arrays of the state at rest; the first axis of each is the batch."""
+        """Return the arrays of the state at rest; the first axis of each is the batch.
+
+        An effect that draws random numbers draws them from ``seed``, int64 (B,).
+        """
         return {}
 
     def _keep(self, state: State) -> State:

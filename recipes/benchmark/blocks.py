@@ -67,14 +67,14 @@ class OnnxPlayer:
     """
 
     def __init__(self, model: EffectModel, folder: Path, largest: int) -> None:
-        from effects.export.onnx import DEFAULT_MAX_BLOCK, export_onnx
+        from effects.runtimes.onnx.export import DEFAULT_MAX_BLOCK, export_onnx
 
         self.model, self.folder = model, folder
         export_onnx(model, folder, max_block=max(largest, DEFAULT_MAX_BLOCK))
 
     def stream(self, block: int) -> BlockStream | None:
         """Return a stream, or None where the graph does not take such blocks."""
-        from effects.export.onnx_stream import OnnxStream
+        from effects.runtimes.onnx.stream import OnnxStream
 
         if block % self.model.block_length:
             return None

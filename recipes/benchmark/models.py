@@ -10,8 +10,9 @@ from recipes.benchmark.contender import Contender
 from vocoders.core.errors import ConfigError
 from vocoders.interface import System, Vocoder, WaveformGenerator
 from vocoders.sashimi import Sashimi
+from vocoders.sashimi.runtimes import Stepper
+from vocoders.sashimi.runtimes.plain import PlainStepper
 from vocoders.sashimi.sampler import generate, item_labels, item_stepper
-from vocoders.sashimi.stepping import PlainStepper, Stepper
 from vocoders.solvers import calls_per_step
 
 __all__ = ["CodeContender", "GeneratorContender", "VocoderContender", "contender_of"]

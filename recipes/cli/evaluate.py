@@ -259,10 +259,12 @@ def _show_table(result: "EvaluationResult") -> None:
 
 
 def _terminal_cell(summary: "Summary", decimals: int) -> str:
-    if summary.n == 0:
-        return "–"
-    half = (summary.high - summary.low) / 2
-    return f"{summary.mean:.{decimals}f}" + (f"\n[dim]±{half:.{decimals}f}[/dim]" if summary.n > 1 else "")
+    lines = ["undefined" if summary.mean is None else f"{summary.mean:.{decimals}f}"]
+    if summary.interval is not None:
+        lines.append(f"[dim]±{(summary.interval[1] - summary.interval[0]) / 2:.{decimals}f}[/dim]")
+    if summary.left_out:
+        lines.append(f"[dim]{summary.left_out} left out[/dim]")
+    return "\n".join(lines)
 
 
 def _show_problems(problems: "tuple[Problem, ...]") -> None:

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from effects.models import EffectModel
-    from recipes.metrics.evaluation import EvaluationResult
+    from recipes.metrics.evaluation import EvaluationResult, Problem, Score
 
 __all__ = ["EFFECT_METRICS", "evaluate_effects", "evaluate_recorded"]
 
@@ -89,13 +89,15 @@ def _evaluate(
 
     chosen = create_metrics(metrics)
     started = time.perf_counter()
-    scores = []
+    scores, problems = [], []
     work = [(cell, number) for cell in cells for number in range(items)]
     for cell, number in track(iter(work), "evaluate", len(work)):
-        scores += _score(models, cells[cell], cell, number, chosen)
-    systems = tuple(dict.fromkeys(score.system for score in scores))
+        found = _score(models, cells[cell], cell, number, chosen)
+        scores += found[0]
+        problems += found[1]
+    systems = tuple(f"{name}: {cell}" for cell in cells for name in (IDENTITY, CONSTANT_GAIN, *models))
     took = time.perf_counter() - started
-    return EvaluationResult(tuple(chosen), systems, tuple(scores), seed=seed, wall_seconds=took)
+    return EvaluationResult(tuple(chosen), systems, tuple(scores), tuple(problems), seed=seed, wall_seconds=took)
 
 
 def _dataset(
@@ -113,29 +115,32 @@ def _dataset(
     return effect_dataset(data, effect, model.knobs, rate, str(directory), held_out)
 
 
-def _score(models: "dict[str, EffectModel]", dataset: Any, cell: str, number: int, metrics: Sequence[Any]) -> list[Any]:
-    from recipes.metrics.evaluation import Score, measure_pair
+def _score(
+    models: "dict[str, EffectModel]", dataset: Any, cell: str, number: int, metrics: Sequence[Any]
+) -> "tuple[list[Score], list[Problem]]":
+    from recipes.metrics.domain import REFERENCE_IS_HEARD, is_heard
+    from recipes.metrics.evaluation import Problem, measure_pair
     from recipes.metrics.metric import Signal, SignalPair
 
     item = dataset[number % len(dataset), number]
     rate = dataset.reader.sample_rate
     start = round(_PRE_ROLL * rate)
     dry, wet = (item[key][..., start:].double() for key in ("audio", "target"))
-    if float(wet.square().mean()) < 1e-8:  # a pause: nothing to compare
-        return []
+    name = f"{item['utt_id']}-{number}"
+    references = [Signal(x[0].float().numpy(), rate) for x in (wet, dry)]
+    if not is_heard(references[0]):  # a pause: nothing to compare
+        return [], [Problem(cell, name, "", "undefined", REFERENCE_IS_HEARD.reason)]
     gain = (dry * wet).sum() / dry.square().sum().clamp(min=1e-12)
     outputs: dict[str, Tensor] = {IDENTITY: dry, CONSTANT_GAIN: gain * dry}
-    for name, model in models.items():
-        outputs[name] = _play(model, item)[..., start:]
-    references = [Signal(x[0].float().numpy(), rate) for x in (wet, dry)]
-    scores = []
-    for name, output in outputs.items():
+    for system, model in models.items():
+        outputs[system] = _play(model, item)[..., start:]
+    scores, problems = [], []
+    for system, output in outputs.items():
         pair = SignalPair(references[0], Signal(output[0].float().contiguous().numpy(), rate), references[1])
-        values, seconds = measure_pair(pair, metrics)
-        scores.append(
-            Score(f"{name}: {cell}", f"{item['utt_id']}-{number}", pair.reference.duration, 0.0, values, seconds)
-        )
-    return scores
+        score, missing = measure_pair(f"{system}: {cell}", name, pair, metrics)
+        scores.append(score)
+        problems += missing
+    return scores, problems
 
 
 def _play(model: "EffectModel", item: dict[str, Any]) -> "Tensor":

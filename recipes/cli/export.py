@@ -72,8 +72,8 @@ def _write(
     max_block: int | None,
     force: bool,
 ) -> dict[str, Any]:
-    from effects.export.onnx import DEFAULT_MAX_BLOCK, export_onnx
-    from effects.export.rtneural import export_rtneural
+    from effects.runtimes.onnx.export import DEFAULT_MAX_BLOCK, export_onnx
+    from effects.runtimes.rtneural import export_rtneural
 
     if format == "rtneural":
         return export_rtneural(effect, output, settings, overwrite=force)
@@ -82,9 +82,9 @@ def _write(
 
 def _check_replaceable(folder: Path, force: bool) -> None:
     """Refuse to replace what is not wanted, and anything that is more than an export."""
-    from effects.export.bundle import METADATA_FILE, TEST_VECTOR_FILE
-    from effects.export.onnx import GRAPH_FILE
-    from effects.export.rtneural import MODEL_FILE
+    from effects.runtimes.bundle import METADATA_FILE, TEST_VECTOR_FILE
+    from effects.runtimes.onnx.export import GRAPH_FILE
+    from effects.runtimes.rtneural import MODEL_FILE
     from vocoders.core.errors import ConfigError
 
     if not folder.is_dir():

@@ -30,6 +30,7 @@ def _info(
     """Show facts about an audio file, a feature file or a model."""
     from recipes.cli.inputs import FEATURE_SUFFIXES
     from vocoders.core.audio import AUDIO_SUFFIXES
+    from vocoders.core.model_advice import CHECKPOINT_SUFFIXES
     from vocoders.core.model_source import MODEL_FILES
 
     path = Path(target).expanduser()
@@ -37,7 +38,7 @@ def _info(
     is_file = path.is_file() and path.name not in MODEL_FILES
     if suffix in FEATURE_SUFFIXES:
         facts = _describe_features(path)
-    elif is_file or (suffix in AUDIO_SUFFIXES and not path.exists()):
+    elif (is_file and suffix not in CHECKPOINT_SUFFIXES) or (suffix in AUDIO_SUFFIXES and not path.exists()):
         facts = _describe_audio(path)
     else:
         facts = _describe_model(target, verify)

@@ -65,6 +65,8 @@ def read_features(path: Path) -> Features:
     """
     import torch
 
+    from vocoders.core.checks import check_f0, check_finite
+
     arrays = _load_arrays(path)
     features = arrays.get("features")
     if features is None:
@@ -76,10 +78,13 @@ def read_features(path: Path) -> Features:
     if f0 is not None and (f0.size != features.shape[1] or f0.dtype.kind not in "fiu"):
         raise DataError(f"{path} holds f0 {f0.shape} {f0.dtype} for {features.shape[1]} frames; expected one per frame")
     tensors = [torch.from_numpy(array.astype("float32")) for array in (features, f0) if array is not None]
-    if not all(torch.isfinite(tensor).all() for tensor in tensors) or (tensors[1:] and (tensors[1] < 0).any()):
-        raise DataError(f"{path} holds NaN, infinite or negative F0 values; extract the features again")
+    try:
+        check_finite(tensors[0], "MF", "features")
+        f0 = check_f0(tensors[1].flatten(), tensors[0][None]).flatten() if f0 is not None else None
+    except DataError as error:
+        raise DataError(f"{path}: {error}; extract the features again") from None
     fingerprint = str(arrays["fingerprint"]) if "fingerprint" in arrays else None
-    return Features(tensors[0], tensors[1].flatten() if f0 is not None else None, fingerprint)
+    return Features(tensors[0], f0, fingerprint)
 
 
 def _load_arrays(path: Path) -> dict:

@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from recipes.metrics.metric import Direction, Metric, SignalPair, UndefinedMetricError
-from vocoders.core.errors import DataError
+from recipes.metrics.domain import GENERATED_IS_HEARD, REFERENCE_IS_HEARD
+from recipes.metrics.metric import Direction, Metric, SignalPair
 
 __all__ = ["Lag", "Polarity", "best_lag"]
 
@@ -20,6 +20,7 @@ class Lag(Metric):
     direction = Direction.ZERO
     identity = 0.0
     decimals = 1
+    domain = (REFERENCE_IS_HEARD, GENERATED_IS_HEARD)
     definition = f"delay of generated behind reference at the {_SEARCH}"
 
     def measure(self, pair: SignalPair) -> float:
@@ -35,6 +36,7 @@ class Polarity(Metric):
     direction = Direction.HIGHER
     identity = 1.0
     decimals = 1
+    domain = (REFERENCE_IS_HEARD, GENERATED_IS_HEARD)
     definition = f"sign of the {_SEARCH}"
 
     def measure(self, pair: SignalPair) -> float:
@@ -43,17 +45,8 @@ class Polarity(Metric):
 
 
 def best_lag(pair: SignalPair) -> tuple[int, float]:
-    """Return the lag in samples with the largest absolute correlation, and its sign.
-
-    Raises:
-        UndefinedMetricError: if the reference is silent.
-        DataError: if the generated signal is.
-    """
+    """Return the lag in samples with the largest absolute correlation, and its sign; neither signal is silent."""
     reference, generated = (signal.samples.astype(np.float64) for signal in (pair.reference, pair.generated))
-    if not reference.any():
-        raise UndefinedMetricError("the reference is silent; a lag has no value")
-    if not generated.any():
-        raise DataError("the generated audio is silent; a lag needs a signal in it")
 
     def compute() -> tuple[int, float]:
         reach = min(_MOST_LAG, len(reference) - 1)

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from recipes.metrics.domain import GENERATED_IS_HEARD
 from recipes.metrics.metric import Direction, Metric, Signal, SignalPair, optional_module
 
 __all__ = ["Dnsmos"]
@@ -29,6 +30,7 @@ class Dnsmos(Metric):
     sample_rate = 16000
     needs_reference = False
     shortest = 0.1
+    domain = (GENERATED_IS_HEARD,)
 
     def __init__(self, score: str = "p808") -> None:
         self.score = score

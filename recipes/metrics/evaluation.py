@@ -15,6 +15,7 @@ from recipes.metrics.metric import Metric, Signal, SignalPair, UndefinedMetricEr
 from recipes.metrics.pairing import Clip, Pair, find_pairs
 from recipes.metrics.registry import DEFAULT_METRICS, create_metrics
 from vocoders.core.audio import audio_info, read_audio, resample
+from vocoders.core.checks import check_audio
 from vocoders.core.config import Config
 from vocoders.core.errors import ConfigError, DataError
 
@@ -86,12 +87,26 @@ class Score:
 
 @dataclass(frozen=True)
 class Summary:
-    """Mean of a metric over utterances, its confidence interval and the number of utterances."""
+    """Mean of a metric over the utterances where it has a value.
 
-    mean: float
-    low: float
-    high: float
+    Attributes:
+        mean: ``None`` over nothing.
+        low: lower limit of its confidence interval; ``None`` where fewer than two values say nothing about spread.
+        high: upper limit.
+        n: number of values.
+        left_out: number of measured utterances without a value; :attr:`EvaluationResult.problems` say why.
+    """
+
+    mean: float | None
+    low: float | None
+    high: float | None
     n: int
+    left_out: int = 0
+
+    @property
+    def interval(self) -> tuple[float, float] | None:
+        """Both limits, where there are any."""
+        return None if self.low is None or self.high is None else (self.low, self.high)
 
 
 @dataclass(frozen=True)
@@ -145,12 +160,13 @@ class EvaluationResult:
         return np.array([s.values[metric] for s in self.scores if s.system == system and metric in s.values])
 
     def summary(self, system: str, metric: str) -> Summary:
-        """Return mean, bootstrap interval and n; NaN where there is no value."""
+        """Return mean and bootstrap interval of what has a value, and how much has none."""
         if (system, metric) not in self._summaries:
             values = self.values(system, metric)
-            mean = float(values.mean()) if len(values) else float("nan")
-            low, high = bootstrap_interval(values, self.confidence, seed=self.seed)
-            self._summaries[system, metric] = Summary(mean, low, high, len(values))
+            mean = float(values.mean()) if len(values) else None
+            interval = bootstrap_interval(values, self.confidence, seed=self.seed) if len(values) > 1 else (None, None)
+            measured = sum(score.system == system for score in self.scores)
+            self._summaries[system, metric] = Summary(mean, *interval, len(values), measured - len(values))
         return self._summaries[system, metric]
 
 
@@ -255,7 +271,7 @@ def measure(
     """Measure audio in memory.
 
     Args:
-        reference: (C, T) or (T,), in [-1, 1].
+        reference: (C, T) or (T,), in [-1, 1], a tensor or an array.
         generated: the same shape.
         sample_rate: of both, in Hz.
         metrics: what to measure; each channel is measured alone, and the mean over the channels is returned.
@@ -265,11 +281,15 @@ def measure(
         The values by name, and for each metric without a value the error that says why.
 
     Raises:
-        DataError: if the shapes differ or are not those of audio.
+        DataError: if the shapes differ, or samples are NaN or infinite.
+        ShapeError: for anything but audio, see :mod:`vocoders.core.checks`.
     """
+    reference = check_audio(reference, "CT", "T", what="reference")
+    generated = check_audio(generated, "CT", "T", what="generated audio")
+    dry = None if dry is None else check_audio(dry, "CT", "T", what="dry audio")
     if dry is not None and dry.shape != reference.shape:
         raise DataError(f"dry audio of shape {tuple(dry.shape)}; expected {tuple(reference.shape)} as the reference")
-    if reference.shape != generated.shape or reference.ndim not in (1, 2) or reference.numel() == 0:
+    if reference.shape != generated.shape:
         raise DataError(
             f"generated audio of shape {tuple(generated.shape)} beside a reference of {tuple(reference.shape)}; "
             "expected the same (C, T)"
@@ -280,10 +300,9 @@ def measure(
     return _measure_channels(pairs, metrics)[:2]
 
 
-def measure_pair(pair: SignalPair, metrics: Sequence[Metric]) -> tuple[dict[str, float], dict[str, float]]:
-    """Measure signals in memory; return the values that exist, and the seconds that each metric took."""
-    values, _, seconds = _measure_channels([pair], metrics)
-    return values, seconds
+def measure_pair(system: str, utt_id: str, pair: SignalPair, metrics: Sequence[Metric]) -> tuple[Score, list[Problem]]:
+    """Measure signals in memory; return their score, and why values are missing in it."""
+    return _score(system, utt_id, [pair], metrics, 0.0)
 
 
 def _channels(audio: torch.Tensor, sample_rate: int) -> list[Signal]:
@@ -331,8 +350,8 @@ def _measure_pair(
     metrics: Sequence[Metric],
     alignment: Alignment,
 ) -> tuple[Score | None, list[Problem]]:
-    def problem(kind: str, message: str, metric: str = "") -> Problem:
-        return Problem(pair.system, pair.utt_id, metric, kind, message)
+    def problem(kind: str, message: str) -> Problem:
+        return Problem(pair.system, pair.utt_id, "", kind, message)
 
     try:
         references, candidates, difference = _align(references, *read_clip(pair.generated), alignment)
@@ -344,12 +363,20 @@ def _measure_pair(
     length = len(references[0].samples)
     inputs = [None] * len(references) if dry is None else [signal.cropped(length) for signal in dry]
     channels = [SignalPair(*three) for three in zip(references, candidates, inputs, strict=True)]
+    score, missing = _score(pair.system, pair.utt_id, channels, metrics, difference)
+    return score, problems + missing
+
+
+def _score(
+    system: str, utt_id: str, channels: Sequence[SignalPair], metrics: Sequence[Metric], cropped: float
+) -> tuple[Score, list[Problem]]:
     values, errors, seconds = _measure_channels(channels, metrics)
+    problems = []
     for name, error in errors.items():
         kind = "undefined" if isinstance(error, UndefinedMetricError) else "failed"
         text = str(error) if isinstance(error, DataError) else f"{type(error).__name__}: {error}"
-        problems.append(problem(kind, text, name))
-    return Score(pair.system, pair.utt_id, references[0].duration, difference, values, seconds), problems
+        problems.append(Problem(system, utt_id, name, kind, text))
+    return Score(system, utt_id, channels[0].reference.duration, cropped, values, seconds), problems
 
 
 def read_clip(clip: Clip) -> tuple[torch.Tensor, int]:

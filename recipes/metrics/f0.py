@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from recipes.metrics.metric import Direction, Metric, Signal, SignalPair, UndefinedMetricError, optional_module
+from recipes.metrics.domain import Condition
+from recipes.metrics.metric import Direction, Metric, Signal, SignalPair, optional_module
 from vocoders.frontends.f0 import F0Config, extract_f0
 
 __all__ = ["LogF0Rmse", "VoicingError", "f0_track"]
@@ -48,13 +49,19 @@ class LogF0Rmse(_PitchMetric):
     decimals = 4
     _what = "RMS of ln F0(reference) - ln F0(generated) over frames voiced in both"
 
+    def __init__(self, tracker: str = "harvest") -> None:
+        super().__init__(tracker)
+        self.domain = (Condition(lambda pair: self._both(pair).any(), "no frame is voiced in both signals"),)
+
     def measure(self, pair: SignalPair) -> float:
         """Return the error in nat (0.0578 is a semitone)."""
         reference, generated = self.tracks(pair)
-        both = (reference > 0) & (generated > 0)
-        if not both.any():
-            raise UndefinedMetricError("no frame is voiced in both signals; log-F0 RMSE has no value")
+        both = self._both(pair)
         return float(np.sqrt(np.mean(np.log(reference[both] / generated[both]) ** 2)))
+
+    def _both(self, pair: SignalPair) -> np.ndarray:
+        reference, generated = self.tracks(pair)
+        return (reference > 0) & (generated > 0)
 
 
 class VoicingError(_PitchMetric):

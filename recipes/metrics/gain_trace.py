@@ -6,7 +6,8 @@ or below -60 dBFS say nothing about a gain and do not count.
 
 import numpy as np
 
-from recipes.metrics.metric import Direction, Metric, Signal, SignalPair, UndefinedMetricError
+from recipes.metrics.domain import Condition
+from recipes.metrics.metric import Direction, Metric, Signal, SignalPair
 
 __all__ = ["GainConcordance", "GainTraceError", "frame_levels", "gain_traces"]
 
@@ -20,10 +21,20 @@ _TRACE = (
 )
 
 
+def _levels(signal: Signal) -> np.ndarray:
+    return signal.remember("frame_levels", lambda: frame_levels(signal))
+
+
 class _GainMetric(Metric):
     needs_dry = True
     shortest = _FRAME_SECONDS
     decimals = 3
+    domain = (
+        Condition(
+            lambda pair: bool((_levels(pair.dry) > _GATE_DB).any()),
+            f"the dry input has no frame above {_GATE_DB:g} dBFS",
+        ),
+    )
 
 
 class GainTraceError(_GainMetric):
@@ -59,30 +70,23 @@ class GainConcordance(_GainMetric):
     title = "gain CCC"
     direction = Direction.HIGHER
     identity = 1.0
+    domain = (
+        *_GainMetric.domain,
+        Condition(lambda pair: gain_traces(pair)[0].std() >= 1e-3, "the gain of the reference does not move"),
+    )
     definition = f"2 cov / (var + var' + (mean - mean')^2) of the traces of reference and generated; {_TRACE}"
 
     def measure(self, pair: SignalPair) -> float:
         """Return the coefficient, -1 ... 1."""
         reference, generated = gain_traces(pair)
-        if reference.std() < 1e-3:
-            raise UndefinedMetricError("the gain of the reference does not move; a concordance of gains has no value")
         covariance = np.mean((reference - reference.mean()) * (generated - generated.mean()))
         return float(2 * covariance / (reference.var() + generated.var() + (reference.mean() - generated.mean()) ** 2))
 
 
 def gain_traces(pair: SignalPair) -> tuple[np.ndarray, np.ndarray]:
-    """Return the gains in dB of (reference, generated), (F,) each, over the frames where the dry input has a level.
-
-    Raises:
-        UndefinedMetricError: if there is no such frame.
-    """
-    dry, reference, generated = (
-        signal.remember("frame_levels", lambda s=signal: frame_levels(s))
-        for signal in (pair.dry, pair.reference, pair.generated)
-    )
+    """Return the gains in dB of (reference, generated), (F,) each, over the frames where the dry input has a level."""
+    dry, reference, generated = (_levels(signal) for signal in (pair.dry, pair.reference, pair.generated))
     heard = dry > _GATE_DB
-    if not heard.any():
-        raise UndefinedMetricError(f"the dry input has no frame above {_GATE_DB:g} dBFS; a gain has no value")
     return reference[heard] - dry[heard], generated[heard] - dry[heard]
 
 

@@ -1,13 +1,41 @@
 """Faults that spectra and scores hide: level, DC offset, clipping, energy in the highest band."""
 
+from collections.abc import Callable
+
 import numpy as np
 
-from recipes.metrics.metric import Direction, Metric, SignalPair, UndefinedMetricError
-from vocoders.core.errors import DataError
+from recipes.metrics.domain import Condition
+from recipes.metrics.metric import Direction, Metric, Signal, SignalPair
 
 __all__ = ["ClippedShare", "DcOffset", "HighFrequencyDifference", "LevelDifference"]
 
 _FULL_SCALE = 32767 / 32768
+# What rounding leaves of nothing, in units of the power of a signal at full scale.
+_LEAST_POWER = 1e-16
+
+
+def _has_level(power: Callable[[Signal], float], band: str) -> tuple[Condition, Condition]:
+    """Return the domain of a difference of levels in a band."""
+    return (
+        Condition(lambda pair: power(pair.reference) > _LEAST_POWER, f"the reference is silent{band}"),
+        Condition(lambda pair: power(pair.generated) > _LEAST_POWER, f"the generated audio is silent{band}", True),
+    )
+
+
+def _power(signal: Signal) -> float:
+    return signal.remember("power", lambda: float(np.mean(np.square(signal.samples, dtype=np.float64))))
+
+
+def _high_power(signal: Signal) -> float:
+    """Return the mean power above a third of the sample rate, by Parseval over the whole signal."""
+
+    def compute() -> float:
+        # A taper keeps the jump between the two ends of the signal out of the high band.
+        samples = signal.samples
+        spectrum = np.fft.rfft(samples * np.hanning(len(samples)))
+        return float(np.mean(np.abs(spectrum[len(samples) // 3 :]) ** 2))
+
+    return signal.remember("high_power", compute)
 
 
 class LevelDifference(Metric):
@@ -19,11 +47,12 @@ class LevelDifference(Metric):
     direction = Direction.ZERO
     identity = 0.0
     decimals = 2
+    domain = _has_level(_power, "")
     definition = "20 log10(RMS(generated) / RMS(reference)), signed"
 
     def measure(self, pair: SignalPair) -> float:
         """Return the signed difference in dB."""
-        return _decibel(_power(pair.generated.samples), _power(pair.reference.samples), "the whole band")
+        return 10 * float(np.log10(_power(pair.generated) / _power(pair.reference)))
 
 
 class HighFrequencyDifference(Metric):
@@ -35,12 +64,12 @@ class HighFrequencyDifference(Metric):
     direction = Direction.ZERO
     identity = 0.0
     decimals = 2
+    domain = _has_level(_high_power, " above a third of the sample rate")
     definition = "10 log10 of the energy above a third of the sample rate (8-12 kHz at 24 kHz), generated / reference"
 
     def measure(self, pair: SignalPair) -> float:
         """Return the signed difference in dB."""
-        generated, reference = (_high_power(signal.samples) for signal in (pair.generated, pair.reference))
-        return _decibel(generated, reference, "the band above a third of the sample rate")
+        return 10 * float(np.log10(_high_power(pair.generated) / _high_power(pair.reference)))
 
 
 class DcOffset(Metric):
@@ -71,22 +100,3 @@ class ClippedShare(Metric):
     def measure(self, pair: SignalPair) -> float:
         """Return the share in percent of all samples."""
         return 100 * float(np.mean(np.abs(pair.generated.samples) >= _FULL_SCALE))
-
-
-def _power(samples: np.ndarray) -> float:
-    return float(np.mean(np.square(samples, dtype=np.float64)))
-
-
-def _high_power(samples: np.ndarray) -> float:
-    """Return the mean power above a third of the sample rate, by Parseval over the whole signal."""
-    # A taper keeps the jump between the two ends of the signal out of the high band.
-    spectrum = np.fft.rfft(samples * np.hanning(len(samples)))
-    return float(np.mean(np.abs(spectrum[len(samples) // 3 :]) ** 2))
-
-
-def _decibel(generated: float, reference: float, band: str) -> float:
-    if reference == 0:
-        raise UndefinedMetricError(f"the reference is silent in {band}; a level difference has no value")
-    if generated == 0:
-        raise DataError(f"the generated audio is silent in {band}; its level is minus infinity")
-    return 10 * float(np.log10(generated / reference))

@@ -9,6 +9,7 @@ from functools import lru_cache
 
 import numpy as np
 
+from recipes.metrics.domain import REFERENCE_IS_HEARD
 from recipes.metrics.dtw import warping_path
 from recipes.metrics.f0 import f0_track
 from recipes.metrics.metric import Direction, Metric, Signal, SignalPair, optional_module
@@ -34,6 +35,7 @@ class MelCepstralDistortion(Metric):
     direction = Direction.LOWER
     identity = 0.0
     shortest = 0.1
+    domain = (REFERENCE_IS_HEARD,)
 
     def __init__(self, energy: bool = False, warping: bool = False) -> None:
         self.energy, self.warping = energy, warping

@@ -16,6 +16,7 @@ from typing import Any, TypeVar
 import numpy as np
 import torch
 
+from recipes.metrics.domain import GENERATED_IS_FINITE, REFERENCE_IS_FINITE, Condition, is_heard, lasts
 from vocoders.core.errors import DataError, MissingExtraError, OndesError
 
 __all__ = [
@@ -146,6 +147,7 @@ class Metric(ABC):
         needs_reference: whether the reference enters the value.
         needs_dry: whether the input of an effect enters the value.
         shortest: shortest signal in seconds for which the metric is defined.
+        domain: what else has to hold for the metric to have a value.
         decimals: digits after the point in tables.
         definition: what is computed, in one line, precise enough to repeat it.
     """
@@ -159,6 +161,7 @@ class Metric(ABC):
     needs_reference: bool = True
     needs_dry: bool = False
     shortest: float = 0.0
+    domain: tuple[Condition, ...] = ()
     decimals: int = 3
     definition: str
 
@@ -172,23 +175,30 @@ class Metric(ABC):
         """Return the value for one pair.
 
         Raises:
-            UndefinedMetricError: if the metric has no value here (too short, silent, nothing voiced ...).
-            DataError: if the metric needs the input of an effect, and this pair has none.
+            UndefinedMetricError: if the metric has no value here (too short, silent, nothing voiced ...), with the
+                reason.
+            DataError: if the generated audio is to blame for that, or the metric needs the input of an effect and this
+                pair has none.
         """
         if self.needs_dry and pair.dry is None:
             raise DataError(f"{self.title} needs the input of the effect, and there is none of this name")
-        if pair.generated.duration < self.shortest:
-            raise UndefinedMetricError(
-                f"{pair.generated.duration:.3f} s of audio; {self.title} is defined from {self.shortest:g} s"
-            )
+        always = (lasts(self.shortest), *((REFERENCE_IS_FINITE,) if self.needs_reference else ()), GENERATED_IS_FINITE)
+        for condition in (*always, *self.domain):
+            if not condition.holds(pair):
+                failed = condition.is_fault and _is_sound(pair.reference)
+                raise (DataError if failed else UndefinedMetricError)(f"{self.title} has no value: {condition.reason}")
         value = float(self.measure(pair))
         if not np.isfinite(value):
-            raise UndefinedMetricError(f"{self.title} came out as {value}; the signals may be silent")
+            raise UndefinedMetricError(f"{self.title} came out as {value}")
         return value
 
     @abstractmethod
     def measure(self, pair: SignalPair) -> float:
-        """Compute the value; ``pair`` is at least :attr:`shortest` seconds long."""
+        """Compute the value of a pair in the metric's :attr:`domain`."""
+
+
+def _is_sound(signal: Signal) -> bool:
+    return bool(np.isfinite(signal.samples).all()) and is_heard(signal)
 
 
 def optional_module(module: str, package: str, purpose: str) -> ModuleType:

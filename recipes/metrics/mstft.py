@@ -4,7 +4,8 @@ from functools import lru_cache
 
 import torch
 
-from recipes.metrics.metric import Direction, Metric, SignalPair, UndefinedMetricError, optional_module
+from recipes.metrics.domain import REFERENCE_IS_HEARD, Condition
+from recipes.metrics.metric import Direction, Metric, SignalPair, optional_module
 
 __all__ = ["MultiResolutionStft", "SingleResolutionStft"]
 
@@ -29,14 +30,16 @@ class MultiResolutionStft(Metric):
 
     def __init__(self) -> None:
         optional_module("auraloss.freq", "auraloss", f"metric '{self.name}'")
+        padding = self._longest_transform // 2
+        mirrored = Condition(
+            lambda pair: len(pair.generated.samples) > padding,
+            f"its frames mirror {padding} samples at the edges, and the audio has no more",
+        )
+        # The convergence term is divided by the norm of the reference.
+        self.domain = (mirrored, REFERENCE_IS_HEARD)
 
     def measure(self, pair: SignalPair) -> float:
         """Return the distance, 0 for equal signals."""
-        padding = self._longest_transform // 2
-        if len(pair.generated.samples) <= padding:
-            raise UndefinedMetricError(
-                f"{len(pair.generated.samples)} samples; {self.title} needs more than {padding}, which its edges mirror"
-            )
         generated, reference = (torch.from_numpy(s.samples)[None, None] for s in (pair.generated, pair.reference))
         with torch.inference_mode():
             return _loss(self._loss_name)(generated, reference).item()

@@ -19,7 +19,8 @@ import librosa
 import numpy as np
 import torch
 
-from recipes.metrics.metric import Direction, Metric, Signal, SignalPair, UndefinedMetricError
+from recipes.metrics.domain import Condition
+from recipes.metrics.metric import Direction, Metric, Signal, SignalPair
 from vocoders.core.errors import ConfigError, MissingExtraError
 
 __all__ = [
@@ -111,13 +112,19 @@ class VoicingF1(_TrackerMetric):
     _heading = "V/UV F1"
     _what = "F1 = 2 TP / (2 TP + FP + FN) of the voiced frames, truth is the voicing of the reference"
 
+    def __init__(self, tracker: str | None = None) -> None:
+        super().__init__(tracker)
+        self.domain = (
+            Condition(
+                lambda pair: any(curves.voiced.any() for curves in self.curves(pair)),
+                "no frame is voiced in either signal",
+            ),
+        )
+
     def measure(self, pair: SignalPair) -> float:
         """Return F1, 0 ... 1."""
         reference, generated = (curves.voiced for curves in self.curves(pair))
-        total = reference.sum() + generated.sum()
-        if total == 0:
-            raise UndefinedMetricError("no frame is voiced in either signal; F1 of voicing has no value")
-        return float(2 * (reference & generated).sum() / total)
+        return float(2 * (reference & generated).sum() / (reference.sum() + generated.sum()))
 
 
 class PitchRmse(_TrackerMetric):
@@ -131,13 +138,19 @@ class PitchRmse(_TrackerMetric):
     _heading = "pitch RMSE"
     _what = "RMS of 1200 log2(pitch(reference) / pitch(generated)) over frames voiced in both"
 
+    def __init__(self, tracker: str | None = None) -> None:
+        super().__init__(tracker)
+        self.domain = (Condition(lambda pair: self._both(pair).any(), "no frame is voiced in both signals"),)
+
     def measure(self, pair: SignalPair) -> float:
         """Return the error in cents (100 is a semitone)."""
         reference, generated = self.curves(pair)
-        both = reference.voiced & generated.voiced
-        if not both.any():
-            raise UndefinedMetricError("no frame is voiced in both signals; pitch RMSE has no value")
+        both = self._both(pair)
         return float(1200 * np.sqrt(np.mean((reference.octaves[both] - generated.octaves[both]) ** 2)))
+
+    def _both(self, pair: SignalPair) -> np.ndarray:
+        reference, generated = self.curves(pair)
+        return reference.voiced & generated.voiced
 
 
 def preferred_tracker() -> str:

@@ -4,7 +4,8 @@ import warnings
 
 import numpy as np
 
-from recipes.metrics.metric import Direction, Metric, SignalPair, UndefinedMetricError, optional_module
+from recipes.metrics.domain import REFERENCE_IS_HEARD, REFERENCE_MOVES, Condition
+from recipes.metrics.metric import Direction, Metric, Signal, SignalPair, UndefinedMetricError, optional_module
 from vocoders.core.errors import DataError
 
 __all__ = ["Pesq"]
@@ -23,6 +24,12 @@ class Pesq(Metric):
     identity = 4.643888
     sample_rate = 16000
     shortest = 0.25
+    domain = (
+        REFERENCE_IS_HEARD,
+        REFERENCE_MOVES,
+        Condition(lambda pair: _truncated(pair.reference).any(), "the reference is silent below 8 kHz"),
+        Condition(lambda pair: _truncated(pair.generated).any(), "the generated audio is silent below 8 kHz", True),
+    )
     definition = (
         "PESQ wide-band (P.862.2 MOS-LQO, package pesq) at 16 kHz; torchaudio Resample, x 32768, truncated to int16"
     )
@@ -34,11 +41,7 @@ class Pesq(Metric):
         """Return the MOS-LQO, 1.04 ... 4.64."""
         from pesq import NoUtterancesError, PesqError, pesq
 
-        reference, generated = (_truncated(samples) for samples in pair.resampled(self.sample_rate))
-        if not reference.any():
-            raise UndefinedMetricError("the reference is silent; PESQ needs an utterance in it")
-        if not generated.any():
-            raise DataError("the generated audio is silent; PESQ needs an utterance in it")
+        reference, generated = _truncated(pair.reference), _truncated(pair.generated)
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore", RuntimeWarning)
@@ -49,9 +52,9 @@ class Pesq(Metric):
             raise DataError(f"PESQ failed: {_text(error)}") from None
 
 
-def _truncated(samples: np.ndarray) -> np.ndarray:
-    """Convert to 16 bits towards zero; resampling may overshoot, so the range is limited first."""
-    return np.clip(samples * 32768.0, -32768, 32767).astype(np.int16)
+def _truncated(signal: Signal) -> np.ndarray:
+    """Convert to 16 kHz, and to 16 bits towards zero; resampling may overshoot, so the range is limited first."""
+    return np.clip(signal.resampled(Pesq.sample_rate) * 32768.0, -32768, 32767).astype(np.int16)
 
 
 def _text(error: Exception) -> str:

@@ -90,7 +90,8 @@ def _table(result: EvaluationResult) -> str:
     return (
         f'<div class="wide"><table><thead><tr><th>system</th><th>n</th>{head}</tr></thead><tbody>{body}</tbody></table>'
         "</div><p>Mean [95 % bootstrap interval]. ↑ higher, ↓ lower, →0 nearer to zero is better; bold: the best "
-        f"system. {html.escape(timing_line(result))}.</p>"
+        "system. Files without a value are left out and counted; the remarks say why. "
+        f"{html.escape(timing_line(result))}.</p>"
     )
 
 

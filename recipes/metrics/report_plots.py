@@ -66,14 +66,15 @@ def _dot(x: float, y: float, index: int, utt_id: str, value: float) -> str:
 
 def _mean(result: EvaluationResult, system: str, metric: Metric, x, y: float) -> list[str]:  # noqa: ANN001
     summary = result.summary(system, metric.name)
-    if summary.n == 0:
+    if summary.mean is None:
         return []
     centre = f"{x(summary.mean):.1f}"
     parts = []
-    if not math.isnan(summary.low):
+    if summary.interval is not None:
         ends = f'x1="{x(summary.low):.1f}" x2="{x(summary.high):.1f}"'
         parts.append(f'<line class="interval" {ends} y1="{y:.1f}" y2="{y:.1f}"/>')
-    label = f"{html.escape(system)}: mean {summary.mean:.{metric.decimals}f}, n = {summary.n}"
+    left_out = f", {summary.left_out} left out" if summary.left_out else ""
+    label = f"{html.escape(system)}: mean {summary.mean:.{metric.decimals}f}, n = {summary.n}{left_out}"
     mark = f'<line class="mean" x1="{centre}" x2="{centre}" y1="{y - 11:.1f}" y2="{y + 11:.1f}">'
     return [*parts, f"{mark}<title>{label}</title></line>"]
 

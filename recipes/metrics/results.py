@@ -2,12 +2,11 @@
 
 import importlib.metadata
 import json
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from recipes.metrics.evaluation import EvaluationResult, Problem
+from recipes.metrics.evaluation import EvaluationResult, Problem, Summary
 from recipes.metrics.metric import Metric
 from vocoders.core.tables import format_table
 
@@ -35,7 +34,7 @@ def results_json(result: EvaluationResult) -> str:
         "format": _FORMAT,
         "metrics": {metric.name: _describe(metric) for metric in result.metrics},
         "systems": {
-            system: {metric.name: _summary(result, system, metric) for metric in result.metrics}
+            system: {metric.name: asdict(result.summary(system, metric.name)) for metric in result.metrics}
             for system in result.systems
         },
         "files": [
@@ -85,10 +84,10 @@ def stored_table_markdown(document: Mapping[str, Any]) -> str:
     rows = [["system", "n", *(metric.get("heading", metric["title"]) for metric in metrics.values())]]
     for system, found in document["systems"].items():
         count = sum(file["system"] == system for file in document["files"])
-        cells = [
-            _format(*(found[name][key] for key in ("mean", "low", "high", "n")), count, metric.get("decimals", 3))
-            for name, metric in metrics.items()
-        ]
+        cells = []
+        for name, metric in metrics.items():
+            mean, low, high, n = (found[name][key] for key in ("mean", "low", "high", "n"))
+            cells.append(_format(Summary(mean, low, high, n, count - n), metric.get("decimals", 3)))
         rows.append([_cell(system), str(count), *cells])
     return _lines(rows)
 
@@ -107,7 +106,7 @@ def results_markdown(result: EvaluationResult, title: str = "Results", notes: Se
     lines += [
         f"- {len(utterances)} utterances, {sum(utterances.values()) / 60:.1f} minutes",
         f"- mean [{100 * result.confidence:g} % bootstrap confidence interval of the mean]; ↑ higher is better, "
-        "↓ lower is better, →0 nearer to zero is better",
+        "↓ lower is better, →0 nearer to zero is better; utterances without a value are left out of both and counted",
         "",
         table_markdown(result),
         "## Definitions",
@@ -127,20 +126,16 @@ def results_markdown(result: EvaluationResult, title: str = "Results", notes: Se
 
 
 def format_summary(result: EvaluationResult, system: str, metric: Metric) -> str:
-    """Return ``mean [low, high]`` of one cell; n is added where some utterances have no value."""
-    summary = result.summary(system, metric.name)
-    measured = sum(score.system == system for score in result.scores)
-    return _format(summary.mean, summary.low, summary.high, summary.n, measured, metric.decimals)
+    """Return ``mean [low, high]`` of one cell, and how many utterances without a value it leaves out."""
+    return _format(result.summary(system, metric.name), metric.decimals)
 
 
-def _format(mean: float | None, low: float | None, high: float | None, n: int, measured: int, decimals: int) -> str:
-    """Return one cell; an interval without limits (None or NaN) is left out."""
-    if n == 0 or mean is None:
-        return "–"
-    text = f"{mean:.{decimals}f}"
-    if low is not None and high is not None and not math.isnan(low):
-        text += f" [{low:.{decimals}f}, {high:.{decimals}f}]"
-    return text if n == measured else f"{text} (n={n})"
+def _format(summary: Summary, decimals: int) -> str:
+    left_out = f" {summary.left_out} left out (n={summary.n})" if summary.left_out else ""
+    if summary.mean is None:
+        return f"undefined{left_out}"
+    limits = [f"{limit:.{decimals}f}" for limit in summary.interval or ()]
+    return f"{summary.mean:.{decimals}f}" + (f" [{', '.join(limits)}]" if limits else "") + left_out
 
 
 def _lines(rows: Sequence[Sequence[str]]) -> str:
@@ -173,11 +168,6 @@ def _describe(metric: Metric) -> dict[str, Any]:
         "needs_reference": metric.needs_reference,
         "definition": metric.definition,
     }
-
-
-def _summary(result: EvaluationResult, system: str, metric: Metric) -> dict[str, float | int | None]:
-    summary = asdict(result.summary(system, metric.name))
-    return {name: None if isinstance(value, float) and math.isnan(value) else value for name, value in summary.items()}
 
 
 def _identity(metric: Metric) -> str:

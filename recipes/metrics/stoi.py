@@ -2,6 +2,7 @@
 
 import warnings
 
+from recipes.metrics.domain import GENERATED_MOVES, REFERENCE_IS_HEARD, REFERENCE_MOVES
 from recipes.metrics.metric import Direction, Metric, SignalPair, UndefinedMetricError, optional_module
 
 __all__ = ["Stoi"]
@@ -19,6 +20,7 @@ class Stoi(Metric):
     sample_rate = 10000
     # 30 frames of 12.8 ms have to remain after silent frames are removed.
     shortest = 0.4
+    domain = (REFERENCE_IS_HEARD, REFERENCE_MOVES, GENERATED_MOVES)
 
     def __init__(self, extended: bool = False) -> None:
         self.extended = extended

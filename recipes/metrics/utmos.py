@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 
+from recipes.metrics.domain import GENERATED_IS_HEARD
 from recipes.metrics.metric import Direction, Metric, SignalPair, UnavailableMetricError
 
 __all__ = ["Utmos"]
@@ -33,6 +34,7 @@ class Utmos(Metric):
     sample_rate = 16000
     needs_reference = False
     shortest = 0.1
+    domain = (GENERATED_IS_HEARD,)
     definition = f"UTMOS22 strong learner at 16 kHz ({_ENTRY} of {_REPOSITORY} by torch.hub)"
 
     def __init__(self) -> None:

@@ -7,8 +7,8 @@ little about vocoders, which may answer with another phase of equal sound.
 import numpy as np
 import torch
 
-from recipes.metrics.metric import Direction, Metric, Signal, SignalPair, UndefinedMetricError
-from vocoders.core.errors import DataError
+from recipes.metrics.domain import GENERATED_MOVES, REFERENCE_IS_HEARD, REFERENCE_MOVES, Condition
+from recipes.metrics.metric import Direction, Metric, Signal, SignalPair
 
 __all__ = ["ErrorToSignalRatio", "LoudnessDifference", "MeanAbsoluteError", "ScaleInvariantSdr"]
 
@@ -30,6 +30,7 @@ class ScaleInvariantSdr(Metric):
     direction = Direction.HIGHER
     identity = _SDR_LIMIT
     decimals = 2
+    domain = (REFERENCE_IS_HEARD, REFERENCE_MOVES, GENERATED_MOVES)
     definition = (
         "10 log10(|a s|^2 / |a s - y|^2), a = <y, s> / <s, s>, s reference and y generated without their means; "
         f"limited to +-{_SDR_LIMIT:g} dB"
@@ -39,10 +40,7 @@ class ScaleInvariantSdr(Metric):
         """Return the ratio in dB; the limit where nothing, or nothing but error, is left."""
         reference, generated = _samples(pair)
         reference, generated = reference - reference.mean(), generated - generated.mean()
-        energy = _energy_of_reference(reference)
-        if not generated.any():
-            raise DataError("the generated audio is silent; SI-SDR needs a signal in it")
-        target = (generated @ reference / energy) * reference
+        target = (generated @ reference / (reference @ reference)) * reference
         error = generated - target
         with np.errstate(divide="ignore"):
             ratio = 10 * np.log10(target @ target) - 10 * np.log10(error @ error)
@@ -60,6 +58,7 @@ class ErrorToSignalRatio(Metric):
     direction = Direction.LOWER
     identity = 0.0
     decimals = 6
+    domain = (REFERENCE_IS_HEARD,)
 
     def __init__(self, emphasis: float = 0.0) -> None:
         self.emphasis = emphasis
@@ -71,7 +70,7 @@ class ErrorToSignalRatio(Metric):
     def measure(self, pair: SignalPair) -> float:
         """Return the ratio: 0 for equal signals, 1 for silence."""
         reference, generated = (x - self.emphasis * np.append(0.0, x[:-1]) for x in _samples(pair))
-        return float(np.sum((reference - generated) ** 2)) / _energy_of_reference(reference)
+        return float(np.sum((reference - generated) ** 2) / np.sum(reference**2))
 
 
 class MeanAbsoluteError(Metric):
@@ -101,6 +100,14 @@ class LoudnessDifference(Metric):
     # One gating block.
     shortest = 0.4
     decimals = 2
+    domain = (
+        Condition(lambda pair: np.isfinite(_loudness(pair.reference)), "the reference has no part above -58 LUFS"),
+        Condition(
+            lambda pair: np.isfinite(_loudness(pair.generated)),
+            "the generated audio has no part above -58 LUFS",
+            is_fault=True,
+        ),
+    )
     definition = (
         "|integrated loudness(generated) - integrated loudness(reference)|, ITU-R BS.1770-4 by torchaudio at a quarter "
         "of the amplitude (its filters clip at full scale), so that the absolute gate stands at -58 LUFS"
@@ -108,23 +115,11 @@ class LoudnessDifference(Metric):
 
     def measure(self, pair: SignalPair) -> float:
         """Return the absolute difference in LU."""
-        reference, generated = _loudness(pair.reference), _loudness(pair.generated)
-        if not np.isfinite(reference):
-            raise UndefinedMetricError("the reference has no part above -58 LUFS; its loudness has no value")
-        if not np.isfinite(generated):
-            raise DataError("the generated audio has no part above -58 LUFS; its loudness has no value")
-        return abs(generated - reference)
+        return abs(_loudness(pair.generated) - _loudness(pair.reference))
 
 
 def _samples(pair: SignalPair) -> tuple[np.ndarray, np.ndarray]:
     return pair.reference.samples.astype(np.float64), pair.generated.samples.astype(np.float64)
-
-
-def _energy_of_reference(reference: np.ndarray) -> float:
-    energy = float(reference @ reference)
-    if energy == 0:
-        raise UndefinedMetricError("the reference is silent; a ratio to its energy has no value")
-    return energy
 
 
 def _loudness(signal: Signal) -> float:

@@ -7,6 +7,7 @@ from typing import Any, ClassVar, Literal
 from torch import Tensor, nn
 
 from recipes.losses.effect import EffectLoss
+from recipes.metrics.domain import SILENCE
 from vocoders.core.config import Config
 from vocoders.core.errors import ConfigError, ShapeError
 
@@ -113,7 +114,7 @@ class EffectObjective(nn.Module):
 
 def is_heard(target: Tensor) -> Tensor:
     """Tell which items of audio (B, C, T) are more than silence, to which nothing can be compared; bool (B,)."""
-    return target.square().mean(dim=(1, 2)) > 1e-8
+    return target.square().mean(dim=(1, 2)) > SILENCE
 
 
 @contextmanager

@@ -335,7 +335,7 @@ def test_impossible_audio_is_refused() -> None:
     engine, audio = Engine(in_precision("lstm")), sound(2, 100)
     with pytest.raises(DataError, match="NaN"):
         engine.process(audio / 0)
-    with pytest.raises(ShapeError, match=r"expected floating point \(C, T\) or \(B, C, T\)"):
+    with pytest.raises(ShapeError, match=r"expected \(C, T\) or \(B, C, T\)"):
         engine.process(audio[0])
     with pytest.raises(ShapeError, match="expected floating point"):
         engine.process(audio.short())

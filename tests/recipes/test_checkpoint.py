@@ -146,7 +146,10 @@ def test_a_model_is_a_start_by_its_name_or_folder() -> None:
 
 def test_a_checkpoint_of_another_program_is_no_start(tmp_path: Path) -> None:
     torch.save({"model": {}, "iteration": 1}, tmp_path / "G_1.pth")
-    with pytest.raises(CheckpointError, match="no checkpoint of ondes; convert"):
+    with pytest.raises(CheckpointError, match="no checkpoint of ondes; no checkpoint of a reference"):
+        load_initial_state(tmp_path / "G_1.pth")
+    torch.save({f"estimator.mlp.{index}.weight": torch.ones(1) for index in range(4)}, tmp_path / "G_1.pth")
+    with pytest.raises(CheckpointError, match="ondes convert .*G_1.pth --family periodwave "):
         load_initial_state(tmp_path / "G_1.pth")
 
 

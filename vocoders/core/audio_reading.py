@@ -13,10 +13,11 @@ from torch import Tensor
 
 from vocoders.core import ffmpeg
 from vocoders.core.audio_headers import AudioData, PatchedFile, find_audio_data
-from vocoders.core.errors import OndesError, UnreadableAudioError
+from vocoders.core.checks import check_finite
+from vocoders.core.errors import DataError, OndesError, UnreadableAudioError
 from vocoders.core.resampling import resample
 
-__all__ = ["AudioInfo", "audio_info", "check_finite", "describe_sndfile_error", "read_audio", "read_blocks"]
+__all__ = ["AudioInfo", "audio_info", "describe_sndfile_error", "read_audio", "read_blocks"]
 
 _logger = logging.getLogger(__name__)
 
@@ -98,7 +99,7 @@ class _Opened:
             if not len(samples):
                 break
             audio = torch.from_numpy(np.ascontiguousarray(samples.T))
-            check_finite(audio, self.info.sample_rate, self.path, known)
+            _check_finite(audio, self.info.sample_rate, self.path, known)
             known += len(samples)
             yield audio
         slack = _MPEG_SLACK if self.info.subtype.startswith("MPEG") else 0
@@ -197,13 +198,11 @@ def read_blocks(path: str | Path, size: int) -> Iterator[Tensor]:
         yield from opened.blocks(opened.info.frames, min(size, opened.info.frames))
 
 
-def check_finite(audio: Tensor, sample_rate: int, path: str | Path, start: int = 0) -> None:
-    """Raise :class:`UnreadableAudioError` if audio (C, T), whose first sample is ``start``, holds NaN or infinities."""
-    finite = torch.isfinite(audio).all(dim=0)
-    if not finite.all():
-        bad = torch.nonzero(~finite)
-        found = f"{len(bad)} samples are NaN or infinite (the first at {(start + int(bad[0])) / sample_rate:.3f} s)"
-        raise UnreadableAudioError(f"{path}: {found}", "holds NaN or infinite samples")
+def _check_finite(audio: Tensor, sample_rate: int, path: str | Path, start: int = 0) -> None:
+    try:
+        check_finite(audio, "CT", str(path), start=start, sample_rate=sample_rate)
+    except DataError as error:
+        raise UnreadableAudioError(str(error), "holds NaN or infinite samples") from None
 
 
 def describe_sndfile_error(error: BaseException) -> str:

@@ -6,13 +6,13 @@ from pathlib import Path
 
 import numpy as np
 import soundfile
-import torch
 from torch import Tensor
 
 from vocoders.core.atomic import atomic_file
 from vocoders.core.audio_formats import has_sample_format, output_format
-from vocoders.core.audio_reading import check_finite, describe_sndfile_error
-from vocoders.core.errors import DataError, ShapeError
+from vocoders.core.audio_reading import describe_sndfile_error
+from vocoders.core.checks import check_audio
+from vocoders.core.errors import DataError
 
 __all__ = ["write_audio", "write_blocks"]
 
@@ -58,7 +58,7 @@ def write_audio(
             ``overwrite``, or a failed write (full disk, no permission).
         ShapeError: if ``audio`` is not (C, T) or (T,) floating point with at least one sample.
     """
-    audio = _as_channels_first(audio)
+    audio = _as_channels_first(audio, path, sample_rate)
     blocks = audio.split(_BLOCK, dim=-1)
     write_blocks(path, blocks, sample_rate, *audio.shape, subtype=subtype, overwrite=overwrite)
 
@@ -97,8 +97,7 @@ def write_blocks(
         try:
             with soundfile.SoundFile(temporary, "w", sample_rate, channels, subtype, format=format) as file:
                 for block in blocks:
-                    audio = _as_channels_first(block)
-                    check_finite(audio, sample_rate, path, written)
+                    audio = _as_channels_first(block, path, sample_rate, written)
                     peak, written = max(peak, float(audio.abs().max())), written + audio.shape[-1]
                     for samples in np.array_split(audio.T.numpy(), -(-audio.shape[-1] // _BLOCK)):
                         file.write(_encode(samples, subtype))
@@ -116,11 +115,9 @@ def write_blocks(
     return written
 
 
-def _as_channels_first(audio: Tensor) -> Tensor:
-    if not isinstance(audio, Tensor) or not audio.is_floating_point() or audio.ndim not in (1, 2) or audio.numel() == 0:
-        found = f"{tuple(audio.shape)} {audio.dtype}" if isinstance(audio, Tensor) else type(audio).__name__
-        raise ShapeError(f"expected floating-point audio (C, T) or (T,) with samples, found {found}")
-    return audio.detach().to("cpu", torch.float32).reshape(-1, audio.shape[-1])
+def _as_channels_first(audio: Tensor, path: str | Path, sample_rate: int, start: int = 0) -> Tensor:
+    audio = check_audio(audio, "CT", "T", what=f"{path}: audio", start=start, sample_rate=sample_rate)
+    return audio.detach().cpu().reshape(-1, audio.shape[-1])
 
 
 def _choose_format(path: Path, subtype: str | None) -> tuple[str, str]:

@@ -32,7 +32,13 @@ _SCALES = {
 
 
 def check_audio(
-    audio: Any, *layouts: str, least: int = 1, dtype: torch.dtype | None = torch.float32, what: str = "audio"
+    audio: Any,
+    *layouts: str,
+    least: int = 1,
+    dtype: torch.dtype | None = torch.float32,
+    what: str = "audio",
+    start: int = 0,
+    sample_rate: int | None = None,
 ) -> Tensor:
     """Return audio that is fit for use.
 
@@ -42,6 +48,8 @@ def check_audio(
         least: samples that are needed.
         dtype: type of the result; ``None``: that of ``audio``.
         what: how messages call it.
+        start: number of the first sample, where messages count from.
+        sample_rate: in Hz, where messages shall tell times.
 
     Returns:
         A tensor of the same shape: a tensor of the right type itself, of anything else a copy.
@@ -54,14 +62,15 @@ def check_audio(
     audio = _as_tensor(audio, what)
     if not audio.is_floating_point():
         raise ShapeError(_describe_type(audio.dtype, what, _SCALES.get(audio.dtype)))
-    layout = _find_layout(audio.shape, layouts, what) if layouts else None
-    if audio.ndim == 0 or (least and not audio.numel()):
-        raise ShapeError(f"{what} {tuple(audio.shape)} is empty; expected at least {max(least, 1)} samples")
-    if audio.shape[-1] < least:
-        raise DataError(f"{what} of {audio.shape[-1]} samples; at least {least} are needed")
+    shape = audio.shape
+    layout = _find_layout(shape, layouts, what) if layouts else None
+    if not shape or (least and 0 in shape):
+        raise ShapeError(f"{what} {tuple(shape)} is empty; expected at least {max(least, 1)} samples")
+    if shape[-1] < least:
+        raise DataError(f"{what} of {shape[-1]} samples; at least {least} are needed")
     if dtype is not None:
         audio = audio.to(dtype)
-    check_finite(audio, layout, what)
+    check_finite(audio, layout, what, "", start, sample_rate)
     return audio
 
 
@@ -125,29 +134,38 @@ def check_f0(f0: Any, features: Tensor) -> Tensor:
     check_finite(f0, layout, "f0", "; unvoiced frames are 0")
     negative = f0 < 0
     if negative.any():
-        place = _place(layout, f0.shape, negative.nonzero()[0].tolist())
-        raise DataError(f"f0 is negative in {int(negative.sum())} frames, the first is {place}; expected Hz, or 0")
+        found = f"f0: {int(negative.sum())} values are negative (the first at {_place(layout, negative)})"
+        raise DataError(f"{found}; expected Hz, 0 where unvoiced")
     return f0.reshape(items, 1, frames)
 
 
-def check_finite(values: Tensor, layout: str | None = None, what: str = "audio", hint: str = "; repair it") -> None:
+def check_finite(
+    values: Tensor,
+    layout: str | None = None,
+    what: str = "audio",
+    hint: str = "",
+    start: int = 0,
+    sample_rate: int | None = None,
+) -> None:
     """Raise a :class:`DataError` that names the first place if values are NaN or infinite.
 
     Args:
         values: any floats.
-        layout: names of the axes; ``None``: time is the last one, and the place is an index.
+        layout: names of the axes; ``None``: time is the last one.
         what: how the message calls them.
-        hint: what to do.
+        hint: what else to say.
+        start: number of the first element of the last axis.
+        sample_rate: in Hz, where the place shall be a time.
     """
     # A sum is cheaper than a test of every value, and finite where all of them are, unless they are absurd.
-    if math.isfinite(values.sum()):
+    if math.isfinite((values.detach() if values.requires_grad else values).sum()):
         return
     bad = ~torch.isfinite(values)
     if bad.any():
-        place = _place(layout, values.shape, bad.nonzero()[0].tolist())
-        units = "samples" if layout is None or layout[-1] == "T" else "values"
-        found = f"{what}: {int(bad.sum())} of {values.numel()} {units} are NaN or infinite"
-        raise DataError(f"{found}, the first is {place}{hint}")
+        layout = layout or "." * (values.ndim - 1) + "T"
+        place = _place(layout, bad, start) if not sample_rate else f"{_first(bad, start) / sample_rate:.3f} s"
+        units = "samples" if layout[-1] == "T" else "values"
+        raise DataError(f"{what}: {int(bad.sum())} {units} are NaN or infinite (the first at {place}){hint}")
 
 
 def _as_tensor(value: Any, what: str) -> Tensor:
@@ -163,14 +181,14 @@ def _as_tensor(value: Any, what: str) -> Tensor:
 
 
 def _find_layout(shape: torch.Size, layouts: tuple[str, ...], what: str) -> str:
-    """Return the layout that fits a shape."""
-    layout = next((axes for axes in layouts if len(axes) == len(shape)), None)
-    if layouts[0][-1] == "T" and len(shape) > 1 and shape[-2] > _MOST_CHANNELS >= shape[-1]:
-        found = f"{shape[-2]} {'channels' if 'C' in layouts[0] else 'items'} of {shape[-1]} samples"
+    """Return the layout that fits a shape; streams ask for each of their blocks."""
+    if len(shape) > 1 and shape[-2] > _MOST_CHANNELS >= shape[-1] and layouts[0][-1] == "T":
+        found = f"{shape[-2]} {'channels' if 'C' in ''.join(layouts) else 'items'} of {shape[-1]} samples"
         raise ShapeError(f"{what} {tuple(shape)} is transposed: {found}; expected time last, {_expected(layouts)}")
-    if layout is None or any(axis == "1" != str(size) for axis, size in zip(layout, shape, strict=True)):
-        raise ShapeError(f"{what} {tuple(shape)}; expected {_expected(layouts)}")
-    return layout
+    for layout in layouts:
+        if len(layout) == len(shape) and ("1" not in layout or shape[layout.index("1")] == 1):
+            return layout
+    raise ShapeError(f"{what} {tuple(shape)}; expected {_expected(layouts)}")
 
 
 def _expected(layouts: tuple[str, ...]) -> str:
@@ -178,14 +196,18 @@ def _expected(layouts: tuple[str, ...]) -> str:
     return " or ".join(filter(None, [", ".join(texts[:-1]), texts[-1]]))
 
 
-def _place(layout: str | None, shape: torch.Size, index: list[int]) -> str:
-    """Say where an element is: the last axis first, and of the others those that are longer than 1."""
-    layout = layout or "." * (len(shape) - 1) + "T"
-    longer = [k for k, size in enumerate(shape[:-1]) if size > 1]
-    last = f"{_AXES[layout[-1]]} {index[-1]}"
-    if any(layout[k] not in _AXES for k in longer):
-        return f"{last} (index {index})"
-    return " of ".join([last, *(f"{_AXES[layout[k]]} {index[k]}" for k in reversed(longer))])
+def _first(marked: Tensor, start: int = 0) -> int:
+    """Return where, on the last axis, the first marked element stands."""
+    return start + int(marked.reshape(-1, marked.shape[-1]).any(dim=0).nonzero()[0])
+
+
+def _place(layout: str, marked: Tensor, start: int = 0) -> str:
+    """Say where the first marked element is: on the last axis, and on the others that are longer than 1."""
+    position = _first(marked)
+    index = marked[..., position].nonzero()[0].tolist()
+    longer = [k for k, size in enumerate(marked.shape[:-1]) if size > 1]
+    others = [f"{_AXES[layout[k]]} {index[k]}" if layout[k] in _AXES else f"index {index[k]}" for k in reversed(longer)]
+    return " of ".join([f"{_AXES[layout[-1]]} {start + position}", *others])
 
 
 def _describe_type(dtype: torch.dtype, what: str, scale: str | None = None) -> str:

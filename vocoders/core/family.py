@@ -26,6 +26,7 @@ class Family:
         configs: place of the configurations by name; ``None``: there are none.
         converter: place of the function that builds a model from a reference checkpoint; ``None``: no reference
             checkpoints exist.
+        needs_statistics: whether these were trained on normalised features, whose statistics they lack.
     """
 
     name: str
@@ -33,6 +34,7 @@ class Family:
     model: str
     configs: str | None = None
     converter: str | None = None
+    needs_statistics: bool = False
 
     @property
     def model_class(self) -> Any:

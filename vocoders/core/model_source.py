@@ -8,15 +8,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-
 from vocoders.core.card import read_card
 from vocoders.core.errors import CheckpointError
+from vocoders.core.model_advice import CHECKPOINT_SUFFIXES, advise_on_path
 
 __all__ = [
     "MODEL_FILES",
     "MODEL_FORMAT",
     "ModelFile",
     "ShippedModel",
+    "is_model_folder",
     "read_model_config",
     "resolve_model",
     "shipped_models",
@@ -78,12 +79,21 @@ def read_model_config(source: str | Path) -> ModelFile:
     if not isinstance(content, dict) or content.get("format") != MODEL_FORMAT:
         found = content.get("format") if isinstance(content, dict) else None
         newer = isinstance(found, int) and found > MODEL_FORMAT
-        advice = "update ondes" if newer else "reference checkpoints come in by 'ondes convert'"
+        advice = "update ondes" if newer else advise_on_path(path)
         raise CheckpointError(f"{file}: model format {found!r}, this version reads {MODEL_FORMAT}; {advice}")
     family, config = content.get("family"), content.get("config")
     if not isinstance(family, str) or not re.fullmatch(r"[a-z][a-z0-9_]*", family) or not isinstance(config, dict):
         raise CheckpointError(f"{file}: expected a family name and a mapping 'config', found family {family!r}")
     return ModelFile(path, family, str(content.get("ondes", "unknown")), config)
+
+
+def is_model_folder(path: Path) -> bool:
+    """Return whether a folder holds a model that this version can read."""
+    try:
+        read_model_config(path)
+    except CheckpointError:
+        return False
+    return True
 
 
 def resolve_model(source: str | Path) -> Path:
@@ -103,13 +113,15 @@ def resolve_model(source: str | Path) -> Path:
     if (path / "config.json").is_file():
         return path
     if path.is_file():
-        raise CheckpointError(f"{path} is a file, not a model folder; reference checkpoints come in by 'ondes convert'")
+        raise CheckpointError(advise_on_path(path))
     if _NAME.fullmatch(text):
         for weights in _WEIGHTS:
             if (weights / text / "config.json").is_file():
                 return weights / text
     if path.is_dir():
-        raise CheckpointError(f"{path} is no model folder: it has no config.json")
+        raise CheckpointError(advise_on_path(path))
+    if path.suffix.lower() in CHECKPOINT_SUFFIXES:
+        raise CheckpointError(f"{path}: no such file, nor a model folder of that name")
     if (match := _HUB_ID.fullmatch(text)) and ".." not in text:
         return _download(match[1], match[2])
     raise CheckpointError(f"no model '{text}': no such folder, and {_missing_name(text)}")
@@ -121,7 +133,6 @@ def _shipped_folders() -> list[Path]:
 
 def _describe(folder: Path) -> ShippedModel:
     file, card = read_model_config(folder), read_card(folder)
-    from safetensors import SafetensorError, safe_open
 
     weights = folder / "model.safetensors"
     return ShippedModel(
@@ -146,6 +157,8 @@ def _find_sample_rate(config: Mapping[str, Any]) -> int | None:
 
 
 def _count_parameters(weights: Path) -> int:
+    from safetensors import SafetensorError, safe_open
+
     try:
         with safe_open(weights, framework="np") as file:
             return int((file.metadata() or {}).get("parameters", 0))

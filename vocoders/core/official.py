@@ -1,22 +1,37 @@
 """Import of checkpoints that were made by reference implementations.
 
-Every foreign checkpoint passes through here: it is read without executing anything that it contains, its keys are
-renamed by the rules of its family, and every key that is left over or missing is an error that lists it.
+Every foreign checkpoint passes through here: it is read without executing anything that it contains
+(``official_file``), the network's weights are found in it (``official_state``), their keys are renamed by the rules of
+the family, and every key that is left over or missing is an error that lists it.
 """
 
+import difflib
+import logging
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
+from typing import NamedTuple
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
 from vocoders.core.errors import CheckpointError
+from vocoders.core.official_file import read_official_checkpoint, unreadable_reason
+from vocoders.core.official_state import official_state
 
-__all__ = ["KeyMap", "load_official_state", "read_official_checkpoint"]
+__all__ = [
+    "KeyMap",
+    "VariantFit",
+    "describe_fits",
+    "fit_variants",
+    "load_official_state",
+    "official_state",
+    "read_official_checkpoint",
+    "unreadable_reason",
+    "variant_option",
+]
+
+_logger = logging.getLogger(__name__)
 
 _LISTED_KEYS = 8
 
@@ -46,58 +61,42 @@ class KeyMap:
         return mapped
 
 
+class VariantFit(NamedTuple):
+    """How many tensors of a checkpoint one variant takes, of all that either has."""
+
+    variant: str
+    fitting: int
+    total: int
+
+
+_MAGNITUDE, _DIRECTION = "parametrizations.weight.original0", "parametrizations.weight.original1"
 # Weight normalisation before torch 2.1 wrote weight_g and weight_v.
-_WEIGHT_NORM = (
-    (r"(^|\.)weight_g$", r"\1parametrizations.weight.original0"),
-    (r"(^|\.)weight_v$", r"\1parametrizations.weight.original1"),
-)
-
-# What pickles of numpy arrays and numbers name, by the module's place since numpy 2 and before. None of it runs code.
-_ARRAYS = [
-    np.ndarray,
-    np.dtype,
-    *{type(np.dtype(code)) for code in "?bBhHiIlLqQefd"},
-    *(
-        (function, f"numpy.{core}.multiarray.{function.__name__}")
-        for function in (np.zeros(1).__reduce__()[0], np.float64(0).__reduce__()[0])
-        for core in ("core", "_core")
-    ),
-]
+_WEIGHT_NORM = ((r"(^|\.)weight_g$", rf"\1{_MAGNITUDE}"), (r"(^|\.)weight_v$", rf"\1{_DIRECTION}"))
 
 
-def read_official_checkpoint(path: str | Path) -> Any:
-    """Read a ``torch.save`` file, restricted to tensors, arrays of numbers and plain containers.
-
-    Raises:
-        CheckpointError: if the file is missing, truncated, or would execute code when loaded.
-    """
-    path = Path(path)
-    if not path.is_file():
-        raise CheckpointError(f"{path}: no such checkpoint file")
-    try:
-        with torch.serialization.safe_globals(_ARRAYS):
-            return torch.load(path, map_location="cpu", weights_only=True)
-    except Exception:  # torch raises many types, and its text advises to load unsafe files all the same
-        problem = (
-            "not a readable checkpoint: it is damaged, truncated, no torch file, or would execute code when loaded"
-        )
-        raise CheckpointError(f"{path}: {problem}; save tensors alone and try again") from None
-
-
-def load_official_state(module: nn.Module, state: Mapping[str, Tensor], key_map: KeyMap, source: str) -> None:
-    """Copy a reference state into ``module``.
+def load_official_state(
+    module: nn.Module,
+    state: Mapping[str, Tensor],
+    key_map: KeyMap,
+    source: str,
+    advise: Callable[[], str] | None = None,
+) -> None:
+    """Copy a reference state into ``module``; weight normalisation that only one of the two has is put on or taken off.
 
     Args:
         module: our network.
         state: reference keys and tensors.
         key_map: renaming rules of the family.
         source: name of the checkpoint for error messages.
+        advise: says what to do if keys do not fit.
 
     Raises:
-        CheckpointError: listing missing keys, unexpected keys and shapes that do not fit.
+        CheckpointError: listing missing keys, unexpected keys (each with the missing key nearest to it) and shapes that
+            do not fit.
     """
-    mapped = key_map.apply(state)
     own = module.state_dict()
+    renamed = key_map.apply(state)
+    mapped = _match_weight_norm(renamed, own)
     missing = sorted(own.keys() - mapped.keys())
     unexpected = sorted(mapped.keys() - own.keys())
     misfits = [
@@ -105,13 +104,97 @@ def load_official_state(module: nn.Module, state: Mapping[str, Tensor], key_map:
         for key in sorted(own.keys() & mapped.keys())
         if mapped[key].shape != own[key].shape
     ]
-    problems = [("missing", missing), ("unexpected", unexpected), ("wrong shape", misfits)]
+    problems = [
+        ("missing", missing),
+        ("unexpected", _with_nearest(unexpected, missing)),
+        ("wrong shape", misfits),
+    ]
     lines = [f"{len(keys)} {kind}: {_shorten(keys)}" for kind, keys in problems if keys]
     if lines:
-        raise CheckpointError(
-            f"{source}: keys do not fit the network; {'; '.join(lines)}; check --family and --variant"
-        )
+        advice = [advise()] if advise is not None else []
+        raise CheckpointError(f"{source}: keys do not fit the network; {'; '.join([*lines, *advice])}")
+    for how, keys in (("put on", mapped.keys() - renamed.keys()), ("taken off", renamed.keys() - mapped.keys())):
+        if count := sum(key.endswith(_MAGNITUDE) for key in keys):
+            _logger.info("%s: weight normalisation %s %d weights", source, how, count)
     module.load_state_dict({key: value.to(own[key].dtype) for key, value in mapped.items()})
+
+
+def fit_variants(
+    state: Mapping[str, Tensor],
+    key_map: KeyMap,
+    networks: Mapping[str, Callable[[], nn.Module]],
+    ignored: Sequence[str] = (),
+) -> list[VariantFit]:
+    """Compare a reference state with the networks of all variants, the best first.
+
+    Args:
+        state: reference keys and tensors.
+        key_map: renaming rules of the family.
+        networks: by variant, builds the network; nothing is computed, so this is quick.
+        ignored: our buffers that reference checkpoints lack.
+    """
+    mapped = key_map.apply(state)
+    fits = []
+    for variant, build in networks.items():
+        with torch.device("meta"), torch.random.fork_rng(devices=[]):
+            own = {key: value for key, value in build().state_dict().items() if key not in ignored}
+        shapes = {key: value.shape for key, value in _match_weight_norm(mapped, own).items()}
+        fitting = sum(shapes.get(key) == value.shape for key, value in own.items())
+        fits.append(VariantFit(variant, fitting, len(own.keys() | shapes.keys())))
+    return sorted(fits, key=lambda fit: -fit.fitting / fit.total)
+
+
+def describe_fits(fits: Sequence[VariantFit], chosen: str | None = None) -> str:
+    """Say which variant a checkpoint is of, where it is not the ``chosen`` one."""
+    whole = [fit.variant for fit in fits if fit.fitting == fit.total]
+    if whole:
+        return f"the weights fit {' and '.join(whole)}; pass --variant {whole[0]}"
+    best = fits[0]
+    count = f"{best.fitting} of {best.total} tensors"
+    if best.variant == chosen:
+        return (
+            f"no other --variant fits better than {chosen} ({count}); the file is incomplete, or of a changed network"
+        )
+    return f"no variant fits; nearest is --variant {best.variant} ({count}); pass the network's own sizes by --config"
+
+
+def variant_option(fits: Sequence[VariantFit]) -> str:
+    """Return the option of `ondes convert` that says what a checkpoint's sizes are."""
+    return f"--variant {fits[0].variant}" if fits[0].fitting == fits[0].total else "--config CONFIG.yaml"
+
+
+def _match_weight_norm(state: Mapping[str, Tensor], own: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Put weight normalisation on or take it off, as the network has it."""
+    matched = dict(state)
+    for key in [*own, *state]:
+        stem = key.removesuffix(_MAGNITUDE)
+        if stem == key:
+            continue
+        plain, magnitude, direction = f"{stem}weight", f"{stem}{_MAGNITUDE}", f"{stem}{_DIRECTION}"
+        if magnitude in own and plain in matched and magnitude not in matched:
+            weight = matched.pop(plain)
+            norm = _norm(weight, own[magnitude].shape)
+            matched[magnitude] = norm
+            # A row of zeros has no direction; any will do.
+            matched[direction] = torch.where(norm == 0, torch.ones_like(weight), weight)
+        elif plain in own and magnitude in matched and direction in matched:
+            norm, weight = matched.pop(magnitude), matched.pop(direction)
+            matched[plain] = weight * (norm / _norm(weight, norm.shape))
+    return matched
+
+
+def _norm(weight: Tensor, shape: torch.Size) -> Tensor:
+    """Return the norms of ``weight`` over the axes that ``shape`` lacks."""
+    axes = [axis for axis, size in enumerate(shape) if size == 1] if len(shape) == weight.dim() else []
+    # Half precision would lose digits that the network's own precision keeps.
+    precision = torch.promote_types(weight.dtype, torch.float32)
+    norm = torch.linalg.vector_norm(weight.double(), dim=axes or None, keepdim=bool(axes))
+    return norm.to(precision)
+
+
+def _with_nearest(unexpected: Sequence[str], missing: Sequence[str]) -> list[str]:
+    near = {key: difflib.get_close_matches(key, missing, n=1) for key in unexpected[:_LISTED_KEYS]}
+    return [f"{key} (nearest: {near[key][0]})" if near.get(key) else key for key in unexpected]
 
 
 def _shorten(keys: Sequence[str]) -> str:

@@ -5,7 +5,8 @@ import soxr
 import torch
 from torch import Tensor
 
-from vocoders.core.errors import DataError, ShapeError
+from vocoders.core.checks import check_audio
+from vocoders.core.errors import DataError
 
 __all__ = ["resample"]
 
@@ -14,7 +15,7 @@ def resample(audio: Tensor, orig_rate: int, new_rate: int) -> Tensor:
     """Resample with soxr at very high quality (pass band to 0.99 of the lower Nyquist frequency, linear phase).
 
     Args:
-        audio: (..., T), float32 or float64; gradients do not flow through.
+        audio: (..., T), floating point; gradients do not flow through.
         orig_rate: rate of ``audio`` in Hz.
         new_rate: wanted rate in Hz.
 
@@ -23,18 +24,19 @@ def resample(audio: Tensor, orig_rate: int, new_rate: int) -> Tensor:
 
     Raises:
         ShapeError: if ``audio`` holds no samples or is not floating point.
-        DataError: if a rate is not a positive number.
+        DataError: if a rate is not a positive number, or samples are NaN or infinite.
     """
     if orig_rate <= 0 or new_rate <= 0:
         raise DataError(f"sample rates must be positive, found {orig_rate} Hz and {new_rate} Hz")
-    if audio.dtype not in (torch.float32, torch.float64) or audio.ndim == 0 or audio.numel() == 0:
-        raise ShapeError(f"expected (..., T) float audio with samples, found {tuple(audio.shape)} {audio.dtype}")
+    audio = check_audio(audio, dtype=None)
     if orig_rate == new_rate:
         return audio
     length = max(1, (2 * audio.shape[-1] * new_rate + orig_rate) // (2 * orig_rate))
-    channels = audio.detach().cpu().reshape(-1, audio.shape[-1]).numpy()
+    # soxr knows no half precision.
+    wide = audio.detach().cpu() if audio.dtype == torch.float64 else audio.detach().cpu().float()
+    channels = wide.reshape(-1, audio.shape[-1]).numpy()
     resampled = np.zeros((len(channels), length), dtype=channels.dtype)
     for row, channel in zip(resampled, channels, strict=True):
         converted = soxr.resample(channel, orig_rate, new_rate, quality="VHQ")[:length]
         row[: len(converted)] = converted
-    return torch.from_numpy(resampled).reshape(*audio.shape[:-1], length).to(audio.device)
+    return torch.from_numpy(resampled).reshape(*audio.shape[:-1], length).to(audio)

@@ -13,6 +13,7 @@ import torch.nn.functional as F
 from pydantic import Field, model_validator
 from torch import Tensor, nn
 
+from vocoders.core.checks import check_audio
 from vocoders.core.config import Config
 from vocoders.core.errors import ShapeError
 
@@ -138,6 +139,8 @@ class ConstantQ(nn.Module):
 
     def forward(self, audio: Tensor) -> tuple[Tensor, Tensor]:
         """Return the real and the imaginary part of the transform of ``audio``."""
+        if not isinstance(audio, Tensor) or not audio.is_floating_point():
+            audio = check_audio(audio, "BT", "B1T", dtype=self.basis.dtype)
         if audio.dim() == 3 and audio.shape[1] == 1:
             audio = audio[:, 0]
         slices = self.analyze(self.ladder(audio))

@@ -13,11 +13,13 @@ from typing import Any, Literal, TypeVar
 import librosa
 import numpy as np
 import pyworld
+import torch
 from pydantic import Field, model_validator
 from torch import Tensor
 
+from vocoders.core.checks import check_audio
 from vocoders.core.config import Config
-from vocoders.core.errors import ConfigError, DataError, MissingExtraError, ShapeError
+from vocoders.core.errors import ConfigError, MissingExtraError
 
 __all__ = ["F0Config", "F0Method", "continuous_f0", "extract_f0", "log_f0", "scale_f0", "voicing"]
 
@@ -71,7 +73,7 @@ class F0Config(Config):
 
 
 def extract_f0(
-    audio: np.ndarray, sample_rate: int, hop_length: int, config: F0Config, num_frames: int | None = None
+    audio: ArrayOrTensor, sample_rate: int, hop_length: int, config: F0Config, num_frames: int | None = None
 ) -> np.ndarray:
     """Find the F0 of ``audio``.
 
@@ -89,11 +91,12 @@ def extract_f0(
 
     Raises:
         ConfigError: if ``f0_max`` lies above half the sample rate.
-        DataError: for samples that are not floats, NaN or infinite.
+        DataError: for samples that are NaN or infinite.
         MissingExtraError: for ``swift`` where swift-f0 is not installed.
-        ShapeError: if ``audio`` is not one channel.
+        ShapeError: if ``audio`` is not one channel of floats.
     """
-    samples = _check_audio(audio)
+    audio = check_audio(audio, "T", least=0, dtype=torch.float64)
+    samples = np.ascontiguousarray(audio.detach().cpu().numpy())
     if hop_length < 1:
         raise ConfigError(f"hop_length is {hop_length}; F0 needs at least one sample between frames")
     if config.f0_max >= sample_rate / 2:
@@ -145,21 +148,6 @@ def scale_f0(f0: ArrayOrTensor, scale: float) -> ArrayOrTensor:
     if not (math.isfinite(scale) and scale > 0):
         raise ConfigError(f"F0 scale is {scale}; expected a number above 0, such as 1.5")
     return f0 * scale
-
-
-def _check_audio(audio: np.ndarray) -> np.ndarray:
-    """Return ``audio`` as contiguous float64, (T,)."""
-    audio = np.asarray(audio)
-    if audio.ndim != 1:
-        raise ShapeError(f"audio of shape {audio.shape} for F0; expected one channel, (T,)")
-    if not np.issubdtype(audio.dtype, np.floating):
-        raise DataError(f"audio of type {audio.dtype} for F0; expected floats with full scale 1")
-    bad = np.flatnonzero(~np.isfinite(audio))
-    if bad.size:
-        raise DataError(
-            f"{bad.size} of {audio.size} samples are NaN or infinite, the first is sample {bad[0]}; repair the audio"
-        )
-    return np.ascontiguousarray(audio, dtype=np.float64)
 
 
 def _track_world(audio: np.ndarray, sample_rate: int, hop_length: int, config: F0Config, num_frames: int) -> np.ndarray:

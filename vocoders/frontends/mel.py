@@ -12,6 +12,7 @@ import torch.nn.functional as F
 from pydantic import Field, model_validator
 from torch import Tensor, nn
 
+from vocoders.core.checks import check_audio
 from vocoders.core.config import Config
 from vocoders.core.errors import ShapeError
 
@@ -158,7 +159,15 @@ class LogMel(nn.Module):
         return self.config.fingerprint
 
     def forward(self, audio: Tensor) -> Tensor:
-        """Return the log-mel spectrogram of ``audio``."""
+        """Return the log-mel spectrogram of ``audio``, a tensor or an array.
+
+        Raises:
+            DataError: for NaN or infinite samples, where audio carries no gradients and is at hand.
+            ShapeError: for another shape or type, or less than a frame.
+        """
+        # In training a look at every sample would cost time, and what is not finite makes the trainer skip a step.
+        if not isinstance(audio, Tensor) or not (audio.requires_grad or audio.is_cuda):
+            audio = check_audio(audio, "BT", "B1T", dtype=self.window.dtype)
         mel = torch.clamp(self.linear(audio), min=self.config.floor)
         return torch.log(mel) if self.config.log == "ln" else torch.log10(mel)
 

@@ -15,6 +15,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from vocoders.core.checks import check_audio
 from vocoders.core.errors import ShapeError
 
 # Transforms are not defined in half precision for every length; they run in float32 instead.
@@ -61,6 +62,8 @@ class STFT(nn.Module):
 
     def forward(self, signal: Tensor) -> tuple[Tensor, Tensor]:
         """Return the real and imaginary parts of the spectrogram of ``signal``."""
+        if not isinstance(signal, Tensor) or not signal.is_floating_point():
+            signal = check_audio(signal, "BT", "B1T", dtype=self.window.dtype)
         if signal.dim() == 3 and signal.shape[1] == 1:
             signal = signal[:, 0]
         if signal.dim() != 2:

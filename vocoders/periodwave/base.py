@@ -25,6 +25,8 @@ __all__ = ["FlowVocoder", "Velocity", "call_counter", "freeu_of"]
 
 Velocity = Callable[[Tensor, Tensor], Tensor]
 
+_LEAST_FRAMES = 2
+
 
 class FlowVocoder(PretrainedModel, Vocoder, nn.Module):
     """Flow matching vocoder, up to its networks.
@@ -70,7 +72,7 @@ class FlowVocoder(PretrainedModel, Vocoder, nn.Module):
     @property
     def least_frames(self) -> int:
         """Frames that the condition encoder needs."""
-        return 2
+        return _LEAST_FRAMES
 
     @property
     def mel(self) -> MelConfig | None:
@@ -209,8 +211,8 @@ class FlowVocoder(PretrainedModel, Vocoder, nn.Module):
     def _check_features(self, features: Tensor) -> None:
         if features.dim() != 3 or features.shape[1] != self.config.in_channels:
             raise ShapeError(f"features {tuple(features.shape)}; expected (B, {self.config.in_channels}, F)")
-        if features.shape[-1] < 2:
-            raise ShapeError(f"{features.shape[-1]} frames; {type(self).__name__} needs at least 2")
+        if features.shape[-1] < _LEAST_FRAMES:
+            raise ShapeError(f"{features.shape[-1]} frames; {type(self).__name__} needs at least {_LEAST_FRAMES}")
 
 
 def freeu_of(sampling: AnyFlowSampling) -> FreeU:

@@ -1,21 +1,32 @@
 """Reference PeriodWave checkpoints and configurations in our terms."""
 
+import shlex
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from torch import Tensor
 
 from vocoders.core.config import read_yaml
 from vocoders.core.errors import CheckpointError, ConfigError
-from vocoders.core.official import KeyMap, load_official_state, read_official_checkpoint
+from vocoders.core.official import (
+    KeyMap,
+    VariantFit,
+    describe_fits,
+    fit_variants,
+    load_official_state,
+    official_state,
+    read_official_checkpoint,
+    variant_option,
+)
+from vocoders.core.statistics_file import read_statistics
 from vocoders.frontends.energy import ENERGY_PRESETS
 from vocoders.frontends.mel import MEL_PRESETS, MelConfig
 from vocoders.periodwave.config import VARIANTS, PeriodWaveConfig
 from vocoders.periodwave.model import PeriodWave
 
-__all__ = ["KEY_MAP", "config_from_official", "convert", "squeeze_rows"]
+__all__ = ["KEY_MAP", "config_from_official", "convert", "convert_options", "squeeze_rows"]
 
 KEY_MAP = KeyMap(
     rename=[
@@ -40,6 +51,7 @@ KEY_MAP = KeyMap(
 # Published checkpoints hold no front end; these are told apart by sample rate.
 _PRESETS = {24000: ("bigvgan_24k", "libritts_24k"), 22050: ("hifigan_22k", "ljspeech_22k")}
 _EMBEDDING_CHANNELS = 128
+_BUFFERS = ("energy_range",)
 
 
 def squeeze_rows(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -98,31 +110,41 @@ def convert(
     """Build a :class:`PeriodWave` from a reference checkpoint.
 
     Args:
-        path: ``G_<step>.pth`` with ``model``, or a bare state dict.
+        path: ``G_<step>.pth`` with ``model``, or another file with the generator's state dict.
         variant: one of our variant names; beside ``config`` it gives the sampling alone (``turbo_base`` and its like
             for a model tuned to four Euler steps).
         config: the reference's ``config.json``, or our YAML.
-        stats: energy range of the training set, ``.npz`` with ``energy_min`` and ``energy_max``; default: the published
+        stats: energy range of the training set, a file with ``energy_min`` and ``energy_max``; default: the published
             range of the model's sample rate.
 
     Raises:
         CheckpointError: if keys do not fit.
         ConfigError: for an unknown variant or configuration.
     """
-    checkpoint = read_official_checkpoint(path)
-    state = checkpoint.get("model", checkpoint) if isinstance(checkpoint, Mapping) else None
-    if not isinstance(state, Mapping) or not all(isinstance(value, Tensor) for value in state.values()):
-        raise CheckpointError(f"{path}: holds no generator state; expected 'model' or a bare state dict")
+    state = official_state(read_official_checkpoint(path), "periodwave", str(path))
     model = PeriodWave(_find_config(variant, config, state))
-    load_official_state(model, _with_buffers(model, state), KEY_MAP, str(path))
+    load_official_state(
+        model, _with_buffers(model, state), KEY_MAP, str(path), lambda: describe_fits(_fits(state), variant)
+    )
     if stats is not None:
         model.set_statistics(*_read_energy(Path(stats)))
     return model.eval()
 
 
+def convert_options(state: Mapping[str, Tensor], checkpoint: Any, path: Path) -> str:
+    """Return the options with which `ondes convert` takes a checkpoint; the reference keeps its sizes beside it."""
+    config = path.parent / "config.json"
+    return f"--config {shlex.quote(str(config))}" if config.is_file() else variant_option(_fits(state))
+
+
+def _fits(state: Mapping[str, Tensor]) -> list[VariantFit]:
+    networks = {name: partial(PeriodWave, config) for name, config in VARIANTS.items()}
+    return fit_variants(squeeze_rows(state), KEY_MAP, networks, ignored=_BUFFERS)
+
+
 def _with_buffers(model: PeriodWave, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Return the state with the buffers that reference checkpoints lack."""
-    return squeeze_rows(state) | {name: buffer for name, buffer in model.state_dict().items() if name == "energy_range"}
+    return squeeze_rows(state) | {name: buffer for name, buffer in model.state_dict().items() if name in _BUFFERS}
 
 
 def _find_config(variant: str | None, config: str | Path | None, state: Mapping[str, Tensor]) -> PeriodWaveConfig:
@@ -130,7 +152,7 @@ def _find_config(variant: str | None, config: str | Path | None, state: Mapping[
         raise ConfigError(f"unknown PeriodWave variant '{variant}'; known variants: {', '.join(VARIANTS)}")
     if config is None:
         if variant is None:
-            raise ConfigError(f"no configuration; pass --config, or --variant (one of {', '.join(VARIANTS)})")
+            raise ConfigError(f"no configuration; {describe_fits(_fits(state))}")
         return VARIANTS[variant]
     data = read_yaml(config)
     if "data" in data and "sampling_rate" in (data["data"] or {}):
@@ -141,10 +163,8 @@ def _find_config(variant: str | None, config: str | Path | None, state: Mapping[
 
 
 def _read_energy(path: Path) -> tuple[float, float]:
+    found = read_statistics(path, ("energy_min", "energy_max"))
     try:
-        with np.load(path, allow_pickle=False) as data:
-            return float(data["energy_min"]), float(data["energy_max"])
-    except (OSError, KeyError, ValueError, TypeError) as error:
-        raise CheckpointError(
-            f"{path}: expected an .npz file with numbers 'energy_min', 'energy_max' ({error})"
-        ) from None
+        return float(found["energy_min"]), float(found["energy_max"])
+    except (TypeError, ValueError) as error:
+        raise CheckpointError(f"{path}: expected numbers 'energy_min' and 'energy_max' ({error})") from None

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from vocoders.core.config import read_yaml
 from vocoders.core.errors import CheckpointError, ConfigError
-from vocoders.core.official import KeyMap, load_official_state, read_official_checkpoint
+from vocoders.core.official import KeyMap, load_official_state, official_state, read_official_checkpoint
 from vocoders.sashimi.config import VARIANTS, SashimiConfig
 from vocoders.sashimi.model import Sashimi
 from vocoders.sashimi.official_kernel import OfficialKernel
@@ -20,7 +20,6 @@ from vocoders.sashimi.official_layout import (
     group_modules,
     matrix,
     merge_kernels,
-    network_state,
     split_kernel,
     squeezed,
     tier_of,
@@ -59,7 +58,7 @@ def convert(
     discretisation of diagonal systems) comes from ``variant`` or ``config``. What was decided is logged.
 
     Args:
-        path: checkpoint of the reference trainer, with ``state_dict``, or a bare state dict.
+        path: checkpoint of the reference trainer, with ``state_dict``, or another file with the state dict.
         variant: one of our variant names; without it and ``config``, ``sc09``.
         config: our YAML.
         stats: not used by this family.
@@ -70,7 +69,7 @@ def convert(
     """
     if stats is not None:
         raise ConfigError("SaShiMi takes no feature statistics; leave --stats out")
-    state = network_state(read_official_checkpoint(path), str(path))
+    state = official_state(read_official_checkpoint(path), "sashimi", str(path))
     model, notes = sashimi_from_state(state, _find_base(variant, config), str(path))
     for note in notes:
         _logger.warning("%s: %s", path, note)

@@ -7,7 +7,6 @@ some with one list per tier; in order they are the same.
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -23,13 +22,12 @@ __all__ = [
     "group_modules",
     "matrix",
     "merge_kernels",
-    "network_state",
     "split_kernel",
     "squeezed",
     "tier_of",
 ]
 
-_MODULE = re.compile(r"^(?:module\.)?(?:model\.)*(?P<way>[dcu])_layers\.(?P<index>\d+(?:\.\d+)?)\.(?P<rest>.*)$")
+_MODULE = re.compile(r"^(?:model\.)*(?P<way>[dcu])_layers\.(?P<index>\d+(?:\.\d+)?)\.(?P<rest>.*)$")
 _KERNEL = re.compile(r"^.*layer\.kernel\.(?:kernel\.)?(?P<name>\w+)$")
 
 
@@ -48,19 +46,6 @@ class Layout:
     num_pools: int = 0
     num_centre: int = 0
     is_unet: bool = False
-
-
-def network_state(checkpoint: Any, source: str) -> dict[str, Tensor]:
-    """Return the network's tensors of a checkpoint, of the reference trainers or bare.
-
-    Raises:
-        CheckpointError: if there are none.
-    """
-    for key in ("state_dict", "model_state_dict"):
-        checkpoint = checkpoint[key] if isinstance(checkpoint, Mapping) and key in checkpoint else checkpoint
-    if not isinstance(checkpoint, Mapping) or not all(isinstance(value, Tensor) for value in checkpoint.values()):
-        raise CheckpointError(f"{source}: holds no network state; expected 'state_dict' or a bare state dict")
-    return dict(checkpoint)
 
 
 def group_modules(
@@ -90,7 +75,9 @@ def group_modules(
             unknown.append(key)
     if not modules or unknown:
         what = f"unknown keys {', '.join(unknown[:8])}" if modules else "no d_layers, c_layers and u_layers"
-        raise CheckpointError(f"{source}: {what}; expected the state dict of a SaShiMi; check --family")
+        raise CheckpointError(
+            f"{source}: {what}; expected encoder, d_layers, c_layers, u_layers, norm and decoder alone"
+        )
     return outer, dict(sorted(modules.items(), key=lambda item: ("dcu".index(item[0][0]), _numbers(item[0]))))
 
 

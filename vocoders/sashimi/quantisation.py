@@ -15,8 +15,8 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
+from vocoders.core.checks import check_audio
 from vocoders.core.config import Config
-from vocoders.core.errors import DataError
 
 __all__ = ["Quantiser", "QuantiserConfig"]
 
@@ -69,10 +69,10 @@ class Quantiser:
             int64 (..., T) in [0, num_codes).
 
         Raises:
+            ShapeError: for anything but floating-point numbers with samples.
             DataError: for samples that are NaN or infinite.
         """
-        if not torch.isfinite(audio).all():
-            raise DataError("the audio contains NaN or infinite samples and cannot be quantised")
+        audio = check_audio(audio, dtype=None)
         if self.config.scheme == "midtread":
             steps = self.zero_code - 1
             return torch.round(self._compress(audio.clamp(-1, 1)) * steps).long() + self.zero_code

@@ -12,10 +12,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from vocoders.core.checks import check_audio
 from vocoders.core.errors import ConfigError, DataError, ShapeError
 from vocoders.interface import Generation, check_items
 from vocoders.sashimi.options import CodeOptions, CodeSampling, WeightFormat
-from vocoders.sashimi.stepping import Stepper, make_stepper
+from vocoders.sashimi.runtimes import Stepper, make_stepper
 
 if TYPE_CHECKING:
     from vocoders.sashimi.model import Sashimi
@@ -72,7 +73,7 @@ def generate(
         prompt: int64 (L,) codes that every item continues, from :func:`encode_prompt`.
         sampling: see :class:`~vocoders.sashimi.options.CodeSampling`; by default the model's own.
         seed: equal seeds give equal items.
-        weights: see :func:`~vocoders.sashimi.stepping.make_stepper`.
+        weights: see :func:`~vocoders.sashimi.runtimes.make_stepper`.
         progress: called with the number of codes that are drawn so far, of all items together.
         stepper: what steps, at its beginning or behind the prompt, with labels and guidance of its own; by default that
             of :func:`item_stepper`.
@@ -154,9 +155,10 @@ def encode_prompt(model: "Sashimi", audio: Tensor) -> Tensor:
         int64 (T,).
 
     Raises:
-        ShapeError: for more than one channel.
+        ShapeError: for more than one channel, or anything but floating-point numbers.
         DataError: for an empty or silent prompt, or one that holds NaN.
     """
+    audio = check_audio(audio, least=0, what="prompt")
     if audio.numel() != audio.shape[-1]:
         raise ShapeError(f"a prompt {tuple(audio.shape)}; expected one channel, (T,)")
     audio = audio.reshape(-1)
@@ -164,7 +166,7 @@ def encode_prompt(model: "Sashimi", audio: Tensor) -> Tensor:
         raise DataError("the prompt is empty; leave it out to begin from silence")
     if (audio == audio[0]).all():
         raise DataError("the prompt is silent: all its samples are equal; leave it out to begin from silence")
-    return model.quantiser.encode(audio.float())
+    return model.quantiser.encode(audio)
 
 
 def item_stepper(

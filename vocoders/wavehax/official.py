@@ -1,22 +1,31 @@
 """Reference Wavehax checkpoints and configurations in our terms."""
 
-import json
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
-from safetensors.torch import load_file
+from torch import Tensor, nn
 
 from vocoders.core.config import read_yaml
 from vocoders.core.errors import CheckpointError, ConfigError
-from vocoders.core.official import KeyMap, load_official_state, read_official_checkpoint
+from vocoders.core.official import (
+    KeyMap,
+    VariantFit,
+    describe_fits,
+    fit_variants,
+    load_official_state,
+    official_state,
+    read_official_checkpoint,
+    variant_option,
+)
+from vocoders.core.statistics_file import IDENTITY, read_statistics
 from vocoders.frontends.mel import MEL_PRESETS, MelConfig
 from vocoders.wavehax.config import VARIANTS, WavehaxConfig
 from vocoders.wavehax.model import Wavehax
 
-__all__ = ["KEY_MAP", "config_from_official", "convert"]
+__all__ = ["KEY_MAP", "config_from_official", "convert", "convert_options"]
 
 KEY_MAP = KeyMap(drop=[r"stft\..*", r"decomposer\.(updown_filter|lpf|hpf)"])
 
@@ -85,29 +94,43 @@ def convert(
     """Build a :class:`Wavehax` from a reference checkpoint.
 
     Args:
-        path: ``checkpoint-*steps.pkl`` with ``model.generator``, or a bare state dict.
+        path: ``checkpoint-*steps.pkl`` with ``model.generator``, or another file with the generator's state dict.
         variant: one of our variant names (``v1``, ``v2``, ``fb``, ``complex_v1``, ``complex_v2``, ``multi_scale``).
         config: instead of ``variant``: our YAML, or the reference's generator YAML (with ``_target_``).
-        stats: mean and std of the mel (``.npz``, ``.safetensors`` or ``.json`` with the keys ``mean`` and ``std``);
-            without it the model expects features that are normalised already.
+        stats: mean and deviation of the training set's mel, which the weights were trained with: the reference's
+            statistics (a joblib file of scalers), ``mean`` and ``std`` in another file, or ``"identity"``, the mean 0
+            and deviation 1 of who normalises features before the model.
 
     Raises:
-        CheckpointError: if keys do not fit.
-        ConfigError: for an unknown variant or configuration.
+        CheckpointError: if keys do not fit, or the statistics cannot be read.
+        ConfigError: for an unknown variant or configuration, or without statistics.
     """
-    model = Wavehax(_find_config(variant, config))
-    state = read_official_checkpoint(path)
-    for key in ("model", "generator"):
-        state = state[key] if isinstance(state, Mapping) and key in state else state
-    if not isinstance(state, Mapping) or not all(isinstance(value, torch.Tensor) for value in state.values()):
-        raise CheckpointError(f"{path}: holds no generator state; expected model.generator or a bare state dict")
-    load_official_state(model.network, state, KEY_MAP, str(path))
-    if stats is not None:
-        model.set_statistics(*_read_statistics(Path(stats), model.config.in_channels))
+    state = official_state(read_official_checkpoint(path), "wavehax", str(path))
+    model = Wavehax(_find_config(variant, config, state))
+    load_official_state(model.network, state, KEY_MAP, str(path), lambda: describe_fits(_fits(state), variant))
+    if stats is None:
+        raise ConfigError(
+            f"{path} holds no feature statistics, and without them its output is wrong; pass --stats with the "
+            "reference's statistics file, or --no-stats if your features are normalised already"
+        )
+    if stats != IDENTITY:
+        model.set_statistics(*_mel_statistics(Path(stats), model.config.in_channels))
     return model.eval()
 
 
-def _find_config(variant: str | None, config: str | Path | None) -> WavehaxConfig:
+def convert_options(state: Mapping[str, Tensor], checkpoint: Any, path: Path) -> str:
+    """Return the options with which `ondes convert` takes a checkpoint."""
+    return f"{variant_option(_fits(state))} --stats STATS.joblib"
+
+
+def _fits(state: Mapping[str, Tensor]) -> list[VariantFit]:
+    def build(config: WavehaxConfig) -> nn.Module:
+        return Wavehax(config).network
+
+    return fit_variants(state, KEY_MAP, {name: partial(build, config) for name, config in VARIANTS.items()})
+
+
+def _find_config(variant: str | None, config: str | Path | None, state: Mapping[str, Tensor]) -> WavehaxConfig:
     if config is not None:
         data = read_yaml(config)
         data = data.get("generator", data)
@@ -116,27 +139,17 @@ def _find_config(variant: str | None, config: str | Path | None) -> WavehaxConfi
             return config_from_official(str(target).rsplit(".", 1)[-1], data)
         return WavehaxConfig.from_dict(data.get("model", data), source=str(config))
     if variant is None:
-        raise ConfigError(f"no variant given; pass --variant (one of {', '.join(VARIANTS)}) or --config")
+        raise ConfigError(f"no variant given; {describe_fits(_fits(state))}")
     if variant not in VARIANTS:
         raise ConfigError(f"unknown Wavehax variant '{variant}'; known variants: {', '.join(VARIANTS)}")
     return VARIANTS[variant]
 
 
-def _read_statistics(path: Path, bins: int) -> tuple[torch.Tensor, torch.Tensor]:
-    if not path.is_file():
-        raise CheckpointError(f"{path}: no such statistics file")
-    readers = {
-        ".npz": lambda: dict(np.load(path, allow_pickle=False)),
-        ".safetensors": lambda: load_file(path),
-        ".json": lambda: json.loads(path.read_text()),
-    }
-    if path.suffix not in readers:
-        raise CheckpointError(f"{path}: statistics must be .npz, .safetensors or .json, not '{path.suffix}'")
-    try:
-        data = readers[path.suffix]()
-        mean, std = (torch.as_tensor(data[key], dtype=torch.float32).flatten() for key in ("mean", "std"))
-    except (KeyError, ValueError, OSError) as error:
-        raise CheckpointError(f"{path}: expected arrays 'mean' and 'std' ({error})") from None
+def _mel_statistics(path: Path, bins: int) -> tuple[Tensor, Tensor]:
+    found = read_statistics(path, ("mean", "std"), feature="mel")
+    mean, std = (torch.as_tensor(found[key], dtype=torch.float32).flatten() for key in ("mean", "std"))
     if mean.numel() != bins or std.numel() != bins:
         raise CheckpointError(f"{path}: statistics of {mean.numel()} and {std.numel()} bins; the model has {bins}")
+    if not (mean.isfinite().all() and std.isfinite().all() and (std > 0).all()):
+        raise CheckpointError(f"{path}: expected finite means and deviations above 0; measure the statistics again")
     return mean, std

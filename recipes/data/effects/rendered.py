@@ -16,6 +16,7 @@ from torch.utils.data import Dataset
 from effects.automation import CONTROL_PERIOD
 from effects.knobs import KnobSet
 from effects.processors import find_processor
+from effects.processors.processor import State
 from recipes.data.effects.config import EffectDataConfig
 from recipes.data.effects.settings import draw_settings
 from recipes.data.effects.signaltrain_signals import signaltrain_audio
@@ -110,9 +111,10 @@ class RenderedDataset(Dataset[dict[str, Any]]):
         setting = self._draw_setting(draw, generator)
         if generator.random() < self.config.moving:
             other = self._draw_setting(draw + 1, generator)
-            wet, knobs = self._render_moving(dry, _path(setting, other, dry.shape[-1], generator))
+            path = _path(setting, other, dry.shape[-1], generator)
+            wet, knobs = self._render_moving(dry, path, self._initial_state(generator))
         else:
-            wet, values = self._render(dry, setting)
+            wet, values = self._render(dry, setting, self._initial_state(generator))
             knobs = self.knobs.normalize(values)
         target = dry if self.processor.is_inverse else wet
         audio = wet if self.processor.is_inverse else dry
@@ -123,20 +125,25 @@ class RenderedDataset(Dataset[dict[str, Any]]):
         config = self.config
         return draw_settings(self.knobs, draw, generator, self._held_out, config.ends, config.knob_shape)
 
+    def _initial_state(self, generator: np.random.Generator) -> State:
+        """Return the state of the effect at the start of an item, whose noise is its own."""
+        seeds = torch.from_numpy(generator.integers(1 << 63, size=1))
+        return self.processor.initial_state(1, 1, self.reader.sample_rate, seeds)
+
     def _values(self, setting: np.ndarray) -> Tensor:
         places = torch.from_numpy(np.asarray(setting))
         pairs = zip(self.knobs.knobs, places, strict=True)
         return torch.stack([knob.value_at(place) for knob, place in pairs]) if len(self.knobs) else places
 
-    def _render(self, dry: Tensor, setting: np.ndarray) -> tuple[Tensor, Tensor]:
+    def _render(self, dry: Tensor, setting: np.ndarray, state: State) -> tuple[Tensor, Tensor]:
         values = self._values(setting)
         settings = {name: float(value) for name, value in zip(self.knobs.names, values, strict=True)}
-        wet, _ = self.processor.process(dry[None], settings, self.reader.sample_rate)
+        wet, _ = self.processor.process(dry[None], settings, self.reader.sample_rate, state)
         return wet[0], values
 
-    def _render_moving(self, dry: Tensor, path: np.ndarray) -> tuple[Tensor, Tensor]:
+    def _render_moving(self, dry: Tensor, path: np.ndarray, state: State) -> tuple[Tensor, Tensor]:
         """Render with knobs that stand still for a control period and move from one to the next."""
-        state, blocks, rows = None, [], []
+        blocks, rows = [], []
         for block, setting in zip(dry.split(CONTROL_PERIOD, dim=-1), path, strict=True):
             values = self._values(setting)
             settings = {name: float(value) for name, value in zip(self.knobs.names, values, strict=True)}

@@ -99,7 +99,7 @@ def test_old_signaltrain_checkpoints_are_of_comp_4c(tmp_path) -> None:
         ({}, {"variant": "huge"}, "unknown SignalTrain variant 'huge'; known variants: quarter"),
         ({}, {"variant": "default"}, "window of 8192"),
         ({}, {"stats": "stats.npz"}, "no feature statistics"),
-        ({"state_dict": {"a": torch.zeros(1)}}, {}, "not one of SignalTrain"),
+        ({"state_dict": {"a": torch.zeros(1)}}, {}, "no weights of signaltrain"),
         ({"state_dict": [1]}, {}, "holds no weights"),
     ],
 )

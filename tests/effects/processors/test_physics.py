@@ -130,7 +130,7 @@ def test_distortion_never_exceeds_its_level() -> None:
 def test_noise_is_uniform_white_and_belongs_to_seed_channel_and_position() -> None:
     processor = find_processor("denoise")
     silence = torch.zeros(2, 2, 50_000, dtype=torch.float64)
-    state = processor.seeded_state(torch.tensor([3, 4]))
+    state = processor.initial_state(2, 2, RATE, torch.tensor([3, 4]))
     output, _ = processor.process(silence, {"strength": 0.5}, RATE, state)
     rows = output.reshape(4, -1)
     assert rows.abs().max() <= 0.5
@@ -139,7 +139,8 @@ def test_noise_is_uniform_white_and_belongs_to_seed_channel_and_position() -> No
     torch.testing.assert_close(rows.square().mean(1), torch.full((4,), 1 / 12).double(), rtol=0, atol=5 * 0.075 / 224)
     assert np.abs(np.corrcoef(rows.numpy()) - np.eye(4)).max() < 0.03
     assert abs(np.corrcoef(rows[0, 1:], rows[0, :-1])[0, 1]) < 0.03
-    again, _ = processor.process(silence[:1], {"strength": 0.5}, RATE, processor.seeded_state(torch.tensor([4])))
+    state = processor.initial_state(1, 2, RATE, torch.tensor([4]))
+    again, _ = processor.process(silence[:1], {"strength": 0.5}, RATE, state)
     assert torch.equal(again[0], output[1])
 
 

@@ -113,3 +113,12 @@ def test_info_of_every_model_that_ships(ondes) -> None:
             str(model.path),
         )
         assert facts["parameters"] == model.num_parameters > 0
+
+
+def test_statistics_are_declined_for_families_that_need_them_alone(ondes, tiny: str) -> None:
+    Path("official.pkl").write_bytes(b"weights")
+    Path("stats.npz").write_bytes(b"numbers")
+    arguments = ["convert", "official.pkl", "--family", "tiny", "--variant", "v1", "-o", "model", "--no-stats"]
+    for more, cause in (([], "leave it out"), (["--stats", "stats.npz"], "one of the two")):
+        run = ondes(*arguments, *more)
+        assert (run.code, cause in run.err) == (2, True), run.err

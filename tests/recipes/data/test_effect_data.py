@@ -75,6 +75,25 @@ def test_the_target_is_the_effect_at_the_knobs_of_the_item(dry):
     assert item["audio"].shape == (1, 5000)
 
 
+@pytest.mark.parametrize("moving", [0.0, 1.0])
+def test_noise_is_that_of_the_item_and_no_others(dry, moving):
+    knobs = find_processor("denoise").knobs
+    data = DataConfig(segment_length=2000, num_workers=0)
+    effect = EffectDataConfig(processor="denoise", pre_roll=100, synthetic=0.0, moving=moving, ends=0.0)
+
+    def noise(*key):
+        item = effect_dataset(data, effect, knobs, RATE, str(dry))[key]
+        strength = knobs.denormalize(item["knobs"].double().movedim(0, -1)).movedim(-1, 0)
+        return ((item["audio"] - item["target"]) / strength)[0]
+
+    first, again = noise(0, 3), noise(0, 3)
+    assert torch.equal(first, again)
+    assert first.abs().max() > 0.99
+    others = torch.stack([first, noise(1, 3), noise(0, 4), noise(1, 4)])
+    # Correlations of independent noise, within five standard deviations.
+    assert (torch.corrcoef(others) - torch.eye(4)).abs().max() < 5 / 2100**0.5
+
+
 def test_moving_knobs_are_what_the_effect_follows(dry):
     item = _dataset(dry, moving=1.0, synthetic=0.0)[0, 1]
     assert item["knobs"].shape == (4, 5000)

@@ -1,7 +1,7 @@
 """Tables as spreadsheets save them, and the tables that are written here."""
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from vocoders.core.errors import DataError
@@ -28,6 +28,14 @@ def write(cell: str, delimiter: str, quote_all: bool) -> str:
     return '"' + cell.replace('"', '""') + '"' if needed else cell
 
 
+def _is_also_utf8(written: bytes) -> bool:
+    """Tell whether bytes mean something else in UTF-8: nobody can know then which of the two was meant."""
+    try:
+        return not written.decode("utf-8").isascii()
+    except UnicodeDecodeError:
+        return False
+
+
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=200, deadline=None)
 @given(
     data=st.data(),
@@ -51,7 +59,9 @@ def test_whatever_a_spreadsheet_saves_reads_equal(
             cells = [str(first).replace(".", decimal) if row is rows else first, *rest]
             lines += [delimiter.join(write(cell, delimiter, quote_all) for cell in cells) + padding * delimiter, ""]
     # Quoted line breaks are those of the file.
-    (tmp_path / "table.csv").write_bytes("\n".join(lines).replace("\n", end).encode(encoding))
+    written = "\n".join(lines).replace("\n", end).encode(encoding)
+    assume(encoding != "cp1252" or not _is_also_utf8(written))
+    (tmp_path / "table.csv").write_bytes(written)
     table = read(tmp_path / "table.csv")
     assert table.columns == tuple(columns)
     found = contents(table)

@@ -181,9 +181,9 @@ def test_bad_audio_is_refused():
     config = F0Config()
     broken = np.zeros(1000)
     broken[[7, 9]] = np.nan, np.inf
-    with pytest.raises(DataError, match="2 of 1000 samples are NaN or infinite, the first is sample 7"):
+    with pytest.raises(DataError, match=r"2 samples are NaN or infinite \(the first at sample 7\)"):
         extract_f0(broken, SAMPLE_RATE, HOP, config)
-    with pytest.raises(DataError, match="int16"):
+    with pytest.raises(ShapeError, match="int16"):
         extract_f0(np.zeros(1000, dtype=np.int16), SAMPLE_RATE, HOP, config)
     with pytest.raises(ShapeError, match=r"\(1, 1000\)"):
         extract_f0(np.zeros((1, 1000)), SAMPLE_RATE, HOP, config)

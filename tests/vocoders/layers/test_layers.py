@@ -8,6 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
+from vocoders.frontends.wavelet import WaveletConfig
+from vocoders.frontends.wavelet_packet import WaveletPacket
 from vocoders.layers.complex import (
     ComplexBatchNorm,
     ComplexConv1d,
@@ -124,6 +126,15 @@ def test_haar_reconstructs_perfectly_and_keeps_the_energy(levels: int, length: i
     assert bands.shape == (2, streams, length)
     torch.testing.assert_close(haar.synthesis(bands), x, rtol=0, atol=1e-12)
     torch.testing.assert_close(bands.square().sum(), x.square().sum())
+
+
+def test_haar_is_the_wavelet_packet_in_double_precision() -> None:
+    # Built and moved in any precision: no tap is rounded to float32 on the way.
+    x, packet = noise(2, 1, 512), WaveletPacket(WaveletConfig(wavelet="haar", levels=3, order="natural"))
+    expected = HaarDecomposer(8).analysis(x)
+    for bank in (packet, packet.double(), packet.half().double()):
+        torch.testing.assert_close(bank(x), expected, rtol=0, atol=1e-14)
+        torch.testing.assert_close(bank.inverse(bank(x)), x, rtol=0, atol=1e-14)
 
 
 def test_haar_repeats_the_last_sample_of_an_odd_length() -> None:

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import torch
 
-from vocoders.sashimi.stepping_prompt import map_state, state_tensors
+from vocoders.sashimi.runtimes.prompt import map_state, state_tensors
 
 
 @pytest.fixture(scope="session")

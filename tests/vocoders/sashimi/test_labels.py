@@ -6,10 +6,11 @@ import torch
 
 from vocoders.core.errors import ConfigError, ShapeError
 from vocoders.sashimi import CodeSampling, Sashimi, SashimiConfig
+from vocoders.sashimi.runtimes import make_stepper
+from vocoders.sashimi.runtimes.fused.stepper import FusedStepper
+from vocoders.sashimi.runtimes.graph import GraphStepper
+from vocoders.sashimi.runtimes.plain import PlainStepper
 from vocoders.sashimi.sampler import encode_prompt, generate, item_labels
-from vocoders.sashimi.stepping import PlainStepper, make_stepper
-from vocoders.sashimi.stepping_fused import FusedStepper
-from vocoders.sashimi.stepping_graph import GraphStepper
 
 WORDS = ("one", "two", "three")
 SMALL = {"channels": 12, "num_layers": 1, "kernel_length": 64}

@@ -10,6 +10,8 @@ from recipes.ranking import select
 from vocoders.core.errors import ConfigError, DataError, ShapeError
 from vocoders.core.memory import available_memory
 from vocoders.sashimi import QuantiserConfig, Sashimi, SashimiConfig
+from vocoders.sashimi.runtimes.fused.stepper import FusedStepper
+from vocoders.sashimi.runtimes.plain import PlainStepper
 from vocoders.sashimi.sampler import (
     CodeSampling,
     encode_prompt,
@@ -17,8 +19,6 @@ from vocoders.sashimi.sampler import (
     item_uniforms,
     memory_of_generation,
 )
-from vocoders.sashimi.stepping import PlainStepper
-from vocoders.sashimi.stepping_fused import FusedStepper
 
 
 @pytest.fixture(scope="module")

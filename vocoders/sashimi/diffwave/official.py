@@ -2,6 +2,7 @@
 
 import logging
 import math
+import re
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -10,7 +11,7 @@ from torch import Tensor
 
 from vocoders.core.config import read_yaml
 from vocoders.core.errors import CheckpointError, ConfigError
-from vocoders.core.official import KeyMap, load_official_state, read_official_checkpoint
+from vocoders.core.official import KeyMap, load_official_state, official_state, read_official_checkpoint
 from vocoders.sashimi.diffwave.config import VARIANTS, DiffwaveSashimiConfig
 from vocoders.sashimi.diffwave.model import DiffwaveSashimi
 from vocoders.sashimi.official import kernel_options
@@ -21,7 +22,6 @@ from vocoders.sashimi.official_layout import (
     group_modules,
     matrix,
     merge_kernels,
-    network_state,
     split_kernel,
     squeezed,
     tier_of,
@@ -31,13 +31,13 @@ __all__ = ["convert", "diffwave_from_state"]
 
 _logger = logging.getLogger(__name__)
 
-_PARAMETER = r"(weight|bias|weight_g|weight_v)$"
+_PARAMETER = r"(.+)$"
 _OUTER = {
-    rf"^(?:module\.)?init_conv\.0\.conv\.{_PARAMETER}": r"input.\1",
-    rf"^(?:module\.)?fc_t([12])\.{_PARAMETER}": r"embedding.linear\1.\2",
-    rf"^(?:module\.)?final_conv\.0\.conv\.{_PARAMETER}": r"hidden.\1",
-    rf"^(?:module\.)?final_conv\.2\.conv\.{_PARAMETER}": r"output.\1",
-    r"^(?:module\.)?norm\.([ms])$": r"norm.\1",
+    rf"^init_conv\.0\.conv\.{_PARAMETER}": r"input.\1",
+    rf"^fc_t([12])\.{_PARAMETER}": r"embedding.linear\1.\2",
+    rf"^final_conv\.0\.conv\.{_PARAMETER}": r"hidden.\1",
+    rf"^final_conv\.2\.conv\.{_PARAMETER}": r"output.\1",
+    r"^norm\.([ms])$": r"norm.\1",
 }
 _INNER = KeyMap(
     rename=[
@@ -62,7 +62,7 @@ def convert(
     """Build a :class:`DiffwaveSashimi` from a reference checkpoint.
 
     Args:
-        path: checkpoint of the reference trainer, with ``model_state_dict``, or a bare state dict.
+        path: checkpoint of the reference trainer, with ``model_state_dict``, or another file with the state dict.
         variant: one of our variant names, for what weights cannot tell (front end, noise schedule); without it and
             ``config``, ``ljspeech_official`` for conditional weights and ``sc09_large`` for others.
         config: our YAML.
@@ -74,7 +74,7 @@ def convert(
     """
     if stats is not None:
         raise ConfigError("DiffWave-SaShiMi takes no feature statistics; leave --stats out")
-    state = network_state(read_official_checkpoint(path), str(path))
+    state = official_state(read_official_checkpoint(path), "diffwave_sashimi", str(path))
     if config is not None:
         data = read_yaml(config)
         base = DiffwaveSashimiConfig.from_dict(data.get("model", data), source=str(config))
@@ -148,7 +148,9 @@ def _find_config(
     s4, notes = kernel_options(kernel, base.s4.to_dict(), is_gated=output.shape[0] == 2 * output.shape[1])
     widths = [channels, *(pool.shape[0] for pool in pools)]
     fastest = next((k.length for name, k in kernels.items() if tier_of(name, layout.num_pools) == 0), kernel.length)
-    upsamplers = sorted(key for key in ours if key.startswith("tiers.centre.0.mel.convs") and key.endswith("original1"))
+    upsamplers = sorted(
+        key for key in ours if re.fullmatch(r"tiers\.centre\.0\.mel\.convs\..*(original1|\.weight)", key)
+    )
     if upsamplers and base.mel is None:
         raise ConfigError(f"{source}: the weights are conditional; expected a variant or configuration with a mel")
     data = base.to_dict() | {

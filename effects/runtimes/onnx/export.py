@@ -1,0 +1,132 @@
+"""Export to ONNX: a graph that takes one block and the states, and gives one block and the next states."""
+
+import copy
+import itertools
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from effects.models import EffectModel
+from effects.runtimes.bundle import (
+    TEST_VECTOR_FILE,
+    TestVector,
+    describe,
+    make_test_vector,
+    verify,
+    write_metadata,
+)
+from effects.runtimes.onnx.graph import OPSET, Graph, StateTensor
+from effects.runtimes.onnx.graybox import build_graybox
+from effects.runtimes.onnx.recurrent import build_recurrent
+from effects.runtimes.onnx.s4 import build_s4
+from effects.runtimes.onnx.signaltrain import build_signaltrain
+from effects.runtimes.onnx.stream import StepRunner
+from effects.runtimes.onnx.tcn import build_tcn
+from vocoders.core.atomic import atomic_folder
+from vocoders.core.errors import ConfigError
+
+__all__ = ["DEFAULT_MAX_BLOCK", "GRAPH_FILE", "export_onnx"]
+
+_logger = logging.getLogger(__name__)
+
+GRAPH_FILE = "step.onnx"
+DEFAULT_MAX_BLOCK = 4096
+
+# Families by the function that writes their graph.
+_BUILDERS: dict[str, Callable[[Any, Graph, int], None]] = {
+    "tcn": build_tcn,
+    "recurrent": build_recurrent,
+    "s4": build_s4,
+    "graybox": build_graybox,
+    "signaltrain": build_signaltrain,
+}
+# Host blocks with which an export is tried, in turn.
+_TRIED = (1, 64, 7, 333, 256, 2048, 64)
+
+
+def export_onnx(
+    model: EffectModel,
+    folder: str | Path,
+    settings: Mapping[str, Any] | None = None,
+    freeze: bool = False,
+    max_block: int = DEFAULT_MAX_BLOCK,
+    overwrite: bool = False,
+) -> dict[str, Any]:
+    """Export an effect as an ONNX step graph, and try it in ONNX Runtime.
+
+    The graph takes ``audio`` (1, C, samples), ``knobs`` (1, K), normalised and constant over the block, and every
+    state; it gives ``output`` and every state for the next call. At the start all states are zero.
+
+    Args:
+        model: the effect.
+        folder: to write.
+        settings: knobs of the test vector, and defaults for those who load the export.
+        freeze: fold the knobs into the weights; the graph has no input ``knobs``.
+        max_block: samples that a call may have at most, where histories are rings.
+        overwrite: replace an existing folder.
+
+    Returns:
+        The metadata.
+
+    Raises:
+        CheckpointError: if the graph does not compute what the model computes.
+        ConfigError: for unknown knobs, or a family without a graph.
+        DataError: if the folder exists, or cannot be written.
+        MissingExtraError: if onnx or onnxruntime is not installed.
+    """
+    if model.family not in _BUILDERS:
+        raise ConfigError(f"effects of family '{model.family}' have no ONNX graph; families: {', '.join(_BUILDERS)}")
+    if max_block < 1:
+        raise ConfigError(f"largest block of {max_block} samples; expected at least 1")
+    resolved = model.knobs.resolve(settings)
+    graph, states, largest = _build(model, resolved, freeze, max_block)
+    # Long enough for every ring to come round.
+    vector = make_test_vector(model, resolved, least=max(sum(state.shape[0] for state in states if state.in_place), 1))
+    content = graph.SerializeToString()
+    outputs = {
+        how: _play(StepRunner(content, states, how == "in place"), vector, largest, model.block_length)
+        for how in ("in place", "with copies")
+    }
+    verification = verify(vector, outputs)
+    metadata = describe(model, "onnx", resolved, freeze, verification) | {
+        "file": GRAPH_FILE,
+        "opset": OPSET,
+        "block": {"multiple_of": model.block_length, "largest": largest},
+        "states": [asdict(state) | {"input": state.input, "output": state.output} for state in states],
+    }
+    with atomic_folder(folder, overwrite) as temporary:
+        (temporary / GRAPH_FILE).write_bytes(content)
+        vector.save(temporary / TEST_VECTOR_FILE)
+        write_metadata(temporary, metadata)
+    _logger.info("%s: differs from the model by %.1e of the peak", folder, verification.max_relative_error)
+    return metadata
+
+
+def _build(
+    model: EffectModel, settings: Mapping[str, float], freeze: bool, max_block: int
+) -> tuple[Any, list[StateTensor], int | None]:
+    """Return the graph (ModelProto), its states, and the largest block that it takes; ``None`` without a limit."""
+    still = copy.deepcopy(model).cpu().float().eval()
+    knobs = model.knobs.normalize(model.knobs.values(settings)).float()
+    graph = Graph(model.config.audio_channels, len(model.knobs), knobs.numpy() if freeze else None)
+    with torch.no_grad():
+        _BUILDERS[model.family](still, graph, max_block)
+    limited = any(state.in_place for state in graph.states)
+    return graph.model(model.family), graph.states, max_block if limited else None
+
+
+def _play(runner: StepRunner, vector: TestVector, largest: int | None, multiple: int) -> np.ndarray:
+    """Return what a graph makes of the test vector, in blocks of many sizes."""
+    runner.set_knobs(vector.knobs)
+    sizes = itertools.cycle(-(-min(size, largest or size) // multiple) * multiple for size in _TRIED)
+    blocks, start = [], 0
+    while start < vector.input.shape[-1]:
+        block = vector.input[None, :, start : start + next(sizes)]
+        blocks.append(runner.run(block)[0])
+        start += block.shape[-1]
+    return np.concatenate(blocks, axis=-1)

@@ -1,0 +1,171 @@
+"""Play an exported step graph with ONNX Runtime: what a plug-in does, in Python."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from effects.knobs import KnobSet
+from effects.runtimes.bundle import METADATA_FILE
+from effects.runtimes.onnx.graph import StateTensor
+from vocoders.core.checks import check_audio
+from vocoders.core.errors import CheckpointError, MissingExtraError, ShapeError
+
+__all__ = ["OnnxStream", "StepRunner"]
+
+
+class StepRunner:
+    """Runs a step graph on one thread and carries its states from call to call.
+
+    Args:
+        model: the graph, as bytes or a file.
+        states: its states.
+        in_place: give the states that allow it one piece of memory for input and output.
+
+    Raises:
+        CheckpointError: if the runtime cannot load the graph.
+        MissingExtraError: if onnxruntime is not installed.
+    """
+
+    def __init__(self, model: bytes | str | Path, states: list[StateTensor], in_place: bool = True) -> None:
+        self._runtime = _import_runtime()
+        options = self._runtime.SessionOptions()
+        options.intra_op_num_threads = options.inter_op_num_threads = 1
+        options.log_severity_level = 3
+        source = str(model) if isinstance(model, Path) else model
+        try:
+            self._session = self._runtime.InferenceSession(source, options, providers=["CPUExecutionProvider"])
+        except Exception as error:  # the runtime's own errors have no common base
+            raise CheckpointError(f"ONNX Runtime cannot load the graph: {str(error).splitlines()[0]}") from None
+        self._knobs = next(
+            (
+                self._runtime.OrtValue.ortvalue_from_numpy(np.zeros(item.shape, np.float32))
+                for item in self._session.get_inputs()
+                if item.name == "knobs"
+            ),
+            None,
+        )
+        self._states, self._in_place = states, in_place
+        self.reset()
+
+    def reset(self) -> None:
+        """Go back to the start of the stream."""
+        value = self._runtime.OrtValue.ortvalue_from_numpy
+        # Two pieces of memory for each state, which change places; one for those that are written in place.
+        self._memory = []
+        for state in self._states:
+            first = value(state.zeros())
+            self._memory.append([first, first if state.in_place and self._in_place else value(state.zeros())])
+        self._bindings: dict[int, list[Any]] = {}
+        self._turn = 0
+
+    def set_knobs(self, knobs: np.ndarray) -> None:
+        """Set the normalised knobs (K,); they are 0 before, and where they are frozen nothing happens."""
+        if self._knobs is not None:
+            self._knobs.update_inplace(np.ascontiguousarray(knobs, np.float32)[None])
+
+    def run(self, audio: np.ndarray) -> np.ndarray:
+        """Process the next samples (1, C, T), float32; T at least 1 and at most what the graph allows."""
+        length = audio.shape[-1]
+        if length == 0:
+            raise ShapeError("a block of 0 samples; expected at least 1")  # the runtime would end the process
+        if length not in self._bindings:
+            self._bindings[length] = [self._bind(audio, turn) for turn in range(2)]
+        binding, source, result = self._bindings[length][self._turn]
+        source.update_inplace(np.ascontiguousarray(audio, np.float32))
+        self._session.run_with_iobinding(binding)
+        self._turn = 1 - self._turn
+        return result.numpy().copy()
+
+    def _bind(self, audio: np.ndarray, turn: int) -> tuple[Any, Any, Any]:
+        value = self._runtime.OrtValue.ortvalue_from_numpy
+        binding = self._session.io_binding()
+        source, result = (value(np.zeros(audio.shape, np.float32)) for _ in range(2))
+        binding.bind_ortvalue_input("audio", source)
+        if self._knobs is not None:
+            binding.bind_ortvalue_input("knobs", self._knobs)
+        binding.bind_ortvalue_output("output", result)
+        for state, memory in zip(self._states, self._memory, strict=True):
+            binding.bind_ortvalue_input(state.input, memory[turn])
+            binding.bind_ortvalue_output(state.output, memory[1 - turn])
+        return binding, source, result
+
+
+class OnnxStream:
+    """One stream through an exported effect.
+
+    Args:
+        folder: of the export.
+        settings: knobs, as :meth:`KnobSet.resolve` takes them; those of the export where none are given.
+        in_place: as for :class:`StepRunner`.
+
+    Raises:
+        CheckpointError: if the folder holds no ONNX export.
+        ConfigError: for unknown knobs, or any where they are frozen.
+    """
+
+    def __init__(self, folder: str | Path, settings: Mapping[str, Any] | None = None, in_place: bool = True) -> None:
+        folder = Path(folder)
+        self.metadata = _read_metadata(folder)
+        self.sample_rate: int = self.metadata["sample_rate"]
+        self.latency_samples: int = self.metadata["latency_samples"]
+        schema = self.metadata["knobs"]
+        taken = [] if self.metadata["frozen"] else schema["knobs"]
+        self.knobs = KnobSet.from_dict({"knobs": taken, "norm": schema["norm"]}, str(folder / METADATA_FILE))
+        states = [
+            StateTensor(state["name"], tuple(state["shape"]), state["dtype"], state["in_place"])
+            for state in self.metadata["states"]
+        ]
+        self._runner = StepRunner(folder / self.metadata["file"], states, in_place)
+        self._settings = {} if self.metadata["frozen"] else dict(self.metadata["settings"])
+        self.set_knobs(settings or {})
+
+    def reset(self) -> None:
+        """Go back to the start of the stream; the knobs stay."""
+        self._runner.reset()
+
+    def set_knobs(self, settings: Mapping[str, Any]) -> None:
+        """Turn knobs, at once; a host that wants smooth moves turns them step by step between short blocks."""
+        given = self.knobs.resolve(settings)
+        self._settings |= {name: value for name, value in given.items() if name in settings}
+        normalized = self.knobs.normalize(self.knobs.values(self._settings))
+        self._runner.set_knobs(normalized.float().numpy())
+
+    def process(self, audio: Tensor) -> Tensor:
+        """Process the next samples (C, T); return as many, ``latency_samples`` late.
+
+        Raises:
+            DataError: for NaN or infinite samples.
+            ShapeError: for another number of channels or type, or a block that the graph cannot take.
+        """
+        audio = check_audio(audio, "CT", least=0)
+        channels, multiple = self.metadata["audio_channels"], self.metadata["block"]["multiple_of"]
+        if audio.ndim != 2 or audio.shape[0] != channels or audio.shape[1] % multiple:
+            raise ShapeError(f"audio {tuple(audio.shape)}; expected ({channels}, T), T a multiple of {multiple}")
+        if audio.shape[1] == 0:
+            return audio.clone()
+        largest = self.metadata["block"]["largest"] or audio.shape[1]
+        blocks = [self._runner.run(part.numpy()[None])[0] for part in audio.split(largest, dim=1)]
+        return torch.from_numpy(np.concatenate(blocks, axis=-1))
+
+
+def _read_metadata(folder: Path) -> dict[str, Any]:
+    try:
+        metadata = json.loads((folder / METADATA_FILE).read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise CheckpointError(f"{folder} is no export: {METADATA_FILE} cannot be read ({error})") from None
+    if metadata.get("kind") != "onnx":
+        raise CheckpointError(f"{folder} is an export of kind '{metadata.get('kind')}'; expected 'onnx'")
+    return metadata
+
+
+def _import_runtime() -> Any:
+    try:
+        import onnxruntime
+    except ModuleNotFoundError:
+        raise MissingExtraError("onnxruntime", "export", "running an ONNX graph") from None
+    return onnxruntime

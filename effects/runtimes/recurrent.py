@@ -1,0 +1,34 @@
+"""The stream of a recurrent effect: cells in compiled code, where that takes the audio."""
+
+import torch
+from torch import Tensor
+
+from effects.models.model import State
+from effects.models.recurrent import Recurrent
+from effects.runtimes.derived import Derived
+from effects.runtimes.recurrent_kernels import PackedCells
+from effects.runtimes.stream import Stream
+
+__all__ = ["RecurrentStream"]
+
+
+class RecurrentStream(Stream[Recurrent]):
+    """A recurrent effect; in float32 on a CPU compiled, with the same bits for blocks of any size."""
+
+    def __init__(self, model: Recurrent) -> None:
+        super().__init__(model)
+        self._packed: Derived[PackedCells] = Derived()
+
+    @torch.no_grad()
+    def advance(self, audio: Tensor, knobs: Tensor, state: State) -> tuple[Tensor, State]:
+        """Process the next samples."""
+        model = self.model
+        if model.training or audio.shape[-1] == 0 or not self.is_compiled(audio):
+            return model(audio, knobs, state)
+        state, knobs = model.check_inputs(audio, knobs, state), knobs.to(audio.dtype)
+        x = model.rows(audio, knobs).contiguous().numpy()
+        cells = self._packed.get(model.cells._flat_weights, lambda: PackedCells(model.cells))
+        names = model.state_names
+        y, states = cells.run(x, [state[name].numpy() for name in names])
+        state = {name: torch.from_numpy(new) for name, new in zip(names, states, strict=True)}
+        return model.output(torch.from_numpy(y), audio, knobs), state

@@ -1,0 +1,283 @@
+"""The blocks of a TCN on a CPU, compiled: convolution, modulation, PReLU and residual path in one pass.
+
+Time runs slowest: a row of memory holds the channels of one sample, so the taps of a dilated convolution are whole rows
+where they lie, nothing is gathered, and outputs are vectors of channels. Each sum is made in one order whatever the
+number of samples, so blocks of any size give the same bits.
+"""
+
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+import torch
+from llvmlite.binding import get_host_cpu_features
+from numba import njit
+from torch import Tensor, nn
+
+from effects.models import rows
+from effects.models.rows import LANES, padded_channels
+from vocoders.core.compiling import compiled
+from vocoders.core.packed_memory import LayoutBuilder
+from vocoders.layers import vectors
+from vocoders.layers.vectors import fma, load, positive_part, splat, store, total
+
+if TYPE_CHECKING:
+    from effects.models.tcn import TCN, TCNBlock
+
+__all__ = ["PackedBlock", "PackedTCN", "project", "run_block"]
+
+
+def _has_avx512() -> bool:
+    try:
+        return bool(get_host_cpu_features().get("avx512f", False))
+    except RuntimeError:  # llvmlite does not know this kind of processor
+        return False
+
+
+# With 32 registers of 512 bits, a tile of 32 channels and 8 samples takes 16 of them and reads each weight once.
+_HAS_AVX512 = _has_avx512()
+# Channels of a group, whose part of a kernel lies together; what is left over makes a narrow group.
+_GROUP = 2 * LANES if _HAS_AVX512 else LANES
+
+
+class PackedBlock(NamedTuple):
+    """Where the weights of a block start, in the order in which :func:`run_block` reads them, and its sizes.
+
+    Attributes:
+        kernel: groups of channels one after the other, each (taps * in, channels of the group).
+        slopes: of the PReLU, (width,).
+        residual: gains of the residual path, (in, width), or (1, width) if it is paired.
+        taps: number of taps.
+        dilation: samples between taps.
+        inputs: input channels.
+        residual_start: sample of the context that the residual path takes.
+        is_paired: whether each channel of the residual path meets itself, in rows of the same width.
+    """
+
+    kernel: int
+    slopes: int
+    residual: int
+    taps: int
+    dilation: int
+    inputs: int
+    residual_start: int
+    is_paired: bool
+
+
+class PackedTCN:
+    """The weights of all blocks and of the projection behind them, for compiled code.
+
+    Args:
+        model: the network.
+    """
+
+    def __init__(self, model: "TCN") -> None:
+        self._layout, self._values = LayoutBuilder({"weights": np.float32}, LANES), {}
+        self.blocks = [
+            self._add_block(f"blocks.{index}", block, width)
+            for index, (block, width) in enumerate(zip(model.blocks, model.row_widths, strict=True))
+        ]
+        self.contexts = [block.context for block in model.blocks]
+        projection = model.projection
+        self._width = padded_channels(projection.in_channels)
+        self._add("projection", _padded(projection.weight[..., 0], self._width))
+        self._bias = projection.bias.detach().numpy()
+        self.layout = self._layout.finish()
+        arrays = self.layout.allocate()
+        for name, values in self._values.items():
+            self.layout.view(arrays, name)[...] = values
+        self._weights, self._projection = arrays["weights"], self.layout.view(arrays, "projection")
+        del self._values
+
+    def _add(self, name: str, values: np.ndarray) -> int:
+        self._values[name] = values
+        return self._layout.place("weights", name, *values.shape)
+
+    def _add_block(self, name: str, block: "TCNBlock", input_width: int) -> PackedBlock:
+        """Lay out a block, whose inputs lie in rows of ``input_width`` channels."""
+        channels, inputs, taps = block.conv.weight.shape
+        width = padded_channels(channels)
+        kernel = _padded(block.conv.weight.permute(2, 1, 0).reshape(taps * inputs, channels), width)
+        kernel = np.concatenate([kernel[:, first:last].ravel() for first, last in _groups(width)])
+        is_paired = inputs == channels and input_width == width
+        if is_paired:
+            gains = block.residual.weight.reshape(1, channels)
+        else:
+            owner = torch.arange(channels) // (channels // inputs)
+            gains = block.residual.weight.reshape(channels) * nn.functional.one_hot(owner, inputs).T
+        starts = (
+            self._add(f"{name}.kernel", kernel),
+            self._add(f"{name}.slopes", _padded(block.activation.weight.expand(channels), width)),
+            self._add(f"{name}.residual", _padded(gains, width)),
+        )
+        return PackedBlock(*starts, taps, block.conv.dilation[0], inputs, block.residual_start, is_paired)
+
+    def run(self, x: np.ndarray, histories: list[np.ndarray], films: list[np.ndarray], start: int) -> np.ndarray:
+        """Run the next samples of a stream.
+
+        Args:
+            x: what enters the first block, (B, T, in).
+            histories: rows of the input of each block, (B, N, width), behind which new ones are written.
+            films: gains and shifts of each block, (B, 2, 1 or T, width).
+            start: row with which the contexts of the first output begin.
+
+        Returns:
+            Features (B, n, T).
+        """
+        batch, length, _ = x.shape
+        histories[0][:, start + self.contexts[0] : start + self.contexts[0] + length] = x
+        rows = [*histories, np.empty((batch, length, self._width), np.float32)]
+        places = [*(start + context for context in self.contexts[1:]), 0]
+        for index, (block, film) in enumerate(zip(self.blocks, films, strict=True)):
+            run_block(self._weights, *block, film, rows[index], start, rows[index + 1], places[index], length)
+        features = np.empty((batch, len(self._bias), length), np.float32)
+        project(self._projection, self._bias, rows[-1], features)
+        return features
+
+
+def _padded(tensor: Tensor, width: int) -> np.ndarray:
+    tensor = nn.functional.pad(tensor.detach(), (0, width - tensor.shape[-1]))
+    return np.ascontiguousarray(tensor.float().numpy())
+
+
+def _groups(width: int) -> list[tuple[int, int]]:
+    """Divide channels into groups, and a narrow one for the rest."""
+    return [(first, min(first + _GROUP, width)) for first in range(0, width, _GROUP)]
+
+
+def _convolution(lanes: int):
+    """Return the function that convolves for one group of ``lanes`` channels of one item."""
+
+    @njit
+    def one(kernel, weight, x, at, step, taps, inputs, y, to):
+        sums = splat(0.0, lanes)
+        for tap in range(taps):
+            for i in range(at + tap * step, at + tap * step + inputs):
+                sums = fma(load(kernel, weight, lanes), splat(x[i], lanes), sums)
+                weight += lanes
+        store(y, to, sums)
+
+    @njit
+    def four(kernel, weight, x, at, row, step, taps, inputs, y, to, width):
+        a = b = c = d = splat(0.0, lanes)
+        for tap in range(taps):
+            for i in range(at + tap * step, at + tap * step + inputs):
+                column = load(kernel, weight, lanes)
+                weight += lanes
+                a = fma(column, splat(x[i], lanes), a)
+                b = fma(column, splat(x[i + row], lanes), b)
+                c = fma(column, splat(x[i + 2 * row], lanes), c)
+                d = fma(column, splat(x[i + 3 * row], lanes), d)
+        store(y, to, a)
+        store(y, to + width, b)
+        store(y, to + 2 * width, c)
+        store(y, to + 3 * width, d)
+
+    @njit
+    def eight(kernel, weight, x, at, row, step, taps, inputs, y, to, width):
+        a = b = c = d = e = f = g = h = splat(0.0, lanes)
+        for tap in range(taps):
+            for i in range(at + tap * step, at + tap * step + inputs):
+                column = load(kernel, weight, lanes)
+                weight += lanes
+                a = fma(column, splat(x[i], lanes), a)
+                b = fma(column, splat(x[i + row], lanes), b)
+                c = fma(column, splat(x[i + 2 * row], lanes), c)
+                d = fma(column, splat(x[i + 3 * row], lanes), d)
+                e = fma(column, splat(x[i + 4 * row], lanes), e)
+                f = fma(column, splat(x[i + 5 * row], lanes), f)
+                g = fma(column, splat(x[i + 6 * row], lanes), g)
+                h = fma(column, splat(x[i + 7 * row], lanes), h)
+        store(y, to, a)
+        store(y, to + width, b)
+        store(y, to + 2 * width, c)
+        store(y, to + 3 * width, d)
+        store(y, to + 4 * width, e)
+        store(y, to + 5 * width, f)
+        store(y, to + 6 * width, g)
+        store(y, to + 7 * width, h)
+
+    @njit
+    def convolve(kernel, weight, x, at, row, step, taps, inputs, y, to, width, length):
+        n = 0
+        while n < length:
+            here, there = at + n * row, to + n * width
+            if _HAS_AVX512 and length - n >= 8:
+                eight(kernel, weight, x, here, row, step, taps, inputs, y, there, width)
+                n += 8
+            elif length - n >= 4:
+                four(kernel, weight, x, here, row, step, taps, inputs, y, there, width)
+                n += 4
+            else:
+                one(kernel, weight, x, here, step, taps, inputs, y, there)
+                n += 1
+
+    return convolve
+
+
+_convolve_group, _convolve_lanes = _convolution(_GROUP), _convolution(LANES)
+
+
+@njit
+def _finish(film, weights, slopes, residual, inputs, is_paired, x, dry, row, y, to, width, length):
+    """Modulate the convolved rows of one item, apply the PReLU and add the residual path."""
+    # Gains come first, then shifts; both stand still or have a row for each sample.
+    shifts = len(film) // 2
+    move = width if shifts > width else 0
+    for n in range(length):
+        for channel in range(0, width, LANES):
+            at, gain = to + n * width + channel, n * move + channel
+            value = fma(load(y, at, LANES), load(film, gain, LANES), load(film, shifts + gain, LANES))
+            positive = positive_part(value)
+            value = fma(load(weights, slopes + channel, LANES), value - positive, positive)
+            if is_paired:
+                gains = load(weights, residual + channel, LANES)
+                value = fma(gains, load(x, dry + n * row + channel, LANES), value)
+            else:
+                for i in range(inputs):
+                    gains = load(weights, residual + i * width + channel, LANES)
+                    value = fma(gains, splat(x[dry + n * row + i], LANES), value)
+            store(y, at, value)
+
+
+@compiled(rows, vectors)
+def run_block(
+    weights, kernel, slopes, residual, taps, dilation, inputs, residual_start, is_paired, film, x, start, y, to, length
+):
+    """Run one block over the next samples of a stream.
+
+    ``weights`` is flat; the arguments behind it, up to ``is_paired``, are the fields of :class:`PackedBlock`. Rows
+    ``start`` and later of x (B, N, at least inputs) are the context and the inputs, rows ``to`` and following of
+    y (B, M, width), which is not x, become the outputs, ``length`` of them; ``film`` (B, 2, 1 or length, width) holds
+    gains and shifts. All arrays are contiguous float32.
+    """
+    batch, rows_in, row = x.shape
+    rows_out, width = y.shape[1:]
+    flat_x, flat_y, step = x.reshape(-1), y.reshape(-1), dilation * row
+    for b in range(batch):
+        at, target, channel = (b * rows_in + start) * row, (b * rows_out + to) * width, 0
+        while channel < width:
+            weight, there = kernel + channel * taps * inputs, target + channel
+            if _GROUP > LANES and width - channel >= _GROUP:
+                _convolve_group(weights, weight, flat_x, at, row, step, taps, inputs, flat_y, there, width, length)
+                channel += _GROUP
+            else:
+                _convolve_lanes(weights, weight, flat_x, at, row, step, taps, inputs, flat_y, there, width, length)
+                channel += LANES
+        dry, gains = at + residual_start * row, film[b].reshape(-1)
+        _finish(gains, weights, slopes, residual, inputs, is_paired, flat_x, dry, row, flat_y, target, width, length)
+
+
+@compiled(rows, vectors)
+def project(weight, bias, x, y):
+    """Project rows x (B, T, width) to y (B, features, T); ``weight`` is (features, width), ``bias`` (features,)."""
+    batch, length, width = x.shape
+    flat_x, weights = x.reshape(-1), weight.reshape(-1)
+    for b in range(batch):
+        for n in range(length):
+            at = (b * length + n) * width
+            for feature in range(len(bias)):
+                sums = splat(0.0, LANES)
+                for channel in range(0, width, LANES):
+                    column = load(weights, feature * width + channel, LANES)
+                    sums = fma(column, load(flat_x, at + channel, LANES), sums)
+                y[b, feature, n] = total(sums) + bias[feature]

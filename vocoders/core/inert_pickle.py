@@ -1,0 +1,175 @@
+"""Numbers out of pickles of scikit-learn and joblib, without running anything in them.
+
+``pickle`` runs whatever a file names. Here each name that a file of statistics needs stands for a function or a class
+of our own that holds numbers and does nothing else; any other name is an error. joblib writes the numbers of an array
+into the stream right behind its description (:class:`_Wrapper`), or compresses the whole file.
+"""
+
+import bz2
+import io
+import lzma
+import pickle
+import zlib
+from collections import OrderedDict
+from typing import Any
+
+import numpy as np
+
+__all__ = ["ForeignClassError", "Holder", "read_inert_pickle"]
+
+# Decompressed statistics of any model are far smaller; what is larger is no file of statistics.
+_LARGEST = 64 * 2**20
+_NUMBERS = "biuf"
+
+
+class ForeignClassError(ValueError):
+    """A pickle asks for a class or function beyond arrays, numbers, containers and scalers."""
+
+
+class Holder:
+    """An object of a class such as ``StandardScaler``: its attributes, and none of its behaviour."""
+
+
+class _Wrapper(Holder):
+    """What joblib writes before the numbers of an array."""
+
+
+class _Array:
+    """An array that is filled by the state that follows it in the stream."""
+
+    value: np.ndarray
+
+
+def _reconstruct(*_: Any) -> _Array:
+    return _Array()
+
+
+def _holder(*_: Any) -> Holder:
+    return Holder()
+
+
+def _dtype(*arguments: Any) -> np.dtype:
+    found = np.dtype(arguments[0])
+    if found.kind not in _NUMBERS:
+        raise ForeignClassError(f"arrays of {found}")
+    return found
+
+
+def _scalar(dtype: Any, data: bytes) -> Any:
+    return _numbers(dtype, data, ())[()]
+
+
+def _frombuffer(data: Any, dtype: Any, shape: tuple[int, ...], order: str) -> np.ndarray:
+    return _numbers(dtype, bytes(data), shape, order)
+
+
+def _encode(text: str, encoding: str) -> bytes:
+    return text.encode("latin1")
+
+
+def _numbers(dtype: Any, data: bytes, shape: Any, order: str = "C") -> np.ndarray:
+    if not isinstance(dtype, np.dtype) or dtype.kind not in _NUMBERS:
+        raise ForeignClassError("arrays of other things than numbers")
+    return np.frombuffer(data, dtype).reshape(shape, order="F" if order == "F" else "C").copy()
+
+
+_ALLOWED: dict[str, Any] = {
+    "sklearn.preprocessing._data.StandardScaler": Holder,
+    "sklearn.preprocessing.data.StandardScaler": Holder,
+    "joblib.numpy_pickle.NumpyArrayWrapper": _Wrapper,
+    "sklearn.externals.joblib.numpy_pickle.NumpyArrayWrapper": _Wrapper,
+    "collections.OrderedDict": OrderedDict,
+    "_codecs.encode": _encode,
+    "copy_reg._reconstructor": _holder,
+    "copyreg._reconstructor": _holder,
+    "__builtin__.object": Holder,
+    "builtins.object": Holder,
+    "numpy.ndarray": _Array,
+    "numpy.dtype": _dtype,
+    **{f"numpy.{core}.multiarray._reconstruct": _reconstruct for core in ("core", "_core")},
+    **{f"numpy.{core}.multiarray.scalar": _scalar for core in ("core", "_core")},
+    **{f"numpy.{core}.numeric._frombuffer": _frombuffer for core in ("core", "_core")},
+}
+
+
+# The Python implementation, because joblib's arrays lie between the operations of the pickle.
+class _Reader(pickle._Unpickler):
+    dispatch = dict(pickle._Unpickler.dispatch)
+
+    def __init__(self, stream: io.BytesIO) -> None:
+        super().__init__(stream)
+        self.stream_ = stream
+
+    def find_class(self, module: str, name: str) -> Any:
+        """Return our stand-in for a name."""
+        try:
+            return _ALLOWED[f"{module}.{name}"]
+        except KeyError:
+            raise ForeignClassError(f"{module}.{name}") from None
+
+    def load_build(self) -> None:
+        """Fill an object by its state: attributes are set on instances of our own, and nothing is called."""
+        state = self.stack.pop()
+        found = self.stack[-1]
+        if isinstance(found, np.dtype):
+            # The state of a type of numbers is its byte order.
+            self.stack[-1] = found.newbyteorder(state[1]) if state[1] in "<>" else found
+        elif isinstance(found, _Array):
+            _, shape, dtype, is_fortran, data = state
+            data = data.encode("latin1") if isinstance(data, str) else data
+            found.value = _numbers(dtype, data, shape, "F" if is_fortran else "C")
+        elif isinstance(found, _Wrapper):
+            self.stack[-1] = self._behind(state)
+        elif isinstance(found, Holder) and isinstance(state, dict):
+            found.__dict__.update(state)
+        else:
+            raise ForeignClassError(type(found).__name__)
+
+    dispatch[pickle.BUILD[0]] = load_build
+
+    def _behind(self, wrapper: dict[str, Any]) -> np.ndarray:
+        dtype, shape = wrapper["dtype"], wrapper["shape"]
+        if not isinstance(dtype, np.dtype):
+            raise ForeignClassError("arrays of other things than numbers")
+        if wrapper.get("numpy_array_alignment_bytes") is not None:
+            self.stream_.read(self.stream_.read(1)[0])
+        size = int(np.prod(shape, dtype=object)) * dtype.itemsize
+        return _numbers(dtype, self.stream_.read(size), shape, wrapper["order"])
+
+
+def read_inert_pickle(data: bytes) -> Any:
+    """Return what a pickle, or a file of joblib, holds: containers, numbers, arrays, and :class:`Holder` objects.
+
+    Raises:
+        ForeignClassError: naming a class or function that is none of these.
+        ValueError: if the data is damaged.
+    """
+    try:
+        return _plain(_Reader(io.BytesIO(_decompress(data))).load())
+    except ForeignClassError:
+        raise
+    except Exception as error:  # a damaged pickle fails anywhere
+        raise ValueError(f"damaged or no pickle ({error or type(error).__name__})") from None
+
+
+def _decompress(data: bytes) -> bytes:
+    for magic, decompressor in (
+        (b"\x78", zlib.decompressobj),
+        (b"\x1f\x8b", lambda: zlib.decompressobj(31)),
+        (b"BZ", bz2.BZ2Decompressor),
+        (b"\xfd7zXZ", lzma.LZMADecompressor),
+        (b"\x5d\x00", lzma.LZMADecompressor),
+    ):
+        if data.startswith(magic):
+            return decompressor().decompress(data, _LARGEST)
+    return data
+
+
+def _plain(node: Any) -> Any:
+    if isinstance(node, _Array):
+        return node.value
+    if isinstance(node, dict):
+        return {key: _plain(value) for key, value in node.items()}
+    if isinstance(node, Holder):
+        node.__dict__.update({key: _plain(value) for key, value in node.__dict__.items()})
+    return node

@@ -1,0 +1,196 @@
+"""Reading a foreign checkpoint's file without executing anything in it, and saying what is wrong with one that is not.
+
+Whatever cannot be read is looked at (first bytes, names in an archive, classes that a pickle asks for), so that the
+error names the cause: a download that was cut off, a web page saved in a file's place, a class of another program.
+"""
+
+import pickletools
+import re
+import warnings
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+import torch
+from safetensors.torch import load_file
+
+from vocoders.core.errors import CheckpointError
+
+__all__ = ["foreign_classes", "read_official_checkpoint", "unreadable_reason"]
+
+_AGAIN = "copy or download it again"
+_UNPACK = "unpack it first"
+_BY_FIRST_BYTES = [
+    (b"version https://git-lfs", "it is a Git LFS pointer, not the weights; run 'git lfs pull'"),
+    (b"\x1f\x8b", f"it is compressed by gzip; {_UNPACK}"),
+    (b"BZh", f"it is compressed by bzip2; {_UNPACK}"),
+    (b"\xfd7zXZ", f"it is compressed by xz; {_UNPACK}"),
+    (b"\x28\xb5\x2f\xfd", f"it is compressed by zstd; {_UNPACK}"),
+    (b"7z\xbc\xaf\x27\x1c", f"it is a 7-Zip archive; {_UNPACK}"),
+    (b"Rar!", f"it is a RAR archive; {_UNPACK}"),
+    (b"\x89HDF", "it is an HDF5 file; save the weights as a state dict of torch or as .safetensors"),
+    (b"\x93NUMPY", "it is a NumPy array; expected a state dict of torch or .safetensors"),
+    (b"RIFF", "it is a RIFF file, such as WAV audio"),
+    (b"fLaC", "it is FLAC audio"),
+    (b"OggS", "it is Ogg audio"),
+    (b"%PDF", "it is a PDF document"),
+]
+_ZIP, _PICKLE = b"PK", b"\x80"
+# Files that torch.save wrote before archives begin with this number.
+_LEGACY = b"\x80\x02\x8a\x0al\xfc\x9cF\xf9 j\xa8P\x19."
+
+# What pickles of numpy arrays and numbers name, by the module's place since numpy 2 and before. None of it runs code.
+_ARRAYS = [
+    np.ndarray,
+    np.dtype,
+    *{type(np.dtype(code)) for code in "?bBhHiIlLqQefd"},
+    *(
+        (function, f"numpy.{core}.multiarray.{function.__name__}")
+        for function in (np.zeros(1).__reduce__()[0], np.float64(0).__reduce__()[0])
+        for core in ("core", "_core")
+    ),
+]
+_OF_TENSORS = re.compile(
+    r"torch(\._utils\._rebuild_\w+|\._tensor\._rebuild\w+|\.(\w+Storage|Size|device|dtype|Tensor|\w*(float|int|bool|complex)\w*)"
+    r"|\.nn\.parameter\.Parameter|\.storage\.\w+|\.serialization\.\w+)"
+    r"|collections\.(OrderedDict|Counter)|(__builtin__|builtins)\.(set|bytearray|complex)|_codecs\.encode|numpy\.(dtype|ndarray)|numpy\._?core\.multiarray\.\w+|numpy\.dtypes\.\w+"
+)
+
+
+def read_official_checkpoint(path: str | Path) -> Any:
+    """Read a ``torch.save`` file, restricted to tensors, arrays and plain containers, or a ``.safetensors`` file.
+
+    The content counts, not the suffix.
+
+    Raises:
+        CheckpointError: if the file is missing, truncated, no checkpoint, or would execute code when loaded; with the
+            cause.
+    """
+    path = Path(path)
+    if not path.is_file():
+        what = "is a folder; expected a checkpoint file" if path.is_dir() else "no such checkpoint file"
+        raise CheckpointError(f"{path}: {what}")
+    try:
+        if _is_safetensors(path):
+            return load_file(path)
+        with torch.serialization.safe_globals(_ARRAYS), warnings.catch_warnings():
+            # Remarks on files that are refused next.
+            warnings.simplefilter("ignore")
+            return torch.load(path, map_location="cpu", weights_only=True)
+    except Exception:  # torch raises many types, and its text advises to load unsafe files all the same
+        raise CheckpointError(f"{path}: not a readable checkpoint: {unreadable_reason(path)}") from None
+
+
+def unreadable_reason(path: Path) -> str:
+    """Say why a file is no checkpoint that can be read, and what to do."""
+    try:
+        with open(path, "rb") as stream:
+            start = stream.read(512)
+    except OSError as error:
+        return f"the system refuses to read it ({error.strerror})"
+    if not start:
+        return f"it is empty; {_AGAIN}"
+    for bytes_, reason in _BY_FIRST_BYTES:
+        if start.startswith(bytes_):
+            return reason
+    if start[257:262] == b"ustar":
+        return f"it is a tar archive; {_UNPACK}"
+    if start.startswith(_ZIP):
+        return _zip_reason(path)
+    if start[:1] == _PICKLE:
+        return _pickle_reason(path)
+    if start[8:9] == b"{":
+        return f"it is damaged or truncated, a safetensors file by its beginning; {_AGAIN}"
+    if _is_text(start):
+        if re.match(rb"\s*(<!doctype html|<html|<\?xml|<head|<body)", start, re.IGNORECASE):
+            return "it is a web page saved in a checkpoint's place; download the file itself, not its page"
+        return "it is a text file"
+    return f"it is damaged, truncated, or no checkpoint at all; {_AGAIN}"
+
+
+def foreign_classes(stream: IO[bytes]) -> list[str]:
+    """Return the classes and functions that a file's pickles ask for beyond tensors and plain containers.
+
+    Nothing is imported or run.
+    """
+    return list(dict.fromkeys(name for name in _globals(stream) if not _OF_TENSORS.fullmatch(name)))
+
+
+def _globals(stream: IO[bytes]) -> Iterator[str]:
+    texts: list[str] = []
+    memory: dict[int, str] = {}
+    try:
+        while True:
+            for opcode, argument, _ in pickletools.genops(stream):
+                if opcode.name == "STACK_GLOBAL":
+                    yield ".".join(texts[-2:])
+                elif opcode.name in ("GLOBAL", "INST"):
+                    yield argument.replace(" ", ".")
+                elif opcode.name in ("PUT", "BINPUT", "LONG_BINPUT", "MEMOIZE"):
+                    memory[len(memory) if argument is None else argument] = texts[-1] if texts else ""
+                elif opcode.name in ("GET", "BINGET", "LONG_BINGET"):
+                    texts.append(memory.get(argument, ""))
+                elif isinstance(argument, str):
+                    texts.append(argument)
+    except Exception:  # the end of the pickles: raw numbers of tensors, or damage
+        return
+
+
+def _is_safetensors(path: Path) -> bool:
+    """Tell by the beginning: the length of a JSON header, and the header."""
+    with open(path, "rb") as stream:
+        length = int.from_bytes(stream.read(8), "little")
+        return 2 <= length <= path.stat().st_size - 8 and stream.read(1) == b"{"
+
+
+def _is_text(start: bytes) -> bool:
+    text = start.decode("utf-8", errors="replace").rstrip("\ufffd")
+    return "\ufffd" not in text and all(character.isprintable() or character.isspace() for character in text)
+
+
+def _zip_reason(path: Path) -> str:
+    try:
+        with zipfile.ZipFile(path) as archive:
+            names = archive.namelist()
+            pickles = [name for name in names if name.endswith("data.pkl")]
+            if any(name.endswith("constants.pkl") for name in names):
+                return f"it is a TorchScript program, not weights; {_advise_state_dict()}"
+            if pickles:
+                with archive.open(pickles[0]) as stream:
+                    return _class_reason(foreign_classes(stream)) or f"it is damaged; {_AGAIN}"
+    except zipfile.BadZipFile:
+        return f"it is truncated (an archive without its end); {_AGAIN}"
+    shown = ", ".join(names[:3]) + (", ..." if len(names) > 3 else "")
+    return f"it is a zip archive of other things ({shown or 'nothing'}); expected one that torch.save wrote; {_UNPACK}"
+
+
+def _pickle_reason(path: Path) -> str:
+    with open(path, "rb") as stream:
+        if reason := _class_reason(foreign_classes(stream)):
+            return reason
+        stream.seek(0)
+        of_torch = stream.read(len(_LEGACY)) == _LEGACY
+        stream.seek(0)
+        try:
+            is_whole = sum(1 for _ in pickletools.genops(stream)) > 0
+        except ValueError:
+            is_whole = False
+    if of_torch or not is_whole:
+        return f"it is damaged or truncated; {_AGAIN}"
+    return "it is a plain pickle; where it was made, write it again by torch.save(state_dict, 'weights.pt')"
+
+
+def _class_reason(classes: list[str]) -> str:
+    if not classes:
+        return ""
+    shown = ", ".join(classes[:6]) + (f" and {len(classes) - 6} more" if len(classes) > 6 else "")
+    return (
+        f"it holds objects of {shown}, and loading them would execute code of that program; expected tensors in plain "
+        f"containers; {_advise_state_dict()}"
+    )
+
+
+def _advise_state_dict() -> str:
+    return "where the model can be loaded, save its state_dict alone: torch.save(model.state_dict(), 'weights.pt')"

@@ -1,0 +1,309 @@
+"""The weights of one network in a foreign checkpoint: found wherever they lie, and freed of what was put around them.
+
+Trainers put a network's state dict below other keys (``model``, ``generator``, ``state_dict``, ``ema``), and words
+before the names in it (``module.``, ``_orig_mod.``, Lightning's ``model.``). A network is recognised by the names of
+its own tensors, so no list of wrappers is needed: what stands before these names is wrapping, whatever its words.
+"""
+
+import logging
+import re
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor
+
+from vocoders.core.errors import CheckpointError
+from vocoders.core.training_checkpoint import describe_training_checkpoint, is_training_checkpoint
+
+__all__ = ["REFERENCES", "Reference", "find_reference", "locate_state", "official_state"]
+
+_logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Reference:
+    """How the reference network of one family is recognised.
+
+    Attributes:
+        keys: regular expression of the names of its tensors.
+        example: one of these names.
+        options_module: has ``convert_options``, which names what weights alone do not tell; named in full, so that
+            nothing read from a file decides it; ``None``: they tell all.
+    """
+
+    keys: str
+    example: str
+    options_module: str | None = None
+
+
+_TIERS = r"[dcu]_layers\.\d+(\.\d+)?\."
+REFERENCES: dict[str, Reference] = {
+    "wavehax": Reference(
+        r"(stft|decomposer|(prior|cond|input|output)_(proj|norm))\..+|blocks\.\d+\.(gamma|(dwconv|norm|pwconv[12])\..+)",
+        "blocks.0.dwconv.weight",
+        "vocoders.wavehax.official",
+    ),
+    "periodwave": Reference(
+        r"estimator\.(MelCond|mlp|mpg|period_emb|proj_layer)\..+",
+        "estimator.MelCond.embed.weight",
+        "vocoders.periodwave.official",
+    ),
+    "sashimi": Reference(
+        rf"encoder\.(0\.)?weight|decoder\.(0\.)?output_transform\.\w+|(model\.)*(norm\..+|{_TIERS}(norm|layer|linear)\.(?!conv).+)",
+        "c_layers.0.layer.output_linear.weight",
+    ),
+    "diffwave_sashimi": Reference(
+        rf"(init_conv|final_conv|fc_t[12]|norm)\..+|{_TIERS}(fc_t|norm[12]|layer|ff|linear\.conv|upsample_conv2d|mel_conv)\..+",
+        "init_conv.0.conv.weight_v",
+    ),
+    "signaltrain": Reference(
+        r"(mpaec\.)?(dft_(analysis|synthesis)|aenc|phs_aenc)\..+",
+        "mpaec.dft_analysis.conv_analysis_real.weight",
+    ),
+    "tcn": Reference(
+        r"(gen\.\d+|output)\.(weight|bias)|blocks\.\d+\.(conv1|bn|film|relu|res)\..+",
+        "blocks.0.conv1.weight",
+        "effects.models.official",
+    ),
+    "recurrent": Reference(r"(lstm|linear)\.(weight|bias)\w*", "lstm.weight_ih_l0"),
+}
+"""By family, as in the registries."""
+
+# Distribution, compilation and sharding put these into keys, at any depth.
+_WRAPPER_WORDS = ("module", "_orig_mod", "_fsdp_wrapped_module", "_checkpoint_wrapped_module", "_forward_module")
+_WRAPPER_WORD = re.compile(rf"(?<![^.])(?:{'|'.join(_WRAPPER_WORDS)})\.")
+_AVERAGE = re.compile(r"(^|_)(ema|swa|avg|averag\w*|shadow\w*)(_|\d|$)", re.IGNORECASE)
+_COUNTERS = ("n_averaged", "decay", "num_updates")
+_BUFFER = re.compile(r"(^|.*\.)(running_mean|running_var|num_batches_tracked)")
+# Our Wavehax keeps the reference's names, and its statistics beside them.
+_OURS = "feature_mean"
+_DEPTH = 5
+# Fewer names than these may be chance.
+_FEWEST = 3
+
+
+@dataclass(frozen=True)
+class _Place:
+    """One network within a checkpoint: the keys that begin with ``prefix`` of the state dict at ``path``."""
+
+    path: tuple[str, ...]
+    prefix: str
+    state: dict[str, Tensor]
+    beside: tuple[str, ...]
+    unwrapped: tuple[str, ...]
+    known: int
+
+    @property
+    def is_average(self) -> bool:
+        words = (*self.path, *self.prefix.split("."))
+        return "n_averaged" in (*self.state, *self.beside) or any(_AVERAGE.search(word) for word in words)
+
+    @property
+    def name(self) -> str:
+        place = ".".join(self.path)
+        return f"{place} ({self.prefix}*)" if place and self.prefix else place or (f"{self.prefix}*")
+
+    @property
+    def weights(self) -> dict[str, Tensor]:
+        return {key: value for key, value in self.state.items() if not self.is_average or key not in _COUNTERS}
+
+
+def official_state(checkpoint: Any, family: str, source: str) -> dict[str, Tensor]:
+    """Return the tensors of one family's network, under the names of its reference implementation.
+
+    Where the checkpoint holds a moving average of the weights too, that is taken. All that was undone is said in one
+    log line.
+
+    Args:
+        checkpoint: what :func:`~vocoders.core.official.read_official_checkpoint` gave.
+        family: name in the registries.
+        source: name of the checkpoint for messages.
+
+    Raises:
+        CheckpointError: if there are no such weights, with what was found; or several of equal right.
+    """
+    state, notes = locate_state(checkpoint, family, source)
+    if notes:
+        _logger.info("%s: %s", source, "; ".join(notes))
+    return state
+
+
+def locate_state(checkpoint: Any, family: str, source: str) -> tuple[dict[str, Tensor], list[str]]:
+    """Do what :func:`official_state` does, and return what was undone instead of logging it."""
+    if is_training_checkpoint(checkpoint):
+        raise CheckpointError(f"{source}: {describe_training_checkpoint(Path(source))}")
+    places = _places(checkpoint, family)
+    found = find_reference(checkpoint)
+    if not places or (found not in (None, family) and _most(_places(checkpoint, found)) > _most(places)):
+        raise CheckpointError(f"{source}: {_strangers(checkpoint, family, found)}")
+    places = [place for place in places if 2 * place.known >= _most(places)]
+    plain = _choose([place for place in places if not place.is_average], family, source)
+    average = _choose([place for place in places if place.is_average], family, source)
+    if any(_OURS in place.beside for place in places):
+        raise CheckpointError(
+            f"{source}: holds the weights of a model of ondes; copy its whole folder, with config.json"
+        )
+    state = plain.weights if plain is not None else {}
+    notes: list[str] = []
+    if average is not None:
+        # An average of parameters alone is completed by the buffers beside it.
+        state = state | average.weights if average.weights.keys() < state.keys() else average.weights
+        notes.append("the moving average of the weights is taken")
+    elif (shadow := _shadow(checkpoint)) is not None:
+        named = _name_shadow(shadow, state)
+        count = f"{len(named)} of {len(state)} tensors"
+        notes.append(
+            f"the moving average in shadow_params is taken, named by the order of the weights ({count})"
+            if named
+            else "the moving average in shadow_params has no names, does not fit the weights' shapes and is left out"
+        )
+        state = state | named
+    return state, notes + _describe(average or plain)
+
+
+def find_reference(checkpoint: Any) -> str | None:
+    """Return the family whose reference network a checkpoint holds, or ``None``."""
+    scores = {family: max(_places(checkpoint, family), key=lambda p: p.known, default=None) for family in REFERENCES}
+    known = {
+        family: place.known
+        for family, place in scores.items()
+        if place is not None and place.known >= _FEWEST and 2 * place.known > len(place.state)
+    }
+    return max(known, key=lambda family: known[family]) if known else None
+
+
+def _most(places: list[_Place]) -> int:
+    return max((place.known for place in places), default=0)
+
+
+def _places(checkpoint: Any, family: str) -> list[_Place]:
+    """Return every network in a checkpoint some of whose names are of ``family``."""
+    pattern = re.compile(REFERENCES[family].keys)
+    found = []
+    for path, mapping in _state_dicts(checkpoint):
+        state, unwrapped = _unwrap(mapping)
+        known = _known_prefixes(state, pattern)
+        for prefix, count in known.items():
+            longer = tuple(other for other in known if other != prefix and other.startswith(prefix))
+            keys = [key for key in state if key.startswith(prefix) and not (longer and key.startswith(longer))]
+            inner = {key[len(prefix) :]: state[key] for key in keys}
+            beside = dict.fromkeys(key.split(".")[0] for key in sorted(state.keys() - set(keys)))
+            found.append(_Place(path, prefix, inner, tuple(beside), unwrapped, count))
+    return found
+
+
+def _known_prefixes(state: Mapping[str, Tensor], pattern: re.Pattern[str]) -> dict[str, int]:
+    """Return what stands before names of a network, with the number of its names; one prefix for each network.
+
+    A name may begin with a word that is a prefix elsewhere, so the prefix with the most names takes these first.
+    """
+    starts = {key: [0, *(match.end() for match in re.finditer(r"\.", key))] for key in state}
+    prefixes = {key: {key[:start] for start in starts[key] if pattern.fullmatch(key, start)} for key in state}
+    found: dict[str, int] = {}
+    while votes := Counter(prefix for those in prefixes.values() for prefix in those):
+        best, count = min(votes.items(), key=lambda item: (-item[1], len(item[0])))
+        if 2 * count < max(found.values(), default=0):
+            break
+        found[best] = count
+        prefixes = {key: those for key, those in prefixes.items() if best not in those}
+    return found
+
+
+def _state_dicts(node: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], dict[str, Tensor]]]:
+    """Yield every mapping that holds tensors by name, outermost first."""
+    if not isinstance(node, Mapping) or len(path) > _DEPTH:
+        return
+    tensors = {key: value for key, value in node.items() if isinstance(key, str) and isinstance(value, Tensor)}
+    if tensors:
+        yield path, tensors
+    for key, value in node.items():
+        yield from _state_dicts(value, (*path, str(key)))
+
+
+def _unwrap(state: Mapping[str, Tensor]) -> tuple[dict[str, Tensor], tuple[str, ...]]:
+    """Take wrappers' words out of keys; what two keys would share is left as it is."""
+    bare = {key: _WRAPPER_WORD.sub("", key) for key in state}
+    count = Counter(bare.values())
+    words = dict.fromkeys(word[:-1] for key in state if count[bare[key]] == 1 for word in _WRAPPER_WORD.findall(key))
+    return {bare[key] if count[bare[key]] == 1 else key: value for key, value in state.items()}, tuple(words)
+
+
+def _choose(places: list[_Place], family: str, source: str) -> _Place | None:
+    if not places:
+        return None
+    first = places[0]
+    different = [place for place in places if not _equal(place.state, first.state)]
+    if different:
+        names = ", ".join(place.name for place in [first, *different])
+        raise CheckpointError(
+            f"{source}: holds several networks of {family}: {names}; expected one; save the state_dict of the one you "
+            "want alone"
+        )
+    return first
+
+
+def _equal(state: Mapping[str, Tensor], other: Mapping[str, Tensor]) -> bool:
+    return state.keys() == other.keys() and all(
+        value.shape == other[key].shape and bool((value == other[key]).all()) for key, value in state.items()
+    )
+
+
+def _shadow(node: Any, depth: int = 0) -> list[Tensor] | None:
+    if not isinstance(node, Mapping) or depth > _DEPTH:
+        return None
+    shadow = node.get("shadow_params")
+    if isinstance(shadow, list | tuple) and shadow and all(isinstance(value, Tensor) for value in shadow):
+        return list(shadow)
+    return next((found for value in node.values() if (found := _shadow(value, depth + 1)) is not None), None)
+
+
+def _name_shadow(shadow: list[Tensor], state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Name a list of averages by the weights, which have the same order; empty unless shapes allow one way alone."""
+    keys = [key for key, value in state.items() if value.is_floating_point() and not _BUFFER.fullmatch(key)]
+    first = _align(shadow, keys, state)
+    last = _align(shadow[::-1], keys[::-1], state)
+    if first is None or last is None or first != last[::-1]:
+        return {}
+    return dict(zip(first, shadow, strict=True))
+
+
+def _align(shadow: list[Tensor], keys: list[str], state: Mapping[str, Tensor]) -> list[str] | None:
+    rest = iter(keys)
+    names = [next((key for key in rest if state[key].shape == value.shape), None) for value in shadow]
+    return None if None in names else [name for name in names if name is not None]
+
+
+def _describe(place: _Place | None) -> list[str]:
+    if place is None:
+        return []
+    notes = [f"weights are in {'.'.join(place.path)}"] if place.path else []
+    if place.unwrapped:
+        notes.append(f"{', '.join(repr(word + '.') for word in place.unwrapped)} taken out of their names")
+    if place.prefix:
+        notes.append(f"'{place.prefix}' taken off their names")
+    if place.beside:
+        shown = ", ".join(place.beside[:6]) + (", ..." if len(place.beside) > 6 else "")
+        notes.append(f"left out beside them: {shown}")
+    return notes
+
+
+def _strangers(checkpoint: Any, family: str, found: str | None) -> str:
+    """Say what a checkpoint without weights of ``family`` holds."""
+    if found is not None:
+        return f"holds weights of {found}, not of {family}; pass --family {found}"
+    if not isinstance(checkpoint, Mapping):
+        return f"holds no weights but {type(checkpoint).__name__}; expected a state dict, or one below other keys"
+    states = list(_state_dicts(checkpoint))
+    if not states:
+        if _shadow(checkpoint) is not None:
+            return "holds averaged weights without names (shadow_params); save a state dict with them"
+        keys = ", ".join(map(str, list(checkpoint)[:6]))
+        return f"holds no weights (keys: {keys or 'none'}); expected a state dict, or one below other keys"
+    path, state = max(states, key=lambda item: len(item[1]))
+    place = f" in {'.'.join(path)}" if path else ""
+    shown = ", ".join(list(state)[:4]) + (f" and {len(state) - 4} more" if len(state) > 4 else "")
+    known = f"no {REFERENCES[family].example} or the like, nor those of another known family"
+    return f"holds no weights of {family} ({known}); found{place}: {shown}"
