@@ -28,6 +28,8 @@ best_likelihood() {
 decode_test_set() {
   local -a files
   pack_model
+  # Samples of an earlier state of the run would be mistaken for those of this one.
+  rm -rf "$exp/generated"
   run_job "$((n_gpus > 0))" "$nj" "$exp/log/generate.log" \
     ondes generate --model "$exp/model" --seconds "$seconds" --num "$num" --seed 1 -o "$exp/generated"
   mapfile -t files < <(find "$exp/generated" -name '*.wav' | LC_ALL=C sort | head -n 8)

@@ -70,7 +70,7 @@ class Sandbox:
             line = self.localise(text or command.text)
             words = ["bash", "-c", f'set -e\n{line}\nprintf "%s\\n" "$PWD" "$PATH" >{left}']
         result = subprocess.run(
-            words, cwd=self.folder, env=self.environment, capture_output=True, text=True, timeout=550
+            words, cwd=self.folder, env=self.environment, capture_output=True, text=True, timeout=1500
         )
         printed = result.stdout + result.stderr
         assert result.returncode == 0, f"{command.text}\n{printed}"

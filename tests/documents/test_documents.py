@@ -87,6 +87,7 @@ def _is_whole(words):
     return bool({model.name for model in shipped_models()} & set(words))
 
 
+@pytest.mark.timeout(3000)
 @pytest.mark.parametrize("is_slow", [False, pytest.param(True, marks=pytest.mark.slow)])
 def test_commands_within_the_text(is_slow, sandbox):
     lines = dict.fromkeys(line for document in DOCUMENTS for line in inline_commands(document))
