@@ -89,26 +89,33 @@ def _describe_features(path: Path) -> dict[str, Any]:
 
 
 def _describe_model(source: str, verify: bool) -> dict[str, Any]:
+    from effects.models import EffectModel
     from recipes.families import load
     from vocoders.core.card import read_card
     from vocoders.core.model_source import read_model_config, resolve_model
+    from vocoders.interface import System, Vocoder, WaveformGenerator
 
     folder = resolve_model(source)
     file, card = read_model_config(folder), read_card(folder)
     model = load(folder, verify=verify)
-    return {
+    facts: dict[str, Any] = {
         "path": str(folder),
         "family": file.family,
         "ondes": file.version,
         "license": str(card.get("license", "unknown")),
         "description": str(card.get("description", "")),
-        "sample_rate": getattr(model, "sample_rate", None),
-        "hop_length": getattr(model, "hop_length", None),
+        "sample_rate": model.sample_rate,
         "parameters": sum(parameter.numel() for parameter in model.parameters()),
-        "fingerprint": getattr(model, "fingerprint", None),
-        "verified": True if verify else None,
-        "config": model.config.to_dict(),
     }
+    if isinstance(model, Vocoder) and model.kind == "vocoder":
+        facts |= {"hop_length": model.hop_length, "uses_f0": model.uses_f0}
+    if isinstance(model, WaveformGenerator) and model.labels:
+        facts["labels"] = list(model.labels)
+    if isinstance(model, System):
+        facts |= {"kind": model.kind, "fingerprint": model.fingerprint, "options": model.default_options.to_dict()}
+    if isinstance(model, EffectModel):
+        facts |= {"kind": "effect", "knobs": {knob.name: knob.range_text for knob in model.knobs.knobs}}
+    return facts | {"verified": True if verify else None, "config": model.config.to_dict()}
 
 
 def _show(facts: dict[str, Any]) -> None:
