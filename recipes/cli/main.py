@@ -21,7 +21,6 @@ from recipes.cli import (
     features,
     generate,
     info,
-    likelihood,
     models,
     pack,
     picture,
@@ -43,7 +42,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-_commands = (tryout, synth, models, info, convert, prepare, features, train, decode, evaluate, likelihood, picture)
+_commands = (tryout, synth, models, info, convert, prepare, features, train, decode, evaluate, picture)
 for _command in (*_commands, effect, export, generate, pack, bench):
     _command.register(app)
 

@@ -40,7 +40,7 @@ _By = Annotated[_SplitBy, typer.Option("--split-by", help="What --dev and --test
 
 def register(app: typer.Typer) -> None:
     """Add the command group to ``app``."""
-    group = typer.Typer(no_args_is_help=True, help="Turn a corpus into Kaldi data directories.")
+    group = typer.Typer(help="Turn a corpus into Kaldi data directories.")
     group.command("libritts")(_libritts)
     group.command("ljspeech")(_ljspeech)
     group.command("vctk")(_vctk)
