@@ -37,7 +37,7 @@ __all__ = ["app", "main"]
 
 app = typer.Typer(
     name="ondes",
-    help="Neural vocoders and audio effects: synthesise, inspect, train, evaluate.",
+    help="Synthesise, generate and process audio; train, inspect and evaluate models.",
     add_completion=False,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},

@@ -25,7 +25,7 @@ REPLACED = {
 SERVERS = ("python -m demo",)
 # Commands that take longer than a fast test may, with the reason; slow tests run them.
 SLOW = {
-    "ondes evaluate --effect": "renders and measures 96 pieces",
+    "ondes evaluate effect": "renders and measures 96 pieces",
     "./run.sh": "trains, in test_recipe_documents.py",
 }
 SLOW_WITHIN_THE_TEXT = (
@@ -55,7 +55,7 @@ def test_slow_commands_of_the_readme(open_sandbox):
     document = REPOSITORY / "README.md"
     commands = read_commands(document)
     sandbox = open_sandbox(document, commands)
-    wanted = [number for number, command in enumerate(commands) if command.text.startswith("ondes evaluate --effect")]
+    wanted = [number for number, command in enumerate(commands) if command.text.startswith("ondes evaluate effect")]
     assert wanted
     for number in wanted:
         # The environment, and the data from the command before.

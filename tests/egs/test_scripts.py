@@ -150,7 +150,7 @@ def test_the_chosen_checkpoint_reaches_every_command(recipe, options, expected, 
         result = shell("./run.sh", "--stage", stage, "--stop_stage", stage, "--tag", "x", *options, cwd=folder)
         assert result.returncode == 0, result.stderr
     calls = [line.split() for line in (tmp_path / "calls").read_text().splitlines()]
-    calls = [words for words in calls if words[0] in ("decode", "pack") or words[:2] == ["evaluate", "--exp"]]
+    calls = [words for words in calls if words[0] in ("decode", "pack") or words[:2] == ["evaluate", "likelihood"]]
     assert {words[0] for words in calls} >= {"pack"}
     assert {words[words.index("--checkpoint") + 1] for words in calls} == {expected.replace("FOLDER", str(folder))}
 
