@@ -31,7 +31,7 @@ class AudioMetrics:
     than half of the utterances, has no value in this validation: it could not be compared with another one's.
 
     Args:
-        names: of metrics, as ``ondes evaluate --metrics`` takes them.
+        names: of metrics, as ``ondes evaluate audio --metrics`` takes them.
         has_dry: whether the input of an effect is known.
 
     Raises:

@@ -43,7 +43,7 @@ evaluate_systems() {
     return
   fi
   run_job "$((n_gpus > 0))" "$nj" "$exp/log/evaluate.log" \
-    ondes evaluate --exp "$exp" --checkpoint "$checkpoint" --data data/test --train data/train --out "$exp/results.json" \
+    ondes evaluate likelihood --exp "$exp" --checkpoint "$checkpoint" --data data/test --train data/train --out "$exp/results.json" \
     --markdown "$exp/RESULTS.md" --title "${recipe#"$(dirname "$(dirname "$recipe")")"/}: $tag" \
     --note "configuration: $exp/config.yaml"
   echo "results: $recipe/$exp/RESULTS.md"

@@ -13,7 +13,7 @@
 #   --checkpoint C   which one is decoded, measured and packed: best (in validation), last, the number of a step, or a
 #                    file (default: last, if the recipe does not say otherwise)
 #   --baselines LIST systems beside the model: griffin-lim,world
-#   --metrics LIST   metrics of the evaluation, separated by commas (default: those of 'ondes evaluate')
+#   --metrics LIST   metrics of the evaluation, separated by commas (default: those of 'ondes evaluate audio')
 #   --card FILE      model card for the packed model
 #   key=value        changes of the configuration, e.g. trainer.max_steps=1000
 # shellcheck shell=bash disable=SC2154
@@ -159,7 +159,7 @@ extract_features() {
       options=(--no-statistics)
     fi
     run_job 0 "$nj" "$dump/log/features_$set.log" \
-      ondes features --config "$conf" --data "data/$set" --out "$dump" --nj "$nj" "${options[@]}" "${settings[@]}"
+      ondes features --config "$conf" --data "data/$set" --output "$dump" --nj "$nj" "${options[@]}" "${settings[@]}"
   done
 }
 
@@ -191,7 +191,7 @@ train_model() {
 decode_test_set() {
   # One process: more GPUs would idle.
   run_job "$((n_gpus > 0))" "$nj" "$exp/log/decode.log" \
-    ondes decode --exp "$exp" --checkpoint "$checkpoint" --data data/test --out "$exp/decode" --features "$dump" \
+    ondes decode --exp "$exp" --checkpoint "$checkpoint" --data data/test --output "$exp/decode" --features "$dump" \
     --baselines "$baselines"
 }
 
@@ -205,7 +205,7 @@ evaluate_systems() {
     options+=(--metrics "$metrics")
   fi
   run_job 0 "$nj" "$exp/log/evaluate.log" \
-    ondes evaluate --ref "$decoded/reference" "${options[@]}" --natural --nj "$nj" --out "$exp/results.json" \
+    ondes evaluate audio --ref "$decoded/reference" "${options[@]}" --natural --nj "$nj" --out "$exp/results.json" \
     --markdown "$exp/RESULTS.md" --title "${recipe#"$(dirname "$(dirname "$recipe")")"/}: $tag" \
     --note "copy-synthesis of data/test; configuration: $exp/config.yaml"
   echo "results: $recipe/$exp/RESULTS.md"

@@ -23,7 +23,7 @@ Column = tuple[str, Callable[[Row], str]]
 
 
 def read_results(path: Path) -> dict[str, Any]:
-    """Read what `ondes bench --out` or `ondes evaluate --out` has written.
+    """Read what `ondes bench --out` or one of `ondes evaluate` with ``--out`` has written.
 
     Raises:
         DataError: if it cannot be read, or is something else.
@@ -31,7 +31,7 @@ def read_results(path: Path) -> dict[str, Any]:
     try:
         document = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise DataError(f"{path}: no such file; 'ondes bench --out' or 'ondes evaluate --out' writes it") from None
+        raise DataError(f"{path}: no such file; 'ondes bench' and 'ondes evaluate' write it with --out") from None
     except (OSError, ValueError) as error:
         raise DataError(f"{path}: no JSON that can be read: {error}") from None
     if not isinstance(document, dict) or not ({"machine", "speed"} <= document.keys() or "metrics" in document):

@@ -27,7 +27,7 @@ def register(app: typer.Typer) -> None:
 def _bench(
     names: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[MODELS]", help="As --models.", show_default=False),
+        typer.Argument(metavar="MODEL", help="What --models takes.", show_default=False),
     ] = None,
     models: Annotated[
         str | None,
@@ -63,13 +63,14 @@ def _bench(
         Path | None, typer.Option("--fill", help="Measure nothing: renew the tables that a page marks.")
     ] = None,
 ) -> None:
-    """Speed, size, arithmetic and memory of models; effects block by block.
+    """Measure speed, size, arithmetic and memory of models.
 
     Systems take turns within each round, so that ratios hold when the
     machine's speed drifts. Vocoders start from features: the excitation is
-    included, the analysis is not. RTF is time over duration. For bf16, SNR
-    is the distance to the waveform of fp32. A page marks a table by
-    '<!-- table: results.json -->' and '<!-- end of table -->'.
+    included, the analysis is not. Effects play block by block. RTF is time
+    over duration. For bf16, SNR is the distance to the waveform of fp32. A
+    page marks a table by '<!-- table: results.json -->' and
+    '<!-- end of table -->'.
     """
     from recipes.benchmark.tables import fill_tables, read_results, tables_markdown
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from recipes.cli.checkpoint_option import CheckpointOption
+from recipes.cli.renamed import renamed_command
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -20,22 +21,27 @@ _logger = logging.getLogger(__name__)
 
 def register(app: typer.Typer) -> None:
     """Add the command to ``app``."""
-    app.command("decode")(_decode)
+    app.command("decode", cls=renamed_command({"--out": "--output"}))(_decode)
 
 
 def _decode(
     exp: Annotated[Path, typer.Option("--exp", help="Folder of a training run.", show_default=False)],
     data: Annotated[Path, typer.Option("--data", help="Kaldi data directory.", show_default=False)],
-    out: Annotated[Path, typer.Option("--out", help="Folder to fill.", show_default=False)],
+    output: Annotated[Path, typer.Option("--output", "-o", help="Folder to fill.", show_default=False)],
     checkpoint: CheckpointOption = "last",
-    feature_dir: Annotated[Path | None, typer.Option("--features", help="Default: that of the run.")] = None,
+    feature_dir: Annotated[
+        Path | None, typer.Option("--features", help="Folder of features; default: that of the run.")
+    ] = None,
     baselines: Annotated[
         str, typer.Option("--baselines", help="Also griffin-lim, mel-inversion, world: names separated by commas.")
     ] = "",
-    device: Annotated[str, typer.Option("--device", help="cpu, cuda, ... or auto.")] = "auto",
+    device: Annotated[str, typer.Option("--device", help="cpu, cuda, cuda:1, ... or auto.")] = "auto",
     seed: Annotated[int, typer.Option("--seed", help="Equal seeds give equal audio.")] = 0,
 ) -> None:
-    """Copy-synthesis of a test set: OUT/reference, OUT/model, and one folder for each baseline."""
+    """Synthesise a data directory from its features, with the model of a run.
+
+    The folder then holds reference, model, and a folder for each baseline.
+    """
     from recipes.build import restore_generator
     from recipes.data.loader import build_valid_dataset
     from recipes.progress import track
@@ -54,7 +60,7 @@ def _decode(
         audio["model"] = model.synthesize(**inputs, seed=seed)[0].cpu()
         for name, system in systems.items():
             audio[name] = system.copy_synthesis(item["audio"][None], seed=seed)[0]
-        _write(out, item["utt_id"], audio, model.sample_rate)
+        _write(output, item["utt_id"], audio, model.sample_rate)
 
 
 def _write(out: Path, name: str, audio: "dict[str, Tensor]", sample_rate: int) -> None:

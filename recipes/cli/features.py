@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from recipes.cli.renamed import renamed_command
+
 if TYPE_CHECKING:
     from recipes.data.config import DataConfig
     from vocoders.frontends.f0 import F0Config
@@ -16,25 +18,25 @@ __all__ = ["register"]
 
 def register(app: typer.Typer) -> None:
     """Add the command to ``app``."""
-    app.command("features")(_features)
+    app.command("features", cls=renamed_command({"--out": "--output"}))(_features)
 
 
 def _features(
     data: Annotated[Path, typer.Option("--data", help="Kaldi data directory.", show_default=False)],
-    out: Annotated[Path, typer.Option("--out", help="Feature folder to fill.", show_default=False)],
+    output: Annotated[Path, typer.Option("--output", "-o", help="Feature folder to fill.", show_default=False)],
     overrides: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[KEY=VALUE]...", help="Changes of --config, as for 'ondes train'."),
+        typer.Argument(metavar="KEY=VALUE", help="Changes of --config, as for 'ondes train'."),
     ] = None,
     config: Annotated[Path | None, typer.Option("--config", help="Training configuration (YAML).")] = None,
-    model: Annotated[str | None, typer.Option("--model", help="Model (name or folder) whose front end counts.")] = None,
+    model: Annotated[str | None, typer.Option("--model", "-m", help="Model whose front end counts.")] = None,
     nj: Annotated[int, typer.Option("--nj", min=1, help="Number of processes.")] = 1,
     statistics: Annotated[
-        bool, typer.Option("--statistics/--no-statistics", help="Compute statistics; leave out for dev and test sets.")
+        bool, typer.Option("--statistics/--no-statistics", help="Compute statistics; of the training set alone.")
     ] = True,
     resample: Annotated[bool, typer.Option("--resample", help="Convert other rates, average channels.")] = False,
     force: Annotated[
-        bool, typer.Option("--force", help="Replace results of another front end or another data set.")
+        bool, typer.Option("--force", "-f", help="Replace results of another front end or another data set.")
     ] = False,
 ) -> None:
     """Extract F0 and mel statistics; what is there already is kept."""
@@ -48,7 +50,7 @@ def _features(
     mel, f0, section = _from_config(config, overrides or ()) if config is not None else _from_model(str(model))
     found = extract_features(
         data,
-        out,
+        output,
         mel,
         f0,
         nj,
@@ -57,7 +59,9 @@ def _features(
         peak=section.peak if section is not None else None,
         force=force,
     )
-    typer.echo(f"{out}: {'F0' if f0 is not None else 'no F0'}, {'statistics' if found else 'no statistics'} of {data}")
+    typer.echo(
+        f"{output}: {'F0' if f0 is not None else 'no F0'}, {'statistics' if found else 'no statistics'} of {data}"
+    )
 
 
 def _from_config(path: Path, overrides: Sequence[str]) -> "tuple[MelConfig, F0Config | None, DataConfig | None]":

@@ -21,7 +21,6 @@ from recipes.cli import (
     features,
     generate,
     info,
-    likelihood,
     models,
     pack,
     picture,
@@ -38,12 +37,12 @@ __all__ = ["app", "main"]
 
 app = typer.Typer(
     name="ondes",
-    help="Neural vocoders and audio effects: synthesise, inspect, train, evaluate.",
+    help="Synthesise, generate and process audio; train, inspect and evaluate models.",
     add_completion=False,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-_commands = (tryout, synth, models, info, convert, prepare, features, train, decode, evaluate, likelihood, picture)
+_commands = (tryout, synth, models, info, convert, prepare, features, train, decode, evaluate, picture)
 for _command in (*_commands, effect, export, generate, pack, bench):
     _command.register(app)
 

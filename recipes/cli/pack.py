@@ -19,8 +19,8 @@ def _pack(
     sampling: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="[KEY=VALUE]...",
-            help="How the model is sampled unless told otherwise: model.sampling.temperature=0.9",
+            metavar="KEY=VALUE",
+            help="How the model is sampled by default, such as model.sampling.temperature=0.9.",
             show_default=False,
         ),
     ] = None,
@@ -34,7 +34,10 @@ def _pack(
     half: Annotated[bool, typer.Option("--half", help="Store weights in half precision.")] = False,
     force: Annotated[bool, typer.Option("--force", "-f", help="Replace an existing model folder.")] = False,
 ) -> None:
-    """Write config.json, model.safetensors, the card and a reference; load with `ondes synth --model`."""
+    """Pack a training run into a model folder, for --model of other commands.
+
+    The folder holds config.json, model.safetensors, the card and a reference.
+    """
     import torch
 
     from recipes.build import restore_generator

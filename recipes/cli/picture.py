@@ -14,7 +14,7 @@ def register(app: typer.Typer) -> None:
 
 
 def _picture(
-    files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="Audio files of one sample rate.")],
+    files: Annotated[list[Path], typer.Argument(metavar="FILE", help="Audio files of one sample rate.")],
     out: Annotated[Path, typer.Option("--output", "-o", help="PNG file to write.", show_default=False)],
 ) -> None:
     """Draw the spectrograms of files one above the other, on one colour scale."""

@@ -40,7 +40,7 @@ _By = Annotated[_SplitBy, typer.Option("--split-by", help="What --dev and --test
 
 def register(app: typer.Typer) -> None:
     """Add the command group to ``app``."""
-    group = typer.Typer(no_args_is_help=True, help="Turn a corpus into Kaldi data directories.")
+    group = typer.Typer(help="Turn a corpus into Kaldi data directories.")
     group.command("libritts")(_libritts)
     group.command("ljspeech")(_ljspeech)
     group.command("vctk")(_vctk)
@@ -63,7 +63,10 @@ def _libritts(
     test: _Test = 0,
     split_by: _By = _SplitBy.utterance,
 ) -> None:
-    """LibriTTS, LibriTTS-R or any corpus in their layout (subset/speaker/chapter/*.wav|flac)."""
+    """Prepare LibriTTS, LibriTTS-R or a corpus in their layout.
+
+    That is SUBSET/SPEAKER/CHAPTER/FILE, .wav or .flac.
+    """
     from recipes.data.corpora import find_libritts
 
     names = [name for value in subsets or [] for name in value.replace(",", " ").split()]
@@ -79,7 +82,7 @@ def _ljspeech(
     dev: _Dev = 0,
     test: _Test = 0,
 ) -> None:
-    """LJSpeech (metadata.csv and wavs/)."""
+    """Prepare LJSpeech (metadata.csv and wavs/)."""
     from recipes.data.corpora import find_ljspeech
 
     _run(find_ljspeech(source), data_dir, nj, decode, min_duration, dev, test, _SplitBy.utterance)
@@ -96,7 +99,7 @@ def _vctk(
     test: _Test = 0,
     split_by: _By = _SplitBy.speaker,
 ) -> None:
-    """VCTK 0.92 (wav48_silence_trimmed) or 0.80 (wav48)."""
+    """Prepare VCTK 0.92 (wav48_silence_trimmed) or 0.80 (wav48)."""
     from recipes.data.corpora import find_vctk
 
     _run(find_vctk(source, microphone.value), data_dir, nj, decode, min_duration, dev, test, split_by)
@@ -127,7 +130,7 @@ def _folder(
     test: _Test = 0,
     split_by: _By = _SplitBy.utterance,
 ) -> None:
-    """Own data: any folder of audio files, searched recursively."""
+    """Prepare your own audio: any folder, with all folders in it."""
     from recipes.data.corpora import find_folder
 
     found = find_folder(source, speaker, speaker_pattern, text_pattern)
@@ -146,9 +149,11 @@ def _pairs(
         typer.Option("--config", help="Configuration of a training; values are checked against its model's knobs."),
     ] = None,
 ) -> None:
-    """Recordings of a device: pairs.csv (dry, wet, set, a column per knob), or SignalTrain's layout.
+    """Prepare recordings of what went into a device and what came out.
 
-    Each pair is checked for silence, latency, polarity and clipping. Values are written in s, Hz and dB.
+    They are listed in pairs.csv (dry, wet, set, a column for each knob), or
+    named as those of SignalTrain. Each pair is checked for silence, latency,
+    polarity and clipping. Values are written in s, Hz and dB.
     """
     from recipes.data.effects.pairs import find_pairs
     from recipes.data.effects.preparation import prepare_pairs

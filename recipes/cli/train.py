@@ -17,7 +17,7 @@ def _train(
     config: Annotated[Path, typer.Option("--config", help="Configuration of the run (YAML).", show_default=False)],
     exp: Annotated[Path, typer.Option("--exp", help="Folder of the run.", show_default=False)],
     overrides: Annotated[
-        list[str] | None, typer.Argument(metavar="[KEY=VALUE]...", help="Changes, e.g. trainer.max_steps=100.")
+        list[str] | None, typer.Argument(metavar="KEY=VALUE", help="Changes, such as trainer.max_steps=100.")
     ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Continue from the latest checkpoint in --exp.")] = False,
     initial: Annotated[

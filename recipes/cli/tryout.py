@@ -23,14 +23,17 @@ def register(app: typer.Typer) -> None:
 
 def _try(
     context: typer.Context,
-    audio: Annotated[Path | None, typer.Argument(help="A clip; default: the one that ships with ondes.")] = None,
+    audio: Annotated[
+        Path | None, typer.Argument(metavar="AUDIO", help="A clip; default: the one that ships with ondes.")
+    ] = None,
     model: Annotated[str | None, typer.Option("--model", "-m", help="Shipped name, folder or hub id.")] = None,
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder for the results.")] = Path("out"),
     seed: Annotated[int, typer.Option("--seed", help="Equal seeds give equal audio.")] = 0,
 ) -> None:
-    """Copy-synthesis of one clip: metrics, a WAV file and a picture.
+    """Hear and measure a vocoder on one clip.
 
-    The clip is brought to the model's sample rate and one channel.
+    It writes the copy-synthesis, its reference and a picture of both. The
+    clip is brought to the model's sample rate and one channel.
     """
     import time
 

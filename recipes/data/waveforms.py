@@ -147,6 +147,10 @@ class PieceDataset(Dataset[dict[str, Any]]):
         """Return the number of samples of a piece."""
         return self._pieces[number][2]
 
+    def utt_id(self, number: int) -> str:
+        """Return the utterance of a piece."""
+        return self.reader.utterances[self._pieces[number][0]].utt_id
+
     def __getitem__(self, number: int) -> dict[str, Any]:
         """Return a piece."""
         if not 0 <= number < len(self):

@@ -11,9 +11,8 @@ from collections.abc import Iterable
 import numpy as np
 
 from recipes.metrics.metric import Direction, Metric, SignalPair, UndefinedMetricError
-from vocoders.core.errors import DataError
 
-__all__ = ["BitsPerSample", "HistogramModel", "MarkovModel", "bits_per_code"]
+__all__ = ["BitsPerSample", "HistogramModel", "MarkovModel"]
 
 
 class BitsPerSample(Metric):
@@ -35,7 +34,7 @@ class BitsPerSample(Metric):
 
     def measure(self, pair: SignalPair) -> float:
         """Refuse: there is no model in a pair of signals."""
-        raise UndefinedMetricError("bits per sample are those of a model and not of its audio; pass --exp and --data")
+        raise UndefinedMetricError("bits belong to a model and not to its audio; use 'ondes evaluate likelihood'")
 
 
 class HistogramModel:
@@ -85,16 +84,3 @@ class MarkovModel:
     def _pairs(self, codes: np.ndarray, num_codes: int) -> np.ndarray:
         before = np.concatenate([[self.first], codes[:-1]]) if len(codes) else codes
         return before.astype(np.int64) * num_codes + codes
-
-
-def bits_per_code(model: HistogramModel | MarkovModel, sequences: Iterable[np.ndarray]) -> float:
-    """Return the mean bits per code over all sequences.
-
-    Raises:
-        DataError: if there is no code.
-    """
-    sequences = list(sequences)
-    count = sum(len(codes) for codes in sequences)
-    if count == 0:
-        raise DataError("no codes to measure; the data directory is empty")
-    return sum(model.bits(codes) for codes in sequences) / count

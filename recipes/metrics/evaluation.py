@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -123,6 +124,7 @@ class EvaluationResult:
         pairs: what was compared.
         not_run: metrics that were asked for and could not run, and why.
         wall_seconds: how long all of it took, reading and processes included.
+        facts: further entries of the JSON file.
     """
 
     metrics: tuple[Metric, ...]
@@ -134,6 +136,7 @@ class EvaluationResult:
     pairs: tuple[Pair, ...] = ()
     not_run: Mapping[str, str] = field(default_factory=dict)
     wall_seconds: float = 0.0
+    facts: Mapping[str, Any] = field(default_factory=dict)
     _summaries: dict[tuple[str, str], Summary] = field(default_factory=dict, repr=False, compare=False)
 
     @property

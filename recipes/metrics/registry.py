@@ -1,77 +1,101 @@
-"""Every metric by name."""
+"""Every metric by name, in groups; the code of one is imported when it is created."""
 
 from collections.abc import Callable, Iterable
 from functools import partial
+from pkgutil import resolve_name
+from typing import TYPE_CHECKING, Any
 
-from recipes.metrics.alignment import Lag, Polarity
-from recipes.metrics.dnsmos import Dnsmos
-from recipes.metrics.f0 import LogF0Rmse, VoicingError
-from recipes.metrics.gain_trace import GainConcordance, GainTraceError
-from recipes.metrics.level import ClippedShare, DcOffset, HighFrequencyDifference, LevelDifference
-from recipes.metrics.mcd import MelCepstralDistortion
-from recipes.metrics.mel import LogSpectralDistance, MelL1
-from recipes.metrics.metric import Metric, UnavailableMetricError
-from recipes.metrics.mstft import MultiResolutionStft, SingleResolutionStft
-from recipes.metrics.periodicity import PeriodicityRmse, PitchRmse, VoicingF1
-from recipes.metrics.pesq import Pesq
-from recipes.metrics.spectrum import HighBandDifference, LongTermSpectrumDifference, NarrowLine
-from recipes.metrics.stoi import Stoi
-from recipes.metrics.utmos import Utmos
-from recipes.metrics.waveform import ErrorToSignalRatio, LoudnessDifference, MeanAbsoluteError, ScaleInvariantSdr
 from vocoders.core.errors import ConfigError, MissingExtraError
 from vocoders.core.plugins import Registry, unknown_name
 
-__all__ = ["DEFAULT_METRICS", "METRICS", "create_metrics", "expand_names", "find_metrics"]
+if TYPE_CHECKING:
+    from recipes.metrics.metric import Metric
+
+__all__ = [
+    "DEFAULT_METRICS",
+    "EFFECT_METRICS",
+    "METRICS",
+    "TRACKED_METRICS",
+    "create_metrics",
+    "expand_names",
+    "find_metrics",
+    "metric_groups",
+]
+
+_Maker = Callable[..., "Metric"]
+
+
+def _at(place: str, *arguments: Any, **options: Any) -> _Maker:
+    """Return what makes the metric at a place ``module:name`` of this package."""
+    return partial(_make, f"recipes.metrics.{place}", *arguments, **options)
+
+
+def _make(place: str, *arguments: Any, **options: Any) -> "Metric":
+    return resolve_name(place)(*arguments, **options)
+
+
+_GROUPS: dict[str, dict[str, _Maker]] = {
+    "quality and intelligibility": {
+        "pesq": _at("pesq:Pesq"),
+        "stoi": _at("stoi:Stoi"),
+        "estoi": _at("stoi:Stoi", extended=True),
+        "dnsmos_p808": _at("dnsmos:Dnsmos", "p808"),
+        "dnsmos_sig": _at("dnsmos:Dnsmos", "sig"),
+        "dnsmos_bak": _at("dnsmos:Dnsmos", "bak"),
+        "dnsmos_ovrl": _at("dnsmos:Dnsmos", "ovrl"),
+        "utmos": _at("utmos:Utmos"),
+    },
+    "spectrum": {
+        "mstft": _at("mstft:MultiResolutionStft"),
+        "stft": _at("mstft:SingleResolutionStft"),
+        "mel_l1": _at("mel:MelL1"),
+        "log_spectral_distance": _at("mel:LogSpectralDistance"),
+        "mcd": _at("mcd:MelCepstralDistortion"),
+        "mcd_c0": _at("mcd:MelCepstralDistortion", energy=True),
+        "mcd_dtw": _at("mcd:MelCepstralDistortion", warping=True),
+        "mcd_c0_dtw": _at("mcd:MelCepstralDistortion", energy=True, warping=True),
+        "high_frequency_difference": _at("level:HighFrequencyDifference"),
+        "ltas": _at("spectrum:LongTermSpectrumDifference"),
+        "ltas_high": _at("spectrum:HighBandDifference"),
+        "line_6k": _at("spectrum:NarrowLine"),
+    },
+    "pitch and voicing": {
+        "log_f0_rmse": _at("f0:LogF0Rmse"),
+        "vuv_error": _at("f0:VoicingError"),
+        "periodicity": _at("periodicity:PeriodicityRmse"),
+        "vuv_f1": _at("periodicity:VoicingF1"),
+        "pitch_cents": _at("periodicity:PitchRmse"),
+    },
+    "waveform": {
+        "si_sdr": _at("waveform:ScaleInvariantSdr"),
+        "esr": _at("waveform:ErrorToSignalRatio"),
+        "esr_emphasis": _at("waveform:ErrorToSignalRatio", 0.85),
+        "mae": _at("waveform:MeanAbsoluteError"),
+        "lag": _at("alignment:Lag"),
+        "polarity": _at("alignment:Polarity"),
+    },
+    "level": {
+        "level_difference": _at("level:LevelDifference"),
+        "dlufs": _at("waveform:LoudnessDifference"),
+        "dc_offset": _at("level:DcOffset"),
+        "clipped_share": _at("level:ClippedShare"),
+    },
+    "gain of an effect": {
+        "gain_trace": _at("gain_trace:GainTraceError"),
+        "gain_trace_p95": _at("gain_trace:GainTraceError", 95.0),
+        "gain_ccc": _at("gain_trace:GainConcordance"),
+    },
+}
 
 #: What makes each metric; those that take a tracker are called with its name.
-METRICS: Registry[Callable[..., Metric]] = Registry(
-    "metric",
-    "ondes.metrics",
-    {
-        "pesq": Pesq,
-        "mstft": MultiResolutionStft,
-        "stft": SingleResolutionStft,
-        "mel_l1": MelL1,
-        "log_spectral_distance": LogSpectralDistance,
-        "mcd": MelCepstralDistortion,
-        "mcd_c0": partial(MelCepstralDistortion, energy=True),
-        "mcd_dtw": partial(MelCepstralDistortion, warping=True),
-        "mcd_c0_dtw": partial(MelCepstralDistortion, energy=True, warping=True),
-        "log_f0_rmse": LogF0Rmse,
-        "vuv_error": VoicingError,
-        "periodicity": PeriodicityRmse,
-        "vuv_f1": VoicingF1,
-        "pitch_cents": PitchRmse,
-        "stoi": Stoi,
-        "estoi": partial(Stoi, extended=True),
-        "dnsmos_p808": partial(Dnsmos, "p808"),
-        "dnsmos_sig": partial(Dnsmos, "sig"),
-        "dnsmos_bak": partial(Dnsmos, "bak"),
-        "dnsmos_ovrl": partial(Dnsmos, "ovrl"),
-        "utmos": Utmos,
-        "level_difference": LevelDifference,
-        "high_frequency_difference": HighFrequencyDifference,
-        "ltas": LongTermSpectrumDifference,
-        "ltas_high": HighBandDifference,
-        "line_6k": NarrowLine,
-        "si_sdr": ScaleInvariantSdr,
-        "esr": ErrorToSignalRatio,
-        "esr_emphasis": partial(ErrorToSignalRatio, 0.85),
-        "mae": MeanAbsoluteError,
-        "dlufs": LoudnessDifference,
-        "gain_trace": GainTraceError,
-        "gain_trace_p95": partial(GainTraceError, 95.0),
-        "gain_ccc": GainConcordance,
-        "lag": Lag,
-        "polarity": Polarity,
-        "dc_offset": DcOffset,
-        "clipped_share": ClippedShare,
-    },
+METRICS: Registry[_Maker] = Registry(
+    "metric", "ondes.metrics", {name: maker for group in _GROUPS.values() for name, maker in group.items()}
 )
 
-# These take the name of a tracker after a colon, such as periodicity:swift.
-_TRACKED = ("periodicity", "vuv_f1", "pitch_cents")
+#: These take the name of a tracker after a colon, such as periodicity:swift.
+TRACKED_METRICS = ("periodicity", "vuv_f1", "pitch_cents")
 
+#: What is measured of audio where nothing else is asked for.
 DEFAULT_METRICS = (
     "pesq",
     "mstft",
@@ -85,7 +109,24 @@ DEFAULT_METRICS = (
 )
 
 
-def create_metrics(names: Iterable[str] = DEFAULT_METRICS) -> list[Metric]:
+#: What is measured of effects where nothing else is asked for.
+EFFECT_METRICS = ("esr", "mae", "mstft", "dlufs", "gain_trace", "gain_trace_p95", "lag", "polarity")
+
+
+def metric_groups() -> dict[str, list[str]]:
+    """Return the names of all metrics by what they are about; those of an installed package are a group of their own.
+
+    Nothing is imported.
+    """
+    groups = {title: list(group) for title, group in _GROUPS.items()}
+    own = {name for group in groups.values() for name in group}
+    for name in METRICS:
+        if name not in own:
+            groups.setdefault(f"of the package {METRICS.origin(name)}", []).append(name)
+    return groups
+
+
+def create_metrics(names: Iterable[str] = DEFAULT_METRICS) -> "list[Metric]":
     """Create metrics by name, in the given order; ``all`` stands for every one.
 
     Metrics of voicing take a tracker after a colon: ``periodicity:swift``.
@@ -98,7 +139,7 @@ def create_metrics(names: Iterable[str] = DEFAULT_METRICS) -> list[Metric]:
     return [_create(name) for name in expand_names(names)]
 
 
-def find_metrics(names: Iterable[str], has_dry: bool = False) -> tuple[list[Metric], dict[str, str]]:
+def find_metrics(names: Iterable[str], has_dry: bool = False) -> "tuple[list[Metric], dict[str, str]]":
     """Create those metrics that can run here.
 
     What ``all`` brings in is left out where its package is missing, or where it needs the input of an effect; weights
@@ -116,6 +157,8 @@ def find_metrics(names: Iterable[str], has_dry: bool = False) -> tuple[list[Metr
             left.
         MissingExtraError: if the package of a metric that was named is not installed.
     """
+    from recipes.metrics.metric import UnavailableMetricError
+
     names = list(names)
     metrics, left_out = [], {}
     for name in expand_names(names):
@@ -151,13 +194,13 @@ def expand_names(names: Iterable[str]) -> list[str]:
     if not wanted:
         raise ConfigError(f"no metric chosen; known metrics: {', '.join(METRICS)}")
     for name, _, tracker in (item.partition(":") for item in wanted):
-        if tracker and name in METRICS and name not in _TRACKED:
-            raise ConfigError(f"metric '{name}' takes no tracker, found '{tracker}'; {', '.join(_TRACKED)} do")
+        if tracker and name in METRICS and name not in TRACKED_METRICS:
+            raise ConfigError(f"metric '{name}' takes no tracker, found '{tracker}'; {', '.join(TRACKED_METRICS)} do")
         if name not in METRICS:
             raise ConfigError(unknown_name("metric", name, METRICS))
     return list(wanted)
 
 
-def _create(item: str) -> Metric:
+def _create(item: str) -> "Metric":
     name, *tracker = item.split(":", 1)
     return METRICS[name](*tracker)

@@ -32,6 +32,7 @@ def results_json(result: EvaluationResult) -> str:
     """Return the whole result as JSON: definitions, means with intervals, every value, every problem, versions."""
     document = {
         "format": _FORMAT,
+        **result.facts,
         "metrics": {metric.name: _describe(metric) for metric in result.metrics},
         "systems": {
             system: {metric.name: asdict(result.summary(system, metric.name)) for metric in result.metrics}

@@ -83,11 +83,26 @@ class LikelihoodObjective(nn.Module):
         total, count = self._cross_entropy(generator, batch)
         return float(total.detach()), count
 
+    def item_losses(self, generator: nn.Module, batch: Mapping[str, Any]) -> Tensor:
+        """Return the nats of all codes of each item of a batch, float64 (B,)."""
+        logits, targets = self._logits(generator, batch)
+        losses = F.cross_entropy(logits, targets.flatten(), ignore_index=IGNORED, reduction="none")
+        return losses.double().view_as(targets).sum(dim=1)
+
+    def codes(self, audio: Tensor) -> Tensor:
+        """Return the codes (T,) of one item's audio (T,), int32."""
+        return self.quantiser.encode(audio).int()
+
     def _cross_entropy(self, generator: nn.Module, batch: Mapping[str, Any]) -> tuple[Tensor, int]:
+        logits, targets = self._logits(generator, batch)
+        total = F.cross_entropy(logits, targets.flatten(), ignore_index=IGNORED, reduction="sum")
+        return total, int(batch["length"].sum())
+
+    def _logits(self, generator: nn.Module, batch: Mapping[str, Any]) -> tuple[Tensor, Tensor]:
+        """Return the logits of all codes, float32 (B * T, num_codes), and the targets (B, T)."""
         codes, targets = encode_batch(self.quantiser, batch["audio"], batch["length"])
         logits = generator(codes=self.shift(codes), labels=batch.get("labels"))
-        total = F.cross_entropy(logits.flatten(0, 1).float(), targets.flatten(), ignore_index=IGNORED, reduction="sum")
-        return total, int(batch["length"].sum())
+        return logits.flatten(0, 1).float(), targets
 
 
 def encode_batch(quantiser: Any, audio: Tensor, length: Tensor) -> tuple[Tensor, Tensor]:

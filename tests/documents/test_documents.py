@@ -25,7 +25,7 @@ REPLACED = {
 SERVERS = ("python -m demo",)
 # Commands that take longer than a fast test may, with the reason; slow tests run them.
 SLOW = {
-    "ondes evaluate --effect": "renders and measures 96 pieces",
+    "ondes evaluate effect": "renders and measures 96 pieces",
     "./run.sh": "trains, in test_recipe_documents.py",
 }
 SLOW_WITHIN_THE_TEXT = (
@@ -55,7 +55,7 @@ def test_slow_commands_of_the_readme(open_sandbox):
     document = REPOSITORY / "README.md"
     commands = read_commands(document)
     sandbox = open_sandbox(document, commands)
-    wanted = [number for number, command in enumerate(commands) if command.text.startswith("ondes evaluate --effect")]
+    wanted = [number for number, command in enumerate(commands) if command.text.startswith("ondes evaluate effect")]
     assert wanted
     for number in wanted:
         # The environment, and the data from the command before.
@@ -73,7 +73,9 @@ def test_commands_within_the_text_exist(document):
         while hasattr(command, "commands") and words and words[0] in command.commands:
             command = command.commands[words.pop(0)]
         assert not hasattr(command, "commands"), line
-        known = {option for parameter in command.params for option in (*parameter.opts, *parameter.secondary_opts)}
+        # Those that systems declare are among them.
+        parameters = command.get_params(typer.Context(command))
+        known = {option for parameter in parameters for option in (*parameter.opts, *parameter.secondary_opts)}
         assert {word for word in words if word.startswith("-")} <= known, line
         if _is_whole(words):
             # A reader may give it as it stands.

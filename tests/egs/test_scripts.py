@@ -1,11 +1,16 @@
 """The shell scripts of the recipes: options, launchers, data sets, downloads and their errors."""
 
 import os
+import shlex
 import shutil
 import tarfile
 from pathlib import Path
 
 import pytest
+import typer
+import typer.core
+
+from recipes.cli.main import app
 
 EGS = Path(__file__).resolve().parents[2] / "egs"
 SCRIPTS = sorted(EGS.rglob("*.sh"))
@@ -119,6 +124,14 @@ def test_absent_folder_of_predictions_is_one_line(copy_recipe, shell):
     assert not (folder / "data").exists()
 
 
+def _parse(words):
+    """Let the real command read its arguments; what it does not know is an error."""
+    command = typer.main.get_command(app)
+    while isinstance(command, typer.core.TyperGroup):
+        command, words = command.commands[words[0]], words[1:]
+    command.make_context("ondes", list(words))
+
+
 @pytest.mark.parametrize(
     ("recipe", "options", "expected"),
     [
@@ -142,15 +155,21 @@ def test_the_chosen_checkpoint_reaches_every_command(recipe, options, expected, 
     folder = copy_recipe(recipe)
     program = tmp_path / "bin/ondes"
     program.parent.mkdir()
-    program.write_text('#!/usr/bin/env bash\necho "$@" >>"$CALLS"\n')
+    # What is generated goes to its last argument, and is drawn by the next command.
+    program.write_text(
+        '#!/usr/bin/env bash\nprintf "%q " "$@" >>"$CALLS"\necho >>"$CALLS"\n'
+        'if [ "$1" = generate ]; then mkdir -p "${@: -1}" && touch "${@: -1}/a.wav"; fi\n'
+    )
     program.chmod(0o755)
     (folder / "path.sh").write_text(f'export PATH="{program.parent}:$PATH" CALLS="{tmp_path}/calls"\n')
     shell("./run.sh", "--stage", "3", "--stop_stage", "5", "--tag", "x", *options, cwd=folder)
     for stage in ("4", "5"):
         result = shell("./run.sh", "--stage", stage, "--stop_stage", stage, "--tag", "x", *options, cwd=folder)
         assert result.returncode == 0, result.stderr
-    calls = [line.split() for line in (tmp_path / "calls").read_text().splitlines()]
-    calls = [words for words in calls if words[0] in ("decode", "pack") or words[:2] == ["evaluate", "--exp"]]
+    calls = [shlex.split(line) for line in (tmp_path / "calls").read_text().splitlines()]
+    for words in calls:
+        _parse(words)
+    calls = [words for words in calls if words[0] in ("decode", "pack") or words[:2] == ["evaluate", "likelihood"]]
     assert {words[0] for words in calls} >= {"pack"}
     assert {words[words.index("--checkpoint") + 1] for words in calls} == {expected.replace("FOLDER", str(folder))}
 

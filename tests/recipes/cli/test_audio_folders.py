@@ -78,7 +78,7 @@ def test_a_file_that_was_asked_for_and_cannot_be_read_is_a_failure(ondes, mixed:
 
 def test_evaluate_counts_what_it_cannot_read(ondes, mixed: Path) -> None:
     shutil.copytree("in", "gen")
-    run = ondes("evaluate", "--ref", "in", "--gen", "gen", "--metrics", "mae")
+    run = ondes("evaluate", "audio", "--ref", "in", "--gen", "gen", "--metrics", "mae")
     assert run.code == 1
     assert all(f"failed: gen {Path(name).stem}" in run.err for name in STRANGE)
     assert "| gen | 10 |" in run.out

@@ -1,4 +1,4 @@
-"""`ondes evaluate --effect`: the four cells, recorded pairs, and usage that makes no sense."""
+"""`ondes evaluate effect` and `ondes evaluate pairs`: the four cells, and recorded pairs."""
 
 import json
 from pathlib import Path
@@ -12,8 +12,8 @@ from typer.testing import CliRunner
 from effects.knobs import Knob, KnobSet
 from effects.models.graybox import GrayBox, GrayBoxConfig
 from effects.processors import find_processor
-from recipes.cli.evaluate_effect import evaluate_effects
 from recipes.cli.main import app
+from recipes.effect_evaluation import evaluate_effects
 
 RATE = 44100
 
@@ -37,7 +37,7 @@ def _run(*words):
 
 def test_four_cells_with_their_floors(folder):
     result = _run(
-        *("evaluate", "--effect", f"mine={folder / 'model'}", "--true", "waveshaper", "--items", 2),
+        *("evaluate", "effect", f"mine={folder / 'model'}", "--true", "waveshaper", "--items", 2),
         *("--train", folder / "data_seen", "--data", folder / "data_unseen", "--out", folder / "r.json"),
         *("--metrics", "esr,mae,lag,polarity"),
     )
@@ -57,8 +57,8 @@ def test_four_cells_with_their_floors(folder):
 
 def test_models_by_name_as_texts_and_as_paths(folder, monkeypatch):
     files = ("--train", folder / "data_seen", "--data", folder / "data_unseen", "--out", folder / "r.json")
-    words = ("--effect", "comp4c-graybox", "--effect", "mine=comp4c-tcn", "--true", "comp_4c", "--items", 1, *files)
-    result = _run("evaluate", *words, "--metrics", "esr")
+    words = ("comp4c-graybox", "mine=comp4c-tcn", "--true", "comp_4c", "--items", 1, *files)
+    result = _run("evaluate", "effect", *words, "--metrics", "esr")
     assert result.exit_code == 0, result.output
     systems = json.loads((folder / "r.json").read_text())["systems"]
     cell = "unseen audio, seen knobs"
@@ -87,7 +87,7 @@ def test_recorded_pairs_are_prepared_and_measured(folder):
     assert "500 samples late" in result.output
     assert "silent" in result.output
     result = _run(
-        *("evaluate", "--effect", f"mine={folder / 'model'}", "--pairs", folder / "pairs/test", "--items", 1),
+        *("evaluate", "pairs", f"mine={folder / 'model'}", "--data", folder / "pairs/test", "--items", 1),
         *("--metrics", "esr", "--out", folder / "p.json"),
     )
     assert result.exit_code == 0, result.output
@@ -113,15 +113,3 @@ def test_values_are_checked_against_the_knobs_of_a_training(tmp_path, value, cod
     assert words in f"{result.output} {result.exception}"
     table = tmp_path / "data/train/knobs.csv"
     assert (table.read_text() if table.exists() else "") == ("" if code else "utt_id,level\n00000-wet,-3.5\n")
-
-
-@pytest.mark.parametrize(
-    ("words", "message"),
-    [
-        (["--effect", "x"], "--true is missing"),
-        (["--effect", "x", "--true", "comp_4c", "--data", "d"], "--train is missing"),
-        (["--effect", "x", "--ref", "r", "--gen", "g", "--pairs", "p"], "give one of them"),
-    ],
-)
-def test_incomplete_usage(words, message):
-    assert message in str(_run("evaluate", *words).exception)

@@ -50,7 +50,7 @@ def test_folder_to_features(own_audio: Path, tmp_path: Path) -> None:
 
     path = tmp_path / "conf.yaml"
     path.write_text(yaml.safe_dump({"family": "wavehax", "model": {"f0": {"method": "dio"}}, "data": {"peak": 0.95}}))
-    result = ondes("features", "--config", path, "--data", train.path, "--out", tmp_path / "features")
+    result = ondes("features", "--config", path, "--data", train.path, "--output", tmp_path / "features")
     assert result.exit_code == 0, result.output
     config = TrainConfig.from_yaml(path)
     statistics = FeatureStatistics.load(tmp_path / "features" / "statistics.json", config.mel.fingerprint)
@@ -66,7 +66,15 @@ def test_features_of_a_model_folder(own_audio: Path, tmp_path: Path) -> None:
     model = Wavehax(WavehaxConfig.from_dict({"channels": 4, "num_blocks": 1, "f0": {"method": "dio"}}))
     model.save_pretrained(tmp_path / "model")
     assert ondes("prepare", "folder", own_audio, tmp_path / "data").exit_code == 0
-    arguments = ("features", "--model", tmp_path / "model", "--data", tmp_path / "data", "--out", tmp_path / "features")
+    arguments = (
+        "features",
+        "--model",
+        tmp_path / "model",
+        "--data",
+        tmp_path / "data",
+        "--output",
+        tmp_path / "features",
+    )
     result = ondes(*arguments, "--no-statistics")
     assert result.exit_code == 0, result.output
     config = model.config
@@ -75,7 +83,7 @@ def test_features_of_a_model_folder(own_audio: Path, tmp_path: Path) -> None:
 
 
 def test_features_needs_exactly_one_front_end(own_audio: Path, tmp_path: Path) -> None:
-    result = ondes("features", "--data", own_audio, "--out", tmp_path)
+    result = ondes("features", "--data", own_audio, "--output", tmp_path)
     assert isinstance(result.exception, ConfigError)
     assert "--config or a --model" in str(result.exception)
 

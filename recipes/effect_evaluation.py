@@ -11,9 +11,8 @@ if TYPE_CHECKING:
     from effects.models import EffectModel
     from recipes.metrics.evaluation import EvaluationResult, Problem, Score
 
-__all__ = ["EFFECT_METRICS", "evaluate_effects", "evaluate_recorded"]
+__all__ = ["evaluate_effects", "evaluate_recorded"]
 
-EFFECT_METRICS = ("esr", "mae", "mstft", "dlufs", "gain_trace", "gain_trace_p95", "lag", "polarity")
 IDENTITY, CONSTANT_GAIN = "identity", "constant gain"
 
 # What both hear before they are compared, and how long they are compared, in seconds.
@@ -84,10 +83,10 @@ def _evaluate(
     models: "dict[str, EffectModel]", cells: dict[str, Any], items: int, metrics: Sequence[str], seed: int
 ) -> "EvaluationResult":
     from recipes.metrics.evaluation import EvaluationResult
-    from recipes.metrics.registry import create_metrics
+    from recipes.metrics.registry import find_metrics
     from recipes.progress import track
 
-    chosen = create_metrics(metrics)
+    chosen, not_run = find_metrics(metrics, has_dry=True)
     started = time.perf_counter()
     scores, problems = [], []
     work = [(cell, number) for cell in cells for number in range(items)]
@@ -97,7 +96,9 @@ def _evaluate(
         problems += found[1]
     systems = tuple(f"{name}: {cell}" for cell in cells for name in (IDENTITY, CONSTANT_GAIN, *models))
     took = time.perf_counter() - started
-    return EvaluationResult(tuple(chosen), systems, tuple(scores), tuple(problems), seed=seed, wall_seconds=took)
+    return EvaluationResult(
+        tuple(chosen), systems, tuple(scores), tuple(problems), seed=seed, not_run=not_run, wall_seconds=took
+    )
 
 
 def _dataset(

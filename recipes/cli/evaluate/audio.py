@@ -1,0 +1,61 @@
+"""`ondes evaluate audio`: systems beside references of the same file names."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from recipes.cli.evaluate.metrics import MetricsOption, chosen_names, metric_command
+from recipes.cli.evaluate.outputs import Outputs, SeedOption
+from recipes.cli.evaluate.systems import name_systems
+from recipes.cli.lists import ListKind, list_command
+from recipes.cli.option_group import with_option_groups
+
+__all__ = ["register"]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command to ``app``."""
+    lists = list_command({"--gen": ListKind.REPEATED, "--metrics": ListKind.NAMES})
+    app.command("audio", cls=metric_command(lists))(with_option_groups(_audio))
+
+
+def _audio(
+    ref: Annotated[
+        Path, typer.Option("--ref", help="References: a folder, data directory or wav.scp.", show_default=False)
+    ],
+    gen: Annotated[
+        list[str],
+        typer.Option(
+            "--gen", metavar="[NAME=]DIR", help="Files of a system; give several for a row each.", show_default=False
+        ),
+    ],
+    metrics: MetricsOption = None,
+    dry: Annotated[
+        Path | None, typer.Option("--dry", help="What went into the effect, for the metrics of its gain.")
+    ] = None,
+    natural: Annotated[bool, typer.Option("--natural", help="Add a row: references against themselves.")] = False,
+    resample: Annotated[bool, typer.Option("--resample", help="Convert generated files of another rate.")] = False,
+    max_difference: Annotated[
+        float,
+        typer.Option("--max-difference", min=0, metavar="SECONDS", help="Lengths that differ by more are an error."),
+    ] = 1.0,
+    nj: Annotated[int, typer.Option("--nj", min=1, help="Number of processes.")] = 1,
+    seed: SeedOption = 0,
+    report_files: Annotated[
+        int, typer.Option("--report-files", min=0, help="Utterances to hear on the page; it grows with them.")
+    ] = 8,
+    *,
+    outputs: Outputs,
+) -> None:
+    """Compare audio files with references of the same names."""
+    from dataclasses import replace
+
+    from recipes.metrics.evaluation import Alignment, evaluate_systems
+    from recipes.metrics.registry import DEFAULT_METRICS, find_metrics
+
+    systems = {name: Path(source) for name, source in name_systems("--gen", gen).items()}
+    chosen, not_run = find_metrics(chosen_names(metrics, DEFAULT_METRICS), dry is not None)
+    alignment = Alignment(resample=resample, fail_seconds=max_difference)
+    result = evaluate_systems(ref, systems, chosen, nj, alignment, seed, natural, dry)
+    outputs.present(replace(result, not_run=not_run), num_files=report_files)

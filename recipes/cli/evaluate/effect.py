@@ -1,0 +1,58 @@
+"""`ondes evaluate effect`: models beside the true effect that they learned."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from recipes.cli.evaluate.metrics import MetricsOption, chosen_names, metric_command
+from recipes.cli.evaluate.outputs import Outputs, SeedOption
+from recipes.cli.evaluate.systems import name_systems
+from recipes.cli.lists import ListKind, list_command
+from recipes.cli.option_group import with_option_groups
+
+__all__ = ["ItemsOption", "ModelsArgument", "register"]
+
+ModelsArgument = Annotated[
+    list[str],
+    typer.Argument(
+        metavar="MODEL", help="Effect: shipped name, folder or hub id; NAME=MODEL names its row.", show_default=False
+    ),
+]
+ItemsOption = Annotated[int, typer.Option("--items", min=1, help="Pieces of 3 s that are compared in each cell.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command to ``app``."""
+    lists = list_command({"--metrics": ListKind.NAMES})
+    app.command("effect", cls=metric_command(lists, for_effects=True))(with_option_groups(_effect))
+
+
+def _effect(
+    models: ModelsArgument,
+    true: Annotated[str, typer.Option("--true", help="True effect, such as comp_4c.", show_default=False)],
+    train: Annotated[
+        Path, typer.Option("--train", help="Data directory of audio heard in training.", show_default=False)
+    ],
+    data: Annotated[
+        Path, typer.Option("--data", help="Data directory of audio not heard in training.", show_default=False)
+    ],
+    items: ItemsOption = 24,
+    metrics: MetricsOption = None,
+    seed: SeedOption = 0,
+    *,
+    outputs: Outputs,
+) -> None:
+    """Compare models of an effect with the true effect.
+
+    There are four cells: dry audio of --train (seen) and of --data (unseen),
+    each at knob settings of the kind that was trained and of the kind that
+    was held out. Each cell has two more rows: the dry audio, and the dry
+    audio at its best gain.
+    """
+    from recipes.effect_evaluation import evaluate_effects
+    from recipes.metrics.registry import EFFECT_METRICS
+
+    named = name_systems("MODEL", models)
+    chosen = chosen_names(metrics, EFFECT_METRICS)
+    outputs.present(evaluate_effects(named, true, train, data, items, chosen, seed))

@@ -1,0 +1,59 @@
+"""`ondes evaluate likelihood`: bits per sample of a training run, beside simple models of the same codes."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from recipes.cli.checkpoint_option import CheckpointOption
+from recipes.cli.evaluate.outputs import Outputs, SeedOption
+from recipes.cli.option_group import with_option_groups
+
+__all__ = ["register"]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command to ``app``."""
+    app.command("likelihood")(with_option_groups(_likelihood))
+
+
+def _likelihood(
+    exp: Annotated[Path, typer.Option("--exp", help="Folder of a training run.", show_default=False)],
+    data: Annotated[Path, typer.Option("--data", help="Data directory to measure.", show_default=False)],
+    train: Annotated[
+        Path | None,
+        typer.Option("--train", help="Data directory where simple models count codes; default: that of the run."),
+    ] = None,
+    checkpoint: CheckpointOption = "last",
+    name: Annotated[str | None, typer.Option("--name", help="Name of the row; default: the family.")] = None,
+    pieces: Annotated[
+        int, typer.Option("--pieces", min=0, help="Cut into pieces of this many samples; 0: whole utterances.")
+    ] = 0,
+    batch: Annotated[
+        int, typer.Option("--batch", min=1, help="Utterances computed together; more are faster on a GPU.")
+    ] = 1,
+    device: Annotated[str, typer.Option("--device", help="cpu, cuda, cuda:1, ... or auto.")] = "auto",
+    seed: SeedOption = 0,
+    *,
+    outputs: Outputs,
+) -> None:
+    """Measure the bits per sample that a model of codes needs for recordings.
+
+    Beside it stand a histogram and a Markov chain of order 1 of the codes in
+    the training data. Means over utterances are in the table, those over all
+    samples below it.
+    """
+    from recipes.likelihood_evaluation import evaluate_likelihood, likelihood_notes
+
+    result = evaluate_likelihood(
+        exp,
+        data,
+        train,
+        checkpoint=checkpoint,
+        name=name,
+        piece_length=pieces or None,
+        batch_size=batch,
+        device=device,
+        seed=seed,
+    )
+    outputs.present(result, likelihood_notes(result))

@@ -1,0 +1,34 @@
+"""Options that are called otherwise now: the former name goes on working, and says so."""
+
+import logging
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+import typer.core
+
+if TYPE_CHECKING:
+    from typer import Context
+
+__all__ = ["renamed_command"]
+
+_logger = logging.getLogger(__name__)
+
+
+def renamed_command(names: Mapping[str, str]) -> type[typer.core.TyperCommand]:
+    """Return a class of commands that take options by former names too, which are no part of the help.
+
+    Args:
+        names: the option of each former name, both with their dashes.
+    """
+
+    class _RenamedCommand(typer.core.TyperCommand):
+        def parse_args(self, ctx: "Context", args: list[str]) -> list[str]:
+            end = args.index("--") if "--" in args else len(args)
+            for place, word in enumerate(args[:end]):
+                former, separator, value = word.partition("=")
+                if former in names:
+                    _logger.warning("%s is called %s now", former, names[former])
+                    args[place] = names[former] + separator + value
+            return super().parse_args(ctx, args)
+
+    return _RenamedCommand
