@@ -119,7 +119,7 @@ def _pieces(stream: "_Stream", sample_rate: int, length: int, remarks: tuple[str
 
 
 class _Stream:
-    """What a generator draws in a thread of its own: finished fractions, below 1, until there is audio; then audio (N,).
+    """What a generator draws in a thread of its own: finished fractions below 1 until there is audio, then audio (N,).
 
     It ends early when somebody wishes it, when its time is over, and when nobody asks any more.
     """
