@@ -3,6 +3,7 @@
 import numpy as np
 
 from recipes.metrics.metric import Direction, Metric, Signal, SignalPair, UndefinedMetricError, optional_module
+from vocoders.core.measures import log_f0_rmse, voicing_error
 from vocoders.frontends.f0 import F0Config, extract_f0
 
 __all__ = ["LogF0Rmse", "VoicingError", "f0_track"]
@@ -51,10 +52,10 @@ class LogF0Rmse(_PitchMetric):
     def measure(self, pair: SignalPair) -> float:
         """Return the error in nat (0.0578 is a semitone)."""
         reference, generated = self.tracks(pair)
-        both = (reference > 0) & (generated > 0)
-        if not both.any():
+        error = log_f0_rmse(generated, reference)
+        if np.isnan(error):
             raise UndefinedMetricError("no frame is voiced in both signals; log-F0 RMSE has no value")
-        return float(np.sqrt(np.mean(np.log(reference[both] / generated[both]) ** 2)))
+        return error
 
 
 class VoicingError(_PitchMetric):
@@ -69,4 +70,4 @@ class VoicingError(_PitchMetric):
     def measure(self, pair: SignalPair) -> float:
         """Return the error in percent of all frames."""
         reference, generated = self.tracks(pair)
-        return 100 * float(np.mean((reference > 0) != (generated > 0)))
+        return 100 * voicing_error(generated, reference)

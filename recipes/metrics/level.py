@@ -4,6 +4,7 @@ import numpy as np
 
 from recipes.metrics.metric import Direction, Metric, SignalPair, UndefinedMetricError
 from vocoders.core.errors import DataError
+from vocoders.core.measures import mean_power
 
 __all__ = ["ClippedShare", "DcOffset", "HighFrequencyDifference", "LevelDifference"]
 
@@ -23,7 +24,7 @@ class LevelDifference(Metric):
 
     def measure(self, pair: SignalPair) -> float:
         """Return the signed difference in dB."""
-        return _decibel(_power(pair.generated.samples), _power(pair.reference.samples), "the whole band")
+        return _decibel(mean_power(pair.generated.samples), mean_power(pair.reference.samples), "the whole band")
 
 
 class HighFrequencyDifference(Metric):
@@ -71,10 +72,6 @@ class ClippedShare(Metric):
     def measure(self, pair: SignalPair) -> float:
         """Return the share in percent of all samples."""
         return 100 * float(np.mean(np.abs(pair.generated.samples) >= _FULL_SCALE))
-
-
-def _power(samples: np.ndarray) -> float:
-    return float(np.mean(np.square(samples, dtype=np.float64)))
 
 
 def _high_power(samples: np.ndarray) -> float:

@@ -9,6 +9,7 @@ import torch
 
 from recipes.metrics.metric import Direction, Metric, Signal, SignalPair, UndefinedMetricError
 from vocoders.core.errors import DataError
+from vocoders.core.measures import error_to_signal_ratio
 
 __all__ = ["ErrorToSignalRatio", "LoudnessDifference", "MeanAbsoluteError", "ScaleInvariantSdr"]
 
@@ -71,7 +72,8 @@ class ErrorToSignalRatio(Metric):
     def measure(self, pair: SignalPair) -> float:
         """Return the ratio: 0 for equal signals, 1 for silence."""
         reference, generated = (x - self.emphasis * np.append(0.0, x[:-1]) for x in _samples(pair))
-        return float(np.sum((reference - generated) ** 2)) / _energy_of_reference(reference)
+        _energy_of_reference(reference)
+        return error_to_signal_ratio(generated, reference)
 
 
 class MeanAbsoluteError(Metric):
