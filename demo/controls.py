@@ -6,7 +6,7 @@ says.
 
 import json
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from inspect import Parameter, Signature
 from typing import Any
 
@@ -34,19 +34,29 @@ class OptionControls:
     """
 
     def __init__(self, entries: Sequence[Entry], prefix: str) -> None:
-        self._shown = {entry.name: _shown_values(entry) for entry in entries}
         declared: dict[str, list[tuple[Entry, Option]]] = {}
         for entry in entries:
             for option in entry.declared:
                 declared.setdefault(option.name, []).append((entry, option))
         self.names = tuple(declared)
-        first = self._shown[entries[0].name] if entries else {}
+        # What each system's controls show: system -> option -> settings of the control.
+        self._shown: dict[str, dict[str, dict[str, Any]]] = {entry.name: {} for entry in entries}
         with gr.Row(elem_classes="ondes-options"):
             self.controls = [
-                _control(found, first.get(name), f"{prefix}-{name.replace('_', '-')}")
+                self._control(found, entries[0], f"{prefix}-{name.replace('_', '-')}")
                 for name, found in declared.items()
             ]
         self.parameters = [_parameter([option for _, option in found]) for found in declared.values()]
+
+    def _control(self, found: list[tuple[Entry, Option]], first: Entry, elem_id: str) -> Any:
+        own = [entry.options.to_dict()[option.name] for entry, option in found]
+        kind, settings = _kind_of_control([option for _, option in found], own)
+        for (entry, option), value in zip(found, own, strict=True):
+            shown = {"value": _shown(value, kind), "label": option.title, "info": option.help}
+            self._shown[entry.name][option.name] = shown
+        by_entry = {entry.name: self._shown[entry.name][option.name] for entry, option in found}
+        settings |= by_entry.get(first.name) or next(iter(by_entry.values()))
+        return kind(**settings, min_width=220, elem_id=elem_id, visible=first.name in by_entry)
 
     def changed(self, system: str, values: Sequence[Any]) -> dict[str, Any]:
         """Return what a user has changed of a system's own options.
@@ -97,50 +107,29 @@ def with_parameters(handler: Callable[..., Any], names: Sequence[str], **default
     return handler
 
 
-def _shown_values(entry: Entry) -> dict[str, dict[str, Any]]:
-    own = entry.options.to_dict()
-    return {
-        option.name: {"value": _shown(option, own[option.name]), "label": option.title, "info": option.help}
-        for option in entry.declared
-    }
+def _kind_of_control(options: list[Option], own: list[Any]) -> tuple[type[Any], dict[str, Any]]:
+    """Return the control of an option that several systems may declare, each in its own way, and its settings."""
+    kinds, is_optional = {option.kind for option in options}, any(option.is_optional for option in options)
+    dials = [option.dial for option in options if option.dial is not None]
+    if kinds == {"choice"}:
+        return gr.Dropdown, {"choices": [*([(_OWN, "")] if is_optional else []), *_choices(options)]}
+    if kinds == {"switch"}:
+        return (gr.Dropdown, {"choices": [(_OWN, ""), "true", "false"]}) if is_optional else (gr.Checkbox, {})
+    if kinds <= {"integer", "number"} and not is_optional and len(dials) == len(options):
+        # A model's own value may lie beyond the dial.
+        low, high = min([*(low for low, _ in dials), *own]), max([*(high for _, high in dials), *own])
+        return gr.Slider, {"minimum": low, "maximum": high, "step": 1 if kinds == {"integer"} else _step(dials)}
+    # Sliders and fields of numbers cannot be empty.
+    return gr.Textbox, {"placeholder": _OWN, "max_lines": 1}
 
 
-def _shown(option: Option, value: Any) -> Any:
+def _shown(value: Any, kind: type[Any]) -> Any:
     """Return a value as its control shows it."""
+    if kind in (gr.Slider, gr.Checkbox):
+        return value
     if isinstance(value, list):
         return ", ".join(map(str, value))
-    if value is None:
-        return "" if option.kind in ("choice", "numbers", "switch") else None
-    return value
-
-
-def _control(found: list[tuple[Entry, Option]], shown: Mapping[str, Any] | None, elem_id: str) -> Any:
-    """Return the control of an option that several systems may declare, each in its own way."""
-    options = [option for _, option in found]
-    how: dict[str, Any] = {"min_width": 220, "elem_id": elem_id, "visible": shown is not None}
-    how |= dict(shown) if shown is not None else {"label": options[0].title, "info": options[0].help}
-    kinds, is_optional = {option.kind for option in options}, any(option.is_optional for option in options)
-    if kinds == {"choice"}:
-        own = [(_OWN, "")] if is_optional else []
-        return gr.Dropdown([*own, *_choices(options)], **how)
-    if kinds == {"switch"}:
-        return gr.Dropdown([(_OWN, ""), "yes", "no"], **how) if is_optional else gr.Checkbox(**how)
-    if kinds <= {"integer", "number"}:
-        return _number_control(found, is_optional, how)
-    return gr.Textbox(placeholder=_OWN, max_lines=1, **how)
-
-
-def _number_control(found: list[tuple[Entry, Option]], is_optional: bool, how: dict[str, Any]) -> Any:
-    options, is_whole = [option for _, option in found], all(option.kind == "integer" for _, option in found)
-    dials = [option.dial for option in options if option.dial is not None]
-    if is_optional or len(dials) < len(options):
-        # A slider cannot be empty.
-        step = 1 if is_whole or not dials else _step(dials)
-        return gr.Number(placeholder=_OWN, precision=0 if is_whole else None, step=step, **how)
-    # A model's own value may lie beyond the dial.
-    own = [entry.options.to_dict()[option.name] for entry, option in found]
-    low, high = min([*(low for low, _ in dials), *own]), max([*(high for _, high in dials), *own])
-    return gr.Slider(low, high, step=1 if is_whole else _step(dials), **how)
+    return "" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def _step(dials: Sequence[tuple[float, float]]) -> float:

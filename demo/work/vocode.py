@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn.functional import pad
 
 from demo.library import Library
 from demo.limits import read_clip
@@ -93,8 +94,12 @@ def vocode(library: Library, settings: Settings, path: str | None, progress: Cal
     options = chosen_options(vocoder, settings.options)
     clip = read_clip(path, vocoder.sample_rate)
     started = time.perf_counter()
+    length = clip.audio.shape[-1]
+    audio = pad(clip.audio, (0, -length % vocoder.hop_length))
+    # F0 is drawn, too, and takes long to find: once is enough.
+    inputs = vocoder.analyze(audio) if vocoder.uses_f0 else {"audio": audio}
     how = {"options": options, "seed": settings.seed, "progress": with_deadline(progress)}
-    result = vocoder.copy_synthesis(clip.audio, **how).reshape(-1).float().cpu().numpy()
+    result = vocoder.synthesize(**inputs, **how).reshape(-1)[:length].float().cpu().numpy()
     seconds = time.perf_counter() - started
     if not np.isfinite(result).all():
         raise ConfigError(f"'{settings.model}' computes NaN with these settings; choose others")
@@ -104,7 +109,7 @@ def vocode(library: Library, settings: Settings, path: str | None, progress: Cal
     remarks = clip.remarks
     if abs(gains[1] - gains[0]) > 1:
         remarks += (f"the result was {gains[0] - gains[1]:+.1f} dB louder before both were brought to one loudness",)
-    contours = _contours(vocoder, clip.audio, f0_scale) if vocoder.uses_f0 else {}
+    contours = _contours(inputs["f0"], f0_scale) if vocoder.uses_f0 else {}
     return Copy(reference, result, vocoder.sample_rate, seconds, contours, f0_scale, remarks)
 
 
@@ -124,9 +129,9 @@ def measure(copy: Copy) -> dict[str, str]:
     return rows | {"M-STFT": _mstft(copy), "PESQ-wb": _pesq(copy)}
 
 
-def _contours(vocoder: Vocoder, audio: Tensor, scale: float) -> dict[str, np.ndarray]:
-    f0 = vocoder.analyze(audio)["f0"].reshape(-1).cpu().numpy()
-    return {"F0 of the clip": f0} | ({} if scale == 1 else {f"F0 × {scale:.2f}": f0 * scale})
+def _contours(f0: Tensor, scale: float) -> dict[str, np.ndarray]:
+    contour = f0.reshape(-1).cpu().numpy()
+    return {"F0 of the clip": contour} | ({} if scale == 1 else {f"F0 × {scale:.2f}": contour * scale})
 
 
 def _mstft(copy: Copy) -> str:
