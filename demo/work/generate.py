@@ -103,18 +103,19 @@ def _read_prompt(wanted: Draw, sample_rate: int) -> tuple[Tensor, tuple[str, ...
 
 def _pieces(stream: "_Stream", sample_rate: int, length: int, remarks: tuple[str, ...]) -> Iterator[Piece]:
     """Return what a stream tells: progress alone while a generator draws everything at once, else audio."""
-    started, drawn, is_prompt = time.perf_counter(), 0, True
+    started, drawn, reached, is_prompt = time.perf_counter(), 0, 0, True
     nothing = np.zeros(0, np.float32)
     for number, new in enumerate(stream):
         if isinstance(new, float):
-            yield Piece(nothing, sample_rate, round(new * length), length, time.perf_counter() - started)
+            reached = round(new * length)
+            yield Piece(nothing, sample_rate, reached, length, time.perf_counter() - started)
             continue
         if number == 0:
             # The generator has been prepared, and begins to draw now.
             started = time.perf_counter()
         drawn += 0 if is_prompt else len(new)
-        elapsed = time.perf_counter() - started
-        yield Piece(new, sample_rate, drawn, length, elapsed, is_prompt, remarks if is_prompt else ())
+        reached, elapsed = max(reached, drawn), time.perf_counter() - started
+        yield Piece(new, sample_rate, reached, length, elapsed, is_prompt, remarks if is_prompt else ())
         is_prompt = False
 
 
