@@ -5,17 +5,16 @@ little about vocoders, which may answer with another phase of equal sound.
 """
 
 import numpy as np
-import torch
 
 from recipes.metrics.metric import Direction, Metric, Signal, SignalPair, UndefinedMetricError
 from vocoders.core.errors import DataError
-from vocoders.core.measures import error_to_signal_ratio
+from vocoders.core.measures import error_to_signal_ratio, loudness_lufs
 
 __all__ = ["ErrorToSignalRatio", "LoudnessDifference", "MeanAbsoluteError", "ScaleInvariantSdr"]
 
 _SDR_LIMIT = 100.0
-# torchaudio's filters clip at full scale, and the high shelf alone adds 4 dB; a quarter of the amplitude keeps clear.
-_HEADROOM = 0.25
+# Parts below it do not count. The recommendation says -70; -58 is what tables have always said.
+_GATE_LUFS = -58.0
 
 
 class ScaleInvariantSdr(Metric):
@@ -104,8 +103,8 @@ class LoudnessDifference(Metric):
     shortest = 0.4
     decimals = 2
     definition = (
-        "|integrated loudness(generated) - integrated loudness(reference)|, ITU-R BS.1770-4 by torchaudio at a quarter "
-        "of the amplitude (its filters clip at full scale), so that the absolute gate stands at -58 LUFS"
+        "|integrated loudness(generated) - integrated loudness(reference)|, ITU-R BS.1770-4 with the absolute gate at "
+        f"{_GATE_LUFS:g} LUFS"
     )
 
     def measure(self, pair: SignalPair) -> float:
@@ -130,11 +129,5 @@ def _energy_of_reference(reference: np.ndarray) -> float:
 
 
 def _loudness(signal: Signal) -> float:
-    """Return the integrated loudness in LUFS; NaN where every block lies below the gate."""
-    from torchaudio.functional import loudness
-
-    def compute() -> float:
-        samples = torch.from_numpy(_HEADROOM * signal.samples.astype(np.float64))[None]
-        return loudness(samples, signal.sample_rate).item() - 20 * float(np.log10(_HEADROOM))
-
-    return signal.remember("loudness", compute)
+    """Return the integrated loudness in LUFS; -inf where every block lies below the gate."""
+    return signal.remember("loudness", lambda: loudness_lufs(signal.samples, signal.sample_rate, _GATE_LUFS))

@@ -59,15 +59,16 @@ def voicing_error(f0: np.ndarray, reference: np.ndarray) -> float:
     return float(np.mean((f0 > 0) != (reference > 0))) if len(f0) else math.nan
 
 
-def loudness_lufs(audio: np.ndarray, sample_rate: int) -> float:
+def loudness_lufs(audio: np.ndarray, sample_rate: int, gate_lufs: float = -70.0) -> float:
     """Return the integrated loudness by ITU-R BS.1770-4: K-weighting, blocks of 400 ms, both gates.
 
     Args:
         audio: (T,) or (C, T) with up to two channels.
         sample_rate: in Hz.
+        gate_lufs: the absolute gate.
 
     Returns:
-        LUFS, -inf where no block passes the absolute gate of -70 LUFS. Clips shorter than a block are one block.
+        LUFS, -inf where no block passes the absolute gate. Clips shorter than a block are one block.
     """
     channels = np.atleast_2d(audio).astype(np.float64)
     for numerator, denominator in _k_weighting(sample_rate):
@@ -76,11 +77,11 @@ def loudness_lufs(audio: np.ndarray, sample_rate: int) -> float:
     starts = range(0, max(1, channels.shape[-1] - block + 1), step)
     powers = np.array([np.mean(channels[:, start : start + block] ** 2, axis=-1).sum() for start in starts])
     loudness = -0.691 + 10 * np.log10(np.maximum(powers, 1e-10))
-    passed = powers[loudness > -70]
+    passed = powers[loudness > gate_lufs]
     if not passed.size:
         return -math.inf
     relative = -0.691 + 10 * math.log10(passed.mean()) - 10
-    return -0.691 + 10 * math.log10(powers[(loudness > -70) & (loudness > relative)].mean())
+    return -0.691 + 10 * math.log10(powers[(loudness > gate_lufs) & (loudness > relative)].mean())
 
 
 def _k_weighting(sample_rate: int) -> list[tuple[np.ndarray, np.ndarray]]:
