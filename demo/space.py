@@ -23,7 +23,7 @@ from demo.__main__ import main
 if __name__ == "__main__":
     sys.exit(main())
 '''
-_UNWANTED = shutil.ignore_patterns("__pycache__", "*.pyc", "*.nbi", "*.nbc", "*.pyi")
+_UNWANTED = shutil.ignore_patterns("__pycache__", "*.pyc", "*.nbi", "*.nbc")
 
 
 def write_space(folder: Path) -> Path:
