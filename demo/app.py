@@ -1,7 +1,6 @@
-"""The page: all tabs, and how it is served. A hosted space runs this file."""
+"""The page: all tabs, and how it is served."""
 
 import logging
-import sys
 import threading
 import time
 from collections.abc import Sequence
@@ -107,9 +106,3 @@ def warm_up(library: Library) -> threading.Thread:
     thread = threading.Thread(target=work, name="warm-up", daemon=True)
     thread.start()
     return thread
-
-
-if __name__ == "__main__":
-    from demo.__main__ import main
-
-    sys.exit(main())

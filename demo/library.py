@@ -6,52 +6,46 @@ Nothing here imports torch: the page is built from what the files say, and the f
 import logging
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from safetensors import SafetensorError, safe_open
-
 from effects.registry import FAMILIES as EFFECT_FAMILIES
-from vocoders.core.card import read_card
+from effects.registry import load as load_effect
 from vocoders.core.errors import ConfigError, OndesError
 from vocoders.core.model_advice import advise_on_path
-from vocoders.core.model_source import MODEL_FILES, read_model_config, shipped_models
+from vocoders.core.model_source import describe_model, read_model_config, shipped_models
+from vocoders.core.options import Option, SynthesisOptions
+from vocoders.registry import BASELINES, DEFAULT_VOCODER, Baseline
+from vocoders.registry import FAMILIES as VOCODER_FAMILIES
+from vocoders.registry import load as load_system
 
-__all__ = ["BASELINES", "DEFAULT_VOCODER", "Entry", "Kind", "Library", "find_entries", "target_processor"]
+__all__ = ["Entry", "Kind", "Library", "find_entries", "target_processor"]
 
 _logger = logging.getLogger(__name__)
 
 Kind = Literal["vocoder", "generator", "effect"]
 
-BASELINES = {"griffin-lim": "Griffin-Lim (baseline)", "world": "WORLD (baseline)"}
-# As vocoders.registry.DEFAULT_VOCODER, which would import torch.
-DEFAULT_VOCODER = "wavehax-24k"
 # How deep below a folder of --models model folders are looked for: recipes keep theirs in exp/<run>/model.
 _DEPTH = 4
-_FAMILY_TITLES = {
-    "wavehax": "Wavehax",
-    "periodwave": "PeriodWave",
-    "periodwave_mb": "PeriodWave-MB",
-    "sashimi": "SaShiMi",
-    "diffwave_sashimi": "DiffWave-SaShiMi",
-    "tcn": "TCN",
-    "recurrent": "recurrent",
-    "signaltrain": "SignalTrain",
-}
 
 
 @dataclass(frozen=True)
 class Entry:
-    """One model as its files describe it.
+    """One system as its files, or its registry, describe it.
 
     Attributes:
         name: unique name, by which users choose it.
-        family: as in ``config.json``.
         kind: what it can be used for.
-        path: its folder.
+        family: as in ``config.json``, or the baseline's name.
+        title: family as people write it.
+        path: its folder; ``None``: a baseline.
         config: the content of ``config`` in ``config.json``, not checked.
+        declared: the options that it can follow.
+        options: their values where nothing is said.
+        labels: what a generator can be asked for.
+        sample_rate: in Hz, ``None`` if the files do not say.
         num_parameters: as the weights say, 0 if they do not.
         size_bytes: of all files.
         license: as the card says.
@@ -60,38 +54,25 @@ class Entry:
     """
 
     name: str
-    family: str
     kind: Kind
-    path: Path
-    config: dict[str, Any]
-    num_parameters: int
-    size_bytes: int
-    license: str
-    description: str
-    is_shipped: bool
-
-    @property
-    def is_turbo(self) -> bool:
-        """Whether this is a PeriodWave for a few Euler steps, as PeriodWave-Turbo's training leaves it."""
-        sampling = self.config.get("sampling") or {}
-        few = sampling.get("solver") == "euler" and 0 < sampling.get("steps", 16) <= 4
-        return self.family.startswith("periodwave") and few
-
-    @property
-    def title(self) -> str:
-        """Family as people write it."""
-        title = _FAMILY_TITLES.get(self.family, self.family)
-        return title.replace("PeriodWave", "PeriodWave-Turbo") if self.is_turbo else title
-
-    @property
-    def sample_rate(self) -> int | None:
-        """Sample rate in Hz, ``None`` if the files do not say."""
-        return _find_number(self.config, "sample_rate")
+    family: str
+    title: str
+    path: Path | None
+    config: dict[str, Any] = field(default_factory=dict)
+    declared: tuple[Option, ...] = ()
+    options: SynthesisOptions = field(default_factory=SynthesisOptions)
+    labels: tuple[str, ...] = ()
+    sample_rate: int | None = None
+    num_parameters: int = 0
+    size_bytes: int = 0
+    license: str = "part of ondes"
+    description: str = ""
+    is_shipped: bool = True
 
     @property
     def label(self) -> str:
         """What a list of models shows."""
-        return f"{self.name} ({self.title})"
+        return f"{self.title} (baseline)" if self.path is None else f"{self.name} ({self.title})"
 
     @property
     def knob_names(self) -> tuple[str, ...]:
@@ -101,7 +82,8 @@ class Entry:
 
 
 def find_entries(folders: Sequence[Path] = ()) -> list[Entry]:
-    """Return the models that ship with ondes, then those in and below ``folders``; damaged ones are left out."""
+    """Return the models that ship with ondes, those in and below ``folders``, then baselines; without damaged ones."""
+    baselines = {name: _describe_baseline(baseline) for name, baseline in BASELINES.usable().items()}
     found: dict[str, Entry] = {}
     try:
         shipped = [model.path for model in shipped_models()]
@@ -110,12 +92,12 @@ def find_entries(folders: Sequence[Path] = ()) -> list[Entry]:
         shipped = []
     for path, is_shipped in [*((path, True) for path in shipped), *((path, False) for path in _below(folders))]:
         try:
-            entry = _describe(path, _unique(path, found), is_shipped)
+            entry = _describe(path, _unique(path, found | baselines), is_shipped)
         except OndesError as error:
             _logger.warning("left out: %s", error)
             continue
         found[entry.name] = entry
-    return list(found.values())
+    return [*found.values(), *baselines.values()]
 
 
 def target_processor(entry: Entry, knobs_of: dict[str, tuple[str, ...]]) -> str | None:
@@ -138,11 +120,11 @@ def target_processor(entry: Entry, knobs_of: dict[str, tuple[str, ...]]) -> str 
 
 
 class Library:
-    """Models by name; what is loaded stays in memory up to a bound, the least recently used leave first.
+    """Systems by name; what is loaded stays in memory up to a bound, the least recently used leave first.
 
     Args:
         entries: what may be loaded: no other name is ever looked for.
-        capacity_bytes: bound on the weights that stay in memory, 4 bytes a parameter.
+        capacity_bytes: bound on what stays in memory, which is counted as the size of the files.
     """
 
     def __init__(self, entries: Iterable[Entry], capacity_bytes: int = 1 << 30) -> None:
@@ -153,7 +135,7 @@ class Library:
         self._loading: dict[str, threading.Lock] = {}
 
     def of_kind(self, kind: Kind) -> list[Entry]:
-        """Return the models of a kind, the default one first."""
+        """Return the systems of a kind, the default one first."""
         found = [entry for entry in self.entries.values() if entry.kind == kind]
         return sorted(found, key=lambda entry: entry.name != DEFAULT_VOCODER)
 
@@ -168,7 +150,12 @@ class Library:
         return self.entries[name]
 
     def load(self, name: str) -> Any:
-        """Return the model ``name``, ready for inference; requests at the same time load it once."""
+        """Return the system ``name``, ready for inference; requests at the same time load it once.
+
+        Returns:
+            A :class:`~vocoders.interface.Vocoder`, a :class:`~vocoders.interface.WaveformGenerator` or an
+            :class:`~effects.models.EffectModel`, as the entry's kind says.
+        """
         entry = self.entry(name)
         with self._lock:
             loading = self._loading.setdefault(name, threading.Lock())
@@ -177,16 +164,15 @@ class Library:
                 if name in self._loaded:
                     self._loaded.move_to_end(name)
                     return self._loaded[name][0]
-            model = _loader(entry.kind)(entry.path)
-            size = 4 * sum(parameter.numel() for parameter in model.parameters())
+            model = _load(entry)
             with self._lock:
-                self._loaded[name] = model, size
+                self._loaded[name] = model, entry.size_bytes
                 self._shrink()
             return model
 
     @property
     def loaded_bytes(self) -> int:
-        """Bytes of weights that are in memory."""
+        """Bytes of the files of what is in memory."""
         with self._lock:
             return sum(size for _, size in self._loaded.values())
 
@@ -203,35 +189,53 @@ class Library:
             _logger.info("%s leaves the memory", name)
 
 
-def _loader(kind: Kind) -> Callable[[Path], Any]:
-    if kind == "effect":
-        from effects.registry import load
-    else:
-        from vocoders.registry import load
-    return load
+def _load(entry: Entry) -> Any:
+    if entry.path is None:
+        return BASELINES[entry.name].system_class.from_details("")
+    return (load_effect if entry.kind == "effect" else load_system)(entry.path)
 
 
-def _kind(family: str, config: dict[str, Any]) -> Kind:
-    if family in EFFECT_FAMILIES:
-        return "effect"
-    unconditional = family == "diffwave_sashimi" and config.get("mel") is None
-    return "generator" if family == "sashimi" or unconditional else "vocoder"
+def _describe_baseline(baseline: Baseline) -> Entry:
+    return Entry(
+        name=baseline.name,
+        kind="vocoder",
+        family=baseline.name,
+        title=baseline.title,
+        path=None,
+        declared=baseline.options_class.declared(),
+        options=baseline.options_class(),
+        sample_rate=baseline.sample_rate,
+    )
 
 
 def _describe(path: Path, name: str, is_shipped: bool) -> Entry:
-    file, card = read_model_config(path), read_card(path)
+    config, said = read_model_config(path).config, describe_model(path)
     return Entry(
         name=name,
-        family=file.family,
-        kind=_kind(file.family, file.config),
+        family=said.family,
         path=path,
-        config=file.config,
-        num_parameters=_count_parameters(path / "model.safetensors"),
-        size_bytes=sum(file.stat().st_size for file in map(path.joinpath, MODEL_FILES) if file.is_file()),
-        license=str(card.get("license", "unknown")),
-        description=str(card.get("description", "")),
+        config=config,
+        sample_rate=said.sample_rate,
+        num_parameters=said.num_parameters,
+        size_bytes=said.size_bytes,
+        license=said.license,
+        description=said.description,
         is_shipped=is_shipped,
+        **_what_registries_say(said.family, config),
     )
+
+
+def _what_registries_say(family: str, config: dict[str, Any]) -> dict[str, Any]:
+    if family in EFFECT_FAMILIES:
+        return {"kind": "effect", "title": EFFECT_FAMILIES[family].title}
+    found = VOCODER_FAMILIES.find(family)
+    return {
+        "kind": found.kind_of(config),
+        "title": found.title_of(config),
+        "declared": found.options_class.declared_for(config),
+        "options": found.options_of(config),
+        "labels": found.labels_of(config),
+    }
 
 
 def _below(folders: Sequence[Path]) -> list[Path]:
@@ -255,18 +259,3 @@ def _unique(path: Path, taken: dict[str, Entry]) -> str:
     if name not in taken:
         return name
     return next(longer for n in range(2, len(taken) + 3) if (longer := f"{name}-{n}") not in taken)
-
-
-def _count_parameters(weights: Path) -> int:
-    try:
-        with safe_open(weights, framework="np") as file:
-            return int((file.metadata() or {}).get("parameters", 0))
-    except (SafetensorError, OSError, ValueError) as error:
-        raise ConfigError(f"{weights} is damaged or missing: {error}") from None
-
-
-def _find_number(config: dict[str, Any], name: str) -> int | None:
-    if isinstance(config.get(name), int):
-        return config[name]
-    found = (_find_number(value, name) for value in config.values() if isinstance(value, dict))
-    return next((number for number in found if number is not None), None)

@@ -1,17 +1,16 @@
-"""Small measures of audio: loudness, spectra, levels, pitch; each one formula, NumPy and SciPy alone."""
+"""What pictures and tables of the page show of audio: spectra, gains and their differences; NumPy alone."""
 
 import math
 
 import numpy as np
-from scipy.signal import bilinear, lfilter
+
+from vocoders.core.measures import error_to_signal_ratio, log_f0_rmse, voicing_error
 
 __all__ = [
     "decibels",
     "frequency_gain_db",
     "gain_over_time_db",
-    "level_db",
     "log_mel_db",
-    "loudness_lufs",
     "mel_distance_db",
     "null_depth_db",
     "pitch_errors",
@@ -25,42 +24,10 @@ def decibels(power: np.ndarray) -> np.ndarray:
     return 10 * np.log10(np.maximum(power, _FLOOR))
 
 
-def level_db(audio: np.ndarray) -> float:
-    """Return the RMS level in dB of full scale, -inf for silence."""
-    power = float(np.mean(np.square(audio, dtype=np.float64))) if audio.size else 0.0
-    return 10 * math.log10(power) if power > 0 else -math.inf
-
-
 def null_depth_db(test: np.ndarray, reference: np.ndarray) -> float:
     """Return the level of ``test - reference`` relative to that of ``reference`` in dB, -inf where they are equal."""
-    difference, level = level_db(test - reference), level_db(reference)
-    if difference == -math.inf:
-        return -math.inf
-    return difference - level if level > -math.inf else math.inf
-
-
-def loudness_lufs(audio: np.ndarray, sample_rate: int) -> float:
-    """Return the integrated loudness by ITU-R BS.1770-4: K-weighting, blocks of 400 ms, both gates.
-
-    Args:
-        audio: (T,) or (C, T) with up to two channels.
-        sample_rate: in Hz.
-
-    Returns:
-        LUFS, -inf where no block passes the absolute gate of -70 LUFS. Clips shorter than a block are one block.
-    """
-    channels = np.atleast_2d(audio).astype(np.float64)
-    for numerator, denominator in _k_weighting(sample_rate):
-        channels = lfilter(numerator, denominator, channels)
-    block, step = round(0.4 * sample_rate), round(0.1 * sample_rate)
-    starts = range(0, max(1, channels.shape[-1] - block + 1), step)
-    powers = np.array([np.mean(channels[:, start : start + block] ** 2, axis=-1).sum() for start in starts])
-    loudness = -0.691 + decibels(powers)
-    passed = powers[loudness > -70]
-    if not passed.size:
-        return -math.inf
-    relative = -0.691 + 10 * math.log10(passed.mean()) - 10
-    return -0.691 + 10 * math.log10(powers[(loudness > -70) & (loudness > relative)].mean())
+    ratio = error_to_signal_ratio(test, reference)
+    return 10 * math.log10(ratio) if 0 < ratio < math.inf else -math.inf if ratio == 0 else math.inf
 
 
 def log_mel_db(audio: np.ndarray, sample_rate: int, n_mels: int = 80, columns: int = 600) -> np.ndarray:
@@ -104,12 +71,8 @@ def pitch_errors(f0: np.ndarray, reference: np.ndarray) -> tuple[float, float]:
     """
     length = min(len(f0), len(reference))
     f0, reference = f0[:length], reference[:length]
-    both = (f0 > 0) & (reference > 0)
-    voicing = float(np.mean((f0 > 0) != (reference > 0))) if length else math.nan
-    if not both.any():
-        return math.nan, voicing
-    cents = 1200 * np.log2(f0[both] / reference[both])
-    return float(np.sqrt(np.mean(cents**2))), voicing
+    cents_per_nat = 1200 / math.log(2)
+    return cents_per_nat * log_f0_rmse(f0, reference), voicing_error(f0, reference)
 
 
 def gain_over_time_db(
@@ -155,20 +118,6 @@ def frequency_gain_db(
         if powers[1] > 1e-9 * spectra[1].sum():
             gains[index] = 10 * math.log10(max(powers[0], _FLOOR * powers[1]) / powers[1])
     return frequencies, gains
-
-
-def _k_weighting(sample_rate: int) -> list[tuple[np.ndarray, np.ndarray]]:
-    """Return the two filters of BS.1770 for any rate, from their analogue prototypes by the bilinear transform."""
-    filters = []
-    gain, q, frequency = 10 ** (3.999843853973347 / 20), 0.7071752369554196, 1681.974450955533
-    w = 2 * sample_rate * math.tan(math.pi * min(frequency / sample_rate, 0.49))
-    filters.append(bilinear([gain, gain**0.4996667741545416 * w / q, w * w], [1, w / q, w * w], sample_rate))
-    q, frequency = 0.5003270373238773, 38.13547087602444
-    w = 2 * sample_rate * math.tan(math.pi * frequency / sample_rate)
-    numerator, denominator = bilinear([1, 0, 0], [1, w / q, w * w], sample_rate)
-    # The recommendation states the numerator 1, -2, 1.
-    filters.append((np.array([1.0, -2.0, 1.0]), denominator / denominator[0]))
-    return [(np.asarray(b) / a[0], np.asarray(a) / a[0]) for b, a in filters]
 
 
 def _power_spectrogram(audio: np.ndarray, n_fft: int, hop: int) -> np.ndarray:

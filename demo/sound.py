@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from demo.measures import loudness_lufs
+from vocoders.core.measures import loudness_lufs
 
 __all__ = ["common_gain", "equal_loudness", "to_integers"]
 

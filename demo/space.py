@@ -12,9 +12,18 @@ __all__ = ["main", "write_space"]
 
 _ROOT = Path(__file__).resolve().parents[1]
 _PACKAGES = ("vocoders", "effects", "demo")
-# A space wants these at its top.
-_TOP = ("README.md", "requirements.txt", "app.py")
-_UNWANTED = shutil.ignore_patterns("__pycache__", "*.pyc", "*.nbi", "*.nbc", "*.pyi")
+# A space wants these at its top, and beside them the file that it runs.
+_TOP = ("README.md", "requirements.txt")
+_APP = '''"""Serve the page."""
+
+import sys
+
+from demo.__main__ import main
+
+if __name__ == "__main__":
+    sys.exit(main())
+'''
+_UNWANTED = shutil.ignore_patterns("__pycache__", "*.pyc", "*.nbi", "*.nbc")
 
 
 def write_space(folder: Path) -> Path:
@@ -32,6 +41,7 @@ def write_space(folder: Path) -> Path:
         shutil.copytree(_ROOT / package, folder / package, ignore=_UNWANTED)
     for name in _TOP:
         shutil.copy2(_ROOT / "demo" / name, folder / name)
+    (folder / "app.py").write_text(_APP, encoding="utf-8")
     return folder
 
 

@@ -23,6 +23,7 @@ __all__ = [
     "live_message",
     "live_player",
     "plain_html",
+    "seed_input",
     "status",
     "table",
 ]
@@ -46,6 +47,11 @@ def clip_input(**options: Any) -> gr.Audio:
     return audio
 
 
+def seed_input(**options: Any) -> gr.Number:
+    """Return the field of a seed."""
+    return gr.Number(0, label="Seed", precision=0, minimum=0, maximum=2**31 - 1, **options)
+
+
 def knob_panel(**options: Any) -> gr.HTML:
     """Return a panel whose sliders are made by the page from :func:`knob_schema`; its event is ``release``."""
     return gr.HTML(
@@ -59,8 +65,7 @@ def knob_panel(**options: Any) -> gr.HTML:
 
 def knob_schema(knobs: "KnobSet") -> dict[str, Any]:
     """Return what a panel shows: all knobs, at their defaults."""
-    fields = ("name", "label", "unit", "min", "max", "default", "scale", "choices")
-    described = [{field: getattr(knob, field) for field in fields} for knob in knobs.knobs]
+    described = [knob.model_dump(exclude={"smoothing_ms"}) for knob in knobs.knobs]
     return {"knobs": described, "values": {knob.name: knob.default for knob in knobs.knobs}}
 
 

@@ -24,6 +24,7 @@ class Family:
     """
 
     name: str
+    title: str
     module: str
     class_name: str
 
@@ -55,11 +56,11 @@ class Family:
 FAMILIES: dict[str, Family] = {
     family.name: family
     for family in [
-        Family("signaltrain", "effects.models.signaltrain", "SignalTrain"),
-        Family("tcn", "effects.models.tcn", "TCN"),
-        Family("recurrent", "effects.models.recurrent", "Recurrent"),
-        Family("s4", "effects.models.s4", "S4Effect"),
-        Family("graybox", "effects.models.graybox", "GrayBox"),
+        Family("signaltrain", "SignalTrain", "effects.models.signaltrain", "SignalTrain"),
+        Family("tcn", "TCN", "effects.models.tcn", "TCN"),
+        Family("recurrent", "recurrent", "effects.models.recurrent", "Recurrent"),
+        Family("s4", "S4", "effects.models.s4", "S4Effect"),
+        Family("graybox", "gray box", "effects.models.graybox", "GrayBox"),
     ]
 }
 

@@ -44,11 +44,13 @@ class VocoderFamily(Family):
         options: place of the class that declares the options of synthesis.
         kind: what its models do.
         generates_without: name of a section of the configuration; models that lack it are generators.
+        titles: place of a function that names a model by its configuration; ``None``: by the family's title.
     """
 
     options: str = "vocoders.core.options:SynthesisOptions"
     kind: "Kind" = "vocoder"
     generates_without: str | None = None
+    titles: str | None = None
 
     @property
     def options_class(self) -> type[SynthesisOptions]:
@@ -61,6 +63,27 @@ class VocoderFamily(Family):
             return "generator"
         return self.kind
 
+    def title_of(self, config: Mapping[str, Any]) -> str:
+        """Return what people call a model of this configuration."""
+        return self.title if self.titles is None else resolve_name(self.titles)(config)
+
+    def options_of(self, config: Mapping[str, Any]) -> SynthesisOptions:
+        """Return the options of a model of this configuration where nothing is said, without loading it.
+
+        By convention the section ``sampling`` holds those that differ from the declared ones.
+
+        Raises:
+            ConfigError: if it holds an impossible value.
+        """
+        sampling = config.get("sampling")
+        own = sampling if isinstance(sampling, Mapping) else {}
+        declared = self.options_class.model_fields
+        return self.options_class.from_dict({key: own[key] for key in own if key in declared}, "sampling")
+
+    def labels_of(self, config: Mapping[str, Any]) -> tuple[str, ...]:
+        """Return what a generator of this configuration can be asked for: by convention, its section ``labels``."""
+        return tuple(config.get("labels") or ())
+
 
 @dataclass(frozen=True)
 class Baseline:
@@ -71,12 +94,14 @@ class Baseline:
         title: as people write it.
         system: place of its class, a :class:`~vocoders.baselines.baseline.BaselineVocoder`.
         options: place of the class that declares its options.
+        sample_rate: of what the name alone means, in Hz; ``None``: not known before it is made.
     """
 
     name: str
     title: str
     system: str
     options: str
+    sample_rate: int | None = None
 
     @property
     def system_class(self) -> "type[BaselineVocoder]":
@@ -111,6 +136,7 @@ FAMILIES: Registry[VocoderFamily] = Registry(
                 "vocoders.periodwave:VARIANTS",
                 "vocoders.periodwave.official:convert",
                 options="vocoders.periodwave.options:FlowOptions",
+                titles="vocoders.periodwave.options:title_of",
             ),
             VocoderFamily(
                 "periodwave_mb",
@@ -146,7 +172,7 @@ BASELINES: Registry[Baseline] = Registry(
     "baseline",
     "ondes.baselines",
     {
-        name: Baseline(name, title, f"vocoders.baselines:{cls}", f"vocoders.baselines:{cls}Options")
+        name: Baseline(name, title, f"vocoders.baselines:{cls}", f"vocoders.baselines:{cls}Options", 24000)
         for name, title, cls in [
             ("griffin-lim", "Griffin-Lim", "GriffinLim"),
             ("mel-inversion", "Mel inversion", "MelInversion"),

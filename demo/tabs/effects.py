@@ -10,13 +10,14 @@ import numpy as np
 from demo.folders import result_file
 from demo.library import Library, target_processor
 from demo.limits import MAX_SECONDS
-from demo.measures import frequency_gain_db, gain_over_time_db, level_db, null_depth_db
+from demo.measures import frequency_gain_db, gain_over_time_db, null_depth_db
 from demo.messages import guarded
 from demo.pictures import curves, figure
 from demo.sound import common_gain, to_integers
 from demo.tabs import EFFECT, Page
 from demo.widgets import clip_input, knob_panel, knob_schema, knob_values, plain_html, status, table
 from vocoders.core.errors import ConfigError
+from vocoders.core.measures import level_db
 
 if TYPE_CHECKING:
     from demo.work.apply import Rendering

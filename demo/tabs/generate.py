@@ -3,12 +3,13 @@
 import threading
 import uuid
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import gradio as gr
 import numpy as np
 
+from demo.controls import OptionControls, with_parameters
 from demo.folders import result_file
 from demo.library import Library
 from demo.limits import MAX_SECONDS, check_number, check_seed
@@ -17,11 +18,11 @@ from demo.messages import guarded
 from demo.pictures import figure, spectrogram
 from demo.sound import to_integers
 from demo.tabs import GENERATE, Page
-from demo.widgets import clip_input, live_message, live_player, plain_html, status
+from demo.widgets import clip_input, live_message, live_player, plain_html, seed_input, status
 
 __all__ = ["Runs", "build"]
 
-_SECONDS, _TEMPERATURES, _TOP_P, _GUIDANCE, _PROMPT = (0.5, 15.0), (0.0, 2.0), (0.05, 1.0), (0.0, 4.0), (0.25, 8.0)
+_SECONDS, _PROMPT = (0.5, 15.0), (0.25, 8.0)
 _ANY_LABEL = "whatever the seed draws"
 # A message holds this many pieces again, should the page have missed some.
 _REPEATED = 5
@@ -52,41 +53,26 @@ class Runs:
 
 def build(page: Page) -> None:
     """Lay out the tab."""
-    library, runs = page.library, Runs()
-    models = [(entry.label, entry.name) for entry in library.of_kind("generator")]
+    runs, entries = Runs(), page.library.of_kind("generator")
+    there = bool(entries)
     gr.Markdown(
-        "SaShiMi draws audio sample by sample, from nothing or behind a prompt. You hear it while it is being made."
-        if models
-        else _NONE,
+        "Draw audio from nothing, or continue a prompt. You hear it while it is being made." if there else _NONE,
         elem_id="generate-note",
         elem_classes="ondes-note",
     )
-    there = bool(models)
-    first = models[0][1] if there else None
-    own = _own_sampling(library, first)
     with gr.Row():
         with gr.Column(min_width=300):
             model = gr.Dropdown(
-                models,
-                value=first,
+                [(entry.label, entry.name) for entry in entries],
+                value=entries[0].name if there else None,
                 label="Model",
                 elem_id="generate-model",
                 interactive=there,
             )
             seconds = gr.Slider(*_SECONDS, 4, step=0.5, label="Seconds", elem_id="generate-seconds", interactive=there)
-            temperature = gr.Slider(
-                *_TEMPERATURES,
-                own["temperature"],
-                step=0.01,
-                label="Temperature",
-                info="0 is greedy",
-                interactive=there,
-            )
-            top_p = gr.Slider(
-                *_TOP_P, own["top_p"], step=0.01, label="Top-p", info="1 draws from all codes", interactive=there
-            )
-            label, guidance = _label_widgets(library, first)
-            seed = gr.Number(0, label="Seed", precision=0, minimum=0, maximum=2**31 - 1, interactive=there)
+            label = _label_choice(page.library, entries[0].name if there else None)
+            options = OptionControls(entries, "generate")
+            seed = seed_input(interactive=there)
         with gr.Column(min_width=300):
             prompt = clip_input(
                 label=f"Prompt to continue (optional, at most {MAX_SECONDS:g} s)", elem_id="generate-prompt"
@@ -105,50 +91,34 @@ def build(page: Page) -> None:
     picture = plain_html(elem_id="generate-picture")
     run = gr.State(None)
 
-    model.change(
-        lambda name: (*_own_values(library, name), *_label_widgets(library, name)),
-        model,
-        [temperature, top_p, label, guidance],
-        queue=False,
-        api_visibility="private",
-    )
-    began = run_button.click(
-        lambda: uuid.uuid4().hex, None, run, queue=False, show_progress="hidden", api_visibility="private"
-    )
-    began.then(
-        _make_handler(library, runs),
-        [model, seconds, temperature, top_p, seed, prompt, prompt_seconds, label, guidance, run],
-        [player, told, result, picture],
+    options.follow(model)
+    unseen = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
+    model.change(lambda name: _label_choice(page.library, name), model, label, **unseen)
+    began = run_button.click(lambda: uuid.uuid4().hex, None, run, **unseen)
+    outputs, rest = [player, told, result, picture], [label, seed, prompt, prompt_seconds, run]
+    gr.on(
+        [],
+        _make_handler(page.library, runs, options.names, options.given),
+        [model, seconds, *options.parameters, *rest],
+        outputs,
         **GENERATE,
-        show_progress="hidden",
         api_name="generate",
     )
-    cancel.click(
-        lambda number: runs.cancel(number), run, None, queue=False, show_progress="hidden", api_visibility="private"
+    began.then(
+        _make_handler(page.library, runs, options.names, options.changed),
+        [model, seconds, *options.controls, *rest],
+        outputs,
+        **GENERATE,
+        show_progress="hidden",
+        api_visibility="private",
     )
+    cancel.click(runs.cancel, run, None, **unseen)
 
 
-def _own_sampling(library: Library, name: str | None) -> dict[str, float]:
-    """Return temperature, top-p and guidance as the model's configuration has them, within the sliders' ranges."""
-    sampling = library.entry(name).config.get("sampling") if name else None
-    sampling = sampling if isinstance(sampling, dict) else {}
-    values = {}
-    for key, (least, most) in {"temperature": _TEMPERATURES, "top_p": _TOP_P, "guidance": _GUIDANCE}.items():
-        value = sampling.get(key, 1.0)
-        values[key] = min(max(float(value), least), most) if isinstance(value, int | float) else 1.0
-    return values
-
-
-def _own_values(library: Library, name: str) -> tuple[float, float]:
-    own = _own_sampling(library, name)
-    return own["temperature"], own["top_p"]
-
-
-def _label_widgets(library: Library, name: str | None) -> tuple[gr.Dropdown, gr.Slider]:
-    """Return the choice of a model's labels and its guidance; hidden for a model without."""
-    labels = library.entry(name).config.get("labels") if name else None
-    labels = [str(label) for label in labels] if isinstance(labels, list) else []
-    choice = gr.Dropdown(
+def _label_choice(library: Library, name: str | None) -> gr.Dropdown:
+    """Return the choice of a model's labels; hidden for a model without."""
+    labels = library.entry(name).labels if name else ()
+    return gr.Dropdown(
         [(_ANY_LABEL, ""), *labels],
         value="",
         label="Label",
@@ -157,45 +127,37 @@ def _label_widgets(library: Library, name: str | None) -> tuple[gr.Dropdown, gr.
         allow_custom_value=True,
         elem_id="generate-label",
     )
-    guidance = gr.Slider(
-        *_GUIDANCE,
-        _own_sampling(library, name)["guidance"],
-        step=0.1,
-        label="Guidance",
-        info="Above 1 exaggerates what tells a label from others",
-        visible=bool(labels),
-    )
-    return choice, guidance
 
 
-def _make_handler(library: Library, runs: Runs) -> Any:
+def _make_handler(
+    library: Library, runs: Runs, names: Sequence[str], changes: Callable[[str, Sequence[Any]], dict[str, Any]]
+) -> Any:
+    """Return a handler of a model, a length, values of the options ``names``, and what else is wanted.
+
+    Args:
+        library: the generators.
+        runs: generations that are to end.
+        names: of the options.
+        changes: tells what a generator's name and values of the options change.
+    """
+
     @guarded(told=1, outputs=4)
-    def generate(
-        model: str,
-        seconds: float = 4.0,
-        temperature: float | None = None,
-        top_p: float | None = None,
-        seed: float = 0,
-        prompt: str | None = None,
-        prompt_seconds: float = 2.0,
-        label: str | None = None,
-        guidance: float | None = None,
-        run: str | None = None,
-    ) -> Iterator[tuple[Any, ...]]:
-        """Draw audio; pieces come while it is made, the whole and its picture at the end."""
+    def generate(model: str, seconds: float, *values: Any) -> Iterator[tuple[Any, ...]]:
+        """Draw audio; pieces come while it is made, the whole and its picture at the end.
+
+        Options that are left out are those of the model itself.
+        """
         from demo.work.generate import Draw, draw
 
-        own = _own_sampling(library, model)
+        *options, label, seed, prompt, prompt_seconds, run = values
         wanted = Draw(
             model,
             check_number("seconds", seconds, *_SECONDS),
-            check_number("temperature", own["temperature"] if temperature is None else temperature, *_TEMPERATURES),
-            check_number("top-p", own["top_p"] if top_p is None else top_p, *_TOP_P),
+            changes(model, options),
             check_seed(seed),
             prompt,
             check_number("seconds of the prompt", prompt_seconds, *_PROMPT),
             label or None,
-            check_number("guidance", own["guidance"] if guidance is None else guidance, *_GUIDANCE),
         )
         name, pieces, remarks = run or uuid.uuid4().hex, [], ()
         total = prompt_length = 0
@@ -211,7 +173,8 @@ def _make_handler(library: Library, runs: Runs) -> Any:
             yield message, _progress(piece, remarks), gr.skip(), gr.skip()
         yield _finished(name, pieces, last, total, remarks, runs.is_cancelled(run))
 
-    return generate
+    wanted = ["model", "seconds", *names, "label", "seed", "prompt", "prompt_seconds", "run"]
+    return with_parameters(generate, wanted)
 
 
 def _progress(piece: Any, remarks: tuple[str, ...]) -> str:

@@ -5,7 +5,7 @@ from typing import Any
 
 import gradio as gr
 
-from demo.library import BASELINES, Entry, Library
+from demo.library import Entry, Library
 from demo.messages import guarded
 from demo.tabs import COMPUTE, Page
 from demo.widgets import plain_html, status, table
@@ -27,7 +27,6 @@ def build(page: Page) -> None:
     overview = plain_html(_overview(library, speeds), elem_id="models-table")
     with gr.Row():
         names = [(entry.label, entry.name) for entry in library.entries.values()]
-        names += [(title, name) for name, title in BASELINES.items()]
         with gr.Column(scale=2, min_width=300):
             model = gr.Dropdown(names, value=names[0][1], label="Model", elem_id="models-model")
         with gr.Column(scale=1, min_width=200):
@@ -44,19 +43,17 @@ def build(page: Page) -> None:
 
 def _overview(library: Library, speeds: dict[str, float]) -> str:
     rows = [_row(entry, speeds) for entry in library.entries.values()]
-    for name, title in BASELINES.items():
-        rows.append(
-            [title, "signal processing", "Vocoder", "24 kHz", "–", "–", "part of ondes", _speed_text(name, speeds)]
-        )
     return table(_HEADINGS, rows, "Models", _NUMBERS)
 
 
 def _row(entry: Entry, speeds: dict[str, float]) -> list[str]:
+    model, family = (entry.name, entry.title) if entry.path is not None else (entry.label, "signal processing")
     rate = f"{entry.sample_rate / 1000:g} kHz" if entry.sample_rate else "–"
     size = f"{entry.size_bytes / 1e6:.1f} MB" if entry.size_bytes >= 1e6 else f"{entry.size_bytes / 1e3:.0f} kB"
     parameters = f"{entry.num_parameters:,}" if entry.num_parameters else "–"
     speed = _speed_text(entry.name, speeds)
-    return [entry.name, entry.title, _USES[entry.kind], rate, parameters, size, entry.license, speed]
+    size = size if entry.size_bytes else "–"
+    return [model, family, _USES[entry.kind], rate, parameters, size, entry.license, speed]
 
 
 def _speed_text(name: str, speeds: dict[str, float]) -> str:
@@ -69,7 +66,7 @@ def _make_handler(library: Library, speeds: dict[str, float]) -> Any:
         """Measure one model, or all of them."""
         from demo.work.bench import machine, speed
 
-        names = [model] if model is not None else [*library.entries, *BASELINES]
+        names = [model] if model is not None else list(library.entries)
         for number, name in enumerate(names):
             yield _overview(library, speeds), status(f"{name} is being measured.", fraction=number / len(names))
             speeds[name] = speed(library, name)
@@ -81,10 +78,11 @@ def _make_handler(library: Library, speeds: dict[str, float]) -> Any:
 
 def _card(library: Library, name: str) -> str:
     """Return the text of a model's card, without its front matter."""
-    if name in BASELINES:
-        return f"# {BASELINES[name]}\n\nNeeds no training: part of the demo, for comparison."
+    entry = library.entry(name)
+    if entry.path is None:
+        return f"# {entry.label}\n\nNeeds no training: part of ondes, for comparison."
     try:
-        text = read_text(library.entry(name).path / "README.md")
+        text = read_text(entry.path / "README.md")
     except DataError:
         return f"# {name}\n\nThis model has no card."
     if text.startswith("---\n") and "\n---\n" in text[4:]:

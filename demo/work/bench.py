@@ -3,17 +3,17 @@
 import platform
 import statistics
 import time
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
 
-from demo.library import BASELINES, Library
-from demo.work.vocode import load_vocoder
+from demo.library import Library
 from effects.engine import render
+from effects.models import EffectModel
 from effects.processors import PROCESSORS
-from vocoders.sashimi.sampler import item_stepper, item_uniforms
+from vocoders.interface import Vocoder, WaveformGenerator
 
 __all__ = ["machine", "rehearse", "speed"]
 
@@ -55,37 +55,28 @@ def rehearse(library: Library) -> None:
             processor.process(torch.zeros(1, 1, 64), None, 44100)
 
 
-def _preparation(library: Library, name: str) -> Any:
+def _preparation(library: Library, name: str) -> Callable[[], float]:
     """Return a function that makes some audio and returns its length in seconds."""
-    if name in BASELINES:
-        return _vocoder_run(load_vocoder(library, name), name)
-    kind, model = library.entry(name).kind, library.load(name)
-    if kind == "effect":
-        return _effect_run(model)
-    return _generator_run(model) if kind == "generator" else _vocoder_run(model, name)
+    return _RUNS[library.entry(name).kind](library.load(name))
 
 
-def _vocoder_run(model: Any, name: str) -> Any:
-    audio = _voice(model.sample_rate)
-    if name in BASELINES:
-        options = {"f0": model.analyze_f0(audio)} if name == "world" else {}
-        return lambda: model.synthesize(audio=audio, **options).shape[-1] / model.sample_rate
+def _vocoder_run(vocoder: Vocoder) -> Callable[[], float]:
     # Vocoders are measured from their features: that is their part of a synthesis.
-    features = model.analyze(audio) if hasattr(model, "analyze") else {"features": model.log_mel(audio[None])}
-    return lambda: model.synthesize(**features).shape[-1] / model.sample_rate
+    features = vocoder.analyze(_voice(vocoder.sample_rate))
+    return lambda: vocoder.synthesize(**features).shape[-1] / vocoder.sample_rate
 
 
-def _generator_run(model: Any) -> Any:
-    length = round(min(_SECONDS, 1.0) * model.sample_rate)
-    if not hasattr(model, "quantiser"):
-        return lambda: model.synthesize(num_samples=length).shape[-1] / model.sample_rate
-    uniforms = item_uniforms(0, 0, length)[None]
-    return lambda: item_stepper(model, [0]).draw(uniforms)[0].shape[1] / model.sample_rate
+def _generator_run(generator: WaveformGenerator) -> Callable[[], float]:
+    length = round(min(_SECONDS, 1.0) * generator.sample_rate)
+    return lambda: generator.generate(length).length / generator.sample_rate
 
 
-def _effect_run(model: Any) -> Any:
-    audio = _voice(model.sample_rate).expand(model.config.audio_channels, -1)
-    return lambda: render(model, audio).shape[-1] / model.sample_rate
+def _effect_run(effect: EffectModel) -> Callable[[], float]:
+    audio = _voice(effect.sample_rate).expand(effect.config.audio_channels, -1)
+    return lambda: render(effect, audio).shape[-1] / effect.sample_rate
+
+
+_RUNS = {"vocoder": _vocoder_run, "generator": _generator_run, "effect": _effect_run}
 
 
 def _voice(sample_rate: int) -> torch.Tensor:

@@ -3,33 +3,22 @@
 import queue
 import threading
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-import torch
+from torch import Tensor
 
 from demo.library import Library
 from demo.limits import read_clip
 from demo.work.deadline import MAX_WORK_SECONDS
+from demo.work.options import chosen_options
 from vocoders.core.errors import ConfigError, DataError
-from vocoders.sashimi.sampler import (
-    SamplingConfig,
-    available_memory,
-    encode_prompt,
-    item_labels,
-    item_stepper,
-    item_uniforms,
-    label_names,
-    memory_of_generation,
-)
+from vocoders.core.memory import available_memory
+from vocoders.interface import WaveformGenerator
 
 __all__ = ["Draw", "Piece", "draw"]
-
-# Pieces last about as long as this to compute; the first ones are short so that sound begins early.
-_PIECE_SECONDS = 0.4
-_FIRST_SAMPLES = 512
 
 
 @dataclass(frozen=True)
@@ -39,24 +28,20 @@ class Draw:
     Attributes:
         model: a name in the library.
         seconds: length to draw, without the prompt.
-        temperature: divides the logits.
-        top_p: see :class:`~vocoders.sashimi.sampler.SamplingConfig`.
+        options: what is changed of the generator's own options, as :func:`~demo.work.options.chosen_options` takes it.
         seed: equal seeds give equal audio.
         prompt_path: clip to continue, or ``None``.
         prompt_seconds: how much of the end of the clip is used.
         label: what is to be heard, of a model with labels; ``None``: the seed chooses.
-        guidance: of a model with labels; see :class:`~vocoders.sashimi.sampler.SamplingConfig`.
     """
 
     model: str
     seconds: float
-    temperature: float
-    top_p: float
-    seed: int
+    options: Mapping[str, Any] = field(default_factory=dict)
+    seed: int = 0
     prompt_path: str | None = None
     prompt_seconds: float = 2.0
     label: str | None = None
-    guidance: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -90,87 +75,99 @@ def draw(library: Library, wanted: Draw, is_cancelled: Callable[[], bool]) -> It
     """
     if library.entry(wanted.model).kind != "generator":
         raise ConfigError(f"'{wanted.model}' makes audio from features, not from nothing; use the tab Vocoder")
-    model = library.load(wanted.model)
-    length = max(1, round(wanted.seconds * model.sample_rate))
-    if hasattr(model, "quantiser"):
-        return _draw_codes(model, wanted, length, is_cancelled)
-    for name, value in (("prompt", wanted.prompt_path), ("label", wanted.label)):
-        if value:
-            raise ConfigError(f"'{wanted.model}' is a diffusion model: it takes no {name}; remove it")
-    return _diffuse(model, wanted, length, is_cancelled)
-
-
-def _draw_codes(model: Any, wanted: Draw, length: int, is_cancelled: Callable[[], bool]) -> Iterator[Piece]:
-    options = {"temperature": wanted.temperature, "top_p": wanted.top_p, "guidance": wanted.guidance}
-    sampling = SamplingConfig.from_dict(options, "sampling")
-    rate, codes = model.sample_rate, None
-    labels = item_labels(model, wanted.seed, [0], wanted.label)
-    remarks = tuple(f"label: {name}" for name in label_names(model, labels))
+    generator: WaveformGenerator = library.load(wanted.model)
+    options = chosen_options(generator, wanted.options)
+    remarks = tuple(f"label: {label}" for label in generator.item_labels([0], wanted.label, wanted.seed))
+    prompt = None
     if wanted.prompt_path:
-        clip = read_clip(wanted.prompt_path, rate)
-        kept = round(wanted.prompt_seconds * rate)
-        if clip.audio.shape[-1] > kept:
-            remarks += (f"the last {wanted.prompt_seconds:g} s of the clip are continued",)
-        codes = encode_prompt(model, clip.audio[0, -kept:])
-        remarks = clip.remarks + remarks
-    prompt_length = 0 if codes is None else len(codes)
-    needed = memory_of_generation(model, 1, length, prompt_length, sampling.is_guided)
+        if not generator.takes_prompt:
+            raise ConfigError(f"'{wanted.model}' takes no prompt; remove it")
+        prompt, said = _read_prompt(wanted, generator.sample_rate)
+        remarks = said + remarks
+    length = max(1, round(wanted.seconds * generator.sample_rate))
+    needed = generator.memory(1, length, 0 if prompt is None else len(prompt), options)
     free = available_memory()
     if free is not None and needed > free:
         raise DataError(f"this needs {needed / 1e9:.1f} GB and {free / 1e9:.1f} GB are free; ask for less")
-    started = time.perf_counter()
-    stepper = item_stepper(model, [0], codes, sampling, wanted.seed, label=wanted.label)
-    heard = np.zeros(0, np.float32) if codes is None else model.quantiser.decode(codes).numpy()
-    yield Piece(heard, rate, 0, length, time.perf_counter() - started, True, remarks)
-    uniforms = item_uniforms(wanted.seed, 0, length)
-    started, drawn, size = time.perf_counter(), 0, min(_FIRST_SAMPLES, length)
-    while drawn < length and not is_cancelled():
-        part = uniforms[None, drawn : drawn + size]
-        new, score = stepper.draw(part, sampling.temperature, sampling.top_p)
-        if not np.isfinite(score).all():
-            raise DataError("the logits are NaN or infinite; the model's weights are damaged")
-        drawn += new.shape[1]
-        elapsed = time.perf_counter() - started
-        samples = model.quantiser.decode(torch.from_numpy(new[0])).numpy().astype(np.float32)
-        yield Piece(samples, rate, drawn, length, elapsed)
-        if elapsed > MAX_WORK_SECONDS:
-            return
-        size = max(64, min(4 * size, round(_PIECE_SECONDS * drawn / elapsed)))
+    how = {"prompt": prompt, "label": wanted.label, "seed": wanted.seed, "options": options}
+    return _pieces(_Stream(generator, length, how, is_cancelled), generator.sample_rate, length, remarks)
 
 
-def _diffuse(model: Any, wanted: Draw, length: int, is_cancelled: Callable[[], bool]) -> Iterator[Piece]:
-    """All samples of a diffusion model are ready at the same time; until then only the progress grows."""
-    news: queue.Queue[float | np.ndarray | BaseException] = queue.Queue()
-    started = time.perf_counter()
-    gone = threading.Event()
+def _read_prompt(wanted: Draw, sample_rate: int) -> tuple[Tensor, tuple[str, ...]]:
+    """Return the part of the clip (T,) that is continued, and what was changed on the way."""
+    clip, kept = read_clip(wanted.prompt_path, sample_rate), round(wanted.prompt_seconds * sample_rate)
+    is_cut = clip.audio.shape[-1] > kept
+    cut = (f"the last {wanted.prompt_seconds:g} s of the clip are continued",) if is_cut else ()
+    return clip.audio[0, -kept:], clip.remarks + cut
 
-    def report(fraction: float) -> None:
-        if gone.is_set() or is_cancelled() or time.perf_counter() - started > MAX_WORK_SECONDS:
-            raise _StoppedError
-        news.put(fraction)
 
-    def work() -> None:
+def _pieces(stream: "_Stream", sample_rate: int, length: int, remarks: tuple[str, ...]) -> Iterator[Piece]:
+    """Return what a stream tells: progress alone while a generator draws everything at once, else audio."""
+    started, drawn, reached, is_prompt = time.perf_counter(), 0, 0, True
+    nothing = np.zeros(0, np.float32)
+    for number, new in enumerate(stream):
+        if isinstance(new, float):
+            reached = round(new * length)
+            yield Piece(nothing, sample_rate, reached, length, time.perf_counter() - started)
+            continue
+        if number == 0:
+            # The generator has been prepared, and begins to draw now.
+            started = time.perf_counter()
+        drawn += 0 if is_prompt else len(new)
+        reached, elapsed = max(reached, drawn), time.perf_counter() - started
+        yield Piece(new, sample_rate, reached, length, elapsed, is_prompt, remarks if is_prompt else ())
+        is_prompt = False
+
+
+class _Stream:
+    """What a generator draws in a thread of its own: finished fractions below 1 until there is audio, then audio (N,).
+
+    It ends early when somebody wishes it, when its time is over, and when nobody asks any more.
+    """
+
+    def __init__(
+        self, generator: WaveformGenerator, length: int, how: Mapping[str, Any], is_cancelled: Callable[[], bool]
+    ) -> None:
+        self._generator, self._length, self._how, self._is_cancelled = generator, length, how, is_cancelled
+        self._news: queue.Queue[float | np.ndarray | BaseException | None] = queue.Queue()
+        self._begun, self._has_audio, self._nobody_asks = time.perf_counter(), False, threading.Event()
+
+    def __iter__(self) -> Iterator[float | np.ndarray]:
+        """Iterate over what is drawn; errors of the generator are raised here."""
+        threading.Thread(target=self._work, daemon=True).start()
         try:
-            waveform = model.synthesize(num_samples=length, seed=wanted.seed, progress=report)
-            news.put(waveform.reshape(-1).float().cpu().numpy())
+            while (new := self._news.get()) is not None:
+                if isinstance(new, BaseException):
+                    raise new
+                yield new
+        finally:
+            self._nobody_asks.set()
+
+    def _work(self) -> None:
+        try:
+            for piece in self._generator.stream(self._length, progress=self._report, **self._how):
+                self._has_audio = True
+                self._news.put(piece.float().cpu().numpy())
+                if self._is_over():
+                    break
+        except _OverError:
+            pass
         except BaseException as error:  # handed over to the thread that waits
-            news.put(error)
+            self._news.put(error)
+        self._news.put(None)
 
-    threading.Thread(target=work, daemon=True).start()
-    try:
-        while True:
-            new, elapsed = news.get(), time.perf_counter() - started
-            if isinstance(new, _StoppedError):
-                return
-            if isinstance(new, BaseException):
-                raise new
-            if isinstance(new, np.ndarray):
-                yield Piece(new, model.sample_rate, length, length, elapsed)
-                return
-            yield Piece(np.zeros(0, np.float32), model.sample_rate, round(min(new, 0.999) * length), length, elapsed)
-    finally:
-        gone.set()
+    def _report(self, fraction: float) -> None:
+        # Where pieces come, they tell how far it is, and it ends between them.
+        if self._has_audio:
+            return
+        if self._is_over():
+            raise _OverError
+        self._news.put(min(float(fraction), 0.999))
+
+    def _is_over(self) -> bool:
+        late = time.perf_counter() - self._begun > MAX_WORK_SECONDS
+        return late or self._nobody_asks.is_set() or self._is_cancelled()
 
 
-class _StoppedError(Exception):
-    """The user does not want the rest."""
+class _OverError(Exception):
+    """Nobody wants the rest."""

@@ -4,24 +4,24 @@ import importlib.util
 import math
 import time
 import warnings
-from collections.abc import Callable
-from dataclasses import dataclass
-from functools import lru_cache
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn.functional import pad
 
-from demo.library import BASELINES, Library
+from demo.library import Library
 from demo.limits import read_clip
 from demo.measures import mel_distance_db, pitch_errors
 from demo.sound import equal_loudness
-from demo.work.baselines import GriffinLim, World
 from demo.work.deadline import with_deadline
+from demo.work.options import chosen_options
 from vocoders.core.errors import ConfigError
 from vocoders.frontends.f0 import F0Config, extract_f0
-from vocoders.periodwave.config import SamplingConfig
+from vocoders.interface import Vocoder
 
 __all__ = ["Copy", "Settings", "load_vocoder", "measure", "vocode"]
 
@@ -35,16 +35,14 @@ class Settings:
     """What a user chose.
 
     Attributes:
-        model: a name in the library, or a baseline.
-        f0_scale: factor on F0, for vocoders that take one.
-        sampling: as :class:`SamplingConfig` takes it, for vocoders that integrate a flow.
+        model: a name in the library.
+        options: what is changed of the vocoder's own options, as :func:`~demo.work.options.chosen_options` takes it.
         seed: of all noise.
     """
 
     model: str
-    f0_scale: float
-    sampling: dict[str, Any]
-    seed: int
+    options: Mapping[str, Any] = field(default_factory=dict)
+    seed: int = 0
 
 
 @dataclass(frozen=True)
@@ -75,14 +73,12 @@ class Copy:
         return len(self.result) / self.sample_rate
 
 
-def load_vocoder(library: Library, name: str) -> Any:
-    """Return a vocoder of the library, or a baseline.
+def load_vocoder(library: Library, name: str) -> Vocoder:
+    """Return a vocoder of the library.
 
     Raises:
         ConfigError: for another name, or a model that is no vocoder.
     """
-    if name in BASELINES:
-        return _baseline(name)
     if library.entry(name).kind != "vocoder":
         raise ConfigError(f"'{name}' is no vocoder; choose one from the list")
     return library.load(name)
@@ -94,22 +90,27 @@ def vocode(library: Library, settings: Settings, path: str | None, progress: Cal
     Raises:
         OndesError: for clips, models or settings that cannot be used.
     """
-    model = load_vocoder(library, settings.model)
-    clip = read_clip(path, model.sample_rate)
+    vocoder = load_vocoder(library, settings.model)
+    options = chosen_options(vocoder, settings.options)
+    clip = read_clip(path, vocoder.sample_rate)
     started = time.perf_counter()
-    f0_scale = settings.f0_scale if getattr(model, "uses_f0", False) else 1.0
-    with torch.inference_mode():
-        waveform, contours = _synthesize(model, clip.audio, settings, with_deadline(progress))
+    length = clip.audio.shape[-1]
+    audio = pad(clip.audio, (0, -length % vocoder.hop_length))
+    # F0 is drawn, too, and takes long to find: once is enough.
+    inputs = vocoder.analyze(audio) if vocoder.uses_f0 else {"audio": audio}
+    how = {"options": options, "seed": settings.seed, "progress": with_deadline(progress)}
+    result = vocoder.synthesize(**inputs, **how).reshape(-1)[:length].float().cpu().numpy()
     seconds = time.perf_counter() - started
-    result = waveform.reshape(-1).float().cpu().numpy()
-    reference = clip.audio[0].numpy()[: len(result)]
-    remarks = clip.remarks
     if not np.isfinite(result).all():
         raise ConfigError(f"'{settings.model}' computes NaN with these settings; choose others")
-    (reference, result), gains = equal_loudness([reference, result[: len(reference)]], model.sample_rate)
+    # By this name every vocoder whose pitch can be moved declares it.
+    f0_scale = options.to_dict().get("f0_scale", 1.0)
+    (reference, result), gains = equal_loudness([clip.audio[0].numpy(), result], vocoder.sample_rate)
+    remarks = clip.remarks
     if abs(gains[1] - gains[0]) > 1:
         remarks += (f"the result was {gains[0] - gains[1]:+.1f} dB louder before both were brought to one loudness",)
-    return Copy(reference, result, model.sample_rate, seconds, contours, f0_scale, remarks)
+    contours = _contours(inputs["f0"], f0_scale) if vocoder.uses_f0 else {}
+    return Copy(reference, result, vocoder.sample_rate, seconds, contours, f0_scale, remarks)
 
 
 def measure(copy: Copy) -> dict[str, str]:
@@ -128,33 +129,9 @@ def measure(copy: Copy) -> dict[str, str]:
     return rows | {"M-STFT": _mstft(copy), "PESQ-wb": _pesq(copy)}
 
 
-@lru_cache(maxsize=2)
-def _baseline(name: str) -> Any:
-    return World() if name == "world" else GriffinLim()
-
-
-def _synthesize(
-    model: Any, audio: Tensor, settings: Settings, progress: Callable[[float], None]
-) -> tuple[Tensor, dict[str, np.ndarray]]:
-    """Return the waveform and the F0 contours of a model, by what it can be given."""
-    if isinstance(model, GriffinLim):
-        return model.synthesize(audio=audio, seed=settings.seed), {}
-    if isinstance(model, World):
-        f0 = model.analyze_f0(audio)
-        waveform = model.synthesize(audio=audio, f0=f0, f0_scale=settings.f0_scale)
-        return waveform, _contours(f0, settings.f0_scale)
-    if getattr(model, "uses_f0", False):
-        features = model.analyze(audio)
-        options = {"f0_scale": settings.f0_scale, "seed": settings.seed, "progress": progress}
-        return model.synthesize(**features, **options), _contours(features["f0"].reshape(-1).numpy(), settings.f0_scale)
-    if getattr(model, "uses_sampling", False):
-        sampling = SamplingConfig.from_dict(settings.sampling, "sampling")
-        return model.synthesize(audio=audio, sampling=sampling, seed=settings.seed, progress=progress), {}
-    return model.synthesize(model.log_mel(audio[None]), seed=settings.seed, progress=progress), {}
-
-
-def _contours(f0: np.ndarray, scale: float) -> dict[str, np.ndarray]:
-    return {"F0 of the clip": f0} | ({} if scale == 1 else {f"F0 × {scale:.2f}": f0 * scale})
+def _contours(f0: Tensor, scale: float) -> dict[str, np.ndarray]:
+    contour = f0.reshape(-1).cpu().numpy()
+    return {"F0 of the clip": contour} | ({} if scale == 1 else {f"F0 × {scale:.2f}": contour * scale})
 
 
 def _mstft(copy: Copy) -> str:

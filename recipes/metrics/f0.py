@@ -4,6 +4,7 @@ import numpy as np
 
 from recipes.metrics.domain import Condition
 from recipes.metrics.metric import Direction, Metric, Signal, SignalPair, optional_module
+from vocoders.core.measures import log_f0_rmse, voicing_error
 from vocoders.frontends.f0 import F0Config, extract_f0
 
 __all__ = ["LogF0Rmse", "VoicingError", "f0_track"]
@@ -56,8 +57,7 @@ class LogF0Rmse(_PitchMetric):
     def measure(self, pair: SignalPair) -> float:
         """Return the error in nat (0.0578 is a semitone)."""
         reference, generated = self.tracks(pair)
-        both = self._both(pair)
-        return float(np.sqrt(np.mean(np.log(reference[both] / generated[both]) ** 2)))
+        return log_f0_rmse(generated, reference)
 
     def _both(self, pair: SignalPair) -> np.ndarray:
         reference, generated = self.tracks(pair)
@@ -76,4 +76,4 @@ class VoicingError(_PitchMetric):
     def measure(self, pair: SignalPair) -> float:
         """Return the error in percent of all frames."""
         reference, generated = self.tracks(pair)
-        return 100 * float(np.mean((reference > 0) != (generated > 0)))
+        return 100 * voicing_error(generated, reference)

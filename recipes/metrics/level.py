@@ -6,6 +6,7 @@ import numpy as np
 
 from recipes.metrics.domain import Condition
 from recipes.metrics.metric import Direction, Metric, Signal, SignalPair
+from vocoders.core.measures import mean_power
 
 __all__ = ["ClippedShare", "DcOffset", "HighFrequencyDifference", "LevelDifference"]
 
@@ -23,7 +24,7 @@ def _has_level(power: Callable[[Signal], float], band: str) -> tuple[Condition, 
 
 
 def _power(signal: Signal) -> float:
-    return signal.remember("power", lambda: float(np.mean(np.square(signal.samples, dtype=np.float64))))
+    return signal.remember("power", lambda: mean_power(signal.samples))
 
 
 def _high_power(signal: Signal) -> float:

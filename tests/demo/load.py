@@ -24,15 +24,18 @@ def run_load(server: Server, folder: Path, requests: int = 50, clients: int = 4,
     clip = write_clip(folder / "clip.wav", buzz(4))
     speech = REPOSITORY / "vocoders" / "examples" / "speech.flac"
     kinds = {
-        "vocode wavehax": ("/vocode", [handle_file(speech), "wavehax-24k"]),
-        "vocode griffin-lim": ("/vocode", [handle_file(clip), "griffin-lim"]),
-        "vocode world": ("/vocode", [handle_file(clip), "world", 1.2]),
-        "vocode flow": ("/vocode", [handle_file(speech), "tiny-turbo"]),
-        "effect": ("/effect", [handle_file(clip), "delay", "", {"mix": 0.5}]),
-        "effect learned": ("/effect", [handle_file(clip), "comp_4c", "comp4c-tiny", {}]),
-        "generate": ("/generate", ["tiny-digits", 4.0, 1.0, 0.98, 0, None, 2.0]),
-        "card": ("/card", ["wavehax-24k"]),
-        "refused": ("/vocode", [None, "world"]),
+        "vocode wavehax": ("/vocode", {"audio": handle_file(speech), "model": "wavehax-24k"}),
+        "vocode griffin-lim": ("/vocode", {"audio": handle_file(clip), "model": "griffin-lim"}),
+        "vocode world": ("/vocode", {"audio": handle_file(clip), "model": "world", "f0_scale": 1.2}),
+        "vocode flow": ("/vocode", {"audio": handle_file(speech), "model": "tiny-turbo"}),
+        "effect": ("/effect", {"audio": handle_file(clip), "effect": "delay", "model": "", "knobs": {"mix": 0.5}}),
+        "effect learned": (
+            "/effect",
+            {"audio": handle_file(clip), "effect": "comp_4c", "model": "comp4c-tiny", "knobs": {}},
+        ),
+        "generate": ("/generate", {"model": "tiny-digits", "seconds": 4.0, "top_p": 0.98}),
+        "card": ("/card", {"name": "wavehax-24k"}),
+        "refused": ("/vocode", {"audio": None, "model": "world"}),
     }
     names = [list(kinds)[index % len(kinds)] for index in range(requests)]
     random.Random(seed).shuffle(names)
@@ -48,7 +51,7 @@ def run_load(server: Server, folder: Path, requests: int = 50, clients: int = 4,
             api, arguments = kinds[name]
             started, error = time.perf_counter(), None
             try:
-                client.predict(*arguments, api_name=api)
+                client.predict(**arguments, api_name=api)
             except Exception as caught:
                 error = caught
             with lock:

@@ -14,6 +14,8 @@ import numpy as np
 import pytest
 from demo_server import REPOSITORY, bad_clips, buzz, serve, wait_until_warm, write_clip
 
+from demo.library import find_entries
+
 pytestmark = pytest.mark.slow
 
 SPEECH = REPOSITORY / "vocoders" / "examples" / "speech.flac"
@@ -63,7 +65,7 @@ def test_f0_scale_moves_the_pitch(client) -> None:
 
     contours = []
     for scale in (1.0, 1.5):
-        result = client.predict(gradio_client.handle_file(SPEECH), "wavehax-24k", scale, api_name="/vocode")[1]
+        result = client.predict(gradio_client.handle_file(SPEECH), "wavehax-24k", f0_scale=scale, api_name="/vocode")[1]
         audio, rate = samples_of(result)
         contours.append(extract_f0(audio[0].astype(np.float32), rate, 240, F0Config()))
     both = (contours[0] > 0) & (contours[1] > 0)
@@ -72,16 +74,31 @@ def test_f0_scale_moves_the_pitch(client) -> None:
 
 
 def test_sampling_of_the_flow_is_followed(client, clip) -> None:
-    def draw(solver="euler", steps=2, temperature=1.0, freeu=False, seed=0):
-        arguments = (1.0, solver, steps, temperature, freeu, 1.1, 0.9, seed)
+    def draw(**changes):
         return samples_of(
-            client.predict(gradio_client.handle_file(clip), "tiny-turbo", *arguments, api_name="/vocode")[1]
+            client.predict(gradio_client.handle_file(clip), "tiny-turbo", **changes, api_name="/vocode")[1]
         )[0]
 
     first = draw()
-    assert np.array_equal(draw(), first)
-    for change in ({"solver": "midpoint"}, {"steps": 3}, {"temperature": 0.5}, {"freeu": True}, {"seed": 1}):
+    # What is left out is what the model itself says.
+    assert np.array_equal(draw(solver="euler", steps=2, temperature=1.0, freeu="none", seed=0), first)
+    changes = [{"solver": "midpoint"}, {"steps": 3}, {"temperature": 0.5}, {"freeu": "1.1, 0.9"}, {"mel_refinement": 2}]
+    for change in [*changes, {"seed": 1}]:
         assert not np.array_equal(draw(**change), first), change
+
+
+@pytest.mark.parametrize(
+    "entry", [entry for entry in find_entries() if entry.kind != "effect"], ids=lambda entry: entry.name
+)
+def test_every_system_that_ships_answers_by_its_name_alone(client, entry) -> None:
+    if entry.kind == "vocoder":
+        # The clip of the page.
+        result = client.predict(model=entry.name, api_name="/vocode")[1]
+    else:
+        result = client.predict(model=entry.name, seconds=0.5, api_name="/generate")[2]
+    audio, rate = samples_of(result)
+    assert rate == entry.sample_rate
+    assert np.sqrt(np.mean(audio**2)) > 0.003
 
 
 @pytest.mark.parametrize("effect", ["comp_4c", "biquad_peak", "delay", "distortion"])
@@ -138,7 +155,7 @@ def test_generation_arrives_in_pieces_and_equals_the_sampler(client, model_folde
     from vocoders.sashimi import CodeSampling
     from vocoders.sashimi.sampler import generate
 
-    job = client.submit("tiny-digits", 3.0, 0.9, 0.95, 5, None, 2.0, api_name="/generate")
+    job = client.submit("tiny-digits", 3.0, temperature=0.9, top_p=0.95, seed=5, api_name="/generate")
     audio, rate = samples_of(job.result(timeout=200)[2])
     assert rate == 8000
     assert audio.shape == (1, 24000)
@@ -155,19 +172,19 @@ def test_a_label_is_said(client, model_folder) -> None:
     from vocoders.sashimi import CodeSampling
     from vocoders.sashimi.sampler import generate
 
-    wanted = ("tiny-digits", 0.5, 1.0, 1.0, 5, None, 2.0)
-    _, said, result, _ = client.predict(*wanted, "two", 2.0, api_name="/generate")
+    wanted = {"model": "tiny-digits", "seconds": 0.5, "seed": 5, "api_name": "/generate"}
+    _, said, result, _ = client.predict(**wanted, label="two", guidance=2.0)
     assert "label: two" in said
     sampling = CodeSampling(guidance=2.0)
     expected = generate(load(model_folder / "tiny-digits"), 4000, sampling=sampling, seed=5, label="two").audio[0]
     assert np.abs(samples_of(result)[0] - expected.numpy()).max() < 2 / 32768
     with pytest.raises(Exception, match="expected one of one, two"):
-        client.predict(*wanted, "three", api_name="/generate")
+        client.predict(**wanted, label="three")
 
 
 def test_a_prompt_is_continued(client, clip) -> None:
-    wanted = ("tiny-digits", 1.0, 1.0, 1.0, 0, gradio_client.handle_file(clip), 0.5)
-    _, said, result, _ = client.predict(*wanted, api_name="/generate")
+    wanted = {"prompt": gradio_client.handle_file(clip), "prompt_seconds": 0.5}
+    _, said, result, _ = client.predict("tiny-digits", 1.0, **wanted, api_name="/generate")
     audio, rate = samples_of(result)
     assert audio.shape[1] == pytest.approx(1.5 * rate, abs=2)
     prompt = buzz(1.5)[-12000::3]
@@ -177,7 +194,7 @@ def test_a_prompt_is_continued(client, clip) -> None:
 
 
 def test_a_generation_that_nobody_waits_for_ends(client) -> None:
-    job = client.submit("tiny-digits", 15.0, 1.0, 1.0, 0, None, 2.0, api_name="/generate")
+    job = client.submit("tiny-digits", 15.0, api_name="/generate")
     for _ in range(200):
         if job.outputs():
             break
@@ -185,7 +202,7 @@ def test_a_generation_that_nobody_waits_for_ends(client) -> None:
     assert job.cancel() or job.done()
     # The one place in the queue of generations is free again.
     started = time.perf_counter()
-    client.predict("tiny-digits", 0.5, 1.0, 1.0, 0, None, 2.0, api_name="/generate")
+    client.predict("tiny-digits", 0.5, api_name="/generate")
     assert time.perf_counter() - started < 20
 
 
@@ -202,34 +219,53 @@ def test_a_generation_that_nobody_waits_for_ends(client) -> None:
 def test_bad_clips_give_messages_on_every_tab(client, server, tmp_path, name, message) -> None:
     file = gradio_client.handle_file(bad_clips(tmp_path)[name])
     calls = [
-        ((file, "wavehax-24k"), "/vocode"),
-        ((file, "comp_4c", "", {}), "/effect"),
-        (("tiny-digits", 1.0, 1.0, 1.0, 0, file, 2.0), "/generate"),
+        ({"audio": file, "model": "wavehax-24k"}, "/vocode"),
+        ({"audio": file, "effect": "comp_4c", "model": "", "knobs": {}}, "/effect"),
+        ({"model": "tiny-digits", "prompt": file}, "/generate"),
     ]
     for arguments, api in calls:
         with pytest.raises(Exception, match=message) as caught:
-            client.predict(*arguments, api_name=api)
+            client.predict(**arguments, api_name=api)
         assert str(server.temporary) not in str(caught.value)
 
 
 @pytest.mark.parametrize(
     ("arguments", "api", "message"),
     [
-        (("wavehax-24k", 9.0), "/vocode", "F0 scale|maximum value 2"),
-        (("wavehax-24k", 1.0, "rk45"), "/vocode", "solver|rk45"),
-        (("tiny-turbo", 1.0, "euler", 10_000), "/vocode", "steps|maximum value 64"),
-        (("/etc/passwd",), "/vocode", "list"),
-        (("tiny-digits",), "/vocode", "list|no vocoder"),
-        (("comp_4c", "", {"treshold": 3}), "/effect", "did you mean 'threshold'"),
-        (("comp_4c", "", {"threshold": 30}), "/effect", "its range is"),
-        (("comp_4c", "", {"threshold": "loud"}), "/effect", "not understood"),
-        (("comp_4c", "mystery", {}), "/effect", "does not imitate|list"),
-        (("../comp", "", {}), "/effect", "list"),
+        ({"model": "wavehax-24k", "f0_scale": 9.0}, "/vocode", "F0 scale is 9; expected a number from 0.5 to 2"),
+        ({"model": "wavehax-24k", "f0_scale": "high"}, "/vocode", "(?i)f0_scale 'high'; expected a number"),
+        ({"model": "wavehax-24k", "steps": 4}, "/vocode", "unknown option 'steps'; known options: f0_scale"),
+        ({"model": "tiny-turbo", "solver": "rk45"}, "/vocode", "rk45"),
+        ({"model": "tiny-turbo", "steps": 10_000}, "/vocode", "Steps is 10000; expected a number from 1 to 64"),
+        ({"model": "tiny-turbo", "steps": 2.5}, "/vocode", "'steps'"),
+        ({"model": "tiny-turbo", "freeu": "1.1"}, "/vocode", "key 'freeu"),
+        ({"model": "world", "seed": -1}, "/vocode", "seed|minimum value 0"),
+        ({"model": "/etc/passwd"}, "/vocode", "list"),
+        ({"model": "tiny-digits"}, "/vocode", "list|no vocoder"),
+        ({"effect": "comp_4c", "model": "", "knobs": {"treshold": 3}}, "/effect", "did you mean 'threshold'"),
+        ({"effect": "comp_4c", "model": "", "knobs": {"threshold": 30}}, "/effect", "its range is"),
+        ({"effect": "comp_4c", "model": "", "knobs": {"threshold": "loud"}}, "/effect", "not understood"),
+        ({"effect": "comp_4c", "model": "mystery", "knobs": {}}, "/effect", "does not imitate|list"),
+        ({"effect": "../comp", "model": "", "knobs": {}}, "/effect", "list"),
     ],
 )
 def test_impossible_settings_give_messages(client, clip, arguments, api, message) -> None:
     with pytest.raises(Exception, match=message):
-        client.predict(gradio_client.handle_file(clip), *arguments, api_name=api)
+        client.predict(gradio_client.handle_file(clip), **arguments, api_name=api)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"model": "sashimi-piano-16k", "guidance": 1.25}, "model without labels"),
+        ({"model": "sashimi-piano-16k", "label": "two"}, "the model has no labels"),
+        ({"model": "tiny-digits", "temperature": 7}, "Temperature is 7; expected a number from 0 to 1.5"),
+        ({"model": "wavehax-24k"}, "from features|list"),
+    ],
+)
+def test_impossible_wishes_of_a_generator_give_messages(client, arguments, message) -> None:
+    with pytest.raises(Exception, match=message):
+        client.predict(**arguments, seconds=0.5, api_name="/generate")
 
 
 def raw_call(url: str, api: str, data: list) -> str:
@@ -242,14 +278,16 @@ def raw_call(url: str, api: str, data: list) -> str:
         return answer.read().decode()
 
 
-def test_no_file_outside_the_uploads_is_read(server, tmp_path) -> None:
+def test_no_file_outside_the_uploads_is_read(server, client, tmp_path) -> None:
+    parameters = client.view_api(return_format="dict")["named_endpoints"]["/vocode"]["parameters"]
+    rest = [{"model": "world", "seed": 0}.get(each["parameter_name"]) for each in parameters[1:]]
     outside = write_clip(tmp_path / "secret.wav", buzz(1))
     write_clip(server.temporary.parent / "secret.wav", buzz(1))
     paths = [str(outside), "/etc/passwd", f"{server.temporary}/../secret.wav", "http://127.0.0.1:9/clip.wav"]
     for path in paths:
         for extra in ({}, {"url": path}, {"is_stream": True}):
             file = {"path": path, "meta": {"_type": "gradio.FileData"}} | extra
-            events = raw_call(server.url, "vocode", [file, "world", 1.0, "midpoint", 16, 0.667, False, 1.1, 0.9, 0])
+            events = raw_call(server.url, "vocode", [file, *rest])
             assert "event: error" in events, events[-300:]
             assert "complete" not in events
             assert "real time" not in events

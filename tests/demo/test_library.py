@@ -1,15 +1,22 @@
 """Models are found, named, loaded once and dropped."""
 
+import dataclasses
 import json
+import shutil
+import sys
 import threading
 import time
+import types
 
 import pytest
+import safetensors.numpy
 
 from demo import library as module
 from demo.library import Entry, Library, find_entries, target_processor
-from demo.tabs.vocoder import SOLVERS
 from vocoders.core.errors import ConfigError
+from vocoders.core.options import SynthesisOptions, option
+from vocoders.interface import Vocoder, WaveformGenerator
+from vocoders.registry import BASELINES, FAMILIES, VocoderFamily, default_vocoder
 
 
 @pytest.fixture
@@ -26,7 +33,8 @@ def test_every_family_is_found_with_its_use(entries) -> None:
     assert not entries["tiny-turbo"].is_shipped
     assert entries["tiny-turbo"].title == "PeriodWave-Turbo"
     assert entries["tiny-digits"].sample_rate == 8000
-    assert all(entry.num_parameters > 0 for entry in entries.values())
+    assert all(entry.num_parameters > 0 for entry in entries.values() if entry.path is not None)
+    assert {name for name, entry in entries.items() if entry.path is None} == set(BASELINES)
 
 
 def test_a_model_folder_itself_and_results_of_recipes_are_found(model_folder, tmp_path) -> None:
@@ -64,34 +72,19 @@ def test_learned_effects_find_their_true_ones(entries) -> None:
     assert target_processor(entries["mystery"], knobs) is None
 
 
-class _Weights:
-    def __init__(self, count: int) -> None:
-        self.count = count
-
-    def numel(self) -> int:
-        return self.count
-
-
-class _Model:
-    def __init__(self, count: int) -> None:
-        self.count = count
-
-    def parameters(self) -> list[_Weights]:
-        return [_Weights(self.count)]
-
-
 @pytest.fixture
 def counted(entries, monkeypatch):
-    """A library whose loads are counted."""
+    """A library of systems of 400 bytes whose loads are counted."""
     loads = []
 
-    def load(path):
-        loads.append(path.name)
+    def load(entry):
+        loads.append(entry.name)
         time.sleep(0.05)
-        return _Model(100)
+        return object()
 
-    monkeypatch.setattr(module, "_loader", lambda kind: load)
-    return Library(entries.values(), capacity_bytes=2 * 400), loads
+    monkeypatch.setattr(module, "_load", load)
+    small = [dataclasses.replace(entry, size_bytes=400) for entry in entries.values()]
+    return Library(small, capacity_bytes=2 * 400), loads
 
 
 def test_memory_is_bounded_and_the_least_recently_used_leave(counted) -> None:
@@ -124,10 +117,51 @@ def test_only_listed_names_are_loaded(counted, name) -> None:
     assert not loads
 
 
-def test_what_the_page_repeats_is_what_the_library_says(entries) -> None:
-    from vocoders.flow import SOLVERS as known
-    from vocoders.registry import DEFAULT_VOCODER
+def test_the_default_vocoder_comes_first_and_baselines_last(entries) -> None:
+    names = [entry.name for entry in Library(entries.values()).of_kind("vocoder")]
+    assert names[0] == default_vocoder()
+    assert names[-len(BASELINES) :] == list(BASELINES)
 
-    assert known == SOLVERS
-    assert DEFAULT_VOCODER == module.DEFAULT_VOCODER
-    assert Library(entries.values()).of_kind("vocoder")[0].name == DEFAULT_VOCODER
+
+def test_what_files_and_registries_say_is_what_the_system_is(entries) -> None:
+    library = Library(entries.values())
+    for entry in entries.values():
+        system = library.load(entry.name)
+        assert system.sample_rate == entry.sample_rate, entry.name
+        if entry.kind == "effect":
+            continue
+        assert isinstance(system, Vocoder if entry.kind == "vocoder" else WaveformGenerator)
+        assert system.kind == entry.kind
+        # The page shows them before torch is imported.
+        assert system.default_options == entry.options
+        if entry.kind == "generator":
+            assert system.labels == entry.labels
+            assert ("guidance" in {option.name for option in entry.declared}) == bool(system.labels)
+
+
+def test_a_folder_cannot_take_the_name_of_a_baseline(model_folder, tmp_path) -> None:
+    (tmp_path / "world").symlink_to(model_folder / "tiny-turbo")
+    shutil.copytree(model_folder / "tiny-turbo", tmp_path / "griffin-lim")
+    found = {entry.name: entry for entry in find_entries([tmp_path])}
+    assert found["griffin-lim"].path is None
+    assert found["griffin-lim-2"].family == "periodwave"
+
+
+def test_families_of_installed_packages_are_listed_as_they_describe_themselves(tmp_path, monkeypatch) -> None:
+    class ChimeOptions(SynthesisOptions):
+        """Options of a family that nobody has heard of."""
+
+        warmth: float = option(0.5, dial=(0, 1))
+        """Warmth."""
+
+    family = VocoderFamily("chime", "Chime", "chime:Chime", options="chime:ChimeOptions", kind="generator")
+    monkeypatch.setitem(FAMILIES, "chime", family)
+    monkeypatch.setitem(sys.modules, "chime", types.SimpleNamespace(ChimeOptions=ChimeOptions))
+    config = {"format": 1, "family": "chime", "config": {"sampling": {"warmth": 0.25}, "labels": ["small", "large"]}}
+    (tmp_path / "bells").mkdir()
+    (tmp_path / "bells" / "config.json").write_text(json.dumps(config))
+    safetensors.numpy.save_file({}, tmp_path / "bells" / "model.safetensors")
+    entry = next(entry for entry in find_entries([tmp_path]) if entry.name == "bells")
+    assert (entry.kind, entry.label, entry.labels) == ("generator", "bells (Chime)", ("small", "large"))
+    assert entry.options == ChimeOptions(warmth=0.25)
+    assert [found.name for found in entry.declared] == ["warmth"]

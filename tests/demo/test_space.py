@@ -13,13 +13,13 @@ from vocoders.core.errors import ConfigError
 tomllib = pytest.importorskip("tomllib")
 
 
-def test_front_matter_says_what_a_space_needs(repository) -> None:
+def test_front_matter_says_what_a_space_needs(repository, tmp_path) -> None:
     text = (repository / "demo" / "README.md").read_text(encoding="utf-8")
     front = yaml.safe_load(text.split("---\n")[1])
     assert {"title", "sdk", "sdk_version", "app_file", "license", "python_version"} <= front.keys()
     assert front["sdk"] == "gradio"
-    assert (repository / "demo" / front["app_file"]).is_file()
     assert len(front["short_description"]) <= 60
+    assert (write_space(tmp_path / "space") / front["app_file"]).is_file()
 
 
 def test_requirements_follow_the_project(repository) -> None:

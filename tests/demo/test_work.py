@@ -49,47 +49,47 @@ def clip(tmp_path, monkeypatch) -> str:
 
 def test_diffusion_from_nothing_comes_at_the_end_and_equals_the_model(library) -> None:
     assert library.entry("free-diffusion").kind == "generator"
-    pieces = list(draw(library, Draw("free-diffusion", 0.5, 1.0, 1.0, 3), lambda: False))
+    pieces = list(draw(library, Draw("free-diffusion", 0.5, seed=3), lambda: False))
     audio = np.concatenate([piece.samples for piece in pieces])
     assert len(pieces) > 2
     assert [piece.drawn for piece in pieces] == sorted(piece.drawn for piece in pieces)
-    wanted = library.load("free-diffusion").synthesize(num_samples=4000, seed=3).reshape(-1)
+    wanted = library.load("free-diffusion").generate(4000, seed=3).audio.reshape(-1)
     assert np.array_equal(audio, wanted.numpy())
 
 
 def test_diffusion_takes_no_prompt_and_ends_when_cancelled(library, clip) -> None:
     with pytest.raises(ConfigError, match="takes no prompt"):
-        list(draw(library, Draw("free-diffusion", 0.5, 1.0, 1.0, 0, clip), lambda: False))
+        list(draw(library, Draw("free-diffusion", 0.5, prompt_path=clip), lambda: False))
     asked = itertools.count()
-    pieces = list(draw(library, Draw("free-diffusion", 0.5, 1.0, 1.0, 0), lambda: next(asked) >= 2))
+    pieces = list(draw(library, Draw("free-diffusion", 0.5), lambda: next(asked) >= 2))
     assert not any(piece.samples.size for piece in pieces)
 
 
 def test_a_generation_ends_between_pieces(library) -> None:
     asked = itertools.count()
-    pieces = list(draw(library, Draw("tiny-digits", 15.0, 1.0, 1.0, 0), lambda: next(asked) >= 2))
+    pieces = list(draw(library, Draw("tiny-digits", 15.0), lambda: next(asked) >= 2))
     assert 0 < pieces[-1].drawn < 15 * 8000
 
 
 def test_diffusion_from_a_mel_is_a_vocoder(library, clip) -> None:
     assert library.entry("mel-diffusion").kind == "vocoder"
-    copy = vocode(library, Settings("mel-diffusion", 1.0, {}, 0), clip, lambda fraction: None)
+    copy = vocode(library, Settings("mel-diffusion"), clip, lambda fraction: None)
     assert copy.sample_rate == 22050
     assert len(copy.result) == len(copy.reference) > 21000
 
 
 def test_vocoders_and_generators_are_not_confused(library, clip) -> None:
     with pytest.raises(ConfigError, match="no vocoder"):
-        vocode(library, Settings("tiny-digits", 1.0, {}, 0), clip, lambda fraction: None)
+        vocode(library, Settings("tiny-digits"), clip, lambda fraction: None)
     with pytest.raises(ConfigError, match="from features"):
-        draw(library, Draw("tiny-turbo", 1.0, 1.0, 1.0, 0), lambda: False)
+        draw(library, Draw("tiny-turbo", 1.0), lambda: False)
 
 
 def test_world_copies_what_it_hears(library, clip) -> None:
-    copy = vocode(library, Settings("world", 1.0, {}, 0), clip, lambda fraction: None)
+    copy = vocode(library, Settings("world"), clip, lambda fraction: None)
     rows = measure(copy)
     assert float(rows["Mel distance"].split()[0]) < 8
-    higher = vocode(library, Settings("world", 1.5, {}, 0), clip, lambda fraction: None)
+    higher = vocode(library, Settings("world", {"f0_scale": 1.5}), clip, lambda fraction: None)
     assert measure(higher)["M-STFT"] == "only at F0 scale 1"
     assert list(higher.contours) == ["F0 of the clip", "F0 × 1.50"]
 

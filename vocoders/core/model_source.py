@@ -17,6 +17,7 @@ __all__ = [
     "MODEL_FORMAT",
     "ModelFile",
     "ShippedModel",
+    "describe_model",
     "is_model_folder",
     "read_model_config",
     "resolve_model",
@@ -45,7 +46,7 @@ class ModelFile:
 
 @dataclass(frozen=True)
 class ShippedModel:
-    """A model that is part of the installation, as its files describe it."""
+    """A model as its files describe it; in a folder of one's own too."""
 
     name: str
     family: str
@@ -59,7 +60,7 @@ class ShippedModel:
 
 def shipped_models() -> list[ShippedModel]:
     """Return the models that ship with ondes, in order of their names; vocoders first, then effects."""
-    return [_describe(folder) for folder in _shipped_folders()]
+    return [describe_model(folder) for folder in _shipped_folders()]
 
 
 def read_model_config(source: str | Path) -> ModelFile:
@@ -131,7 +132,12 @@ def _shipped_folders() -> list[Path]:
     return [file.parent for weights in _WEIGHTS for file in sorted(weights.glob("*/config.json"))]
 
 
-def _describe(folder: Path) -> ShippedModel:
+def describe_model(folder: Path) -> ShippedModel:
+    """Return what the files of a model folder say.
+
+    Raises:
+        CheckpointError: if they are missing or damaged.
+    """
     file, card = read_model_config(folder), read_card(folder)
 
     weights = folder / "model.safetensors"

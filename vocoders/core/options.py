@@ -28,6 +28,7 @@ class Option:
 
     Attributes:
         name: in Python and in result files.
+        title: as a person reads it.
         kind: ``integer``, ``number``, ``numbers`` (several, separated by commas), ``choice`` or ``switch``.
         help: one sentence.
         default: value of the declaration; a model may bring its own.
@@ -38,6 +39,7 @@ class Option:
     """
 
     name: str
+    title: str
     kind: OptionKind
     help: str
     default: Any
@@ -45,11 +47,6 @@ class Option:
     choices: tuple[str, ...] = ()
     dial: tuple[float, float] | None = None
     spellings: tuple[str, ...] = ()
-
-    @property
-    def title(self) -> str:
-        """The name as a person reads it."""
-        return self.name.replace("_", " ").capitalize()
 
     def parse(self, text: str) -> Any:
         """Return the value that a text such as ``4``, ``0.667``, ``1.1,0.9`` or ``none`` stands for.
@@ -77,7 +74,7 @@ def option(default: Any, dial: tuple[float, float] | None = None, **limits: Any)
     Args:
         default: where nothing is said.
         dial: range that a slider shows.
-        **limits: of pydantic's ``Field``, such as ``gt=0``.
+        **limits: of pydantic's ``Field``, such as ``gt=0``, or a ``title`` where the name makes a poor one.
     """
     return Field(default, json_schema_extra={"dial": list(dial)} if dial is not None else None, **limits)
 
@@ -97,6 +94,12 @@ class SynthesisOptions(Config):
     def declared(cls) -> tuple[Option, ...]:
         """Return the options in the order of their declaration."""
         return tuple(_option(cls, name, field) for name, field in cls.model_fields.items())
+
+    @classmethod
+    def declared_for(cls, config: Mapping[str, Any]) -> tuple[Option, ...]:
+        """Return the options that a model of a configuration can follow; a subclass leaves out those that it cannot."""
+        del config
+        return cls.declared()
 
     def changed(self, source: str = "options", **changes: Any) -> Self:
         """Return these options with ``changes``.
@@ -131,7 +134,8 @@ def _option(cls: type[SynthesisOptions], name: str, field: FieldInfo) -> Option:
     dial = (float(low_high[0]), float(low_high[1])) if isinstance(low_high, list) else None
     spellings = tuple(other for other, meant in cls.spellings.items() if meant == name)
     text = " ".join((field.description or "").split())
-    return Option(name, kind, text, field.default, is_optional, choices, dial, spellings)
+    title = field.title or name.replace("_", " ").capitalize()
+    return Option(name, title, kind, text, field.default, is_optional, choices, dial, spellings)
 
 
 def _without_none(annotation: Any) -> tuple[Any, bool]:

@@ -1,6 +1,8 @@
 """How PeriodWave draws a waveform: options of synthesis, and the part of them that a configuration holds."""
 
 import math
+from collections.abc import Mapping
+from typing import Any
 
 from pydantic import Field, model_validator
 
@@ -8,7 +10,15 @@ from vocoders.core.errors import ConfigError
 from vocoders.core.options import SynthesisOptions, option
 from vocoders.solvers import SolverName
 
-__all__ = ["AnyFlowOptions", "AnyFlowSampling", "BandFlowOptions", "BandFlowSampling", "FlowOptions", "FlowSampling"]
+__all__ = [
+    "AnyFlowOptions",
+    "AnyFlowSampling",
+    "BandFlowOptions",
+    "BandFlowSampling",
+    "FlowOptions",
+    "FlowSampling",
+    "title_of",
+]
 
 
 class AnyFlowSampling(SynthesisOptions):
@@ -21,7 +31,7 @@ class AnyFlowSampling(SynthesisOptions):
     # Beyond these the grid would turn back.
     sway: float = option(0.0, dial=(-1, 1), ge=-1, le=2 / (math.pi - 2))
     """Unevenness of the steps: negative values put more of them near the noise; 0: equal steps."""
-    freeu: tuple[float, float] | None = option(None)
+    freeu: tuple[float, float] | None = option(None, title="FreeU")
     """Factors on the up-sampled features and on the skip connections of the U-Net; published: 1.1 and 0.9, for models
     that were not tuned adversarially."""
     mel_refinement: int = option(0, dial=(0, 64), ge=0)
@@ -80,3 +90,11 @@ class BandFlowSampling(AnyFlowSampling):
 
 class BandFlowOptions(BandFlowSampling, AnyFlowOptions):
     """Options of the multi-band PeriodWave."""
+
+
+def title_of(config: Mapping[str, Any]) -> str:
+    """Return what a model of a configuration is called: PeriodWave-Turbo is tuned for a few Euler steps."""
+    sampling = config.get("sampling")
+    own = sampling if isinstance(sampling, Mapping) else {}
+    is_turbo = own.get("solver") == "euler" and own.get("steps") in (1, 2, 3, 4)
+    return "PeriodWave-Turbo" if is_turbo else "PeriodWave"

@@ -1,8 +1,9 @@
 """How SaShiMi draws codes: the options of generation, and the part of them that a model's configuration holds."""
 
-from typing import Literal
+from collections.abc import Mapping
+from typing import Any, Literal
 
-from vocoders.core.options import SynthesisOptions, option
+from vocoders.core.options import Option, SynthesisOptions, option
 
 __all__ = ["CodeOptions", "CodeSampling", "WeightFormat"]
 
@@ -14,7 +15,7 @@ class CodeSampling(SynthesisOptions):
 
     temperature: float = option(1.0, dial=(0, 1.5), ge=0, allow_inf_nan=False)
     """Divisor of the logits; 0 takes the most probable code each time."""
-    top_p: float = option(1.0, dial=(0.5, 1), gt=0, le=1)
+    top_p: float = option(1.0, dial=(0.5, 1), gt=0, le=1, title="Top-p")
     """Probability that the codes which can be drawn have together, the most probable ones first, at temperature 1 as
     published; 1: all codes."""
     # Logits are a + g (l - a), where l are those of the label and a those of the network with the mean of all labels'
@@ -27,6 +28,11 @@ class CodeSampling(SynthesisOptions):
     def is_guided(self) -> bool:
         """Whether there are two networks to step."""
         return self.guidance != 1
+
+    @classmethod
+    def declared_for(cls, config: Mapping[str, Any]) -> tuple[Option, ...]:
+        """Return the options without guidance where there are no labels."""
+        return tuple(option for option in cls.declared() if option.name != "guidance" or config.get("labels"))
 
 
 class CodeOptions(CodeSampling):
