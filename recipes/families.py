@@ -6,9 +6,24 @@ from typing import Any
 import effects.registry
 import vocoders.registry
 from vocoders.core.errors import ConfigError
+from vocoders.core.family import Family
 from vocoders.core.model_source import read_model_config, resolve_model
+from vocoders.core.plugins import unknown_name
 
-__all__ = ["load", "model_class"]
+__all__ = ["find_family", "load", "model_class"]
+
+
+def find_family(name: str) -> Family:
+    """Return the family called ``name``.
+
+    Raises:
+        ConfigError: if there is none; the message names the nearest, or all.
+    """
+    registries = (vocoders.registry.FAMILIES, effects.registry.FAMILIES)
+    for families in registries:
+        if name in families:
+            return families[name]
+    raise ConfigError(unknown_name("family", name, [other for families in registries for other in families]))
 
 
 def model_class(family: str) -> Any:
@@ -17,10 +32,7 @@ def model_class(family: str) -> Any:
     Raises:
         ConfigError: for an unknown family.
     """
-    families = {**vocoders.registry.FAMILIES, **effects.registry.FAMILIES}
-    if family not in families:
-        raise ConfigError(f"unknown family '{family}'; known families: {', '.join(families)}")
-    return families[family].model_class
+    return find_family(family).model_class
 
 
 def load(source: str | Path, verify: bool = False) -> Any:

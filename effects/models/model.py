@@ -1,6 +1,7 @@
 """What every neural effect is: one interface for training, streaming and rendering."""
 
 from collections.abc import Mapping
+from typing import ClassVar
 
 import torch
 from pydantic import Field
@@ -35,7 +36,19 @@ class EffectModel(PretrainedModel, nn.Module):
 
     ``forward`` is pure, for training and export; ``stream`` does the same with less copying. Both take the next samples
     of a stream with the state that the samples before left, so that blocks and the whole give the same audio.
+
+    A family says how it leaves ondes by places ``module:function``, which stand in its code and are imported when it is
+    exported; ``None``: it does not leave in that format.
+
+    Attributes:
+        onnx_graph: place of ``build(model, graph, max_block)``, which writes the model into an
+            :class:`effects.export.graph.Graph`.
+        rtneural_layers: place of ``layers(model, knobs)``, which gives the layer list of the model at normalised knobs
+            (K,), and the head that plays it; see :mod:`effects.export.rtneural`.
     """
+
+    onnx_graph: ClassVar[str | None] = None
+    rtneural_layers: ClassVar[str | None] = None
 
     config: EffectConfig
 

@@ -54,6 +54,8 @@ class Recurrent(EffectModel):
 
     family = "recurrent"
     config_class = RecurrentConfig
+    onnx_graph = "effects.export.recurrent_graph:build_recurrent"
+    rtneural_layers = "effects.export.rtneural:recurrent_layers"
 
     def __init__(self, config: RecurrentConfig) -> None:
         super().__init__()

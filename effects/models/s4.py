@@ -98,6 +98,7 @@ class S4Effect(EffectModel):
 
     family = "s4"
     config_class = S4EffectConfig
+    onnx_graph = "effects.export.s4_graph:build_s4"
 
     def __init__(self, config: S4EffectConfig) -> None:
         super().__init__()

@@ -146,6 +146,7 @@ class TCN(EffectModel):
 
     family = "tcn"
     config_class = TCNConfig
+    onnx_graph = "effects.export.tcn_graph:build_tcn"
 
     def __init__(self, config: TCNConfig) -> None:
         super().__init__()

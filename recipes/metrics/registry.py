@@ -23,7 +23,7 @@ from vocoders.core.plugins import Registry, unknown_name
 
 __all__ = ["DEFAULT_METRICS", "METRICS", "create_metrics", "expand_names", "find_metrics"]
 
-#: What makes each metric; those that take a tracker are called with its name.
+#: Classes or functions that make metrics without arguments; those that take a tracker are called with its name.
 METRICS: Registry[Callable[..., Metric]] = Registry(
     "metric",
     "ondes.metrics",
@@ -67,6 +67,7 @@ METRICS: Registry[Callable[..., Metric]] = Registry(
         "dc_offset": DcOffset,
         "clipped_share": ClippedShare,
     },
+    reserved=lambda: ("all",),
 )
 
 # These take the name of a tracker after a colon, such as periodicity:swift.
@@ -147,7 +148,7 @@ def expand_names(names: Iterable[str]) -> list[str]:
     """
     wanted: dict[str, None] = {}
     for name in names:
-        wanted.update(dict.fromkeys(METRICS if name == "all" else [name]))
+        wanted.update(dict.fromkeys(METRICS.usable() if name == "all" else [name]))
     if not wanted:
         raise ConfigError(f"no metric chosen; known metrics: {', '.join(METRICS)}")
     for name, _, tracker in (item.partition(":") for item in wanted):
@@ -160,4 +161,7 @@ def expand_names(names: Iterable[str]) -> list[str]:
 
 def _create(item: str) -> Metric:
     name, *tracker = item.split(":", 1)
-    return METRICS[name](*tracker)
+    metric = METRICS[name](*tracker)
+    if not isinstance(metric, Metric):
+        raise ConfigError(f"metric '{name}' makes a {type(metric).__name__}; expected a Metric")
+    return metric
