@@ -8,8 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from safetensors import SafetensorError, safe_open
-
 from vocoders.core.card import read_card
 from vocoders.core.errors import CheckpointError
 
@@ -151,6 +149,9 @@ def _find_sample_rate(config: Mapping[str, Any]) -> int | None:
 
 
 def _count_parameters(weights: Path) -> int:
+    # Imported here: the options that systems declare are listed without a look into any model.
+    from safetensors import SafetensorError, safe_open
+
     try:
         with safe_open(weights, framework="np") as file:
             return int((file.metadata() or {}).get("parameters", 0))

@@ -204,5 +204,5 @@ def test_what_does_not_fit_is_refused() -> None:
         compressor.process(audio, {"ratio": torch.ones(3)}, RATE)
     with pytest.raises(ConfigError, match="unknown knob 'ratios'.*did you mean 'ratio'"):
         compressor.process(audio, {"ratios": 2}, RATE)
-    with pytest.raises(ConfigError, match="did you mean 'comp_4c'.*known effects: comp_4c, comp_large"):
+    with pytest.raises(ConfigError, match="did you mean 'comp_4c'"):
         find_processor("comp4c")
