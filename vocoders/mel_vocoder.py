@@ -7,16 +7,16 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from vocoders.core.config import Config
 from vocoders.core.pretrained import PretrainedModel
 from vocoders.frontends.f0 import F0Config, extract_f0
+from vocoders.frontends.front_end import FrontEnd, ModelConfig
 from vocoders.frontends.mel import LogMel, MelConfig
 from vocoders.interface import Vocoder
 
 __all__ = ["MelVocoder", "MelVocoderConfig"]
 
 
-class MelVocoderConfig(Config):
+class MelVocoderConfig(ModelConfig):
     """What a vocoder from a mel has to say; a subclass adds the sizes of its network.
 
     Attributes:
@@ -26,6 +26,11 @@ class MelVocoderConfig(Config):
 
     mel: MelConfig = MelConfig()
     f0: F0Config | None = None
+
+    @property
+    def front_end(self) -> FrontEnd:
+        """The mel and F0."""
+        return FrontEnd.of_mel(self.mel, self.f0)
 
     @property
     def sample_rate(self) -> int:

@@ -3,13 +3,12 @@
 Source: DiffWave (arXiv 2009.09761), equation 6; Ho et al. (arXiv 2006.11239), equation 14.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, ClassVar, Literal
 
 import torch
 from torch import Tensor, nn
 
-from recipes.objectives.objective import Objective, Update
 from vocoders.core.config import Config
 
 __all__ = ["DiffusionObjective", "DiffusionOptions", "draw_noise"]
@@ -25,7 +24,7 @@ class DiffusionOptions(Config):
     name: Literal["diffusion"] = "diffusion"
 
 
-class DiffusionObjective(Objective):
+class DiffusionObjective(nn.Module):
     """Mean square of noise minus estimate, E |e - e_theta(sqrt(a) x + sqrt(1 - a) e, t)|^2, t uniform.
 
     The generator has a noise ``schedule`` and ``forward(x, steps, features)``; features where the batch has some.
@@ -36,15 +35,25 @@ class DiffusionObjective(Objective):
     """
 
     Options = DiffusionOptions
+    needs_initial = False
     validation_units: ClassVar[dict[str, float]] = {"valid/loss": 1.0}
 
     def __init__(self, options: DiffusionOptions, generator: nn.Module) -> None:
-        super().__init__(options, generator)
+        super().__init__()
+        self.options = options
         self.schedule = generator.schedule
         self.is_conditional = generator.config.mel is not None
 
+    def parts(self) -> dict[str, nn.Module]:
+        """Return the modules that this objective trains besides the generator: none."""
+        return {}
+
     def training_step(
-        self, parts: Mapping[str, nn.Module], batch: Mapping[str, Any], step: int, update: Update
+        self,
+        parts: Mapping[str, nn.Module],
+        batch: Mapping[str, Any],
+        step: int,
+        update: Callable[[str, Tensor], float],
     ) -> dict[str, Tensor | float]:
         """Train the generator once.
 

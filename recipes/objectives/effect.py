@@ -1,13 +1,12 @@
 """Learning an effect from pairs of dry and wet audio at known knobs."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, ClassVar, Literal
 
 from torch import Tensor, nn
 
 from recipes.losses.effect import EffectLoss
-from recipes.objectives.objective import Objective, Update
 from vocoders.core.config import Config
 from vocoders.core.errors import ConfigError, ShapeError
 
@@ -27,7 +26,7 @@ class EffectOptions(Config):
     losses: dict[str, float] = {"esr": 1.0, "l1": 0.5, "spectral": 0.2, "dc": 0.1, "gain_trace": 0.1}
 
 
-class EffectObjective(Objective):
+class EffectObjective(nn.Module):
     """Supervised losses on what follows the pre-roll.
 
     Args:
@@ -39,11 +38,13 @@ class EffectObjective(Objective):
     """
 
     Options = EffectOptions
+    needs_initial = False
     #: A validation reports the mean error-to-signal ratio of its items.
     validation_units: ClassVar[dict[str, float]] = {"valid/loss": 1.0, "valid/esr": 1.0}
 
     def __init__(self, options: EffectOptions, generator: nn.Module) -> None:
-        super().__init__(options, generator)
+        super().__init__()
+        self.options = options
         self.loss = EffectLoss(options.losses)
         if self.loss.needs_magnitude and not hasattr(generator, "output_magnitude"):
             raise ConfigError(
@@ -52,8 +53,16 @@ class EffectObjective(Objective):
             )
         self.latency, self.block_length = generator.latency, generator.block_length
 
+    def parts(self) -> dict[str, nn.Module]:
+        """Return the modules that this objective trains besides the generator: none."""
+        return {}
+
     def training_step(
-        self, parts: Mapping[str, nn.Module], batch: Mapping[str, Any], step: int, update: Update
+        self,
+        parts: Mapping[str, nn.Module],
+        batch: Mapping[str, Any],
+        step: int,
+        update: Callable[[str, Tensor], float],
     ) -> dict[str, Tensor | float]:
         """Train the generator once.
 

@@ -3,13 +3,12 @@
 Source: PeriodWave (arXiv 2408.07547), after Lipman et al. (arXiv 2210.02747).
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
 
-from recipes.objectives.objective import Objective, Update
 from vocoders.core.config import Config
 
 __all__ = ["FlowMatchingObjective", "FlowMatchingOptions", "flow_matching_loss"]
@@ -28,7 +27,7 @@ class FlowMatchingOptions(Config):
     weighting: Literal["prior", "none"] = "prior"
 
 
-class FlowMatchingObjective(Objective):
+class FlowMatchingObjective(nn.Module):
     """Regression of the velocity at a random time of each item.
 
     The generator gives ``flow_sample(batch, t)``: the arguments of its ``forward``, the velocity that it should return
@@ -40,13 +39,23 @@ class FlowMatchingObjective(Objective):
     """
 
     Options = FlowMatchingOptions
+    needs_initial = False
 
     def __init__(self, options: FlowMatchingOptions, generator: nn.Module) -> None:
-        super().__init__(options, generator)
+        super().__init__()
+        self.options = options
         self.flow_sample = generator.flow_sample
 
+    def parts(self) -> dict[str, nn.Module]:
+        """Return the modules that this objective trains besides the generator: none."""
+        return {}
+
     def training_step(
-        self, parts: Mapping[str, nn.Module], batch: Mapping[str, Any], step: int, update: Update
+        self,
+        parts: Mapping[str, nn.Module],
+        batch: Mapping[str, Any],
+        step: int,
+        update: Callable[[str, Tensor], float],
     ) -> dict[str, Tensor | float]:
         """Train the generator once.
 

@@ -3,7 +3,7 @@
 Source: section III of Wavehax (arXiv 2411.06807), itself UnivNet's and HiFi-GAN's recipe.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Literal
 
 import torch
@@ -12,10 +12,11 @@ from torch import Tensor, nn
 
 from recipes.discriminators import DiscriminatorUnion
 from recipes.losses import AdversarialLoss, LossSum, feature_matching_loss
-from recipes.objectives.objective import Objective, Update
 from vocoders.core.config import Config
 
 __all__ = ["GanObjective", "GanOptions"]
+
+Update = Callable[[str, Tensor], float]
 
 
 class GanOptions(Config):
@@ -46,7 +47,7 @@ class GanOptions(Config):
     discriminators_first: bool = False
 
 
-class GanObjective(Objective):
+class GanObjective(nn.Module):
     """Alternating updates of a generator and its discriminators.
 
     The generator is any vocoder with ``draw_inputs(batch) -> keyword arguments of forward``.
@@ -57,9 +58,11 @@ class GanObjective(Objective):
     """
 
     Options = GanOptions
+    needs_initial = False
 
     def __init__(self, options: GanOptions, generator: nn.Module) -> None:
-        super().__init__(options, generator)
+        super().__init__()
+        self.options = options
         self.reconstruction = LossSum(generator.sample_rate, options.reconstruction)
         self.adversarial = AdversarialLoss(options.adversarial, options.average)
         self.discriminator = DiscriminatorUnion(options.discriminators, generator.sample_rate)

@@ -4,14 +4,13 @@ Source: SaShiMi (arXiv 2202.09729), section 4; as WaveNet and SampleRNN before i
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, ClassVar, Literal
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from recipes.objectives.objective import Objective, Update
 from vocoders.core.config import Config
 
 __all__ = ["LikelihoodObjective", "LikelihoodOptions", "encode_batch"]
@@ -30,7 +29,7 @@ class LikelihoodOptions(Config):
     name: Literal["likelihood"] = "likelihood"
 
 
-class LikelihoodObjective(Objective):
+class LikelihoodObjective(nn.Module):
     """Mean cross entropy of the codes of a segment, each predicted from those before it.
 
     The generator has a ``quantiser``, ``shift(codes)`` (the codes delayed by one, the input that predicts them) and
@@ -42,15 +41,25 @@ class LikelihoodObjective(Objective):
     """
 
     Options = LikelihoodOptions
+    needs_initial = False
     #: What the loss of a validation is reported as: nats, and bits per sample.
     validation_units: ClassVar[dict[str, float]] = {"valid/loss": 1.0, "valid/bits": 1 / math.log(2)}
 
     def __init__(self, options: LikelihoodOptions, generator: nn.Module) -> None:
-        super().__init__(options, generator)
+        super().__init__()
+        self.options = options
         self.quantiser, self.shift = generator.quantiser, generator.shift
 
+    def parts(self) -> dict[str, nn.Module]:
+        """Return the modules that this objective trains besides the generator: none."""
+        return {}
+
     def training_step(
-        self, parts: Mapping[str, nn.Module], batch: Mapping[str, Any], step: int, update: Update
+        self,
+        parts: Mapping[str, nn.Module],
+        batch: Mapping[str, Any],
+        step: int,
+        update: Callable[[str, Tensor], float],
     ) -> dict[str, Tensor | float]:
         """Train the generator once.
 

@@ -106,6 +106,9 @@ def test_no_command_of_others_breaks(broken, ondes):
 
 
 def test_all_are_all_that_can_be_used(broken):
+    from demo.library import find_entries
+
+    assert {"wavehax-24k", "comp4c-graybox"} <= {entry.name for entry in find_entries()}
     assert "toy_crest" in expand_names(["all"])
     assert not {"bad_start", "bad_type"} & set(expand_names(["all"]))
     assert "toy_drive" in dict(PROCESSORS.items())

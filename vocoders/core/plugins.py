@@ -155,6 +155,10 @@ class Registry(MutableMapping[str, T], Generic[T]):
         """Return the names that installed packages add; nothing is imported."""
         return list(self._points())
 
+    def origin(self, name: str) -> str:
+        """Return the package that brings ``name``."""
+        return "ondes" if name in self._own else _package(self._points()[name])
+
     def summary(self, name: str) -> str:
         """Return the first line of a docstring, empty if there is none; what a package brings is not imported."""
         if name in self._own:

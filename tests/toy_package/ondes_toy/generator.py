@@ -6,19 +6,24 @@ from typing import Any
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from vocoders.core.config import Config
 from vocoders.core.pretrained import PretrainedModel
+from vocoders.frontends.front_end import FrontEnd, ModelConfig
 from vocoders.interface import Generation, Progress, WaveformGenerator
 
 from .noise import draw_noise
 from .options import ToyOptions
 
 
-class NoiseConfig(Config):
+class NoiseConfig(ModelConfig):
     """Sample rate in Hz and length of the filter."""
 
     sample_rate: int = 16000
     taps: int = 64
+
+    @property
+    def front_end(self) -> FrontEnd:
+        """What the model is given of audio in training: the audio itself."""
+        return FrontEnd(sample_rate=self.sample_rate)
 
 
 class ToyNoise(PretrainedModel, WaveformGenerator, nn.Module):
@@ -41,7 +46,7 @@ class ToyNoise(PretrainedModel, WaveformGenerator, nn.Module):
     @property
     def fingerprint(self) -> str:
         """Front end in one line."""
-        return f"audio {self.sample_rate} Hz"
+        return self.config.front_end.fingerprint
 
     def forward(self, noise: Tensor) -> Tensor:
         """Filter noise (B, 1, T)."""

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from recipes.discriminators import DiscriminatorUnion
 from recipes.losses import LossSum
-from recipes.objectives.objective import Objective, Update
+from recipes.objectives.objective import Batch, Log, Objective, Update
 from vocoders.core.config import Config
 
 
@@ -23,6 +23,7 @@ class LeastSquares(Objective):
     """Fools discriminators whose scores should be 1 for recordings and 0 for generated audio."""
 
     Options = LeastSquaresOptions
+    kinds = ("vocoder", "generator")
     validation_units: ClassVar[dict[str, float]] = {"valid/loss": 1.0}
 
     def __init__(self, options: LeastSquaresOptions, generator: Any) -> None:
@@ -35,9 +36,7 @@ class LeastSquares(Objective):
         """Return what is trained besides the generator."""
         return {"discriminator": self.discriminator}
 
-    def training_step(
-        self, parts: Mapping[str, nn.Module], batch: Mapping[str, Any], step: int, update: Update
-    ) -> dict[str, Tensor | float]:
+    def training_step(self, parts: Mapping[str, nn.Module], batch: Batch, step: int, update: Update) -> Log:
         """Train the generator, then the discriminator."""
         real, fake = batch["audio"], parts["generator"](**self.draw_inputs(batch))
         loss, terms = self.losses(fake, real)
@@ -48,7 +47,7 @@ class LeastSquares(Objective):
         error = _error(judge(real), 1.0) + _error(judge(fake.detach()), 0.0)
         return log | {"loss/discriminator": error.detach(), "gradient/discriminator": update("discriminator", error)}
 
-    def validation_loss(self, generator: nn.Module, batch: Mapping[str, Any]) -> tuple[float, int]:
+    def validation_loss(self, generator: nn.Module, batch: Batch) -> tuple[float, int]:
         """Return the summed loss of a batch, and the number of its items."""
         loss, _ = self.losses(generator(**self.draw_inputs(batch)), batch["audio"])
         return len(batch["audio"]) * float(loss), len(batch["audio"])
