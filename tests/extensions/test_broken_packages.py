@@ -119,7 +119,7 @@ def test_what_is_broken_is_told_to_whoever_asks_for_it(broken, ondes):
     for line, words in {
         f"{change} family=bad_start": "libtoy.so is missing",
         f"{change} family=lost": "'lost'",
-        f"{change} family=lost_effect": "no_module_of_ours",
+        "train --config conf/effect.yaml --exp x family=lost_effect": "no_module_of_ours",
         f"{change} objective.name=bad_start": "libtoy.so is missing",
         f"{change} objective.losses.bad_start=1": "libtoy.so is missing",
         f"{change} objective.discriminators.bad_type={{}}": "expected a subclass of Discriminator",
