@@ -5,6 +5,7 @@ installed package, declares its options, and the command has all of them.
 """
 
 import logging
+from functools import cache
 from inspect import Parameter, Signature
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -75,11 +76,16 @@ def _without_clashes(own: list[Any], declared: list[Any]) -> list[Any]:
     kept = []
     for parameter in declared:
         if clash := sorted(taken.intersection(parameter.opts)):
-            _logger.warning("option %s of a system stands for something else here; only Python can set it", clash[0])
+            _warn_of_clash(clash[0])
             continue
         taken.update(parameter.opts)
         kept.append(parameter)
     return kept
+
+
+@cache
+def _warn_of_clash(flag: str) -> None:
+    _logger.warning("left out: option %s of an installed package means something else here; Python alone sets it", flag)
 
 
 def _parameters(kind: "Kind") -> list[Any]:

@@ -79,7 +79,13 @@ def _added(name: str) -> Any:
         test: _Test = 0,
         split_by: _By = _SplitBy.utterance,
     ) -> None:
-        _run(CORPORA.find(name)(source), data_dir, nj, decode, min_duration, dev, test, split_by)
+        from recipes.data.kaldi import Utterance
+        from vocoders.core.errors import ConfigError
+
+        found = CORPORA.find(name)(source)
+        if not isinstance(found, list) or not all(isinstance(item, Utterance) for item in found):
+            raise ConfigError(f"corpus reader '{name}' found {found!r:.40}; expected a list of Utterance")
+        _run(found, data_dir, nj, decode, min_duration, dev, test, split_by)
 
     app = typer.Typer(add_completion=False)
     app.command(name, help=CORPORA.summary(name) or "Corpus reader of an installed package.")(command)

@@ -163,5 +163,5 @@ def _create(item: str) -> Metric:
     name, *tracker = item.split(":", 1)
     metric = METRICS[name](*tracker)
     if not isinstance(metric, Metric):
-        raise ConfigError(f"metric '{name}' makes a {type(metric).__name__}; expected a Metric")
+        raise ConfigError(f"metric '{name}' of an installed package makes {metric!r:.40}; expected a Metric")
     return metric

@@ -20,6 +20,9 @@ POOR = VocoderFamily("poor", "Poor", PLACE, options="broken_options:Poor")
 EFFECT = Family("lost_effect", "Lost", PLACE)
 BASELINE = Baseline("lost-baseline", "Lost", PLACE, "vocoders.core.options:SynthesisOptions")
 NAME = 3
+
+def make_nothing(source=None):
+    return None
 """,
     "broken_options": """
 from vocoders.core.options import SynthesisOptions, option
@@ -60,6 +63,7 @@ def broken(install, toy, ondes):
     points["ondes.vocoders"] |= {name: f"broken_parts:{part}" for name, part in families.items()}
     points["ondes.effects"]["lost_effect"] = "broken_parts:EFFECT"
     points["ondes.baselines"]["lost-baseline"] = "broken_parts:BASELINE"
+    points["ondes.metrics"]["nothing"] = points["ondes.corpora"]["nothing"] = "broken_parts:make_nothing"
     points["ondes.vocoder"] = {"misplaced": "broken_parts:FAMILY"}
     install("aaa-broken", points, CODE)
     ondes("prepare toy recordings data --dev 1 --test 1")
@@ -79,7 +83,7 @@ def test_everything_that_is_wrong_is_listed(broken, ondes):
     assert all("\n" not in item.problem for item in found.values())
     listed = ondes("models --plugins").out
     assert "libtoy.so is missing" in listed
-    assert listed.count("ok\n") == 11 + 4  # the toys, and families whose parts are imported later
+    assert listed.count("ok\n") == 11 + 6  # the toys, and what is imported or called later
     assert ondes("models --plugins --json").out.count('"aaa-broken 1.0"') == len(found)
 
 
@@ -127,7 +131,9 @@ def test_what_is_broken_is_told_to_whoever_asks_for_it(broken, ondes):
         "train --config conf/effect.yaml --exp x effect.processor=bad_type": "expected an instance of Processor",
         "effect recordings -o x --processor bad_start": "libtoy.so is missing",
         "evaluate --ref recordings --gen recordings --metrics bad_start": "libtoy.so is missing",
+        "evaluate --ref recordings --gen recordings --metrics nothing": "expected a Metric",
         "prepare bad_start recordings x": "libtoy.so is missing",
+        "prepare nothing recordings x": "expected a list of Utterance",
         "synth recordings -o x --model lost-baseline": "no_module_of_ours",
         "synth recordings -o x --model bad_type": "expected an instance of Baseline",
     }.items():
