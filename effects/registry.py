@@ -1,68 +1,42 @@
-"""Families of neural effects by name, and loading an effect whatever its family."""
+"""Families of neural effects by name, and loading an effect whatever its family. Nothing here imports torch."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from vocoders.core.errors import CheckpointError
+from vocoders.core.family import Family, check_family
+from vocoders.core.model_source import read_model_config, resolve_model
+from vocoders.core.plugins import Registry
 
 if TYPE_CHECKING:
     import torch
 
     from effects.models import EffectModel
 
-__all__ = ["FAMILIES", "Family", "load"]
+__all__ = ["FAMILIES", "load"]
 
 
-@dataclass(frozen=True)
-class Family:
-    """One family of effects.
-
-    Module and class are named here in full, so that nothing read from a file ever decides what is imported.
-    """
-
-    name: str
-    title: str
-    module: str
-    class_name: str
-
-    @property
-    def model_class(self) -> type["EffectModel"]:
-        """The family's model class."""
-        return getattr(import_module(self.module), self.class_name)
-
-    @property
-    def variants(self) -> dict[str, Any]:
-        """The family's published configurations by name."""
-        return import_module(self.module).VARIANTS
-
-    @property
-    def convert(self) -> Callable[..., "EffectModel"]:
-        """The function that builds a model from a reference checkpoint.
-
-        Raises:
-            CheckpointError: if there are no reference checkpoints of this family.
-        """
-        converters = import_module("effects.models.official").CONVERTERS
-        if self.name not in converters:
-            raise CheckpointError(
-                f"there are no reference checkpoints of '{self.name}', only of {', '.join(converters)}"
-            )
-        return converters[self.name]
+def _family(name: str, title: str, model: str, converter: str | None = None) -> Family:
+    configs = f"{model.partition(':')[0]}:VARIANTS"
+    return Family(name, title, model, configs, converter and f"effects.models.official:{converter}")
 
 
-FAMILIES: dict[str, Family] = {
-    family.name: family
-    for family in [
-        Family("signaltrain", "SignalTrain", "effects.models.signaltrain", "SignalTrain"),
-        Family("tcn", "TCN", "effects.models.tcn", "TCN"),
-        Family("recurrent", "recurrent", "effects.models.recurrent", "Recurrent"),
-        Family("s4", "S4", "effects.models.s4", "S4Effect"),
-        Family("graybox", "gray box", "effects.models.graybox", "GrayBox"),
-    ]
-}
+FAMILIES: Registry[Family] = Registry(
+    "family",
+    "ondes.effects",
+    {
+        family.name: family
+        for family in [
+            _family("signaltrain", "SignalTrain", "effects.models.signaltrain:SignalTrain", "convert_signaltrain"),
+            _family("tcn", "TCN", "effects.models.tcn:TCN", "convert_tcn"),
+            _family("recurrent", "recurrent", "effects.models.recurrent:Recurrent", "convert_recurrent"),
+            _family("s4", "S4", "effects.models.s4:S4Effect"),
+            _family("graybox", "gray box", "effects.models.graybox:GrayBox"),
+        ]
+    },
+    Family,
+    check=check_family,
+)
 
 
 def load(source: str | Path, device: "str | torch.device" = "cpu", verify: bool = False) -> "EffectModel":
@@ -79,8 +53,6 @@ def load(source: str | Path, device: "str | torch.device" = "cpu", verify: bool 
     Raises:
         CheckpointError: if there is no such model, or it is no effect.
     """
-    from vocoders.core.pretrained import read_model_config, resolve_model
-
     folder = resolve_model(source)
     family = read_model_config(folder).family
     if family not in FAMILIES:

@@ -1,11 +1,16 @@
 """Fixtures that every test may use."""
 
 import os
+import shutil
+import sys
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import pytest
 import torch
 from hypothesis import settings
+
+from vocoders.core import plugins
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 
@@ -42,3 +47,34 @@ def mini_libritts(data_folder: Path) -> Path:
     if not folder.is_dir():
         pytest.skip(f"no speech corpus: {folder} is absent")
     return folder
+
+
+@pytest.fixture
+def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Path]]:
+    """Install a package as pip leaves it, without a network; gives the folder that is on ``sys.path``.
+
+    Called with the name of the distribution, its entry points by group and name, and its code: a folder, or the text of
+    modules by name.
+    """
+    site = tmp_path / "site"
+    site.mkdir()
+    monkeypatch.syspath_prepend(site)
+
+    def install(name: str, points: Mapping[str, Mapping[str, str]], code: Path | Mapping[str, str]) -> Path:
+        metadata = site / f"{name.replace('-', '_')}-1.0.dist-info"
+        metadata.mkdir()
+        (metadata / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n")
+        lines = [f"[{group}]\n" + "".join(f"{a} = {b}\n" for a, b in items.items()) for group, items in points.items()]
+        (metadata / "entry_points.txt").write_text("\n".join(lines))
+        if isinstance(code, Path):
+            shutil.copytree(code, site / code.name)
+        else:
+            for module, text in code.items():
+                (site / f"{module}.py").write_text(text)
+        plugins.refresh()
+        return site
+
+    yield install
+    for module in [name for name, item in sys.modules.items() if str(site) in str(getattr(item, "__file__", ""))]:
+        del sys.modules[module]
+    plugins.refresh()

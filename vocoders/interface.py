@@ -240,7 +240,8 @@ class Generation:
 class WaveformGenerator(System):
     """Waveforms from nothing, from a label, or behind a prompt.
 
-    Item k of a seed has random numbers of its own: how many items are drawn together changes none of them.
+    Item k of a seed has random numbers of its own: how many items are drawn together changes none of them. A subclass
+    states the properties and :meth:`_generate`; what callers hand over is checked here.
     """
 
     @property
@@ -263,7 +264,6 @@ class WaveformGenerator(System):
         """Kinds of sound that can be asked for; empty: nothing can."""
         return ()
 
-    @abstractmethod
     def generate(
         self,
         length: int,
@@ -292,6 +292,26 @@ class WaveformGenerator(System):
             ShapeError: for a length below 1, no items, or a prompt of another shape.
             ConfigError: for a prompt or a label that the system does not take, or impossible options.
         """
+        numbers, chosen = check_items(length, items), self._chosen(options, changes)
+        if prompt is not None and not self.takes_prompt:
+            raise ConfigError(f"{type(self).__name__} takes no prompt; leave it out")
+        # Told before a long run: the label may be unknown.
+        self.item_labels(numbers, label, seed)
+        with evaluating(self), torch.no_grad():
+            return self._generate(length, numbers, prompt, label, seed, chosen, progress or _ignore)
+
+    @abstractmethod
+    def _generate(
+        self,
+        length: int,
+        items: Sequence[int],
+        prompt: Tensor | None,
+        label: str | None,
+        seed: int,
+        options: Any,
+        progress: Progress,
+    ) -> Generation:
+        """Draw the items of these numbers; arguments are checked, except the prompt."""
 
     def stream(
         self,

@@ -3,14 +3,13 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from pkgutil import resolve_name
 from typing import TYPE_CHECKING, Any
 
 from vocoders.core.errors import CheckpointError, ConfigError
-from vocoders.core.family import Family
-from vocoders.core.model_source import read_model_config, resolve_model, shipped_models
+from vocoders.core.family import Family, check_family
+from vocoders.core.model_source import read_model_config, resolve_model, shipped_models, shipped_names
 from vocoders.core.options import SynthesisOptions
-from vocoders.core.plugins import Registry
+from vocoders.core.plugins import Registry, check_name, import_place
 
 if TYPE_CHECKING:
     import torch
@@ -55,7 +54,7 @@ class VocoderFamily(Family):
     @property
     def options_class(self) -> type[SynthesisOptions]:
         """The class that declares the options of synthesis."""
-        return resolve_name(self.options)
+        return self.import_part(self.options)
 
     def kind_of(self, config: Mapping[str, Any]) -> "Kind":
         """Return what a model of this configuration does."""
@@ -65,7 +64,7 @@ class VocoderFamily(Family):
 
     def title_of(self, config: Mapping[str, Any]) -> str:
         """Return what people call a model of this configuration."""
-        return self.title if self.titles is None else resolve_name(self.titles)(config)
+        return self.title if self.titles is None else self.import_part(self.titles)(config)
 
     def options_of(self, config: Mapping[str, Any]) -> SynthesisOptions:
         """Return the options of a model of this configuration where nothing is said, without loading it.
@@ -106,12 +105,33 @@ class Baseline:
     @property
     def system_class(self) -> "type[BaselineVocoder]":
         """The class."""
-        return resolve_name(self.system)
+        return import_place(self.system, f"baseline '{self.name}': {self.system}")
 
     @property
     def options_class(self) -> type[SynthesisOptions]:
         """The class that declares the options of synthesis."""
-        return resolve_name(self.options)
+        return import_place(self.options, f"baseline '{self.name}': {self.options}")
+
+
+def _check_family(name: str, family: VocoderFamily) -> None:
+    check_family(name, family)
+    _check_options(family)
+
+
+def _check_baseline(name: str, baseline: Baseline) -> None:
+    check_name(name, baseline)
+    _check_options(baseline)
+
+
+def _check_options(system: VocoderFamily | Baseline) -> None:
+    """Refuse options that cannot be declared: commands have those of every system, and would break for all."""
+    found = system.options_class
+    if not (isinstance(found, type) and issubclass(found, SynthesisOptions)):
+        raise ConfigError(f"{system.options} is no subclass of SynthesisOptions")
+    try:
+        found.declared()
+    except TypeError as error:
+        raise ConfigError(f"{system.options}: {error}") from None
 
 
 FAMILIES: Registry[VocoderFamily] = Registry(
@@ -166,6 +186,7 @@ FAMILIES: Registry[VocoderFamily] = Registry(
         ]
     },
     VocoderFamily,
+    check=_check_family,
 )
 
 BASELINES: Registry[Baseline] = Registry(
@@ -180,6 +201,8 @@ BASELINES: Registry[Baseline] = Registry(
         ]
     },
     Baseline,
+    reserved=shipped_names,
+    check=_check_baseline,
 )
 
 
@@ -266,11 +289,9 @@ def default_vocoder() -> str:
 
 def declared_options(kind: "Kind") -> dict[str, list[type[SynthesisOptions]]]:
     """Return the options that systems of a kind declare: for each name, the classes that know it."""
-    classes = [
-        family.options_class for family in FAMILIES.usable().values() if kind in (family.kind, _other_kind(family))
-    ]
+    classes = [family.options_class for family in FAMILIES.values() if kind in (family.kind, _other_kind(family))]
     if kind == "vocoder":
-        classes += [baseline.options_class for baseline in BASELINES.usable().values()]
+        classes += [baseline.options_class for baseline in BASELINES.values()]
     found: dict[str, list[type[SynthesisOptions]]] = {}
     for options_class in classes:
         for name in options_class.model_fields:

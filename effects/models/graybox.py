@@ -192,6 +192,7 @@ class GrayBox(EffectModel):
 
     family = "graybox"
     config_class = GrayBoxConfig
+    onnx_graph = "effects.runtimes.onnx.graybox:build_graybox"
 
     def __init__(self, config: GrayBoxConfig) -> None:
         super().__init__()

@@ -42,11 +42,20 @@ class EffectModel(PretrainedModel, nn.Module):
     ``forward`` is pure, for training and export; ``stream`` does the same with less copying. Both take the next samples
     of a stream with the state that the samples before left, so that blocks and the whole give the same audio.
 
+    A family says how it leaves ondes by places ``module:function``, which stand in its code and are imported when it is
+    exported; ``None``: it does not leave in that format.
+
     Attributes:
-        runtime: ``module:class`` of the :class:`~effects.runtimes.stream.Stream` that computes ``stream`` otherwise
-            than by ``forward``. It is named here and imported when a stream begins: runtimes know models, models no
-            runtime, and nothing read from a file decides what is imported.
+        runtime: place ``module:class`` of the :class:`~effects.runtimes.stream.Stream` that computes
+            ``stream`` otherwise than by ``forward``; it is imported when a stream begins: models know no runtime.
+        onnx_graph: place of ``build(model, graph, max_block)``, which writes the model into an
+            :class:`effects.runtimes.onnx.graph.Graph`.
+        rtneural_layers: place of ``layers(model, knobs)``, which gives the layer list of the model at normalised knobs
+            (K,), and the head that plays it; see :mod:`effects.runtimes.rtneural`.
     """
+
+    onnx_graph: ClassVar[str | None] = None
+    rtneural_layers: ClassVar[str | None] = None
 
     config: EffectConfig
     runtime: ClassVar[str | None] = None

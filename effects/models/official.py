@@ -1,7 +1,7 @@
 """Reference checkpoints of SignalTrain and micro-TCN in our terms."""
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
@@ -30,7 +30,15 @@ from vocoders.core.official import (
     variant_option,
 )
 
-__all__ = ["CONVERTERS", "KEY_MAPS", "convert_options", "signaltrain_config", "tcn_config"]
+__all__ = [
+    "KEY_MAPS",
+    "convert_options",
+    "convert_recurrent",
+    "convert_signaltrain",
+    "convert_tcn",
+    "signaltrain_config",
+    "tcn_config",
+]
 
 KEY_MAPS = {
     "signaltrain": KeyMap(
@@ -123,12 +131,24 @@ def tcn_config(options: Mapping[str, Any]) -> TCNConfig:
     return TCNConfig.from_dict(data | {"crop": "official", "norm": "batch", "knobs": knobs.to_dict()}, "micro-TCN")
 
 
-def _convert_signaltrain(
+def convert_signaltrain(
     path: str | Path,
     variant: str | None = None,
     config: str | Path | None = None,
     stats: str | Path | None = None,
 ) -> SignalTrain:
+    """Build a SignalTrain from a reference checkpoint.
+
+    Args:
+        path: the checkpoint.
+        variant: one of the family's variants, where the checkpoint does not say its sizes.
+        config: a YAML file instead.
+        stats: absent, since effects take audio.
+
+    Raises:
+        CheckpointError: if the weights are not those of this family, or do not fit.
+        ConfigError: for an unknown variant, or if nothing says the sizes.
+    """
     checkpoint = _read(path, stats)
     state = official_state(checkpoint, "signaltrain", str(path))
     if config is not None:
@@ -138,12 +158,24 @@ def _convert_signaltrain(
     return _filled(SignalTrain(own), state, path, variant or (config and str(config)))
 
 
-def _convert_tcn(
+def convert_tcn(
     path: str | Path,
     variant: str | None = None,
     config: str | Path | None = None,
     stats: str | Path | None = None,
 ) -> TCN:
+    """Build a TCN from a reference checkpoint.
+
+    Args:
+        path: the checkpoint.
+        variant: one of the family's variants, where the checkpoint does not say its sizes.
+        config: a YAML file instead: ours, or the hyper-parameters of the reference.
+        stats: absent, since effects take audio.
+
+    Raises:
+        CheckpointError: if the weights are not those of this family, or do not fit.
+        ConfigError: for an unknown variant, or if nothing says the sizes.
+    """
     checkpoint = _read(path, stats)
     state = official_state(checkpoint, "tcn", str(path))
     options = checkpoint.get("hyper_parameters")
@@ -160,12 +192,24 @@ def _convert_tcn(
     return _filled(TCN(own), state, path, variant)
 
 
-def _convert_recurrent(
+def convert_recurrent(
     path: str | Path,
     variant: str | None = None,
     config: str | Path | None = None,
     stats: str | Path | None = None,
 ) -> Recurrent:
+    """Build a recurrent effect from a reference checkpoint.
+
+    Args:
+        path: the checkpoint.
+        variant: one of the family's variants, where the checkpoint does not say its sizes.
+        config: a YAML file instead.
+        stats: absent, since effects take audio.
+
+    Raises:
+        CheckpointError: if the weights are not those of this family, or do not fit.
+        ConfigError: for an unknown variant, or if nothing says the sizes.
+    """
     state = official_state(_read(path, stats), "recurrent", str(path))
     if config is not None:
         own = _own_config(config, RecurrentConfig)
@@ -178,18 +222,6 @@ def _convert_recurrent(
     else:
         raise CheckpointError(f"{path} holds no LSTM of micro-TCN: it has no lstm.weight_ih_l0")
     return _filled(Recurrent(own), state, path, variant or (config and str(config)))
-
-
-CONVERTERS: dict[str, Callable[..., EffectModel]] = {
-    "signaltrain": _convert_signaltrain,
-    "tcn": _convert_tcn,
-    "recurrent": _convert_recurrent,
-}
-"""By family: ``convert(path, variant=None, config=None, stats=None)`` builds a model from a reference checkpoint.
-
-``variant`` is one of the family's variants, ``config`` a YAML file (ours, or the reference's hyper-parameters for a
-TCN); both may be absent where the checkpoint says enough. Effects take audio, so ``stats`` must be absent.
-"""
 
 
 def _read(path: str | Path, stats: str | Path | None) -> Mapping[str, Any]:

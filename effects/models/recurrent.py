@@ -53,6 +53,8 @@ class Recurrent(EffectModel):
     family = "recurrent"
     runtime = "effects.runtimes.recurrent:RecurrentStream"
     config_class = RecurrentConfig
+    onnx_graph = "effects.runtimes.onnx.recurrent:build_recurrent"
+    rtneural_layers = "effects.runtimes.rtneural:recurrent_layers"
 
     def __init__(self, config: RecurrentConfig) -> None:
         super().__init__()

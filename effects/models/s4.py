@@ -82,6 +82,7 @@ class S4Effect(EffectModel):
     family = "s4"
     runtime = "effects.runtimes.s4:S4Stream"
     config_class = S4EffectConfig
+    onnx_graph = "effects.runtimes.onnx.s4:build_s4"
 
     def __init__(self, config: S4EffectConfig) -> None:
         super().__init__()

@@ -117,6 +117,7 @@ class SignalTrain(EffectModel):
 
     family = "signaltrain"
     config_class = SignalTrainConfig
+    onnx_graph = "effects.runtimes.onnx.signaltrain:build_signaltrain"
 
     def __init__(self, config: SignalTrainConfig) -> None:
         super().__init__()

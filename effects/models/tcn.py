@@ -108,6 +108,7 @@ class TCN(EffectModel):
     family = "tcn"
     runtime = "effects.runtimes.tcn:TCNStream"
     config_class = TCNConfig
+    onnx_graph = "effects.runtimes.onnx.tcn:build_tcn"
 
     def __init__(self, config: TCNConfig) -> None:
         super().__init__()

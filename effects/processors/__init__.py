@@ -15,7 +15,8 @@ from effects.processors.modulation import Flanger, Phaser
 from effects.processors.noise import AddNoise
 from effects.processors.pedalboard import PEDALBOARD
 from effects.processors.processor import Processor, State
-from vocoders.core.plugins import Registry
+from vocoders.core.model_source import shipped_names
+from vocoders.core.plugins import Registry, check_name
 
 __all__ = ["PROCESSORS", "Processor", "State", "find_processor"]
 
@@ -47,6 +48,8 @@ PROCESSORS: Registry[Processor] = Registry(
         ]
     },
     Processor,
+    reserved=shipped_names,
+    check=check_name,
 )
 
 

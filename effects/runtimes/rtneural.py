@@ -24,8 +24,9 @@ from effects.runtimes.bundle import TEST_VECTOR_FILE, TestVector, describe, make
 from effects.runtimes.rtneural_reader import RTNeuralModel
 from vocoders.core.atomic import atomic_folder
 from vocoders.core.errors import ConfigError
+from vocoders.core.plugins import import_place
 
-__all__ = ["MODEL_FILE", "export_rtneural", "play"]
+__all__ = ["MODEL_FILE", "export_rtneural", "play", "recurrent_layers"]
 
 _logger = logging.getLogger(__name__)
 
@@ -56,14 +57,13 @@ def export_rtneural(
         ConfigError: for unknown knobs, or an effect that is not recurrent.
         DataError: if the folder exists, or cannot be written.
     """
-    if not isinstance(model, Recurrent):
+    if model.rtneural_layers is None:
         raise ConfigError(f"format 'rtneural' holds recurrent effects, this is '{model.family}'; use format 'onnx'")
+    write_layers = import_place(model.rtneural_layers, f"the RTNeural layers of family '{model.family}'")
     resolved = model.knobs.resolve(settings)
     vector = make_test_vector(model, resolved)
-    text = json.dumps(_layer_list(model, torch.from_numpy(vector.knobs)), indent=1)
-    head = {"name": model.config.head, "residual": model.config.residual}
-    if model.config.head == "gain":
-        head |= {"limit": LIMIT, "alpha": model.head.alpha.item()}
+    layers, head = write_layers(model, torch.from_numpy(vector.knobs))
+    text = json.dumps(layers, indent=1)
     verification = verify(vector, {"layer list": _try(json.loads(text), head, vector)})
     with atomic_folder(folder, overwrite) as temporary:
         (temporary / MODEL_FILE).write_text(text + "\n", encoding="utf-8")
@@ -90,8 +90,11 @@ def _try(content: dict[str, Any], head: Mapping[str, Any], vector: TestVector) -
 
 
 @torch.no_grad()
-def _layer_list(model: Recurrent, knobs: Tensor) -> dict[str, Any]:
-    """Return the layers with the knobs (K,) folded in; sums are taken in double precision and stored in single."""
+def recurrent_layers(model: Recurrent, knobs: Tensor) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return the layers of a recurrent effect with the knobs (K,) folded in, and its head.
+
+    Sums are taken in double precision and stored in single.
+    """
     config, still = model.config, copy.deepcopy(model).cpu().double().eval()
     layers = [_recurrent_layer(still, layer, knobs.double()) for layer in range(config.num_layers)]
     kernel, bias = still.projection.weight, still.projection.bias
@@ -101,7 +104,10 @@ def _layer_list(model: Recurrent, knobs: Tensor) -> dict[str, Any]:
         kernel, bias = kernel * gain, bias + kernel @ shift
     activation = "tanh" if config.head == "direct" else ""
     layers.append(_layer("dense", activation, len(bias), [kernel.T, bias]))
-    return {"in_shape": [None, None, config.audio_channels], "layers": layers}
+    head = {"name": config.head, "residual": config.residual}
+    if config.head == "gain":
+        head |= {"limit": LIMIT, "alpha": model.head.alpha.item()}
+    return {"in_shape": [None, None, config.audio_channels], "layers": layers}, head
 
 
 def _recurrent_layer(model: Recurrent, layer: int, knobs: Tensor) -> dict[str, Any]:

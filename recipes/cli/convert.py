@@ -1,6 +1,5 @@
 """`ondes convert`: from a reference implementation's checkpoint to a model folder."""
 
-import difflib
 from pathlib import Path
 from typing import Annotated
 
@@ -55,19 +54,14 @@ def _convert(
 
     import torch
 
-    import effects.registry
-    import vocoders.registry
+    from recipes.families import find_family
     from vocoders.core.statistics_file import IDENTITY
 
-    families = vocoders.registry.FAMILIES | effects.registry.FAMILIES
-    if family not in families:
-        near = difflib.get_close_matches(family, families, n=1)
-        hint = f"did you mean '{near[0]}'?" if near else f"expected {', '.join(families)}"
-        raise ConfigError(f"unknown family '{family}'; {hint}")
-    if no_stats and not getattr(families[family], "needs_statistics", False):
+    found = find_family(family)
+    if no_stats and not found.needs_statistics:
         raise ConfigError(f"--no-stats: models of {family} take features as they are; leave it out")
     chosen = IDENTITY if no_stats else stats
-    model = families[family].convert(checkpoint, variant=variant, config=config, stats=chosen)
+    model = found.convert(checkpoint, variant=variant, config=config, stats=chosen)
     model.save_pretrained(output, text, dtype=torch.float16 if half else None, overwrite=force)
     parameters = sum(parameter.numel() for parameter in model.parameters())
     typer.echo(f"{output}: {family} with {parameters:,} parameters")

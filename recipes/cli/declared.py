@@ -4,6 +4,8 @@
 installed package, declares its options, and the command has all of them.
 """
 
+import logging
+from functools import cache
 from inspect import Parameter, Signature
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -18,6 +20,8 @@ if TYPE_CHECKING:
 
 __all__ = ["chosen_options", "declared_command", "given_options"]
 
+_logger = logging.getLogger(__name__)
+
 _GIVEN = "recipes.cli.declared"
 
 
@@ -26,14 +30,13 @@ def declared_command(kind: "Kind") -> type[typer.core.TyperCommand]:
 
     class _DeclaredCommand(typer.core.TyperCommand):
         def get_params(self, ctx: "Context") -> list[Any]:
-            return [*super().get_params(ctx), *_parameters(kind)]
+            own = super().get_params(ctx)
+            return [*own, *_without_clashes(own, _parameters(kind))]
 
         def invoke(self, ctx: "Context") -> Any:
-            ctx.meta[_GIVEN] = {
-                parameter.name: value
-                for parameter in _parameters(kind)
-                if (value := ctx.params.pop(parameter.name)) is not None
-            }
+            own = {parameter.name for parameter in super().get_params(ctx)}
+            given = {name: ctx.params.pop(name) for name in list(ctx.params) if name not in own}
+            ctx.meta[_GIVEN] = {name: value for name, value in given.items() if value is not None}
             return super().invoke(ctx)
 
     return _DeclaredCommand
@@ -65,6 +68,24 @@ def chosen_options(system: "System", name: str, given: dict[str, str]) -> "Synth
             raise ConfigError(f"{_flag(key)} {text}: '{name}' has no such option; its options: {own}")
         changes[key] = declared[key].parse(text)
     return system.options(**changes)
+
+
+def _without_clashes(own: list[Any], declared: list[Any]) -> list[Any]:
+    """Leave out what would take the place of another option: of the command, or one that was declared before."""
+    taken = {flag for parameter in own for flag in parameter.opts}
+    kept = []
+    for parameter in declared:
+        if clash := sorted(taken.intersection(parameter.opts)):
+            _warn_of_clash(clash[0])
+            continue
+        taken.update(parameter.opts)
+        kept.append(parameter)
+    return kept
+
+
+@cache
+def _warn_of_clash(flag: str) -> None:
+    _logger.warning("left out: option %s of an installed package means something else here; Python alone sets it", flag)
 
 
 def _parameters(kind: "Kind") -> list[Any]:

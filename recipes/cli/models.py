@@ -1,4 +1,4 @@
-"""`ondes models`: what ships with this installation."""
+"""`ondes models`: what ships with this installation, and what other packages add to it."""
 
 import json
 import sys
@@ -19,8 +19,16 @@ def register(app: typer.Typer) -> None:
     app.command("models")(_models)
 
 
-def _models(as_json: Annotated[bool, typer.Option("--json", help="Print a JSON list.")] = False) -> None:
-    """List the models that ship with ondes."""
+def _models(
+    as_json: Annotated[bool, typer.Option("--json", help="Print a JSON list.")] = False,
+    plugins: Annotated[
+        bool, typer.Option("--plugins", help="List what installed packages add instead, and what is wrong with it.")
+    ] = False,
+) -> None:
+    """List the models that ship with ondes, or what installed packages add to it."""
+    if plugins:
+        _show_plugins(as_json)
+        return
     from vocoders.core.model_source import shipped_models
 
     found = shipped_models()
@@ -29,11 +37,21 @@ def _models(as_json: Annotated[bool, typer.Option("--json", help="Print a JSON l
         return
     if not found:
         typer.echo("no models ship with this installation", err=True)
-    elif sys.stdout.isatty():
-        _show_table([_row(model) for model in found])
     else:
-        for row in [_HEADINGS, *map(_row, found)]:
-            typer.echo("\t".join(row))
+        _show_rows(_HEADINGS, [_row(model) for model in found])
+
+
+def _show_plugins(as_json: bool) -> None:
+    from recipes.extensions import list_plugins
+
+    found = list_plugins()
+    if as_json:
+        typer.echo(json.dumps([vars(plugin) for plugin in found], indent=2))
+    elif not found:
+        typer.echo("no installed package adds anything; CONTRIBUTING.md shows how one does", err=True)
+    else:
+        rows = [(item.group, item.name, item.package, item.place, item.problem or "ok") for item in found]
+        _show_rows(("group", "name", "package", "place", "state"), rows)
 
 
 def _row(model: "ShippedModel") -> tuple[str, ...]:
@@ -42,12 +60,17 @@ def _row(model: "ShippedModel") -> tuple[str, ...]:
     return model.name, model.family, rate, f"{model.num_parameters:,}", size, model.license, model.description
 
 
-def _show_table(rows: list[tuple[str, ...]]) -> None:
+def _show_rows(headings: tuple[str, ...], rows: list[tuple[str, ...]]) -> None:
+    """Print a table: drawn on a terminal, tab-separated in a pipe."""
+    if not sys.stdout.isatty():
+        for row in [headings, *rows]:
+            typer.echo("\t".join(row))
+        return
     from rich.console import Console
     from rich.markup import escape
     from rich.table import Table
 
-    table = Table(*_HEADINGS)
+    table = Table(*headings)
     for row in rows:
         table.add_row(*map(escape, row))
     Console().print(table)

@@ -2,9 +2,11 @@
 
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+import typer.core
+import typer.main
 
 if TYPE_CHECKING:
     from effects.knobs import KnobSet
@@ -40,13 +42,54 @@ _By = Annotated[_SplitBy, typer.Option("--split-by", help="What --dev and --test
 
 def register(app: typer.Typer) -> None:
     """Add the command group to ``app``."""
-    group = typer.Typer(help="Turn a corpus into Kaldi data directories.")
+    group = typer.Typer(cls=_Corpora, help="Turn a corpus into Kaldi data directories.")
     group.command("libritts")(_libritts)
     group.command("ljspeech")(_ljspeech)
     group.command("vctk")(_vctk)
     group.command("folder")(_folder)
     group.command("pairs")(_pairs)
     app.add_typer(group, name="prepare")
+
+
+class _Corpora(typer.core.TyperGroup):
+    """The commands below, and one for each corpus reader of an installed package, which is imported when it runs."""
+
+    def list_commands(self, ctx: typer.Context) -> list[str]:
+        from recipes.data.corpora import CORPORA
+
+        return [*super().list_commands(ctx), *CORPORA.added()]
+
+    def get_command(self, ctx: typer.Context, cmd_name: str) -> Any:
+        from recipes.data.corpora import CORPORA
+
+        return super().get_command(ctx, cmd_name) or (_added(cmd_name) if cmd_name in CORPORA.added() else None)
+
+
+def _added(name: str) -> Any:
+    """Return the command of an installed package's corpus reader."""
+    from recipes.data.corpora import CORPORA
+
+    def command(
+        source: _Source,
+        data_dir: _DataDir,
+        nj: _Nj = 1,
+        decode: _Decode = True,
+        min_duration: _MinDuration = 0.1,
+        dev: _Dev = 0,
+        test: _Test = 0,
+        split_by: _By = _SplitBy.utterance,
+    ) -> None:
+        from recipes.data.kaldi import Utterance
+        from vocoders.core.errors import ConfigError
+
+        found = CORPORA.find(name)(source)
+        if not isinstance(found, list) or not all(isinstance(item, Utterance) for item in found):
+            raise ConfigError(f"corpus reader '{name}' found {found!r:.40}; expected a list of Utterance")
+        _run(found, data_dir, nj, decode, min_duration, dev, test, split_by)
+
+    app = typer.Typer(add_completion=False)
+    app.command(name, help=CORPORA.summary(name) or "Corpus reader of an installed package.")(command)
+    return typer.main.get_command(app)
 
 
 def _libritts(

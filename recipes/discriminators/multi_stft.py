@@ -4,6 +4,7 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
+from recipes.discriminators.discriminator import Discriminator
 from recipes.discriminators.spectrum_stack import SpectrumStack
 from vocoders.core.config import Config
 
@@ -40,7 +41,7 @@ class _STFTDiscriminator(nn.Module):
         return score.flatten(1), [*features, score]
 
 
-class MultiSTFTDiscriminator(nn.Module):
+class MultiSTFTDiscriminator(Discriminator):
     """One discriminator per transform length, on real and imaginary parts.
 
     Shape:
@@ -51,7 +52,7 @@ class MultiSTFTDiscriminator(nn.Module):
     Options = MultiSTFTOptions
 
     def __init__(self, options: MultiSTFTOptions | None = None) -> None:
-        super().__init__()
+        super().__init__(options)
         options = options or MultiSTFTOptions()
         self.discriminators = nn.ModuleList(_STFTDiscriminator(*scale, options) for scale in options.scales)
 

@@ -5,6 +5,7 @@ from pydantic import Field
 from torch import Tensor, nn
 from torch.nn.utils.parametrizations import weight_norm
 
+from recipes.discriminators.discriminator import Discriminator
 from vocoders.core.config import Config
 
 __all__ = ["MultiPeriodDiscriminator", "PeriodOptions"]
@@ -59,7 +60,7 @@ class _PeriodDiscriminator(nn.Module):
         return score.flatten(1), features
 
 
-class MultiPeriodDiscriminator(nn.Module):
+class MultiPeriodDiscriminator(Discriminator):
     """One discriminator per period, each on the waveform folded into rows of that many samples.
 
     Shape:
@@ -69,7 +70,7 @@ class MultiPeriodDiscriminator(nn.Module):
     Options = PeriodOptions
 
     def __init__(self, options: PeriodOptions | None = None) -> None:
-        super().__init__()
+        super().__init__(options)
         options = options or PeriodOptions()
         self.discriminators = nn.ModuleList(_PeriodDiscriminator(period, options) for period in options.periods)
 

@@ -5,6 +5,7 @@ from pydantic import Field
 from torch import Tensor, nn
 from torch.nn.utils.parametrizations import weight_norm
 
+from recipes.discriminators.discriminator import Discriminator
 from vocoders.core.config import Config
 
 __all__ = ["MultiResolutionDiscriminator", "ResolutionOptions"]
@@ -52,7 +53,7 @@ class _SpectrogramDiscriminator(nn.Module):
         return self.output_conv(x), features
 
 
-class MultiResolutionDiscriminator(nn.Module):
+class MultiResolutionDiscriminator(Discriminator):
     """One discriminator per spectrogram resolution, on magnitudes.
 
     Shape:
@@ -62,7 +63,7 @@ class MultiResolutionDiscriminator(nn.Module):
     Options = ResolutionOptions
 
     def __init__(self, options: ResolutionOptions | None = None) -> None:
-        super().__init__()
+        super().__init__(options)
         options = options or ResolutionOptions()
         self.discriminators = nn.ModuleList(
             _SpectrogramDiscriminator(resolution, options) for resolution in options.resolutions

@@ -8,6 +8,7 @@ from pydantic import Field
 from torch import Tensor, nn
 from torchaudio.transforms import Resample
 
+from recipes.discriminators.discriminator import Discriminator
 from recipes.discriminators.spectrum_stack import SpectrumStack
 from vocoders.core.config import Config
 from vocoders.core.errors import ConfigError
@@ -80,7 +81,7 @@ class _CQTDiscriminator(nn.Module):
         return self.stack(x.permute(0, 2, 3, 1, 4).flatten(3))
 
 
-class SubBandCQTDiscriminator(nn.Module):
+class SubBandCQTDiscriminator(Discriminator):
     """One discriminator per constant-Q transform, on real and imaginary parts.
 
     Shape:
@@ -90,7 +91,7 @@ class SubBandCQTDiscriminator(nn.Module):
     Options = SubBandCQTOptions
 
     def __init__(self, options: SubBandCQTOptions | None = None) -> None:
-        super().__init__()
+        super().__init__(options)
         options = options or SubBandCQTOptions()
         self.resample = Resample(1, _OVERSAMPLING)
         # Registered anew: nothing learned, so nothing for a checkpoint.

@@ -5,6 +5,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
+from recipes.discriminators.discriminator import Discriminator
 from recipes.discriminators.multi_stft import MultiSTFTDiscriminator
 from recipes.discriminators.period import MultiPeriodDiscriminator
 from recipes.discriminators.resolution import MultiResolutionDiscriminator
@@ -14,8 +15,7 @@ from vocoders.core.plugins import Registry
 
 __all__ = ["DISCRIMINATORS", "DiscriminatorUnion"]
 
-#: Classes of discriminators: built with their ``Options``, called with audio (B, 1, T).
-DISCRIMINATORS: Registry[type[nn.Module]] = Registry(
+DISCRIMINATORS: Registry[type[Discriminator]] = Registry(
     "discriminator",
     "ondes.discriminators",
     {
@@ -24,7 +24,8 @@ DISCRIMINATORS: Registry[type[nn.Module]] = Registry(
         "ms_sb_cqt": SubBandCQTDiscriminator,
         "ms_stft": MultiSTFTDiscriminator,
     },
-    type,
+    Discriminator,
+    is_class=True,
 )
 
 

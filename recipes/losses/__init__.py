@@ -1,6 +1,7 @@
 """Losses: modules from (prediction, target) to a scalar, and the adversarial criteria."""
 
 from recipes.losses.adversarial import AdversarialLoss, feature_matching_loss
+from recipes.losses.loss import Loss
 from recipes.losses.spectral import (
     LOSSES,
     LossSum,
@@ -13,6 +14,7 @@ from recipes.losses.spectral import (
 __all__ = [
     "LOSSES",
     "AdversarialLoss",
+    "Loss",
     "LossSum",
     "MelLoss",
     "MultiResolutionSTFTLoss",

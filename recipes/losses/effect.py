@@ -149,9 +149,9 @@ class OutputSpectrum(nn.Module):
         return (magnitude.abs() * torch.exp(self.growth * bins / len(bins))).mean()
 
 
-#: Losses between output, wet audio and dry audio.
+#: Losses between output, wet audio and dry audio, each (B, C, T): classes that are built without arguments.
 EFFECT_LOSSES: Registry[type[nn.Module]] = Registry(
-    "loss",
+    "effect loss",
     "ondes.effect_losses",
     {
         "esr": ErrorToSignalRatio,
@@ -161,7 +161,9 @@ EFFECT_LOSSES: Registry[type[nn.Module]] = Registry(
         "gain_trace": GainTraceLoss,
         "log_cosh": LogCosh,
     },
-    type,
+    nn.Module,
+    is_class=True,
+    reserved=lambda: SPECTRUM_LOSSES,
 )
 
 #: Losses of the magnitudes that a model puts its output together from.

@@ -8,6 +8,7 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
+from recipes.losses.loss import Loss
 from vocoders.core.config import Config
 from vocoders.core.errors import ConfigError
 from vocoders.core.plugins import Registry
@@ -16,7 +17,7 @@ from vocoders.frontends.mel import LogMel, MelConfig
 __all__ = ["LOSSES", "LossSum", "MelLoss", "MultiResolutionSTFTLoss", "MultiScaleMelLoss", "TurboMelLoss"]
 
 
-class MelLoss(nn.Module):
+class MelLoss(Loss):
     """Mean absolute difference of log-mel spectrograms.
 
     Shape:
@@ -33,7 +34,7 @@ class MelLoss(nn.Module):
         fmax: float | None = None
 
     def __init__(self, sample_rate: int, options: "MelLoss.Options | None" = None) -> None:
-        super().__init__()
+        super().__init__(sample_rate, options)
         options = options or self.Options()
         mel = {"sample_rate": sample_rate, **options.model_dump()}
         self.log_mel = LogMel(MelConfig.from_dict(mel, "loss 'mel'"))
@@ -55,7 +56,7 @@ class _CentredLogMel(LogMel):
         return spectrum.abs()
 
 
-class MultiScaleMelLoss(nn.Module):
+class MultiScaleMelLoss(Loss):
     """Sum or mean over several transform lengths of the mean absolute difference of log-mels.
 
     Source: the multi-scale mel loss of the Descript audio codec (arXiv 2306.06546).
@@ -81,7 +82,7 @@ class MultiScaleMelLoss(nn.Module):
     name: ClassVar[str] = "multi_scale_mel"
 
     def __init__(self, sample_rate: int, options: "MultiScaleMelLoss.Options | None" = None) -> None:
-        super().__init__()
+        super().__init__(sample_rate, options)
         options = options or self.Options()
         if len(options.n_ffts) != len(options.n_mels):
             raise ConfigError(f"{len(options.n_ffts)} n_ffts and {len(options.n_mels)} n_mels; expected as many")
@@ -117,14 +118,14 @@ class TurboMelLoss(MultiScaleMelLoss):
     name: ClassVar[str] = "turbo_mel"
 
 
-class MultiResolutionSTFTLoss(nn.Module):
+class MultiResolutionSTFTLoss(Loss):
     """Spectral convergence and log magnitude at three resolutions (auraloss defaults)."""
 
     class Options(Config):
         """Options in a recipe: none."""
 
     def __init__(self, sample_rate: int, options: "MultiResolutionSTFTLoss.Options | None" = None) -> None:
-        super().__init__()
+        super().__init__(sample_rate, options)
         self.loss = auraloss.freq.MultiResolutionSTFTLoss()
 
     def forward(self, prediction: Tensor, target: Tensor) -> Tensor:
@@ -132,8 +133,7 @@ class MultiResolutionSTFTLoss(nn.Module):
         return self.loss(prediction, target)
 
 
-#: Classes of losses: built with a sample rate and their ``Options``, called with prediction and target (B, 1, T).
-LOSSES: Registry[type[nn.Module]] = Registry(
+LOSSES: Registry[type[Loss]] = Registry(
     "loss",
     "ondes.losses",
     {
@@ -142,7 +142,8 @@ LOSSES: Registry[type[nn.Module]] = Registry(
         "turbo_mel": TurboMelLoss,
         "multi_resolution_stft": MultiResolutionSTFTLoss,
     },
-    type,
+    Loss,
+    is_class=True,
 )
 
 

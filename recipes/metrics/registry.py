@@ -89,7 +89,10 @@ _GROUPS: dict[str, dict[str, _Maker]] = {
 
 #: What makes each metric; those that take a tracker are called with its name.
 METRICS: Registry[_Maker] = Registry(
-    "metric", "ondes.metrics", {name: maker for group in _GROUPS.values() for name, maker in group.items()}
+    "metric",
+    "ondes.metrics",
+    {name: maker for group in _GROUPS.values() for name, maker in group.items()},
+    reserved=lambda: ("all",),
 )
 
 #: These take the name of a tracker after a colon, such as periodicity:swift.
@@ -190,7 +193,7 @@ def expand_names(names: Iterable[str]) -> list[str]:
     """
     wanted: dict[str, None] = {}
     for name in names:
-        wanted.update(dict.fromkeys(METRICS if name == "all" else [name]))
+        wanted.update(dict.fromkeys(METRICS.usable() if name == "all" else [name]))
     if not wanted:
         raise ConfigError(f"no metric chosen; known metrics: {', '.join(METRICS)}")
     for name, _, tracker in (item.partition(":") for item in wanted):
@@ -202,5 +205,10 @@ def expand_names(names: Iterable[str]) -> list[str]:
 
 
 def _create(item: str) -> "Metric":
+    from recipes.metrics.metric import Metric
+
     name, *tracker = item.split(":", 1)
-    return METRICS[name](*tracker)
+    metric = METRICS[name](*tracker)
+    if not isinstance(metric, Metric):
+        raise ConfigError(f"metric '{name}' of an installed package makes {metric!r:.40}; expected a Metric")
+    return metric

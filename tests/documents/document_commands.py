@@ -12,8 +12,10 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 _PLACES = ("*.md", "demo/*.md", "vocoders/**/*.md", "effects/**/*.md", "egs/*/*.md", "egs/*/*/*.md")
 DOCUMENTS = sorted({path for place in _PLACES for path in REPOSITORY.glob(place)})
 _FENCE = re.compile(r"^ *```(\S*)\n(.*?)^ *```$", re.DOTALL | re.MULTILINE)
-# What a block may hold beside commands.
-_NO_COMMANDS = ("text",)
+# What a block may hold beside commands. Those of `console` need a package of the reader's: tests/extensions runs them.
+_NO_COMMANDS = ("text", "toml", "yaml", "console")
+# The first line of a block that is a file of the toy package; tests/extensions compares them.
+_FILE = re.compile(r"# (ondes_toy/\w+\.py|pyproject\.toml|conf/\w+\.yaml)\n")
 
 
 @dataclass(frozen=True)
@@ -41,9 +43,9 @@ def read_commands(document: Path) -> list[Command]:
         if language == "bash":
             lines = block.replace("\\\n", " ").splitlines()
             commands += [Command(line.strip(), language) for line in lines if shlex.split(line, comments=True)]
-        elif language == "python":
+        elif language == "python" and not _FILE.match(block):
             commands.append(Command(block, language))
-        else:
+        elif not _FILE.match(block):
             assert language in _NO_COMMANDS, f"{name_of(document)}: a block in '{language}', which no test runs"
     return commands
 

@@ -192,7 +192,7 @@ def test_empty_options_are_the_published_ones(options: dict | None) -> None:
 @pytest.mark.parametrize(
     ("terms", "words"),
     [
-        ({"mdp": {}}, "unknown discriminator 'mdp'; known ones: mpd, mrd, ms_sb_cqt, ms_stft"),
+        ({"mdp": {}}, "unknown discriminator 'mdp'; did you mean '"),
         ({"mpd": {"period": [2]}}, "discriminator 'mpd': unknown key 'period'; did you mean 'periods'"),
         ({"mrd": {"channels": 0}}, "discriminator 'mrd': key 'channels'"),
         ({"mpd": 3}, "discriminator 'mpd': expected a mapping"),

@@ -5,8 +5,7 @@ import torch
 from oracle import oracle_folder
 from safetensors.torch import load_file, save_file
 
-import effects.registry
-import vocoders.registry
+from recipes.families import find_family
 from vocoders.core.model_advice import advise_on_checkpoint
 
 FOLDER = oracle_folder()
@@ -73,8 +72,7 @@ def write(kind, state, path):
 
 
 def convert(family, path):
-    families = vocoders.registry.FAMILIES | effects.registry.FAMILIES
-    return families[family].convert(path, **OPTIONS.get(family, {}))
+    return find_family(family).convert(path, **OPTIONS.get(family, {}))
 
 
 def weights(model):

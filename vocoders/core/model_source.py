@@ -22,6 +22,7 @@ __all__ = [
     "read_model_config",
     "resolve_model",
     "shipped_models",
+    "shipped_names",
 ]
 
 MODEL_FILES = ("config.json", "model.safetensors", "README.md", "reference.safetensors")
@@ -61,6 +62,11 @@ class ShippedModel:
 def shipped_models() -> list[ShippedModel]:
     """Return the models that ship with ondes, in order of their names; vocoders first, then effects."""
     return [describe_model(folder) for folder in _shipped_folders()]
+
+
+def shipped_names() -> list[str]:
+    """Return the names of the models that ship with ondes."""
+    return [folder.name for folder in _shipped_folders()]
 
 
 def read_model_config(source: str | Path) -> ModelFile:
@@ -163,6 +169,7 @@ def _find_sample_rate(config: Mapping[str, Any]) -> int | None:
 
 
 def _count_parameters(weights: Path) -> int:
+    # Imported here: the options that systems declare are listed without a look into any model.
     from safetensors import SafetensorError, safe_open
 
     try:
@@ -173,7 +180,7 @@ def _count_parameters(weights: Path) -> int:
 
 
 def _missing_name(name: str) -> str:
-    names = [folder.name for folder in _shipped_folders()]
+    names = shipped_names()
     near = difflib.get_close_matches(name, names, n=1)
     if near:
         return f"no model of that name ships with ondes; did you mean '{near[0]}'?"

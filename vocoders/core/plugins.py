@@ -3,41 +3,92 @@
 A package names what it brings in its own metadata, as an entry point of one of ondes' groups::
 
     [project.entry-points."ondes.vocoders"]
-    toy = "ondes_toy.vocoder:FAMILY"
+    toy = "ondes_toy.families:TOY"
 
 Whoever installs a package lets it run code; a configuration or a model folder never names anything that is imported.
 """
 
 import difflib
+import importlib.util
+import inspect
 import logging
-from collections.abc import Iterable, Iterator, Mapping, MutableMapping
+from collections.abc import Callable, ItemsView, Iterable, Iterator, Mapping, MutableMapping, ValuesView
+from dataclasses import dataclass
 from functools import cache
+from importlib.machinery import PathFinder
 from importlib.metadata import EntryPoint, entry_points
-from typing import Generic, TypeVar
+from pathlib import Path
+from pkgutil import resolve_name
+from typing import Any, Generic, Protocol, TypeVar
 
-from vocoders.core.errors import ConfigError
+from vocoders.core.errors import ConfigError, OndesError
 
-__all__ = ["Registry", "unknown_name"]
+__all__ = ["Plugin", "Registry", "check_name", "import_place", "refresh", "unknown_name"]
 
 _logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
 
+@dataclass(frozen=True)
+class Plugin:
+    """Something that an installed package brings.
+
+    Attributes:
+        group: group of entry points, such as ``ondes.metrics``.
+        name: under which it is known.
+        package: distribution that brings it, with its version.
+        place: ``module:name`` of the code.
+        problem: why it cannot be used, in one line; empty if it can.
+    """
+
+    group: str
+    name: str
+    package: str
+    place: str
+    problem: str = ""
+
+    @classmethod
+    def of(cls, point: EntryPoint, problem: str = "") -> "Plugin":
+        """Return what an entry point says, and what is wrong with it."""
+        package = _package(point)
+        if point.dist is not None:
+            package += f" {point.dist.version}"
+        return cls(point.group, point.name, package, point.value, problem)
+
+
 class Registry(MutableMapping[str, T], Generic[T]):
     """Things by name: those of ondes, then those of installed packages, which are imported when they are asked for.
+
+    Iterating over names imports nothing. ``values()`` and ``items()`` import everything and leave out what is broken,
+    with a warning. Registries of the same word share their names: a model folder says its family, and no more.
 
     Args:
         word: what one of them is called in messages, such as ``metric``.
         group: group of entry points, such as ``ondes.metrics``.
         own: those of ondes; their names cannot be taken by others.
         expected: class of each of them; ``None``: anything callable.
+        is_class: whether each of them is a subclass of ``expected``, not an instance.
+        reserved: returns further names that cannot be taken, since they mean something else at the same place.
+        check: looks at what a package brings and raises a :class:`ConfigError` where it cannot be used.
     """
 
-    def __init__(self, word: str, group: str, own: Mapping[str, T], expected: type | None = None) -> None:
+    def __init__(
+        self,
+        word: str,
+        group: str,
+        own: Mapping[str, T],
+        expected: type | None = None,
+        *,
+        is_class: bool = False,
+        reserved: Callable[[], Iterable[str]] = tuple,
+        check: Callable[[str, Any], None] | None = None,
+    ) -> None:
         self.word, self.group = word, group
-        self._own, self._expected = dict(own), expected
-        self._loaded: dict[str, T] = {}
+        self._own, self._reserved = dict(own), reserved
+        self._expected, self._is_class, self._check = expected, is_class, check
+        self._imported: dict[EntryPoint, T | ConfigError] = {}
+        _own_names.setdefault(word, {})[group] = self._own
 
     def __getitem__(self, name: str) -> T:
         """Return what ``name`` means.
@@ -48,9 +99,7 @@ class Registry(MutableMapping[str, T], Generic[T]):
         """
         if name in self._own:
             return self._own[name]
-        if name not in self._loaded:
-            self._loaded[name] = self._load(_points(self.group)[name])
-        return self._loaded[name]
+        return self._import(self._points()[name])
 
     def __setitem__(self, name: str, item: T) -> None:
         """Add something for this process alone, as a notebook does."""
@@ -63,11 +112,7 @@ class Registry(MutableMapping[str, T], Generic[T]):
     def __iter__(self) -> Iterator[str]:
         """Iterate over the names; nothing is imported."""
         yield from self._own
-        for name, point in _points(self.group).items():
-            if name not in self._own:
-                yield name
-            else:
-                _warn_taken(self.word, name, _origin(point))
+        yield from self._points()
 
     def __len__(self) -> int:
         """Return the number of names."""
@@ -75,7 +120,15 @@ class Registry(MutableMapping[str, T], Generic[T]):
 
     def __contains__(self, name: object) -> bool:
         """Tell whether there is something of this name; nothing is imported."""
-        return name in self._own or name in _points(self.group)
+        return name in self._own or name in self._points()
+
+    def values(self) -> ValuesView[T]:
+        """Return what can be used."""
+        return self.usable().values()
+
+    def items(self) -> ItemsView[str, T]:
+        """Return what can be used, with its names."""
+        return self.usable().items()
 
     def find(self, name: str) -> T:
         """Return what ``name`` means.
@@ -95,25 +148,128 @@ class Registry(MutableMapping[str, T], Generic[T]):
             try:
                 found[name] = self[name]
             except ConfigError as error:
-                _logger.warning("left out: %s", error)
+                _warn_once(f"left out: {error}")
         return found
+
+    def added(self) -> list[str]:
+        """Return the names that installed packages add; nothing is imported."""
+        return list(self._points())
 
     def origin(self, name: str) -> str:
         """Return the package that brings ``name``."""
-        return "ondes" if name in self._own else _origin(_points(self.group)[name])
+        return "ondes" if name in self._own else _package(self._points()[name])
+
+    def summary(self, name: str) -> str:
+        """Return the first line of a docstring, empty if there is none; what a package brings is not imported."""
+        if name in self._own:
+            text = inspect.getdoc(self._own[name])
+        else:
+            text = _read_docstring(self._points()[name])
+        return text.strip().splitlines()[0] if text and text.strip() else ""
+
+    def plugins(self) -> list[Plugin]:
+        """Import all that installed packages bring, and return what is right and wrong with each."""
+        found = []
+        for point in _points(self.group):
+            problem = self._refusal(point)
+            if not problem:
+                try:
+                    self._import(point)
+                except ConfigError as error:
+                    problem = str(error)
+            found.append(Plugin.of(point, problem))
+        return found
+
+    def _points(self) -> dict[str, EntryPoint]:
+        """Return what packages add, by name, without what is refused."""
+        found = {}
+        for point in _points(self.group):
+            if refusal := self._refusal(point):
+                _warn_once(f"left out: {refusal}")
+            else:
+                found[point.name] = point
+        return found
+
+    def _refusal(self, point: EntryPoint) -> str:
+        """Return why the name of an entry point cannot be had; empty if it can."""
+        first = next(other for other in _points(self.group) if other.name == point.name)
+        alike = (own for group, own in _own_names[self.word].items() if group != self.group)
+        if any(point.name in names for names in (self._own, *alike, self._reserved())):
+            owner = "ondes"
+        elif first is not point:
+            owner = f"the package '{_package(first)}'"
+        else:
+            return ""
+        return f"{self._where(point)}: the name is taken by {owner}; its author must choose another"
+
+    def _where(self, point: EntryPoint) -> str:
+        return f"{self.word} '{point.name}' of the package '{_package(point)}'"
+
+    def _import(self, point: EntryPoint) -> T:
+        if point not in self._imported:
+            try:
+                self._imported[point] = self._load(point)
+            except ConfigError as error:
+                self._imported[point] = error
+        found = self._imported[point]
+        if isinstance(found, ConfigError):
+            raise found.with_traceback(None)
+        return found
 
     def _load(self, point: EntryPoint) -> T:
-        where = f"{self.word} '{point.name}' of the package '{_origin(point)}'"
-        try:
-            found = point.load()
-        except Exception as error:  # whatever the code of a stranger raises
-            reason = str(error).splitlines()[0] if str(error) else "no message"
-            raise ConfigError(f"{where} cannot be imported: {type(error).__name__}: {reason}") from error
-        fits = callable(found) if self._expected is None else isinstance(found, self._expected)
-        if not fits:
-            wanted = "something callable" if self._expected is None else self._expected.__name__
-            raise ConfigError(f"{where} is {type(found).__name__} '{point.value}'; expected {wanted}")
+        where = self._where(point)
+        found = import_place(point.value, where)
+        if not self._fits(found):
+            wanted = "something callable"
+            if self._expected is not None:
+                wanted = f"{'a subclass' if self._is_class else 'an instance'} of {self._expected.__name__}"
+            kind = f"the class {found.__name__}" if isinstance(found, type) else f"a {type(found).__name__}"
+            raise ConfigError(f"{where} is {kind}, from '{point.value}'; expected {wanted}")
+        if self._check is not None:
+            try:
+                self._check(point.name, found)
+            except ConfigError as error:
+                raise ConfigError(f"{where}: {error}") from error
         return found
+
+    def _fits(self, found: Any) -> bool:
+        if self._expected is None:
+            return callable(found)
+        if self._is_class:
+            return isinstance(found, type) and issubclass(found, self._expected)
+        return isinstance(found, self._expected)
+
+
+class _Named(Protocol):
+    @property
+    def name(self) -> str: ...
+
+
+def check_name(name: str, item: _Named) -> None:
+    """Raise a :class:`ConfigError` if something calls itself otherwise than its entry point does."""
+    if item.name != name:
+        raise ConfigError(f"it calls itself '{item.name}'; expected the name of its entry point")
+
+
+def import_place(place: str, what: str) -> Any:
+    """Return what stands at ``module:name``.
+
+    Args:
+        place: written in code, ours or that of an installed package, never in a file that somebody passes on.
+        what: what is looked for, for the message.
+
+    Raises:
+        ConfigError: if it cannot be imported, whatever the code there raises; ``ondes -v`` shows where.
+        OndesError: as the code there raises it, such as a :class:`MissingExtraError`.
+    """
+    try:
+        return resolve_name(place.partition("[")[0].strip())
+    except OndesError:
+        raise
+    except (Exception, SystemExit) as error:
+        _logger.debug("%s cannot be imported", what, exc_info=True)
+        reason = str(error).splitlines()[0] if str(error) else "no message"
+        raise ConfigError(f"{what} cannot be imported: {type(error).__name__}: {reason}") from error
 
 
 def unknown_name(word: str, name: str, known: Iterable[str]) -> str:
@@ -124,18 +280,49 @@ def unknown_name(word: str, name: str, known: Iterable[str]) -> str:
     return f"unknown {word} '{name}'; {hint}"
 
 
-@cache
-def _points(group: str) -> dict[str, EntryPoint]:
-    return {point.name: point for point in entry_points(group=group)}
+def refresh() -> None:
+    """Look again at what is installed, as after ``pip install`` in a running notebook."""
+    importlib.invalidate_caches()
+    _points.cache_clear()
+    _warn_once.cache_clear()
+
+
+# By the word of registries, then by their group: names of ondes that packages cannot take.
+_own_names: dict[str, dict[str, Mapping[str, Any]]] = {}
 
 
 @cache
-def _warn_taken(word: str, name: str, package: str) -> None:
-    _logger.warning("%s '%s' of the package '%s' is left out: ondes has one of this name", word, name, package)
+def _points(group: str) -> tuple[EntryPoint, ...]:
+    """Return the entry points of a group, in an order that does not depend on the file system."""
+    return tuple(sorted(entry_points(group=group), key=lambda point: (_package(point), point.name, point.value)))
 
 
-def _origin(point: EntryPoint) -> str:
-    return point.dist.name if point.dist is not None else point.module
+@cache
+def _warn_once(text: str) -> None:
+    _logger.warning("%s", text)
+
+
+def _package(point: EntryPoint) -> str:
+    return point.dist.name if point.dist is not None else point.value.partition(":")[0].partition(".")[0]
+
+
+def _read_docstring(point: EntryPoint) -> str | None:
+    """Return the docstring of a function or class as its file has it; parents are not imported, as find_spec would."""
+    import ast
+
+    module, _, name = point.value.partition(":")
+    first, *rest = module.strip().split(".")
+    try:
+        spec = importlib.util.find_spec(first)
+        for depth, _ in enumerate(rest, 1):
+            spec = PathFinder.find_spec(".".join([first, *rest[:depth]]), spec.submodule_search_locations)
+        tree = ast.parse(Path(spec.origin).read_bytes())
+    except Exception:  # whatever is wrong is told where it is imported
+        return None
+    for node in tree.body:
+        if isinstance(node, ast.FunctionDef | ast.ClassDef) and node.name == name.strip():
+            return ast.get_docstring(node)
+    return None
 
 
 def _plural(word: str) -> str:

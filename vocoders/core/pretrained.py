@@ -71,6 +71,21 @@ class PretrainedModel:
         """Return short keyword arguments of ``forward``, the same on every call."""
         raise NotImplementedError(f"{type(self).__name__} does not define reference_inputs()")
 
+    def draw_inputs(self, batch: Mapping[str, Any]) -> dict[str, Tensor]:
+        """Return keyword arguments of ``forward`` for a training batch.
+
+        Random numbers come from each item's own ``seed``, so that they do not depend on how a batch is divided over
+        processes.
+
+        Args:
+            batch: ``audio`` (B, 1, T) and ``seed`` (B,) integers; of a vocoder ``features`` (B, num_features, F), and
+                ``f0`` (B, 1, F) where it uses F0; of a generator with labels ``labels`` (B,).
+
+        Raises:
+            ConfigError: if the model is trained otherwise.
+        """
+        raise ConfigError(f"models of family '{self.family}' are not trained on their output; choose another objective")
+
     def set_statistics(self, **statistics: Tensor) -> None:
         """Take the statistics of the training data that ``statistics`` names; most models have none."""
         if statistics:

@@ -103,32 +103,23 @@ class Sashimi(PretrainedModel, WaveformGenerator, nn.Module):
         x = self._embed(codes)
         return self.head(self.network(x, self.check_labels(labels, len(codes))).transpose(1, 2))
 
-    def generate(
+    def _generate(
         self,
         length: int,
-        items: int | Sequence[int] = 1,
-        *,
-        prompt: Tensor | None = None,
-        label: str | None = None,
-        seed: int = 0,
-        options: SynthesisOptions | None = None,
-        progress: Progress | None = None,
-        **changes: Any,
+        items: Sequence[int],
+        prompt: Tensor | None,
+        label: str | None,
+        seed: int,
+        options: CodeOptions,
+        progress: Progress,
     ) -> Generation:
-        """Draw waveforms; see :class:`WaveformGenerator`, and :func:`vocoders.sashimi.sampler.generate` for codes."""
-        chosen: CodeOptions = self._chosen(options, changes)
-        total = length * (items if isinstance(items, int) else len(items))
-        return generate(
-            self,
-            length,
-            items,
-            None if prompt is None else encode_prompt(self, prompt),
-            chosen,
-            seed,
-            chosen.weights,
-            None if progress is None else lambda drawn: progress(drawn / total),
-            label=label,
-        )
+        """Draw waveforms; :func:`vocoders.sashimi.sampler.generate` draws codes."""
+        codes, total = None if prompt is None else encode_prompt(self, prompt), length * len(items)
+
+        def report(drawn: int) -> None:
+            progress(drawn / total)
+
+        return generate(self, length, items, codes, options, seed, options.weights, report, label=label)
 
     def stream(
         self,

@@ -4,17 +4,17 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
-from vocoders.core.config import Config
 from vocoders.frontends.f0 import F0Config
 from vocoders.frontends.harmonic import PriorConfig
 from vocoders.frontends.mel import MEL_PRESETS, MelConfig
 from vocoders.layers.decomposers import DecomposerName
 from vocoders.layers.norms import NormName
+from vocoders.mel_vocoder import MelVocoderConfig
 
 __all__ = ["VARIANTS", "WavehaxConfig"]
 
 
-class WavehaxConfig(Config):
+class WavehaxConfig(MelVocoderConfig):
     """Wavehax; the defaults are the published ``wavehax.v1``.
 
     Attributes:
@@ -77,16 +77,6 @@ class WavehaxConfig(Config):
         if self.n_fft < self.stream_hop_length:
             raise ValueError(f"n_fft {self.n_fft} is shorter than a hop of {self.stream_hop_length}")
         return self
-
-    @property
-    def sample_rate(self) -> int:
-        """Sample rate in Hz."""
-        return self.mel.sample_rate
-
-    @property
-    def hop_length(self) -> int:
-        """Samples per frame."""
-        return self.mel.hop_length
 
     @property
     def in_channels(self) -> int:

@@ -3,15 +3,12 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from vocoders.core.chunking import chunk_spans, join_crossfade, join_exact
 from vocoders.core.errors import ShapeError
-from vocoders.core.pretrained import PretrainedModel
 from vocoders.frontends.envelope import flat_excitation_levels
-from vocoders.frontends.f0 import extract_f0
 from vocoders.frontends.harmonic import (
     draw_prior_noise,
     draw_prior_phase,
@@ -20,9 +17,9 @@ from vocoders.frontends.harmonic import (
     make_prior,
     running_cycles,
 )
-from vocoders.frontends.mel import LogMel, MelConfig
 from vocoders.frontends.mel_consistency import MelConsistency
-from vocoders.interface import Progress, Vocoder
+from vocoders.interface import Progress
+from vocoders.mel_vocoder import MelVocoder
 from vocoders.wavehax.config import WavehaxConfig
 from vocoders.wavehax.envelope import EnvelopeNetwork
 from vocoders.wavehax.networks import FRAME_KERNEL, ComplexNetwork, MultiScaleNetwork, RealNetwork
@@ -33,7 +30,7 @@ __all__ = ["Wavehax"]
 _NETWORKS = {"real": RealNetwork, "complex": ComplexNetwork, "multi_scale": MultiScaleNetwork}
 
 
-class Wavehax(PretrainedModel, Vocoder, nn.Module):
+class Wavehax(MelVocoder):
     """Aliasing-free vocoder with a harmonic prior (arXiv 2411.06807).
 
     ``synthesize`` is inference; ``forward`` is the pure function that training uses.
@@ -45,14 +42,13 @@ class Wavehax(PretrainedModel, Vocoder, nn.Module):
     family = "wavehax"
     config_class = WavehaxConfig
     options_class = WavehaxOptions
+    config: WavehaxConfig
     statistics = ("mean", "std")
     # Longest stretch that goes through the network at once, in seconds.
     chunk_seconds = 20.0
 
     def __init__(self, config: WavehaxConfig) -> None:
-        super().__init__()
-        self.config = config
-        self.log_mel = LogMel(config.mel)
+        super().__init__(config)
         self.mel_consistency = MelConsistency(self.log_mel)
         self.register_buffer("feature_mean", torch.zeros(config.in_channels, 1))
         self.register_buffer("feature_std", torch.ones(config.in_channels, 1))
@@ -60,39 +56,9 @@ class Wavehax(PretrainedModel, Vocoder, nn.Module):
         self.network = EnvelopeNetwork(config) if shaped else _NETWORKS[config.network](config)
 
     @property
-    def uses_f0(self) -> bool:
-        """True: the excitation follows F0."""
-        return True
-
-    @property
-    def sample_rate(self) -> int:
-        """Sample rate in Hz."""
-        return self.config.sample_rate
-
-    @property
-    def hop_length(self) -> int:
-        """Samples per frame."""
-        return self.config.hop_length
-
-    @property
-    def num_features(self) -> int:
-        """Number of mel bands."""
-        return self.config.in_channels
-
-    @property
     def least_frames(self) -> int:
         """Frames that the kernels need."""
         return max(FRAME_KERNEL, self.config.kernel_size[1]) // 2 + 1
-
-    @property
-    def mel(self) -> MelConfig:
-        """The mel that the features are."""
-        return self.config.mel
-
-    @property
-    def fingerprint(self) -> str:
-        """Front end in one line: two models with the same line take the same features."""
-        return f"{self.config.mel.fingerprint} | {self.config.f0.fingerprint}"
 
     def set_statistics(self, mean: Tensor, std: Tensor) -> None:
         """Set mean and standard deviation of each mel band, (n_mels,) each."""
@@ -164,14 +130,6 @@ class Wavehax(PretrainedModel, Vocoder, nn.Module):
             for f0, seed in zip(batch["f0"], seeds, strict=True)
         ]
         return {"features": batch["features"], "prior": torch.cat(priors)}
-
-    def _analyze(self, audio: Tensor) -> dict[str, Tensor]:
-        num_frames = audio.shape[-1] // self.hop_length
-        f0 = [
-            extract_f0(item, self.sample_rate, self.hop_length, self.config.f0, num_frames)
-            for item in audio[:, 0].cpu().numpy()
-        ]
-        return {"features": self.log_mel(audio), "f0": torch.from_numpy(np.stack(f0))[:, None].to(audio)}
 
     def _synthesize(self, inputs: dict[str, Tensor], options: WavehaxOptions, seed: int, progress: Progress) -> Tensor:
         """Return the waveform.

@@ -3,7 +3,7 @@
 import copy
 import itertools
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -21,14 +21,10 @@ from effects.runtimes.bundle import (
     write_metadata,
 )
 from effects.runtimes.onnx.graph import OPSET, Graph, StateTensor
-from effects.runtimes.onnx.graybox import build_graybox
-from effects.runtimes.onnx.recurrent import build_recurrent
-from effects.runtimes.onnx.s4 import build_s4
-from effects.runtimes.onnx.signaltrain import build_signaltrain
 from effects.runtimes.onnx.stream import StepRunner
-from effects.runtimes.onnx.tcn import build_tcn
 from vocoders.core.atomic import atomic_folder
 from vocoders.core.errors import ConfigError
+from vocoders.core.plugins import import_place
 
 __all__ = ["DEFAULT_MAX_BLOCK", "GRAPH_FILE", "export_onnx"]
 
@@ -37,14 +33,6 @@ _logger = logging.getLogger(__name__)
 GRAPH_FILE = "step.onnx"
 DEFAULT_MAX_BLOCK = 4096
 
-# Families by the function that writes their graph.
-_BUILDERS: dict[str, Callable[[Any, Graph, int], None]] = {
-    "tcn": build_tcn,
-    "recurrent": build_recurrent,
-    "s4": build_s4,
-    "graybox": build_graybox,
-    "signaltrain": build_signaltrain,
-}
 # Host blocks with which an export is tried, in turn.
 _TRIED = (1, 64, 7, 333, 256, 2048, 64)
 
@@ -79,8 +67,8 @@ def export_onnx(
         DataError: if the folder exists, or cannot be written.
         MissingExtraError: if onnx or onnxruntime is not installed.
     """
-    if model.family not in _BUILDERS:
-        raise ConfigError(f"effects of family '{model.family}' have no ONNX graph; families: {', '.join(_BUILDERS)}")
+    if model.onnx_graph is None:
+        raise ConfigError(f"effects of family '{model.family}' have no ONNX graph; play it with 'ondes effect'")
     if max_block < 1:
         raise ConfigError(f"largest block of {max_block} samples; expected at least 1")
     resolved = model.knobs.resolve(settings)
@@ -115,7 +103,7 @@ def _build(
     knobs = model.knobs.normalize(model.knobs.values(settings)).float()
     graph = Graph(model.config.audio_channels, len(model.knobs), knobs.numpy() if freeze else None)
     with torch.no_grad():
-        _BUILDERS[model.family](still, graph, max_block)
+        import_place(model.onnx_graph, f"the ONNX graph of family '{model.family}'")(still, graph, max_block)
     limited = any(state.in_place for state in graph.states)
     return graph.model(model.family), graph.states, max_block if limited else None
 

@@ -1,8 +1,21 @@
-"""Layouts of well-known corpora: each ``find_*`` lists the utterances of one, unchecked and without durations."""
+"""Layouts of well-known corpora: each reader lists the utterances of one, unchecked and without durations."""
+
+from collections.abc import Callable
+from pathlib import Path
 
 from recipes.data.corpora.folder import find_folder
 from recipes.data.corpora.libritts import find_libritts
 from recipes.data.corpora.ljspeech import find_ljspeech
 from recipes.data.corpora.vctk import find_vctk
+from recipes.data.kaldi import Utterance
+from vocoders.core.plugins import Registry
 
-__all__ = ["find_folder", "find_libritts", "find_ljspeech", "find_vctk"]
+__all__ = ["CORPORA", "find_folder", "find_libritts", "find_ljspeech", "find_vctk"]
+
+#: Functions from the folder of a corpus to its utterances, as `ondes prepare NAME` calls them.
+CORPORA: Registry[Callable[[Path], list[Utterance]]] = Registry(
+    "corpus reader",
+    "ondes.corpora",
+    {"folder": find_folder, "libritts": find_libritts, "ljspeech": find_ljspeech, "vctk": find_vctk},
+    reserved=lambda: ("pairs",),
+)

@@ -171,7 +171,7 @@ def test_every_family_with_reference_checkpoints_is_recognised_by_its_example() 
     import effects.registry
     import vocoders.registry
 
-    known = {name for name, family in vocoders.registry.FAMILIES.items() if family.has_reference}
+    known = {name for name, family in vocoders.registry.FAMILIES.items() if family.converter}
     assert REFERENCES.keys() == known | effects.models.official.CONVERTERS.keys()
     for name, reference in REFERENCES.items():
         official_state({reference.example: torch.ones(1)}, name, "c.pt")

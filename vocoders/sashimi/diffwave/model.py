@@ -8,10 +8,9 @@ import torch
 from torch import Tensor, nn
 
 from vocoders.core.errors import ConfigError, ShapeError
-from vocoders.core.options import SynthesisOptions
 from vocoders.core.pretrained import PretrainedModel
 from vocoders.frontends.mel import LogMel, MelConfig
-from vocoders.interface import Generation, Kind, Progress, Vocoder, WaveformGenerator, check_items, evaluating
+from vocoders.interface import Generation, Kind, Progress, Vocoder, WaveformGenerator
 from vocoders.layers.s4.kernel import copy_weights
 from vocoders.sashimi.diffwave.config import DiffwaveSashimiConfig
 from vocoders.sashimi.diffwave.network import NoiseEstimator
@@ -96,19 +95,7 @@ class DiffwaveSashimi(PretrainedModel, Vocoder, WaveformGenerator, nn.Module):
         """
         copy_weights(trained, self)
 
-    @torch.inference_mode()
-    def generate(
-        self,
-        length: int,
-        items: int | Sequence[int] = 1,
-        *,
-        prompt: Tensor | None = None,
-        label: str | None = None,
-        seed: int = 0,
-        options: SynthesisOptions | None = None,
-        progress: Progress | None = None,
-        **changes: Any,
-    ) -> Generation:
+    def generate(self, *arguments: Any, **how: Any) -> Generation:
         """Draw waveforms from an unconditional model, item by item; see :class:`WaveformGenerator`.
 
         Raises:
@@ -116,20 +103,26 @@ class DiffwaveSashimi(PretrainedModel, Vocoder, WaveformGenerator, nn.Module):
         """
         if self.log_mel is not None:
             raise ConfigError("this model makes audio from features, not from nothing; use synthesize")
-        for word, value in (("prompt", prompt), ("label", label)):
-            if value is not None:
-                raise ConfigError(f"a diffusion model takes no {word}; leave it out")
-        numbers = check_items(length, items)
-        chosen, report = self._chosen(options, changes), progress or (lambda fraction: None)
+        return super().generate(*arguments, **how)
 
+    @torch.inference_mode()
+    def _generate(
+        self,
+        length: int,
+        items: Sequence[int],
+        prompt: Tensor | None,
+        label: str | None,
+        seed: int,
+        options: DiffusionOptions,
+        progress: Progress,
+    ) -> Generation:
         def part(done: int) -> Progress:
-            return lambda fraction: report((done + fraction) / len(numbers))
+            return lambda fraction: progress((done + fraction) / len(items))
 
-        with evaluating(self):
-            drawn = [
-                self._draw((1, 1, length), None, chosen, _item_seed(seed, number), part(done))
-                for done, number in enumerate(numbers)
-            ]
+        drawn = [
+            self._draw((1, 1, length), None, options, _item_seed(seed, number), part(done))
+            for done, number in enumerate(items)
+        ]
         return Generation(audio=torch.cat(drawn).float(), length=length)
 
     def _analyze(self, audio: Tensor) -> dict[str, Tensor]:

@@ -1,0 +1,11 @@
+"""White noise that belongs to seeds, so that nothing depends on what is computed beside it."""
+
+from collections.abc import Iterable
+
+import torch
+from torch import Tensor
+
+
+def draw_noise(seeds: Iterable[int], length: int) -> Tensor:
+    """Return noise (B, 1, length), one item for each seed."""
+    return torch.stack([torch.randn(1, length, generator=torch.Generator().manual_seed(seed)) for seed in seeds])

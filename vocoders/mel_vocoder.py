@@ -1,0 +1,112 @@
+"""A network from a mel spectrogram, with or without F0, to a waveform: all of a vocoder but the network itself."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from vocoders.core.pretrained import PretrainedModel
+from vocoders.frontends.f0 import F0Config, extract_f0
+from vocoders.frontends.front_end import FrontEnd, ModelConfig
+from vocoders.frontends.mel import LogMel, MelConfig
+from vocoders.interface import Vocoder
+
+__all__ = ["MelVocoder", "MelVocoderConfig"]
+
+
+class MelVocoderConfig(ModelConfig):
+    """What a vocoder from a mel has to say; a subclass adds the sizes of its network.
+
+    Attributes:
+        mel: front end; also the one place of sample rate, hop length and number of features.
+        f0: how F0 is found in audio; ``None``: the vocoder uses none.
+    """
+
+    mel: MelConfig = MelConfig()
+    f0: F0Config | None = None
+
+    @property
+    def front_end(self) -> FrontEnd:
+        """The mel and F0."""
+        return FrontEnd.of_mel(self.mel, self.f0)
+
+    @property
+    def sample_rate(self) -> int:
+        """Sample rate in Hz."""
+        return self.mel.sample_rate
+
+    @property
+    def hop_length(self) -> int:
+        """Samples per frame."""
+        return self.mel.hop_length
+
+
+class MelVocoder(PretrainedModel, Vocoder, nn.Module):
+    """A vocoder from a mel, and from F0 where its configuration has a tracker.
+
+    A family states ``family``, ``config_class`` (a :class:`MelVocoderConfig`) and ``options_class``, and defines
+
+    - ``__init__(config)``, which calls this one and makes the layers;
+    - ``forward``, pure: tensors in, waveform (B, 1, F * hop_length) out;
+    - ``_synthesize``, which draws what is random and calls ``forward``;
+    - ``reference_inputs``, with which a stored model is tried;
+    - ``draw_inputs``, if ``forward`` takes more than the features;
+    - ``statistics`` and ``set_statistics``, if it wants mean and deviation of the training mels.
+
+    Everything else that synthesis, training, packing and evaluation need stands here and in the base classes.
+
+    Args:
+        config: front end and sizes.
+    """
+
+    config: MelVocoderConfig
+
+    def __init__(self, config: MelVocoderConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.log_mel = LogMel(config.mel)
+
+    @property
+    def uses_f0(self) -> bool:
+        """Whether the configuration has a tracker."""
+        return self.config.f0 is not None
+
+    @property
+    def sample_rate(self) -> int:
+        """Sample rate in Hz."""
+        return self.config.mel.sample_rate
+
+    @property
+    def hop_length(self) -> int:
+        """Samples per frame."""
+        return self.config.mel.hop_length
+
+    @property
+    def num_features(self) -> int:
+        """Number of mel bands."""
+        return self.config.mel.n_mels
+
+    @property
+    def mel(self) -> MelConfig:
+        """The mel that the features are."""
+        return self.config.mel
+
+    @property
+    def fingerprint(self) -> str:
+        """Front end in one line: two models with the same line take the same features."""
+        mel, f0 = self.config.mel.fingerprint, self.config.f0
+        return mel if f0 is None else f"{mel} | {f0.fingerprint}"
+
+    def draw_inputs(self, batch: Mapping[str, Any]) -> dict[str, Tensor]:
+        """Return the features, and F0 if the vocoder uses it; see :meth:`PretrainedModel.draw_inputs`."""
+        return {name: batch[name] for name in ("features", "f0") if name in batch}
+
+    def _analyze(self, audio: Tensor) -> dict[str, Tensor]:
+        features = self.log_mel(audio)
+        if self.config.f0 is None:
+            return {"features": features}
+        rate, hop, num_frames = self.sample_rate, self.hop_length, features.shape[-1]
+        f0 = [extract_f0(item, rate, hop, self.config.f0, num_frames) for item in audio[:, 0].cpu().numpy()]
+        return {"features": features, "f0": torch.from_numpy(np.stack(f0))[:, None].to(audio)}
