@@ -14,6 +14,8 @@ ROOT = Path(__file__).resolve().parents[3]
 PACKAGES = ("vocoders", "effects", "recipes")
 # Commands have pages of their own: what `ondes COMMAND --help` prints.
 LEFT_OUT = ("recipes.cli",)
+# The order in which a reader asks for what a package exports.
+ORDER = ("model", "options", "config")
 
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
@@ -25,7 +27,7 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
         page = max((name for name in wanted if module.path.startswith(name)), key=len)
         contents[page].append(module)
     for name, held in contents.items():
-        text = "\n".join(_section(module, module.path == name, homes) for module in held)
+        text = "\n".join(_section(module, module.path == name, homes) for module in sorted(held, key=_rank))
         files.append(File.generated(config, f"{name}.md", content=text))
     return files
 
@@ -67,13 +69,23 @@ def _exports(module: griffe.Module) -> list[str]:
     return [str(name) for name in module.exports or [] if str(name) in module.members and not str(name).startswith("_")]
 
 
+def _rank(module: griffe.Module) -> tuple:
+    """Return what sorts the modules of a page: the package itself, what it exports, and the rest."""
+    if module.is_init_module:
+        return module.path.count("."), -1, 0, ""
+    exported = {member.canonical_path.rpartition(".")[0] for member in map(module.parent.get_member, _exports(module.parent))}
+    order = ORDER.index(module.name) if module.name in ORDER else len(ORDER)
+    return module.path.count("."), module.path not in exported, order, module.path
+
+
 def _section(module: griffe.Module, is_first: bool, homes: dict[str, str]) -> str:
     """Return the text of a module: its docstring, and what is defined in it."""
     own = [name for name in _exports(module) if not module.members[name].is_alias]
     if not own and not is_first:
         return ""
-    lines = ["" if is_first else f"## `{module.path}`", "", f"::: {module.path}", "    options:", "      members: false"]
-    lines += ["      show_root_heading: false", "      show_root_toc_entry: false", ""]
+    file = module.filepath.relative_to(ROOT)
+    lines = ["" if is_first else f'## `{file}` {{ data-toc-label="{module.name}" }}', "", f"::: {module.path}"]
+    lines += ["    options:", "      members: false", "      show_root_heading: false", "      show_root_toc_entry: false"]
     for name in own:
-        lines += [f"::: {homes[f'{module.path}.{name}']}", ""]
-    return "\n".join(lines)
+        lines += ["", f"::: {homes[f'{module.path}.{name}']}"]
+    return "\n".join([*lines, ""])
