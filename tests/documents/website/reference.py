@@ -15,7 +15,7 @@ PACKAGES = ("vocoders", "effects", "recipes")
 # Commands have pages of their own: what `ondes COMMAND --help` prints.
 LEFT_OUT = ("recipes.cli",)
 # The order in which a reader asks for what a package exports.
-ORDER = ("model", "options", "config")
+ORDER = ("model", "interface", "options", "config")
 
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
@@ -27,7 +27,10 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
         page = max((name for name in wanted if module.path.startswith(name)), key=len)
         contents[page].append(module)
     for name, held in contents.items():
-        text = "\n".join(_section(module, module.path == name, homes) for module in sorted(held, key=_rank))
+        text = "\n".join(
+            _section(module, module.path == name, homes)
+            for module in sorted(held, key=lambda module: (module.path != name, *_rank(module)))
+        )
         files.append(File.generated(config, f"{name}.md", content=text))
     return files
 
@@ -65,27 +68,31 @@ def _below(module: griffe.Module) -> list[griffe.Module]:
 
 
 def _exports(module: griffe.Module) -> list[str]:
-    """Return the public names of a module, but those that two assignments in one line hide from a reader of its text."""
+    """Return the public names of a module that a reader of its text finds (not those of ``A, B = make()``)."""
     return [str(name) for name in module.exports or [] if str(name) in module.members and not str(name).startswith("_")]
 
 
-def _rank(module: griffe.Module) -> tuple:
-    """Return what sorts the modules of a page: the package itself, what it exports, and the rest."""
-    if module.is_init_module:
-        return module.path.count("."), -1, 0, ""
-    exported = {member.canonical_path.rpartition(".")[0] for member in map(module.parent.get_member, _exports(module.parent))}
+def _rank(module: griffe.Module) -> tuple[int, bool, int, str]:
+    """Return what sorts the modules of a page: what a package exports, then the rest; what lies deeper comes later."""
+    package = module if module.is_init_module else module.parent
+    exported = {package.members[name].canonical_path.rpartition(".")[0] for name in _exports(package)}
     order = ORDER.index(module.name) if module.name in ORDER else len(ORDER)
     return module.path.count("."), module.path not in exported, order, module.path
 
 
 def _section(module: griffe.Module, is_first: bool, homes: dict[str, str]) -> str:
     """Return the text of a module: its docstring, and what is defined in it."""
-    own = [name for name in _exports(module) if not module.members[name].is_alias]
+    own = [module.members[name] for name in _exports(module) if not module.members[name].is_alias]
     if not own and not is_first:
         return ""
     file = module.filepath.relative_to(ROOT)
     lines = ["" if is_first else f'## `{file}` {{ data-toc-label="{module.name}" }}', "", f"::: {module.path}"]
-    lines += ["    options:", "      members: false", "      show_root_heading: false", "      show_root_toc_entry: false"]
-    for name in own:
-        lines += ["", f"::: {homes[f'{module.path}.{name}']}"]
-    return "\n".join([*lines, ""])
+    lines += [
+        "    options:",
+        "      members: false",
+        "      show_root_heading: false",
+        "      show_root_toc_entry: false",
+    ]
+    # What the package exports comes first, and constants last.
+    own.sort(key=lambda found: (homes[found.path] == found.path, found.is_attribute, found.lineno))
+    return "\n".join([*lines, *(f"\n::: {homes[found.path]}" for found in own), ""])

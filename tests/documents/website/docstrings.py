@@ -38,7 +38,7 @@ def _below(found: griffe.Object) -> Iterator[griffe.Object]:
 
 
 def _fenced(match: re.Match[str]) -> str:
-    return f":\n\n```python\n{textwrap.dedent(match[1]).strip()}\n```\n"
+    return f":\n\n```text\n{textwrap.dedent(match[1]).strip()}\n```\n"
 
 
 def _reference(match: re.Match[str], place: griffe.Object, packages: dict[str, griffe.Module]) -> str:
@@ -112,7 +112,7 @@ def _inherited(found: griffe.Class) -> str:
         seen.update(base.members)
         if names:
             links = ", ".join(f":attr:`~{base.path}.{name}`" for name in names)
-            lines.append(f"\n\nFrom :class:`~{base.path}`: {links}.")
+            lines.append(f"\n\nInherited from :class:`~{base.path}`: {links}.")
     return "".join(lines)
 
 
