@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: run demo test test-all lint install clean
+.PHONY: run demo test test-all lint docs install clean
 .DEFAULT_GOAL := run
 
 run: $(STAMP)  ## Copy-synthesis of the bundled clip through a shipped model: metrics, WAV, picture in out/
@@ -23,6 +23,9 @@ lint: $(STAMP)  ## Style and import contracts
 	$(BIN)/ruff check --no-cache .
 	$(BIN)/ruff format --no-cache --check .
 	$(BIN)/lint-imports
+
+docs: $(STAMP)  ## The reference of every class and function, in out/docs; a warning is an error
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict -f tests/documents/website/mkdocs.yml
 
 install: $(STAMP)  ## Create the virtual environment and install everything
 

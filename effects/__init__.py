@@ -1,24 +1,22 @@
 """Parameterised neural audio effects.
 
 ``load`` gives an effect by folder, shipped name or hub id, ``render`` applies it to a recording, and ``Engine`` to a
-stream of blocks::
+stream of blocks.
 
-    from effects import load, render
-
-    model = load("comp4c-tcn")
-    wet = render(model, dry, sample_rate, {"threshold": "-24dB"}, stereo="linked")
+Examples:
+    >>> import torch
+    >>> from effects import Engine, load, render
+    >>> model = load("comp4c-graybox")
+    >>> dry = 0.5 * torch.sin(2 * torch.pi * 220 * torch.arange(44100) / 44100)[None]
+    >>> wet = render(model, dry, 44100, {"threshold": "-24dB"})
+    >>> engine = Engine(model, 44100, {"threshold": "-24dB"})
+    >>> blocks = [engine.process(block) for block in dry.split(256, dim=-1)]
+    >>> torch.equal(torch.cat(blocks, dim=-1)[:, engine.latency_samples :], wet[:, : -engine.latency_samples])
+    True
 """
 
-from importlib import import_module
-from typing import Any
+import lazy_loader
 
-__all__ = ["Engine", "load", "render"]
-
-_HOMES = {"Engine": "effects.engine", "render": "effects.engine", "load": "effects.registry"}
-
-
-def __getattr__(name: str) -> Any:
-    # Imported on first use: `import effects.knobs` must not wait for the networks.
-    if name in _HOMES:
-        return getattr(import_module(_HOMES[name]), name)
-    raise AttributeError(f"module 'effects' has no attribute '{name}'")
+# Names come from the stub beside this file and are imported on first use: `import effects.knobs` must not wait for the
+# networks.
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -1,11 +1,16 @@
 """Waveform generators.
 
-``load`` gives a model by folder, shipped name or hub id::
+``load`` gives a system by folder, shipped name or hub id: a vocoder, a generator, or a baseline such as
+``griffin-lim``. ``load_vocoder`` and ``load_generator`` do the same where only one of the two will do.
 
-    from vocoders import load_vocoder
-
-    model = load_vocoder("wavehax-24k")
-    waveform = model.synthesize(audio=audio, f0_scale=1.2)
+Examples:
+    >>> import torch
+    >>> from vocoders import load_vocoder
+    >>> model = load_vocoder("wavehax-24k")
+    >>> audio = 0.5 * torch.sin(2 * torch.pi * 220 * torch.arange(24000) / 24000)
+    >>> waveform = model.synthesize(audio=audio, f0_scale=1.2)
+    >>> waveform.shape
+    torch.Size([1, 1, 24000])
 """
 
 import lazy_loader

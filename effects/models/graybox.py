@@ -4,6 +4,17 @@ What a stage can do is known (a compressor's curve and ballistics, a resonant fi
 learned is where knobs put it. So a device is found with few parameters, from little audio, and between the settings
 that were heard; it streams sample by sample, without latency. Ours, after the differentiable compressors and chains of
 the literature (Wright and Valimaki 2022; Yu and Fazekas 2025).
+
+Examples:
+    >>> import torch
+    >>> from effects import load, render
+    >>> model = load("overdrive-graybox")
+    >>> [knob.name for knob in model.knobs.knobs]
+    ['drive', 'tone', 'level']
+    >>> dry = 0.5 * torch.sin(2 * torch.pi * 220 * torch.arange(44100) / 44100)[None]
+    >>> wet = render(model, dry, 44100, {"drive": 0.8})
+    >>> wet.shape
+    torch.Size([1, 44100])
 """
 
 import math

@@ -1,4 +1,16 @@
-"""Recurrent networks: the LSTM baseline of micro-TCN (arXiv 2102.06200) and our variants."""
+"""Recurrent networks: the LSTM baseline of micro-TCN (arXiv 2102.06200) and our variants.
+
+Examples:
+    >>> import torch
+    >>> from effects.models.recurrent import VARIANTS, Recurrent
+    >>> model = Recurrent(VARIANTS["lstm_32"]).eval()  # untrained
+    >>> knobs = model.knobs.normalize(model.knobs.values())[None].float()
+    >>> with torch.inference_mode():
+    ...     first, state = model(torch.zeros(1, 1, 512), knobs)
+    ...     second, state = model(torch.zeros(1, 1, 512), knobs, state)
+    >>> second.shape
+    torch.Size([1, 1, 512])
+"""
 
 from typing import Literal
 

@@ -1,4 +1,14 @@
-"""State-space networks with knobs: S4D layers (arXiv 2206.11893) for audio effects, after Yin et al. 2024."""
+"""State-space networks with knobs: S4D layers (arXiv 2206.11893) for audio effects, after Yin et al. 2024.
+
+Examples:
+    >>> import torch
+    >>> from effects import Engine
+    >>> from effects.models.s4 import VARIANTS, S4Effect
+    >>> model = S4Effect(VARIANTS["s4_32"])  # untrained
+    >>> engine = Engine(model, sample_rate=48000)
+    >>> engine.process(torch.zeros(1, 512)).shape
+    torch.Size([1, 512])
+"""
 
 import torch
 from pydantic import Field

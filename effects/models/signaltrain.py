@@ -1,6 +1,17 @@
 """SignalTrain: a short-time transform and two autoencoders that work along time (Hawley et al. 2019, arXiv 1905.11928).
 
 Written from the description of the method, to load its checkpoints.
+
+Examples:
+    >>> import torch
+    >>> from effects import render
+    >>> from effects.knobs import Knob, KnobSet
+    >>> from effects.models.signaltrain import SignalTrain, SignalTrainConfig
+    >>> knobs = KnobSet(knobs=(Knob(name="threshold", unit="dB", min=-40, max=0, default=-20),))
+    >>> model = SignalTrain(SignalTrainConfig(window_length=2048, output_frames=5, knobs=knobs))  # untrained
+    >>> wet = render(model, torch.zeros(1, 8192), settings={"threshold": "-30dB"})
+    >>> wet.shape
+    torch.Size([1, 8192])
 """
 
 import math

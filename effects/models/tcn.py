@@ -1,4 +1,14 @@
-"""Temporal convolutional network with FiLM: micro-TCN (Steinmetz and Reiss 2021, arXiv 2102.06200) and our variants."""
+"""Temporal convolutional network with FiLM: micro-TCN (Steinmetz and Reiss 2021, arXiv 2102.06200) and our variants.
+
+Examples:
+    >>> import torch
+    >>> from effects import load, render
+    >>> model = load("comp4c-tcn")
+    >>> dry = 0.5 * torch.sin(2 * torch.pi * 220 * torch.arange(22050) / 44100)[None]
+    >>> wet = render(model, dry, 44100, {"threshold": "-24dB", "ratio": 4})
+    >>> bool(wet.abs().max() < dry.abs().max())
+    True
+"""
 
 from typing import Literal
 

@@ -1,7 +1,17 @@
 """Ground-truth effects: what models learn from, as pure functions with knobs and an explicit state.
 
-``find_processor("comp_4c").process(audio, {"threshold": "-24dB"}, 44100)`` returns the audio and the state with which
-the next block continues.
+A processor returns the audio and the state with which the next block continues.
+
+Examples:
+    >>> import torch
+    >>> from effects.processors import find_processor
+    >>> compressor = find_processor("comp_4c")
+    >>> dry = 0.5 * torch.sin(2 * torch.pi * 220 * torch.arange(44100) / 44100)[None, None]
+    >>> first, state = compressor.process(dry[..., :20000], {"threshold": "-24dB"}, 44100)
+    >>> second, state = compressor.process(dry[..., 20000:], {"threshold": "-24dB"}, 44100, state)
+    >>> whole, _ = compressor.process(dry, {"threshold": "-24dB"}, 44100)
+    >>> torch.equal(torch.cat([first, second], dim=-1), whole)
+    True
 """
 
 from typing import get_args

@@ -100,7 +100,7 @@ def _check_refusals(ondes):
         "synth recordings -m toy-16k --loudness -1 -o x": "loudness",
         "convert conf/effect.yaml --family toy -o x": "no reference checkpoint of toy",
         "train --config conf/vocoder.yaml --exp x objective.losses.toy_levl=1": "'toy_level'",
-        "evaluate --ref recordings --gen copies --metrics toy_cres": "'toy_crest'",
+        "evaluate audio --ref recordings --gen copies --metrics toy_cres": "'toy_crest'",
         "effect recordings -o x --processor toy_drve": "'toy_drive'",
     }.items():
         error = ondes(line, code=2).err

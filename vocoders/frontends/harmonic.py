@@ -106,11 +106,13 @@ def hold_frames(frames: Tensor, hop_length: int) -> Tensor:
 
 
 def harmonic_sum(cycles: Tensor, num_harmonics: Tensor) -> Tensor:
-    r"""Sum the sines of the first ``num_harmonics`` harmonics in closed form.
+    """Sum the sines of the first ``num_harmonics`` harmonics in closed form, by Lagrange's identity.
 
-    .. math:: \sum_{k=1}^{Q} \sin(k\theta) = \frac{\sin(Q\theta/2)\,\sin((Q+1)\theta/2)}{\sin(\theta/2)}
+    With t the phase of the fundamental in radians::
 
-    (Lagrange's identity), zero where the denominator vanishes.
+        sum of sin(k t), k = 1 .. Q  =  sin(Q t / 2) sin((Q + 1) t / 2) / sin(t / 2)
+
+    It is zero where the denominator vanishes.
 
     Args:
         cycles: phase of the fundamental in cycles, float64, any shape.

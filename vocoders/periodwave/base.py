@@ -109,7 +109,7 @@ class FlowVocoder(PretrainedModel, Vocoder, nn.Module):
         raise NotImplementedError
 
     def draw_inputs(self, batch: Mapping[str, Any]) -> dict[str, Tensor]:
-        """Return the arguments of :meth:`forward` for a training batch: features and a sample of the prior.
+        """Return the arguments of ``forward`` for a training batch: features and a sample of the prior.
 
         Each item's noise comes from its own ``seed``, so it does not depend on how a batch is divided over processes.
 

@@ -1,4 +1,14 @@
-"""PeriodWave-MB: the bands of a wavelet packet, drawn one after the other from low to high."""
+"""PeriodWave-MB: the bands of a wavelet packet, drawn one after the other from low to high.
+
+Examples:
+    >>> import torch
+    >>> from vocoders.periodwave import PeriodWaveMB, PeriodWaveMBConfig
+    >>> model = PeriodWaveMB(PeriodWaveMBConfig(hidden_channels=16))  # untrained
+    >>> features = model.analyze(torch.zeros(4096))["features"]
+    >>> waveform = model.synthesize(features, steps=(2, 1, 1, 1), solver="euler")
+    >>> waveform.shape
+    torch.Size([1, 1, 4096])
+"""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Self

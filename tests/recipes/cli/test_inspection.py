@@ -87,7 +87,7 @@ def test_convert(ondes, tiny: str) -> None:
         ({"CKPT": "none.pkl"}, "none.pkl is missing"),
         ({"CKPT": "."}, "a folder"),
         ({"--family": "tinny"}, "did you mean 'tiny'"),
-        ({"--family": "zzz"}, "expected tiny"),
+        ({"--family": "zzz"}, "known families: tiny"),
         ({"--variant": "v9"}, "unknown variant 'v9'"),
         ({"--config": "none.yaml"}, "--config: none.yaml is missing"),
         ({"--stats": "none.npz"}, "--stats: none.npz is missing"),

@@ -167,7 +167,7 @@ def test_a_mean_over_nothing_is_undefined_and_neither_nan_nor_zero(corpus):
 
 def test_the_command_says_what_its_means_leave_out(corpus, capsys):
     names = ["--ref", str(corpus / "ref"), "--gen", str(corpus / "gen"), "--metrics", "mstft,esr"]
-    assert main(["evaluate", *names]) == 0
+    assert main(["evaluate", "audio", *names]) == 0
     printed = capsys.readouterr()
     assert printed.out.count("1 left out (n=2)") == 2
     assert "undefined: gen b mstft: M-STFT has no value: the reference is silent" in printed.err

@@ -34,7 +34,7 @@ class ToyTube(EffectModel):
 
     def forward(self, audio: Tensor, knobs: Tensor, state: State | None = None) -> tuple[Tensor, State]:
         """Return the next samples (B, C, T) and the state; knobs (B, K), or (B, K, T) while they move."""
-        state = self._check_inputs(audio, knobs, state)
+        state = self.check_inputs(audio, knobs, state)
         heard = torch.cat([state["last"], audio], dim=-1)
         moving = knobs if knobs.ndim == 3 else knobs[..., None]
         gain = self.drive(moving.transpose(1, 2)).transpose(1, 2).exp()

@@ -1,4 +1,12 @@
-"""DiffWave with the SaShiMi backbone: diffusion of waveforms, unconditional or from a mel spectrogram."""
+"""DiffWave with the SaShiMi backbone: diffusion of waveforms, unconditional or from a mel spectrogram.
+
+Examples:
+    >>> from vocoders.sashimi.diffwave import DiffwaveSashimi, DiffwaveSashimiConfig
+    >>> model = DiffwaveSashimi(DiffwaveSashimiConfig(channels=8, num_layers=1))  # untrained
+    >>> drawn = model.generate(1024, items=2, betas=(0.0001, 0.01, 0.5))
+    >>> drawn.audio.shape
+    torch.Size([2, 1, 1024])
+"""
 
 import lazy_loader
 

@@ -37,7 +37,7 @@ def make_stepper(
         prompt: int64 (L,) codes that every sequence begins with, or None.
         weights: ``int16`` halves the memory that a CPU reads for every sample and changes logits by some 1e-4.
         labels: int64 (B,), of a model that has some; :func:`~vocoders.sashimi.sampler.item_labels` draws them.
-        guidance: see :class:`~vocoders.sashimi.config.SamplingConfig`.
+        guidance: see :class:`~vocoders.sashimi.options.CodeSampling`.
 
     Raises:
         ConfigError: for ``int16`` where the fused step does not run, or guidance of a model without labels.

@@ -31,7 +31,7 @@ class GraphStepper(PlainStepper):
         batch_size: number of sequences.
         prompt: int64 (L,) codes that every sequence begins with, or None.
         labels: int64 (B,), of a model that has some.
-        guidance: see :class:`~vocoders.sashimi.config.SamplingConfig`.
+        guidance: see :class:`~vocoders.sashimi.options.CodeSampling`.
         record: records one step; :func:`record_graph` by default.
     """
 

@@ -24,7 +24,7 @@ class PlainStepper(Stepper):
         batch_size: number of sequences.
         prompt: int64 (L,) codes that every sequence begins with, or None; read in parallel.
         labels: int64 (B,), of a model that has some.
-        guidance: see :class:`~vocoders.sashimi.config.SamplingConfig`.
+        guidance: see :class:`~vocoders.sashimi.options.CodeSampling`.
     """
 
     def __init__(

@@ -38,7 +38,7 @@ class FusedStepper(Stepper):
         weights: ``float32``, or ``int16``, with half as much to read; logits to some 1e-4.
         profiled: count processor cycles by tier and kind of operation, in ``profile`` (tiers, PROFILE_COLUMNS).
         labels: int64 (B,), of a model that has some.
-        guidance: see :class:`~vocoders.sashimi.config.SamplingConfig`.
+        guidance: see :class:`~vocoders.sashimi.options.CodeSampling`.
     """
 
     def __init__(

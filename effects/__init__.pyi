@@ -1,0 +1,8 @@
+from .engine import Engine, render
+from .registry import load
+
+__all__ = [
+    "Engine",
+    "load",
+    "render",
+]
