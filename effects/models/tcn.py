@@ -119,10 +119,7 @@ class TCN(EffectModel):
         )
         self.head = Head(config.head, config.audio_channels)
         self.projection = nn.Conv1d(config.channels, self.head.num_features, 1)
-        if config.head == "gain":
-            # Starts near the identity.
-            nn.init.normal_(self.projection.weight, std=0.01)
-            nn.init.zeros_(self.projection.bias)
+        self.head.start(self.projection)
 
     @property
     def latency(self) -> int:
