@@ -20,7 +20,6 @@ _MODULES = (
     "recipes.trainer",
     "recipes.data.features",
     "recipes.data.effects.loader",
-    "recipes.metrics.baselines",
     "recipes.metrics.evaluation",
     "recipes.metrics.registry",
     "recipes.metrics.report",
