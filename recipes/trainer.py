@@ -349,7 +349,7 @@ class Trainer:
         signal.signal(signal.SIGTERM, stop)
 
 
-class _NotFinite(Exception):  # noqa: N818  (a signal within the trainer, never seen outside)
+class _NotFinite(Exception):
     """A loss or a gradient is NaN or infinite; the step is left out."""
 
 

@@ -23,10 +23,12 @@ from vocoders.core.official import (
     KeyMap,
     VariantFit,
     describe_fits,
+    find_variant,
     fit_variants,
     load_official_state,
     official_state,
     read_official_checkpoint,
+    read_own_config,
     variant_option,
 )
 
@@ -98,7 +100,7 @@ def signaltrain_config(
     except KeyError as error:
         raise CheckpointError(f"the checkpoint is not one of SignalTrain: it has no {error.args[0]}") from None
     if variant is not None:
-        base = _known_variant(variant, SIGNALTRAIN_VARIANTS, "SignalTrain")
+        base = find_variant(variant, SIGNALTRAIN_VARIANTS, "SignalTrain")
     else:
         sizes = {"n_fft": n_fft, "hop_length": n_fft * 3 // 8, "output_frames": output_frames}
         window = int(checkpoint.get("in_chunk_size", 8192))
@@ -152,7 +154,7 @@ def convert_signaltrain(
     checkpoint = _read(path, stats)
     state = official_state(checkpoint, "signaltrain", str(path))
     if config is not None:
-        own = _own_config(config, SignalTrainConfig)
+        own = read_own_config(config, SignalTrainConfig)
     else:
         own = signaltrain_config(checkpoint if "state_dict" in checkpoint else {}, state, variant)
     return _filled(SignalTrain(own), state, path, variant or (config and str(config)))
@@ -181,9 +183,9 @@ def convert_tcn(
     options = checkpoint.get("hyper_parameters")
     if config is not None:
         data = read_yaml(config)
-        own = tcn_config(data) if "nblocks" in data else _own_config(config, TCNConfig)
+        own = tcn_config(data) if "nblocks" in data else read_own_config(config, TCNConfig)
     elif variant is not None:
-        own = _known_variant(variant, TCN_VARIANTS, "TCN")
+        own = find_variant(variant, TCN_VARIANTS, "TCN")
     elif isinstance(options, Mapping) and "nblocks" in options:
         own = tcn_config(options)
     else:
@@ -212,9 +214,9 @@ def convert_recurrent(
     """
     state = official_state(_read(path, stats), "recurrent", str(path))
     if config is not None:
-        own = _own_config(config, RecurrentConfig)
+        own = read_own_config(config, RecurrentConfig)
     elif variant is not None:
-        own = _known_variant(variant, RECURRENT_VARIANTS, "recurrent")
+        own = find_variant(variant, RECURRENT_VARIANTS, "recurrent")
     elif "lstm.weight_ih_l0" in state:
         units, inputs = state["lstm.weight_ih_l0"].shape
         layers = sum(re.fullmatch(r"lstm\.weight_hh_l\d+", key) is not None for key in state)
@@ -249,17 +251,6 @@ def convert_options(state: Mapping[str, Tensor], checkpoint: Any, path: Path) ->
 
 def _fits(state: Mapping[str, Tensor]) -> list[VariantFit]:
     return fit_variants(state, KEY_MAPS["tcn"], {name: partial(TCN, own) for name, own in TCN_VARIANTS.items()})
-
-
-def _own_config(path: str | Path, config_class: type[_Config]) -> _Config:
-    data = read_yaml(path)
-    return config_class.from_dict(data.get("model", data), source=str(path))
-
-
-def _known_variant(name: str, variants: Mapping[str, _Config], family: str) -> _Config:
-    if name not in variants:
-        raise ConfigError(f"unknown {family} variant '{name}'; known variants: {', '.join(variants)}")
-    return variants[name]
 
 
 def _numbered_knobs(count: int) -> KnobSet:

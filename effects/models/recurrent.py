@@ -80,10 +80,7 @@ class Recurrent(EffectModel):
             self.film = FiLM(config.hidden_size, config.condition_channels[-1])
         self.head = Head(config.head, config.audio_channels, config.residual)
         self.projection = nn.Linear(config.hidden_size, self.head.num_features)
-        if config.head == "gain":
-            # Starts near the identity.
-            nn.init.normal_(self.projection.weight, std=0.01)
-            nn.init.zeros_(self.projection.bias)
+        self.head.start(self.projection)
 
     @property
     def takes_linked_channels(self) -> bool:

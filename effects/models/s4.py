@@ -102,10 +102,7 @@ class S4Effect(EffectModel):
         self.blocks = nn.ModuleList(S4Block(config) for _ in range(config.num_blocks))
         self.head = Head(config.head, config.audio_channels, config.residual)
         self.projection = nn.Conv1d(config.channels, self.head.num_features, 1)
-        if config.head == "gain":
-            # Starts near the identity.
-            nn.init.normal_(self.projection.weight, std=0.01)
-            nn.init.zeros_(self.projection.bias)
+        self.head.start(self.projection)
 
     @property
     def takes_linked_channels(self) -> bool:

@@ -130,10 +130,7 @@ class TCN(EffectModel):
         )
         self.head = Head(config.head, config.audio_channels)
         self.projection = nn.Conv1d(config.channels, self.head.num_features, 1)
-        if config.head == "gain":
-            # Starts near the identity.
-            nn.init.normal_(self.projection.weight, std=0.01)
-            nn.init.zeros_(self.projection.bias)
+        self.head.start(self.projection)
 
     @property
     def latency(self) -> int:
@@ -169,23 +166,6 @@ class TCN(EffectModel):
             x = block(x, condition)
         state["offset"] = torch.zeros(len(audio), dtype=torch.int64, device=audio.device)
         return self.head(self.projection(x), dry), state
-
-    def forward_valid(self, audio: Tensor, knobs: Tensor) -> Tensor:
-        """Return the ``T - receptive_field + 1`` output samples that need nothing before or behind ``audio``.
-
-        As in published training, normalisation sees no sample that silence before the start has touched.
-
-        Args:
-            audio: (B, C, T).
-            knobs: (B, K).
-        """
-        self.check_inputs(audio, knobs, None)
-        condition, x = self.condition(knobs.to(audio.dtype)), self.detector(audio)
-        for block in self.blocks:
-            x = block(x, condition)
-        features = self.projection(x)
-        start = self.receptive_field - 1 - self.latency
-        return self.head(features, audio[..., start : start + features.shape[-1]])
 
     def initial_state(
         self, batch: int, channels: int, device: torch.device | None = None, dtype: torch.dtype = torch.float32

@@ -1,4 +1,4 @@
-"""Nonlinear effects: overdrives, distortion, a waveshaper, contrast; and SignalTrain's companding.
+"""Nonlinear effects: overdrives, distortion, a waveshaper, contrast.
 
 They compute at the rate of the audio, without oversampling: strong settings alias, as a model at that rate would have
 to learn.
@@ -11,19 +11,9 @@ from effects.processors.filters import biquad_coefficients, highpass_coefficient
 from effects.processors.processor import Arrays, Processor
 from effects.processors.sample_loops import biquad
 
-__all__ = ["Contrast", "CubicOverdrive", "Distortion", "Overdrive", "Waveshaper", "compand", "expand"]
+__all__ = ["Contrast", "CubicOverdrive", "Distortion", "Overdrive", "Waveshaper"]
 
 _LEVEL = Knob(name="level", unit="dB", min=-24, max=6, default=0, scale="db")
-
-
-def compand(x: np.ndarray, mu: float = 32.0) -> np.ndarray:
-    """Compress amplitudes in [-1, 1] by the mu law."""
-    return np.sign(x) * np.log1p(mu * np.abs(x)) / np.log1p(mu)
-
-
-def expand(x: np.ndarray, mu: float = 32.0) -> np.ndarray:
-    """Undo :func:`compand`."""
-    return np.sign(x) * np.expm1(np.abs(x) * np.log1p(mu)) / mu
 
 
 class Waveshaper(Processor):

@@ -6,7 +6,7 @@
 #   --items N        renderings in each cell of the evaluation
 # shellcheck shell=bash disable=SC2154
 
-# Sourced by run.sh after vocoder_recipe.sh: the stages of an effect. There is nothing to extract (stage 1); stage 3
+# Sourced after vocoder_recipe.sh: the stages of an effect. There is nothing to extract (stage 1); stage 3
 # packs the model and plays the test set; stage 4 compares it with the true effect in four cells.
 help_files=("$utils/effect_recipe.sh" "${help_files[@]}")
 # shellcheck disable=SC2034  # read by vocoder_recipe.sh
@@ -19,19 +19,16 @@ num_test=12
 items=24
 
 prepare_data() {
-  local source
   if [ -n "$pairs_dir" ]; then
-    source="$(absolute_path "$pairs_dir")"
-    [ -d "$source" ] || fail "$source: no such folder; pass --pairs_dir, the folder of the recorded pairs"
-    run_job 0 "$nj" data/log/prepare.log ondes prepare pairs "$source" data --config "$conf"
+    [ -d "$pairs_dir" ] || fail "$pairs_dir: no such folder; pass --pairs_dir, the folder of the recorded pairs"
+    run_job 0 "$nj" data/log/prepare.log ondes prepare pairs "$pairs_dir" data --config "$conf"
     return
   fi
   [ -n "$audio_dir" ] || fail "no audio; pass --audio_dir, a folder of dry recordings"
-  source="$(absolute_path "$audio_dir")"
-  [ -d "$source" ] || fail "$source: no such folder; pass --audio_dir, a folder of dry recordings"
+  [ -d "$audio_dir" ] || fail "$audio_dir: no such folder; pass --audio_dir, a folder of dry recordings"
   [ "$num_dev" -ge 1 ] && [ "$num_test" -ge 1 ] || fail "--num_dev $num_dev, --num_test $num_test; both must be at least 1"
   run_job 0 "$nj" data/log/prepare.log \
-    ondes prepare folder "$source" data --dev "$num_dev" --test "$num_test" --nj "$nj"
+    ondes prepare folder "$audio_dir" data --dev "$num_dev" --test "$num_test" --nj "$nj"
 }
 
 extract_features() {

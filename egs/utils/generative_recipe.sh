@@ -3,7 +3,7 @@
 #   --num N          number of the generated samples
 # shellcheck shell=bash disable=SC2154
 
-# Sourced by run.sh after vocoder_recipe.sh: the stages of a model that no features condition. There is nothing to
+# Sourced after vocoder_recipe.sh: the stages of a model that no features condition. There is nothing to
 # extract (stage 1); stage 3 packs the model and generates; stage 4 measures bits per sample of the test set.
 help_files=("$utils/generative_recipe.sh" "${help_files[@]}")
 seconds=1.0

@@ -10,7 +10,7 @@
 #   --test_list FILE the same for the test set
 # shellcheck shell=bash disable=SC2154
 
-# Sourced by run.sh after vocoder_recipe.sh: options, download and data preparation of the recipes in egs/libritts.
+# Sourced after vocoder_recipe.sh: options, download and data preparation of the recipes in egs/libritts.
 # shellcheck source=egs/utils/download.sh
 . "$utils/download.sh"
 # shellcheck source=egs/utils/libritts_data.sh
@@ -28,20 +28,17 @@ dev_list=""
 test_list=""
 
 download_corpus() {
-  local folder subset
+  local subset
   local -a subsets
-  folder="$(absolute_path "$corpus_dir")"
   IFS=", " read -ra subsets <<<"$train_set,$dev_set,$test_set"
   for subset in "${subsets[@]}"; do
-    download_folder "$url/$subset.tar.gz" "$(dirname "$folder")" "$folder/$subset"
+    download_folder "$url/$subset.tar.gz" "$(dirname "$corpus_dir")" "$corpus_dir/$subset"
   done
 }
 
 prepare_data() {
-  local folder
-  folder="$(absolute_path "$corpus_dir")"
-  [ -d "$folder" ] || fail "$folder: no such corpus; run stage -1 to download it, or pass --corpus_dir"
-  prepare_libritts "$folder" "$train_set" data/train
-  prepare_libritts "$folder" "$dev_set" data/dev "$num_dev" "$(absolute_path "$dev_list")"
-  prepare_libritts "$folder" "$test_set" data/test "$num_test" "$(absolute_path "$test_list")"
+  [ -d "$corpus_dir" ] || fail "$corpus_dir: no such corpus; run stage -1 to download it, or pass --corpus_dir"
+  prepare_libritts "$corpus_dir" "$train_set" data/train
+  prepare_libritts "$corpus_dir" "$dev_set" data/dev "$num_dev" "$dev_list"
+  prepare_libritts "$corpus_dir" "$test_set" data/test "$num_test" "$test_list"
 }

@@ -1,12 +1,21 @@
 # Data preparation of music: files in natural order, 88 % of them for training, 6 % for validation, 6 % for the test.
 # shellcheck shell=bash disable=SC2154
 
-# prepare_music FOLDER SECONDS SOURCE: consecutive pieces of SECONDS of each file; what is left over at its end is dropped.
-prepare_music() {
-  local folder="$1" piece="$2" source="$3" set
-  [ -n "$folder" ] || fail "no corpus; pass --corpus_dir, the unpacked $source"
-  [ -d "$folder" ] || fail "$folder: no such corpus; pass --corpus_dir, the unpacked $source"
-  run_job 0 "$nj" data/log/prepare.log ondes prepare folder "$folder" data/all --speaker piano --nj "$nj"
+# Sourced after generative_recipe.sh. The recipe sets `corpus_name` and `piece`, the seconds of a piece: files are cut
+# into consecutive pieces, and what is left over at the end of a file is dropped.
+# shellcheck disable=SC2034  # read by vocoder_recipe.sh
+seconds=8.0
+corpus_dir=""
+
+default_checkpoint() {
+  best_likelihood
+}
+
+prepare_data() {
+  local set
+  [ -n "$corpus_dir" ] || fail "no corpus; pass --corpus_dir, the unpacked $corpus_name"
+  [ -d "$corpus_dir" ] || fail "$corpus_dir: no such corpus; pass --corpus_dir, the unpacked $corpus_name"
+  run_job 0 "$nj" data/log/prepare.log ondes prepare folder "$corpus_dir" data/all --speaker piano --nj "$nj"
   for set in train dev test; do
     rm -rf "data/$set"
     mkdir -p "data/$set"
@@ -30,7 +39,7 @@ prepare_music() {
       }
     }'
   for set in train dev test; do
-    [ -s "data/$set/segments" ] || fail "$folder: too few files of $piece s for a $set set; pass --corpus_dir, the whole corpus"
+    [ -s "data/$set/segments" ] || fail "$corpus_dir: too few files of $piece s for a $set set; pass --corpus_dir, the whole corpus"
     awk 'NR == FNR { wanted[$1]; next } $1 in wanted' "data/$set/files" data/all/wav.scp | LC_ALL=C sort >"data/$set/wav.scp"
     for file in segments utt2spk; do
       LC_ALL=C sort -o "data/$set/$file" "data/$set/$file"

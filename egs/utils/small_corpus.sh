@@ -5,7 +5,7 @@
 #   --test_set LIST  subsets for the evaluation (default: test-mini)
 # shellcheck shell=bash disable=SC2154
 
-# Sourced by run.sh after vocoder_recipe.sh: options and data preparation of the recipes in egs/mini, for a CPU.
+# Sourced after vocoder_recipe.sh: options and data preparation of the recipes in egs/mini, for a CPU.
 # shellcheck source=egs/utils/libritts_data.sh
 . "$utils/libritts_data.sh"
 
@@ -19,11 +19,9 @@ dev_set=dev-mini
 test_set=test-mini
 
 prepare_data() {
-  local folder
   [ -n "$corpus_dir" ] || fail "no corpus; pass --corpus_dir, the folder that holds $train_set"
-  folder="$(absolute_path "$corpus_dir")"
-  [ -d "$folder" ] || fail "$folder: no such corpus; pass --corpus_dir, the folder that holds $train_set"
-  prepare_libritts "$folder" "$train_set" data/train
-  prepare_libritts "$folder" "$dev_set" data/dev
-  prepare_libritts "$folder" "$test_set" data/test
+  [ -d "$corpus_dir" ] || fail "$corpus_dir: no such corpus; pass --corpus_dir, the folder that holds $train_set"
+  prepare_libritts "$corpus_dir" "$train_set" data/train
+  prepare_libritts "$corpus_dir" "$dev_set" data/dev
+  prepare_libritts "$corpus_dir" "$test_set" data/test
 }

@@ -18,7 +18,7 @@
 #   key=value        changes of the configuration, e.g. trainer.max_steps=1000
 # shellcheck shell=bash disable=SC2154
 
-# Sourced by run.sh, which has set `recipe` (its folder) and `utils`. It gives the defaults above and `run_stages`; the
+# A part of recipe.sh, which has set `recipe` (the folder of run.sh) and `utils`. It gives the defaults above and `run_stages`; the
 # functions download_corpus (stage -1) and prepare_data (stage 0: data/train, data/dev, data/test) are the recipe's own.
 # shellcheck disable=SC2034  # read by parse_options.sh
 help_files=("$utils/vocoder_recipe.sh")
@@ -45,7 +45,7 @@ fail() {
   exit 2
 }
 
-# absolute_path PATH: relative paths count from where the user stands.
+# absolute_path PATH
 absolute_path() {
   case "$1" in
     "" | /*) echo "$1" ;;
@@ -61,12 +61,13 @@ run_job() {
 # run_stages [key=value]...: everything that --stage and --stop_stage ask for.
 run_stages() {
   check_options "$@"
-  conf="$(absolute_path "$conf")"
-  card="$(absolute_path "$card")"
+  local path
+  # Relative paths count from where the user stands.
+  for path in conf card init predicted corpus_dir audio_dir pairs_dir dev_list test_list; do
+    printf -v "$path" '%s' "$(absolute_path "${!path:-}")"
+  done
   checkpoint="${checkpoint:-$(default_checkpoint)}"
   [[ "$checkpoint" =~ ^(best|last|[0-9]+)$ ]] || checkpoint="$(absolute_path "$checkpoint")"
-  init="$(absolute_path "$init")"
-  predicted="$(absolute_path "$predicted")"
   tag="${tag:-$(basename "${conf%.yaml}")}"
   cd "$recipe" || exit
   # shellcheck source=/dev/null

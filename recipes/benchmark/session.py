@@ -160,7 +160,7 @@ def _counter(advance: Callable[[float], None]) -> Callable[[], None]:
 
 
 @contextmanager
-def _restored_threads():  # noqa: ANN202
+def _restored_threads():
     before = torch.get_num_threads()
     try:
         yield

@@ -325,7 +325,7 @@ def _measure_channels(
         try:
             values[metric.name] = float(np.mean([metric(pair) for pair in channels]))
         # A metric comes from a foreign package and may fail in any way; one bad file must not end the run.
-        except Exception as error:  # noqa: BLE001
+        except Exception as error:
             errors[metric.name] = error
         seconds[metric.name] = time.perf_counter() - started
     return values, errors, seconds

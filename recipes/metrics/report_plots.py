@@ -64,7 +64,7 @@ def _dot(x: float, y: float, index: int, utt_id: str, value: float) -> str:
     return f'<circle cx="{x:.1f}" cy="{y + offset:.1f}" r="3"><title>{label}</title></circle>'
 
 
-def _mean(result: EvaluationResult, system: str, metric: Metric, x, y: float) -> list[str]:  # noqa: ANN001
+def _mean(result: EvaluationResult, system: str, metric: Metric, x, y: float) -> list[str]:
     summary = result.summary(system, metric.name)
     if summary.mean is None:
         return []

@@ -128,7 +128,7 @@ class GanObjective(nn.Module):
         }
 
 
-class frozen:  # noqa: N801  (reads as a statement: `with frozen(module):`)
+class frozen:  # lower case: reads as a statement, `with frozen(module):`
     """Keep gradients from reaching the parameters of a module, while they still pass through it."""
 
     def __init__(self, module: nn.Module) -> None:

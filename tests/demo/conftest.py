@@ -8,7 +8,7 @@ import pytest
 pytest.importorskip("gradio", reason="gradio is not installed (extra 'demo')")
 sys.path.insert(0, str(Path(__file__).parent))
 
-import demo_server  # noqa: E402  (its folder is on the path since the line above)
+import demo_server
 
 
 @pytest.fixture(scope="session")

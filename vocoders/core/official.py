@@ -10,12 +10,14 @@ import logging
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from pathlib import Path
+from typing import NamedTuple, TypeVar
 
 import torch
 from torch import Tensor, nn
 
-from vocoders.core.errors import CheckpointError
+from vocoders.core.config import Config, read_yaml
+from vocoders.core.errors import CheckpointError, ConfigError
 from vocoders.core.official_file import read_official_checkpoint, unreadable_reason
 from vocoders.core.official_state import official_state
 
@@ -23,10 +25,12 @@ __all__ = [
     "KeyMap",
     "VariantFit",
     "describe_fits",
+    "find_variant",
     "fit_variants",
     "load_official_state",
     "official_state",
     "read_official_checkpoint",
+    "read_own_config",
     "unreadable_reason",
     "variant_option",
 ]
@@ -34,6 +38,8 @@ __all__ = [
 _logger = logging.getLogger(__name__)
 
 _LISTED_KEYS = 8
+
+_Config = TypeVar("_Config", bound=Config)
 
 
 @dataclass(frozen=True)
@@ -161,6 +167,23 @@ def describe_fits(fits: Sequence[VariantFit], chosen: str | None = None) -> str:
 def variant_option(fits: Sequence[VariantFit]) -> str:
     """Return the option of `ondes convert` that says what a checkpoint's sizes are."""
     return f"--variant {fits[0].variant}" if fits[0].fitting == fits[0].total else "--config CONFIG.yaml"
+
+
+def find_variant(name: str, variants: Mapping[str, _Config], title: str) -> _Config:
+    """Return the configuration of a variant; ``title`` is the family's.
+
+    Raises:
+        ConfigError: if there is no such variant.
+    """
+    if name not in variants:
+        raise ConfigError(f"unknown {title} variant '{name}'; known variants: {', '.join(variants)}")
+    return variants[name]
+
+
+def read_own_config(path: str | Path, config_class: type[_Config]) -> _Config:
+    """Return the configuration of a model from our YAML: a file of its own, or the section ``model``."""
+    data = read_yaml(path)
+    return config_class.from_dict(data.get("model", data), source=str(path))
 
 
 def _match_weight_norm(state: Mapping[str, Tensor], own: Mapping[str, Tensor]) -> dict[str, Tensor]:

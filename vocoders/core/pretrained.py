@@ -215,7 +215,7 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
         raise CheckpointError(f"{path.parent} is no complete model folder: it has no {path.name}")
     try:
         with safe_open(path, framework="pt", device="cpu") as file:
-            return {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  (no mapping)
+            return {name: file.get_tensor(name) for name in file.keys()}  # no mapping: it has no iterator of its own
     except (SafetensorError, OSError, ValueError, RuntimeError) as error:
         with open(path, "rb") as stream:
             if stream.read(32).startswith(b"version https://git-lfs"):

@@ -184,7 +184,6 @@ def _octave_kernels(config: ConstantQConfig) -> np.ndarray:
 
 def _halfband_filter(num_taps: int) -> np.ndarray:
     """Design a low-pass filter at half the Nyquist frequency by sampling its response (Hamming window)."""
-    grid = np.linspace(0, 1, 1 + 2 ** math.ceil(math.log2(num_taps)))
-    edges = [0, 0.5 / 1.001, 0.5 * 1.001, 1]
-    response = np.interp(grid, edges, [1, 1, 0, 0]) * np.exp(-0.5j * np.pi * (num_taps - 1) * grid)
-    return np.fft.irfft(response)[:num_taps] * np.hamming(num_taps)
+    from scipy.signal import firwin2
+
+    return firwin2(num_taps, [0, 0.5 / 1.001, 0.5 * 1.001, 1], [1, 1, 0, 0])

@@ -1,4 +1,4 @@
-"""Frame energy, from a log-mel spectrogram or from the waveform.
+"""Frame energy of a log-mel spectrogram.
 
 PeriodWave (Lee et al. 2024, after PriorGrad) starts its flow from noise whose deviation follows the energy of each
 frame, scaled by the range of energies in the training set.
@@ -7,14 +7,12 @@ frame, scaled by the range of energies in the training set.
 from typing import Any, Literal
 
 import torch
-import torch.nn.functional as F
 from pydantic import Field, model_validator
 from torch import Tensor
 
 from vocoders.core.config import Config
-from vocoders.core.errors import ShapeError
 
-__all__ = ["ENERGY_PRESETS", "EnergyConfig", "mel_energy", "relative_energy", "rms_energy"]
+__all__ = ["ENERGY_PRESETS", "EnergyConfig", "mel_energy", "relative_energy"]
 
 
 class EnergyConfig(Config):
@@ -94,33 +92,3 @@ def relative_energy(
     """
     low, high = (config.energy_min, config.energy_max) if energy_range is None else energy_range
     return torch.clamp((mel_energy(log_mel, log) - low) / (high - low), min=config.floor)
-
-
-def rms_energy(audio: Tensor, hop_length: int, frame_length: int | None = None) -> Tensor:
-    """Return the root mean square of the audio around each frame, centred at (n + 1/2) hops.
-
-    Args:
-        audio: (..., T).
-        hop_length: samples between frames.
-        frame_length: samples averaged; the ends average over the samples that exist. Default: one hop.
-
-    Returns:
-        (..., T // hop_length).
-
-    Raises:
-        ShapeError: if the audio is shorter than one hop, or a frame shorter than a hop.
-    """
-    frame_length = hop_length if frame_length is None else frame_length
-    if audio.shape[-1] < hop_length:
-        raise ShapeError(f"{audio.shape[-1]} samples; at least one hop of {hop_length} is needed")
-    if frame_length < hop_length:
-        raise ShapeError(f"frames of {frame_length} samples every {hop_length}; some samples would never be counted")
-    num_frames = audio.shape[-1] // hop_length
-    left = (frame_length - hop_length) // 2
-    padding = (left, frame_length - hop_length - left)
-    square = audio.reshape(-1, 1, audio.shape[-1]).square()
-    total, count = (
-        F.avg_pool1d(F.pad(values, padding), frame_length, hop_length)[..., :num_frames]
-        for values in (square, torch.ones_like(square[:1]))
-    )
-    return (total / count).sqrt().reshape(*audio.shape[:-1], num_frames)

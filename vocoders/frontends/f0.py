@@ -21,7 +21,7 @@ from vocoders.core.checks import check_audio
 from vocoders.core.config import Config
 from vocoders.core.errors import ConfigError, MissingExtraError
 
-__all__ = ["F0Config", "F0Method", "continuous_f0", "extract_f0", "log_f0", "scale_f0", "voicing"]
+__all__ = ["F0Config", "F0Method", "extract_f0"]
 
 F0Method = Literal["harvest", "dio", "pyin", "swift"]
 ArrayOrTensor = TypeVar("ArrayOrTensor", np.ndarray, Tensor)
@@ -111,43 +111,6 @@ def extract_f0(
         found = _TRACKERS[config.method](samples, sample_rate, hop_length, config, reached)
         f0[: found.size] = found
     return f0
-
-
-def continuous_f0(f0: np.ndarray) -> np.ndarray:
-    """Interpolate F0 linearly over unvoiced gaps; the first and last voiced values extend to the ends.
-
-    Args:
-        f0: (F,) in Hz, 0 = unvoiced.
-
-    Returns:
-        (F,) in Hz, of the same type; unchanged if nothing is voiced.
-    """
-    voiced = np.flatnonzero(f0 > 0)
-    if voiced.size == 0:
-        return f0.copy()
-    return np.interp(np.arange(f0.size), voiced, f0[voiced]).astype(f0.dtype)
-
-
-def log_f0(f0: np.ndarray) -> np.ndarray:
-    """Return ln(continuous F0 + 1), the pitch feature of the published Wavehax recipe, (F,)."""
-    return np.log1p(continuous_f0(f0))
-
-
-def voicing(f0: ArrayOrTensor) -> ArrayOrTensor:
-    """Return 1 where ``f0`` is voiced and 0 elsewhere, in its own shape and type."""
-    voiced = f0 > 0
-    return voiced.to(f0) if isinstance(voiced, Tensor) else voiced.astype(f0.dtype)
-
-
-def scale_f0(f0: ArrayOrTensor, scale: float) -> ArrayOrTensor:
-    """Multiply F0 by ``scale`` (2 is an octave up); unvoiced frames stay unvoiced.
-
-    Raises:
-        ConfigError: if ``scale`` is not a positive number.
-    """
-    if not (math.isfinite(scale) and scale > 0):
-        raise ConfigError(f"F0 scale is {scale}; expected a number above 0, such as 1.5")
-    return f0 * scale
 
 
 def _track_world(audio: np.ndarray, sample_rate: int, hop_length: int, config: F0Config, num_frames: int) -> np.ndarray:

@@ -24,7 +24,7 @@ from torch import Tensor, nn
 from vocoders.core.config import Config
 from vocoders.core.errors import ShapeError
 
-__all__ = ["DWT", "FilterBank", "WaveletConfig", "WaveletMode", "dwt", "idwt"]
+__all__ = ["DWT", "FilterBank", "WaveletConfig", "WaveletMode"]
 
 WaveletMode = Literal["periodic", "symmetric"]
 
@@ -205,19 +205,6 @@ class DWT(nn.Module):
                 )
             signal = self.bank.inverse(torch.stack([signal, detail], dim=-2), target)
         return signal
-
-
-def dwt(signal: Tensor, wavelet: str = "haar", levels: int = 1, mode: WaveletMode = "periodic") -> list[Tensor]:
-    """Return the wavelet transform of ``signal`` (..., T), coarsest first; see :class:`DWT`."""
-    return DWT(WaveletConfig(wavelet=wavelet, levels=levels, mode=mode)).to(signal)(signal)
-
-
-def idwt(
-    coefficients: Sequence[Tensor], wavelet: str = "haar", mode: WaveletMode = "periodic", length: int | None = None
-) -> Tensor:
-    """Return the signal (..., T) of ``coefficients``, the inverse of :func:`dwt`."""
-    config = WaveletConfig(wavelet=wavelet, levels=max(len(coefficients) - 1, 1), mode=mode)
-    return DWT(config).to(coefficients[0]).inverse(coefficients, length)
 
 
 def _extend(rows: Tensor, left: int, right: int, periodic: bool) -> Tensor:

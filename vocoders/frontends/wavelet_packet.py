@@ -5,15 +5,13 @@ periodic mode T samples become 2^n bands of T / 2^n samples. The split of a high
 ascending frequency visits the bands of natural order along the Gray code (0, 1, 3, 2 for four bands).
 """
 
-from typing import Literal
-
 import torch
 from torch import Tensor, nn
 
 from vocoders.core.errors import ShapeError
-from vocoders.frontends.wavelet import FilterBank, WaveletConfig, WaveletMode
+from vocoders.frontends.wavelet import FilterBank, WaveletConfig
 
-__all__ = ["WaveletPacket", "inverse_wavelet_packet", "wavelet_packet"]
+__all__ = ["WaveletPacket"]
 
 
 class WaveletPacket(nn.Module):
@@ -87,28 +85,3 @@ class WaveletPacket(nn.Module):
         for _ in range(self.config.levels):
             lengths.append(self.bank.band_length(lengths[-1]))
         return lengths
-
-
-def wavelet_packet(
-    signal: Tensor,
-    wavelet: str = "haar",
-    levels: int = 2,
-    mode: WaveletMode = "periodic",
-    order: Literal["frequency", "natural"] = "frequency",
-) -> Tensor:
-    """Return the wavelet packets (..., C * bands, K) of ``signal`` (..., C, T); see :class:`WaveletPacket`."""
-    config = WaveletConfig(wavelet=wavelet, levels=levels, mode=mode, order=order)
-    return WaveletPacket(config).to(signal)(signal)
-
-
-def inverse_wavelet_packet(
-    bands: Tensor,
-    wavelet: str = "haar",
-    levels: int = 2,
-    mode: WaveletMode = "periodic",
-    order: Literal["frequency", "natural"] = "frequency",
-    length: int | None = None,
-) -> Tensor:
-    """Return the signal (..., C, T) of ``bands`` (..., C * bands, K), the inverse of :func:`wavelet_packet`."""
-    config = WaveletConfig(wavelet=wavelet, levels=levels, mode=mode, order=order)
-    return WaveletPacket(config).to(bands).inverse(bands, length)

@@ -17,7 +17,6 @@ from numba.extending import intrinsic, models, overload, register_model
 from scipy.special import erfcx
 
 __all__ = [
-    "clock",
     "exp",
     "fma",
     "gelu",
@@ -267,18 +266,6 @@ def _power_of_two(typing_context, lanes):
         return builder.bitcast(builder.shl(exponent, ir.Constant(words, [23] * width)), _vector(width))
 
     return lanes(lanes), emit
-
-
-@intrinsic(prefer_literal=True)
-def clock(typing_context):
-    """Return, for (): the processor's counter of reference cycles."""
-
-    def emit(context, builder, signature, arguments):
-        function_type = ir.FunctionType(ir.IntType(64), [])
-        function = get_or_insert_function(builder.module, function_type, "llvm.readcyclecounter")
-        return builder.call(function, [])
-
-    return types.int64(), emit
 
 
 @njit

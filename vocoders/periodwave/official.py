@@ -14,10 +14,12 @@ from vocoders.core.official import (
     KeyMap,
     VariantFit,
     describe_fits,
+    find_variant,
     fit_variants,
     load_official_state,
     official_state,
     read_official_checkpoint,
+    read_own_config,
     variant_option,
 )
 from vocoders.core.statistics_file import read_statistics
@@ -148,18 +150,17 @@ def _with_buffers(model: PeriodWave, state: Mapping[str, Tensor]) -> dict[str, T
 
 
 def _find_config(variant: str | None, config: str | Path | None, state: Mapping[str, Tensor]) -> PeriodWaveConfig:
-    if variant is not None and variant not in VARIANTS:
-        raise ConfigError(f"unknown PeriodWave variant '{variant}'; known variants: {', '.join(VARIANTS)}")
+    named = None if variant is None else find_variant(variant, VARIANTS, "PeriodWave")
     if config is None:
-        if variant is None:
+        if named is None:
             raise ConfigError(f"no configuration; {describe_fits(_fits(state))}")
-        return VARIANTS[variant]
+        return named
     data = read_yaml(config)
     if "data" in data and "sampling_rate" in (data["data"] or {}):
         found = config_from_official(data, state)
     else:
-        found = PeriodWaveConfig.from_dict(data.get("model", data), source=str(config))
-    return found if variant is None else found.model_copy(update={"sampling": VARIANTS[variant].sampling})
+        found = read_own_config(config, PeriodWaveConfig)
+    return found if named is None else found.model_copy(update={"sampling": named.sampling})
 
 
 def _read_energy(path: Path) -> tuple[float, float]:

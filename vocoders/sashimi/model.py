@@ -189,12 +189,6 @@ class Sashimi(PretrainedModel, WaveformGenerator, nn.Module):
         logits, state = self.advance(codes[:, None], state, labels)
         return logits[:, 0], state
 
-    def prefill(self, codes: Tensor, labels: Tensor | None = None) -> tuple[Tensor, TierState]:
-        """Read a prompt (B, L) at once: logits (B, num_codes) of the code after it, and the state."""
-        labels = self.check_labels(labels, len(codes))
-        x, state = self.network.advance(self._embed(codes), self.initial_state(codes.shape[0]), labels)
-        return self.head(x[..., -1]), state
-
     def system_parameters(self) -> list[str]:
         """Return the names of the parameters (step sizes, A, B) that are trained at a rate of their own, undecayed."""
         return [

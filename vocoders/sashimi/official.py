@@ -8,20 +8,23 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from vocoders.core.config import read_yaml
 from vocoders.core.errors import CheckpointError, ConfigError
-from vocoders.core.official import KeyMap, load_official_state, official_state, read_official_checkpoint
+from vocoders.core.official import (
+    KeyMap,
+    find_variant,
+    load_official_state,
+    official_state,
+    read_official_checkpoint,
+    read_own_config,
+)
 from vocoders.sashimi.config import VARIANTS, SashimiConfig
 from vocoders.sashimi.model import Sashimi
 from vocoders.sashimi.official_kernel import OfficialKernel
 from vocoders.sashimi.official_layout import (
     Layout,
-    find_layout,
-    group_modules,
     matrix,
     merge_kernels,
-    split_kernel,
-    squeezed,
+    read_modules,
     tier_of,
 )
 
@@ -70,7 +73,11 @@ def convert(
     if stats is not None:
         raise ConfigError("SaShiMi takes no feature statistics; leave --stats out")
     state = official_state(read_official_checkpoint(path), "sashimi", str(path))
-    model, notes = sashimi_from_state(state, _find_base(variant, config), str(path))
+    if config is not None:
+        base = read_own_config(config, SashimiConfig)
+    else:
+        base = find_variant(variant or "sc09", VARIANTS, "SaShiMi")
+    model, notes = sashimi_from_state(state, base, str(path))
     for note in notes:
         _logger.warning("%s: %s", path, note)
     return model.eval()
@@ -90,15 +97,7 @@ def sashimi_from_state(state: Mapping[str, Tensor], base: SashimiConfig, source:
     Raises:
         CheckpointError: if keys do not fit.
     """
-    ours, modules = group_modules(state, _OUTER, source)
-    layout = find_layout(modules, source)
-    kernels: dict[str, OfficialKernel] = {}
-    for key, tensors in modules.items():
-        name = f"network.tiers.{layout.names[key]}"
-        rest, kernel = split_kernel(tensors, f"{source}: {key}")
-        ours |= {f"{name}.{own}": squeezed(own, value) for own, value in _INNER.apply(rest).items()}
-        if kernel is not None:
-            kernels[f"{name}.layer.kernel"] = kernel
+    ours, kernels, layout = read_modules(state, _OUTER, _INNER, "network.tiers", "layer.kernel", source)
     config, notes = _find_config(ours, layout, kernels, base, source)
     if not merge_kernels(ours, kernels, config.s4, config.kernel_lengths):
         config = config.model_copy(update={"kernel_length": None})
@@ -176,13 +175,3 @@ def kernel_options(kernel: OfficialKernel, base: dict[str, Any], is_gated: bool)
         remark = "; released weights need 'exp', what the V4 configurations train 'softplus' (s4.dt_transform)"
     notes.append(f"step sizes are taken as '{transform}'{remark}")
     return s4, notes
-
-
-def _find_base(variant: str | None, config: str | Path | None) -> SashimiConfig:
-    if config is not None:
-        data = read_yaml(config)
-        return SashimiConfig.from_dict(data.get("model", data), source=str(config))
-    variant = variant or "sc09"
-    if variant not in VARIANTS:
-        raise ConfigError(f"unknown SaShiMi variant '{variant}'; known variants: {', '.join(VARIANTS)}")
-    return VARIANTS[variant]

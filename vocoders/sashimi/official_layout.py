@@ -12,18 +12,16 @@ import torch
 from torch import Tensor
 
 from vocoders.core.errors import CheckpointError
+from vocoders.core.official import KeyMap
 from vocoders.layers.s4 import S4Config
 from vocoders.layers.s4.kernel import StateSpaceKernel
 from vocoders.sashimi.official_kernel import OfficialKernel, read_kernel
 
 __all__ = [
     "Layout",
-    "find_layout",
-    "group_modules",
     "matrix",
     "merge_kernels",
-    "split_kernel",
-    "squeezed",
+    "read_modules",
     "tier_of",
 ]
 
@@ -48,19 +46,39 @@ class Layout:
     is_unet: bool = False
 
 
-def group_modules(
-    state: Mapping[str, Tensor], outer_names: Mapping[str, str], source: str
-) -> tuple[dict[str, Tensor], dict[str, dict[str, Tensor]]]:
-    """Divide a state into tensors outside the tiers, under our names, and the tensors of each module, in order.
+def read_modules(
+    state: Mapping[str, Tensor], outer: Mapping[str, str], inner: KeyMap, tiers: str, kernel: str, source: str
+) -> tuple[dict[str, Tensor], dict[str, OfficialKernel], Layout]:
+    """Return the tensors of a state under our names, its state-space kernels, and the order of its modules.
 
     Args:
         state: reference keys and tensors.
-        outer_names: regular expressions of keys outside the tiers, and our names of them.
+        outer: regular expressions of keys outside the tiers, and our names of them.
+        inner: the keys of a module.
+        tiers: our name of the tiers.
+        kernel: our name of a kernel within a module.
         source: name of the checkpoint for error messages.
 
     Raises:
-        CheckpointError: for keys that are neither.
+        CheckpointError: for unknown keys, or if the ways up and down do not mirror each other.
     """
+    outside, modules = _group_modules(state, outer, source)
+    layout = _find_layout(modules, source)
+    ours = {key: _squeezed(key, value) for key, value in KeyMap().apply(outside).items()}
+    kernels: dict[str, OfficialKernel] = {}
+    for key, tensors in modules.items():
+        name = f"{tiers}.{layout.names[key]}"
+        rest, found = _split_kernel(tensors, f"{source}: {key}")
+        ours |= {f"{name}.{own}": _squeezed(own, value) for own, value in inner.apply(rest).items()}
+        if found is not None:
+            kernels[f"{name}.{kernel}"] = found
+    return ours, kernels, layout
+
+
+def _group_modules(
+    state: Mapping[str, Tensor], outer_names: Mapping[str, str], source: str
+) -> tuple[dict[str, Tensor], dict[str, dict[str, Tensor]]]:
+    """Divide a state into tensors outside the tiers, under our names, and the tensors of each module, in order."""
     outer: dict[str, Tensor] = {}
     modules: dict[str, dict[str, Tensor]] = {}
     unknown = []
@@ -85,12 +103,8 @@ def _numbers(key: str) -> list[int]:
     return [int(part) for part in key.split(".")[1:]]
 
 
-def find_layout(modules: Mapping[str, Mapping[str, Tensor]], source: str) -> Layout:
-    """Name every module.
-
-    Raises:
-        CheckpointError: if the ways up and down do not mirror each other.
-    """
+def _find_layout(modules: Mapping[str, Mapping[str, Tensor]], source: str) -> Layout:
+    """Name every module."""
     layout = Layout()
     pools = {key for key, tensors in modules.items() if any(name.startswith("linear.") for name in tensors)}
     layout.num_pools = sum(key[0] == "d" for key in pools)
@@ -117,7 +131,7 @@ def tier_of(name: str, num_pools: int) -> int:
     return int(match[1]) if match else num_pools
 
 
-def split_kernel(tensors: Mapping[str, Tensor], where: str) -> tuple[dict[str, Tensor], OfficialKernel | None]:
+def _split_kernel(tensors: Mapping[str, Tensor], where: str) -> tuple[dict[str, Tensor], OfficialKernel | None]:
     """Take the parameters of a state-space kernel out of a block's tensors."""
     rest, kernel = {}, {}
     for key, value in tensors.items():
@@ -166,8 +180,11 @@ def _recovered(kernel: OfficialKernel, s4: S4Config) -> Tensor:
         return torch.view_as_real(module.discretise().output)
 
 
-def squeezed(name: str, value: Tensor) -> Tensor:
+def _squeezed(name: str, value: Tensor) -> Tensor:
     """Drop the width of convolutions of width one from weights, and surplus axes of vectors."""
+    if name.startswith("mel.convs"):
+        # Kernels of the upsamplers keep all their axes.
+        return value
     if name.endswith(("bias", "layer.D", "s4.D")):
         return value.flatten()
     if name.endswith("original0"):

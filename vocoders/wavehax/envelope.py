@@ -17,15 +17,13 @@ from torch import Tensor, nn
 
 from vocoders.frontends.envelope import MelEnvelope
 from vocoders.frontends.stft import STFT
-from vocoders.layers.convnext import channels_last, initialize_weights
-from vocoders.layers.norms import make_norm
 from vocoders.wavehax.config import WavehaxConfig
-from vocoders.wavehax.networks import frame_convolution, make_blocks
+from vocoders.wavehax.networks import ImageNetwork, frame_convolution
 
 __all__ = ["EnvelopeNetwork"]
 
 
-class EnvelopeNetwork(nn.Module):
+class EnvelopeNetwork(ImageNetwork):
     """Correction of a source-filter vocoder by a Wavehax network.
 
     Shape:
@@ -39,12 +37,7 @@ class EnvelopeNetwork(nn.Module):
         self.envelope = MelEnvelope(config.mel, config.num_bins)
         self.prior_proj = frame_convolution(config.num_bins, config.num_bins)
         self.cond_proj = frame_convolution(config.in_channels, config.num_bins)
-        self.input_proj = nn.Conv2d(8, config.channels, 1, bias=False)
-        self.input_norm = make_norm(config.outer_norm_name, config.channels)
-        self.blocks = make_blocks(config)
-        self.output_norm = make_norm(config.outer_norm_name, config.channels)
-        self.output_proj = nn.Conv2d(config.channels, 5, 1)
-        initialize_weights(self)
+        self.add_image_layers(config, 8, 5)
         nn.init.zeros_(self.output_proj.weight)
         # Voiced speech is harmonic at the bottom and breathy at the top: start from -20 dB of noise up to 2 kHz, equal
         # power at the Nyquist frequency.
@@ -62,10 +55,7 @@ class EnvelopeNetwork(nn.Module):
         x = [*harmonic, self.prior_proj(harmonic[0]), self.prior_proj(harmonic[1]), *noise]
         # A fixed affine map brings ln E to about unit range; its statistics are those of speech.
         x = torch.stack([*x, self.cond_proj(features), 0.25 * log_envelope + 0.5], dim=1)
-        x = self.input_norm(self.input_proj(channels_last(x)))
-        for block in self.blocks:
-            x = block(x)
-        gain_real, gain_imag, gain_noise, residual_real, residual_imag = self.output_proj(self.output_norm(x)).unbind(1)
+        gain_real, gain_imag, gain_noise, residual_real, residual_imag = self.refine(x).unbind(1)
 
         voiced = ((harmonic[0] ** 2 + harmonic[1] ** 2).mean(1, keepdim=True) > 1e-4).to(x.dtype)
         gain_real = gain_real + self.harmonic_gain

@@ -24,7 +24,7 @@ from vocoders.layers.decomposers import make_decomposer
 from vocoders.layers.norms import make_norm
 from vocoders.wavehax.config import WavehaxConfig
 
-__all__ = ["ComplexNetwork", "MultiScaleNetwork", "RealNetwork", "frame_convolution", "make_blocks"]
+__all__ = ["ComplexNetwork", "ImageNetwork", "MultiScaleNetwork", "RealNetwork", "frame_convolution"]
 
 # Width in frames of the one-dimensional convolutions on prior and mel, in every published configuration.
 FRAME_KERNEL = 7
@@ -35,7 +35,7 @@ def frame_convolution(in_channels: int, out_channels: int) -> nn.Conv1d:
     return nn.Conv1d(in_channels, out_channels, FRAME_KERNEL, padding=FRAME_KERNEL // 2, padding_mode="reflect")
 
 
-def make_blocks(config: WavehaxConfig) -> nn.ModuleList:
+def _make_blocks(config: WavehaxConfig) -> nn.ModuleList:
     """Make the ConvNeXt blocks of a network."""
     block = ComplexConvNeXtBlock2d if config.network == "complex" else ConvNeXtBlock2d
     options = {"norm": config.norm, "layer_scale": 1 / max(config.num_blocks, 1), "drop_prob": config.drop_prob}
@@ -44,7 +44,27 @@ def make_blocks(config: WavehaxConfig) -> nn.ModuleList:
     )
 
 
-class RealNetwork(nn.Module):
+class ImageNetwork(nn.Module):
+    """What networks on real images have in common: ConvNeXt blocks between an input and an output layer."""
+
+    def add_image_layers(self, config: WavehaxConfig, inputs: int, outputs: int) -> None:
+        """Make the layers behind all others of the network, then initialise all."""
+        self.input_proj = nn.Conv2d(inputs, config.channels, 1, bias=False)
+        self.input_norm = make_norm(config.outer_norm_name, config.channels)
+        self.blocks = _make_blocks(config)
+        self.output_norm = make_norm(config.outer_norm_name, config.channels)
+        self.output_proj = nn.Conv2d(config.channels, outputs, 1)
+        initialize_weights(self)
+
+    def refine(self, image: Tensor) -> Tensor:
+        """Return the image (B, outputs, bins, N) of an image (B, inputs, bins, N)."""
+        x = self.input_norm(self.input_proj(channels_last(image)))
+        for block in self.blocks:
+            x = block(x)
+        return self.output_proj(self.output_norm(x))
+
+
+class RealNetwork(ImageNetwork):
     """Wavehax v1, v2 and full band: real and imaginary parts as two channels."""
 
     def __init__(self, config: WavehaxConfig) -> None:
@@ -53,12 +73,7 @@ class RealNetwork(nn.Module):
         self.stft = STFT(config.n_fft, config.hop_length)
         self.prior_proj = frame_convolution(config.num_bins, config.num_bins)
         self.cond_proj = frame_convolution(config.in_channels, config.num_bins)
-        self.input_proj = nn.Conv2d(5, config.channels, 1, bias=False)
-        self.input_norm = make_norm(config.outer_norm_name, config.channels)
-        self.blocks = make_blocks(config)
-        self.output_norm = make_norm(config.outer_norm_name, config.channels)
-        self.output_proj = nn.Conv2d(config.channels, 2, 1)
-        initialize_weights(self)
+        self.add_image_layers(config, 5, 2)
 
     def forward(self, features: Tensor, prior: Tensor) -> Tensor:
         """Return the waveform."""
@@ -66,10 +81,7 @@ class RealNetwork(nn.Module):
         if self.log_magnitude_phase:
             real, imag = log_magnitude_phase(real, imag)
         channels = [real, imag, self.prior_proj(real), self.prior_proj(imag), self.cond_proj(features)]
-        x = self.input_norm(self.input_proj(channels_last(torch.stack(channels, dim=1))))
-        for block in self.blocks:
-            x = block(x)
-        real, imag = self.output_proj(self.output_norm(x)).unbind(dim=1)
+        real, imag = self.refine(torch.stack(channels, dim=1)).unbind(dim=1)
         if self.log_magnitude_phase:
             real, imag = from_log_magnitude_phase(real, imag)
         return self.stft.inverse(real, imag)
@@ -86,7 +98,7 @@ class ComplexNetwork(nn.Module):
         self.cond_proj = ComplexConv1d(config.in_channels, config.num_bins, **frame_options)
         self.input_proj = ComplexConv2d(3, config.channels, 1, bias=False)
         self.input_norm = make_complex_norm(config.outer_norm_name, config.channels)
-        self.blocks = make_blocks(config)
+        self.blocks = _make_blocks(config)
         self.output_norm = make_complex_norm(config.outer_norm_name, config.channels)
         self.output_proj = ComplexConv2d(config.channels, 1, 1)
         if config.semi_unitary_init:
@@ -104,7 +116,7 @@ class ComplexNetwork(nn.Module):
         return self.stft.inverse(real[:, 0], imag[:, 0])
 
 
-class MultiScaleNetwork(nn.Module):
+class MultiScaleNetwork(ImageNetwork):
     """MS-Wavehax: the prior is split into streams, one short transform serves all of them."""
 
     def __init__(self, config: WavehaxConfig) -> None:
@@ -113,12 +125,7 @@ class MultiScaleNetwork(nn.Module):
         self.stft = STFT(config.n_fft, config.stream_hop_length)
         self.decomposer = make_decomposer(config.decomposer, config.num_streams)
         self.cond_proj = frame_convolution(config.in_channels, config.num_streams * config.num_bins)
-        self.input_proj = nn.Conv2d(3 * config.num_streams, config.channels, 1, bias=False)
-        self.input_norm = make_norm(config.outer_norm_name, config.channels)
-        self.blocks = make_blocks(config)
-        self.output_norm = make_norm(config.outer_norm_name, config.channels)
-        self.output_proj = nn.Conv2d(config.channels, 2 * config.num_streams, 1)
-        initialize_weights(self)
+        self.add_image_layers(config, 3 * config.num_streams, 2 * config.num_streams)
 
     def forward(self, features: Tensor, prior: Tensor) -> Tensor:
         """Return the waveform."""
@@ -127,9 +134,7 @@ class MultiScaleNetwork(nn.Module):
         real, imag = (part.unflatten(0, (batch, -1)) for part in self.stft(streams.flatten(0, 1)))
         condition = self.cond_proj(features).unflatten(1, (self.num_streams, -1))
         spectra = torch.stack([real, imag], dim=2).flatten(1, 2)
-        x = self.input_norm(self.input_proj(channels_last(torch.cat([condition, spectra], dim=1))))
-        for block in self.blocks:
-            x = block(x)
-        real, imag = self.output_proj(self.output_norm(x)).unflatten(1, (self.num_streams, 2)).unbind(dim=2)
+        image = self.refine(torch.cat([condition, spectra], dim=1))
+        real, imag = image.unflatten(1, (self.num_streams, 2)).unbind(dim=2)
         streams = self.stft.inverse(real.flatten(0, 1), imag.flatten(0, 1))[:, 0].unflatten(0, (batch, -1))
         return self.decomposer.synthesis(streams)

@@ -14,10 +14,12 @@ from vocoders.core.official import (
     KeyMap,
     VariantFit,
     describe_fits,
+    find_variant,
     fit_variants,
     load_official_state,
     official_state,
     read_official_checkpoint,
+    read_own_config,
     variant_option,
 )
 from vocoders.core.statistics_file import IDENTITY, read_statistics
@@ -137,12 +139,10 @@ def _find_config(variant: str | None, config: str | Path | None, state: Mapping[
         target = data.get("_target_")
         if target is not None:
             return config_from_official(str(target).rsplit(".", 1)[-1], data)
-        return WavehaxConfig.from_dict(data.get("model", data), source=str(config))
+        return read_own_config(config, WavehaxConfig)
     if variant is None:
         raise ConfigError(f"no variant given; {describe_fits(_fits(state))}")
-    if variant not in VARIANTS:
-        raise ConfigError(f"unknown Wavehax variant '{variant}'; known variants: {', '.join(VARIANTS)}")
-    return VARIANTS[variant]
+    return find_variant(variant, VARIANTS, "Wavehax")
 
 
 def _mel_statistics(path: Path, bins: int) -> tuple[Tensor, Tensor]:

@@ -15,6 +15,7 @@ _RATE = Knob(name="rate", unit="Hz", min=0.05, max=10, default=1, scale="log")
 _DEPTH = Knob(name="depth", min=0, max=1, default=0.5)
 _FEEDBACK = Knob(name="feedback", min=0, max=0.95, default=0.25)
 _MIX = Knob(name="mix", min=0, max=1, default=0.5)
+_ARGUMENTS = {"rate": "rate_hz", "depth": "depth", "feedback": "feedback", "mix": "mix"}
 
 
 class LadderFilter(LivePlugin):
@@ -64,22 +65,9 @@ class Chorus(LivePlugin):
     """
 
     name, plugin = "pedalboard_chorus", "Chorus"
-    arguments = {
-        "rate": "rate_hz",
-        "depth": "depth",
-        "delay": "centre_delay_ms",
-        "feedback": "feedback",
-        "mix": "mix",
-    }
-    knobs = KnobSet(
-        knobs=(
-            _RATE,
-            _DEPTH,
-            Knob(name="delay", unit="s", min=0.001, max=0.05, default=0.007, scale="log"),
-            _FEEDBACK,
-            _MIX,
-        )
-    )
+    arguments = _ARGUMENTS | {"delay": "centre_delay_ms"}
+    _delay = Knob(name="delay", unit="s", min=0.001, max=0.05, default=0.007, scale="log")
+    knobs = KnobSet(knobs=(_RATE, _DEPTH, _delay, _FEEDBACK, _MIX))
     neutral = {"mix": 0.0}
 
 
@@ -97,20 +85,7 @@ class Phaser(LivePlugin):
     """
 
     name, plugin = "pedalboard_phaser", "Phaser"
-    arguments = {
-        "rate": "rate_hz",
-        "depth": "depth",
-        "frequency": "centre_frequency_hz",
-        "feedback": "feedback",
-        "mix": "mix",
-    }
-    knobs = KnobSet(
-        knobs=(
-            _RATE,
-            _DEPTH,
-            Knob(name="frequency", unit="Hz", min=100, max=5000, default=1300, scale="log"),
-            _FEEDBACK,
-            _MIX,
-        )
-    )
+    arguments = _ARGUMENTS | {"frequency": "centre_frequency_hz"}
+    _frequency = Knob(name="frequency", unit="Hz", min=100, max=5000, default=1300, scale="log")
+    knobs = KnobSet(knobs=(_RATE, _DEPTH, _frequency, _FEEDBACK, _MIX))
     neutral = {"mix": 0.0}

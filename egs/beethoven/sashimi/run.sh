@@ -10,28 +10,11 @@
 #   --corpus_dir DIR the folder of the corpus: files of 8 s
 set -euo pipefail
 
-recipe="$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)"
-utils="$recipe/../../utils"
-# shellcheck source=egs/utils/vocoder_recipe.sh
-. "$utils/vocoder_recipe.sh"
-# shellcheck source=egs/utils/music_corpus.sh
-. "$utils/music_corpus.sh"
-# shellcheck source=egs/utils/generative_recipe.sh
-. "$utils/generative_recipe.sh"
+# shellcheck source=egs/utils/recipe.sh
+. "$(dirname "$0")/../../utils/recipe.sh" vocoder_recipe generative_recipe music_corpus
 
 conf="$recipe/conf/beethoven.yaml"
-seconds=8.0
-corpus_dir=""
-# shellcheck source=egs/utils/parse_options.sh
-. "$utils/parse_options.sh"
-corpus_dir="$(absolute_path "$corpus_dir")"
+piece=8
+corpus_name="Beethoven: https://huggingface.co/datasets/krandiash/beethoven, after its owner's conditions"
 
-default_checkpoint() {
-  best_likelihood
-}
-
-prepare_data() {
-  prepare_music "$corpus_dir" 8 "Beethoven: https://huggingface.co/datasets/krandiash/beethoven, after its owner's conditions"
-}
-
-run_stages "$@"
+run_recipe "$@"

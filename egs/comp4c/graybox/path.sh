@@ -1,11 +1,3 @@
-# Environment of this recipe: the `ondes` command, and one thread for each process of the data stages.
-# shellcheck shell=bash
-environment="$(cd ../../.. && pwd)/.venv/bin"
-if ! command -v ondes >/dev/null && [ -x "$environment/ondes" ]; then
-  PATH="$environment:$PATH"
-fi
-if ! command -v ondes >/dev/null; then
-  echo "error: no 'ondes' command; run 'make' in the repository's root, or activate the environment it is in" >&2
-  exit 2
-fi
-export OMP_NUM_THREADS="${OMP_NUM_THREADS:-1}"
+# Environment of this recipe: that of every recipe, and what you add below.
+# shellcheck shell=bash source=egs/utils/path.sh
+. "$(dirname "${BASH_SOURCE[0]}")/../../utils/path.sh"

@@ -6,13 +6,7 @@
 # Stages: 0 data, 2 training, 3 packing and rendering, 4 evaluation, 5 packing.
 set -euo pipefail
 
-recipe="$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)"
-utils="$recipe/../../utils"
-# shellcheck source=egs/utils/vocoder_recipe.sh
-. "$utils/vocoder_recipe.sh"
-# shellcheck source=egs/utils/effect_recipe.sh
-. "$utils/effect_recipe.sh"
-# shellcheck source=egs/utils/parse_options.sh
-. "$utils/parse_options.sh"
+# shellcheck source=egs/utils/recipe.sh
+. "$(dirname "$0")/../../utils/recipe.sh" vocoder_recipe effect_recipe
 
-run_stages "$@"
+run_recipe "$@"

@@ -6,12 +6,8 @@
 # Stages: -1 download, 0 data, 1 features, 2 training, 3 decoding, 4 evaluation, 5 packing.
 set -euo pipefail
 
-recipe="$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)"
-utils="$recipe/../../utils"
-# shellcheck source=egs/utils/vocoder_recipe.sh
-. "$utils/vocoder_recipe.sh"
-# shellcheck source=egs/utils/libritts_corpus.sh
-. "$utils/libritts_corpus.sh"
+# shellcheck source=egs/utils/recipe.sh
+. "$(dirname "$0")/../../utils/recipe.sh" vocoder_recipe libritts_corpus
 
 conf="$recipe/conf/turbo_base.yaml"
 # As published, up to the choice of the utterances: the lists of BigVGAN hold as many, see --dev_list.
@@ -20,7 +16,5 @@ dev_set=dev-clean,dev-other
 test_set=test-clean,test-other
 num_dev=208
 num_test=200
-# shellcheck source=egs/utils/parse_options.sh
-. "$utils/parse_options.sh"
 
-run_stages "$@"
+run_recipe "$@"

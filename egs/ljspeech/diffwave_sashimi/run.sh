@@ -4,48 +4,9 @@
 # Usage: ./run.sh [--option value]... [key=value]...
 #
 # Stages: -1 download, 0 data, 1 features, 2 training, 3 decoding, 4 evaluation, 5 packing.
-#
-# Options of this recipe:
-#   --corpus_dir DIR the folder that holds metadata.csv and wavs
-#   --url URL        where the archive comes from
-#   --num_dev N      utterances of the validation set, spread evenly
-#   --num_test N     utterances of the test set, spread evenly
-#   --dev_list FILE  utterances of the validation set instead, one in each line: an id or a path, text after '|'
-#   --test_list FILE the same for the test set; neither set is trained on
 set -euo pipefail
 
-recipe="$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)"
-utils="$recipe/../../utils"
-# shellcheck source=egs/utils/vocoder_recipe.sh
-. "$utils/vocoder_recipe.sh"
-# shellcheck source=egs/utils/download.sh
-. "$utils/download.sh"
+# shellcheck source=egs/utils/recipe.sh
+. "$(dirname "$0")/../../utils/recipe.sh" vocoder_recipe ljspeech_corpus
 
-conf="$recipe/conf/train.yaml"
-corpus_dir="$recipe/downloads/LJSpeech-1.1"
-url=https://data.keithito.com/data/speech/LJSpeech-1.1.tar.bz2
-num_dev=100
-num_test=150
-dev_list=""
-test_list=""
-# shellcheck source=egs/utils/parse_options.sh
-. "$utils/parse_options.sh"
-corpus_dir="$(absolute_path "$corpus_dir")"
-dev_list="$(absolute_path "$dev_list")"
-test_list="$(absolute_path "$test_list")"
-
-download_corpus() {
-  download_folder "$url" "$(dirname "$corpus_dir")" "$corpus_dir"
-}
-
-prepare_data() {
-  [ -d "$corpus_dir" ] || fail "$corpus_dir: no such corpus; run stage -1 to download it, or pass --corpus_dir"
-  [ "$num_dev" -ge 1 ] && [ "$num_test" -ge 1 ] || fail "--num_dev $num_dev, --num_test $num_test; both must be at least 1"
-  run_job 0 "$nj" data/log/prepare.log ondes prepare ljspeech "$corpus_dir" data/all --nj "$nj"
-  choose_utterances data/all data/test "$num_test" "$test_list"
-  "$utils/subset_data.sh" --except data/test/utt2spk 0 data/all data/rest
-  choose_utterances data/rest data/dev "$num_dev" "$dev_list"
-  "$utils/subset_data.sh" --except data/dev/utt2spk 0 data/rest data/train
-}
-
-run_stages "$@"
+run_recipe "$@"

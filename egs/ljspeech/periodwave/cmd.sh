@@ -1,6 +1,3 @@
-# Where the jobs of this recipe run; edit it for your machines.
-#   local   this machine
-#   slurm   a Slurm cluster by srun; SLURM_OPTIONS holds further options, e.g. "--partition gpu --time 72:00:00"
-# shellcheck shell=bash disable=SC2034
-backend=local
-export SLURM_OPTIONS="${SLURM_OPTIONS:-}"
+# Where the jobs of this recipe run: where those of every recipe do, unless you say otherwise below.
+# shellcheck shell=bash source=egs/utils/cmd.sh
+. "$(dirname "${BASH_SOURCE[0]}")/../../utils/cmd.sh"

@@ -10,12 +10,8 @@
 #   --num_dev N      utterances of train for validation, spread evenly
 set -euo pipefail
 
-recipe="$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)"
-utils="$recipe/../../utils"
-# shellcheck source=egs/utils/vocoder_recipe.sh
-. "$utils/vocoder_recipe.sh"
-# shellcheck source=egs/utils/generative_recipe.sh
-. "$utils/generative_recipe.sh"
+# shellcheck source=egs/utils/recipe.sh
+. "$(dirname "$0")/../../utils/recipe.sh" vocoder_recipe generative_recipe
 
 n_gpus=0
 nj=1
@@ -23,9 +19,6 @@ num=32
 stop_stage=6
 corpus_dir=""
 num_dev=100
-# shellcheck source=egs/utils/parse_options.sh
-. "$utils/parse_options.sh"
-corpus_dir="$(absolute_path "$corpus_dir")"
 
 prepare_data() {
   local set
@@ -52,5 +45,5 @@ classify_samples() {
   cat "$exp/CLASSIFIER.md"
 }
 
-run_stages "$@"
+run_recipe "$@"
 run_stage 6 "classification" classify_samples

@@ -9,21 +9,14 @@
 #   --corpus_dir DIR the folder that holds train, valid and test, audio files in each
 set -euo pipefail
 
-recipe="$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)"
-utils="$recipe/../../utils"
-# shellcheck source=egs/utils/vocoder_recipe.sh
-. "$utils/vocoder_recipe.sh"
-# shellcheck source=egs/utils/generative_recipe.sh
-. "$utils/generative_recipe.sh"
+# shellcheck source=egs/utils/recipe.sh
+. "$(dirname "$0")/../../utils/recipe.sh" vocoder_recipe generative_recipe
 
 n_gpus=0
 nj=2
 seconds=4.0
 num=4
 corpus_dir=""
-# shellcheck source=egs/utils/parse_options.sh
-. "$utils/parse_options.sh"
-corpus_dir="$(absolute_path "$corpus_dir")"
 
 prepare_data() {
   local set
@@ -37,4 +30,4 @@ prepare_data() {
   done
 }
 
-run_stages "$@"
+run_recipe "$@"

@@ -11,21 +11,12 @@
 #   --url URL        where the archive comes from
 set -euo pipefail
 
-recipe="$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)"
-utils="$recipe/../../utils"
-# shellcheck source=egs/utils/vocoder_recipe.sh
-. "$utils/vocoder_recipe.sh"
-# shellcheck source=egs/utils/download.sh
-. "$utils/download.sh"
-# shellcheck source=egs/utils/generative_recipe.sh
-. "$utils/generative_recipe.sh"
+# shellcheck source=egs/utils/recipe.sh
+. "$(dirname "$0")/../../utils/recipe.sh" vocoder_recipe download generative_recipe
 
 conf="$recipe/conf/sc09.yaml"
 corpus_dir="$recipe/downloads/speech_commands_v0.02"
 url=http://download.tensorflow.org/data/speech_commands_v0.02.tar.gz
-# shellcheck source=egs/utils/parse_options.sh
-. "$utils/parse_options.sh"
-corpus_dir="$(absolute_path "$corpus_dir")"
 
 default_checkpoint() {
   best_likelihood
@@ -75,4 +66,4 @@ prepare_data() {
   "$utils/subset_data.sh" --except data/held_out.txt 0 data/all data/train
 }
 
-run_stages "$@"
+run_recipe "$@"

@@ -11,17 +11,12 @@
 #   --num_test N     files for the evaluation
 set -euo pipefail
 
-recipe="$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)"
-utils="$recipe/../../utils"
-# shellcheck source=egs/utils/vocoder_recipe.sh
-. "$utils/vocoder_recipe.sh"
+# shellcheck source=egs/utils/recipe.sh
+. "$(dirname "$0")/../../utils/recipe.sh" vocoder_recipe
 
 audio_dir=""
 num_dev=20
 num_test=20
-# shellcheck source=egs/utils/parse_options.sh
-. "$utils/parse_options.sh"
-audio_dir="$(absolute_path "$audio_dir")"
 
 prepare_data() {
   [ -n "$audio_dir" ] || fail "no audio; pass --audio_dir, a folder of audio files"
@@ -31,4 +26,4 @@ prepare_data() {
     ondes prepare folder "$audio_dir" data --dev "$num_dev" --test "$num_test" --nj "$nj"
 }
 
-run_stages "$@"
+run_recipe "$@"

@@ -10,8 +10,8 @@ import torch
 from safetensors import safe_open
 
 from vocoders.core.config import Config
-from vocoders.core.errors import ConfigError, ShapeError
-from vocoders.frontends.energy import ENERGY_PRESETS, EnergyConfig, mel_energy, relative_energy, rms_energy
+from vocoders.core.errors import ConfigError
+from vocoders.frontends.energy import ENERGY_PRESETS, EnergyConfig, mel_energy, relative_energy
 
 REFERENCE = (
     Path(os.environ.get("ONDES_ORACLE", Path(__file__).resolve().parents[4] / "shared" / "oracle"))
@@ -58,29 +58,7 @@ def test_agrees_with_reference_tensors(case):
     torch.testing.assert_close(held, deviation, rtol=1e-6, atol=1e-7)
 
 
-@pytest.mark.parametrize("frame_length", [None, 10, 25, 64])
-def test_rms_of_a_constant_is_its_magnitude_up_to_the_ends(frame_length):
-    rms = rms_energy(torch.full((2, 1, 107), -0.25), 10, frame_length)
-    torch.testing.assert_close(rms, torch.full((2, 1, 10), 0.25))
-
-
-def test_rms_of_a_sine_is_its_amplitude_over_the_root_of_two():
-    sine = 0.5 * torch.sin(2 * math.pi * torch.arange(4800, dtype=torch.float64) / 48)
-    torch.testing.assert_close(rms_energy(sine, 48, 96), torch.full((100,), 0.5 / math.sqrt(2)).double())
-
-
-def test_rms_frames_are_centred_half_a_hop_late():
-    impulse = torch.zeros(100)
-    impulse[45] = 1.0
-    assert rms_energy(impulse, 10).nonzero().flatten().tolist() == [4]
-    assert rms_energy(impulse, 10, 30).nonzero().flatten().tolist() == [3, 4, 5]
-
-
 def test_bad_input_is_refused():
-    with pytest.raises(ShapeError, match="3 samples; at least one hop of 10"):
-        rms_energy(torch.zeros(3), 10)
-    with pytest.raises(ShapeError, match="never be counted"):
-        rms_energy(torch.zeros(30), 10, 5)
     with pytest.raises(ConfigError, match="not above energy_min"):
         EnergyConfig.from_dict({"energy_min": 2.0, "energy_max": 1.0})
 

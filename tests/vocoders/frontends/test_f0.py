@@ -6,10 +6,9 @@ import numpy as np
 import pytest
 import pyworld
 import soundfile
-import torch
 
 from vocoders.core.errors import ConfigError, DataError, MissingExtraError, ShapeError
-from vocoders.frontends.f0 import F0Config, _swift_detector, continuous_f0, extract_f0, log_f0, scale_f0, voicing
+from vocoders.frontends.f0 import F0Config, _swift_detector, extract_f0
 
 SAMPLE_RATE, HOP = 24000, 240
 METHODS = ["harvest", "dio", "pyin", "swift"]
@@ -150,31 +149,6 @@ def test_trackers_agree_on_speech(mini_libritts):
         both = (f0 > 0) & (reference > 0)
         assert both.mean() > 0.3
         assert np.median(np.abs(1200 * np.log2(f0[both] / reference[both]))) < 30
-
-
-def test_gaps_are_interpolated_and_ends_extended():
-    f0 = np.array([0, 0, 100, 110, 0, 0, 0, 150, 0], dtype=np.float32)
-    continuous = continuous_f0(f0)
-    assert continuous.dtype == np.float32
-    np.testing.assert_allclose(continuous, [100, 100, 100, 110, 120, 130, 140, 150, 150], rtol=1e-6)
-    np.testing.assert_allclose(log_f0(f0), np.log(continuous + 1), rtol=1e-6)
-    assert np.array_equal(continuous_f0(np.zeros(5)), np.zeros(5))
-    assert continuous_f0(np.zeros(0)).size == 0
-    assert f0[0] == 0
-
-
-def test_scale_and_voicing_take_arrays_and_tensors():
-    for f0 in (np.array([0.0, 100.0, 200.0], dtype=np.float32), torch.tensor([[[0.0, 100.0, 200.0]]])):
-        scaled = scale_f0(f0, 1.5)
-        assert type(scaled) is type(f0)
-        assert scaled.dtype == f0.dtype
-        assert scaled.reshape(-1).tolist() == [0, 150, 300]
-        assert f0.reshape(-1).tolist() == [0, 100, 200]
-        assert voicing(f0).reshape(-1).tolist() == [0, 1, 1]
-        assert voicing(f0).dtype == f0.dtype
-    for scale in (0.0, -1.0, float("nan"), float("inf")):
-        with pytest.raises(ConfigError, match="F0 scale"):
-            scale_f0(np.ones(1), scale)
 
 
 def test_bad_audio_is_refused():

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from vocoders.core.errors import ConfigError, ShapeError
-from vocoders.frontends.wavelet import DWT, FilterBank, WaveletConfig, _full_precision, dwt, idwt
+from vocoders.frontends.wavelet import DWT, FilterBank, WaveletConfig, _full_precision
 
 MODES = {"periodic": "periodization", "symmetric": "symmetric"}
 # The taps of the discrete Meyer wavelet are a truncation: PyWavelets does not reconstruct it exactly either.
@@ -21,6 +21,15 @@ ORTHOGONAL = [name for name in EXACT if pywt.Wavelet(name).orthogonal]
 
 def noise(*shape: int, seed: int = 0, dtype: torch.dtype = torch.float64) -> torch.Tensor:
     return torch.randn(*shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64).to(dtype)
+
+
+def dwt(signal, wavelet="haar", levels=1, mode="periodic"):
+    return DWT(WaveletConfig(wavelet=wavelet, levels=levels, mode=mode)).to(signal)(signal)
+
+
+def idwt(coefficients, wavelet="haar", mode="periodic", length=None):
+    config = WaveletConfig(wavelet=wavelet, levels=len(coefficients) - 1, mode=mode)
+    return DWT(config).to(coefficients[0]).inverse(coefficients, length)
 
 
 def pywt_transform(signal: torch.Tensor, wavelet: str, levels: int, mode: str) -> list[np.ndarray]:

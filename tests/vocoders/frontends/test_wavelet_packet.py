@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from vocoders.core.errors import ShapeError
 from vocoders.frontends.wavelet import WaveletConfig
-from vocoders.frontends.wavelet_packet import WaveletPacket, inverse_wavelet_packet, wavelet_packet
+from vocoders.frontends.wavelet_packet import WaveletPacket
 
 MODES = {"periodic": "periodization", "symmetric": "symmetric"}
 ORDERS = {"natural": "natural", "frequency": "freq"}
@@ -37,10 +37,10 @@ def test_agrees_with_pywavelets_and_reconstructs(wavelet, mode, order, length, l
         warnings.filterwarnings("ignore", "Level value", UserWarning)
         tree = pywt.WaveletPacket(signal.numpy(), wavelet, MODES[mode], maxlevel=levels)
         expected = np.stack([node.data for node in tree.get_level(levels, ORDERS[order])])
-    bands = wavelet_packet(signal, wavelet, levels, mode, order)
+    packets = WaveletPacket(WaveletConfig(wavelet=wavelet, levels=levels, mode=mode, order=order))
+    bands = packets(signal)
     np.testing.assert_allclose(bands.numpy(), expected, atol=1e-12, rtol=0)
-    restored = inverse_wavelet_packet(bands, wavelet, levels, mode, order, length)
-    torch.testing.assert_close(restored, signal[None], atol=1e-9, rtol=0)
+    torch.testing.assert_close(packets.inverse(bands, length), signal[None], atol=1e-9, rtol=0)
 
 
 @pytest.mark.parametrize("levels", [1, 2, 3])
@@ -70,17 +70,20 @@ def test_channels_stay_side_by_side():
 @pytest.mark.parametrize("levels", [2, 3])
 def test_frequency_order_puts_a_tone_into_its_band(levels):
     num_bands = 2**levels
+    packets = WaveletPacket(WaveletConfig(wavelet="db20", levels=levels, order="frequency"))
     time = torch.arange(4096, dtype=torch.float64)
     for band in range(num_bands):
         tone = torch.cos(math.pi * (band + 0.5) / num_bands * time)
-        energy = wavelet_packet(tone, "db20", levels, order="frequency").square().sum(-1)
+        energy = packets(tone).square().sum(-1)
         assert energy.argmax() == band
         assert energy[band] > 0.85 * energy.sum()
 
 
 def test_natural_order_is_the_gray_code_of_frequency_order():
     signal = noise(64)
-    natural, frequency = (wavelet_packet(signal, "db2", 2, order=order) for order in ("natural", "frequency"))
+    natural, frequency = (
+        WaveletPacket(WaveletConfig(wavelet="db2", levels=2, order=order))(signal) for order in ("natural", "frequency")
+    )
     assert torch.equal(frequency, natural[[0, 1, 3, 2]])
 
 

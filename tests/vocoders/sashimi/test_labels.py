@@ -125,7 +125,7 @@ def test_the_mean_of_all_labels_is_that_of_their_offsets(model):
         expected = mean(x, first)
         torch.testing.assert_close(model(x, torch.tensor([len(WORDS)])), expected, rtol=0, atol=1e-5)
         torch.testing.assert_close(model(x), expected, rtol=0, atol=1e-5)
-        state = model.prefill(x[:, :-1])[1]
+        state = model.advance(x[:, :-1], model.initial_state(1))[1]
         torch.testing.assert_close(model.step(x[:, -1], state)[0], expected[:, -1], rtol=0, atol=1e-4)
         for make in (PlainStepper, FusedStepper):
             logits = make(model, 1).follow(x[:, 1:].numpy())

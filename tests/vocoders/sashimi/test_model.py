@@ -43,8 +43,8 @@ def test_stepping_is_the_forward_pass(model, length):
 def test_prompt_read_at_once_is_stepping_through_it(model, prompt):
     x = codes(32)
     with torch.no_grad():
-        logits, state = model.prefill(x[:, :prompt])
-        outputs = [logits[:, None]]
+        logits, state = model.advance(x[:, :prompt], model.initial_state(2))
+        outputs = [logits[:, -1:]]
         for code in x[:, prompt:].unbind(1):
             logits, state = model.step(code, state)
             outputs.append(logits[:, None])

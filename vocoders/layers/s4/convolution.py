@@ -2,6 +2,7 @@
 
 import torch
 import torch.nn.functional as F
+from scipy.fft import next_fast_len
 from torch import Tensor
 
 __all__ = ["fast_length", "long_convolution"]
@@ -9,20 +10,7 @@ __all__ = ["fast_length", "long_convolution"]
 
 def fast_length(least: int) -> int:
     """Return the smallest even number >= ``least`` without prime factors above 5."""
-    best = 2
-    while best < least:
-        best *= 2
-    fives = 1
-    while fives < best:
-        threes = fives
-        while threes < best:
-            twos = 2 * threes
-            while twos < least:
-                twos *= 2
-            best = min(best, twos)
-            threes *= 3
-        fives *= 5
-    return best
+    return 2 * next_fast_len(-(-least // 2), real=True)
 
 
 def long_convolution(u: Tensor, kernel: Tensor) -> Tensor:

@@ -92,25 +92,6 @@ class DiscreteSystem:
         top = torch.cat([total.real, -difference.imag], dim=-1)
         return torch.cat([top, torch.cat([total.imag, difference.real], dim=-1)], dim=-2)
 
-    def diagonalised(self) -> "DiscreteSystem":
-        """Return an equal system without rank-one part, from eigenvectors of the transition, in float64.
-
-        Its output may need large numbers that cancel: the eigenvectors of HiPPO-LegS as it is initialised have a
-        condition number of 1e9 and more, those of trained systems 1e2 to 1e4. Compare its kernel before use.
-        """
-        if self.left is None:
-            return self
-        exact = self.to(torch.complex128)
-        poles, vectors = torch.linalg.eig(exact.real_transition())
-        new_input = torch.linalg.solve(vectors, real_column(exact.input).to(vectors.dtype)[..., None])[..., 0]
-        new_output = torch.einsum("chn,hnm->chm", real_row(exact.output).to(vectors.dtype), vectors)
-        # A real matrix has conjugate pairs, of which one half is kept, and real eigenvalues, which then count half.
-        new_output = new_output * ((poles.imag > 0) + 0.5 * (poles.imag == 0))
-        order = torch.argsort(poles.imag, dim=-1, descending=True)[:, : int((poles.imag >= 0).sum(dim=-1).max())]
-        poles, new_input = poles.gather(-1, order), new_input.gather(-1, order)
-        new_output = new_output.gather(-1, order.expand(new_output.shape[0], -1, -1))
-        return DiscreteSystem(torch.log(poles), poles, new_input, new_output)
-
 
 def discretise_diagonal(eigenvalues: Tensor, b: Tensor, c: Tensor, dt: Tensor, method: str) -> DiscreteSystem:
     """Discretise a diagonal system.

@@ -9,21 +9,24 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from vocoders.core.config import read_yaml
 from vocoders.core.errors import CheckpointError, ConfigError
-from vocoders.core.official import KeyMap, load_official_state, official_state, read_official_checkpoint
+from vocoders.core.official import (
+    KeyMap,
+    find_variant,
+    load_official_state,
+    official_state,
+    read_official_checkpoint,
+    read_own_config,
+)
 from vocoders.sashimi.diffwave.config import VARIANTS, DiffwaveSashimiConfig
 from vocoders.sashimi.diffwave.model import DiffwaveSashimi
 from vocoders.sashimi.official import kernel_options
 from vocoders.sashimi.official_kernel import OfficialKernel
 from vocoders.sashimi.official_layout import (
     Layout,
-    find_layout,
-    group_modules,
     matrix,
     merge_kernels,
-    split_kernel,
-    squeezed,
+    read_modules,
     tier_of,
 )
 
@@ -76,14 +79,11 @@ def convert(
         raise ConfigError("DiffWave-SaShiMi takes no feature statistics; leave --stats out")
     state = official_state(read_official_checkpoint(path), "diffwave_sashimi", str(path))
     if config is not None:
-        data = read_yaml(config)
-        base = DiffwaveSashimiConfig.from_dict(data.get("model", data), source=str(config))
+        base = read_own_config(config, DiffwaveSashimiConfig)
     else:
         conditional = any("mel_conv" in key for key in state)
         variant = variant or ("ljspeech_official" if conditional else "sc09_large")
-        if variant not in VARIANTS:
-            raise ConfigError(f"unknown DiffWave-SaShiMi variant '{variant}'; known variants: {', '.join(VARIANTS)}")
-        base = VARIANTS[variant]
+        base = find_variant(variant, VARIANTS, "DiffWave-SaShiMi")
     model, notes = diffwave_from_state(state, base, str(path))
     for note in notes:
         _logger.warning("%s: %s", path, note)
@@ -107,18 +107,7 @@ def diffwave_from_state(
         CheckpointError: if keys do not fit.
         ConfigError: if ``base`` has no mel for conditional weights.
     """
-    outer, modules = group_modules(state, _OUTER, source)
-    ours = {key: squeezed(key, value) for key, value in KeyMap().apply(outer).items()}
-    layout = find_layout(modules, source)
-    kernels: dict[str, OfficialKernel] = {}
-    for key, tensors in modules.items():
-        name = f"tiers.{layout.names[key]}"
-        rest, kernel = split_kernel(tensors, f"{source}: {key}")
-        for own, value in _INNER.apply(rest).items():
-            # Kernels of the upsamplers keep all their axes.
-            ours[f"{name}.{own}"] = value if own.startswith("mel.convs") else squeezed(own, value)
-        if kernel is not None:
-            kernels[f"{name}.s4.kernel"] = kernel
+    ours, kernels, layout = read_modules(state, _OUTER, _INNER, "tiers", "s4.kernel", source)
     config, notes = _find_config(ours, layout, kernels, base, source)
     if not merge_kernels(ours, kernels, config.s4, config.kernel_lengths):
         config = config.model_copy(update={"kernel_length": None, "limit_kernel": False})

@@ -13,7 +13,7 @@ from vocoders.core.errors import ConfigError, ShapeError
 from vocoders.layers.s4 import S4Config
 from vocoders.sashimi import VARIANTS, QuantiserConfig, Sashimi, SashimiConfig
 from vocoders.sashimi.runtimes import make_stepper
-from vocoders.sashimi.runtimes.fused.stepper import PROFILE_COLUMNS, FusedStepper
+from vocoders.sashimi.runtimes.fused.stepper import FusedStepper
 from vocoders.sashimi.runtimes.graph import GraphStepper
 from vocoders.sashimi.runtimes.plain import PlainStepper, draw_codes
 
@@ -169,14 +169,6 @@ def test_double_precision_agrees_with_single(small: Sashimi) -> None:
     codes = random_codes(small, 1, 300)
     exact = PlainStepper(double).follow(codes)
     assert np.abs(FusedStepper(small).follow(codes) - exact).max() < 2e-5
-
-
-def test_profile_counts_every_tier(small: Sashimi) -> None:
-    stepper = FusedStepper(small, profiled=True)
-    stepper.draw(np.full((1, 64), 0.5))
-    assert stepper.profile.shape == (3, len(PROFILE_COLUMNS))
-    assert (stepper.profile[:, :4] > 0).all()
-    assert (stepper.profile[0] > 0).all()
 
 
 def test_impossible_requests_are_refused(small: Sashimi) -> None:

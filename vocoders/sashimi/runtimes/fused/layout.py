@@ -15,7 +15,6 @@ __all__ = [
     "ENDS",
     "NORM",
     "OUTPUT",
-    "PROFILE_COLUMNS",
     "STATE",
     "TIED",
     "TIED_COMMON",
@@ -35,8 +34,6 @@ __all__ = [
 
 #: Numbers in a vector of channels, and features in a tile of state-space systems.
 WIDE, TILE = 64, 32
-
-PROFILE_COLUMNS = ("norms", "state-space systems", "matrix products", "pools and skips", "output layer", "draw")
 
 
 class _Norm(NamedTuple):

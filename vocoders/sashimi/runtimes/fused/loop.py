@@ -6,42 +6,26 @@ from numba import njit
 from vocoders.core import packed_memory
 from vocoders.core.compiling import compiled
 from vocoders.layers import vectors
-from vocoders.layers.vectors import clock, fma, load, splat, store
+from vocoders.layers.vectors import fma, load, splat, store
 from vocoders.sashimi.runtimes.fused import kernels, layout
 from vocoders.sashimi.runtimes.fused.kernels import ADD, GATE, GELU, SET, advance_system, draw, linear, normalise
-from vocoders.sashimi.runtimes.fused.layout import OUTPUT, PROFILE_COLUMNS, WIDE
+from vocoders.sashimi.runtimes.fused.layout import OUTPUT, WIDE
 
 __all__ = ["run"]
 
-# What time is spent on, by column of the profile; tiers are its rows.
-NORM, SYSTEM, PRODUCT, POOL, HEAD, DRAW = range(len(PROFILE_COLUMNS))
-
 
 @njit
-def _count(profile, tier, kind, since):
-    """Book the cycles since ``since``, if a profile is wanted, and return the time."""
-    if profile.size == 0:
-        return since
-    now = clock()
-    profile[tier, kind] += now - since
-    return now
-
-
-@njit
-def _advance_block(memory, tables, block, tier, place, batch, profile, since):
+def _advance_block(memory, tables, block, tier, place, batch):
     """Advance the residual stream at ``place`` through one block."""
     width = tier.width
     normalise(memory, tables.norms[block.norm], place, memory.normed, batch)
-    since = _count(profile, tier.index, NORM, since)
     first = tables.linears[block.first]
     if block.second >= 0:
         linear(memory, first, GELU, memory.normed, memory.middle, first.outputs, batch)
         linear(memory, tables.linears[block.second], ADD, memory.middle, place, width, batch)
-        return _count(profile, tier.index, PRODUCT, since)
+        return
     advance_system(memory, block, memory.normed, memory.middle, width, batch)
-    since = _count(profile, tier.index, SYSTEM, since)
     linear(memory, first, GATE if block.is_gated else ADD, memory.middle, place, width, batch)
-    return _count(profile, tier.index, PRODUCT, since)
 
 
 @njit
@@ -57,7 +41,7 @@ def _add(work, source, target, count):
 
 
 @njit
-def _descend(memory, tables, deepest, counts, batch, profile, since):
+def _descend(memory, tables, deepest, counts, batch):
     """Take a sample from the fastest tier down to the deepest one that is due.
 
     Each tier but the lowest puts it into the frame of its pool, and adds what the tier below has left for it.
@@ -71,7 +55,7 @@ def _descend(memory, tables, deepest, counts, batch, profile, since):
             break
         for position, number in enumerate(range(tier.down_first, tier.down_last)):
             _copy(work, tier.stream, tier.kept + position * size, size)
-            since = _advance_block(memory, tables, tables.blocks[number], tier, tier.stream, batch, profile, since)
+            _advance_block(memory, tables, tables.blocks[number], tier, tier.stream, batch)
         position = counts[index]
         for item in range(batch):
             stream = tier.stream + item * tier.width
@@ -82,12 +66,10 @@ def _descend(memory, tables, deepest, counts, batch, profile, since):
         if index < deepest:
             below = tables.tiers[index + 1]
             linear(memory, tables.linears[tier.pool], SET, tier.frame, below.stream, below.width, batch)
-            since = _count(profile, index, POOL, since)
-    return since
 
 
 @njit
-def _ascend(memory, tables, deepest, batch, profile, since):
+def _ascend(memory, tables, deepest, batch):
     """Take what the deepest tier has up again: every tier leaves a frame of outputs for the one above."""
     work = memory.work
     for index in range(deepest, -1, -1):
@@ -95,7 +77,7 @@ def _ascend(memory, tables, deepest, batch, profile, since):
         size = tier.width * batch
         kept = tier.down_last - tier.down_first
         for number in range(tier.up_first, tier.up_last):
-            since = _advance_block(memory, tables, tables.blocks[number], tier, tier.stream, batch, profile, since)
+            _advance_block(memory, tables, tables.blocks[number], tier, tier.stream, batch)
             if kept > 0:
                 kept -= 1
                 _add(work, tier.kept + kept * size, tier.stream, size)
@@ -105,8 +87,6 @@ def _ascend(memory, tables, deepest, batch, profile, since):
             above = tables.tiers[index - 1]
             row = tables.linears[above.unpool]
             linear(memory, row, SET, tier.stream, above.queue, row.outputs, batch)
-        since = _count(profile, index, POOL, since)
-    return since
 
 
 @njit
@@ -119,7 +99,7 @@ def _guide(work, own, mean, width, guidance):
 
 
 @compiled(kernels, layout, packed_memory, vectors)
-def run(memory, tables, counts, codes, uniforms, forced, drawn, scores, logits, temperature, top_p, guidance, profile):
+def run(memory, tables, counts, codes, uniforms, forced, drawn, scores, logits, temperature, top_p, guidance):
     """Advance all items by some samples.
 
     Args:
@@ -136,7 +116,6 @@ def run(memory, tables, counts, codes, uniforms, forced, drawn, scores, logits, 
         temperature: 0 takes the most probable code.
         top_p: least probability of the codes that are kept.
         guidance: where there are second sequences, logits are second + guidance (first - second).
-        profile: int64 (tiers, 6), cycles spent, added to, or (0, 6).
     """
     params, work = memory.params, memory.work
     items, length = drawn.shape
@@ -146,7 +125,6 @@ def run(memory, tables, counts, codes, uniforms, forced, drawn, scores, logits, 
     top = tables.tiers[0]
     head = tables.linears[tables.head]
     item_size = OUTPUT.size * head.outputs
-    since = clock()
     for t in range(length):
         deepest = 0
         while deepest < lowest and counts[deepest] == tables.tiers[deepest].factor - 1:
@@ -155,13 +133,12 @@ def run(memory, tables, counts, codes, uniforms, forced, drawn, scores, logits, 
             for i in range(0, top.width, WIDE):
                 row = tables.embedding + codes[item] * top.width + i
                 store(work, top.stream + item * top.width + i, load(params, row, WIDE))
-        since = _descend(memory, tables, deepest, counts, batch, profile, since)
-        since = _ascend(memory, tables, deepest, batch, profile, since)
+        _descend(memory, tables, deepest, counts, batch)
+        _ascend(memory, tables, deepest, batch)
         for index in range(min(deepest + 1, lowest)):
             counts[index] = (counts[index] + 1) % tables.tiers[index].factor
         normalise(memory, tables.norms[tables.final_norm], top.stream, memory.normed, batch)
         linear(memory, head, SET, memory.normed, memory.logits, item_size, batch)
-        since = _count(profile, 0, HEAD, since)
         for item in range(items):
             start = memory.logits + item * item_size
             if batch > items:
@@ -176,4 +153,3 @@ def run(memory, tables, counts, codes, uniforms, forced, drawn, scores, logits, 
             codes[item] = drawn[item, t] = code
             if batch > items:
                 codes[items + item] = code
-        since = _count(profile, 0, DRAW, since)

@@ -13,7 +13,6 @@ from torch import Tensor
 
 from vocoders.core.errors import ConfigError
 from vocoders.sashimi.options import WeightFormat
-from vocoders.sashimi.runtimes.fused.layout import PROFILE_COLUMNS
 from vocoders.sashimi.runtimes.fused.packing import WEIGHT_FORMATS, pack, place_state
 from vocoders.sashimi.runtimes.prompt import read_prompt
 from vocoders.sashimi.runtimes.stepper import Stepper
@@ -21,7 +20,7 @@ from vocoders.sashimi.runtimes.stepper import Stepper
 if TYPE_CHECKING:
     from vocoders.sashimi.model import Sashimi
 
-__all__ = ["PROFILE_COLUMNS", "FusedStepper"]
+__all__ = ["FusedStepper"]
 
 _logger = logging.getLogger(__name__)
 
@@ -36,7 +35,6 @@ class FusedStepper(Stepper):
         batch_size: number of sequences.
         prompt: int64 (L,) codes that every sequence begins with, or None; read in parallel.
         weights: ``float32``, or ``int16``, with half as much to read; logits to some 1e-4.
-        profiled: count processor cycles by tier and kind of operation, in ``profile`` (tiers, PROFILE_COLUMNS).
         labels: int64 (B,), of a model that has some.
         guidance: see :class:`~vocoders.sashimi.options.CodeSampling`.
     """
@@ -48,7 +46,6 @@ class FusedStepper(Stepper):
         prompt: Tensor | None = None,
         *,
         weights: WeightFormat = "float32",
-        profiled: bool = False,
         labels: Tensor | None = None,
         guidance: float = 1.0,
     ) -> None:
@@ -60,7 +57,6 @@ class FusedStepper(Stepper):
         self._program = pack(model, self.num_sequences, weights, None if labels is None else labels.numpy())
         self._counts = place_state(self._program, state)
         self._codes = codes.numpy()
-        self.profile = np.zeros((len(model.config.widths) if profiled else 0, len(PROFILE_COLUMNS)), np.int64)
         # No samples: the loop is compiled or loaded here, where nobody measures it.
         self._draw(np.zeros((batch_size, 0)), 1.0, 1.0)
 
@@ -86,5 +82,5 @@ class FusedStepper(Stepper):
         program = self._program
         arrays = (self._counts, self._codes, uniforms, forced, drawn, scores, logits)
         options = (float(temperature), float(top_p), float(self.guidance))
-        run(program.memory, program.tables, *arrays, *options, self.profile)
+        run(program.memory, program.tables, *arrays, *options)
         return drawn, scores
