@@ -16,10 +16,10 @@ from vocoders.core.checks import check_audio
 from vocoders.core.errors import ConfigError, DataError, ShapeError
 from vocoders.interface import Generation, check_items
 from vocoders.sashimi.options import CodeOptions, CodeSampling, WeightFormat
-from vocoders.sashimi.runtimes import Stepper, make_stepper
 
 if TYPE_CHECKING:
     from vocoders.sashimi.model import Sashimi
+    from vocoders.sashimi.runtimes import Stepper
 
 __all__ = [
     "CodeGeneration",
@@ -61,7 +61,7 @@ def generate(
     seed: int = 0,
     weights: WeightFormat = "float32",
     progress: Callable[[int], None] | None = None,
-    stepper: Stepper | None = None,
+    stepper: "Stepper | None" = None,
     label: str | None = None,
 ) -> CodeGeneration:
     """Draw waveforms.
@@ -177,8 +177,11 @@ def item_stepper(
     seed: int = 0,
     weights: WeightFormat = "float32",
     label: str | None = None,
-) -> Stepper:
+) -> "Stepper":
     """Return the fastest stepper for items, with their labels and guidance; the arguments are those of generate."""
+    # Imported where something is drawn: making a model compiles nothing.
+    from vocoders.sashimi.runtimes import make_stepper
+
     labels, guidance = item_labels(model, seed, items, label), (sampling or model.config.sampling).guidance
     return make_stepper(model, len(items), prompt, weights=weights, labels=labels, guidance=guidance)
 
