@@ -7,16 +7,16 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from effects.knobs import KnobSet
-from vocoders.core.config import Config
 from vocoders.core.errors import ShapeError
 from vocoders.core.pretrained import PretrainedModel
+from vocoders.frontends.front_end import FrontEnd, ModelConfig
 
 __all__ = ["EffectConfig", "EffectModel", "State"]
 
 State = dict[str, Tensor]
 
 
-class EffectConfig(Config):
+class EffectConfig(ModelConfig):
     """What every neural effect has to say.
 
     Attributes:
@@ -28,6 +28,11 @@ class EffectConfig(Config):
     sample_rate: int = Field(44100, gt=0)
     audio_channels: int = Field(1, gt=0)
     knobs: KnobSet = KnobSet()
+
+    @property
+    def front_end(self) -> FrontEnd:
+        """Audio itself."""
+        return FrontEnd(sample_rate=self.sample_rate)
 
 
 class EffectModel(PretrainedModel, nn.Module):
@@ -62,6 +67,11 @@ class EffectModel(PretrainedModel, nn.Module):
     @property
     def receptive_field(self) -> int | None:
         """Number of input samples that an output sample can depend on; ``None`` without a bound."""
+        return None
+
+    @property
+    def spectrum(self) -> nn.Module | None:
+        """Module that gives the magnitudes (B * blocks, frames, bins) that audio is made of; ``None``: of none."""
         return None
 
     @property

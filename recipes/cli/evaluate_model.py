@@ -46,7 +46,7 @@ def evaluate_model(
     counted = train or config.data.train
     if counted is None:
         raise ConfigError(f"{exp}: the run names no training data; pass --train, a data directory")
-    seen, unseen = (build_piece_dataset(config.data, config.mel, path) for path in (counted, data))
+    seen, unseen = (build_piece_dataset(config.data, config.front_end, path) for path in (counted, data))
     systems = {trained.config.family: _model_bits(trained, resolve_device(device)), **_simple_bits(trained, seen)}
     name = BitsPerSample.name
     scores: dict[str, list[Score]] = {system: [] for system in systems}

@@ -91,6 +91,7 @@ def _describe_model(source: str, verify: bool) -> dict[str, Any]:
     from recipes.families import load
     from vocoders.core.card import read_card
     from vocoders.core.model_source import read_model_config, resolve_model
+    from vocoders.interface import System, Vocoder
 
     folder = resolve_model(source)
     file, card = read_model_config(folder), read_card(folder)
@@ -101,10 +102,10 @@ def _describe_model(source: str, verify: bool) -> dict[str, Any]:
         "ondes": file.version,
         "license": str(card.get("license", "unknown")),
         "description": str(card.get("description", "")),
-        "sample_rate": getattr(model, "sample_rate", None),
-        "hop_length": getattr(model, "hop_length", None),
+        "sample_rate": model.sample_rate,
+        "hop_length": model.hop_length if isinstance(model, Vocoder) else None,
         "parameters": sum(parameter.numel() for parameter in model.parameters()),
-        "fingerprint": getattr(model, "fingerprint", None),
+        "fingerprint": model.fingerprint if isinstance(model, System) else None,
         "verified": True if verify else None,
         "config": model.config.to_dict(),
     }

@@ -43,7 +43,7 @@ def _likelihood(
     from recipes.build import restore_generator
     from recipes.data.loader import build_piece_dataset
     from recipes.objectives.likelihood import LikelihoodObjective, LikelihoodOptions
-    from recipes.validation import LossValidator
+    from recipes.tasks.waveforms import LossValidator
     from vocoders.core.device import resolve_device
     from vocoders.core.errors import ConfigError
 
@@ -54,11 +54,13 @@ def _likelihood(
     counted = train or config.data.train
     if counted is None:
         raise ConfigError(f"{exp}: the run names no training data; pass --train, a data directory")
-    measured = build_piece_dataset(config.data, config.mel, data, pieces or None)
+    measured = build_piece_dataset(config.data, config.front_end, data, pieces or None)
     objective = LikelihoodObjective(LikelihoodOptions(), trained.model)
     model = trained.model.to(resolve_device(device))
     bits = {title or trained.config.family: LossValidator(measured, objective, batch).run(model, 0)["valid/bits"]}
-    bits |= _simple_models(trained, build_piece_dataset(config.data, config.mel, counted, pieces or None), measured)
+    bits |= _simple_models(
+        trained, build_piece_dataset(config.data, config.front_end, counted, pieces or None), measured
+    )
     samples = sum(measured.length(number) for number in range(len(measured)))
     for name, value in bits.items():
         typer.echo(f"{name}: {value:.4f} bits per sample")

@@ -1,12 +1,11 @@
 """Objectives: each holds the science of one training idea, and nothing of steps, devices or files."""
 
-from typing import Any
-
 from recipes.objectives.diffusion import DiffusionObjective, DiffusionOptions
 from recipes.objectives.effect import EffectObjective, EffectOptions
 from recipes.objectives.flow_matching import FlowMatchingObjective, FlowMatchingOptions
 from recipes.objectives.gan import GanObjective, GanOptions
 from recipes.objectives.likelihood import LikelihoodObjective, LikelihoodOptions
+from recipes.objectives.objective import Objective
 from recipes.objectives.turbo import TurboObjective, TurboOptions
 from vocoders.core.plugins import Registry
 
@@ -22,12 +21,13 @@ __all__ = [
     "GanOptions",
     "LikelihoodObjective",
     "LikelihoodOptions",
+    "Objective",
     "TurboObjective",
     "TurboOptions",
 ]
 
 #: Classes of objectives: built with their ``Options`` and the generator that they train.
-OBJECTIVES: Registry[Any] = Registry(
+OBJECTIVES: Registry[type[Objective]] = Registry(
     "objective",
     "ondes.objectives",
     {

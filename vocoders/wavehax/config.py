@@ -4,8 +4,8 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
-from vocoders.core.config import Config
 from vocoders.frontends.f0 import F0Config
+from vocoders.frontends.front_end import FrontEnd, ModelConfig
 from vocoders.frontends.harmonic import PriorConfig
 from vocoders.frontends.mel import MEL_PRESETS, MelConfig
 from vocoders.layers.decomposers import DecomposerName
@@ -14,7 +14,7 @@ from vocoders.layers.norms import NormName
 __all__ = ["VARIANTS", "WavehaxConfig"]
 
 
-class WavehaxConfig(Config):
+class WavehaxConfig(ModelConfig):
     """Wavehax; the defaults are the published ``wavehax.v1``.
 
     Attributes:
@@ -77,6 +77,11 @@ class WavehaxConfig(Config):
         if self.n_fft < self.stream_hop_length:
             raise ValueError(f"n_fft {self.n_fft} is shorter than a hop of {self.stream_hop_length}")
         return self
+
+    @property
+    def front_end(self) -> FrontEnd:
+        """The mel and F0."""
+        return FrontEnd.of_mel(self.mel, self.f0)
 
     @property
     def sample_rate(self) -> int:

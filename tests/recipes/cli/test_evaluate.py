@@ -190,8 +190,8 @@ def test_bits_per_sample_of_a_model_beside_simple_ones(command, tmp_path):
     from recipes.data.waveforms import PieceDataset
     from recipes.metrics.bits import HistogramModel
     from recipes.objectives.likelihood import LikelihoodObjective, LikelihoodOptions
+    from recipes.tasks.waveforms import LossValidator
     from recipes.trainer import Trainer
-    from recipes.validation import LossValidator
 
     (tmp_path / "wav").mkdir()
     for number in range(3):

@@ -1,0 +1,50 @@
+"""What a model is given of audio, in one object: data sets, training and commands need to know nothing else of it."""
+
+from dataclasses import dataclass
+
+from vocoders.core.config import Config
+from vocoders.frontends.f0 import F0Config
+from vocoders.frontends.mel import MelConfig
+
+__all__ = ["FrontEnd", "ModelConfig"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class FrontEnd:
+    """What a model is given of audio.
+
+    Attributes:
+        sample_rate: in Hz.
+        mel: the features; ``None``: the model takes audio itself.
+        f0: pitch tracker of a model with F0.
+        labels: kinds of sound that the model knows; the text of each training utterance is one of them.
+    """
+
+    sample_rate: int
+    mel: MelConfig | None = None
+    f0: F0Config | None = None
+    labels: tuple[str, ...] = ()
+
+    @classmethod
+    def of_mel(cls, mel: MelConfig, f0: F0Config | None = None) -> "FrontEnd":
+        """Return the front end of a model of features."""
+        return cls(sample_rate=mel.sample_rate, mel=mel, f0=f0)
+
+    @property
+    def hop_length(self) -> int:
+        """Samples per frame; without features one frame is one sample."""
+        return 1 if self.mel is None else self.mel.hop_length
+
+    @property
+    def fingerprint(self) -> str:
+        """The front end in one line; two models with the same line are given the same."""
+        return f"audio {self.sample_rate} Hz" if self.mel is None else self.mel.fingerprint
+
+
+class ModelConfig(Config):
+    """Configuration of a model that can be trained."""
+
+    @property
+    def front_end(self) -> FrontEnd:
+        """What the model is given of audio; every family states it."""
+        raise NotImplementedError(f"{type(self).__name__} does not state its front_end")
