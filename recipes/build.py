@@ -11,7 +11,7 @@ from torch import nn
 from recipes.checkpoint import load_chosen_checkpoint
 from recipes.config import TrainConfig
 from recipes.families import model_class
-from recipes.objectives import OBJECTIVES, Objective
+from recipes.objectives import Objective
 from recipes.sections import OptimizerConfig
 from vocoders.core.config import apply_override
 from vocoders.core.errors import CheckpointError, ConfigError
@@ -35,7 +35,7 @@ def build_generator(config: TrainConfig) -> nn.Module:
 
 def build_objective(config: TrainConfig, generator: nn.Module) -> Objective:
     """Build the objective of a training run."""
-    return OBJECTIVES[config.objective_options.name](config.objective_options, generator)
+    return config.task.objective(config.objective_options, generator)
 
 
 def build_optimizer(config: OptimizerConfig, module: nn.Module) -> torch.optim.Optimizer:

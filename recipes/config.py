@@ -6,7 +6,7 @@ from typing import Any, Self
 
 from recipes.data.config import DataConfig
 from recipes.families import kind_of
-from recipes.objectives import OBJECTIVES
+from recipes.objectives import find_objective
 from recipes.sections import OptimizerConfig, SchedulerConfig, TrainerConfig
 from recipes.tasks import TASKS, Task
 from vocoders.core.config import Config
@@ -51,14 +51,13 @@ class TrainConfig(Config):
     def task(self) -> Task:
         """What kind of training the run is: it follows from what models of the family do."""
         task = TASKS[kind_of(self.family, self.model)]
-        objective = OBJECTIVES.find(str(self.objective.get("name")))
+        objective = find_objective(str(self.objective.get("name")))
         return task(self.family, self.model, self.effect, self.data, self.trainer, objective)
 
     @cached_property
     def objective_options(self) -> Config:
         """Typed options of the objective."""
-        name = str(self.objective.get("name"))
-        return OBJECTIVES.find(name).Options.from_dict(self.objective, name, "objective")
+        return self.task.objective.Options.from_dict(self.objective, str(self.objective["name"]), "objective")
 
     @property
     def generator(self) -> ModelConfig:

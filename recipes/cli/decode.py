@@ -45,7 +45,7 @@ def _decode(
     trained = restore_generator(exp, checkpoint)
     task = trained.config.task
     if not isinstance(task, FeaturesTask):
-        raise ConfigError(f"{exp}: a {trained.config.family} model without features; expected a vocoder's run")
+        raise ConfigError(f"{exp}: a {trained.config.family} model takes no features; expected the run of a vocoder")
     dataset = task.utterances(data, feature_dir)
     systems = _baselines(baselines, trained.model)
     model = trained.model.to(resolve_device(device))

@@ -85,8 +85,8 @@ class Task(ABC):
         objective: type[Objective],
     ) -> None:
         if (kind := kind_of(family, model)) not in objective.kinds:
-            trains = " or ".join(objective.kinds)
-            raise ConfigError(f"this objective trains a {trains}, and the model, {family}, is a {kind}; name another")
+            known = " or ".join(f"'{known}'" for known in objective.kinds)
+            raise ConfigError(f"{family} is of the kind '{kind}', and the objective trains {known}; name another")
         self.family, self.data, self.trainer, self.objective = family, data, trainer, objective
         self.options = self._read_options(effect)
         self.model = self.read_model(model, effect)

@@ -263,6 +263,9 @@ def test_every_command_takes_the_best(corpus, run, tmp_path, capsys):
         values[name] = json.loads(Path(out).read_text())["systems"]["sashimi"]["bits_per_sample"]["mean"]
     assert values["best"] < values["last"]
     capsys.readouterr()
+    # There are no features to synthesise from.
+    assert main(["decode", *chosen, *data, "--out", str(tmp_path / "decoded")]) == 2
+    assert capsys.readouterr().err.count("\n") == 1
     assert main(["evaluate", "--ref", str(run), "--gen", str(run), "--checkpoint", "best"]) == 2
     assert "--exp" in capsys.readouterr().err
 

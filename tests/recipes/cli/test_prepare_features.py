@@ -96,3 +96,10 @@ def test_commands_load_nothing_heavy_until_they_run() -> None:
         "sys.exit(any(name in sys.modules for name in ('torch', 'numpy', 'librosa', 'soundfile')))"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+@pytest.mark.parametrize("model", ["sashimi-digits-8k", "comp4c-tcn"])
+def test_a_model_of_audio_itself_has_no_features_to_extract(tmp_path: Path, model: str) -> None:
+    result = ondes("features", "--model", model, "--data", tmp_path, "--out", tmp_path / "features")
+    assert isinstance(result.exception, ConfigError)
+    assert not (tmp_path / "features").exists()
