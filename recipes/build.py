@@ -43,7 +43,8 @@ def build_optimizer(config: OptimizerConfig, module: nn.Module) -> torch.optim.O
 
     Each group of parameters holds ``rate``, the factor of its learning rate to ``config.learning_rate``.
     """
-    systems = _system_parameters(config, module)
+    has_systems = config.system_learning_rate is not None and isinstance(module, PretrainedModel)
+    systems = set(module.system_parameters()) if has_systems else set()
     undecayed = set() if config.decay_biases else _biases_and_norms(module)
     groups: dict[tuple[float, float], list[nn.Parameter]] = {(1.0, config.weight_decay): []}
     for name, parameter in module.named_parameters():
@@ -64,12 +65,6 @@ def build_optimizer(config: OptimizerConfig, module: nn.Module) -> torch.optim.O
         betas=config.betas,
         eps=config.eps,
     )
-
-
-def _system_parameters(config: OptimizerConfig, module: nn.Module) -> set[str]:
-    if config.system_learning_rate is None or not isinstance(module, PretrainedModel):
-        return set()
-    return set(module.system_parameters())
 
 
 def _biases_and_norms(module: nn.Module) -> set[str]:

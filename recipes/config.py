@@ -6,7 +6,7 @@ from typing import Any, Self
 
 from recipes.data.config import DataConfig
 from recipes.families import kind_of
-from recipes.objectives import find_objective
+from recipes.objectives import OBJECTIVES
 from recipes.sections import OptimizerConfig, SchedulerConfig, TrainerConfig
 from recipes.tasks import TASKS, Task
 from vocoders.core.config import Config
@@ -51,7 +51,7 @@ class TrainConfig(Config):
     def task(self) -> Task:
         """What kind of training the run is: it follows from what models of the family do."""
         task = TASKS[kind_of(self.family, self.model)]
-        objective = find_objective(str(self.objective.get("name")))
+        objective = OBJECTIVES.find(str(self.objective.get("name")))
         return task(self.family, self.model, self.effect, self.data, self.trainer, objective)
 
     @cached_property

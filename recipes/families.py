@@ -20,21 +20,13 @@ Kind = Literal["vocoder", "generator", "effect"]
 
 
 def kind_of(family: str, model: Mapping[str, Any]) -> Kind:
-    """Return what a model of this configuration does.
-
-    Raises:
-        ConfigError: for an unknown family.
-    """
+    """Return what a model of this configuration does; a :class:`ConfigError` for an unknown family."""
     found = _find(family)
     return found.kind_of(model) if isinstance(found, vocoders.registry.VocoderFamily) else "effect"
 
 
 def model_class(family: str) -> Any:
-    """Return the model class of a family.
-
-    Raises:
-        ConfigError: for an unknown family.
-    """
+    """Return the model class of a family; a :class:`ConfigError` for an unknown one."""
     return _find(family).model_class
 
 

@@ -40,14 +40,16 @@ class TrainingLog:
             direction = self._validator.values[metric]
             self._best = BestCheckpoint(folder, metric, direction, config.data.valid, resumed)
         self._scalars = _Scalars(folder, step)
-        self._timer = _SpeedTimer(step)
+        self._start = step, time.monotonic()
 
     def write(self, step: int, values: Mapping[str, Tensor | float], skipped: int, learning_rate: float) -> None:
         """Write what a training step gave, how many were skipped so far, the speed and the learning rate."""
         line = {name: float(value) for name, value in values.items()}
         if skipped:
             line["skipped_steps"] = skipped
-        speed = {"steps_per_second": self._timer.lap(step)}
+        first, started = self._start
+        self._start = step, time.monotonic()
+        speed = {"steps_per_second": (step - first) / max(self._start[1] - started, 1e-9)}
         self._scalars.write(step, line | speed | {"learning_rate": learning_rate})
 
     def validate(self, model: nn.Module, step: int, state: Callable[[], dict[str, Any]]) -> dict[str, float]:
@@ -67,7 +69,8 @@ class TrainingLog:
         if self._best is not None:
             values |= self._best.update(step, values, state)
         self._scalars.write(step, values)
-        self._timer.pause(step)
+        # The time that a validation takes is none of training.
+        self._start = step, time.monotonic()
         return values
 
     def close(self) -> None:
@@ -99,21 +102,3 @@ class _Scalars:
         if self.path.exists():
             lines = [line for line in self.path.read_text().splitlines() if json.loads(line)["step"] <= step]
             self.path.write_text("".join(line + "\n" for line in lines))
-
-
-class _SpeedTimer:
-    """Training speed between two log lines, without the time that validation takes."""
-
-    def __init__(self, step: int) -> None:
-        self.pause(step)
-
-    def lap(self, step: int) -> float:
-        """Return the steps per second since the last lap or pause."""
-        now = time.monotonic()
-        speed = (step - self.step) / max(now - self.time, 1e-9)
-        self.step, self.time = step, now
-        return speed
-
-    def pause(self, step: int) -> None:
-        """Start measuring anew."""
-        self.step, self.time = step, time.monotonic()

@@ -55,11 +55,7 @@ class DataConfig(Config):
 
     @property
     def train_directory(self) -> str:
-        """The data directory of the training set.
-
-        Raises:
-            ConfigError: if none is named.
-        """
+        """The data directory of the training set; a :class:`ConfigError` where none is named."""
         if self.train is None:
             raise ConfigError("data.train is not set; expected the data directory of the training set")
         return self.train

@@ -35,13 +35,9 @@ logger = logging.getLogger(__name__)
 
 
 class TrainingSet(Protocol):
-    """A data set whose items are made of the utterances of a reader, by keys (index, draw)."""
+    """A data set whose items come from a reader's utterances; the key of an item is (index, draw)."""
 
     reader: AudioReader
-
-    def __getitem__(self, key: tuple[int, int], /) -> dict[str, Any]:
-        """Return an item, a pure function of its key and the seed of the data set."""
-        ...
 
 
 def endless_loader(
@@ -83,12 +79,7 @@ def endless_loader(
 
 
 def segment_dataset(config: DataConfig, mel: MelConfig, f0: F0Config | None = None) -> SegmentDataset:
-    """Return training segments with their features.
-
-    Args:
-        config: the ``data`` section.
-        mel: front end of the features.
-        f0: pitch tracker, ``None`` for a model without F0.
+    """Return training segments with their features; ``f0`` is the pitch tracker of a model with F0.
 
     Raises:
         DataError: for an unusable data directory, F0 that is missing or of another front end.
@@ -105,11 +96,7 @@ def segment_dataset(config: DataConfig, mel: MelConfig, f0: F0Config | None = No
 
 
 def utterance_dataset(config: DataConfig, mel: MelConfig, f0: F0Config | None, path: str | Path) -> UtteranceDataset:
-    """Return the whole utterances of a data directory with their features; arguments as of :func:`segment_dataset`.
-
-    Raises:
-        DataError: for an unusable data directory, F0 that is missing or of another front end.
-    """
+    """Return the whole utterances of a data directory with their features; errors as in :func:`segment_dataset`."""
     directory, reader = _audio(config, path, mel.sample_rate)
     cache = _f0_cache(config, mel, f0, reader.utterances)
     return UtteranceDataset(reader, mel, cache, _predicted(config, directory.path, reader.utterances))

@@ -1,13 +1,10 @@
 """Statistics of features over a training set: mean and deviation per mel band, and the range of the frame energy."""
 
 import json
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
-import torch
-from torch import Tensor
 
 from recipes.data.text_files import write_texts
 from vocoders.core.errors import DataError
@@ -120,11 +117,6 @@ class FeatureStatistics:
                 "run 'ondes features --force'"
             )
         return statistics
-
-    def tensors(self, names: Iterable[str]) -> dict[str, Tensor]:
-        """Return some of the statistics by name, float32."""
-        known = {"mean": self.mean, "std": self.std, "energy_min": self.energy_min, "energy_max": self.energy_max}
-        return {name: torch.as_tensor(known[name]).float() for name in names}
 
     def save(self, path: str | Path) -> None:
         """Write the statistics as JSON, exactly and atomically."""

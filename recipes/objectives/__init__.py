@@ -7,7 +7,6 @@ from recipes.objectives.gan import GanObjective, GanOptions
 from recipes.objectives.likelihood import LikelihoodObjective, LikelihoodOptions
 from recipes.objectives.objective import Objective
 from recipes.objectives.turbo import TurboObjective, TurboOptions
-from vocoders.core.errors import ConfigError
 from vocoders.core.plugins import Registry
 
 __all__ = [
@@ -25,7 +24,6 @@ __all__ = [
     "Objective",
     "TurboObjective",
     "TurboOptions",
-    "find_objective",
 ]
 
 #: Classes of objectives: built with their ``Options`` and the generator that they train.
@@ -42,16 +40,3 @@ OBJECTIVES: Registry[type[Objective]] = Registry(
     },
     type,
 )
-
-
-def find_objective(name: str) -> type[Objective]:
-    """Return the class of an objective.
-
-    Raises:
-        ConfigError: if there is none of this name, or an installed package brings one that is no :class:`Objective`.
-    """
-    found = OBJECTIVES.find(name)
-    if not issubclass(found, Objective):
-        package = OBJECTIVES.origin(name)
-        raise ConfigError(f"objective '{name}' of '{package}' does not derive from recipes.objectives.Objective")
-    return found

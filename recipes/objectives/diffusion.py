@@ -29,10 +29,6 @@ class DiffusionObjective(Objective):
     """Mean square of noise minus estimate, E |e - e_theta(sqrt(a) x + sqrt(1 - a) e, t)|^2, t uniform.
 
     The generator has a noise ``schedule`` and ``forward(x, steps, features)``; features where the batch has some.
-
-    Args:
-        options: see :class:`DiffusionOptions`.
-        generator: the model to train.
     """
 
     Options = DiffusionOptions

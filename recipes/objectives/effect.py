@@ -1,7 +1,7 @@
 """Learning an effect from pairs of dry and wet audio at known knobs."""
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
+from contextlib import nullcontext
 from typing import ClassVar, Literal
 
 from torch import Tensor, nn
@@ -31,10 +31,6 @@ class EffectOptions(Config):
 class EffectObjective(Objective):
     """Supervised losses on what follows the pre-roll.
 
-    Args:
-        options: see :class:`EffectOptions`.
-        generator: the model to train.
-
     Raises:
         ConfigError: for an unknown loss, or one that looks at magnitudes that the model does not have.
     """
@@ -60,9 +56,15 @@ class EffectObjective(Objective):
         Args as in :meth:`Objective.training_step`; ``batch`` holds ``audio`` and ``target`` (B, C, P + T), ``knobs``
         (B, K) or (B, K, P + T), ``pre_roll`` P.
         """
-        with _outputs(unwrap(parts["generator"]).spectrum if self.loss.needs_magnitude else None) as magnitudes:
+        magnitudes: list[Tensor] = []
+        listening = nullcontext()
+        if self.loss.needs_magnitude:
+            # They are no output of the model: a wrapper for distributed training would not let them through.
+            spectrum = unwrap(parts["generator"]).spectrum
+            listening = spectrum.register_forward_hook(lambda _module, _inputs, output: magnitudes.append(output))
+        with listening:
             compared = self.compared(parts["generator"], batch)
-        magnitude = self._after_pre_roll(magnitudes[0], batch) if self.loss.needs_magnitude else None
+        magnitude = self._after_pre_roll(magnitudes[0], batch) if magnitudes else None
         loss, terms = self.loss(*compared, magnitude)
         log = {f"loss/{name}": value.detach() for name, value in terms.items()}
         return {"loss/total": loss.detach(), **log, "gradient/generator": update("generator", loss)}
@@ -99,20 +101,3 @@ class EffectObjective(Objective):
 def is_heard(target: Tensor) -> Tensor:
     """Tell which items of audio (B, C, T) are more than silence, to which nothing can be compared; bool (B,)."""
     return target.square().mean(dim=(1, 2)) > 1e-8
-
-
-@contextmanager
-def _outputs(module: nn.Module | None) -> Iterator[list[Tensor]]:
-    """Collect what a module inside a model gives while the model is called.
-
-    It is no output of the model: a wrapper for distributed training would not let it through.
-    """
-    found: list[Tensor] = []
-    if module is None:
-        yield found
-        return
-    handle = module.register_forward_hook(lambda _module, _inputs, output: found.append(output))
-    try:
-        yield found
-    finally:
-        handle.remove()

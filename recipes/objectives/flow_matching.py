@@ -33,10 +33,6 @@ class FlowMatchingObjective(Objective):
 
     The generator gives ``flow_sample(batch, t)``: the arguments of its ``forward``, the velocity that it should return
     and the deviation of its prior.
-
-    Args:
-        options: see :class:`FlowMatchingOptions`.
-        generator: the model to train.
     """
 
     Options = FlowMatchingOptions

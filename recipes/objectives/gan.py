@@ -3,7 +3,8 @@
 Source: section III of Wavehax (arXiv 2411.06807), itself UnivNet's and HiFi-GAN's recipe.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any, Literal
 
 import torch
@@ -50,10 +51,6 @@ class GanObjective(Objective):
     """Alternating updates of a generator and its discriminators.
 
     The generator is any vocoder with ``draw_inputs(batch) -> keyword arguments of forward``.
-
-    Args:
-        options: see :class:`GanOptions`.
-        generator: the vocoder to train.
     """
 
     Options = GanOptions
@@ -114,16 +111,14 @@ class GanObjective(Objective):
         }
 
 
-class frozen:  # noqa: N801  (reads as a statement: `with frozen(module):`)
+@contextmanager
+def frozen(module: nn.Module) -> Iterator[None]:
     """Keep gradients from reaching the parameters of a module, while they still pass through it."""
-
-    def __init__(self, module: nn.Module) -> None:
-        self.parameters = [parameter for parameter in module.parameters() if parameter.requires_grad]
-
-    def __enter__(self) -> None:
-        for parameter in self.parameters:
-            parameter.requires_grad_(False)
-
-    def __exit__(self, *exception: object) -> None:
-        for parameter in self.parameters:
+    parameters = [parameter for parameter in module.parameters() if parameter.requires_grad]
+    for parameter in parameters:
+        parameter.requires_grad_(False)
+    try:
+        yield
+    finally:
+        for parameter in parameters:
             parameter.requires_grad_(True)

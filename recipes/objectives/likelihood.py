@@ -35,10 +35,6 @@ class LikelihoodObjective(Objective):
 
     The generator has a ``quantiser``, ``shift(codes)`` (the codes delayed by one, the input that predicts them) and
     ``forward(codes, labels)``, the logits (B, L, num_codes). What pads a short utterance is read, but not predicted.
-
-    Args:
-        options: see :class:`LikelihoodOptions`.
-        generator: the model to train.
     """
 
     Options = LikelihoodOptions

@@ -5,21 +5,18 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from effects.knobs import KnobSet
 from effects.models import EffectConfig
 from effects.models.devices import DEVICES
 from effects.processors import find_processor
 from recipes.audio_metrics import AudioMetrics
-from recipes.data.dataset import move_batch
 from recipes.data.effects.config import EffectDataConfig
 from recipes.data.effects.loader import EffectDataset, effect_dataset
 from recipes.data.effects.rendered import collate_pairs
 from recipes.families import model_class
-from recipes.metrics.metric import Direction
 from recipes.objectives.effect import EffectObjective, is_heard
 from recipes.tasks.task import Task, Validator
+from recipes.tasks.waveforms import LossValidator
 from vocoders.core.errors import ConfigError
 
 __all__ = ["EffectValidator", "EffectsTask", "floor_ratios"]
@@ -69,7 +66,7 @@ class EffectsTask(Task):
         return effect_dataset(self.data, options, self.model.knobs, self.model.sample_rate, path, held_out)
 
 
-class EffectValidator(Validator):
+class EffectValidator(LossValidator):
     """Error-to-signal ratio at knob settings that are never trained, on recordings that are not.
 
     Args:
@@ -88,30 +85,18 @@ class EffectValidator(Validator):
         config: EffectDataConfig,
         metrics: AudioMetrics,
     ) -> None:
-        self.dataset, self.objective, self.batch_size, self.config = dataset, objective, batch_size, config
-        self.metrics = metrics
-        self.values = dict.fromkeys(objective.validation_units, Direction.LOWER) | metrics.values
-        self._floors: dict[str, float] | None = None
+        self.dataset, self.objective, self.batch_size = dataset, objective, batch_size
+        self.config, self.metrics = config, metrics
+        self._floors: dict[str, float] = {}
 
     def _measure(self, model: Any, step: int, board: Any) -> dict[str, float]:
         """Return the values of the model, and the ratio of the floors: the dry audio, and the best constant gain."""
-        device = next(model.parameters()).device
-        total, count, floors = 0.0, 0, []
-        for batch in self._batches():
-            if self._floors is None:
-                floors += floor_ratios(batch)
-            with torch.inference_mode():
-                prediction, target, dry = self.objective.compared(model, move_batch(batch, device))
-                loss, number = self.objective.error_ratios(prediction, target)
-            total, count = total + loss, count + number
-            for item in is_heard(target).nonzero()[:, 0]:
-                self.metrics.add(target[item], prediction[item], model.sample_rate, dry[item])
-        if self._floors is None:
-            self._floors = {
-                name: sum(pair[i] for pair in floors) / max(len(floors), 1) for i, name in enumerate(_FLOORS)
-            }
+        values = super()._measure(model, step, board)
+        if not self._floors:
+            ratios = [pair for batch in self._batches() for pair in floor_ratios(batch)]
+            for number, name in enumerate(_FLOORS):
+                self._floors[name] = sum(pair[number] for pair in ratios) / max(len(ratios), 1)
             logger.info("floors: %s", ", ".join(f"{name} {value:.3g}" for name, value in self._floors.items()))
-        values = {name: unit * total / max(count, 1) for name, unit in self.objective.validation_units.items()}
         return values | self.metrics.means(step) | self._floors
 
     def _batches(self) -> Iterator[dict[str, Any]]:
@@ -119,6 +104,12 @@ class EffectValidator(Validator):
         for first in range(0, self.config.valid_items, self.batch_size):
             numbers = range(first, min(first + self.batch_size, self.config.valid_items))
             yield collate_pairs([self.dataset[number % recordings, number] for number in numbers], self.config.pre_roll)
+
+    def _loss(self, model: Any, batch: dict[str, Any]) -> tuple[float, int]:
+        prediction, target, dry = self.objective.compared(model, batch)
+        for item in is_heard(target).nonzero()[:, 0]:
+            self.metrics.add(target[item], prediction[item], model.sample_rate, dry[item])
+        return self.objective.error_ratios(prediction, target)
 
 
 def floor_ratios(batch: dict[str, Any]) -> list[tuple[float, float]]:

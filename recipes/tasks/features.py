@@ -1,6 +1,6 @@
 """Training of what turns features into a waveform; validations synthesise fixed utterances from their features."""
 
-from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -20,10 +20,6 @@ from vocoders.core.errors import ConfigError
 
 __all__ = ["CopySynthesisValidator", "FeaturesTask"]
 
-#: What copy-synthesis gives by itself, and which values are better.
-_LOSSES = {"valid/mel_l1": Direction.LOWER, "valid/level_db": Direction.ZERO}
-_UTTERANCES = 20
-
 
 class FeaturesTask(Task):
     """Training on segments of audio and their features."""
@@ -31,7 +27,7 @@ class FeaturesTask(Task):
     @property
     def losses(self) -> dict[str, Direction]:
         """Distance of log-mels, and difference of levels."""
-        return _LOSSES
+        return {"valid/mel_l1": Direction.LOWER, "valid/level_db": Direction.ZERO}
 
     def prepare(self, generator: Any) -> None:
         """Give a new model the statistics of the training features that it names.
@@ -48,30 +44,24 @@ class FeaturesTask(Task):
         found = FeatureStatistics.load(path, self.front_end.fingerprint)
         if found.peak != self.data.peak:
             raise ConfigError(f"{path} was made with peak {found.peak}; data.peak is {self.data.peak}")
-        generator.set_statistics(**found.tensors(generator.statistics))
+        values = asdict(found)
+        generator.set_statistics(**{name: torch.as_tensor(values[name]).float() for name in generator.statistics})
 
     def utterances(self, path: str | Path, feature_dir: str | Path | None = None) -> UtteranceDataset:
-        """Return the whole utterances of a data directory with their features.
-
-        Args:
-            path: the data directory.
-            feature_dir: of their F0; ``None``: that of the run.
+        """Return the whole utterances of a data directory with their features; ``feature_dir`` holds their F0.
 
         Raises:
             DataError: for an unusable data directory, F0 that is missing or of another front end.
         """
-        front_end, data = self.front_end, self.data
-        if feature_dir is not None:
-            data = data.model_copy(update={"feature_dir": str(feature_dir)})
-        return utterance_dataset(data, front_end.mel, front_end.f0, path)
+        changes = {} if feature_dir is None else {"feature_dir": str(feature_dir)}
+        return utterance_dataset(self.data.model_copy(update=changes), self.front_end.mel, self.front_end.f0, path)
 
     def _training_set(self) -> SegmentDataset:
         return segment_dataset(self.data, self.front_end.mel, self.front_end.f0)
 
     def _validator(self, path: str, objective: Any, folder: Path, metrics: AudioMetrics) -> Validator:
-        options = self.trainer
-        wanted = options.valid_utterances or _UTTERANCES
-        return CopySynthesisValidator(self.utterances(path), folder, options.valid_clips, metrics, wanted)
+        wanted = self.trainer.valid_utterances or 20
+        return CopySynthesisValidator(self.utterances(path), folder, self.trainer.valid_clips, metrics, wanted)
 
 
 class CopySynthesisValidator(Validator):
@@ -92,11 +82,11 @@ class CopySynthesisValidator(Validator):
         folder: Path,
         num_clips: int,
         metrics: AudioMetrics,
-        max_utterances: int = _UTTERANCES,
+        max_utterances: int,
         max_seconds: float = 6.0,
     ) -> None:
         self.dataset, self.folder, self.num_clips, self.max_seconds = dataset, folder, num_clips, max_seconds
-        self.metrics, self.values = metrics, _LOSSES | metrics.values
+        self.metrics = metrics
         self.indices = evenly_spread(len(dataset), max_utterances)
 
     def _measure(self, model: Any, step: int, board: Any) -> dict[str, float]:
@@ -117,7 +107,8 @@ class CopySynthesisValidator(Validator):
             self.metrics.add(reference[0], output[0], model.sample_rate)
             if number < self.num_clips:
                 self._store(model.sample_rate, item["utt_id"], reference, output, step, board)
-        return {"valid/mel_l1": _mean(distances), "valid/level_db": _mean(levels), **self.metrics.means(step)}
+        own = {"valid/mel_l1": distances, "valid/level_db": levels}
+        return {name: sum(found) / len(found) for name, found in own.items()} | self.metrics.means(step)
 
     def _synthesize(self, model: Any, item: dict[str, Any]) -> tuple[Tensor, Tensor]:
         frames = int(self.max_seconds * model.sample_rate / model.hop_length)
@@ -135,10 +126,6 @@ class CopySynthesisValidator(Validator):
         if board is not None:
             board.add_audio(f"{name}/output", pairs["output"].clamp(-1, 1), step, rate)
             board.add_image(name, picture, step, dataformats="HWC")
-
-
-def _mean(values: Sequence[float]) -> float:
-    return sum(values) / len(values)
 
 
 def _level_db(audio: Tensor) -> float:

@@ -25,22 +25,12 @@ __all__ = ["Task", "Validator", "evenly_spread"]
 
 
 class Validator(ABC):
-    """Measures a model.
-
-    Attributes:
-        values: what it gives, and which values are better.
-    """
+    """Measures a model; ``values`` are what it gives, and which of them are better."""
 
     values: dict[str, Direction]
 
     def run(self, model: nn.Module, step: int, board: Any = None) -> dict[str, float]:
-        """Return the values of a model, which is left as it was.
-
-        Args:
-            model: the model.
-            step: of the training.
-            board: writer of TensorBoard, for audio and pictures.
-        """
+        """Return the values of a model after ``step`` updates; ``board`` takes audio and pictures (TensorBoard)."""
         was_training = model.training
         model.eval()
         try:
@@ -49,7 +39,7 @@ class Validator(ABC):
             model.train(was_training)
 
     @abstractmethod
-    def _measure(self, model: nn.Module, step: int, board: Any) -> dict[str, float]:
+    def _measure(self, model: Any, step: int, board: Any) -> dict[str, float]:
         """Return the values of a model in evaluation mode."""
 
 
@@ -84,6 +74,8 @@ class Task(ABC):
         trainer: TrainerConfig,
         objective: type[Objective],
     ) -> None:
+        if not issubclass(objective, Objective):
+            raise ConfigError(f"{objective.__name__} does not derive from recipes.objectives.Objective; name another")
         if (kind := kind_of(family, model)) not in objective.kinds:
             known = " or ".join(f"'{known}'" for known in objective.kinds)
             raise ConfigError(f"{family} is of the kind '{kind}', and the objective trains {known}; name another")
@@ -106,11 +98,7 @@ class Task(ABC):
         return
 
     def check_front_end(self, trained: ModelConfig) -> None:
-        """Refuse to start from a model of other features.
-
-        Raises:
-            CheckpointError: with both front ends.
-        """
+        """Raise a :class:`CheckpointError` for a model to start from that takes other features."""
         found, expected = trained.front_end, self.front_end.fingerprint
         if found.mel is not None and found.fingerprint != expected:
             raise CheckpointError(
@@ -141,7 +129,9 @@ class Task(ABC):
         metrics = AudioMetrics(self.trainer.valid_metrics, has_dry=self.options is not None)
         if self.best_metric in metrics.not_run:
             raise ConfigError(f"trainer.best_metric '{self.best_metric}': {metrics.not_run[self.best_metric]}")
-        return self._validator(self.data.valid, objective, folder / "valid", metrics)
+        validator = self._validator(self.data.valid, objective, folder / "valid", metrics)
+        validator.values = self.losses | metrics.values
+        return validator
 
     @property
     def losses(self) -> dict[str, Direction]:
@@ -190,7 +180,6 @@ class Task(ABC):
         return None
 
     def _collate(self, items: list[dict[str, Any]]) -> dict[str, Any]:
-        """Make a batch of items."""
         return collate(items)
 
     @abstractmethod

@@ -1,16 +1,15 @@
 """Training on audio alone, of models that make a waveform from nothing; validations compute the objective's loss."""
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
 
 from recipes.audio_metrics import AudioMetrics
 from recipes.data.dataset import move_batch
 from recipes.data.loader import build_piece_dataset, waveform_dataset
 from recipes.data.waveforms import PieceDataset, WaveformDataset, collate_padded
-from recipes.metrics.metric import Direction
 from recipes.objectives import Objective
 from recipes.tasks.task import Task, Validator, evenly_spread
 
@@ -44,16 +43,21 @@ class LossValidator(Validator):
         self, dataset: PieceDataset, objective: Objective, batch_size: int, max_pieces: int | None = None
     ) -> None:
         self.dataset, self.objective, self.batch_size = dataset, objective, batch_size
-        self.values = dict.fromkeys(objective.validation_units, Direction.LOWER)
         self.indices = sorted(evenly_spread(len(dataset), max_pieces or len(dataset)), key=dataset.length)
 
-    def _measure(self, model: nn.Module, step: int, board: Any) -> dict[str, float]:
+    def _measure(self, model: Any, step: int, board: Any) -> dict[str, float]:
         """Return the mean loss over all that the pieces hold, in each of the objective's units."""
         device = next(model.parameters()).device
         total, count = 0.0, 0
-        for first in range(0, len(self.indices), self.batch_size):
-            batch = collate_padded([self.dataset[index] for index in self.indices[first : first + self.batch_size]])
+        for batch in self._batches():
             with torch.inference_mode():
-                loss, number = self.objective.validation_loss(model, move_batch(batch, device))
+                loss, number = self._loss(model, move_batch(batch, device))
             total, count = total + loss, count + number
-        return {name: unit * total / count for name, unit in self.objective.validation_units.items()}
+        return {name: unit * total / max(count, 1) for name, unit in self.objective.validation_units.items()}
+
+    def _batches(self) -> Iterator[dict[str, Any]]:
+        for first in range(0, len(self.indices), self.batch_size):
+            yield collate_padded([self.dataset[index] for index in self.indices[first : first + self.batch_size]])
+
+    def _loss(self, model: Any, batch: dict[str, Any]) -> tuple[float, int]:
+        return self.objective.validation_loss(model, batch)

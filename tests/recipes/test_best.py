@@ -265,7 +265,7 @@ def test_every_command_takes_the_best(corpus, run, tmp_path, capsys):
     capsys.readouterr()
     # There are no features to synthesise from.
     assert main(["decode", *chosen, *data, "--out", str(tmp_path / "decoded")]) == 2
-    assert capsys.readouterr().err.count("\n") == 1
+    assert capsys.readouterr().err.count("error: ") == 1
     assert main(["evaluate", "--ref", str(run), "--gen", str(run), "--checkpoint", "best"]) == 2
     assert "--exp" in capsys.readouterr().err
 

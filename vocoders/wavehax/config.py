@@ -5,7 +5,7 @@ from typing import Literal
 from pydantic import Field, model_validator
 
 from vocoders.frontends.f0 import F0Config
-from vocoders.frontends.front_end import FrontEnd, ModelConfig
+from vocoders.frontends.front_end import FrontEnd, MelModelConfig
 from vocoders.frontends.harmonic import PriorConfig
 from vocoders.frontends.mel import MEL_PRESETS, MelConfig
 from vocoders.layers.decomposers import DecomposerName
@@ -14,7 +14,7 @@ from vocoders.layers.norms import NormName
 __all__ = ["VARIANTS", "WavehaxConfig"]
 
 
-class WavehaxConfig(ModelConfig):
+class WavehaxConfig(MelModelConfig):
     """Wavehax; the defaults are the published ``wavehax.v1``.
 
     Attributes:
@@ -81,22 +81,7 @@ class WavehaxConfig(ModelConfig):
     @property
     def front_end(self) -> FrontEnd:
         """The mel and F0."""
-        return FrontEnd.of_mel(self.mel, self.f0)
-
-    @property
-    def sample_rate(self) -> int:
-        """Sample rate in Hz."""
-        return self.mel.sample_rate
-
-    @property
-    def hop_length(self) -> int:
-        """Samples per frame."""
-        return self.mel.hop_length
-
-    @property
-    def in_channels(self) -> int:
-        """Number of mel bands."""
-        return self.mel.n_mels
+        return FrontEnd(sample_rate=self.sample_rate, mel=self.mel, f0=self.f0)
 
     @property
     def stream_hop_length(self) -> int:
