@@ -42,34 +42,6 @@ def gauge(
     Yields:
         A function to call with the amount that is done so far.
     """
-    started = time.monotonic()
-
-    def speed(done: float) -> float:
-        return (done - start) / max(time.monotonic() - started, 1e-9)
-
-    if not shown:
-        yield lambda done: None
-    elif sys.stderr.isatty():
-        with _bar(description, total, unit, counted, start, speed) as advance:
-            yield advance
-    else:
-        last = started
-
-        def tell(done: float) -> None:
-            nonlocal last
-            if time.monotonic() - last >= _SECONDS_BETWEEN_LINES and start < done < total:
-                last = time.monotonic()
-                amount = f"{done:.0f} of {total:.0f}" if counted else f"{100 * done / total:.0f} %"
-                left = (total - done) / speed(done)
-                logger.info("%s: %s, %.1f %s, %.0f s left", description, amount, speed(done), unit, left)
-
-        yield tell
-
-
-@contextmanager
-def _bar(
-    description: str, total: float, unit: str, counted: bool, start: float, speed: Callable[[float], float]
-) -> Iterator[Callable[[float], None]]:
     from rich.console import Console
     from rich.progress import (
         BarColumn,
@@ -81,6 +53,7 @@ def _bar(
         TimeRemainingColumn,
     )
 
+    is_terminal = shown and sys.stderr.isatty()
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
@@ -89,12 +62,22 @@ def _bar(
         TimeElapsedColumn(),
         TimeRemainingColumn(),
     )
-    with Progress(*columns, console=Console(stderr=True)) as progress:
-        task = progress.add_task(description, total=total, completed=start, speed="")
+    started = last = time.monotonic()
+    with Progress(*columns, console=Console(stderr=True), disable=not is_terminal) as bar:
+        task = bar.add_task(description, total=total, completed=start, speed="")
 
-        def draw(done: float) -> None:
-            # Of the last half minute, as soon as there are two reports in it.
-            now = progress.tasks[0].speed or speed(done)
-            progress.update(task, completed=done, speed=f"{now:.{1 if now >= 10 else 2}f} {unit}")
+        def tell(done: float) -> None:
+            nonlocal last
+            now = time.monotonic()
+            speed = (done - start) / max(now - started, 1e-9)
+            if is_terminal:
+                # Of the last half minute, as soon as there are two reports in it.
+                recent = bar.tasks[0].speed or speed
+                bar.update(task, completed=done, speed=f"{recent:.{1 if recent >= 10 else 2}f} {unit}")
+            elif shown and now - last >= _SECONDS_BETWEEN_LINES and start < done < total:
+                last = now
+                amount = f"{done:.0f} of {total:.0f}" if counted else f"{100 * done / total:.0f} %"
+                left = (total - done) / speed
+                logger.info("%s: %s, %.1f %s, %.0f s left", description, amount, speed, unit, left)
 
-        yield draw
+        yield tell

@@ -113,7 +113,8 @@ class Trainer:
                 values = self._train_step(batch)
                 is_last = self.step == options.max_steps
                 if log is not None and (self.step % options.log_every == 0 or is_last):
-                    log.write(self.step, values, self.skipped_steps, self._learning_rate)
+                    rate = self.optimizers["generator"].param_groups[0]["lr"]
+                    log.write(self.step, values, self.skipped_steps, rate)
                 if self.step % options.valid_every == 0 or is_last:
                     self._validate(log)
                 if self.step % options.checkpoint_every == 0:
@@ -231,10 +232,6 @@ class Trainer:
     def _validated_state(self) -> dict[str, Any]:
         """Return the weights that are validated and packed, without what training needs."""
         return {**self._origin(), "parts": {"generator": self.generator.state_dict()}}
-
-    @property
-    def _learning_rate(self) -> float:
-        return self.optimizers["generator"].param_groups[0]["lr"]
 
     def _find_state(self, resume: bool, initial: str | Path | None) -> tuple[dict[str, Any] | None, bool]:
         """Return a checkpoint to start from, and whether only its weights count."""

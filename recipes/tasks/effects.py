@@ -45,6 +45,10 @@ class EffectsTask(Task):
         if self.options.processor is not None:
             find_processor(self.options.processor).check_available()
 
+    def pairs(self, path: str, options: EffectDataConfig, held_out: bool = False) -> EffectDataset:
+        """Return the pairs of a data directory; ``held_out``: at knob settings that are never trained."""
+        return effect_dataset(self.data, options, self.model.knobs, self.model.sample_rate, path, held_out)
+
     def _read_options(self, effect: Mapping[str, Any] | None) -> EffectDataConfig:
         if effect is None:
             raise ConfigError(f"the section 'effect' is missing; set what {self.family} learns from")
@@ -54,39 +58,24 @@ class EffectsTask(Task):
         return collate_pairs(items, self.options.pre_roll)
 
     def _training_set(self) -> EffectDataset:
-        return self._pairs(self.data.train_directory, self.options)
+        return self.pairs(self.data.train_directory, self.options)
 
     def _validator(self, path: str, objective: EffectObjective, folder: Path, metrics: AudioMetrics) -> Validator:
-        # Recordings as they are: what is synthetic would decide the mean.
-        options = self.options.model_copy(update={"synthetic": 0.0, "moving": 0.0})
-        pairs = self._pairs(path, options, held_out=True)
-        return EffectValidator(pairs, objective, self.data.batch_size, options, metrics)
-
-    def _pairs(self, path: str, options: EffectDataConfig, held_out: bool = False) -> EffectDataset:
-        return effect_dataset(self.data, options, self.model.knobs, self.model.sample_rate, path, held_out)
+        return EffectValidator(self, path, objective, metrics)
 
 
 class EffectValidator(LossValidator):
     """Error-to-signal ratio at knob settings that are never trained, on recordings that are not.
 
-    Args:
-        dataset: pairs; item (recording, draw) is the same in every validation.
-        objective: that of effects.
-        batch_size: pairs that are computed together.
-        config: pre-roll and number of items.
-        metrics: what else is measured, in the time of the target and after the pre-roll.
+    Pair (recording, draw) is the same in every validation. Metrics are those of the time of the target, after the
+    pre-roll.
     """
 
-    def __init__(
-        self,
-        dataset: EffectDataset,
-        objective: EffectObjective,
-        batch_size: int,
-        config: EffectDataConfig,
-        metrics: AudioMetrics,
-    ) -> None:
-        self.dataset, self.objective, self.batch_size = dataset, objective, batch_size
-        self.config, self.metrics = config, metrics
+    def __init__(self, task: EffectsTask, path: str, objective: EffectObjective, metrics: AudioMetrics) -> None:
+        # Recordings as they are: what is synthetic would decide the mean.
+        self.config = task.options.model_copy(update={"synthetic": 0.0, "moving": 0.0})
+        self.dataset, self.batch_size = task.pairs(path, self.config, held_out=True), task.data.batch_size
+        self.objective, self.metrics = objective, metrics
         self._floors: dict[str, float] = {}
 
     def _measure(self, model: Any, step: int, board: Any) -> dict[str, float]:

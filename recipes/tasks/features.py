@@ -14,6 +14,7 @@ from recipes.data.loader import segment_dataset, utterance_dataset
 from recipes.data.statistics import FeatureStatistics
 from recipes.metrics.metric import Direction
 from recipes.pictures import spectrogram_picture
+from recipes.sections import TrainerConfig
 from recipes.tasks.task import Task, Validator, evenly_spread
 from vocoders.core.audio import write_audio
 from vocoders.core.errors import ConfigError
@@ -60,34 +61,18 @@ class FeaturesTask(Task):
         return segment_dataset(self.data, self.front_end.mel, self.front_end.f0)
 
     def _validator(self, path: str, objective: Any, folder: Path, metrics: AudioMetrics) -> Validator:
-        wanted = self.trainer.valid_utterances or 20
-        return CopySynthesisValidator(self.utterances(path), folder, self.trainer.valid_clips, metrics, wanted)
+        return CopySynthesisValidator(self.utterances(path), folder, self.trainer, metrics)
 
 
 class CopySynthesisValidator(Validator):
-    """Copy-synthesis of a validation set from its features.
+    """Copy-synthesis of a validation set from its features; audio and pictures of the first clips go to ``folder``."""
 
-    Args:
-        dataset: whole utterances.
-        folder: where audio and pictures of the first clips go.
-        num_clips: how many of them.
-        metrics: what else is measured.
-        max_utterances: at most this many utterances are synthesised, evenly spread over the set.
-        max_seconds: longer utterances are cut.
-    """
+    # Longer utterances are cut, and of more than these some are taken that are evenly spread over the set.
+    max_seconds, max_utterances = 6.0, 20
 
-    def __init__(
-        self,
-        dataset: UtteranceDataset,
-        folder: Path,
-        num_clips: int,
-        metrics: AudioMetrics,
-        max_utterances: int,
-        max_seconds: float = 6.0,
-    ) -> None:
-        self.dataset, self.folder, self.num_clips, self.max_seconds = dataset, folder, num_clips, max_seconds
-        self.metrics = metrics
-        self.indices = evenly_spread(len(dataset), max_utterances)
+    def __init__(self, dataset: UtteranceDataset, folder: Path, options: TrainerConfig, metrics: AudioMetrics) -> None:
+        self.dataset, self.folder, self.num_clips, self.metrics = dataset, folder, options.valid_clips, metrics
+        self.indices = evenly_spread(len(dataset), options.valid_utterances or self.max_utterances)
 
     def _measure(self, model: Any, step: int, board: Any) -> dict[str, float]:
         """Synthesise, write the clips of this step and return the mean values.
