@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 from recipes.checkpoint import best_path, load_checkpoint, save_best
-from recipes.config import TrainConfig
 from recipes.metrics.metric import Direction
 from vocoders.core.errors import CheckpointError
 
@@ -23,21 +22,22 @@ class BestCheckpoint:
 
     Args:
         run: folder of the run.
-        config: the run; its ``best_metric`` is the value that counts.
+        metric: name of the value that counts.
         direction: which values are better.
+        data: what the run validates on.
         resumed: whether the run goes on from a checkpoint; what a run leaves that begins anew is removed.
     """
 
-    def __init__(self, run: Path, config: TrainConfig, direction: Direction, resumed: bool) -> None:
-        self.run, self.metric, self.direction = run, config.best_metric, direction
+    def __init__(self, run: Path, metric: str, direction: Direction, data: str | None, resumed: bool) -> None:
+        self.run, self.metric, self.direction = run, metric, direction
         self.value, self.step = math.nan, 0
         path = best_path(run)
         if resumed and path.exists():
-            self._go_on_from(path, config)
+            self._go_on_from(path, data)
         else:
             path.unlink(missing_ok=True)
 
-    def _go_on_from(self, path: Path, config: TrainConfig) -> None:
+    def _go_on_from(self, path: Path, data: str | None) -> None:
         try:
             state = load_checkpoint(path)
             record, step, measured = state["best"], state["step"], state["config"]["data"]["valid"]
@@ -49,13 +49,9 @@ class BestCheckpoint:
             logger.warning("%s: best by %s; the search for the best %s starts anew", path, found, self.metric)
             return
         self.value, self.step = record["value"], step
-        if measured != config.data.valid:
-            logger.warning(
-                "%s: its value was measured on %s, and this run validates on %s; delete it to search anew",
-                path,
-                measured,
-                config.data.valid,
-            )
+        if measured != data:
+            text = "%s: its value was measured on %s, and this run validates on %s; delete it to search anew"
+            logger.warning(text, path, measured, data)
 
     def update(self, step: int, values: Mapping[str, float], state: Callable[[], dict[str, Any]]) -> dict[str, float]:
         """Take a validation into account.

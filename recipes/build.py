@@ -1,6 +1,5 @@
 """Build the parts of a training run from its configuration."""
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,30 +7,22 @@ from typing import Any
 
 import torch
 from torch import nn
-from torch.utils.data import DataLoader
 
-from recipes.audio_metrics import AudioMetrics
 from recipes.checkpoint import load_chosen_checkpoint
-from recipes.config import OptimizerConfig, SchedulerConfig, TrainConfig
-from recipes.data.effects.loader import build_effect_loader, effect_dataset
-from recipes.data.loader import build_train_loader, build_valid_dataset
-from recipes.data.waveforms import PlainAudio
-from recipes.effect_validation import EffectValidator
+from recipes.config import TrainConfig
 from recipes.families import model_class
-from recipes.objectives import OBJECTIVES
-from recipes.validation import LossValidator, Validator
+from recipes.objectives import Objective
+from recipes.sections import OptimizerConfig
 from vocoders.core.config import apply_override
 from vocoders.core.errors import CheckpointError, ConfigError
+from vocoders.core.pretrained import PretrainedModel
 
 __all__ = [
     "TrainedGenerator",
     "build_generator",
-    "build_loader",
     "build_objective",
     "build_optimizer",
-    "build_validator",
     "generator_state",
-    "learning_rate_factor",
     "restore_generator",
     "start_generator",
 ]
@@ -42,50 +33,9 @@ def build_generator(config: TrainConfig) -> nn.Module:
     return model_class(config.family)(config.generator)
 
 
-def build_objective(config: TrainConfig, generator: nn.Module) -> nn.Module:
+def build_objective(config: TrainConfig, generator: nn.Module) -> Objective:
     """Build the objective of a training run."""
-    return OBJECTIVES[config.objective_options.name](config.objective_options, generator)
-
-
-def build_loader(config: TrainConfig, start_step: int = 0, rank: int = 0, world_size: int = 1) -> DataLoader:
-    """Build the endless loader of training batches, as :func:`~recipes.data.loader.build_train_loader` describes it."""
-    place = (start_step, rank, world_size)
-    if config.effect is None:
-        return build_train_loader(config.data, config.mel, config.f0, *place)
-    model = config.generator
-    return build_effect_loader(config.data, config.effect, model.knobs, model.sample_rate, *place)
-
-
-def build_validator(
-    config: TrainConfig, objective: nn.Module, folder: Path
-) -> Validator | LossValidator | EffectValidator | None:
-    """Build what validates a training run; ``None`` for a run without validation data.
-
-    Args:
-        config: the run.
-        objective: that of the run.
-        folder: that of the run; audio of validations goes to ``valid`` in it.
-
-    Raises:
-        ConfigError: if the metric that decides about the best checkpoint cannot run on this machine.
-        DataError: for an unusable data directory.
-    """
-    data, options = config.data, config.trainer
-    if data.valid is None:
-        return None
-    if config.effect is None and isinstance(config.mel, PlainAudio):
-        pieces = build_valid_dataset(data, config.mel)
-        return LossValidator(pieces, objective, data.batch_size, options.valid_utterances)
-    metrics = AudioMetrics(options.valid_metrics, has_dry=config.effect is not None)
-    if config.best_metric in metrics.not_run:
-        raise ConfigError(f"trainer.best_metric '{config.best_metric}': {metrics.not_run[config.best_metric]}")
-    if config.effect is None:
-        dataset = build_valid_dataset(data, config.mel, config.f0)
-        return Validator(dataset, folder / "valid", options.valid_clips, metrics, options.valid_utterances or 20)
-    # Recordings as they are: what is synthetic would decide the mean.
-    effect, model = config.effect.model_copy(update={"synthetic": 0.0, "moving": 0.0}), config.generator
-    pairs = effect_dataset(data, effect, model.knobs, model.sample_rate, data.valid, held_out=True)
-    return EffectValidator(pairs, objective, data.batch_size, effect, metrics)
+    return config.task.objective(config.objective_options, generator)
 
 
 def build_optimizer(config: OptimizerConfig, module: nn.Module) -> torch.optim.Optimizer:
@@ -93,7 +43,8 @@ def build_optimizer(config: OptimizerConfig, module: nn.Module) -> torch.optim.O
 
     Each group of parameters holds ``rate``, the factor of its learning rate to ``config.learning_rate``.
     """
-    systems = _system_parameters(config, module)
+    has_systems = config.system_learning_rate is not None and isinstance(module, PretrainedModel)
+    systems = set(module.system_parameters()) if has_systems else set()
     undecayed = set() if config.decay_biases else _biases_and_norms(module)
     groups: dict[tuple[float, float], list[nn.Parameter]] = {(1.0, config.weight_decay): []}
     for name, parameter in module.named_parameters():
@@ -116,40 +67,10 @@ def build_optimizer(config: OptimizerConfig, module: nn.Module) -> torch.optim.O
     )
 
 
-def _system_parameters(config: OptimizerConfig, module: nn.Module) -> set[str]:
-    if config.system_learning_rate is None or not hasattr(module, "system_parameters"):
-        return set()
-    return set(module.system_parameters())
-
-
 def _biases_and_norms(module: nn.Module) -> set[str]:
     """Return the names of biases and of the parameters of norms."""
     parts = {name: ["", *name.split(".")] for name, _ in module.named_parameters()}
     return {name for name, (*_, owner, leaf) in parts.items() if leaf == "bias" or owner.startswith("norm")}
-
-
-def learning_rate_factor(config: SchedulerConfig, step: int, max_steps: int) -> float:
-    """Return the factor of the learning rate for the update number ``step`` (from 0)."""
-    warmup = min(1.0, (step + 1) / config.warmup_steps) if config.warmup_steps else 1.0
-    # A plateau is found by the trainer: it depends on more than the step.
-    if config.name in ("constant", "plateau"):
-        return warmup
-    if config.name == "exponential":
-        return warmup * config.decay ** (step / 1000)
-    if config.name == "one_cycle":
-        return warmup * _one_cycle(config, step, max_steps)
-    cosine = 0.5 * (1 + math.cos(math.pi * min(step / max_steps, 1.0)))
-    return warmup * (config.final + (1 - config.final) * cosine)
-
-
-def _one_cycle(config: SchedulerConfig, step: int, max_steps: int) -> float:
-    """Return the factor on the way up, whose last step has the whole rate, or down, whose first has it again."""
-    rising = round(config.rise * max_steps)
-    if step < rising:
-        foot, way = config.initial, step / max(rising - 1, 1)
-    else:
-        foot, way = config.final, max(max_steps - 1 - step, 0) / max(max_steps - 1 - rising, 1)
-    return foot + (1 - foot) * 0.5 * (1 - math.cos(math.pi * way))
 
 
 @dataclass(frozen=True)
@@ -187,18 +108,19 @@ def restore_generator(folder: Path, checkpoint: str | Path = "last", sampling: S
     return TrainedGenerator(model.eval(), config, state["step"])
 
 
-def start_generator(generator: nn.Module, state: Mapping[str, Any]) -> None:
-    """Load the generator's weights of another run's checkpoint.
-
-    A model with ``start_from(trained)`` brings them from their configuration to its own.
+def start_generator(config: TrainConfig, generator: nn.Module, state: Mapping[str, Any]) -> None:
+    """Give a model the weights of another run's checkpoint; it brings them from their configuration to its own.
 
     Raises:
+        CheckpointError: if they were trained on other features.
         RuntimeError: if they do not fit.
     """
-    if not hasattr(generator, "start_from"):
-        generator.load_state_dict(generator_state(state))
-        return
-    trained = type(generator)(type(generator).config_class.from_dict(state["config"]["model"]))
+    stored = state["config"]
+    trained_config = config.task.read_model(stored["model"], stored.get("effect"))
+    config.task.check_front_end(trained_config)
+    # Where a run starts changes none of its random numbers.
+    with torch.random.fork_rng(devices=[]):
+        trained = type(generator)(trained_config)
     trained.load_state_dict(generator_state(state))
     generator.start_from(trained)
 

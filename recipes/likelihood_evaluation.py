@@ -66,7 +66,7 @@ def evaluate_likelihood(
     counted = train or config.data.train
     if counted is None:
         raise ConfigError(f"{exp}: the run names no training data; pass --train, a data directory")
-    seen, unseen = (build_piece_dataset(config.data, config.mel, path, piece_length) for path in (counted, data))
+    seen, unseen = (build_piece_dataset(config.data, config.front_end, path, piece_length) for path in (counted, data))
     model = trained.model.to(resolve_device(device)).eval()
     started = time.perf_counter()
     simple = _simple_models(objective, seen)

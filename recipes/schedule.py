@@ -1,14 +1,38 @@
-"""The schedule that depends on how training goes: the learning rate falls when validation stops improving."""
+"""Schedules of the learning rate: by the step, and by how validation goes."""
 
 import math
 from typing import Any
 
-from recipes.config import SchedulerConfig
+from recipes.sections import SchedulerConfig
 
-__all__ = ["Plateau"]
+__all__ = ["Plateau", "learning_rate_factor"]
 
 # As torch's scheduler of that name: a loss counts as better if it is lower by this share.
 _LEAST_IMPROVEMENT = 1e-4
+
+
+def learning_rate_factor(config: SchedulerConfig, step: int, max_steps: int) -> float:
+    """Return the factor of the learning rate for the update number ``step`` (from 0)."""
+    warmup = min(1.0, (step + 1) / config.warmup_steps) if config.warmup_steps else 1.0
+    # What a plateau does depends on more than the step, see Plateau.
+    if config.name in ("constant", "plateau"):
+        return warmup
+    if config.name == "exponential":
+        return warmup * config.decay ** (step / 1000)
+    if config.name == "one_cycle":
+        return warmup * _one_cycle(config, step, max_steps)
+    cosine = 0.5 * (1 + math.cos(math.pi * min(step / max_steps, 1.0)))
+    return warmup * (config.final + (1 - config.final) * cosine)
+
+
+def _one_cycle(config: SchedulerConfig, step: int, max_steps: int) -> float:
+    """Return the factor on the way up, whose last step has the whole rate, or down, whose first has it again."""
+    rising = round(config.rise * max_steps)
+    if step < rising:
+        foot, way = config.initial, step / max(rising - 1, 1)
+    else:
+        foot, way = config.final, max(max_steps - 1 - step, 0) / max(max_steps - 1 - rising, 1)
+    return foot + (1 - foot) * 0.5 * (1 - math.cos(math.pi * way))
 
 
 class Plateau:

@@ -1,7 +1,8 @@
-"""The trainer: steps, precision, processes, logging, validation and checkpoints. It knows no model family."""
+"""The trainer: steps, precision, processes and checkpoints. It knows no family, and no kind of training."""
 
 import logging
 import signal
+import sys
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
@@ -13,27 +14,14 @@ from accelerate.utils import DistributedDataParallelKwargs, broadcast_object_lis
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
 
-from recipes.best import BestCheckpoint
-from recipes.build import (
-    build_generator,
-    build_loader,
-    build_objective,
-    build_optimizer,
-    build_validator,
-    learning_rate_factor,
-    start_generator,
-)
+from recipes.build import build_generator, build_objective, build_optimizer, start_generator
 from recipes.checkpoint import load_initial_state, load_latest_checkpoint, save_checkpoint
 from recipes.config import TrainConfig
-from recipes.data.features import STATISTICS_FILE
-from recipes.data.statistics import FeatureStatistics
-from recipes.effect_validation import EffectValidator
-from recipes.families import model_class
+from recipes.data.dataset import move_batch
 from recipes.launcher import join_processes, read_launch
-from recipes.objectives import OBJECTIVES
-from recipes.schedule import Plateau
-from recipes.training_log import ScalarWriter, SpeedTimer, TrainingBar
-from recipes.validation import LossValidator, Validator
+from recipes.progress import gauge
+from recipes.schedule import Plateau, learning_rate_factor
+from recipes.training_log import TrainingLog
 from vocoders.core.errors import CheckpointError, ConfigError, OndesError
 
 __all__ = ["Trainer"]
@@ -88,7 +76,7 @@ class Trainer:
         state, fresh = self._find_state(resume, initial)
         self._resumed = state is not None and not fresh
         generator = build_generator(config)
-        self._load_statistics(generator)
+        config.task.prepare(generator)
         objective = build_objective(config, generator)
         modules = {"generator": generator, **objective.parts()}
         self.optimizers = {name: build_optimizer(config.optimizer, module) for name, module in modules.items()}
@@ -114,42 +102,31 @@ class Trainer:
         Raises:
             KeyboardInterrupt: after the checkpoint, if the run was interrupted.
         """
-        options = self.config.trainer
-        accelerator = self.accelerator
-        loader = build_loader(self.config, self.step, accelerator.process_index, accelerator.num_processes)
-        validator = writer = progress = None
-        if accelerator.is_main_process:
-            validator = build_validator(self.config, self.objective, self.folder)
-            writer = ScalarWriter(self.folder, self.step)
-        best = None
-        if validator is not None and (metric := self.config.best_metric) is not None:
-            best = BestCheckpoint(self.folder, self.config, validator.values[metric], self._resumed)
+        options, accelerator = self.config.trainer, self.accelerator
+        loader = self.config.task.loader(self.step, accelerator.process_index, accelerator.num_processes)
+        is_main = accelerator.is_main_process
+        log = TrainingLog(self.config, self.objective, self.folder, self.step, self._resumed) if is_main else None
         self._catch_signals()
-        timer = SpeedTimer(self.step)
-        if accelerator.is_main_process:
-            progress = TrainingBar(options.max_steps, self.step)
-        for batch in loader:
-            if self.step >= options.max_steps or self._stop:
-                break
-            log = self._train_step(batch)
-            if writer is not None and (self.step % options.log_every == 0 or self.step == options.max_steps):
-                values = {name: float(value) for name, value in log.items()}
-                if self.skipped_steps:
-                    values["skipped_steps"] = self.skipped_steps
-                writer.write(self.step, values | timer.lap(self.step) | {"learning_rate": self._learning_rate()})
-            if self.step % options.valid_every == 0 or self.step == options.max_steps:
-                self._validate(validator, best, writer)
-                timer.pause(self.step)
-            if self.step % options.checkpoint_every == 0:
-                self.save()
-            if progress is not None:
-                progress.advance(self.step)
-        if progress is not None:
-            progress.close()
+        # Elsewhere than on a terminal the log lines serve.
+        is_shown = is_main and sys.stderr.isatty()
+        with gauge("training", options.max_steps, "steps/s", is_shown, counted=True, start=self.step) as advance:
+            for batch in loader:
+                if self.step >= options.max_steps or self._stop:
+                    break
+                values = self._train_step(batch)
+                is_last = self.step == options.max_steps
+                if log is not None and (self.step % options.log_every == 0 or is_last):
+                    rate = self.optimizers["generator"].param_groups[0]["lr"]
+                    log.write(self.step, values, self.skipped_steps, rate)
+                if self.step % options.valid_every == 0 or is_last:
+                    self._validate(log)
+                if self.step % options.checkpoint_every == 0:
+                    self.save()
+                advance(self.step)
         if self.step % options.checkpoint_every or self._stop:
             self.save()
-        if writer is not None:
-            writer.close()
+        if log is not None:
+            log.close()
         if self._stop:
             raise KeyboardInterrupt
 
@@ -181,8 +158,7 @@ class Trainer:
         return {"family": self.config.family, "config": self.config.to_dict()}
 
     def _train_step(self, batch: Mapping[str, Any]) -> dict[str, Tensor | float]:
-        device = self.accelerator.device
-        batch = {k: v.to(device, non_blocking=True) if isinstance(v, Tensor) else v for k, v in batch.items()}
+        batch = move_batch(batch, self.accelerator.device)
         factor = learning_rate_factor(self.config.scheduler, self.step, self.config.trainer.max_steps)
         if self.plateau is not None:
             factor *= self.plateau.factor
@@ -246,22 +222,12 @@ class Trainer:
             finite = self.accelerator.reduce(finite, "mean")
         return bool(finite == 1)
 
-    def _validate(
-        self,
-        validator: Validator | LossValidator | EffectValidator | None,
-        best: BestCheckpoint | None,
-        writer: ScalarWriter | None,
-    ) -> None:
-        """Validate and keep the best weights (main process only), and let a plateau lower every process's rate."""
-        values: dict[str, float] = {}
-        if validator is not None:
-            values = validator.run(self.generator, self.step, writer.board)
-            if best is not None:
-                values |= best.update(self.step, values, self._validated_state)
-            writer.write(self.step, values)
+    def _validate(self, log: TrainingLog | None) -> None:
+        """Validate (main process only), and let a plateau lower every process's rate."""
+        values = {} if log is None else log.validate(self.generator, self.step, self._validated_state)
         if self.plateau is None:
             return
-        loss = [values.get(self.config.validation_names[0], float("nan"))]
+        loss = [values.get(self.config.task.value_names[0], float("nan"))]
         if self.accelerator.num_processes > 1:
             broadcast_object_list(loss)
         self.plateau.update(loss[0])
@@ -269,21 +235,6 @@ class Trainer:
     def _validated_state(self) -> dict[str, Any]:
         """Return the weights that are validated and packed, without what training needs."""
         return {**self._origin(), "parts": {"generator": self.generator.state_dict()}}
-
-    def _learning_rate(self) -> float:
-        return self.optimizers["generator"].param_groups[0]["lr"]
-
-    def _load_statistics(self, generator: nn.Module) -> None:
-        if self.config.data.feature_dir is None or not hasattr(generator, "set_statistics"):
-            return
-        path = Path(self.config.data.feature_dir) / STATISTICS_FILE
-        if not path.exists():
-            raise ConfigError(f"{path} is missing; run 'ondes features' on the training data")
-        statistics = FeatureStatistics.load(path, self.config.mel.fingerprint)
-        if statistics.peak != self.config.data.peak:
-            raise ConfigError(f"{path} was made with peak {statistics.peak}; data.peak is {self.config.data.peak}")
-        names = generator.statistics
-        generator.set_statistics(**{name: torch.as_tensor(getattr(statistics, name)).float() for name in names})
 
     def _find_state(self, resume: bool, initial: str | Path | None) -> tuple[dict[str, Any] | None, bool]:
         """Return a checkpoint to start from, and whether only its weights count."""
@@ -294,19 +245,17 @@ class Trainer:
             return latest, False
         if initial is not None:
             return load_initial_state(initial), True
-        name = self.config.objective_options.name
-        if OBJECTIVES[name].needs_initial:
+        if self.config.task.objective.needs_initial:
+            name = self.config.objective["name"]
             raise ConfigError(f"objective '{name}' tunes a trained model; pass --init CHECKPOINT")
         return None, False
 
     def _restore(self, state: Mapping[str, Any], modules: Mapping[str, nn.Module], fresh: bool) -> None:
         if state["family"] != self.config.family:
             raise CheckpointError(f"checkpoint of family '{state['family']}'; expected '{self.config.family}'")
-        if fresh:
-            self._check_front_end(state)
         try:
             if fresh:
-                start_generator(modules["generator"], state)
+                start_generator(self.config, modules["generator"], state)
                 return
             if state["config"]["model"] != self.config.to_dict()["model"]:
                 raise CheckpointError("the checkpoint's model configuration differs from the run's; start a new folder")
@@ -329,13 +278,6 @@ class Trainer:
         if self.plateau is not None and "plateau" in state:
             self.plateau.load_state_dict(state["plateau"])
         logger.info("resumed at step %d", self.step)
-
-    def _check_front_end(self, state: Mapping[str, Any]) -> None:
-        """Refuse weights that were trained on other features."""
-        theirs = model_class(self.config.family).config_class.from_dict(state["config"]["model"])
-        found, expected = (getattr(getattr(item, "mel", None), "fingerprint", None) for item in (theirs, self.config))
-        if found is not None and found != expected:
-            raise CheckpointError(f"the weights to start from take other features: {found}; this run has {expected}")
 
     def _catch_signals(self) -> None:
         """Let the first Ctrl-C or SIGTERM end the run after the current step; a second Ctrl-C ends it at once."""

@@ -1,18 +1,84 @@
-"""What a training run tells while it goes on: scalars, its speed, and a bar on a terminal."""
+"""What a training run writes down while it goes on: scalars, its speed, validations and the best weights."""
 
 import json
 import logging
-import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
-__all__ = ["ScalarWriter", "SpeedTimer", "TrainingBar"]
+from torch import Tensor, nn
+
+from recipes.best import BestCheckpoint
+from recipes.config import TrainConfig
+from recipes.objectives import Objective
+
+__all__ = ["TrainingLog"]
 
 logger = logging.getLogger(__name__)
 
 
-class ScalarWriter:
+class TrainingLog:
+    """The log of a run; that of its main process.
+
+    Args:
+        config: the run.
+        objective: that of the run.
+        folder: that of the run.
+        step: at which it begins.
+        resumed: whether it goes on from a checkpoint.
+
+    Raises:
+        ConfigError: if the metric that decides about the best checkpoint cannot run on this machine.
+        DataError: for unusable validation data.
+    """
+
+    def __init__(self, config: TrainConfig, objective: Objective, folder: Path, step: int, resumed: bool) -> None:
+        self._validator = config.task.validator(objective, folder)
+        self._best = None
+        if self._validator is not None and (metric := config.task.best_metric) is not None:
+            direction = self._validator.values[metric]
+            self._best = BestCheckpoint(folder, metric, direction, config.data.valid, resumed)
+        self._scalars = _Scalars(folder, step)
+        self._start = step, time.monotonic()
+
+    def write(self, step: int, values: Mapping[str, Tensor | float], skipped: int, learning_rate: float) -> None:
+        """Write what a training step gave, how many were skipped so far, the speed and the learning rate."""
+        line = {name: float(value) for name, value in values.items()}
+        if skipped:
+            line["skipped_steps"] = skipped
+        first, started = self._start
+        self._start = step, time.monotonic()
+        speed = {"steps_per_second": (step - first) / max(self._start[1] - started, 1e-9)}
+        self._scalars.write(step, line | speed | {"learning_rate": learning_rate})
+
+    def validate(self, model: nn.Module, step: int, state: Callable[[], dict[str, Any]]) -> dict[str, float]:
+        """Validate a model, write the values, and keep it if it is the best so far.
+
+        Args:
+            model: the model.
+            step: number of updates made so far.
+            state: gives its weights, as a checkpoint holds them.
+
+        Returns:
+            The values; none without validation data.
+        """
+        if self._validator is None:
+            return {}
+        values = self._validator.run(model, step, self._scalars.board)
+        if self._best is not None:
+            values |= self._best.update(step, values, state)
+        self._scalars.write(step, values)
+        # The time that a validation takes is none of training.
+        self._start = step, time.monotonic()
+        return values
+
+    def close(self) -> None:
+        """Flush everything."""
+        self._scalars.board.close()
+
+
+class _Scalars:
     """Scalars to ``metrics.jsonl`` and TensorBoard."""
 
     def __init__(self, folder: Path, step: int) -> None:
@@ -31,60 +97,8 @@ class ScalarWriter:
             self.board.add_scalar(name, value, step)
         logger.info("step %d: %s", step, ", ".join(f"{name} {value:.4g}" for name, value in values.items()))
 
-    def close(self) -> None:
-        """Flush everything."""
-        self.board.close()
-
     def _drop_after(self, step: int) -> None:
         """Remove the lines of steps that a resumed run will make again."""
         if self.path.exists():
             lines = [line for line in self.path.read_text().splitlines() if json.loads(line)["step"] <= step]
             self.path.write_text("".join(line + "\n" for line in lines))
-
-
-class SpeedTimer:
-    """Training speed between two log lines, without the time that validation takes."""
-
-    def __init__(self, step: int) -> None:
-        self.pause(step)
-
-    def lap(self, step: int) -> dict[str, float]:
-        """Return the steps per second since the last lap or pause."""
-        now = time.monotonic()
-        speed = (step - self.step) / max(now - self.time, 1e-9)
-        self.step, self.time = step, now
-        return {"steps_per_second": speed}
-
-    def pause(self, step: int) -> None:
-        """Start measuring anew."""
-        self.step, self.time = step, time.monotonic()
-
-
-class TrainingBar:
-    """A progress bar with speed and time left on a terminal; nothing elsewhere, where the log lines serve."""
-
-    def __init__(self, total: int, step: int) -> None:
-        from rich.console import Console
-        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-        console = Console(stderr=True)
-        self.bar = Progress(
-            TextColumn("training"),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TextColumn("{task.fields[speed]}"),
-            TimeRemainingColumn(),
-            console=console,
-            disable=not sys.stderr.isatty(),
-        )
-        self.task = self.bar.add_task("training", total=total, completed=step, speed="")
-        self.bar.start()
-
-    def advance(self, step: int) -> None:
-        """Show that ``step`` steps are done."""
-        task = self.bar.tasks[0]
-        self.bar.update(self.task, completed=step, speed=f"{task.speed or 0:.2f} steps/s")
-
-    def close(self) -> None:
-        """Leave the terminal to others."""
-        self.bar.stop()

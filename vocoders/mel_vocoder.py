@@ -9,14 +9,14 @@ from torch import Tensor, nn
 
 from vocoders.core.pretrained import PretrainedModel
 from vocoders.frontends.f0 import F0Config, extract_f0
-from vocoders.frontends.front_end import FrontEnd, ModelConfig
+from vocoders.frontends.front_end import FrontEnd, MelModelConfig
 from vocoders.frontends.mel import LogMel, MelConfig
 from vocoders.interface import Vocoder
 
 __all__ = ["MelVocoder", "MelVocoderConfig"]
 
 
-class MelVocoderConfig(ModelConfig):
+class MelVocoderConfig(MelModelConfig):
     """What a vocoder from a mel has to say; a subclass adds the sizes of its network.
 
     Attributes:
@@ -30,17 +30,7 @@ class MelVocoderConfig(ModelConfig):
     @property
     def front_end(self) -> FrontEnd:
         """The mel and F0."""
-        return FrontEnd.of_mel(self.mel, self.f0)
-
-    @property
-    def sample_rate(self) -> int:
-        """Sample rate in Hz."""
-        return self.mel.sample_rate
-
-    @property
-    def hop_length(self) -> int:
-        """Samples per frame."""
-        return self.mel.hop_length
+        return FrontEnd(sample_rate=self.sample_rate, mel=self.mel, f0=self.f0)
 
 
 class MelVocoder(PretrainedModel, Vocoder, nn.Module):

@@ -10,9 +10,9 @@ from torch import Tensor, nn
 
 from effects.knobs import KnobSet
 from effects.models.head import detector_signal
-from vocoders.core.config import Config
 from vocoders.core.errors import ShapeError
 from vocoders.core.pretrained import PretrainedModel
+from vocoders.frontends.front_end import FrontEnd, ModelConfig
 
 if TYPE_CHECKING:
     from effects.runtimes.stream import Stream
@@ -22,7 +22,7 @@ __all__ = ["EffectConfig", "EffectModel", "State"]
 State = dict[str, Tensor]
 
 
-class EffectConfig(Config):
+class EffectConfig(ModelConfig):
     """What every neural effect has to say.
 
     Attributes:
@@ -34,6 +34,11 @@ class EffectConfig(Config):
     sample_rate: int = Field(44100, gt=0)
     audio_channels: int = Field(1, gt=0)
     knobs: KnobSet = KnobSet()
+
+    @property
+    def front_end(self) -> FrontEnd:
+        """Audio itself."""
+        return FrontEnd(sample_rate=self.sample_rate)
 
 
 class EffectModel(PretrainedModel, nn.Module):
@@ -84,6 +89,11 @@ class EffectModel(PretrainedModel, nn.Module):
     @property
     def receptive_field(self) -> int | None:
         """Number of input samples that an output sample can depend on; ``None`` without a bound."""
+        return None
+
+    @property
+    def spectrum(self) -> nn.Module | None:
+        """Module that gives the magnitudes (B * blocks, frames, bins) that audio is made of; ``None``: of none."""
         return None
 
     @property

@@ -144,6 +144,11 @@ class SignalTrain(EffectModel):
         self._start_as_fourier_transform()
 
     @property
+    def spectrum(self) -> nn.Module:
+        """Module that the magnitudes of the output pass through."""
+        return self.output_magnitude
+
+    @property
     def block_length(self) -> int:
         """Lengths that ``forward`` takes are multiples of this."""
         return self.config.block_length

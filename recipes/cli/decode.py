@@ -43,14 +43,16 @@ def _decode(
     The folder then holds reference, model, and a folder for each baseline.
     """
     from recipes.build import restore_generator
-    from recipes.data.loader import build_valid_dataset
     from recipes.progress import track
+    from recipes.tasks import FeaturesTask
     from vocoders.core.device import resolve_device
+    from vocoders.core.errors import ConfigError
 
     trained = restore_generator(exp, checkpoint)
-    changes = {"valid": str(data), "feature_dir": str(feature_dir) if feature_dir else trained.config.data.feature_dir}
-    section = trained.config.data.model_copy(update=changes)
-    dataset = build_valid_dataset(section, trained.config.mel, trained.config.f0)
+    task = trained.config.task
+    if not isinstance(task, FeaturesTask):
+        raise ConfigError(f"{exp}: a {trained.config.family} model takes no features; expected the run of a vocoder")
+    dataset = task.utterances(data, feature_dir)
     systems = _baselines(baselines, trained.model)
     model = trained.model.to(resolve_device(device))
     _logger.info("%s at step %d, %d utterances", exp, trained.step, len(dataset))

@@ -10,8 +10,7 @@ from recipes.cli.renamed import renamed_command
 
 if TYPE_CHECKING:
     from recipes.data.config import DataConfig
-    from vocoders.frontends.f0 import F0Config
-    from vocoders.frontends.mel import MelConfig
+    from vocoders.frontends.front_end import FrontEnd
 
 __all__ = ["register"]
 
@@ -47,36 +46,32 @@ def _features(
         raise ConfigError("features needs the front end of either a --config or a --model; give exactly one of them")
     if config is None and overrides:
         raise ConfigError(f"'{overrides[0]}' changes a --config, and none is given")
-    mel, f0, section = _from_config(config, overrides or ()) if config is not None else _from_model(str(model))
+    front_end, section = _from_config(config, overrides or ()) if config is not None else _from_model(str(model))
+    if front_end.mel is None:
+        raise ConfigError(f"{config or model}: this model takes audio itself and has no features to extract")
     found = extract_features(
         data,
         output,
-        mel,
-        f0,
+        front_end.mel,
+        front_end.f0,
         nj,
         statistics=statistics,
         resample=resample or (section is not None and section.resample),
         peak=section.peak if section is not None else None,
         force=force,
     )
-    typer.echo(
-        f"{output}: {'F0' if f0 is not None else 'no F0'}, {'statistics' if found else 'no statistics'} of {data}"
-    )
+    parts = ("F0" if front_end.f0 is not None else "no F0", "statistics" if found else "no statistics")
+    typer.echo(f"{output}: {', '.join(parts)} of {data}")
 
 
-def _from_config(path: Path, overrides: Sequence[str]) -> "tuple[MelConfig, F0Config | None, DataConfig | None]":
+def _from_config(path: Path, overrides: Sequence[str]) -> "tuple[FrontEnd, DataConfig]":
     from recipes.config import TrainConfig
 
     config = TrainConfig.from_yaml(path, overrides)
-    return config.mel, config.f0, getattr(config, "data", None)
+    return config.front_end, config.data
 
 
-def _from_model(source: str) -> "tuple[MelConfig, F0Config | None, None]":
-    from vocoders.core.errors import ConfigError
-    from vocoders.registry import load
+def _from_model(source: str) -> "tuple[FrontEnd, None]":
+    from recipes.families import read_config
 
-    config = load(source).config
-    mel = getattr(config, "mel", None)
-    if mel is None:
-        raise ConfigError(f"{source}: this model has no mel front end; give the --config of a training run")
-    return mel, getattr(config, "f0", None), None
+    return read_config(source).front_end, None

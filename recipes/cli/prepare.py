@@ -216,13 +216,14 @@ def _pairs(
 def _knobs_of(config: Path | None) -> "KnobSet | None":
     if config is None:
         return None
+    from effects.models import EffectConfig
     from recipes.config import TrainConfig
     from vocoders.core.errors import ConfigError
 
-    knobs = getattr(TrainConfig.from_yaml(config).generator, "knobs", None)
-    if knobs is None:
+    model = TrainConfig.from_yaml(config).generator
+    if not isinstance(model, EffectConfig):
         raise ConfigError(f"{config}: its model has no knobs; expected the configuration of an effect")
-    return knobs
+    return model.knobs
 
 
 def _run(

@@ -31,18 +31,17 @@ def _train(
     Ctrl-C ends the run after the current step and writes a checkpoint;
     --resume goes on from there exactly.
     """
-    from effects.processors import find_processor
     from recipes.config import TrainConfig
 
     settings = TrainConfig.from_yaml(config, overrides or ())
-    if settings.effect is not None and settings.effect.processor is not None:
-        find_processor(settings.effect.processor).check_available()
+    settings.task.check_available()
     if dry_run:
         from recipes.build import build_generator, build_objective
 
         model = build_generator(settings)
         build_objective(settings, model)
-        typer.echo(f"{config}: {sum(p.numel() for p in model.parameters()):,} parameters, {settings.mel.fingerprint}")
+        size = sum(parameter.numel() for parameter in model.parameters())
+        typer.echo(f"{config}: {size:,} parameters, {settings.front_end.fingerprint}")
         return
     from recipes.trainer import Trainer
     from vocoders.core.atomic import atomic_file

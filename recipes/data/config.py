@@ -5,6 +5,7 @@ from typing import Literal
 from pydantic import Field, model_validator
 
 from vocoders.core.config import Config
+from vocoders.core.errors import ConfigError
 
 __all__ = ["DataConfig"]
 
@@ -51,6 +52,13 @@ class DataConfig(Config):
     peak: float | None = Field(None, gt=0, le=1)
     gain_db: tuple[float, float] | None = None
     seed: int = Field(0, ge=0)
+
+    @property
+    def train_directory(self) -> str:
+        """The data directory of the training set; a :class:`ConfigError` where none is named."""
+        if self.train is None:
+            raise ConfigError("data.train is not set; expected the data directory of the training set")
+        return self.train
 
     @model_validator(mode="after")
     def _check(self) -> "DataConfig":

@@ -19,7 +19,7 @@ from recipes.data.reading import AudioReader
 from vocoders.core.errors import ConfigError, DataError
 from vocoders.frontends.mel import LogMel, MelConfig
 
-__all__ = ["ArraySource", "SegmentDataset", "UtteranceDataset", "collate"]
+__all__ = ["ArraySource", "SegmentDataset", "UtteranceDataset", "collate", "move_batch"]
 
 Item = dict[str, Any]
 
@@ -197,4 +197,11 @@ def collate(items: Sequence[Mapping[str, Any]]) -> Item:
     return {
         key: torch.stack([item[key] for item in items]) if isinstance(value, Tensor) else [item[key] for item in items]
         for key, value in items[0].items()
+    }
+
+
+def move_batch(batch: Mapping[str, Any], device: torch.device) -> Item:
+    """Return a batch with its tensors on a device."""
+    return {
+        key: value.to(device, non_blocking=True) if isinstance(value, Tensor) else value for key, value in batch.items()
     }

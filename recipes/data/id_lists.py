@@ -91,7 +91,7 @@ def _is_line(text: str) -> bool:
         text.encode("utf-8")
     except UnicodeEncodeError:
         return False
-    return text == text.strip() and not text.startswith("\ufeff") and "\n" not in text and "\r" not in text
+    return text == text.strip() and not text.startswith("\ufeff") and not set(text) & {"\n", "\r", "\0"}
 
 
 def _locate(folder: Path, location: str) -> Path:

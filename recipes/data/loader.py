@@ -1,40 +1,49 @@
-"""Build the loaders of a training run from its configuration."""
+"""Data sets of a run from its ``data`` section, and the endless loader of training batches."""
 
 import logging
 import signal
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any, Protocol
 
 import torch
 from torch.utils.data import DataLoader
 
 from recipes.data.cache import F0Cache, f0_fingerprint
 from recipes.data.config import DataConfig
-from recipes.data.dataset import ArraySource, SegmentDataset, UtteranceDataset, collate
+from recipes.data.dataset import ArraySource, SegmentDataset, UtteranceDataset
 from recipes.data.kaldi import KaldiDirectory, Utterance
 from recipes.data.predicted import PredictedFeatures
 from recipes.data.reading import AudioReader
 from recipes.data.sampler import BalancedOrder, Order, ShuffledOrder, StepBatchSampler
-from recipes.data.waveforms import PieceDataset, PlainAudio, WaveformDataset
+from recipes.data.waveforms import PieceDataset, WaveformDataset
 from vocoders.core.errors import ConfigError, DataError
 from vocoders.frontends.f0 import F0Config
+from vocoders.frontends.front_end import FrontEnd
 from vocoders.frontends.mel import MelConfig
 
 __all__ = [
-    "build_order",
+    "TrainingSet",
     "build_piece_dataset",
-    "build_train_loader",
-    "build_valid_dataset",
-    "leave_signals_to_the_parent",
+    "endless_loader",
+    "segment_dataset",
+    "utterance_dataset",
+    "waveform_dataset",
 ]
 
 logger = logging.getLogger(__name__)
 
 
-def build_train_loader(
+class TrainingSet(Protocol):
+    """A data set whose items come from a reader's utterances; the key of an item is (index, draw)."""
+
+    reader: AudioReader
+
+
+def endless_loader(
+    dataset: TrainingSet,
     config: DataConfig,
-    mel: MelConfig | PlainAudio,
-    f0: F0Config | None = None,
+    collate: Callable[[list[Any]], dict[str, Any]],
     start_step: int = 0,
     rank: int = 0,
     world_size: int = 1,
@@ -44,41 +53,18 @@ def build_train_loader(
     The loader already knows its process (``rank`` of ``world_size``): it must not be sharded again.
 
     Args:
+        dataset: what batches are made of.
         config: the ``data`` section.
-        mel: front end of the features, or audio alone.
-        f0: pitch tracker of the model, ``None`` for a model without F0.
+        collate: makes a batch of items.
         start_step: step to resume at.
         rank: number of this process.
         world_size: number of processes.
-
-    Raises:
-        DataError: for an unusable data directory, F0 that is missing or of another front end.
-        ConfigError: for a segment that is not a whole number of frames, or paths that are not set.
     """
-    if config.train is None:
-        raise ConfigError("data.train is not set; expected the data directory of the training set")
-    directory = KaldiDirectory.read(config.train)
-    utterances = _long_enough(directory, config, mel)
-    reader = _reader(config, utterances, mel.sample_rate)
-    dataset: SegmentDataset | WaveformDataset
-    if isinstance(mel, PlainAudio):
-        dataset = WaveformDataset(
-            reader, config.segment_length, config.gain_db, config.seed, config.pause_seconds, mel.labels
-        )
-    elif config.pause_seconds is not None:
-        raise ConfigError("data.pause_seconds is for models of audio itself; this one has features, leave it out")
-    else:
-        dataset = SegmentDataset(
-            reader,
-            mel,
-            config.segment_length,
-            f0=_f0_cache(config, mel, f0, utterances),
-            predicted=_predicted(config, directory.path, utterances),
-            gain_db=config.gain_db,
-            seed=config.seed,
-        )
-    sampler = StepBatchSampler(build_order(config, utterances, mel), config.batch_size, rank, world_size, start_step)
-    logger.info("%s: %d utterances, %.1f steps in an epoch", directory.path, len(utterances), sampler.steps_per_epoch)
+    reader = dataset.reader
+    order = _order(config, reader.utterances, reader.sample_rate)
+    sampler = StepBatchSampler(order, config.batch_size, rank, world_size, start_step)
+    count = len(reader.utterances)
+    logger.info("%s: %d recordings, %.1f steps in an epoch", config.train, count, sampler.steps_per_epoch)
     return DataLoader(
         dataset,
         batch_sampler=sampler,
@@ -86,56 +72,80 @@ def build_train_loader(
         collate_fn=collate,
         # Of its own, so that a loader started in mid-run (resume) draws nothing from torch's global state.
         generator=torch.Generator().manual_seed(config.seed),
-        worker_init_fn=leave_signals_to_the_parent,
+        worker_init_fn=_leave_signals_to_the_parent,
         pin_memory=torch.cuda.is_available(),
         persistent_workers=config.num_workers > 0,
     )
 
 
-def build_valid_dataset(
-    config: DataConfig, mel: MelConfig | PlainAudio, f0: F0Config | None = None
-) -> UtteranceDataset | PieceDataset:
-    """Return the whole utterances of the validation set; of audio alone, in pieces of at most a segment.
+def segment_dataset(config: DataConfig, mel: MelConfig, f0: F0Config | None = None) -> SegmentDataset:
+    """Return training segments with their features; ``f0`` is the pitch tracker of a model with F0.
 
     Raises:
-        ConfigError: if the configuration names no validation set.
-        DataError: as in :func:`build_train_loader`.
+        DataError: for an unusable data directory, F0 that is missing or of another front end.
+        ConfigError: for a segment that is not a whole number of frames, or paths that are not set.
     """
-    if config.valid is None:
-        raise ConfigError("data.valid is not set; expected the data directory of the validation set")
-    directory = KaldiDirectory.read(config.valid)
-    reader = _reader(config, directory.utterances, mel.sample_rate)
-    if isinstance(mel, PlainAudio):
-        return PieceDataset(reader, config.segment_length, mel.labels)
-    cache = _f0_cache(config, mel, f0, directory.utterances)
-    return UtteranceDataset(reader, mel, cache, _predicted(config, directory.path, directory.utterances))
+    if config.pause_seconds is not None:
+        raise ConfigError("data.pause_seconds is for models of audio itself; this one has features, leave it out")
+    directory, reader = _training_audio(config, mel.sample_rate, mel.hop_length)
+    utterances = reader.utterances
+    cache, predicted = _f0_cache(config, mel, f0, utterances), _predicted(config, directory.path, utterances)
+    return SegmentDataset(
+        reader, mel, config.segment_length, f0=cache, predicted=predicted, gain_db=config.gain_db, seed=config.seed
+    )
+
+
+def utterance_dataset(config: DataConfig, mel: MelConfig, f0: F0Config | None, path: str | Path) -> UtteranceDataset:
+    """Return the whole utterances of a data directory with their features; errors as in :func:`segment_dataset`."""
+    directory, reader = _audio(config, path, mel.sample_rate)
+    cache = _f0_cache(config, mel, f0, reader.utterances)
+    return UtteranceDataset(reader, mel, cache, _predicted(config, directory.path, reader.utterances))
+
+
+def waveform_dataset(config: DataConfig, front_end: FrontEnd) -> WaveformDataset:
+    """Return training segments of audio alone, with labels where the model has some.
+
+    Raises:
+        DataError: for an unusable data directory, or an utterance whose text is no label of the model.
+        ConfigError: if no directory is named.
+    """
+    _, reader = _training_audio(config, front_end.sample_rate, front_end.hop_length)
+    return WaveformDataset(
+        reader, config.segment_length, config.gain_db, config.seed, config.pause_seconds, front_end.labels
+    )
 
 
 def build_piece_dataset(
-    config: DataConfig, audio: PlainAudio, path: str | Path, longest: int | None = None
+    config: DataConfig,
+    front_end: FrontEnd,
+    path: str | Path,
+    longest: int | None = None,
+    needs_labels: bool = False,
 ) -> PieceDataset:
     """Return every sample of a data directory once, read as training reads its own.
 
     Args:
         config: the ``data`` section.
-        audio: of the model. Where the text of every utterance is one of its labels, pieces have labels.
+        front_end: of the model.
         path: the data directory.
         longest: samples of a piece; ``None``: whole utterances.
+        needs_labels: whether a text that is no label of the model is an error; otherwise pieces have labels only if
+            the text of every utterance is one.
 
     Raises:
         DataError: for an unusable data directory.
     """
-    utterances = KaldiDirectory.read(path).utterances
-    reader = _reader(config, utterances, audio.sample_rate)
-    is_labelled = all(utterance.text in audio.labels for utterance in utterances)
-    if audio.labels and not is_labelled:
+    directory, reader = _audio(config, path, front_end.sample_rate)
+    labels = front_end.labels
+    if labels and not needs_labels and not all(utterance.text in labels for utterance in directory):
         logger.warning("%s: not every text is a label of the model; taken without labels, as the mean of all", path)
-    return PieceDataset(reader, longest, audio.labels if is_labelled else ())
+        labels = ()
+    return PieceDataset(reader, longest, labels)
 
 
-def build_order(config: DataConfig, utterances: Sequence[Utterance], mel: MelConfig | PlainAudio) -> Order:
+def _order(config: DataConfig, utterances: Sequence[Utterance], sample_rate: int) -> Order:
     """Return the order in which training draws utterances."""
-    seconds = config.segment_length / mel.sample_rate
+    seconds = config.segment_length / sample_rate
     by_duration = config.weighting == "duration"
     repeats = [max(1, round(u.duration / seconds)) if by_duration else 1 for u in utterances]
     if config.balance_speakers:
@@ -143,22 +153,26 @@ def build_order(config: DataConfig, utterances: Sequence[Utterance], mel: MelCon
     return ShuffledOrder(repeats, config.seed)
 
 
-def _reader(config: DataConfig, utterances: Sequence[Utterance], sample_rate: int) -> AudioReader:
-    return AudioReader(utterances, sample_rate, config.resample, config.peak, config.in_memory)
+def _audio(config: DataConfig, path: str | Path, sample_rate: int) -> tuple[KaldiDirectory, AudioReader]:
+    directory = KaldiDirectory.read(path)
+    reader = AudioReader(directory.utterances, sample_rate, config.resample, config.peak, config.in_memory)
+    return directory, reader
 
 
-def _long_enough(directory: KaldiDirectory, config: DataConfig, mel: MelConfig | PlainAudio) -> tuple[Utterance, ...]:
-    shortest = config.segment_length if config.shorter == "drop" else mel.hop_length
+def _training_audio(config: DataConfig, sample_rate: int, hop_length: int) -> tuple[KaldiDirectory, AudioReader]:
+    """Return the training set without what is too short for a segment."""
+    directory = KaldiDirectory.read(config.train_directory)
+    shortest = config.segment_length if config.shorter == "drop" else hop_length
     if config.features == "predicted":
         # They cannot be padded (nobody knows what the acoustic model makes of silence) and may lack a frame or two.
-        shortest = config.segment_length + 2 * mel.hop_length
-    kept = tuple(u for u in directory if round(u.duration * mel.sample_rate) >= shortest)
+        shortest = config.segment_length + 2 * hop_length
+    kept = tuple(u for u in directory if round(u.duration * sample_rate) >= shortest)
     if len(kept) < len(directory):
         count = len(directory) - len(kept)
         logger.warning("%s: %d utterances shorter than %d samples left out", directory.path, count, shortest)
     if not kept:
         raise DataError(f"{directory.path}: no utterance has {shortest} samples; lower data.segment_length")
-    return kept
+    return directory, AudioReader(kept, sample_rate, config.resample, config.peak, config.in_memory)
 
 
 def _f0_cache(
@@ -186,7 +200,7 @@ def _check_complete(place: Path, missing: Sequence[str], what: str) -> None:
         raise DataError(f"{place}: {len(missing)} utterances such as '{missing[0]}' have no {what}")
 
 
-def leave_signals_to_the_parent(worker: int) -> None:
+def _leave_signals_to_the_parent(worker: int) -> None:
     """Ignore Ctrl-C and SIGTERM, which reach a whole process group: the trainer ends its workers itself."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)

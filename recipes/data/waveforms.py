@@ -5,7 +5,6 @@ Items hold ``audio`` (1, T) in [-1, 1], ``length`` (how many of the T samples ex
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -19,26 +18,7 @@ from recipes.data.dataset import collate
 from recipes.data.reading import AudioReader
 from vocoders.core.errors import DataError
 
-__all__ = ["PieceDataset", "PlainAudio", "WaveformDataset", "collate_padded"]
-
-
-@dataclass(frozen=True)
-class PlainAudio:
-    """Front end of a model that reads audio alone: one frame is one sample.
-
-    Attributes:
-        sample_rate: in Hz.
-        labels: of the model; the text of each utterance is one of them. Empty: no text is needed.
-    """
-
-    sample_rate: int
-    hop_length: int = 1
-    labels: tuple[str, ...] = ()
-
-    @property
-    def fingerprint(self) -> str:
-        """The front end in one line."""
-        return f"audio {self.sample_rate} Hz"
+__all__ = ["PieceDataset", "WaveformDataset", "collate_padded"]
 
 
 class WaveformDataset(Dataset[dict[str, Any]]):

@@ -26,6 +26,7 @@ __all__ = [
     "TurboOptions",
 ]
 
+#: Classes of objectives: built with their ``Options`` and the generator that they train.
 OBJECTIVES: Registry[type[Objective]] = Registry(
     "objective",
     "ondes.objectives",

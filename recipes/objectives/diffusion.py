@@ -3,12 +3,13 @@
 Source: DiffWave (arXiv 2009.09761), equation 6; Ho et al. (arXiv 2006.11239), equation 14.
 """
 
-from collections.abc import Callable, Mapping
-from typing import Any, ClassVar, Literal
+from collections.abc import Mapping
+from typing import ClassVar, Literal
 
 import torch
 from torch import Tensor, nn
 
+from recipes.objectives.objective import Batch, Log, Objective, Update
 from vocoders.core.config import Config
 
 __all__ = ["DiffusionObjective", "DiffusionOptions", "draw_noise"]
@@ -24,52 +25,31 @@ class DiffusionOptions(Config):
     name: Literal["diffusion"] = "diffusion"
 
 
-class DiffusionObjective(nn.Module):
+class DiffusionObjective(Objective):
     """Mean square of noise minus estimate, E |e - e_theta(sqrt(a) x + sqrt(1 - a) e, t)|^2, t uniform.
 
     The generator has a noise ``schedule`` and ``forward(x, steps, features)``; features where the batch has some.
-
-    Args:
-        options: see :class:`DiffusionOptions`.
-        generator: the model to train.
     """
 
     Options = DiffusionOptions
-    needs_initial = False
+    kinds = ("vocoder", "generator")
     validation_units: ClassVar[dict[str, float]] = {"valid/loss": 1.0}
 
     def __init__(self, options: DiffusionOptions, generator: nn.Module) -> None:
-        super().__init__()
-        self.options = options
+        super().__init__(options, generator)
         self.schedule = generator.schedule
-        self.is_conditional = generator.config.mel is not None
+        self.is_conditional = generator.config.front_end.mel is not None
 
-    def parts(self) -> dict[str, nn.Module]:
-        """Return the modules that this objective trains besides the generator: none."""
-        return {}
-
-    def training_step(
-        self,
-        parts: Mapping[str, nn.Module],
-        batch: Mapping[str, Any],
-        step: int,
-        update: Callable[[str, Tensor], float],
-    ) -> dict[str, Tensor | float]:
+    def training_step(self, parts: Mapping[str, nn.Module], batch: Batch, step: int, update: Update) -> Log:
         """Train the generator once.
 
-        Args:
-            parts: ``generator``, possibly wrapped for distributed training.
-            batch: ``audio`` (B, 1, T), ``seed`` (B,), and ``features`` (B, n_mels, F) for a conditional model.
-            step: number of updates made so far.
-            update: ``update(part, loss)`` back-propagates, clips and steps, and returns the gradient norm.
-
-        Returns:
-            Loss and gradient norm by name.
+        Args as in :meth:`Objective.training_step`; ``batch`` holds ``audio`` (B, 1, T), ``seed`` (B,), and ``features``
+        (B, n_mels, F) for a conditional model.
         """
         loss = self._square_error(parts["generator"], batch).mean()
         return {"loss/diffusion": loss.detach(), "gradient/generator": update("generator", loss)}
 
-    def validation_loss(self, generator: nn.Module, batch: Mapping[str, Any]) -> tuple[float, int]:
+    def validation_loss(self, generator: nn.Module, batch: Batch) -> tuple[float, int]:
         """Return the summed squares of a batch and their number; noise and levels are those of the items' seeds."""
         error = self._square_error(generator, batch)
         if "length" in batch:
@@ -77,7 +57,7 @@ class DiffusionObjective(nn.Module):
             return float((error * exists).sum().detach()), int(exists.sum())
         return float(error.sum().detach()), error.numel()
 
-    def _square_error(self, generator: nn.Module, batch: Mapping[str, Any]) -> Tensor:
+    def _square_error(self, generator: nn.Module, batch: Batch) -> Tensor:
         audio = batch["audio"]
         levels, noise = draw_noise(batch["seed"], audio.shape[-1], len(self.schedule))
         levels, noise = levels.to(audio.device), noise.to(audio)

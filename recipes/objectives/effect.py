@@ -1,13 +1,15 @@
 """Learning an effect from pairs of dry and wet audio at known knobs."""
 
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
-from typing import Any, ClassVar, Literal
+from collections.abc import Mapping
+from contextlib import nullcontext
+from typing import ClassVar, Literal
 
 from torch import Tensor, nn
 
+from effects.models import EffectModel
 from recipes.losses.effect import EffectLoss
 from recipes.metrics.domain import SILENCE
+from recipes.objectives.objective import Batch, Log, Objective, Update, unwrap
 from vocoders.core.config import Config
 from vocoders.core.errors import ConfigError, ShapeError
 
@@ -27,63 +29,48 @@ class EffectOptions(Config):
     losses: dict[str, float] = {"esr": 1.0, "l1": 0.5, "spectral": 0.2, "dc": 0.1, "gain_trace": 0.1}
 
 
-class EffectObjective(nn.Module):
+class EffectObjective(Objective):
     """Supervised losses on what follows the pre-roll.
-
-    Args:
-        options: see :class:`EffectOptions`.
-        generator: the model to train.
 
     Raises:
         ConfigError: for an unknown loss, or one that looks at magnitudes that the model does not have.
     """
 
     Options = EffectOptions
-    needs_initial = False
+    kinds = ("effect",)
     #: A validation reports the mean error-to-signal ratio of its items.
     validation_units: ClassVar[dict[str, float]] = {"valid/loss": 1.0, "valid/esr": 1.0}
 
-    def __init__(self, options: EffectOptions, generator: nn.Module) -> None:
-        super().__init__()
-        self.options = options
+    def __init__(self, options: EffectOptions, generator: EffectModel) -> None:
+        super().__init__(options, generator)
         self.loss = EffectLoss(options.losses)
-        if self.loss.needs_magnitude and not hasattr(generator, "output_magnitude"):
+        if self.loss.needs_magnitude and generator.spectrum is None:
             raise ConfigError(
                 f"loss 'output_spectrum' for {type(generator).__name__}, which puts no spectrum together; take another "
                 "loss, or the family signaltrain"
             )
         self.latency, self.block_length = generator.latency, generator.block_length
 
-    def parts(self) -> dict[str, nn.Module]:
-        """Return the modules that this objective trains besides the generator: none."""
-        return {}
-
-    def training_step(
-        self,
-        parts: Mapping[str, nn.Module],
-        batch: Mapping[str, Any],
-        step: int,
-        update: Callable[[str, Tensor], float],
-    ) -> dict[str, Tensor | float]:
+    def training_step(self, parts: Mapping[str, nn.Module], batch: Batch, step: int, update: Update) -> Log:
         """Train the generator once.
 
-        Args:
-            parts: ``generator``, possibly wrapped for distributed training.
-            batch: ``audio`` and ``target`` (B, C, P + T), ``knobs`` (B, K) or (B, K, P + T), ``pre_roll`` P.
-            step: number of updates made so far.
-            update: ``update(part, loss)`` back-propagates, clips and steps, and returns the gradient norm.
-
-        Returns:
-            Losses and gradient norm by name.
+        Args as in :meth:`Objective.training_step`; ``batch`` holds ``audio`` and ``target`` (B, C, P + T), ``knobs``
+        (B, K) or (B, K, P + T), ``pre_roll`` P.
         """
-        with _magnitudes(parts["generator"]) as heard:
+        magnitudes: list[Tensor] = []
+        listening = nullcontext()
+        if self.loss.needs_magnitude:
+            # They are no output of the model: a wrapper for distributed training would not let them through.
+            spectrum = unwrap(parts["generator"]).spectrum
+            listening = spectrum.register_forward_hook(lambda _module, _inputs, output: magnitudes.append(output))
+        with listening:
             compared = self.compared(parts["generator"], batch)
-        magnitude = self._behind_pre_roll(heard[0], batch) if self.loss.needs_magnitude else None
+        magnitude = self._after_pre_roll(magnitudes[0], batch) if magnitudes else None
         loss, terms = self.loss(*compared, magnitude)
         log = {f"loss/{name}": value.detach() for name, value in terms.items()}
         return {"loss/total": loss.detach(), **log, "gradient/generator": update("generator", loss)}
 
-    def validation_loss(self, generator: nn.Module, batch: Mapping[str, Any]) -> tuple[float, int]:
+    def validation_loss(self, generator: nn.Module, batch: Batch) -> tuple[float, int]:
         """Return the sum of the error-to-signal ratios of a batch, and the number of its items."""
         return self.error_ratios(*self.compared(generator, batch)[:2])
 
@@ -94,7 +81,7 @@ class EffectObjective(nn.Module):
         ratios = (target - prediction).square().sum(dim=(1, 2)) / target.square().sum(dim=(1, 2))
         return float(ratios.sum()), len(ratios)
 
-    def compared(self, generator: nn.Module, batch: Mapping[str, Any]) -> tuple[Tensor, Tensor, Tensor]:
+    def compared(self, generator: nn.Module, batch: Batch) -> tuple[Tensor, Tensor, Tensor]:
         """Return prediction, target and dry audio behind the pre-roll, in the time of the target."""
         audio, target, start = batch["audio"], batch["target"], int(batch["pre_roll"])
         length = audio.shape[-1] - audio.shape[-1] % self.block_length
@@ -106,7 +93,7 @@ class EffectObjective(nn.Module):
         same = slice(start, length - self.latency)
         return output[..., late].float(), target[..., same], audio[..., same]
 
-    def _behind_pre_roll(self, magnitude: Tensor, batch: Mapping[str, Any]) -> Tensor:
+    def _after_pre_roll(self, magnitude: Tensor, batch: Batch) -> Tensor:
         """Return the magnitudes (B, blocks, frames, bins) of the blocks that are compared."""
         blocks = magnitude.float().unflatten(0, (batch["audio"].shape[0], -1))
         return blocks[:, int(batch["pre_roll"]) // self.block_length :]
@@ -115,19 +102,3 @@ class EffectObjective(nn.Module):
 def is_heard(target: Tensor) -> Tensor:
     """Tell which items of audio (B, C, T) are more than silence, to which nothing can be compared; bool (B,)."""
     return target.square().mean(dim=(1, 2)) > SILENCE
-
-
-@contextmanager
-def _magnitudes(generator: nn.Module) -> Iterator[list[Tensor]]:
-    """Collect the magnitudes (B * blocks, frames, bins) of the spectra that a model puts together, if it does.
-
-    They are no output of the model: a wrapper for distributed training would not let them through.
-    """
-    heard: list[Tensor] = []
-    places = [module for name, module in generator.named_modules() if name.split(".")[-1] == "output_magnitude"]
-    handles = [place.register_forward_hook(lambda _module, _inputs, output: heard.append(output)) for place in places]
-    try:
-        yield heard
-    finally:
-        for handle in handles:
-            handle.remove()

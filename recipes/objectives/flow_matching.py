@@ -3,12 +3,13 @@
 Source: PeriodWave (arXiv 2408.07547), after Lipman et al. (arXiv 2210.02747).
 """
 
-from collections.abc import Callable, Mapping
-from typing import Any, Literal
+from collections.abc import Mapping
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
 
+from recipes.objectives.objective import Batch, Log, Objective, Update
 from vocoders.core.config import Config
 
 __all__ = ["FlowMatchingObjective", "FlowMatchingOptions", "flow_matching_loss"]
@@ -27,46 +28,24 @@ class FlowMatchingOptions(Config):
     weighting: Literal["prior", "none"] = "prior"
 
 
-class FlowMatchingObjective(nn.Module):
+class FlowMatchingObjective(Objective):
     """Regression of the velocity at a random time of each item.
 
     The generator gives ``flow_sample(batch, t)``: the arguments of its ``forward``, the velocity that it should return
     and the deviation of its prior.
-
-    Args:
-        options: see :class:`FlowMatchingOptions`.
-        generator: the model to train.
     """
 
     Options = FlowMatchingOptions
-    needs_initial = False
 
     def __init__(self, options: FlowMatchingOptions, generator: nn.Module) -> None:
-        super().__init__()
-        self.options = options
+        super().__init__(options, generator)
         self.flow_sample = generator.flow_sample
 
-    def parts(self) -> dict[str, nn.Module]:
-        """Return the modules that this objective trains besides the generator: none."""
-        return {}
-
-    def training_step(
-        self,
-        parts: Mapping[str, nn.Module],
-        batch: Mapping[str, Any],
-        step: int,
-        update: Callable[[str, Tensor], float],
-    ) -> dict[str, Tensor | float]:
+    def training_step(self, parts: Mapping[str, nn.Module], batch: Batch, step: int, update: Update) -> Log:
         """Train the generator once.
 
-        Args:
-            parts: ``generator``, possibly wrapped for distributed training.
-            batch: ``audio`` (B, 1, T), ``seed`` (B,) and what the generator needs.
-            step: number of updates made so far.
-            update: ``update(part, loss)`` back-propagates, clips and steps, and returns the gradient norm.
-
-        Returns:
-            Loss and gradient norm by name.
+        Args as in :meth:`Objective.training_step`; ``batch`` holds ``audio`` (B, 1, T), ``seed`` (B,) and what the
+        generator needs.
         """
         t = draw_times(batch["seed"]).to(batch["audio"].device)
         sample = self.flow_sample(batch, t)

@@ -3,7 +3,8 @@
 Source: section III of Wavehax (arXiv 2411.06807), itself UnivNet's and HiFi-GAN's recipe.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any, Literal
 
 import torch
@@ -12,11 +13,10 @@ from torch import Tensor, nn
 
 from recipes.discriminators import DiscriminatorUnion
 from recipes.losses import AdversarialLoss, LossSum, feature_matching_loss
+from recipes.objectives.objective import Batch, Log, Objective, Update, unwrap
 from vocoders.core.config import Config
 
 __all__ = ["GanObjective", "GanOptions"]
-
-Update = Callable[[str, Tensor], float]
 
 
 class GanOptions(Config):
@@ -47,22 +47,16 @@ class GanOptions(Config):
     discriminators_first: bool = False
 
 
-class GanObjective(nn.Module):
+class GanObjective(Objective):
     """Alternating updates of a generator and its discriminators.
 
     The generator is any vocoder with ``draw_inputs(batch) -> keyword arguments of forward``.
-
-    Args:
-        options: see :class:`GanOptions`.
-        generator: the vocoder to train.
     """
 
     Options = GanOptions
-    needs_initial = False
 
     def __init__(self, options: GanOptions, generator: nn.Module) -> None:
-        super().__init__()
-        self.options = options
+        super().__init__(options, generator)
         self.reconstruction = LossSum(generator.sample_rate, options.reconstruction)
         self.adversarial = AdversarialLoss(options.adversarial, options.average)
         self.discriminator = DiscriminatorUnion(options.discriminators, generator.sample_rate)
@@ -71,33 +65,24 @@ class GanObjective(nn.Module):
         """Return the modules that this objective trains besides the generator."""
         return {"discriminator": self.discriminator}
 
-    def training_step(
-        self, parts: Mapping[str, nn.Module], batch: Mapping[str, Any], step: int, update: Update
-    ) -> dict[str, Tensor | float]:
-        """Train every part once.
+    def training_step(self, parts: Mapping[str, nn.Module], batch: Batch, step: int, update: Update) -> Log:
+        """Train both parts once.
 
-        Args:
-            parts: ``generator`` and ``discriminator``, possibly wrapped for distributed training. Both are called
-                through their wrappers, so gradients are averaged over processes.
-            batch: ``audio`` (B, 1, T) and what the generator's ``draw_inputs`` needs.
-            step: number of updates made so far.
-            update: ``update(part, loss)`` back-propagates, clips and steps one part, and returns its gradient norm.
-
-        Returns:
-            Losses and gradient norms by name.
+        Args as in :meth:`Objective.training_step`; ``batch`` holds ``audio`` (B, 1, T) and what the generator's
+        ``draw_inputs`` needs.
         """
         options = self.options
         generator, discriminator = parts["generator"], parts["discriminator"]
         real = batch["audio"]
-        fake = generator(**_unwrap(generator).draw_inputs(batch))
-        log: dict[str, Tensor | float] = {}
+        fake = generator(**unwrap(generator).draw_inputs(batch))
+        log: Log = {}
         if step >= options.discriminator_start and options.discriminators_first:
             log |= self._train_discriminator(discriminator, fake.detach(), real, update)
         loss, terms = self.reconstruction(fake, real)
         log |= {f"loss/{name}": term for name, term in terms.items()}
         if step >= options.adversarial_start:
             # The bare module: the discriminators get no gradient here, so there is nothing to average.
-            adversarial, matching = self._score(_unwrap(discriminator), fake, real)
+            adversarial, matching = self._score(unwrap(discriminator), fake, real)
             loss = loss + options.adversarial_weight * adversarial + options.feature_matching_weight * matching
             log |= {"loss/adversarial": adversarial.detach(), "loss/feature_matching": matching.detach()}
         log["loss/generator"] = loss.detach()
@@ -114,9 +99,7 @@ class GanObjective(nn.Module):
         matching = feature_matching_loss(fake_features, real_features, self.options.average)
         return self.adversarial.generator(fake_scores), matching
 
-    def _train_discriminator(
-        self, discriminator: nn.Module, fake: Tensor, real: Tensor, update: Update
-    ) -> dict[str, Tensor | float]:
+    def _train_discriminator(self, discriminator: nn.Module, fake: Tensor, real: Tensor, update: Update) -> Log:
         fake_scores, _ = discriminator(fake)
         real_scores, _ = discriminator(real)
         real_loss, fake_loss = self.adversarial.discriminator(real_scores, fake_scores)
@@ -128,20 +111,14 @@ class GanObjective(nn.Module):
         }
 
 
-class frozen:  # lower case: reads as a statement, `with frozen(module):`
+@contextmanager
+def frozen(module: nn.Module) -> Iterator[None]:
     """Keep gradients from reaching the parameters of a module, while they still pass through it."""
-
-    def __init__(self, module: nn.Module) -> None:
-        self.parameters = [parameter for parameter in module.parameters() if parameter.requires_grad]
-
-    def __enter__(self) -> None:
-        for parameter in self.parameters:
-            parameter.requires_grad_(False)
-
-    def __exit__(self, *exception: object) -> None:
-        for parameter in self.parameters:
+    parameters = [parameter for parameter in module.parameters() if parameter.requires_grad]
+    for parameter in parameters:
+        parameter.requires_grad_(False)
+    try:
+        yield
+    finally:
+        for parameter in parameters:
             parameter.requires_grad_(True)
-
-
-def _unwrap(module: nn.Module) -> nn.Module:
-    return module.module if isinstance(module, nn.parallel.DistributedDataParallel) else module

@@ -4,13 +4,14 @@ Source: SaShiMi (arXiv 2202.09729), section 4; as WaveNet and SampleRNN before i
 """
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any, ClassVar, Literal
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from recipes.objectives.objective import Batch, Log, Objective, Update
 from vocoders.core.config import Config
 
 __all__ = ["LikelihoodObjective", "LikelihoodOptions", "encode_batch"]
@@ -29,61 +30,39 @@ class LikelihoodOptions(Config):
     name: Literal["likelihood"] = "likelihood"
 
 
-class LikelihoodObjective(nn.Module):
+class LikelihoodObjective(Objective):
     """Mean cross entropy of the codes of a segment, each predicted from those before it.
 
     The generator has a ``quantiser``, ``shift(codes)`` (the codes delayed by one, the input that predicts them) and
     ``forward(codes, labels)``, the logits (B, L, num_codes). What pads a short utterance is read, but not predicted.
-
-    Args:
-        options: see :class:`LikelihoodOptions`.
-        generator: the model to train.
     """
 
     Options = LikelihoodOptions
-    needs_initial = False
+    kinds = ("generator",)
     #: What the loss of a validation is reported as: nats, and bits per sample.
     validation_units: ClassVar[dict[str, float]] = {"valid/loss": 1.0, "valid/bits": 1 / math.log(2)}
 
     def __init__(self, options: LikelihoodOptions, generator: nn.Module) -> None:
-        super().__init__()
-        self.options = options
+        super().__init__(options, generator)
         self.quantiser, self.shift = generator.quantiser, generator.shift
 
-    def parts(self) -> dict[str, nn.Module]:
-        """Return the modules that this objective trains besides the generator: none."""
-        return {}
-
-    def training_step(
-        self,
-        parts: Mapping[str, nn.Module],
-        batch: Mapping[str, Any],
-        step: int,
-        update: Callable[[str, Tensor], float],
-    ) -> dict[str, Tensor | float]:
+    def training_step(self, parts: Mapping[str, nn.Module], batch: Batch, step: int, update: Update) -> Log:
         """Train the generator once.
 
-        Args:
-            parts: ``generator``, possibly wrapped for distributed training.
-            batch: ``audio`` (B, 1, T), ``length`` (B,), how many samples of each item exist, and ``labels`` (B,) for
-                a generator with labels.
-            step: number of updates made so far.
-            update: ``update(part, loss)`` back-propagates, clips and steps, and returns the gradient norm.
-
-        Returns:
-            Loss in nats, bits per sample and gradient norm by name.
+        Args as in :meth:`Objective.training_step`; ``batch`` holds ``audio`` (B, 1, T), ``length`` (B,), how many
+        samples of each item exist, and ``labels`` (B,) for a generator with labels.
         """
         total, count = self._cross_entropy(parts["generator"], batch)
         loss = total / count
         bits = loss.detach() / math.log(2)
         return {"loss/nats": loss.detach(), "loss/bits": bits, "gradient/generator": update("generator", loss)}
 
-    def validation_loss(self, generator: nn.Module, batch: Mapping[str, Any]) -> tuple[float, int]:
+    def validation_loss(self, generator: nn.Module, batch: Batch) -> tuple[float, int]:
         """Return the nats of all codes of a batch, and their number."""
         total, count = self._cross_entropy(generator, batch)
         return float(total.detach()), count
 
-    def item_losses(self, generator: nn.Module, batch: Mapping[str, Any]) -> Tensor:
+    def item_losses(self, generator: nn.Module, batch: Batch) -> Tensor:
         """Return the nats of all codes of each item of a batch, float64 (B,)."""
         logits, targets = self._logits(generator, batch)
         losses = F.cross_entropy(logits, targets.flatten(), ignore_index=IGNORED, reduction="none")
@@ -93,12 +72,12 @@ class LikelihoodObjective(nn.Module):
         """Return the codes (T,) of one item's audio (T,), int32."""
         return self.quantiser.encode(audio).int()
 
-    def _cross_entropy(self, generator: nn.Module, batch: Mapping[str, Any]) -> tuple[Tensor, int]:
+    def _cross_entropy(self, generator: nn.Module, batch: Batch) -> tuple[Tensor, int]:
         logits, targets = self._logits(generator, batch)
         total = F.cross_entropy(logits, targets.flatten(), ignore_index=IGNORED, reduction="sum")
         return total, int(batch["length"].sum())
 
-    def _logits(self, generator: nn.Module, batch: Mapping[str, Any]) -> tuple[Tensor, Tensor]:
+    def _logits(self, generator: nn.Module, batch: Batch) -> tuple[Tensor, Tensor]:
         """Return the logits of all codes, float32 (B * T, num_codes), and the targets (B, T)."""
         codes, targets = encode_batch(self.quantiser, batch["audio"], batch["length"])
         logits = generator(codes=self.shift(codes), labels=batch.get("labels"))

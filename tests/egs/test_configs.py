@@ -4,11 +4,11 @@ from pathlib import Path
 
 import pytest
 
-from recipes.build import build_generator, build_objective, learning_rate_factor
+from recipes.build import build_generator, build_objective
 from recipes.config import TrainConfig
-from recipes.data.waveforms import PlainAudio
 from recipes.discriminators import DiscriminatorUnion
 from recipes.objectives import FlowMatchingOptions, TurboOptions
+from recipes.schedule import learning_rate_factor
 from vocoders.periodwave import VARIANTS
 
 EGS = Path(__file__).resolve().parents[2] / "egs"
@@ -43,10 +43,10 @@ def test_every_configuration_builds_its_model(path):
     config = TrainConfig.from_yaml(path)
     model = build_generator(config)
     assert sum(parameter.numel() for parameter in model.parameters()) > 0
-    assert config.data.segment_length % config.mel.hop_length == 0
+    assert config.data.segment_length % config.front_end.hop_length == 0
     # The command line of every recipe passes these very folders.
     assert (config.data.train, config.data.valid) == ("data/train", "data/dev")
-    assert config.data.feature_dir == (None if isinstance(config.mel, PlainAudio) else "dump")
+    assert config.data.feature_dir == (None if config.front_end.mel is None else "dump")
 
 
 @pytest.mark.parametrize("variant", PARAMETERS)
@@ -74,7 +74,7 @@ def test_published_training(variant):
     assert objective.reconstruction["mel"]["weight"] == 45.0
     assert (objective.feature_matching_weight, objective.adversarial_weight) == (2.0, 1.0)
     assert (objective.adversarial, objective.average, trainer.ema_decay) == ("hinge", False, None)
-    assert (config.f0.method, config.f0.alignment) == ("harvest", "frame_start")
+    assert (config.front_end.f0.method, config.front_end.f0.alignment) == ("harvest", "frame_start")
 
 
 @pytest.mark.parametrize("path", FLOWS)
@@ -112,7 +112,9 @@ def test_published_turbo_training(path):
     )
     assert {name: value.shape for name, value in built.discriminator.state_dict().items()} == {
         name: value.shape
-        for name, value in DiscriminatorUnion(published.discriminators, config.mel.sample_rate).state_dict().items()
+        for name, value in DiscriminatorUnion(published.discriminators, config.front_end.sample_rate)
+        .state_dict()
+        .items()
     }
     assert built.discriminator["mpd"].discriminators[0].score_is_feature
 
@@ -140,7 +142,7 @@ def test_turbo_tunes_the_model_that_its_recipe_names(path):
 
 def test_published_signaltrain_training():
     config = TrainConfig.from_yaml(EGS / "comp4c/signaltrain/conf/published.yaml")
-    model, effect, optimizer = config.generator, config.effect, config.optimizer
+    model, effect, optimizer = config.generator, config.task.options, config.optimizer
     # One window for each item, whose last block is compared.
     assert effect.pre_roll + config.data.segment_length == model.window_length == 8192
     assert config.data.segment_length == model.block_length

@@ -4,10 +4,10 @@ import numpy as np
 import torch
 from oracle import OracleFile, kind
 
-from recipes.build import learning_rate_factor
-from recipes.config import SchedulerConfig
 from recipes.data.effects.settings import spread_places
 from recipes.data.effects.signaltrain_signals import SIGNALS, finish, scale_peak, signaltrain_audio, sweep, time_axis
+from recipes.schedule import learning_rate_factor
+from recipes.sections import SchedulerConfig
 
 EXACT, SINGLE, NETWORK = 1e-12, 2e-7, 1e-5
 RATE = 44100

@@ -4,10 +4,10 @@ import torch
 from oracle import OracleFile, kind
 
 from recipes.build import build_optimizer
-from recipes.config import OptimizerConfig
 from recipes.discriminators import DiscriminatorUnion
 from recipes.losses import AdversarialLoss, MelLoss, feature_matching_loss
 from recipes.objectives.gan import GanObjective, GanOptions
+from recipes.sections import OptimizerConfig
 from vocoders.core.official import KeyMap, load_official_state
 from vocoders.wavehax.model import Wavehax
 from vocoders.wavehax.official import KEY_MAP, config_from_official

@@ -12,7 +12,6 @@ from recipes.build import restore_generator
 from recipes.checkpoint import best_path, load_checkpoint
 from recipes.config import TrainConfig
 from recipes.data.corpora import find_folder
-from recipes.data.loader import build_valid_dataset
 from recipes.data.preparation import prepare
 from recipes.metrics import registry
 from recipes.metrics.evaluation import measure
@@ -68,7 +67,7 @@ def test_a_vocoder_is_measured_as_the_evaluation_measures_it(corpus, tmp_path):
     assert list(found) == [2, 4]
     trained = restore_generator(tmp_path)
     values = {"si_sdr": [], "mel_l1": []}
-    dataset = build_valid_dataset(config.data, config.mel)
+    dataset = config.task.utterances(corpus)
     for item in (dataset[number] for number in range(3)):
         output = trained.model.synthesize(features=item["features"][None])[0]
         for name, value in measure(item["audio"], output, RATE, create_metrics(values))[0].items():
@@ -170,13 +169,13 @@ def test_metrics_that_cannot_be_computed_here(corpus, tmp_path, monkeypatch, cap
 )
 def test_which_value_decides(corpus, wanted, metrics, expected):
     config = make_config(corpus, "diffwave_sashimi", best_metric=wanted, valid_metrics=metrics)
-    assert config.best_metric == expected
+    assert config.task.best_metric == expected
 
 
 def test_two_values_of_one_name_need_the_whole_name(corpus):
     with pytest.raises(ConfigError, match="several values"):
         make_config(corpus, "diffwave_sashimi", best_metric="mel_l1", valid_metrics=["mel_l1"])
     # The floors of an effect are logged, but no model changes them.
-    assert make_config(corpus, "graybox", best_metric="esr").best_metric == "valid/esr"
+    assert make_config(corpus, "graybox", best_metric="esr").task.best_metric == "valid/esr"
     with pytest.raises(ConfigError, match="expected one of valid/loss, valid/esr "):
         make_config(corpus, "graybox", best_metric="valid/esr_identity")

@@ -97,7 +97,6 @@ def test_the_best_in_the_middle_of_a_run_outlives_the_checkpoints_around_it(run)
 
 def test_what_was_validated_is_what_is_restored_and_packed(corpus, run, tmp_path):
     """Moved to another place, and with an average of the weights: its loss is the one that was logged."""
-    from recipes.build import build_validator
     from recipes.objectives.likelihood import LikelihoodObjective, LikelihoodOptions
 
     moved = tmp_path / "moved"
@@ -105,9 +104,8 @@ def test_what_was_validated_is_what_is_restored_and_packed(corpus, run, tmp_path
     trained = restore_generator(moved, "best")
     best = load_checkpoint(best_path(run))
     assert trained.step == best["step"] != 60
-    validator = build_validator(
-        make_config(corpus), LikelihoodObjective(LikelihoodOptions(), trained.model), tmp_path / "v"
-    )
+    objective = LikelihoodObjective(LikelihoodOptions(), trained.model)
+    validator = make_config(corpus).task.validator(objective, tmp_path / "v")
     assert validator.run(trained.model, 0)["valid/loss"] == best["best"]["value"]
     assert main(["pack", "--exp", str(moved), "-o", str(tmp_path / "model"), "--checkpoint", "best"]) == 0
     packed = load(str(tmp_path / "model")).state_dict()
@@ -186,10 +184,10 @@ NAN = math.nan
 def test_which_value_wins(corpus, tmp_path, direction, values, winner, interrupted):
     config = make_config(corpus)
     state = {"family": "sashimi", "config": config.to_dict(), "parts": {}}
-    best = BestCheckpoint(tmp_path, config, direction, resumed=False)
+    best = BestCheckpoint(tmp_path, "valid/loss", direction, config.data.valid, resumed=False)
     for step, value in enumerate(values, start=1):
         if interrupted:
-            best = BestCheckpoint(tmp_path, config, direction, resumed=True)
+            best = BestCheckpoint(tmp_path, "valid/loss", direction, config.data.valid, resumed=True)
         told = best.update(step, {} if value is None else {"valid/loss": value}, lambda: state)
         assert all(math.isfinite(number) for number in told.values())
     assert best_path(tmp_path).exists() == (winner is not None)
@@ -213,8 +211,8 @@ def test_wrong_names_are_refused_before_anything_runs(corpus, options, match):
 
 
 def test_a_name_without_its_group_is_understood(corpus):
-    assert make_config(corpus, best_metric="bits").best_metric == "valid/bits"
-    assert make_config(corpus).best_metric == "valid/loss"
+    assert make_config(corpus, best_metric="bits").task.best_metric == "valid/bits"
+    assert make_config(corpus).task.best_metric == "valid/loss"
 
 
 def test_a_best_metric_needs_validations(corpus, tmp_path):
@@ -253,7 +251,7 @@ def test_a_file_of_something_else_is_refused(run, tmp_path):
             restore_generator(run, str(tmp_path / "other.pt"))
 
 
-def test_every_command_takes_the_best(corpus, run, tmp_path):
+def test_every_command_takes_the_best(corpus, run, tmp_path, capsys):
     step, data = load_checkpoint(best_path(run))["step"], ["--data", str(corpus / "valid/data"), "--device", "cpu"]
     chosen = ["--exp", str(run), "--checkpoint", "best"]
     assert main(["evaluate", "likelihood", *chosen, *data, "--out", str(tmp_path / "likelihood.json")]) == 0
@@ -264,12 +262,16 @@ def test_every_command_takes_the_best(corpus, run, tmp_path):
         assert main(["evaluate", "likelihood", "--exp", str(run), "--checkpoint", name, *data, "--out", out]) == 0
         values[name] = json.loads(Path(out).read_text())["systems"]["sashimi"]["bits_per_sample"]["mean"]
     assert values["best"] < values["last"]
+    capsys.readouterr()
+    # There are no features to synthesise from.
+    assert main(["decode", *chosen, *data, "--output", str(tmp_path / "decoded")]) == 2
+    assert capsys.readouterr().err.count("error: ") == 1
 
 
 def test_a_full_disk_leaves_the_best_one_before(corpus, tmp_path, monkeypatch):
     config = make_config(corpus)
     state = {"family": "sashimi", "config": config.to_dict(), "parts": {}}
-    best = BestCheckpoint(tmp_path, config, Direction.LOWER, resumed=False)
+    best = BestCheckpoint(tmp_path, "valid/loss", Direction.LOWER, config.data.valid, resumed=False)
     best.update(1, {"valid/loss": 2.0}, lambda: state)
 
     def fail(*_):

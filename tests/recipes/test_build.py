@@ -4,9 +4,11 @@ import numpy as np
 import pytest
 import torch
 
-from recipes.build import build_generator, learning_rate_factor, restore_generator
+from recipes.build import build_generator, restore_generator
 from recipes.checkpoint import save_checkpoint
-from recipes.config import SchedulerConfig, TrainConfig
+from recipes.config import TrainConfig
+from recipes.schedule import learning_rate_factor
+from recipes.sections import SchedulerConfig
 from vocoders.core.errors import ConfigError
 
 

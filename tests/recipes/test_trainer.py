@@ -54,7 +54,7 @@ def corpus(tmp_path_factory) -> Path:
         soundfile.write(root / "wav" / f"tone{index}.wav", audio, 24000)
     prepare(find_folder(root / "wav"), root / "data")
     config = make_config(root)
-    extract_features(root / "data", root / "dump", config.mel, config.f0)
+    extract_features(root / "data", root / "dump", config.front_end.mel, config.front_end.f0)
     return root
 
 

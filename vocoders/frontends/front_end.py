@@ -6,7 +6,7 @@ from vocoders.core.config import Config
 from vocoders.frontends.f0 import F0Config
 from vocoders.frontends.mel import MelConfig
 
-__all__ = ["FrontEnd", "ModelConfig"]
+__all__ = ["FrontEnd", "MelModelConfig", "ModelConfig"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,11 +24,6 @@ class FrontEnd:
     mel: MelConfig | None = None
     f0: F0Config | None = None
     labels: tuple[str, ...] = ()
-
-    @classmethod
-    def of_mel(cls, mel: MelConfig, f0: F0Config | None = None) -> "FrontEnd":
-        """Return the front end of a model of features."""
-        return cls(sample_rate=mel.sample_rate, mel=mel, f0=f0)
 
     @property
     def hop_length(self) -> int:
@@ -48,3 +43,33 @@ class ModelConfig(Config):
     def front_end(self) -> FrontEnd:
         """What the model is given of audio; every family states it."""
         raise NotImplementedError(f"{type(self).__name__} does not state its front_end")
+
+
+class MelModelConfig(ModelConfig):
+    """Configuration of a vocoder.
+
+    Attributes:
+        mel: conditioning mel; also the one place of sample rate, hop length and number of input channels.
+    """
+
+    mel: MelConfig
+
+    @property
+    def front_end(self) -> FrontEnd:
+        """The mel."""
+        return FrontEnd(sample_rate=self.sample_rate, mel=self.mel)
+
+    @property
+    def sample_rate(self) -> int:
+        """Sample rate in Hz."""
+        return self.mel.sample_rate
+
+    @property
+    def hop_length(self) -> int:
+        """Samples per frame."""
+        return self.mel.hop_length
+
+    @property
+    def in_channels(self) -> int:
+        """Channels of the features."""
+        return self.mel.n_mels

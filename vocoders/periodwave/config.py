@@ -5,8 +5,8 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
-from vocoders.core.config import Config
 from vocoders.frontends.energy import ENERGY_PRESETS, EnergyConfig
+from vocoders.frontends.front_end import MelModelConfig
 from vocoders.frontends.mel import MEL_PRESETS, MelConfig
 from vocoders.periodwave.options import FlowSampling
 
@@ -16,7 +16,7 @@ __all__ = ["VARIANTS", "PeriodWaveConfig"]
 CONDITION_HOP = 64
 
 
-class PeriodWaveConfig(Config):
+class PeriodWaveConfig(MelModelConfig):
     """PeriodWave (arXiv 2408.07547); the defaults are the published base model for LibriTTS.
 
     PeriodWave-Turbo (arXiv 2408.08019) has the same network: it differs in its training and in ``sampling``.
@@ -72,21 +72,6 @@ class PeriodWaveConfig(Config):
         if self.domain == "envelope" and (self.energy is not None or self.condition == "embedding"):
             raise ValueError("domain envelope needs condition mel and energy null: the envelope holds the energy")
         return self
-
-    @property
-    def sample_rate(self) -> int:
-        """Sample rate in Hz."""
-        return self.mel.sample_rate
-
-    @property
-    def hop_length(self) -> int:
-        """Samples per frame."""
-        return self.mel.hop_length
-
-    @property
-    def in_channels(self) -> int:
-        """Channels of the features."""
-        return self.mel.n_mels
 
     @property
     def embedding_width(self) -> int:

@@ -6,7 +6,7 @@ from typing import Any
 
 from pydantic import Field, model_validator
 
-from vocoders.core.config import Config
+from vocoders.frontends.front_end import FrontEnd, ModelConfig
 from vocoders.layers.s4 import S4Config
 from vocoders.sashimi.blocks import NormName
 from vocoders.sashimi.options import CodeSampling
@@ -16,7 +16,7 @@ from vocoders.sashimi.tiers import SkipName
 __all__ = ["VARIANTS", "SashimiConfig"]
 
 
-class SashimiConfig(Config):
+class SashimiConfig(ModelConfig):
     """SaShiMi (arXiv 2202.09729); the defaults are the network of the published SC09 model.
 
     Attributes:
@@ -79,6 +79,11 @@ class SashimiConfig(Config):
         if not self.delayed_pools and not self.s4.bidirectional:
             raise ValueError("delayed_pools false lets the slower tiers read the future; expected s4.bidirectional too")
         return self
+
+    @property
+    def front_end(self) -> FrontEnd:
+        """Audio itself, and labels."""
+        return FrontEnd(sample_rate=self.sample_rate, labels=self.labels)
 
     @property
     def is_causal(self) -> bool:

@@ -79,10 +79,6 @@ class WavehaxConfig(MelVocoderConfig):
         return self
 
     @property
-    def in_channels(self) -> int:
-        """Number of mel bands."""
-        return self.mel.n_mels
-
     @property
     def stream_hop_length(self) -> int:
         """Samples per frame of the signal that the network transforms."""

@@ -17,6 +17,7 @@ from effects.automation import CONTROL_PERIOD
 from effects.knobs import KnobSet
 from effects.processors import find_processor
 from effects.processors.processor import State
+from recipes.data.dataset import collate
 from recipes.data.effects.config import EffectDataConfig
 from recipes.data.effects.settings import draw_settings
 from recipes.data.effects.signaltrain_signals import signaltrain_audio
@@ -161,16 +162,14 @@ def _path(first: np.ndarray, second: np.ndarray, length: int, generator: np.rand
     return first + share[:, None] * (second - first)
 
 
-def collate_pairs(items: list[dict[str, Any]]) -> dict[str, Any]:
-    """Stack pairs; where any item's knobs move, all are written out over time."""
+def collate_pairs(items: list[dict[str, Any]], pre_roll: int) -> dict[str, Any]:
+    """Stack pairs, and say how many samples of pre-roll they begin with.
+
+    Where any item's knobs move, all are written out over time.
+    """
     knobs = [item["knobs"] for item in items]
     if any(knob.ndim == 2 for knob in knobs):
         length = items[0]["audio"].shape[-1]
         knobs = [knob if knob.ndim == 2 else knob[:, None].expand(-1, length) for knob in knobs]
-    stack: Callable[[str], Tensor] = lambda key: torch.stack([item[key] for item in items])  # noqa: E731
-    return {
-        "audio": stack("audio"),
-        "target": stack("target"),
-        "knobs": torch.stack(knobs),
-        "utt_id": [item["utt_id"] for item in items],
-    }
+    stacked = collate([item | {"knobs": knob} for item, knob in zip(items, knobs, strict=True)])
+    return stacked | {"pre_roll": pre_roll}

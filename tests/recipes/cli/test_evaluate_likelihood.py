@@ -15,8 +15,8 @@ from recipes.data.preparation import prepare
 from recipes.likelihood_evaluation import evaluate_likelihood
 from recipes.metrics.bits import HistogramModel, MarkovModel
 from recipes.objectives.likelihood import LikelihoodObjective, LikelihoodOptions
+from recipes.tasks.waveforms import LossValidator
 from recipes.trainer import Trainer
-from recipes.validation import LossValidator
 from vocoders.core.errors import ConfigError
 
 LENGTHS = {"tone0": 1000, "tone1": 1400, "tone2": 1800}
@@ -64,7 +64,7 @@ def test_means_over_all_samples_are_those_of_validation_and_closed_forms(folder,
     assert _run(folder, "--out", out, "--pieces", pieces, "--batch", batch, "--markdown", tmp_path / "R.md") == 0
     found = json.loads(out.read_text())
     trained = restore_generator(folder / "sashimi")
-    dataset = build_piece_dataset(trained.config.data, trained.config.mel, folder / "data", pieces or None)
+    dataset = build_piece_dataset(trained.config.data, trained.config.front_end, folder / "data", pieces or None)
     objective = LikelihoodObjective(LikelihoodOptions(), trained.model)
     codes = _codes(trained, dataset)
     chain = MarkovModel(codes, 16, trained.model.quantiser.zero_code)
@@ -108,7 +108,7 @@ def test_simple_models_count_what_train_names_and_the_row_has_a_name(folder, tmp
     found = json.loads((tmp_path / "r.json").read_text())["bits_per_sample"]
     assert list(found) == ["mine", *ROWS[1:]]
     trained = restore_generator(folder / "sashimi")
-    parts = (trained.config.data, trained.config.mel)
+    parts = (trained.config.data, trained.config.front_end)
     seen, unseen = (
         _codes(trained, build_piece_dataset(*parts, path)) for path in (tmp_path / "noise", folder / "data")
     )

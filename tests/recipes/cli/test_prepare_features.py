@@ -53,9 +53,9 @@ def test_folder_to_features(own_audio: Path, tmp_path: Path) -> None:
     result = ondes("features", "--config", path, "--data", train.path, "--output", tmp_path / "features")
     assert result.exit_code == 0, result.output
     config = TrainConfig.from_yaml(path)
-    statistics = FeatureStatistics.load(tmp_path / "features" / "statistics.json", config.mel.fingerprint)
+    statistics = FeatureStatistics.load(tmp_path / "features" / "statistics.json", config.front_end.fingerprint)
     assert statistics.peak == 0.95
-    cache = F0Cache(tmp_path / "features", f0_fingerprint(config.f0, 24000, config.mel.hop_length))
+    cache = F0Cache(tmp_path / "features", f0_fingerprint(config.front_end.f0, 24000, config.front_end.hop_length))
     assert cache.missing(u.utt_id for u in train) == []
 
 
@@ -104,3 +104,10 @@ def test_commands_load_nothing_heavy_until_they_run() -> None:
         "sys.exit(any(name in sys.modules for name in ('torch', 'numpy', 'librosa', 'soundfile')))"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+@pytest.mark.parametrize("model", ["sashimi-digits-8k", "comp4c-tcn"])
+def test_a_model_of_audio_itself_has_no_features_to_extract(tmp_path: Path, model: str) -> None:
+    result = ondes("features", "--model", model, "--data", tmp_path, "--out", tmp_path / "features")
+    assert isinstance(result.exception, ConfigError)
+    assert not (tmp_path / "features").exists()

@@ -13,18 +13,23 @@ import torch
 from recipes.data.augmentation import draw_gain
 from recipes.data.cache import F0Cache, f0_fingerprint
 from recipes.data.config import DataConfig
-from recipes.data.dataset import SegmentDataset, UtteranceDataset
+from recipes.data.dataset import SegmentDataset, UtteranceDataset, collate
 from recipes.data.kaldi import KaldiDirectory, Utterance
-from recipes.data.loader import build_train_loader, build_valid_dataset
+from recipes.data.loader import endless_loader, segment_dataset, waveform_dataset
 from recipes.data.reading import AudioReader
 from vocoders.core.audio import read_audio
 from vocoders.core.errors import ConfigError, DataError
 from vocoders.frontends.f0 import F0Config
+from vocoders.frontends.front_end import FrontEnd
 from vocoders.frontends.mel import LogMel, MelConfig
 
 Tone = Callable[..., np.ndarray]
 RATE, HOP = 16000, 160
 SEGMENT = 20 * HOP
+
+
+def build_loader(config: DataConfig, mel: MelConfig, f0: F0Config | None = None, **place: int):
+    return endless_loader(segment_dataset(config, mel, f0), config, collate, **place)
 
 
 def mel_config(**values) -> MelConfig:
@@ -111,11 +116,11 @@ def test_short_utterances_are_padded_with_zeros(data_dir: Path) -> None:
 
 def test_short_utterances_are_dropped_on_demand(data_dir: Path) -> None:
     config = DataConfig(train=str(data_dir), segment_length=RATE * 16 // 10, shorter="drop", num_workers=0)
-    loader = build_train_loader(config, mel_config())
+    loader = build_loader(config, mel_config())
     assert [u.utt_id for u in loader.dataset.reader.utterances] == ["eve-take4"]
     too_long = config.model_copy(update={"segment_length": RATE * 60})
     with pytest.raises(DataError, match="no utterance has 960000 samples"):
-        build_train_loader(too_long, mel_config())
+        build_loader(too_long, mel_config())
 
 
 def test_memory_copy_is_exact_for_16_bit_files(data_dir: Path) -> None:
@@ -235,23 +240,23 @@ def test_loader_checks_the_f0_cache(data_dir: Path, tmp_path: Path) -> None:
     utterances = KaldiDirectory.read(data_dir).utterances
     config = DataConfig(train=str(data_dir), segment_length=SEGMENT, batch_size=2, num_workers=0)
     with pytest.raises(ConfigError, match="feature_dir"):
-        build_train_loader(config, mel_config(), F0Config())
+        build_loader(config, mel_config(), F0Config())
     config = config.model_copy(update={"feature_dir": str(tmp_path / "features")})
     with pytest.raises(DataError, match="no F0 cache"):
-        build_train_loader(config, mel_config(), F0Config())
+        build_loader(config, mel_config(), F0Config())
     cache = fill_cache(tmp_path / "features", utterances[:-1], F0Config())
     with pytest.raises(DataError, match="1 utterances such as 'eve-take4' have no F0"):
-        build_train_loader(config, mel_config(), F0Config())
+        build_loader(config, mel_config(), F0Config())
     cache.put("eve-take4", np.ones(161, np.float32))
-    batch = next(iter(build_train_loader(config, mel_config(), F0Config())))
+    batch = next(iter(build_loader(config, mel_config(), F0Config())))
     assert batch["f0"].shape == (2, 1, 20)
     assert isinstance(batch["utt_id"], list)
     with pytest.raises(DataError, match=r"was made with \[.*hop=160\]; expected \[.*hop=80\]"):
-        build_train_loader(config, mel_config(hop_length=80), F0Config())
+        build_loader(config, mel_config(hop_length=80), F0Config())
 
 
 def batches(config: DataConfig, count: int, **place: int) -> list[dict]:
-    return list(islice(build_train_loader(config, mel_config(), **place), count))
+    return list(islice(build_loader(config, mel_config(), **place), count))
 
 
 @pytest.mark.parametrize("balanced", [False, True])
@@ -282,7 +287,7 @@ def test_loader_processes_change_nothing(data_dir: Path) -> None:
 
 def test_duration_weighting_draws_seconds_evenly(data_dir: Path) -> None:
     config = DataConfig(train=str(data_dir), segment_length=SEGMENT, batch_size=1, num_workers=0, weighting="duration")
-    loader = build_train_loader(config, mel_config())
+    loader = build_loader(config, mel_config())
     period = loader.batch_sampler.order.period
     counts = Counter(index for batch in islice(loader.batch_sampler, period) for index, _ in batch)
     for index, utterance in enumerate(loader.dataset.reader.utterances):
@@ -320,9 +325,9 @@ def test_predicted_features_replace_mels(data_dir: Path, tmp_path: Path) -> None
         lines.append(f"{utterance.utt_id} {tmp_path / utterance.utt_id}.npy\n")
     config = DataConfig(train=str(data_dir), segment_length=SEGMENT, batch_size=4, features="predicted", num_workers=0)
     with pytest.raises(DataError, match="feats.scp"):
-        build_train_loader(config, mel_config())
+        build_loader(config, mel_config())
     (data_dir / "feats.scp").write_text("".join(lines))
-    loader = build_train_loader(config, mel_config())
+    loader = build_loader(config, mel_config())
     for batch in islice(loader, 6):
         assert batch["features"].shape == (4, 40, 20)
     item = loader.dataset[7, 3]
@@ -330,14 +335,14 @@ def test_predicted_features_replace_mels(data_dir: Path, tmp_path: Path) -> None
     np.testing.assert_array_equal(item["audio"][0].numpy(), loader.dataset.reader.read(7, start * HOP, SEGMENT))
     (data_dir / "feats.scp").write_text("".join(lines[1:]))
     with pytest.raises(DataError, match="such as 'ann-take0' have no predicted features"):
-        build_train_loader(config, mel_config())
+        build_loader(config, mel_config())
 
 
 def test_missing_paths_and_bad_options_are_config_errors(data_dir: Path) -> None:
     with pytest.raises(ConfigError, match="data.train is not set"):
-        build_train_loader(DataConfig(), mel_config())
-    with pytest.raises(ConfigError, match="data.valid is not set"):
-        build_valid_dataset(DataConfig(), mel_config())
+        build_loader(DataConfig(), mel_config())
+    with pytest.raises(ConfigError, match="data.train is not set"):
+        waveform_dataset(DataConfig(), FrontEnd(sample_rate=RATE))
     with pytest.raises(ConfigError, match="lower gain first"):
         DataConfig.from_dict({"gain_db": [3, -3]})
     with pytest.raises(ConfigError, match="did you mean 'segment_length'"):

@@ -1,6 +1,7 @@
 """Pairs for effects: reproducible, held-out settings kept apart, the pre-roll in its place, recordings checked."""
 
 import csv
+from functools import partial
 
 import numpy as np
 import pytest
@@ -12,12 +13,14 @@ from effects.processors import find_processor
 from recipes.data.config import DataConfig
 from recipes.data.effects.config import EffectDataConfig
 from recipes.data.effects.knob_tables import read_knob_table
-from recipes.data.effects.loader import build_effect_loader, effect_dataset
+from recipes.data.effects.loader import effect_dataset
 from recipes.data.effects.pairs import check_pair, find_pairs
 from recipes.data.effects.preparation import prepare_pairs
+from recipes.data.effects.rendered import collate_pairs
 from recipes.data.effects.settings import CORNER, SLAB, draw_settings, is_held_out
 from recipes.data.effects.synthetic import KINDS, synthetic_audio
 from recipes.data.kaldi import KaldiDirectory, Utterance
+from recipes.data.loader import endless_loader
 from vocoders.core.errors import ConfigError, DataError
 
 KNOBS = find_processor("comp_4c").knobs
@@ -57,7 +60,8 @@ def test_workers_change_nothing_and_a_resumed_loader_goes_on(dry, moving):
     batches = {}
     for workers, start in ((0, 0), (2, 0), (0, 2)):
         data = DataConfig(train=str(dry), segment_length=1000, batch_size=2, num_workers=workers)
-        loader = iter(build_effect_loader(data, effect, KNOBS, RATE, start))
+        dataset = effect_dataset(data, effect, KNOBS, RATE, str(dry))
+        loader = iter(endless_loader(dataset, data, partial(collate_pairs, pre_roll=500), start))
         batches[workers, start] = [next(loader) for _ in range(3 if start == 0 else 1)]
         del loader
     for one, two in zip(batches[0, 0], batches[2, 0], strict=True):

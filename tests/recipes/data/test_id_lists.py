@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from recipes.data.id_lists import can_be_listed, format_file_list, format_id_list, read_file_list, read_id_list
@@ -23,6 +23,7 @@ def test_every_encoding_reads_the_same(tmp_path, encoding: str, end: str, separa
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 @given(rows=st.dictionaries(st.text(max_size=5), st.text(max_size=8), max_size=4))
+@example(rows={"0\x000": ""})  # would be taken for UTF-16
 def test_what_is_written_is_read_again_or_refused(tmp_path, rows: dict[str, str]) -> None:
     try:
         text = format_id_list(rows)

@@ -7,12 +7,14 @@ import pytest
 import torch
 
 from recipes.data.config import DataConfig
+from recipes.data.dataset import collate
 from recipes.data.kaldi import Utterance
-from recipes.data.loader import build_train_loader
+from recipes.data.loader import endless_loader, segment_dataset, waveform_dataset
 from recipes.data.reading import AudioReader
-from recipes.data.waveforms import PieceDataset, PlainAudio, WaveformDataset, collate_padded
+from recipes.data.waveforms import PieceDataset, WaveformDataset, collate_padded
 from vocoders.core.audio import write_audio
 from vocoders.core.errors import ConfigError, DataError
+from vocoders.frontends.front_end import FrontEnd
 from vocoders.frontends.mel import MelConfig
 
 RATE, LENGTHS = 8000, {"a-0": 900, "a-1": 1300, "b-0": 700}
@@ -109,7 +111,8 @@ def test_pauses_are_for_audio_alone_and_go_upwards(tmp_path, reader) -> None:
         rows = "".join(f"{u.utt_id} {getattr(u, column)}\n" for u in reader.utterances)
         (folder / name).write_text(rows, encoding="utf-8")
     config = DataConfig(train=str(folder), segment_length=512, pause_seconds=(0, 0.1), num_workers=0, batch_size=2)
-    batch = next(iter(build_train_loader(config, PlainAudio(RATE))))
+    dataset = waveform_dataset(config, FrontEnd(sample_rate=RATE))
+    batch = next(iter(endless_loader(dataset, config, collate)))
     assert batch["length"].tolist() == [512, 512]
     with pytest.raises(ConfigError, match="pause_seconds is for models of audio itself"):
-        build_train_loader(config, MelConfig(sample_rate=RATE, n_fft=256, hop_length=64, fmax=4000.0))
+        segment_dataset(config, MelConfig(sample_rate=RATE, n_fft=256, hop_length=64, fmax=4000.0))

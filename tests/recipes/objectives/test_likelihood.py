@@ -11,14 +11,15 @@ import torch
 
 from recipes.build import build_generator, build_objective, build_optimizer, restore_generator
 from recipes.checkpoint import find_checkpoints, load_checkpoint
-from recipes.config import OptimizerConfig, SchedulerConfig, TrainConfig
+from recipes.config import TrainConfig
 from recipes.data.corpora import find_folder
-from recipes.data.loader import build_piece_dataset, build_valid_dataset
+from recipes.data.loader import build_piece_dataset
 from recipes.data.preparation import prepare
 from recipes.data.waveforms import collate_padded
 from recipes.objectives.diffusion import draw_noise
 from recipes.objectives.likelihood import encode_batch
 from recipes.schedule import Plateau
+from recipes.sections import OptimizerConfig, SchedulerConfig
 from recipes.trainer import Trainer
 from vocoders.core.errors import ConfigError, DataError, OndesError
 
@@ -125,7 +126,8 @@ def test_labels_are_learned(tmp_path):
     config = make_config(tmp_path, MODEL | {"labels": ["low", "high"]}, max_steps=60)
     Trainer(config, tmp_path / "exp").run()
     model = restore_generator(tmp_path / "exp").model
-    objective, pieces = build_objective(config, model), build_valid_dataset(config.data, config.mel)
+    objective = build_objective(config, model)
+    pieces = config.task.validator(objective, tmp_path).dataset
     batch = collate_padded([pieces[number] for number in range(len(pieces))])
     # Nothing but the label says on which side of zero the first sample will be.
     batch["audio"], batch["length"] = batch["audio"][..., :1], batch["length"].clamp(max=1)
@@ -135,10 +137,10 @@ def test_labels_are_learned(tmp_path):
     assert told < 0.8 * misled
     # Measured without texts, as speech of which nobody knows what is said.
     strangers = prepare(find_folder(tmp_path / "wav"), tmp_path / "strangers").directories[""]
-    assert "labels" not in build_piece_dataset(config.data, config.mel, strangers.path)[0]
-    assert "labels" in build_piece_dataset(config.data, config.mel, tmp_path / "data")[0]
+    assert "labels" not in build_piece_dataset(config.data, config.front_end, strangers.path)[0]
+    assert "labels" in build_piece_dataset(config.data, config.front_end, tmp_path / "data")[0]
     with pytest.raises(DataError, match="has no text"):
-        build_valid_dataset(config.data.model_copy(update={"valid": str(strangers.path)}), config.mel)
+        build_piece_dataset(config.data, config.front_end, strangers.path, needs_labels=True)
 
 
 def test_groups_of_parameters(corpus):

@@ -5,7 +5,7 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
-from vocoders.core.config import Config
+from vocoders.frontends.front_end import FrontEnd, ModelConfig
 from vocoders.frontends.mel import MelConfig
 from vocoders.layers.s4 import S4Config
 from vocoders.sashimi.diffwave.diffusion import DiffusionConfig
@@ -16,7 +16,7 @@ __all__ = ["TACOTRON_MEL", "VARIANTS", "DiffwaveSashimiConfig"]
 TACOTRON_MEL = MelConfig.from_dict({"preset": "hifigan_22k", "padding": "center_reflect", "magnitude_epsilon": 0.0})
 
 
-class DiffwaveSashimiConfig(Config):
+class DiffwaveSashimiConfig(ModelConfig):
     """DiffWave with the SaShiMi backbone; the defaults are the published large unconditional model for SC09.
 
     Attributes:
@@ -71,6 +71,11 @@ class DiffwaveSashimiConfig(Config):
         if self.mel_alignment == "aligned" and self.mel.hop_length % math.prod(self.pool):
             raise ValueError(f"mel_alignment 'aligned' needs a hop that all pools divide, not {self.mel.hop_length}")
         return self
+
+    @property
+    def front_end(self) -> FrontEnd:
+        """The mel, or audio itself."""
+        return FrontEnd(sample_rate=self.sample_rate, mel=self.mel)
 
     @property
     def widths(self) -> list[int]:

@@ -53,7 +53,7 @@ class DiffwaveSashimi(PretrainedModel, Vocoder, WaveformGenerator, nn.Module):
     @property
     def hop_length(self) -> int:
         """Samples per frame of features; 1 for an unconditional model."""
-        return 1 if self.config.mel is None else self.config.mel.hop_length
+        return self.config.front_end.hop_length
 
     @property
     def num_features(self) -> int:
@@ -68,7 +68,7 @@ class DiffwaveSashimi(PretrainedModel, Vocoder, WaveformGenerator, nn.Module):
     @property
     def fingerprint(self) -> str:
         """Front end in one line: two models with the same line take the same features."""
-        return f"audio {self.sample_rate} Hz" if self.config.mel is None else self.config.mel.fingerprint
+        return self.config.front_end.fingerprint
 
     def forward(self, x: Tensor, steps: Tensor, features: Tensor | None = None) -> Tensor:
         """Estimate the noise in noisy waveforms.

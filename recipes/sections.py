@@ -1,0 +1,104 @@
+"""The sections of a training configuration that say how a run goes, whatever it trains."""
+
+from typing import Literal
+
+from pydantic import Field, field_validator
+
+from vocoders.core.config import Config
+
+__all__ = ["OptimizerConfig", "SchedulerConfig", "TrainerConfig"]
+
+
+class OptimizerConfig(Config):
+    """AdamW.
+
+    Attributes:
+        learning_rate: of everything without a rate of its own.
+        betas: decay of the running averages.
+        weight_decay: decoupled, as in AdamW.
+        eps: added to the denominator.
+        system_learning_rate: of the state-space parameters (step sizes, A, B) that a model names in
+            ``system_parameters()``; they are not decayed. ``None``: they are parameters like others.
+        decay_biases: whether weight decay also acts on biases and on the parameters of norms.
+    """
+
+    learning_rate: float = Field(2e-4, gt=0)
+    betas: tuple[float, float] = (0.8, 0.9)
+    weight_decay: float = Field(0.0, ge=0)
+    eps: float = Field(1e-8, gt=0)
+    system_learning_rate: float | None = Field(None, gt=0)
+    decay_biases: bool = True
+
+
+class SchedulerConfig(Config):
+    """Learning rate as a factor of the step.
+
+    Attributes:
+        name: ``cosine`` falls until ``max_steps``, ``exponential`` by ``decay`` every 1000 steps, ``plateau`` by
+            ``decay`` when the loss of a validation, the first of its task's ``value_names``, has not improved
+            for ``patience`` validations, ``one_cycle`` rises as a cosine and falls as another until ``max_steps``
+            (SignalTrain, with ``final`` 1/1500), or ``constant``.
+        warmup_steps: linear rise from zero.
+        decay: of ``exponential`` and ``plateau``.
+        patience: of ``plateau``.
+        final: factor at which ``cosine`` and ``one_cycle`` end.
+        initial: factor at which ``one_cycle`` starts.
+        rise: part of the steps in which ``one_cycle`` rises.
+    """
+
+    name: Literal["cosine", "exponential", "plateau", "one_cycle", "constant"] = "cosine"
+    warmup_steps: int = Field(0, ge=0)
+    decay: float = Field(0.999, gt=0, le=1)
+    patience: int = Field(20, ge=0)
+    final: float = Field(0.0, ge=0, le=1)
+    initial: float = Field(1 / 15, ge=0, le=1)
+    rise: float = Field(0.3, ge=0, le=1)
+
+
+class TrainerConfig(Config):
+    """How long, how precise, how often.
+
+    Attributes:
+        max_steps: number of updates.
+        seed: of every random number.
+        precision: ``no`` (float32), ``bf16`` or ``fp16``.
+        max_gradient_norm: total norm at which gradients are clipped; ``None``: no clipping.
+        ema_decay: decay of the exponential moving average of the generator; ``None``: no average.
+        log_every: steps between log lines.
+        valid_every: steps between validations.
+        checkpoint_every: steps between checkpoints.
+        keep_checkpoints: how many of the latest checkpoints stay; the best one stays beside them.
+        best_metric: value of the validations whose best checkpoint is kept, by its name in the log, such as
+            ``valid/loss`` or ``metric/pesq``; ``None``: their loss, which is ``valid/mel_l1`` of a model that
+            synthesises audio from features, else ``valid/loss``. Whether higher, lower or nearer to zero is better
+            belongs to the value.
+        valid_metrics: metrics of ``ondes evaluate`` that validations compute on what they synthesise (as many
+            utterances as ``valid_utterances``) or on what an effect renders (``effect.valid_items``), logged as
+            ``metric/NAME``.
+        valid_utterances: at most this many utterances (or pieces of them) are validated, evenly spread over the set;
+            ``None``: 20 of a model that synthesises them from features, else all.
+        max_skipped_steps: steps in a row that may be skipped because a loss or a gradient is not finite.
+        valid_clips: validation utterances whose audio and spectrograms are stored.
+        num_threads: CPU threads of torch; ``None``: torch's choice.
+    """
+
+    max_steps: int = Field(1_000_000, gt=0)
+    seed: int = 0
+    precision: Literal["no", "bf16", "fp16"] = "no"
+    max_gradient_norm: float | None = Field(10.0, gt=0)
+    ema_decay: float | None = Field(None, gt=0, lt=1)
+    log_every: int = Field(100, gt=0)
+    valid_every: int = Field(2000, gt=0)
+    checkpoint_every: int = Field(10_000, gt=0)
+    keep_checkpoints: int = Field(3, gt=0)
+    best_metric: str | None = None
+    valid_metrics: tuple[str, ...] = ()
+    valid_utterances: int | None = Field(None, gt=0)
+    max_skipped_steps: int = Field(10, ge=0)
+    valid_clips: int = Field(4, ge=0)
+    num_threads: int | None = Field(None, gt=0)
+
+    @field_validator("precision", mode="before")
+    @classmethod
+    def _read_no(cls, value: object) -> object:
+        return "no" if value is False else value  # in YAML a bare no is false

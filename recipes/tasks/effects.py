@@ -1,0 +1,126 @@
+"""Training of effects on pairs of dry and wet audio; validations take knob settings and recordings never trained on."""
+
+import logging
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from effects.knobs import KnobSet
+from effects.models import EffectConfig
+from effects.models.devices import DEVICES
+from effects.processors import find_processor
+from recipes.audio_metrics import AudioMetrics
+from recipes.data.effects.config import EffectDataConfig
+from recipes.data.effects.loader import EffectDataset, effect_dataset
+from recipes.data.effects.rendered import collate_pairs
+from recipes.families import model_class
+from recipes.objectives.effect import EffectObjective, is_heard
+from recipes.tasks.task import Task, Validator
+from recipes.tasks.waveforms import LossValidator
+from vocoders.core.errors import ConfigError
+
+__all__ = ["EffectValidator", "EffectsTask", "floor_ratios"]
+
+logger = logging.getLogger(__name__)
+
+_FLOORS = ("valid/esr_identity", "valid/esr_constant_gain")
+
+
+class EffectsTask(Task):
+    """Training on pairs of dry and wet audio at known knobs, which are rendered or were recorded."""
+
+    options: EffectDataConfig
+    model: EffectConfig
+
+    def read_model(self, model: Mapping[str, Any], effect: Mapping[str, Any] | None = None) -> EffectConfig:
+        """Return the typed configuration of a model; where it names no knobs, it has those of what it learns."""
+        knobs = None if effect is None else _known_knobs(EffectDataConfig.from_dict(effect, "effect", "effect"))
+        if knobs is not None and "knobs" not in model:
+            default: KnobSet = model_class(self.family).config_class.model_fields["knobs"].default
+            model = {**model, "knobs": knobs.model_copy(update={"norm": default.norm}).to_dict()}
+        return super().read_model(model)
+
+    def check_available(self) -> None:
+        """Raise a :class:`MissingExtraError` where the processor belongs to a package that is not installed."""
+        if self.options.processor is not None:
+            find_processor(self.options.processor).check_available()
+
+    def pairs(self, path: str, options: EffectDataConfig, held_out: bool = False) -> EffectDataset:
+        """Return the pairs of a data directory; ``held_out``: at knob settings that are never trained."""
+        return effect_dataset(self.data, options, self.model.knobs, self.model.sample_rate, path, held_out)
+
+    def _read_options(self, effect: Mapping[str, Any] | None) -> EffectDataConfig:
+        if effect is None:
+            raise ConfigError(f"the section 'effect' is missing; set what {self.family} learns from")
+        return EffectDataConfig.from_dict(effect, "effect", "effect")
+
+    def _collate(self, items: list[dict[str, Any]]) -> dict[str, Any]:
+        return collate_pairs(items, self.options.pre_roll)
+
+    def _training_set(self) -> EffectDataset:
+        return self.pairs(self.data.train_directory, self.options)
+
+    def _validator(self, path: str, objective: EffectObjective, folder: Path, metrics: AudioMetrics) -> Validator:
+        return EffectValidator(self, path, objective, metrics)
+
+
+class EffectValidator(LossValidator):
+    """Error-to-signal ratio at knob settings that are never trained, on recordings that are not.
+
+    Pair (recording, draw) is the same in every validation. Metrics are those of the time of the target, after the
+    pre-roll.
+    """
+
+    def __init__(self, task: EffectsTask, path: str, objective: EffectObjective, metrics: AudioMetrics) -> None:
+        # Recordings as they are: what is synthetic would decide the mean.
+        self.config = task.options.model_copy(update={"synthetic": 0.0, "moving": 0.0})
+        self.dataset, self.batch_size = task.pairs(path, self.config, held_out=True), task.data.batch_size
+        self.objective, self.metrics = objective, metrics
+        self._floors: dict[str, float] = {}
+
+    def _measure(self, model: Any, step: int, board: Any) -> dict[str, float]:
+        """Return the values of the model, and the ratio of the floors: the dry audio, and the best constant gain.
+
+        Pauses are left out; where there is nothing else, no ratio is returned.
+        """
+        values = super()._measure(model, step, board)
+        if not self._floors:
+            ratios = [pair for batch in self._batches() for pair in floor_ratios(batch)]
+            means = [sum(found) / len(found) for found in zip(*ratios, strict=True)]
+            self._floors = dict(zip(_FLOORS, means, strict=False))
+            logger.info("floors: %s", ", ".join(f"{name} {value:.3g}" for name, value in self._floors.items()))
+        return values | self.metrics.means(step) | self._floors
+
+    def _batches(self) -> Iterator[dict[str, Any]]:
+        recordings = len(self.dataset)
+        for first in range(0, self.config.valid_items, self.batch_size):
+            numbers = range(first, min(first + self.batch_size, self.config.valid_items))
+            yield collate_pairs([self.dataset[number % recordings, number] for number in numbers], self.config.pre_roll)
+
+    def _loss(self, model: Any, batch: dict[str, Any]) -> tuple[float, int]:
+        prediction, target, dry = self.objective.compared(model, batch)
+        for item in is_heard(target).nonzero()[:, 0]:
+            self.metrics.add(target[item], prediction[item], model.sample_rate, dry[item])
+        return self.objective.error_ratios(prediction, target)
+
+
+def floor_ratios(batch: dict[str, Any]) -> list[tuple[float, float]]:
+    """Return for each pair that is heard the error-to-signal ratios of the dry audio and of the best constant gain."""
+    ratios = []
+    for dry, wet in zip(batch["audio"], batch["target"], strict=True):
+        dry, wet = (x[..., int(batch["pre_roll"]) :].double() for x in (dry, wet))
+        if not is_heard(wet[None]):
+            continue
+        energy = wet.square().sum()
+        gain = (dry * wet).sum() / dry.square().sum().clamp(min=1e-12)
+        ratios.append(tuple(float((wet - g * dry).square().sum() / energy) for g in (1.0, gain)))
+    return ratios
+
+
+def _known_knobs(options: EffectDataConfig) -> KnobSet | None:
+    """Return the knobs of the effect that is learned, where its name says them."""
+    if options.processor is not None:
+        return find_processor(options.processor).knobs
+    if options.device is not None and options.device not in DEVICES:
+        raise ConfigError(f"unknown device '{options.device}'; known devices: {', '.join(DEVICES)}")
+    return DEVICES.get(options.device)

@@ -1,0 +1,196 @@
+"""What kind of training a run is: where batches come from, what a validation does, and which values it gives."""
+
+import difflib
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from torch import nn
+from torch.utils.data import DataLoader
+
+from recipes.audio_metrics import AudioMetrics, audio_metric_names
+from recipes.data.config import DataConfig
+from recipes.data.dataset import collate
+from recipes.data.loader import TrainingSet, endless_loader
+from recipes.families import kind_of, model_class
+from recipes.metrics.metric import Direction
+from recipes.objectives import Objective
+from recipes.sections import TrainerConfig
+from vocoders.core.config import Config
+from vocoders.core.errors import CheckpointError, ConfigError
+from vocoders.frontends.front_end import FrontEnd, ModelConfig
+
+__all__ = ["Task", "Validator", "evenly_spread"]
+
+
+class Validator(ABC):
+    """Measures a model; ``values`` are what it gives, and which of them are better."""
+
+    values: dict[str, Direction]
+
+    def run(self, model: nn.Module, step: int, board: Any = None) -> dict[str, float]:
+        """Return the values of a model after ``step`` updates; ``board`` takes audio and pictures (TensorBoard)."""
+        was_training = model.training
+        model.eval()
+        try:
+            return self._measure(model, step, board)
+        finally:
+            model.train(was_training)
+
+    @abstractmethod
+    def _measure(self, model: Any, step: int, board: Any) -> dict[str, float]:
+        """Return the values of a model in evaluation mode."""
+
+
+class Task(ABC):
+    """One kind of training, with what a run's configuration says about it.
+
+    Args:
+        family: of the model.
+        model: the section ``model``.
+        effect: the section ``effect``, which belongs to effects alone.
+        data: the section ``data``.
+        trainer: the section ``trainer``.
+        objective: class of the objective.
+
+    Attributes:
+        model: typed configuration of the model.
+        options: typed section ``effect``; ``None``: there is none.
+        makes_audio: whether validations make audio that can be compared with a recording.
+
+    Raises:
+        ConfigError: for a model or a section that is wrong, or an objective of another kind.
+    """
+
+    makes_audio = True
+
+    def __init__(
+        self,
+        family: str,
+        model: Mapping[str, Any],
+        effect: Mapping[str, Any] | None,
+        data: DataConfig,
+        trainer: TrainerConfig,
+        objective: type[Objective],
+    ) -> None:
+        if not issubclass(objective, Objective):
+            raise ConfigError(f"{objective.__name__} does not derive from recipes.objectives.Objective; name another")
+        if (kind := kind_of(family, model)) not in objective.kinds:
+            known = " or ".join(f"'{known}'" for known in objective.kinds)
+            raise ConfigError(f"{family} is of the kind '{kind}', and the objective trains {known}; name another")
+        self.family, self.data, self.trainer, self.objective = family, data, trainer, objective
+        self.options = self._read_options(effect)
+        self.model = self.read_model(model, effect)
+
+    def read_model(self, model: Mapping[str, Any], effect: Mapping[str, Any] | None = None) -> ModelConfig:
+        """Return the typed configuration of a model of the family, from the sections of a run."""
+        del effect
+        return model_class(self.family).config_class.from_dict(model, self.family, "model")
+
+    @property
+    def front_end(self) -> FrontEnd:
+        """What the model is given of audio."""
+        return self.model.front_end
+
+    def check_available(self) -> None:
+        """Raise a :class:`MissingExtraError` where the run needs a package that is not installed."""
+        return
+
+    def check_front_end(self, trained: ModelConfig) -> None:
+        """Raise a :class:`CheckpointError` for a model to start from that takes other features."""
+        found, expected = trained.front_end, self.front_end.fingerprint
+        if found.mel is not None and found.fingerprint != expected:
+            raise CheckpointError(
+                f"the weights to start from take other features: {found.fingerprint}; this run has {expected}"
+            )
+
+    def prepare(self, generator: Any) -> None:
+        """Give a new model what it must know of the training data."""
+        del generator
+
+    def loader(self, start_step: int = 0, rank: int = 0, world_size: int = 1) -> DataLoader:
+        """Return the endless loader of training batches, see :func:`~recipes.data.loader.endless_loader`."""
+        return endless_loader(self._training_set(), self.data, self._collate, start_step, rank, world_size)
+
+    def validator(self, objective: Any, folder: Path) -> Validator | None:
+        """Return what validates the run; ``None`` without validation data.
+
+        Args:
+            objective: that of the run.
+            folder: that of the run; audio of validations goes to ``valid`` in it.
+
+        Raises:
+            ConfigError: if the metric that decides about the best checkpoint cannot run on this machine.
+            DataError: for an unusable data directory.
+        """
+        if self.data.valid is None:
+            return None
+        metrics = AudioMetrics(self.trainer.valid_metrics, has_dry=self.options is not None)
+        if self.best_metric in metrics.not_run:
+            raise ConfigError(f"trainer.best_metric '{self.best_metric}': {metrics.not_run[self.best_metric]}")
+        validator = self._validator(self.data.valid, objective, folder / "valid", metrics)
+        validator.values = self.losses | metrics.values
+        return validator
+
+    @property
+    def losses(self) -> dict[str, Direction]:
+        """Values that a validation gives by itself, and which are better; the first is the loss."""
+        return dict.fromkeys(self.objective.validation_units, Direction.LOWER)
+
+    @property
+    def value_names(self) -> tuple[str, ...]:
+        """Values of a validation that depend on the model; the first is its loss.
+
+        Raises:
+            ConfigError: if ``trainer.valid_metrics`` holds an unknown metric, or validations make no audio.
+        """
+        metrics = audio_metric_names(self.trainer.valid_metrics)
+        if metrics and not self.makes_audio:
+            raise ConfigError(
+                f"trainer.valid_metrics: a {self.family} model without features makes no audio that could be compared; "
+                f"leave it out (validations give {', '.join(self.losses)})"
+            )
+        return (*self.losses, *metrics)
+
+    @property
+    def best_metric(self) -> str | None:
+        """Name of the value whose best checkpoint is kept; ``None`` if validations give no value.
+
+        Raises:
+            ConfigError: if no validation of this run gives ``trainer.best_metric``.
+        """
+        wanted, names = self.trainer.best_metric, self.value_names
+        if wanted is None:
+            return next(iter(names), None)
+        found = [name for name in names if wanted in (name, name.partition("/")[2])]
+        if len(found) == 1:
+            return found[0]
+        near = [] if found else difflib.get_close_matches(wanted, names, n=1)
+        hint = f"did you mean '{near[0]}'? " if near else ""
+        more = " (trainer.valid_metrics adds metrics of 'ondes evaluate')" if self.makes_audio else ""
+        raise ConfigError(
+            f"trainer.best_metric '{wanted}' is {'several values' if found else 'no value'} of a validation; {hint}"
+            f"expected one of {', '.join(names)}{more}"
+        )
+
+    def _read_options(self, effect: Mapping[str, Any] | None) -> Config | None:
+        if effect is not None:
+            raise ConfigError(f"the section 'effect' is for models of effects, and {self.family} is none; leave it out")
+        return None
+
+    def _collate(self, items: list[dict[str, Any]]) -> dict[str, Any]:
+        return collate(items)
+
+    @abstractmethod
+    def _training_set(self) -> TrainingSet:
+        """Return what batches are made of."""
+
+    @abstractmethod
+    def _validator(self, path: str, objective: Any, folder: Path, metrics: AudioMetrics) -> Validator:
+        """Return what validates on the data directory ``path``."""
+
+
+def evenly_spread(count: int, wanted: int) -> list[int]:
+    """Return at most ``wanted`` indices below ``count``, evenly spread."""
+    return sorted({round(i * (count - 1) / max(wanted - 1, 1)) for i in range(wanted)})

@@ -1,0 +1,69 @@
+"""Training on audio alone, of models that make a waveform from nothing; validations compute the objective's loss."""
+
+import logging
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from recipes.audio_metrics import AudioMetrics
+from recipes.data.dataset import move_batch
+from recipes.data.loader import build_piece_dataset, waveform_dataset
+from recipes.data.waveforms import PieceDataset, WaveformDataset, collate_padded
+from recipes.objectives import Objective
+from recipes.tasks.task import Task, Validator, evenly_spread
+
+__all__ = ["LossValidator", "WaveformsTask"]
+
+logger = logging.getLogger(__name__)
+
+
+class WaveformsTask(Task):
+    """Training on segments of audio, with labels where the model has some."""
+
+    makes_audio = False
+
+    def _training_set(self) -> WaveformDataset:
+        return waveform_dataset(self.data, self.front_end)
+
+    def _validator(self, path: str, objective: Objective, folder: Path, metrics: AudioMetrics) -> Validator:
+        pieces = build_piece_dataset(self.data, self.front_end, path, self.data.segment_length, needs_labels=True)
+        return LossValidator(pieces, objective, self.data.batch_size, self.trainer.valid_utterances)
+
+
+class LossValidator(Validator):
+    """Loss of the objective on pieces of utterances.
+
+    Args:
+        dataset: the pieces.
+        objective: with ``validation_loss`` and ``validation_units``.
+        batch_size: pieces of similar length that are computed together.
+        max_pieces: at most this many, evenly spread over the set.
+    """
+
+    def __init__(
+        self, dataset: PieceDataset, objective: Objective, batch_size: int, max_pieces: int | None = None
+    ) -> None:
+        self.dataset, self.objective, self.batch_size = dataset, objective, batch_size
+        self.indices = sorted(evenly_spread(len(dataset), max_pieces or len(dataset)), key=dataset.length)
+
+    def _measure(self, model: Any, step: int, board: Any) -> dict[str, float]:
+        """Return the mean loss over all that the pieces hold, in each of the objective's units."""
+        device = next(model.parameters()).device
+        total, count = 0.0, 0
+        for batch in self._batches():
+            with torch.inference_mode():
+                loss, number = self._loss(model, move_batch(batch, device))
+            total, count = total + loss, count + number
+        if count == 0:
+            logger.warning("step %d: all that would be validated is silent; the loss is undefined", step)
+            return {}
+        return {name: unit * total / count for name, unit in self.objective.validation_units.items()}
+
+    def _batches(self) -> Iterator[dict[str, Any]]:
+        for first in range(0, len(self.indices), self.batch_size):
+            yield collate_padded([self.dataset[index] for index in self.indices[first : first + self.batch_size]])
+
+    def _loss(self, model: Any, batch: dict[str, Any]) -> tuple[float, int]:
+        return self.objective.validation_loss(model, batch)
