@@ -79,7 +79,6 @@ class WavehaxConfig(MelVocoderConfig):
         return self
 
     @property
-    @property
     def stream_hop_length(self) -> int:
         """Samples per frame of the signal that the network transforms."""
         return self.hop_length // self.num_streams if self.network == "multi_scale" else self.hop_length
