@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from vocoders.core.errors import ShapeError
 
-__all__ = ["LIMIT", "Head", "HeadName", "detector_signal"]
+__all__ = ["LIMIT", "Head", "HeadName", "detector_signal", "start_near_identity"]
 
 HeadName = Literal["direct", "gain"]
 
@@ -54,6 +54,13 @@ class Head(nn.Module):
             share = torch.where(detector == 0, torch.ones_like(dry), dry / torch.where(detector == 0, 1.0, detector))
             added = added * share
         return dry * torch.exp(LIMIT * torch.tanh(gain / LIMIT)) + added
+
+
+def start_near_identity(projection: nn.Conv1d | nn.Linear) -> None:
+    """Give what feeds a head ``gain`` small weights, with which the audio passes almost unchanged."""
+    nn.init.normal_(projection.weight, std=0.01)
+    if projection.bias is not None:
+        nn.init.zeros_(projection.bias)
 
 
 def detector_signal(audio: Tensor) -> Tensor:

@@ -20,7 +20,7 @@ from torch import Tensor, nn
 
 from effects.models.devices import LA2A_KNOBS
 from effects.models.film import Condition, FiLM
-from effects.models.head import Head, HeadName
+from effects.models.head import Head, HeadName, start_near_identity
 from effects.models.model import EffectConfig, EffectModel, State
 
 __all__ = ["VARIANTS", "Recurrent", "RecurrentConfig"]
@@ -41,12 +41,12 @@ class RecurrentConfig(EffectConfig):
     """
 
     cell: Literal["lstm", "gru"] = "lstm"
-    hidden_size: int = Field(32, gt=0)
-    num_layers: int = Field(1, gt=0)
+    hidden_size: int = Field(default=32, gt=0)
+    num_layers: int = Field(default=1, gt=0)
     conditioning: Literal["concat", "film"] = "concat"
     head: HeadName = "direct"
     residual: bool = False
-    condition_channels: tuple[int, ...] = Field((16, 32), min_length=1)
+    condition_channels: tuple[int, ...] = Field(default=(16, 32), min_length=1)
 
     @model_validator(mode="after")
     def _check(self) -> "RecurrentConfig":
@@ -55,7 +55,7 @@ class RecurrentConfig(EffectConfig):
         return self
 
 
-class Recurrent(EffectModel):
+class Recurrent(EffectModel[RecurrentConfig]):
     """LSTM or GRU at the rate of the audio.
 
     Args:
@@ -81,9 +81,7 @@ class Recurrent(EffectModel):
         self.head = Head(config.head, config.audio_channels, config.residual)
         self.projection = nn.Linear(config.hidden_size, self.head.num_features)
         if config.head == "gain":
-            # Starts near the identity.
-            nn.init.normal_(self.projection.weight, std=0.01)
-            nn.init.zeros_(self.projection.bias)
+            start_near_identity(self.projection)
 
     @property
     def takes_linked_channels(self) -> bool:

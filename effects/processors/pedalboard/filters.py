@@ -46,8 +46,9 @@ class LadderFilter(LivePlugin):
         self.check_available()
         from pedalboard import LadderFilter
 
+        modes = LadderFilter.Mode  # pyright: ignore[reportAttributeAccessIssue]  (missing in pedalboard's stubs)
         mode = self.knobs["mode"].format(values["mode"][item])
-        return {"mode": getattr(LadderFilter.Mode, mode.upper())} | super().settings(values, item)
+        return {"mode": getattr(modes, mode.upper())} | super().settings(values, item)
 
 
 class Chorus(LivePlugin):
