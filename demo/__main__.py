@@ -38,7 +38,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         # Gradio's text names the ports that it tried.
         print(f"demo: {error}", file=sys.stderr)
         return 1
-    warm_up(demo.ondes_library)
+    warm_up(demo.library)
     demo.block_thread()
     return 0
 

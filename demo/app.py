@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import gradio as gr
+from gradio.themes import Default
 
 from demo.clips import example_clips
 from demo.folders import temporary_folder
@@ -16,7 +17,7 @@ from demo.limits import MAX_FILE_BYTES
 from demo.tabs import Page, effects, generate, models, vocoder
 from demo.widgets import STYLE
 
-__all__ = ["build", "launch_options", "warm_up"]
+__all__ = ["Demo", "build", "launch_options", "warm_up"]
 
 _logger = logging.getLogger(__name__)
 
@@ -35,11 +36,21 @@ Neural vocoders, state-space models and parameterised effects: hear them, turn t
 """
 
 
-def build(model_folders: Sequence[Path] = ()) -> gr.Blocks:
+class Demo(gr.Blocks):
+    """The page, with what it shows.
+
+    Attributes:
+        library: the models.
+    """
+
+    library: Library
+
+
+def build(model_folders: Sequence[Path] = ()) -> Demo:
     """Return the page over the shipped models and those in ``model_folders``; torch is not imported yet."""
     library = Library(find_entries(model_folders))
     page = Page(library, example_clips(temporary_folder() / "examples"))
-    with gr.Blocks(title="ondes", analytics_enabled=False, delete_cache=_CACHE_SECONDS) as demo:
+    with Demo(title="ondes", analytics_enabled=False, delete_cache=_CACHE_SECONDS) as demo:
         gr.Markdown(_HEAD, elem_classes="ondes-head")
         with gr.Tabs(elem_id="tabs"):
             with gr.Tab("Vocoder", id="vocoder"):
@@ -52,13 +63,13 @@ def build(model_folders: Sequence[Path] = ()) -> gr.Blocks:
                 models.build(page)
         demo.load(fill_effects, None, effect_lists, queue=False, show_progress="hidden", api_visibility="private")
     demo.queue(max_size=_WAITING, default_concurrency_limit=4)
-    demo.ondes_library = library
+    demo.library = library
     return demo
 
 
 def launch_options() -> dict[str, Any]:
     """Return what :meth:`gradio.Blocks.launch` is called with, whatever the address."""
-    theme = gr.themes.Default(
+    theme = Default(
         primary_hue="blue",
         neutral_hue="slate",
         # No font is fetched from the net.

@@ -49,7 +49,7 @@ def drums(sample_rate: int = _RATE) -> np.ndarray:
         parts += [kick] if step % 8 in (0, 3, 6) else []
         parts += [snare] if step % 8 in (2, 7) and step != 7 else []
         start = round(step * 0.25 * sample_rate)
-        burst = sum(parts)[: len(audio) - start]
+        burst = sum(parts, np.zeros_like(t))[: len(audio) - start]
         audio[start : start + len(burst)] += burst
     return _faded(audio / np.abs(audio).max() * 0.9, sample_rate)
 

@@ -120,8 +120,7 @@ def check_number(name: str, value: object, low: float, high: float) -> float:
     Raises:
         ConfigError: otherwise.
     """
-    is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    if not is_number or not low <= value <= high:
+    if not isinstance(value, int | float) or isinstance(value, bool) or not low <= value <= high:
         raise ConfigError(f"{name} is {str(value)[:40]}; expected a number from {low:g} to {high:g}")
     return float(value)
 

@@ -157,10 +157,11 @@ def _time_ticks(seconds: float) -> list[tuple[float, str]]:
 
 
 def _ticks(low: float, high: float, log: bool) -> list[tuple[float, str]]:
+    marks = []
     if log:
         decades = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
         marks = [m * 10.0**d for d in decades for m in (1, 2, 5)]
-    if not log or sum(low <= mark <= high for mark in marks) < 3:
+    if sum(low <= mark <= high for mark in marks) < 3:
         rough = (high - low) / 5
         power = 10.0 ** math.floor(math.log10(rough))
         step = next(m * power for m in (1, 2, 5, 10) if m * power >= rough * 0.999)

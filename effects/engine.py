@@ -254,10 +254,9 @@ class _Stages:
     def __init__(self, engine: Engine, batch: int, channels: int) -> None:
         self.shape = batch, channels
         self._model, self._hop = engine.model, engine.hop
-        rates = engine.sample_rate, engine.model.sample_rate
-        foreign = rates[0] != rates[1]
-        self._there = StreamResampler(*rates, batch, channels) if foreign else None
-        self._back = StreamResampler(*rates[::-1], batch, channels) if foreign else None
+        rate, own = engine.sample_rate, engine.model.sample_rate
+        self._there = StreamResampler(rate, own, batch, channels) if rate != own else None
+        self._back = StreamResampler(own, rate, batch, channels) if rate != own else None
         parameter = next(self._model.parameters())
         # A mono model hears channels as items of a batch, unless they are linked.
         self._folded = self._model.config.audio_channels == 1 and engine.stereo == "dual"

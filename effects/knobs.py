@@ -51,7 +51,7 @@ class Knob(Config):
     default: float = Field(allow_inf_nan=False)
     scale: Scale = "linear"
     choices: tuple[str, ...] | None = None
-    smoothing_ms: float = Field(20.0, ge=0, allow_inf_nan=False)
+    smoothing_ms: float = Field(default=20.0, ge=0, allow_inf_nan=False)
 
     @model_validator(mode="after")
     def _check(self) -> "Knob":

@@ -21,9 +21,11 @@ class Stream(Protocol):
     @property
     def latency_samples(self) -> int:
         """Delay of the output in samples."""
+        ...
 
     def process(self, audio: Tensor) -> Tensor:
         """Process the next samples (C, T); return as many."""
+        ...
 
 
 def render_blocks(stream: Stream, blocks: Iterable[Tensor], mix: float = 1.0) -> Iterator[Tensor]:

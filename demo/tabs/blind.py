@@ -1,10 +1,10 @@
 """The blind test below the vocoder's result."""
 
-from typing import Any
+from typing import Any, get_args
 
 import gradio as gr
 
-from demo.blind import Score, answer, chance, new_trial
+from demo.blind import Choice, Score, answer, chance, new_trial
 from demo.folders import result_file
 from demo.messages import guarded
 from demo.tabs import STATE_SECONDS
@@ -33,7 +33,7 @@ def build_blind_test(pair: gr.State) -> None:
     told = plain_html(status(_START), elem_id="blind-score")
 
     new.click(_start, pair, [trial, *sounds, *answers, told], api_visibility="private", show_progress="minimal")
-    for name, button in zip("AB", answers, strict=True):
+    for name, button in zip(get_args(Choice), answers, strict=True):
         button.click(
             _make_answer(name),
             [trial, score],
@@ -61,7 +61,7 @@ def _start(pair: dict[str, Any] | None) -> tuple[Any, ...]:
     return trial, *players, *_buttons(True), status("Which one is X?")
 
 
-def _make_answer(choice: str) -> Any:
+def _make_answer(choice: Choice) -> Any:
     def respond(trial: Any, score: Score) -> tuple[Any, ...]:
         if trial is None:
             return None, score, *_buttons(False), status(_START)

@@ -149,7 +149,7 @@ def _when_live(handler: Any) -> Any:
 
 def _make_handler(library: Library) -> Any:
     @guarded(told=4, outputs=7)
-    def effect(audio: str | None, effect: str, model: str = "", knobs: Any = None) -> Iterator[tuple[Any, ...]]:
+    def effect(audio: str | None, effect: str, model: str | None = "", knobs: Any = None) -> Iterator[tuple[Any, ...]]:
         """Render a clip; the true effect comes first, then the learned one, then pictures and levels."""
         from demo.work.apply import apply_learned, apply_true, knobs_of, read_dry, resolve_knobs
         from effects.processors import PROCESSORS

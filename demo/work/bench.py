@@ -62,8 +62,9 @@ def _preparation(library: Library, name: str) -> Callable[[], float]:
 
 def _vocoder_run(vocoder: Vocoder) -> Callable[[], float]:
     # Vocoders are measured from their features: that is their part of a synthesis.
-    features = vocoder.analyze(_voice(vocoder.sample_rate))
-    return lambda: vocoder.synthesize(**features).shape[-1] / vocoder.sample_rate
+    inputs = vocoder.analyze(_voice(vocoder.sample_rate))
+    features, f0 = inputs["features"], inputs.get("f0")
+    return lambda: vocoder.synthesize(features, f0).shape[-1] / vocoder.sample_rate
 
 
 def _generator_run(generator: WaveformGenerator) -> Callable[[], float]:
@@ -83,5 +84,5 @@ def _voice(sample_rate: int) -> torch.Tensor:
     """Return a buzz that glides in pitch, (1, T): something that trackers call voiced."""
     t = np.arange(round(_SECONDS * sample_rate)) / sample_rate
     phase = np.cumsum(120 + 40 * np.sin(2 * np.pi * t)) / sample_rate
-    harmonics = sum(np.sin(2 * np.pi * k * phase) / k for k in range(1, 20))
+    harmonics = sum((np.sin(2 * np.pi * k * phase) / k for k in range(1, 20)), np.zeros_like(phase))
     return torch.from_numpy(0.2 * harmonics.astype(np.float32))[None]

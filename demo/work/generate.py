@@ -106,7 +106,7 @@ def _pieces(stream: "_Stream", sample_rate: int, length: int, remarks: tuple[str
     started, drawn, reached, is_prompt = time.perf_counter(), 0, 0, True
     nothing = np.zeros(0, np.float32)
     for number, new in enumerate(stream):
-        if isinstance(new, float):
+        if not isinstance(new, np.ndarray):
             reached = round(new * length)
             yield Piece(nothing, sample_rate, reached, length, time.perf_counter() - started)
             continue

@@ -154,11 +154,11 @@ def _pesq(copy: Copy) -> str:
     pair = [
         resample(torch.from_numpy(x.astype(np.float32)), copy.sample_rate, 16000) for x in (copy.reference, copy.result)
     ]
-    integers = [np.clip(x.numpy() * 32768, -32768, 32767).astype(np.int16) for x in pair]
+    reference, result = (np.clip(x.numpy() * 32768, -32768, 32767).astype(np.int16) for x in pair)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", RuntimeWarning)
-            return f"{pesq(16000, *integers, 'wb'):.2f}"
+            return f"{pesq(16000, reference, result, 'wb'):.2f}"
     except NoUtterancesError:
         return "no speech found"
     except (PesqError, ValueError):

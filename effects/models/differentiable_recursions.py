@@ -50,6 +50,7 @@ def two_poles(x: Tensor, a1: Tensor, a2: Tensor, last: Tensor) -> Tensor:
     return _TwoPoles.apply(x, a1, a2, last)
 
 
+# torch's stub of ``once_differentiable`` makes a function that may not override ``backward``.
 class _Ballistics(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, gain_db: Tensor, fall: Tensor, rise: Tensor, last: Tensor) -> Tensor:
@@ -62,7 +63,7 @@ class _Ballistics(torch.autograd.Function):
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, ...]:
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, ...]:  # pyright: ignore[reportIncompatibleMethodOverride]
         from effects.models.recursion_loops import smooth_backward
 
         return _as(ctx.likes, smooth_backward(_array(gradient), *ctx.arrays, ctx.smooth))
@@ -80,7 +81,7 @@ class _TwoPoles(torch.autograd.Function):
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, ...]:
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, ...]:  # pyright: ignore[reportIncompatibleMethodOverride]
         from effects.models.recursion_loops import recur_backward
 
         _, a1, a2, last = ctx.arrays

@@ -72,8 +72,14 @@ class FiLM(nn.Module):
     def folded(self, condition: Tensor) -> tuple[Tensor, Tensor]:
         """Return gain and shift (B, C, T or 1) that do the norm's work too, with its running statistics."""
         gain, shift = self.parameters_at(condition)
-        if self.norm is None:
+        if (normalisation := self.normalisation(self.adaptor.weight.dtype)) is None:
             return gain, shift
-        scale = torch.rsqrt(self.norm.running_var + self.norm.eps)[:, None]
-        gain = gain * scale
-        return gain, shift - gain * self.norm.running_mean[:, None]
+        mean, scale = normalisation
+        gain = gain * scale[:, None]
+        return gain, shift - gain * mean[:, None]
+
+    def normalisation(self, dtype: torch.dtype) -> tuple[Tensor, Tensor] | None:
+        """Return what the norm subtracts, and by what it then multiplies, (C,) each; ``None`` without a norm."""
+        if self.norm is None or self.norm.running_mean is None or self.norm.running_var is None:
+            return None
+        return self.norm.running_mean.to(dtype), torch.rsqrt(self.norm.running_var.to(dtype) + self.norm.eps)

@@ -19,7 +19,7 @@ Examples:
 
 import math
 from abc import ABC, abstractmethod
-from typing import ClassVar, Literal
+from typing import Literal
 
 import torch
 import torch.nn.functional as F
@@ -48,10 +48,10 @@ class GrayBoxConfig(EffectConfig):
         num_curves: bent curves that a ``shaper`` adds up.
     """
 
-    stages: tuple[StageName, ...] = Field(("dynamics",), min_length=1)
-    hidden_sizes: tuple[int, ...] = Field((16, 16), min_length=1)
-    num_sections: int = Field(2, gt=0)
-    num_curves: int = Field(8, gt=0)
+    stages: tuple[StageName, ...] = Field(default=("dynamics",), min_length=1)
+    hidden_sizes: tuple[int, ...] = Field(default=(16, 16), min_length=1)
+    num_sections: int = Field(default=2, gt=0)
+    num_curves: int = Field(default=8, gt=0)
 
 
 class Stage(ABC):
@@ -79,7 +79,7 @@ class Dynamics(Stage):
         sample_rate: in Hz.
     """
 
-    num_parameters: ClassVar[int] = 6
+    num_parameters = 6
 
     def __init__(self, sample_rate: int) -> None:
         self.sample_rate = sample_rate
@@ -182,7 +182,7 @@ class Shaper(Stage):
 class Blend(Stage):
     """The audio so far beside the dry audio, as in devices that add what they bend to what came in."""
 
-    num_parameters: ClassVar[int] = 2
+    num_parameters = 2
 
     def initial_state(self, batch: int, channels: int) -> State:
         """Return nothing: there is no memory."""
@@ -194,7 +194,7 @@ class Blend(Stage):
         return x * (1 + wet) + dry * added, {}
 
 
-class GrayBox(EffectModel):
+class GrayBox(EffectModel[GrayBoxConfig]):
     """A chain of stages that knobs set.
 
     Args:

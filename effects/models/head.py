@@ -42,11 +42,12 @@ class Head(nn.Module):
         if name == "gain":
             self.alpha = nn.Parameter(torch.zeros(()))
 
-    def start(self, projection: nn.Module) -> None:
-        """Initialise the layer that makes the features: with a gain near the identity."""
+    def start(self, projection: nn.Conv1d | nn.Linear) -> None:
+        """Initialise the layer that makes the features: with a gain, near the identity."""
         if self.name == "gain":
             nn.init.normal_(projection.weight, std=0.01)
-            nn.init.zeros_(projection.bias)
+            if projection.bias is not None:
+                nn.init.zeros_(projection.bias)
 
     def forward(self, features: Tensor, dry: Tensor) -> Tensor:
         """Return the audio."""

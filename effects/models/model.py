@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from importlib import import_module
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, Generic, TypeVar
 
 import torch
 from pydantic import Field
@@ -31,8 +31,8 @@ class EffectConfig(ModelConfig):
         knobs: the knobs, in the order of the network's inputs.
     """
 
-    sample_rate: int = Field(44100, gt=0)
-    audio_channels: int = Field(1, gt=0)
+    sample_rate: int = Field(default=44100, gt=0)
+    audio_channels: int = Field(default=1, gt=0)
     knobs: KnobSet = KnobSet()
 
     @property
@@ -41,7 +41,10 @@ class EffectConfig(ModelConfig):
         return FrontEnd(sample_rate=self.sample_rate)
 
 
-class EffectModel(PretrainedModel, nn.Module):
+ConfigType = TypeVar("ConfigType", bound=EffectConfig)
+
+
+class EffectModel(PretrainedModel, nn.Module, Generic[ConfigType]):
     """A neural effect with knobs.
 
     ``forward`` is pure, for training and export; ``stream`` does the same with less copying. Both take the next samples
@@ -62,7 +65,7 @@ class EffectModel(PretrainedModel, nn.Module):
     onnx_graph: ClassVar[str | None] = None
     rtneural_layers: ClassVar[str | None] = None
 
-    config: EffectConfig
+    config: ConfigType  # pyright: ignore[reportIncompatibleVariableOverride]  (set once, by the constructor)
     runtime: ClassVar[str | None] = None
     _stream: "Stream | None" = None
 

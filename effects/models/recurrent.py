@@ -41,12 +41,12 @@ class RecurrentConfig(EffectConfig):
     """
 
     cell: Literal["lstm", "gru"] = "lstm"
-    hidden_size: int = Field(32, gt=0)
-    num_layers: int = Field(1, gt=0)
+    hidden_size: int = Field(default=32, gt=0)
+    num_layers: int = Field(default=1, gt=0)
     conditioning: Literal["concat", "film"] = "concat"
     head: HeadName = "direct"
     residual: bool = False
-    condition_channels: tuple[int, ...] = Field((16, 32), min_length=1)
+    condition_channels: tuple[int, ...] = Field(default=(16, 32), min_length=1)
 
     @model_validator(mode="after")
     def _check(self) -> "RecurrentConfig":
@@ -55,7 +55,7 @@ class RecurrentConfig(EffectConfig):
         return self
 
 
-class Recurrent(EffectModel):
+class Recurrent(EffectModel[RecurrentConfig]):
     """LSTM or GRU at the rate of the audio.
 
     Args:

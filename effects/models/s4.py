@@ -18,6 +18,7 @@ from effects.models.devices import LA2A_KNOBS
 from effects.models.film import Condition, FiLM
 from effects.models.head import Head, HeadName
 from effects.models.model import EffectConfig, EffectModel, State
+from vocoders.layers.module_list import TypedModuleList
 from vocoders.layers.s4.config import S4Config
 from vocoders.layers.s4.layer import S4Layer, S4State
 
@@ -38,14 +39,14 @@ class S4EffectConfig(EffectConfig):
         condition_channels: widths of the layers that knobs pass.
     """
 
-    channels: int = Field(32, gt=0)
-    num_blocks: int = Field(4, gt=0)
-    d_state: int = Field(4, gt=0, multiple_of=2)
-    dt_min: float = Field(0.001, gt=0)
-    dt_max: float = Field(0.1, gt=0)
+    channels: int = Field(default=32, gt=0)
+    num_blocks: int = Field(default=4, gt=0)
+    d_state: int = Field(default=4, gt=0, multiple_of=2)
+    dt_min: float = Field(default=0.001, gt=0)
+    dt_max: float = Field(default=0.1, gt=0)
     head: HeadName = "gain"
     residual: bool = False
-    condition_channels: tuple[int, ...] = Field((16, 32), min_length=1)
+    condition_channels: tuple[int, ...] = Field(default=(16, 32), min_length=1)
 
     @property
     def layer(self) -> S4Config:
@@ -80,7 +81,7 @@ class S4Block(nn.Module):
         return x + self.film(y, condition), after.x
 
 
-class S4Effect(EffectModel):
+class S4Effect(EffectModel[S4EffectConfig]):
     """State-space effect at the rate of the audio.
 
     Trained by convolution, streamed from its states, with the same numbers.
@@ -99,7 +100,7 @@ class S4Effect(EffectModel):
         self.config = config
         self.condition = Condition(len(config.knobs), config.condition_channels)
         self.expansion = nn.Conv1d(config.audio_channels, config.channels, 1)
-        self.blocks = nn.ModuleList(S4Block(config) for _ in range(config.num_blocks))
+        self.blocks = TypedModuleList(S4Block(config) for _ in range(config.num_blocks))
         self.head = Head(config.head, config.audio_channels, config.residual)
         self.projection = nn.Conv1d(config.channels, self.head.num_features, 1)
         self.head.start(self.projection)

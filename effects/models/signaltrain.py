@@ -23,6 +23,7 @@ from pydantic import Field, model_validator
 from torch import Tensor, nn
 
 from effects.models.model import EffectConfig, EffectModel, State
+from vocoders.layers.module_list import TypedModuleList
 
 __all__ = ["VARIANTS", "SignalTrain", "SignalTrainConfig", "WindowResult"]
 
@@ -38,10 +39,10 @@ class SignalTrainConfig(EffectConfig):
         hop_length: distance between frames in samples.
     """
 
-    window_length: int = Field(8192, gt=0)
-    output_frames: int = Field(9, gt=0)
-    n_fft: int = Field(1024, gt=0)
-    hop_length: int = Field(384, gt=0)
+    window_length: int = Field(default=8192, gt=0)
+    output_frames: int = Field(default=9, gt=0)
+    n_fft: int = Field(default=1024, gt=0)
+    hop_length: int = Field(default=384, gt=0)
 
     @model_validator(mode="after")
     def _check(self) -> "SignalTrainConfig":
@@ -98,9 +99,9 @@ class TimeAutoencoder(nn.Module):
         super().__init__()
         inward = (config.num_frames, 64, 32, 16, 16)
         outward = (16, 16, 32, 64, config.output_frames)
-        self.encoder = nn.ModuleList(nn.Linear(a, b) for a, b in zip(inward, inward[1:], strict=False))
+        self.encoder = TypedModuleList(nn.Linear(a, b) for a, b in zip(inward, inward[1:], strict=False))
         self.join_knobs = nn.Linear(16 + len(config.knobs), 16)
-        self.decoder = nn.ModuleList(nn.Linear(a, b) for a, b in zip(outward, outward[1:], strict=False))
+        self.decoder = TypedModuleList(nn.Linear(a, b) for a, b in zip(outward, outward[1:], strict=False))
         for layer in (*self.encoder, self.join_knobs, *self.decoder):
             nn.init.xavier_normal_(layer.weight)
             nn.init.zeros_(layer.bias)
@@ -116,7 +117,7 @@ class TimeAutoencoder(nn.Module):
         return x.transpose(1, 2)
 
 
-class SignalTrain(EffectModel):
+class SignalTrain(EffectModel[SignalTrainConfig]):
     """The SignalTrain network as an effect that works in blocks.
 
     The grid of blocks starts at sample 0 of the stream, behind ``window_length - block_length`` zeros: the same sample

@@ -22,6 +22,7 @@ from effects.models.film import Condition, FiLM, FilmNorm
 from effects.models.head import Head, HeadName
 from effects.models.model import EffectConfig, EffectModel, State
 from effects.models.rows import padded_channels
+from vocoders.layers.module_list import TypedModuleList
 
 __all__ = ["TCN", "VARIANTS", "TCNConfig"]
 
@@ -43,16 +44,16 @@ class TCNConfig(EffectConfig):
         condition_channels: widths of the layers that knobs pass.
     """
 
-    channels: int = Field(32, gt=0)
-    num_blocks: int = Field(4, gt=0)
-    kernel_size: int = Field(13, gt=1)
-    dilation_growth: int = Field(10, gt=0)
-    stack_size: int = Field(10, gt=0)
+    channels: int = Field(default=32, gt=0)
+    num_blocks: int = Field(default=4, gt=0)
+    kernel_size: int = Field(default=13, gt=1)
+    dilation_growth: int = Field(default=10, gt=0)
+    stack_size: int = Field(default=10, gt=0)
     causal: bool = True
     crop: Literal["aligned", "official"] = "aligned"
     norm: FilmNorm = "none"
     head: HeadName = "direct"
-    condition_channels: tuple[int, ...] = Field((16, 32, 32), min_length=1)
+    condition_channels: tuple[int, ...] = Field(default=(16, 32, 32), min_length=1)
 
     @model_validator(mode="after")
     def _check(self) -> "TCNConfig":
@@ -105,7 +106,7 @@ class TCNBlock(nn.Module):
         return y + self.residual(x[..., self.residual_start : self.residual_start + length])
 
 
-class TCN(EffectModel):
+class TCN(EffectModel[TCNConfig]):
     """Stack of dilated convolutions that knobs modulate.
 
     Instead of shrinking, the output is as long as the input: each block keeps the last ``(kernel_size - 1) * dilation``
@@ -125,7 +126,7 @@ class TCN(EffectModel):
         self.config = config
         self.condition = Condition(len(config.knobs), config.condition_channels)
         widths = [config.audio_channels] + [config.channels] * (config.num_blocks - 1)
-        self.blocks = nn.ModuleList(
+        self.blocks = TypedModuleList(
             TCNBlock(config, width, dilation) for width, dilation in zip(widths, config.dilations, strict=True)
         )
         self.head = Head(config.head, config.audio_channels)

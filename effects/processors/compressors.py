@@ -6,6 +6,7 @@ import numpy as np
 from scipy import signal
 
 from effects.knobs import Knob, KnobSet
+from effects.processors.filters import butterworth_coefficients
 from effects.processors.processor import Arrays, Processor
 from effects.processors.sample_loops import gain_smoother
 
@@ -89,7 +90,7 @@ class SmoothedLevelCompressor(Processor):
         smooth, memory = np.empty_like(level), np.empty_like(state["filter"])
         for item, time in enumerate(values["time"]):
             # scipy counts frequencies in units of the Nyquist frequency; above it there is nothing to smooth.
-            numerator, denominator = signal.butter(1, min(1 / (time * sample_rate), 0.99))
+            numerator, denominator = butterworth_coefficients(1, min(1 / (time * sample_rate), 0.99))
             steady = signal.lfilter_zi(numerator, denominator) * level[item, :, :1]
             start = state["filter"][item] if state["started"][item] else steady
             smooth[item], memory[item] = signal.lfilter(numerator, denominator, level[item], zi=start)

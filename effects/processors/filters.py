@@ -1,6 +1,6 @@
 """Linear filters: second-order sections of the audio EQ cookbook, SoX's band, and SignalTrain's low-pass filter."""
 
-from typing import Literal, get_args
+from typing import Literal, cast, get_args
 
 import numpy as np
 from scipy import signal
@@ -9,7 +9,15 @@ from effects.knobs import Knob, KnobSet
 from effects.processors.processor import Arrays, Processor
 from effects.processors.sample_loops import biquad
 
-__all__ = ["Band", "Biquad", "BiquadKind", "ButterworthLowpass", "biquad_coefficients", "highpass_coefficients"]
+__all__ = [
+    "Band",
+    "Biquad",
+    "BiquadKind",
+    "ButterworthLowpass",
+    "biquad_coefficients",
+    "butterworth_coefficients",
+    "highpass_coefficients",
+]
 
 BiquadKind = Literal["lowpass", "highpass", "bandpass", "notch", "allpass", "peak", "low_shelf", "high_shelf"]
 _WITH_GAIN = ("peak", "low_shelf", "high_shelf")
@@ -62,6 +70,12 @@ def highpass_coefficients(frequency: float, sample_rate: int) -> np.ndarray:
     return np.array([1.0, -1.0, 0.0, tangent - 1, 0.0]) / np.array([1 + tangent] * 5)
 
 
+def butterworth_coefficients(order: int, cutoff: float) -> tuple[np.ndarray, np.ndarray]:
+    """Return numerator and denominator (order + 1,) of a low-pass filter; ``cutoff`` is in Nyquist frequencies."""
+    # scipy has no types; what pyright infers knows every other output of the function too.
+    return cast(tuple[np.ndarray, np.ndarray], signal.butter(order, cutoff))
+
+
 class Biquad(Processor):
     """A second-order filter of the audio EQ cookbook.
 
@@ -79,7 +93,8 @@ class Biquad(Processor):
     def __init__(self, kind: BiquadKind) -> None:
         if kind not in get_args(BiquadKind):
             raise ValueError(f"kind is '{kind}', expected one of {', '.join(get_args(BiquadKind))}")
-        self.kind, self.name = kind, f"biquad_{kind}"
+        self.kind: BiquadKind = kind
+        self.name = f"biquad_{kind}"
         knobs = [
             Knob(name="frequency", unit="Hz", min=20, max=20000, default=1000, scale="log"),
             Knob(name="q", label="Q", min=0.2, max=8, default=0.7071, scale="log"),
@@ -152,6 +167,6 @@ class ButterworthLowpass(Processor):
     def _run(self, x: np.ndarray, values: Arrays, sample_rate: int, state: Arrays) -> tuple[np.ndarray, Arrays]:
         y, memory = np.empty_like(x), np.empty_like(state["memory"])
         for item, cutoff in enumerate(values["cutoff"]):
-            numerator, denominator = signal.butter(self._ORDER, 2 * min(cutoff / sample_rate, _HIGHEST))
+            numerator, denominator = butterworth_coefficients(self._ORDER, 2 * min(cutoff / sample_rate, _HIGHEST))
             y[item], memory[item] = signal.lfilter(numerator, denominator, x[item], zi=state["memory"][item])
         return y, {"memory": memory}

@@ -52,7 +52,7 @@ class Processor(ABC):
 
     def check_available(self) -> None:
         """Raise :class:`MissingExtraError` if what computes the effect is not installed."""
-        if not self.is_available:
+        if self.package is not None and not self.is_available:
             raise MissingExtraError(self.package, self.package, f"effect '{self.name}'")
 
     def process(

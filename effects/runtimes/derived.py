@@ -30,7 +30,7 @@ class Derived(Generic[T]):
         weights = list(weights)
         counted = not any(weight.is_inference() for weight in weights)
         key = [(weight.data_ptr(), weight._version) for weight in weights] if counted else None
-        if key is None or key != self._key:
+        if self._value is None or key is None or key != self._key:
             self._value, self._key = compute(), key
         return self._value
 

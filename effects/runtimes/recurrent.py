@@ -27,7 +27,8 @@ class RecurrentStream(Stream[Recurrent]):
             return model(audio, knobs, state)
         state, knobs = model.check_inputs(audio, knobs, state), knobs.to(audio.dtype)
         x = model.rows(audio, knobs).contiguous().numpy()
-        cells = self._packed.get(model.cells._flat_weights, lambda: PackedCells(model.cells))
+        weights = [weight for weight in model.cells._flat_weights if weight is not None]
+        cells = self._packed.get(weights, lambda: PackedCells(model.cells))
         names = model.state_names
         y, states = cells.run(x, [state[name].numpy() for name in names])
         state = {name: torch.from_numpy(new) for name, new in zip(names, states, strict=True)}

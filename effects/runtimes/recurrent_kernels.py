@@ -6,6 +6,9 @@ weights of a small layer stay in the nearest cache. Samples are worked on one af
 give the same bits.
 """
 
+# numba turns the functions of vectors into others that take fewer arguments; no stub says so.
+# pyright: reportCallIssue=false
+
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -86,9 +89,11 @@ class PackedCells:
         for index in range(cells.num_layers):
             parts = _layer_rows(cells, index)
             values |= {f"layers.{index}.{name}": part for name, part in parts.items()}
-            starts = (builder.place("weights", f"layers.{index}.{name}", *part.shape) for name, part in parts.items())
+            rows, biases = (
+                builder.place("weights", f"layers.{index}.{name}", *part.shape) for name, part in parts.items()
+            )
             inputs = parts["rows"].shape[1] - cells.hidden_size
-            self.layers.append(PackedLayer(*starts, inputs, cells.hidden_size, isinstance(cells, nn.LSTM)))
+            self.layers.append(PackedLayer(rows, biases, inputs, cells.hidden_size, isinstance(cells, nn.LSTM)))
         self.layout = builder.finish()
         arrays = self.layout.allocate()
         for name, part in values.items():

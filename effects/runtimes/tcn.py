@@ -78,7 +78,9 @@ class TCNStream(Stream[TCN]):
         histories, films = ([state[name].numpy() for name in names] for names in (self._histories, self._films))
         offset = state["offset"].numpy()
         offset += x.shape[1]
-        return torch.from_numpy(self._packed.latest.run(x.numpy(), histories, films, start))
+        packed = self._packed.latest
+        assert packed is not None  # made beside the modulation
+        return torch.from_numpy(packed.run(x.numpy(), histories, films, start))
 
     def _pack(self) -> "PackedTCN":
         """Pack the weights for compiled code."""

@@ -5,6 +5,9 @@ where they lie, nothing is gathered, and outputs are vectors of channels. Each s
 number of samples, so blocks of any size give the same bits.
 """
 
+# numba turns the functions of vectors into others that take fewer arguments; no stub says so.
+# pyright: reportCallIssue=false
+
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -80,6 +83,7 @@ class PackedTCN:
         projection = model.projection
         self._width = padded_channels(projection.in_channels)
         self._add("projection", _padded(projection.weight[..., 0], self._width))
+        assert projection.bias is not None
         self._bias = projection.bias.detach().numpy()
         self.layout = self._layout.finish()
         arrays = self.layout.allocate()

@@ -47,7 +47,7 @@ def test_speed_and_time_left_do_not_count_what_was_done_before(caplog, clock) ->
     assert caplog.messages == ["training: 80 of 100, 0.5 steps/s, 40 s left"]
 
 
-def test_an_amount_is_told_in_percent_and_nothing_where_nothing_is_wanted(caplog, clock, capsys) -> None:
+def test_an_amount_is_told_in_percent_and_nothing_where_nothing_is_wanted(caplog, clock) -> None:
     with caplog.at_level(logging.INFO):
         for shown in (True, False):
             with gauge("work", 8.0, "x real time", shown) as advance:
@@ -55,7 +55,6 @@ def test_an_amount_is_told_in_percent_and_nothing_where_nothing_is_wanted(caplog
                 advance(2.0)
     assert len(caplog.messages) == 1
     assert "25 %" in caplog.text
-    assert capsys.readouterr().err == ""
 
 
 @pytest.mark.parametrize(("counted", "words"), [(True, "3/12"), (False, "25%")])

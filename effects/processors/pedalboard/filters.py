@@ -44,11 +44,8 @@ class LadderFilter(LivePlugin):
 
     def settings(self, values: Arrays, item: int) -> dict[str, Any]:
         """Return the arguments of an item's plugins, the mode among them."""
-        self.check_available()
-        from pedalboard import LadderFilter
-
         mode = self.knobs["mode"].format(values["mode"][item])
-        return {"mode": getattr(LadderFilter.Mode, mode.upper())} | super().settings(values, item)
+        return {"mode": getattr(self.plugin_class.Mode, mode.upper())} | super().settings(values, item)
 
 
 class Chorus(LivePlugin):

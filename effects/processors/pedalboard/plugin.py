@@ -20,7 +20,7 @@ class Plugin(Processor):
     Each channel of each item has a plugin of its own: channels do not influence each other.
 
     Attributes:
-        plugin: its class in pedalboard.
+        plugin: name of its class in pedalboard.
         arguments: pedalboard's name of each knob; a name in ``_ms`` takes milliseconds.
     """
 
@@ -28,12 +28,17 @@ class Plugin(Processor):
     plugin: ClassVar[str]
     arguments: ClassVar[Mapping[str, str]]
 
-    def make(self, settings: Settings) -> Any:
-        """Return a new plugin."""
+    @property
+    def plugin_class(self) -> Any:
+        """The class in pedalboard."""
         self.check_available()
         import pedalboard
 
-        return getattr(pedalboard, self.plugin)(**settings)
+        return getattr(pedalboard, self.plugin)
+
+    def make(self, settings: Settings) -> Any:
+        """Return a new plugin."""
+        return self.plugin_class(**settings)
 
     def settings(self, values: Arrays, item: int) -> dict[str, Any]:
         """Return the arguments of an item's plugins."""

@@ -67,12 +67,12 @@ def export_onnx(
         DataError: if the folder exists, or cannot be written.
         MissingExtraError: if onnx or onnxruntime is not installed.
     """
-    if model.onnx_graph is None:
+    if (place := model.onnx_graph) is None:
         raise ConfigError(f"effects of family '{model.family}' have no ONNX graph; play it with 'ondes effect'")
     if max_block < 1:
         raise ConfigError(f"largest block of {max_block} samples; expected at least 1")
     resolved = model.knobs.resolve(settings)
-    graph, states, largest = _build(model, resolved, freeze, max_block)
+    graph, states, largest = _build(model, place, resolved, freeze, max_block)
     # Long enough for every ring to come round.
     vector = make_test_vector(model, resolved, least=max(sum(state.shape[0] for state in states if state.in_place), 1))
     content = graph.SerializeToString()
@@ -96,14 +96,14 @@ def export_onnx(
 
 
 def _build(
-    model: EffectModel, settings: Mapping[str, float], freeze: bool, max_block: int
+    model: EffectModel, place: str, settings: Mapping[str, float], freeze: bool, max_block: int
 ) -> tuple[Any, list[StateTensor], int | None]:
     """Return the graph (ModelProto), its states, and the largest block that it takes; ``None`` without a limit."""
     still = copy.deepcopy(model).cpu().float().eval()
     knobs = model.knobs.normalize(model.knobs.values(settings)).float()
     graph = Graph(model.config.audio_channels, len(model.knobs), knobs.numpy() if freeze else None)
     with torch.no_grad():
-        import_place(model.onnx_graph, f"the ONNX graph of family '{model.family}'")(still, graph, max_block)
+        import_place(place, f"the ONNX graph of family '{model.family}'")(still, graph, max_block)
     limited = any(state.in_place for state in graph.states)
     return graph.model(model.family), graph.states, max_block if limited else None
 

@@ -14,6 +14,9 @@ __all__ = ["OPSET", "Graph", "StateTensor", "import_onnx"]
 OPSET = 18
 _IR_VERSION = 9
 
+# The name of what a node gives out, or a constant.
+Input = str | np.ndarray | np.generic
+
 
 @dataclass(frozen=True)
 class StateTensor:
@@ -67,17 +70,17 @@ class Graph:
         if frozen is not None and num_knobs:
             self.knobs = self.constant(frozen.astype(np.float32)[None])
 
-    def constant(self, value: np.ndarray) -> str:
+    def constant(self, value: np.ndarray | np.generic) -> str:
         """Return the name of a constant."""
         value = np.asarray(value, order="C")
         key = value.dtype.str, value.shape, value.tobytes()
         return self._constants.setdefault(key, (f"constant.{len(self._constants)}", value))[0]
 
-    def op(self, kind: str, *inputs: str | np.ndarray, name: str | None = None, **attributes: Any) -> str:
+    def op(self, kind: str, *inputs: Input, name: str | None = None, **attributes: Any) -> str:
         """Add a node and return the name of its output; arrays among the inputs become constants."""
         return self.ops(kind, *inputs, names=[name or self._new_name(kind)], **attributes)[0]
 
-    def ops(self, kind: str, *inputs: str | np.ndarray, names: list[str] | int, **attributes: Any) -> list[str]:
+    def ops(self, kind: str, *inputs: Input, names: list[str] | int, **attributes: Any) -> list[str]:
         """Add a node with several outputs, or with given names; an empty name is an output that nobody needs."""
         names = [self._new_name(kind) for _ in range(names)] if isinstance(names, int) else names
         known = [item if isinstance(item, str) else self.constant(item) for item in inputs]

@@ -21,6 +21,7 @@ __all__ = [
     "add_head",
     "add_modulations",
     "add_output",
+    "add_pointwise",
     "delayed",
     "integers",
     "weight",
@@ -90,9 +91,8 @@ def add_modulations(graph: Graph, condition: str, films: list[FiLM]) -> list[tup
     for film in films:
         gain_weight, shift_weight = film.adaptor.weight.double().chunk(2)
         gain_bias, shift_bias = film.adaptor.bias.double().chunk(2)
-        if film.norm is not None:
-            scale = torch.rsqrt(film.norm.running_var.double() + film.norm.eps)
-            mean = film.norm.running_mean.double()
+        if (normalisation := film.normalisation(torch.float64)) is not None:
+            mean, scale = normalisation
             gain_weight, gain_bias = gain_weight * scale[:, None], gain_bias * scale
             shift_weight, shift_bias = shift_weight - gain_weight * mean[:, None], shift_bias - gain_bias * mean
         weights += [gain_weight, shift_weight]
@@ -101,6 +101,12 @@ def add_modulations(graph: Graph, condition: str, films: list[FiLM]) -> list[tup
     sizes = integers(*(len(bias) for bias in biases))
     parts = graph.ops("Split", product, sizes, names=len(biases), axis=1)
     return list(zip(parts[::2], parts[1::2], strict=True))
+
+
+def add_pointwise(graph: Graph, conv: nn.Conv1d, x: str) -> str:
+    """Return a convolution of kernel size 1 of x (T, C), one product."""
+    bias = [] if conv.bias is None else [weight(conv.bias)]
+    return graph.op("Gemm", x, weight(conv.weight[:, :, 0].T), *bias)
 
 
 def add_head(graph: Graph, head: Head, features: str, dry: str) -> None:

@@ -4,6 +4,7 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from effects.models.s4 import S4Effect
 from effects.runtimes.onnx.graph import Graph
@@ -15,6 +16,7 @@ from effects.runtimes.onnx.parts import (
     add_condition,
     add_head,
     add_modulations,
+    add_pointwise,
     integers,
     weight,
 )
@@ -32,11 +34,11 @@ def build_s4(model: S4Effect, graph: Graph, max_block: int) -> None:
     films = [block.film for block in model.blocks]
     modulations = add_modulations(graph, add_condition(graph, model.condition), films)
     chunks = _Chunks(graph, rows)
-    x = graph.op("Gemm", rows.audio, weight(model.expansion.weight[:, :, 0].T), weight(model.expansion.bias))
+    x = add_pointwise(graph, model.expansion, rows.audio)
     for index, (block, (gain, shift)) in enumerate(zip(model.blocks, modulations, strict=True)):
         y = _gated(graph, block.layer, chunks.recur(_Matrices.of(block.layer), f"states.{index}", x))
         x = graph.op("Add", x, graph.op("Add", graph.op("Mul", y, gain), shift))
-    features = graph.op("Gemm", x, weight(model.projection.weight[:, :, 0].T), weight(model.projection.bias))
+    features = add_pointwise(graph, model.projection, x)
     add_head(graph, model.head, features, rows.audio)
 
 
@@ -62,7 +64,7 @@ class _Matrices:
         system = layer.kernel.discretise()
         poles, entry, output = (part.detach().numpy() for part in (system.log_poles, system.input, system.output[0]))
         times = np.arange(CHUNK + 1)[:, None, None]
-        powers = np.exp(times * poles)
+        powers: NDArray[np.complex128] = np.exp(times * poles)
         turned = np.stack([_row(powers.real, powers.real), _row(-powers.imag, powers.imag)], axis=1)
         entered = powers[CHUNK - 1 :: -1] * entry
         enter = _row(entered.real, entered.imag).transpose(1, 0, 2)
@@ -101,7 +103,8 @@ class _Chunks:
         entering = op("Transpose", op("MatMul", chunks, matrices.enter), perm=[1, 0, 2])
 
         def step(before: str, entered: str) -> list[str]:
-            after = self._move(before, *matrices.powers[CHUNK], entered)
+            same, turned = matrices.powers[CHUNK]
+            after = self._move(before, same, turned, entered)
             return [after, op("Identity", before)]
 
         body = graph.body(2, step)

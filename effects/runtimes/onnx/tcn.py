@@ -10,6 +10,7 @@ from effects.runtimes.onnx.parts import (
     add_condition,
     add_head,
     add_modulations,
+    add_pointwise,
     delayed,
     integers,
     weight,
@@ -37,7 +38,7 @@ def build_tcn(model: TCN, graph: Graph, max_block: int) -> None:
     x = rows.audio
     for index, (block, modulation) in enumerate(zip(model.blocks, modulations, strict=True)):
         x = _add_block(graph, rows, rings, block, f"history.{index}", x, modulation)
-    features = graph.op("Gemm", x, weight(model.projection.weight[:, :, 0].T), weight(model.projection.bias))
+    features = add_pointwise(graph, model.projection, x)
     late = model.latency if config.head == "gain" else 0
     add_head(graph, model.head, features, delayed(graph, rows, config.audio_channels, late))
     if rings is not None:
