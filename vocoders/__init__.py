@@ -1,6 +1,6 @@
 """Waveform generators.
 
-``load`` gives a model by folder, shipped name or hub id::
+``load_vocoder`` loads a model by folder, shipped name or hub id::
 
     from vocoders import load_vocoder
 
@@ -10,6 +10,6 @@
 
 import lazy_loader
 
-# Names come from the stub beside this file and are imported on first use: `import vocoders.core` must not wait for the
-# networks.
+# The names are listed in the stub next to this file and imported on first use, so that `import vocoders.core` does not
+# import the networks.
 __getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -100,7 +100,7 @@ def test_old_signaltrain_checkpoints_are_of_comp_4c(tmp_path) -> None:
         ({}, {"variant": "default"}, "window of 8192"),
         ({}, {"stats": "stats.npz"}, "no feature statistics"),
         ({"state_dict": {"a": torch.zeros(1)}}, {}, "no weights of signaltrain"),
-        ({"state_dict": [1]}, {}, "holds no weights"),
+        ({"state_dict": [1]}, {}, "no weights"),
     ],
 )
 def test_signaltrain_checkpoints_that_do_not_fit(small_signaltrain, tmp_path, changes, options, match) -> None:
