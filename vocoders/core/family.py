@@ -1,7 +1,7 @@
-"""A family of models: one architecture with all its configurations, and the import paths of its code.
+"""A family of models: one architecture in all its configurations, and where its code lives.
 
-Import paths are written ``module:name`` and are imported on first use. They are part of code, ours or that of an
-installed package; a file that is read never decides what is imported.
+Places are written ``module:name`` and are imported when they are asked for. They stand in code, ours or that of an
+installed package, so that nothing read from a file ever decides what is imported.
 """
 
 from collections.abc import Callable, Mapping
@@ -20,14 +20,13 @@ class Family:
     """One family of models.
 
     Attributes:
-        name: name in model folders, configurations and on the command line.
-        title: name for people.
-        model: import path of the model class.
-        configs: import path of the configurations by name; ``None``: there are none.
-        converter: import path of the function that builds a model from a reference checkpoint; ``None``: there are no
-            reference checkpoints.
-        needs_statistics: whether reference checkpoints need the statistics of their normalised features, which they do
-            not contain.
+        name: in model folders, configurations and on the command line.
+        title: as people write it.
+        model: place of the model class.
+        configs: place of the configurations by name; ``None``: there are none.
+        converter: place of the function that builds a model from a reference checkpoint; ``None``: no reference
+            checkpoints exist.
+        needs_statistics: whether these were trained on normalised features, whose statistics they lack.
     """
 
     name: str

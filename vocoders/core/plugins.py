@@ -1,11 +1,11 @@
 """Registries that installed packages can add to.
 
-A package declares its additions in its own metadata, as entry points of ondes' groups::
+A package names what it brings in its own metadata, as an entry point of one of ondes' groups::
 
     [project.entry-points."ondes.vocoders"]
     toy = "ondes_toy.vocoder:FAMILY"
 
-Installing a package permits it to run code; a configuration or a model folder never names anything that is imported.
+Whoever installs a package lets it run code; a configuration or a model folder never names anything that is imported.
 """
 
 import difflib
@@ -25,13 +25,13 @@ T = TypeVar("T")
 
 
 class Registry(MutableMapping[str, T], Generic[T]):
-    """Items by name: those of ondes, then those of installed packages, which are imported on first use.
+    """Things by name: those of ondes, then those of installed packages, which are imported when they are asked for.
 
     Args:
-        word: name of an item in messages, such as ``metric``.
+        word: what one of them is called in messages, such as ``metric``.
         group: group of entry points, such as ``ondes.metrics``.
-        own: the items of ondes; packages cannot replace them.
-        expected: class of each item; ``None``: anything callable.
+        own: those of ondes; their names cannot be taken by others.
+        expected: class of each of them; ``None``: anything callable.
     """
 
     def __init__(self, word: str, group: str, own: Mapping[str, T], expected: type | None = None) -> None:
@@ -40,11 +40,11 @@ class Registry(MutableMapping[str, T], Generic[T]):
         self._loaded: dict[str, T] = {}
 
     def __getitem__(self, name: str) -> T:
-        """Return the item called ``name``.
+        """Return what ``name`` means.
 
         Raises:
-            KeyError: if there is none.
-            ConfigError: if the item of an installed package cannot be imported, or is of another kind.
+            KeyError: if there is nothing of this name.
+            ConfigError: if an installed package names something that cannot be imported, or is of another kind.
         """
         if name in self._own:
             return self._own[name]
@@ -53,11 +53,11 @@ class Registry(MutableMapping[str, T], Generic[T]):
         return self._loaded[name]
 
     def __setitem__(self, name: str, item: T) -> None:
-        """Add an item for this process alone, for example in a notebook."""
+        """Add something for this process alone, as a notebook does."""
         self._own[name] = item
 
     def __delitem__(self, name: str) -> None:
-        """Remove an item that was added in this process."""
+        """Take away something that this process has."""
         del self._own[name]
 
     def __iter__(self) -> Iterator[str]:
@@ -74,22 +74,22 @@ class Registry(MutableMapping[str, T], Generic[T]):
         return sum(1 for _ in self)
 
     def __contains__(self, name: object) -> bool:
-        """Tell whether there is an item of this name; nothing is imported."""
+        """Tell whether there is something of this name; nothing is imported."""
         return name in self._own or name in _points(self.group)
 
     def find(self, name: str) -> T:
-        """Return the item called ``name``.
+        """Return what ``name`` means.
 
         Raises:
-            ConfigError: if there is none (the message has the nearest name, or all names), or if the item of an
-                installed package cannot be used.
+            ConfigError: if there is nothing of this name (the message has the nearest or all of them), or an installed
+                package brings something that cannot be used.
         """
         if name not in self:
             raise ConfigError(unknown_name(self.word, name, self))
         return self[name]
 
     def usable(self) -> dict[str, T]:
-        """Return all items that can be imported, by name; others are left out with a warning."""
+        """Return everything that can be imported, by name; what cannot is left out with a warning."""
         found = {}
         for name in self:
             try:
@@ -99,14 +99,14 @@ class Registry(MutableMapping[str, T], Generic[T]):
         return found
 
     def origin(self, name: str) -> str:
-        """Return the package that provides ``name``."""
+        """Return the package that brings ``name``."""
         return "ondes" if name in self._own else _origin(_points(self.group)[name])
 
     def _load(self, point: EntryPoint) -> T:
         where = f"{self.word} '{point.name}' of the package '{_origin(point)}'"
         try:
             found = point.load()
-        except Exception as error:  # the package's code may raise anything
+        except Exception as error:  # whatever the code of a stranger raises
             reason = str(error).splitlines()[0] if str(error) else "no message"
             raise ConfigError(f"{where} cannot be imported: {type(error).__name__}: {reason}") from error
         fits = callable(found) if self._expected is None else isinstance(found, self._expected)
@@ -117,7 +117,7 @@ class Registry(MutableMapping[str, T], Generic[T]):
 
 
 def unknown_name(word: str, name: str, known: Iterable[str]) -> str:
-    """Return the message about an unknown name, with the nearest name, or all names."""
+    """Return the message about a name that nothing has: with the nearest one, or all."""
     names = list(known)
     near = difflib.get_close_matches(name, names, n=1)
     hint = f"did you mean '{near[0]}'?" if near else f"known {_plural(word)}: {', '.join(names)}"
