@@ -1,9 +1,9 @@
 """Discrete state-space systems: x[t] = A x[t-1] + B u[t], y[t] = Re(C x[t]).
 
-The new state is read, so the impulse response starts with C B. States come in conjugate pairs; x holds one of each pair
-and every sum over states is twice the real part of a sum over the stored half. The transition is diagonal, or diagonal
-minus rank one: A = diag(poles) - left right^T over all N states. The bilinear transform keeps that form, so one step
-costs O(N) for both.
+The output reads the new state, so the impulse response starts with C B. States come in conjugate pairs; x contains one
+of each pair, and a sum over all states is twice the real part of the sum over the stored half. The transition is
+diagonal, or diagonal minus rank one: A = diag(poles) - left right^T over all N states. The bilinear transform preserves
+this form, so one step costs O(N) in both cases.
 """
 
 from dataclasses import dataclass, replace
@@ -43,7 +43,7 @@ class DiscreteSystem:
     right: Tensor | None = None
 
     def to(self, *args: torch.dtype | torch.device) -> "DiscreteSystem":
-        """Return the system with its tensors converted; ``args`` as those of :meth:`torch.Tensor.to`."""
+        """Return the system with its tensors converted; ``args`` are those of :meth:`torch.Tensor.to`."""
         return DiscreteSystem(*(None if value is None else value.to(*args) for value in vars(self).values()))
 
     def with_output(self, output: Tensor) -> "DiscreteSystem":
@@ -79,9 +79,9 @@ class DiscreteSystem:
         return _paired_sum(self.output.view(shape) * state), state
 
     def real_transition(self) -> Tensor:
-        """Return A as a real matrix (H, 2n, 2n) that acts on (Re x, Im x).
+        """Return A as a real matrix (H, 2n, 2n) acting on (Re x, Im x).
 
-        It is similar to the complex matrix by a multiple of a unitary one, so a contraction stays a contraction.
+        It is similar to the complex matrix by a multiple of a unitary matrix, so a contraction remains a contraction.
         """
         own = torch.diag_embed(self.poles)
         mirrored = torch.zeros_like(own)
@@ -93,9 +93,9 @@ class DiscreteSystem:
         return torch.cat([top, torch.cat([total.imag, difference.real], dim=-1)], dim=-2)
 
     def diagonalised(self) -> "DiscreteSystem":
-        """Return an equal system without rank-one part, from eigenvectors of the transition, in float64.
+        """Return an equivalent system without rank-one part, from the eigenvectors of the transition, in float64.
 
-        Its output may need large numbers that cancel: the eigenvectors of HiPPO-LegS as it is initialised have a
+        Its output may be a sum of large numbers that cancel: the eigenvectors of HiPPO-LegS at initialisation have a
         condition number of 1e9 and more, those of trained systems 1e2 to 1e4. Compare its kernel before use.
         """
         if self.left is None:
@@ -104,7 +104,7 @@ class DiscreteSystem:
         poles, vectors = torch.linalg.eig(exact.real_transition())
         new_input = torch.linalg.solve(vectors, real_column(exact.input).to(vectors.dtype)[..., None])[..., 0]
         new_output = torch.einsum("chn,hnm->chm", real_row(exact.output).to(vectors.dtype), vectors)
-        # A real matrix has conjugate pairs, of which one half is kept, and real eigenvalues, which then count half.
+        # A real matrix has conjugate pairs, of which one of each is kept, and real eigenvalues, which then count half.
         new_output = new_output * ((poles.imag > 0) + 0.5 * (poles.imag == 0))
         order = torch.argsort(poles.imag, dim=-1, descending=True)[:, : int((poles.imag >= 0).sum(dim=-1).max())]
         poles, new_input = poles.gather(-1, order), new_input.gather(-1, order)
@@ -176,5 +176,5 @@ def complex_row(c: Tensor) -> Tensor:
 
 
 def _paired_sum(terms: Tensor) -> Tensor:
-    """Sum over all N states, of which the last axis holds one of each conjugate pair."""
+    """Sum over all N states; the last axis contains one of each conjugate pair."""
     return 2 * terms.real.sum(dim=-1)
