@@ -241,7 +241,7 @@ class Generation:
 class WaveformGenerator(System):
     """Draws waveforms: unconditionally, from a label, or as the continuation of a prompt.
 
-    Each item of a seed has its own random numbers, so an item does not depend on the size of the batch.
+    Item k of a seed has random numbers of its own: how many items are drawn together changes none of them.
     """
 
     @property

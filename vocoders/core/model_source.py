@@ -45,7 +45,7 @@ class ModelFile:
 
 @dataclass(frozen=True)
 class ShippedModel:
-    """A model that ships with ondes, as its files describe it."""
+    """A model that is part of the installation, as its files describe it."""
 
     name: str
     family: str

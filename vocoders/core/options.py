@@ -48,7 +48,7 @@ class Option:
 
     @property
     def title(self) -> str:
-        """The name for people."""
+        """The name as a person reads it."""
         return self.name.replace("_", " ").capitalize()
 
     def parse(self, text: str) -> Any:
@@ -75,9 +75,9 @@ def option(default: Any, dial: tuple[float, float] | None = None, **limits: Any)
     """Return the field of an option; the docstring below it is its help.
 
     Args:
-        default: the default value.
-        dial: range of a slider.
-        **limits: limits of pydantic's ``Field``, such as ``gt=0``.
+        default: where nothing is said.
+        dial: range that a slider shows.
+        **limits: of pydantic's ``Field``, such as ``gt=0``.
     """
     return Field(default, json_schema_extra={"dial": list(dial)} if dial is not None else None, **limits)
 
