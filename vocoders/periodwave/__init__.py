@@ -1,4 +1,4 @@
-"""PeriodWave: multi-period conditional flow matching vocoder, its few-step Turbo and its multi-band form."""
+"""PeriodWave: a multi-period flow matching vocoder, PeriodWave-Turbo for few steps, and a multi-band form."""
 
 import lazy_loader
 

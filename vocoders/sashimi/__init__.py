@@ -1,4 +1,4 @@
-"""SaShiMi: raw audio on state-space layers, autoregressive, and as the backbone of DiffWave (``diffwave``)."""
+"""SaShiMi: state-space models of raw audio, autoregressive, and as the backbone of DiffWave (``diffwave``)."""
 
 import lazy_loader
 

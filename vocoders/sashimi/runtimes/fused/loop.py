@@ -1,4 +1,4 @@
-"""The loop over samples of a SaShiMi model on CPUs, compiled by numba: tiers that are due, then the draw."""
+"""The loop over the samples of a SaShiMi model on CPUs, compiled by numba: the tiers due, then the draw."""
 
 import numpy as np
 from numba import njit
@@ -13,13 +13,13 @@ from vocoders.sashimi.runtimes.fused.layout import OUTPUT, PROFILE_COLUMNS, WIDE
 
 __all__ = ["run"]
 
-# What time is spent on, by column of the profile; tiers are its rows.
+# Columns of the profile of time spent; its rows are the tiers.
 NORM, SYSTEM, PRODUCT, POOL, HEAD, DRAW = range(len(PROFILE_COLUMNS))
 
 
 @njit
 def _count(profile, tier, kind, since):
-    """Book the cycles since ``since``, if a profile is wanted, and return the time."""
+    """Add the cycles since ``since`` to the profile, if there is one, and return the time."""
     if profile.size == 0:
         return since
     now = clock()
@@ -58,9 +58,9 @@ def _add(work, source, target, count):
 
 @njit
 def _descend(memory, tables, deepest, counts, batch, profile, since):
-    """Take a sample from the fastest tier down to the deepest one that is due.
+    """Process a sample from the fastest tier down to the deepest tier that is due.
 
-    Each tier but the lowest puts it into the frame of its pool, and adds what the tier below has left for it.
+    Each tier but the lowest appends it to the frame of its pool, and adds a queued output of the tier below.
     """
     work = memory.work
     for index in range(deepest + 1):
@@ -88,7 +88,7 @@ def _descend(memory, tables, deepest, counts, batch, profile, since):
 
 @njit
 def _ascend(memory, tables, deepest, batch, profile, since):
-    """Take what the deepest tier has up again: every tier leaves a frame of outputs for the one above."""
+    """Process the output of the deepest tier upwards: every tier queues a frame of outputs for the tier above."""
     work = memory.work
     for index in range(deepest, -1, -1):
         tier = tables.tiers[index]
@@ -123,20 +123,19 @@ def run(memory, tables, counts, codes, uniforms, forced, drawn, scores, logits, 
     """Advance all items by some samples.
 
     Args:
-        memory: arrays and places in them.
+        memory: arrays and positions in them.
         tables: norms, linears, blocks and tiers.
-        counts: int64 (tiers - 1), samples of the unfinished frame of every tier; updated.
-        codes: int64 (B,), the codes to read first; updated to those to read next. (2 B,) if each item has a second
-            sequence that guides it.
+        counts: int64 (tiers - 1), number of samples in the unfinished frame of every tier; updated.
+        codes: int64 (B,), the next codes to read; updated. (2 B,) if each item has a second sequence for guidance.
         uniforms: float64 (B, n), numbers in [0, 1).
-        forced: int64 (B, n), codes to take instead of drawn ones, or (B, 0).
-        drawn: int64 (B, n), the codes; written.
-        scores: float64 (B,), sums of log-probabilities of the drawn codes; added to.
-        logits: float32 (B, n, num_codes), written, or (B, 0, num_codes).
-        temperature: 0 takes the most probable code.
-        top_p: least probability of the codes that are kept.
-        guidance: where there are second sequences, logits are second + guidance (first - second).
-        profile: int64 (tiers, 6), cycles spent, added to, or (0, 6).
+        forced: int64 (B, n), codes to use instead of drawn ones, or (B, 0).
+        drawn: int64 (B, n), the codes; output.
+        scores: float64 (B,), sums of log-probabilities of the drawn codes; incremented.
+        logits: float32 (B, n, num_codes), output, or (B, 0, num_codes).
+        temperature: divides the logits; 0 takes the most probable code.
+        top_p: total probability of the codes to draw from.
+        guidance: with second sequences, logits are second + guidance (first - second).
+        profile: int64 (tiers, 6), cycles spent; incremented. Or (0, 6).
     """
     params, work = memory.params, memory.work
     items, length = drawn.shape

@@ -1,7 +1,7 @@
-"""Stepping on CPUs in one compiled loop: the Python interpreter is left once for a block of samples.
+"""Steps on CPUs in one compiled loop, called once for a block of samples.
 
-A step of the published model reads 2.4 MB of weights for 0.6 million multiply-adds, so the bandwidth of the caches
-bounds it: what a step reads lies in the order in which it is read, slower tiers are touched when they are due, and
+A step of the published model reads 2.4 MB of weights for 0.6 million multiply-adds, so the cache bandwidth limits its
+speed. The weights are therefore stored in the order of reading, slower tiers are read only when they are due, and
 ``int16`` halves the weights.
 """
 
@@ -29,15 +29,15 @@ _logger = logging.getLogger(__name__)
 class FusedStepper(Stepper):
     """Step a float32 model on a CPU in compiled code.
 
-    Its parameters are copied: make a new stepper when they change.
+    The parameters are copied: make a new stepper when they change.
 
     Args:
         model: a causal model.
         batch_size: number of sequences.
-        prompt: int64 (L,) codes that every sequence begins with, or None; read in parallel.
-        weights: ``float32``, or ``int16``, with half as much to read; logits to some 1e-4.
+        prompt: int64 (L,) codes at the start of every sequence, or None; read in parallel.
+        weights: ``float32``, or ``int16``, which halves the memory traffic and changes logits by some 1e-4.
         profiled: count processor cycles by tier and kind of operation, in ``profile`` (tiers, PROFILE_COLUMNS).
-        labels: int64 (B,), of a model that has some.
+        labels: int64 (B,), for a model with labels.
         guidance: see :class:`~vocoders.sashimi.config.SamplingConfig`.
     """
 
@@ -61,7 +61,7 @@ class FusedStepper(Stepper):
         self._counts = place_state(self._program, state)
         self._codes = codes.numpy()
         self.profile = np.zeros((len(model.config.widths) if profiled else 0, len(PROFILE_COLUMNS)), np.int64)
-        # No samples: the loop is compiled or loaded here, where nobody measures it.
+        # A call without samples compiles or loads the loop here, before any timing.
         self._draw(np.zeros((batch_size, 0)), 1.0, 1.0)
 
     def _draw(self, uniforms: np.ndarray, temperature: float, top_p: float) -> tuple[np.ndarray, np.ndarray]:
@@ -81,7 +81,7 @@ class FusedStepper(Stepper):
         from vocoders.sashimi.runtimes.fused.loop import run
 
         if not run.signatures:
-            _logger.info("loading the compiled step (compiled for this machine at its first use, in a minute or so)")
+            _logger.info("loading the compiled step (its first use on this machine compiles it, in about a minute)")
         drawn, scores = np.zeros(uniforms.shape, np.int64), np.zeros(self.batch_size)
         program = self._program
         arrays = (self._counts, self._codes, uniforms, forced, drawn, scores, logits)
