@@ -1,7 +1,7 @@
 """Parameterised neural audio effects.
 
-``load`` gives an effect by folder, shipped name or hub id, ``render`` applies it to a recording, and ``Engine`` to a
-stream of blocks::
+``load`` loads an effect by folder, shipped name or hub id, ``render`` applies it to a recording, and ``Engine`` applies
+it to a stream of blocks::
 
     from effects import load, render
 
@@ -18,7 +18,7 @@ _HOMES = {"Engine": "effects.engine", "render": "effects.engine", "load": "effec
 
 
 def __getattr__(name: str) -> Any:
-    # Imported on first use: `import effects.knobs` must not wait for the networks.
+    # Imported on first use, so that `import effects.knobs` does not import the networks.
     if name in _HOMES:
         return getattr(import_module(_HOMES[name]), name)
     raise AttributeError(f"module 'effects' has no attribute '{name}'")

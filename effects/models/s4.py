@@ -20,12 +20,12 @@ class S4EffectConfig(EffectConfig):
     Attributes:
         channels: width of the network.
         num_blocks: number of blocks.
-        d_state: complex states of each feature, conjugates included.
-        dt_min: least initial step size in samples: the longest memory is about ``1 / dt_min``.
+        d_state: number of complex states per feature, conjugates included.
+        dt_min: smallest initial step size in samples: the longest memory is about ``1 / dt_min``.
         dt_max: largest initial step size.
         head: ``direct`` or ``gain``, see :class:`~effects.models.head.Head`.
         residual: head ``direct``: add the dry audio.
-        condition_channels: widths of the layers that knobs pass.
+        condition_channels: widths of the layers of the condition.
     """
 
     channels: int = Field(32, gt=0)
@@ -52,7 +52,7 @@ class S4EffectConfig(EffectConfig):
 
 
 class S4Block(nn.Module):
-    """State-space layer and modulation, around which the input goes too.
+    """State-space layer and modulation, with a residual connection.
 
     Shape:
         x (B, C, T), condition (B, c, T or 1) -> (B, C, T).
@@ -64,7 +64,7 @@ class S4Block(nn.Module):
         self.film = FiLM(config.channels, config.condition_channels[-1])
 
     def forward(self, x: Tensor, condition: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the output and the state behind it, complex (B, C, n)."""
+        """Return the output and the state after it, complex (B, C, n)."""
         system = self.layer.kernel.discretise().to(state.dtype)
         y, after = self.layer.advance(x, S4State(system, state))
         return x + self.film(y, condition), after.x
@@ -73,7 +73,7 @@ class S4Block(nn.Module):
 class S4Effect(EffectModel):
     """State-space effect at the rate of the audio.
 
-    Trained by convolution, streamed from its states, with the same numbers.
+    It trains as a convolution and streams as a recurrence, with equal results.
 
     Args:
         config: see :class:`S4EffectConfig`.
@@ -92,17 +92,17 @@ class S4Effect(EffectModel):
         self.head = Head(config.head, config.audio_channels, config.residual)
         self.projection = nn.Conv1d(config.channels, self.head.num_features, 1)
         if config.head == "gain":
-            # Starts near the identity.
+            # The model starts near the identity.
             nn.init.normal_(self.projection.weight, std=0.01)
             nn.init.zeros_(self.projection.bias)
 
     @property
     def takes_linked_channels(self) -> bool:
-        """Whether a mono model takes several channels and gives all of them one gain."""
+        """Whether a mono model takes several channels and applies the same gain to all."""
         return self.config.head == "gain"
 
     def system_parameters(self) -> list[str]:
-        """Return the names of the parameters (step sizes, A, B) that are trained at a rate of their own, undecayed."""
+        """Return the names of parameters (step sizes, A, B) with a separate learning rate and no weight decay."""
         return [name for name, _ in self.named_parameters() if ".kernel." in name and not name.endswith(".C")]
 
     def forward(self, audio: Tensor, knobs: Tensor, state: State | None = None) -> tuple[Tensor, State]:
@@ -120,9 +120,9 @@ class S4Effect(EffectModel):
     def initial_state(
         self, batch: int, channels: int, device: torch.device | None = None, dtype: torch.dtype = torch.float32
     ) -> State:
-        """Return the state behind silence: zeros (B, C, n, 2), real and imaginary parts, for each block.
+        """Return the state after silence: zeros (B, C, n, 2), real and imaginary parts, for each block.
 
-        States are kept in float64, whatever ``dtype``: they add up thousands of samples.
+        States are always in float64, since they sum thousands of samples.
         """
         shape = (batch, self.config.channels, self.config.d_state // 2, 2)
         names = (f"states.{index}" for index in range(self.config.num_blocks))

@@ -1,7 +1,7 @@
-"""Ground-truth effects: what models learn from, as pure functions with knobs and an explicit state.
+"""Processors: effects by signal processing, from which models learn; pure functions with knobs and explicit state.
 
-``find_processor("comp_4c").process(audio, {"threshold": "-24dB"}, 44100)`` returns the audio and the state with which
-the next block continues.
+``find_processor("comp_4c").process(audio, {"threshold": "-24dB"}, 44100)`` returns the audio and the state for
+the next block.
 """
 
 from typing import get_args
@@ -51,9 +51,9 @@ PROCESSORS: Registry[Processor] = Registry(
 
 
 def find_processor(name: str) -> Processor:
-    """Return the effect called ``name``.
+    """Return the processor called ``name``.
 
     Raises:
-        ConfigError: if there is none; the message names the nearest, or all.
+        ConfigError: if there is none; the message has the nearest name, or all names.
     """
     return PROCESSORS.find(name)

@@ -33,7 +33,7 @@ COMP_LARGE = _four_knobs((-50, 0), (1.5, 10), 1.0, 0.1)
 
 
 class Compressor(Processor):
-    """Compressor with a detector of single samples, a hard knee and a gain that is smoothed in dB; no make-up gain.
+    """Compressor with a sample-by-sample detector, a hard knee and smoothing of the gain in dB; no make-up gain.
 
     The first sample of a stream always passes unchanged.
 
@@ -64,10 +64,10 @@ class Compressor(Processor):
 
 
 class SmoothedLevelCompressor(Processor):
-    """SignalTrain's ``comp``: a static curve on a smoothed level, attack and release in one time constant.
+    """SignalTrain's ``comp``: a static curve on a smoothed level, with a common time constant for attack and release.
 
-    The level in dB passes a first-order Butterworth low-pass filter of cutoff 1 / (2 time) Hz, which starts as if the
-    first sample's level had always been there.
+    A first-order Butterworth low-pass filter with cutoff 1 / (2 time) Hz smooths the level in dB, starting from the
+    level of the first sample.
 
     Knobs:
         ``threshold``: -30 .. 0 dB.
@@ -88,7 +88,7 @@ class SmoothedLevelCompressor(Processor):
         level = 20 * np.log10(np.abs(x) + 1e-6)
         smooth, memory = np.empty_like(level), np.empty_like(state["filter"])
         for item, time in enumerate(values["time"]):
-            # scipy counts frequencies in units of the Nyquist frequency; above it there is nothing to smooth.
+            # scipy takes frequencies in units of the Nyquist frequency; above it no smoothing is needed.
             numerator, denominator = signal.butter(1, min(1 / (time * sample_rate), 0.99))
             steady = signal.lfilter_zi(numerator, denominator) * level[item, :, :1]
             start = state["filter"][item] if state["started"][item] else steady
