@@ -1,4 +1,4 @@
-"""Knobs that move: automation from a table, and the smooth path that a stream follows."""
+"""Knobs over time: automation from a table, and the smoothed values that a stream uses."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -16,10 +16,10 @@ from vocoders.core.tables import read_table
 
 __all__ = ["CONTROL_PERIOD", "Automation", "KnobPath"]
 
-# Samples between the points at which knobs are read; the first point is the first sample of the stream.
+# Samples between control points, at which knobs are read; the first sample of the stream is a control point.
 CONTROL_PERIOD = 64
 
-# A knob that has come this near to where it is turned (as a part of its dial) has arrived.
+# A knob whose distance to its target (as a fraction of its dial) is below this has arrived.
 _ARRIVED = 1e-6
 
 _TIME = Knob(name="time", unit="s", min=0, max=1e9, default=0)
@@ -27,23 +27,23 @@ _TIME = Knob(name="time", unit="s", min=0, max=1e9, default=0)
 
 @dataclass(frozen=True)
 class Automation:
-    """Where knobs shall stand at which time.
+    """The settings of knobs over time.
 
-    Between two points of a knob its normalised value moves in a straight line (whole numbers and switches wait for the
-    next point); before the first point and behind the last its value is held.
+    Between two points the normalised value of a knob is interpolated linearly (whole numbers and switches change at the
+    next point); before the first point and after the last one the value is constant.
 
     Attributes:
-        curves: for each knob that is automated its times in seconds and its values.
+        curves: times in seconds and values of each automated knob.
     """
 
     curves: Mapping[str, tuple[np.ndarray, np.ndarray]]
 
     @classmethod
     def from_points(cls, knobs: KnobSet, points: Mapping[str, Sequence[tuple[Any, Any]]]) -> "Automation":
-        """Make an automation of (time, value) pairs for each knob; both may be texts such as ``200ms``, ``-24dB``.
+        """Make an automation from (time, value) pairs for each knob; both may be texts such as ``200ms``, ``-24dB``.
 
         Raises:
-            ConfigError: for an unknown knob, values that are no finite numbers, or times that do not rise.
+            ConfigError: for an unknown knob, values that are not finite, or times that do not increase.
         """
         curves = {}
         for name, pairs in points.items():
@@ -61,8 +61,8 @@ class Automation:
         An empty cell is no point; cells may have units. The table is read by :func:`vocoders.core.tables.read_table`.
 
         Raises:
-            DataError: with the line, for what is no such table: an unknown knob, a value that is no finite number,
-                times that do not rise.
+            DataError: if it is no such table: an unknown knob, a value that is not finite, times that do not increase;
+                the message names the line.
         """
         table = read_table(path, "automation file", "a row of names, 'time' first, and at least one point")
         first, *names = table.columns
@@ -93,7 +93,7 @@ class Automation:
         return max(float(times[-1]) for times, _ in self.curves.values())
 
     def normalized_at(self, seconds: np.ndarray, knobs: KnobSet) -> dict[str, np.ndarray]:
-        """Return the values of each automated knob at some times, normalised for ``knobs``."""
+        """Return the values of each automated knob at the given times, normalised for ``knobs``."""
         low, high = knobs.norm
         normalized = {}
         for name, (times, values) in self.curves.items():
@@ -109,15 +109,15 @@ class Automation:
 class KnobPath:
     """The normalised values of all knobs at every sample of a stream.
 
-    At each control point (every :data:`CONTROL_PERIOD` samples) a knob covers a part of its way to where it is turned,
-    with the time constant ``smoothing_ms``, and reaches that value in a straight line over the period that begins
-    there; whole numbers and switches jump. Everything is a function of the position in the stream, never of blocks.
+    At each control point (every :data:`CONTROL_PERIOD` samples) a knob moves a fraction of the way to its target, with
+    the time constant ``smoothing_ms``; the value is interpolated linearly over the following control period. Whole
+    numbers and switches jump. All values depend on the position in the stream, never on the blocks.
 
     Args:
         knobs: the knobs.
-        settings: where they stand at the start.
-        sample_rate: of the stream in Hz.
-        automation: overrides what is set, for the knobs that it names.
+        settings: settings at the start.
+        sample_rate: sample rate of the stream in Hz.
+        automation: overrides the settings of the knobs that it names.
     """
 
     def __init__(
@@ -137,27 +137,27 @@ class KnobPath:
         self._pending: list[tuple[int, np.ndarray]] = []
         self._position = self._point = 0
         self._before = self._now = self._targets(0, 1)[0]
-        # Whether nothing moves until a knob is turned; then all calls return the same array.
+        # Whether all knobs are at rest; then all calls return the same array.
         self._at_rest, self._still = False, self._now[:, None]
 
     def set(self, settings: Mapping[str, Any], position: int) -> None:
-        """Turn the knobs that ``settings`` names, from the first control point at or behind ``position`` on.
+        """Set new targets for the knobs in ``settings``, from the first control point at or after ``position``.
 
         Raises:
-            ConfigError: for an unknown knob or a value that is no finite number.
+            ConfigError: for an unknown knob or a value that is not finite.
         """
         turned = self._normalized(settings)
         named = np.isin(self._knobs.names, [self._knobs[name].name for name in settings])
         self._set = np.where(named, turned, self._set)
         self._pending.append((max(position, self._position), self._set))
         if self._position == 0 and position <= 0:
-            # Nothing has sounded yet: there is nothing to move from.
+            # The stream has not started, so knobs take their settings at once.
             self._target, self._pending = self._set, []
             self._before = self._now = self._targets(0, 1)[0]
             self._at_rest = False
 
     def advance(self, length: int) -> np.ndarray:
-        """Return the values at the next ``length`` samples: (K, length), or (K, 1) where nothing moves."""
+        """Return the values at the next ``length`` samples: (K, length), or (K, 1) if they are constant."""
         first, start = self._position // CONTROL_PERIOD, self._position
         self._position += length
         last = (self._position - 1) // CONTROL_PERIOD
@@ -185,7 +185,7 @@ class KnobPath:
         return bool((self._now == self._target).all() and (self._before == self._now).all())
 
     def state(self) -> dict[str, Tensor]:
-        """Return what the next call depends on."""
+        """Return the state on which the next call depends."""
         pending = [vector for _, vector in self._pending]
         return {
             "counts": torch.tensor([self._position, self._point]),
@@ -195,7 +195,7 @@ class KnobPath:
         }
 
     def load_state(self, state: Mapping[str, Tensor]) -> None:
-        """Continue from what :meth:`state` returned."""
+        """Continue from a result of :meth:`state`."""
         self._position, self._point = (int(count) for count in state["counts"])
         self._set, self._target, self._before, self._now = state["values"].clone().numpy()
         self._at_rest = False
@@ -206,7 +206,7 @@ class KnobPath:
         return self._knobs.normalize(self._knobs.values(settings)).numpy()
 
     def _targets(self, first: int, count: int) -> np.ndarray:
-        """Return where the knobs are turned at control points ``first .. first + count``, (count, K)."""
+        """Return the targets of the knobs at control points ``first .. first + count``, (count, K)."""
         targets = np.empty((count, len(self._knobs)))
         for index in range(count):
             while self._pending and self._pending[0][0] <= (first + index) * CONTROL_PERIOD:

@@ -1,8 +1,8 @@
-"""Blocks of any size through an effect; and whole files, which are nothing but one stream of blocks.
+"""Process an effect in blocks of any size, and render whole files as one stream of blocks.
 
-The model works on a grid of hops that begins at the first sample of the stream. What comes out is therefore the same,
-bit for bit, whatever blocks the host uses and however a file is cut. Hops that are not complete yet have to be waited
-for; with ``zero_latency`` the model runs on the host's blocks themselves instead, and equals itself within rounding.
+The model works on a grid of hops that begins at the first sample of the stream. The output is therefore the same, bit
+for bit, for any division into blocks. Waiting for complete hops causes latency. With ``zero_latency`` the model runs on
+the host's blocks directly, and the output is the same up to rounding.
 """
 
 import logging
@@ -27,7 +27,7 @@ _logger = logging.getLogger(__name__)
 StereoMode = Literal["dual", "linked"]
 
 DEFAULT_HOP = 256
-# Samples of a file that go through the engine at once.
+# Samples of a file to process at once.
 _RENDERED_AT_ONCE = 1 << 15
 
 
@@ -38,16 +38,16 @@ class Engine:
         model: the effect; it is put into evaluation mode.
         sample_rate: rate of the stream in Hz; ``None``: the model's. At another rate the stream is resampled to the
             model's rate and back.
-        settings: knobs at the start, as :meth:`KnobSet.resolve` takes them.
-        automation: knobs over the time of the stream.
-        stereo: what a mono model does with several channels: ``dual``: each on its own; ``linked``: one gain for all,
+        settings: settings of the knobs at the start, in the form of :meth:`KnobSet.resolve`.
+        automation: settings of the knobs over time.
+        stereo: treatment of several channels by a mono model: ``dual``: each separately; ``linked``: one gain for all,
             for models with a gain head.
-        hop: samples, at the model's rate, that the model processes at once; ``None``: 256, or what the model asks for.
-        block: the host promises blocks of multiples of this size, which saves latency where the rates are equal.
-        zero_latency: run the model on the blocks as they come.
+        hop: number of samples, at the model's rate, to process at once; ``None``: 256, or the hop of the model.
+        block: the host promises blocks in multiples of this size, which reduces latency if the rates are equal.
+        zero_latency: run the model directly on the blocks of the host.
 
     Raises:
-        ConfigError: for a value that the model cannot fulfil.
+        ConfigError: for a value that is impossible for the model.
     """
 
     def __init__(
@@ -75,15 +75,15 @@ class Engine:
                 f"linked channels need a model with a gain head; use stereo mode 'dual' for this {model.family}"
             )
         for name in automation.curves if automation is not None else ():
-            _ = model.knobs[name]  # an unknown knob is an error now, not in the middle of the stream
+            _ = model.knobs[name]  # so that an unknown knob is an error at the start, not in the middle of the stream
         self._settings = model.knobs.resolve(settings)
         self.reset()
 
     @property
     def latency_samples(self) -> int:
-        """Delay of the output in samples of the stream."""
+        """Delay of the output, in samples of the stream."""
         if self.sample_rate == self.model.sample_rate:
-            # Of a hop, a host with blocks of multiples of their common divisor has to wait for the rest.
+            # With blocks in multiples of the common divisor, the rest of a hop is the wait.
             return self.model.latency + (self.hop - math.gcd(self.hop, self.block) if self.hop else 0)
         there = StreamResampler.half_length(self.sample_rate, self.model.sample_rate)
         back = StreamResampler.half_length(self.model.sample_rate, self.sample_rate)
@@ -91,16 +91,16 @@ class Engine:
         return there + -(-waiting * self.sample_rate // self.model.sample_rate)
 
     def reset(self) -> None:
-        """Go back to the start of the stream: silence before it, knobs as they were set last."""
+        """Return to the start of the stream, after silence; the knobs keep their last settings."""
         self._path = KnobPath(self.model.knobs, self._settings, self.model.sample_rate, self.automation)
         self._received = 0
         self._stages: _Stages | None = None
 
     def set_knobs(self, settings: Mapping[str, Any]) -> None:
-        """Turn the knobs that ``settings`` names, from the next sample of the stream on.
+        """Set the knobs in ``settings``, from the next sample of the stream on.
 
         Raises:
-            ConfigError: for an unknown knob or a value that is no finite number.
+            ConfigError: for an unknown knob or a value that is not finite.
         """
         values = {name: self.model.knobs[name].check(value) for name, value in settings.items()}
         self._path.set(values, -(-self._received * self.model.sample_rate // self.sample_rate))
@@ -111,16 +111,16 @@ class Engine:
         """Process the next samples of the stream.
 
         Args:
-            audio: (C, T) or (B, C, T) in [-1, 1], a tensor or an array; any T, a multiple of ``block`` if that was
-                promised.
+            audio: (C, T) or (B, C, T) in [-1, 1], a tensor or an array; any T, or a multiple of ``block`` if promised.
 
         Returns:
-            As many samples as a tensor, ``latency_samples`` late.
+            A tensor with the same number of samples, delayed by ``latency_samples``.
 
         Raises:
-            ConfigError: if the model does not take so many channels.
+            ConfigError: for a number of channels that the model does not take.
             DataError: for NaN or infinite samples.
-            ShapeError: for another shape or type, another number of items or channels than before, or a broken promise.
+            ShapeError: for another shape or type, another number of items or channels than before, or a block of
+                another size than promised.
         """
         audio = check_audio(audio, "CT", "BCT", least=0, dtype=None)
         x = audio if audio.ndim == 3 else audio[None]
@@ -131,7 +131,7 @@ class Engine:
         return stages.pop(x.shape[-1], self.block).reshape(audio.shape).to(audio)
 
     def save_state(self) -> dict[str, Tensor]:
-        """Return all that the rest of the stream depends on, as a flat dictionary of tensors.
+        """Return the state on which the rest of the stream depends, as a flat dictionary of tensors.
 
         Raises:
             ConfigError: if the stream has not begun.
@@ -143,10 +143,10 @@ class Engine:
         return {"setup": self._setup, "received": torch.tensor(self._received)} | knobs | stages
 
     def load_state(self, state: Mapping[str, Tensor]) -> None:
-        """Continue a stream that an engine of the same model and setting has begun.
+        """Continue a stream from a state of another engine with the same model and the same setup.
 
         Raises:
-            CheckpointError: if the state is of another setting, or incomplete.
+            CheckpointError: if the state is from another setup, or incomplete.
         """
         if "setup" not in state or not torch.equal(state["setup"], self._setup):
             found = state["setup"].tolist() if "setup" in state else "no engine"
@@ -198,22 +198,22 @@ def render(
     mix: float = 1.0,
     progress: Callable[[float], None] | None = None,
 ) -> Tensor:
-    """Apply an effect to a whole recording: an :class:`Engine` run over it, its latency taken away.
+    """Apply an effect to a whole recording by an :class:`Engine`, and remove its latency.
 
     Args:
         model: the effect.
         audio: (C, T) or (B, C, T) in [-1, 1], a tensor or an array.
         sample_rate: in Hz; ``None``: the model's.
-        settings: knobs, as :meth:`KnobSet.resolve` takes them.
-        automation: knobs over time; behind its end the last values are held, with a warning.
+        settings: settings of the knobs, in the form of :meth:`KnobSet.resolve`.
+        automation: settings of the knobs over time; after its end the last values are kept, with a warning.
         stereo: as for :class:`Engine`.
         hop: as for :class:`Engine`.
-        zero_latency: as for :class:`Engine`; here it saves no time.
-        mix: part of the effect in the output, the rest is the input.
+        zero_latency: as for :class:`Engine`; it saves no time here.
+        mix: fraction of the effect in the output; the rest is the input.
         progress: called with the finished fraction.
 
     Returns:
-        Audio of the shape of ``audio``.
+        Audio in the shape of ``audio``.
 
     Raises:
         ConfigError, DataError, ShapeError: as :class:`Engine`.
@@ -242,12 +242,12 @@ def render(
 
 
 class _Stages:
-    """What lies between the input and the output of an engine; each stage gives out what it has completed.
+    """The stages between the input and the output of an engine; each outputs the samples that it has completed.
 
-    All stages keep the time of the stream: what they still have to wait for is made up by zeros before the output.
+    All stages keep the time of the stream: zeros before the output make up for the samples that they wait for.
 
     Attributes:
-        shape: items and channels.
+        shape: numbers of items and channels.
         like: an empty tensor of the model's type, on its device.
     """
 
@@ -258,7 +258,7 @@ class _Stages:
         self._there = StreamResampler(rate, own, batch, channels) if rate != own else None
         self._back = StreamResampler(own, rate, batch, channels) if rate != own else None
         parameter = next(self._model.parameters())
-        # A mono model hears channels as items of a batch, unless they are linked.
+        # A mono model takes channels as items of a batch, unless they are linked.
         self._folded = self._model.config.audio_channels == 1 and engine.stereo == "dual"
         shape = (batch * channels, 1) if self._folded else (batch, channels)
         self._state = self._model.initial_state(*shape, device=parameter.device, dtype=parameter.dtype)
@@ -292,7 +292,7 @@ class _Stages:
     def pop(self, length: int, block: int) -> Tensor:
         """Return the next ``length`` samples of the output."""
         if length > self._output.shape[-1]:
-            raise ShapeError(f"blocks that are no multiples of {block} samples, as was promised; reset, and keep to it")
+            raise ShapeError(f"a block is no multiple of {block} samples, as was promised; reset, and keep to it")
         if length == self._output.shape[-1]:
             y, self._output = self._output, self.like
         else:
@@ -300,7 +300,7 @@ class _Stages:
         return y
 
     def state(self) -> dict[str, Tensor]:
-        """Return what the next calls depend on."""
+        """Return the state on which the next calls depend."""
         state = {"output": self._output, "waiting": self._waiting, "late": torch.tensor(self._late)}
         state |= {f"model.{name}": tensor for name, tensor in self._model.compact(self._state).items()}
         for prefix, resampler in (("there", self._there), ("back", self._back)):
@@ -309,7 +309,7 @@ class _Stages:
         return state
 
     def load_state(self, state: Mapping[str, Tensor]) -> None:
-        """Continue from what :meth:`state` returned; raise KeyError or ValueError for what is missing or differs."""
+        """Continue from a result of :meth:`state`; raise KeyError or ValueError for missing or different tensors."""
         own = _below(state, "model.")
         for name, rest in self._state.items():
             if name not in own:
@@ -324,13 +324,13 @@ class _Stages:
                 resampler.load_state(_below(state, prefix))
 
     def _run(self, hop: Tensor, path: KnobPath) -> Tensor:
-        # In memory of its own: how a processor sums may depend on where numbers lie.
+        # A copy: the order in which a CPU sums may depend on the alignment of memory.
         x = hop.reshape(-1, 1, hop.shape[-1]).clone() if self._folded else hop.clone()
         y, self._state = self._model.stream(x, self._knobs_of(path.advance(hop.shape[-1]), x), self._state)
         return y.view(hop.shape)
 
     def _knobs_of(self, values: np.ndarray, x: Tensor) -> Tensor:
-        """Return the knobs (K, 1 or T) as the model takes them; while nothing moves they are the same array."""
+        """Return the knobs (K, 1 or T) in the form that the model takes; while none moves it is the same array."""
         if values is not self._values:
             knobs = torch.from_numpy(values).to(x)
             knobs = knobs[:, 0] if knobs.shape[-1] == 1 else knobs

@@ -1,9 +1,9 @@
-"""Knobs: the one description of what an effect can be set to.
+"""Knobs: the parameters of an effect that a user sets.
 
-The same :class:`KnobSet` stands in the configuration of a model and in its ``config.json``, checks what a user types
-(``attack=5ms``), draws the dials of the demo and gives networks the numbers that they take. A *value* is in the unit of
-the knob; a *position* is the place on the dial, 0 to 1; a *normalised* number is the position stretched to the range
-that a network was trained with.
+The same :class:`KnobSet` is part of the configuration of a model and of its ``config.json``, parses the input of a user
+(``attack=5ms``), defines the dials of the demo and computes the inputs of networks. A *value* is in the unit of the
+knob; a *position* is the place on the dial, from 0 to 1; a *normalised* number is the position scaled to the range of a
+network's training.
 """
 
 import difflib
@@ -31,16 +31,16 @@ class Knob(Config):
     """One knob.
 
     Attributes:
-        name: what users type.
-        label: what a dial shows; empty: the name.
+        name: name that users type.
+        label: text on the dial; empty: the name.
         unit: unit of ``min``, ``max``, ``default`` and of every value (seconds, never milliseconds).
         min: smallest value.
         max: largest value.
-        default: value where nothing is said.
-        scale: how values lie on the dial: ``linear``; ``log`` (equal ratios, equal distances); ``db`` (a level in
-            decibels, linear in them); ``int`` (whole numbers); ``switch`` (the choices, numbered from 0).
+        default: default value.
+        scale: scale of the dial: ``linear``; ``log`` (equal ratios, equal distances); ``db`` (a level, linear in
+            decibels); ``int`` (whole numbers); ``switch`` (the choices, numbered from 0).
         choices: names of a switch's positions.
-        smoothing_ms: time constant with which a moved knob is followed; 0, and every ``int`` and ``switch``: at once.
+        smoothing_ms: time constant of changes; 0, and every ``int`` and ``switch``: changes at once.
     """
 
     name: str = Field(pattern=r"^[a-z][a-z0-9_]*$")
@@ -67,7 +67,9 @@ class Knob(Config):
             raise ValueError(f"knob '{self.name}': scale '{self.scale}' needs whole numbers")
         positions = tuple(range(len(self.choices or ())))
         if (self.scale == "switch") != bool(positions) or (positions and (self.min, self.max) != (0, positions[-1])):
-            raise ValueError(f"knob '{self.name}': choices belong to scale 'switch', with min 0 and max their last one")
+            raise ValueError(
+                f"knob '{self.name}': choices need scale 'switch', min 0, and max the last choice's number"
+            )
         return self
 
     @classmethod
@@ -83,12 +85,12 @@ class Knob(Config):
         return self.scale in ("int", "switch")
 
     def parse(self, text: str) -> float:
-        """Return the value that a text such as ``5ms``, ``-3,5 dB``, ``1.2 kHz``, ``4:1``, ``30%``, ``on`` stands for.
+        """Return the value of a text such as ``5ms``, ``-3,5 dB``, ``1.2 kHz``, ``4:1``, ``30%``, ``on``.
 
-        A comma is a decimal sign, as a point is.
+        A comma is a decimal sign, like a point.
 
         Raises:
-            ConfigError: if it is no number, or its unit does not belong to this knob.
+            ConfigError: if it is no number, or its unit does not fit this knob.
         """
         stripped = text.strip()
         if self.choices is not None and stripped.lower() in (names := [choice.lower() for choice in self.choices]):
@@ -105,12 +107,12 @@ class Knob(Config):
         return found.value(self.unit)
 
     def check(self, value: Any) -> float:
-        """Return a value of this knob from a number, a text or, for a switch, a bool; clamp it to the range.
+        """Return the value for a number, a text or, for a switch, a bool.
 
-        What lies outside the range is clamped with a warning.
+        A value outside the range is clamped, with a warning.
 
         Raises:
-            ConfigError: if it is not a finite number, or not a whole one where only those exist.
+            ConfigError: if it is not a finite number, or not a whole number where one is needed.
         """
         if isinstance(value, str):
             value = self.parse(value)
@@ -136,34 +138,34 @@ class Knob(Config):
         return clamped
 
     def format(self, value: float) -> str:
-        """Return ``value`` as a user reads and types it, such as ``5 ms``."""
+        """Return ``value`` as text for users, such as ``5 ms``."""
         if self.choices is not None:
             return self.choices[round(value)]
         return _format_number(value, self.unit)
 
     @property
     def range_text(self) -> str:
-        """The range as a user reads it."""
+        """The range as text for users."""
         return ", ".join(self.choices) if self.choices else f"{self.format(self.min)} .. {self.format(self.max)}"
 
     def position(self, value: Tensor) -> Tensor:
-        """Return the place of ``value`` on the dial, 0 at ``min``, 1 at ``max``."""
+        """Return the position of ``value`` on the dial, 0 at ``min``, 1 at ``max``."""
         if self.scale == "log":
             return torch.log(value / self.min) / math.log(self.max / self.min)
         return (value - self.min) / (self.max - self.min)
 
     def value_at(self, position: Tensor) -> Tensor:
-        """Return the value at a place on the dial; whole numbers where only those exist."""
+        """Return the value at a position on the dial, rounded for ``int`` and ``switch``."""
         if self.scale == "log":
             value = self.min * torch.exp(position * math.log(self.max / self.min))
         else:
             value = self.min + position * (self.max - self.min)
-        # The exponential of a logarithm may miss the ends by a rounding error.
+        # The exponential of a logarithm may exceed the range by a rounding error.
         value = value.clamp(self.min, self.max)
         return value.round() if self.is_discrete else value
 
     def json_schema(self) -> dict[str, Any]:
-        """Return the JSON Schema of a value of this knob, as :meth:`check` takes it."""
+        """Return the JSON Schema of an argument of :meth:`check`."""
         schema: dict[str, Any] = {"title": self.label or self.name}
         if self.choices is not None:
             return schema | {"enum": list(self.choices), "default": self.choices[round(self.default)]}
@@ -178,11 +180,11 @@ class Knob(Config):
 
 
 class KnobSet(Config):
-    """The knobs of an effect, in the order in which networks take them.
+    """The knobs of an effect, in the order of a network's inputs.
 
     Attributes:
         knobs: the knobs.
-        norm: what a network sees at the two ends of every dial: [-1, 1] here, [-0.5, 0.5] for SignalTrain's models,
+        norm: normalised numbers at the two ends of every dial: [-1, 1] for our models, [-0.5, 0.5] for SignalTrain's,
             [0, 1] for micro-TCN's.
     """
 
@@ -215,10 +217,10 @@ class KnobSet(Config):
         return tuple(knob.name for knob in self.knobs)
 
     def parse(self, assignments: Iterable[str]) -> dict[str, float]:
-        """Read assignments such as ``attack=5ms`` and return the values of the knobs that they name.
+        """Parse assignments such as ``attack=5ms`` and return the values by knob.
 
         Raises:
-            ConfigError: for an unknown knob or unit, a knob that is given twice, or what is no assignment.
+            ConfigError: for an unknown knob or unit, a knob that is set twice, or a text that is no assignment.
         """
         settings: dict[str, float] = {}
         for assignment in assignments:
@@ -232,30 +234,30 @@ class KnobSet(Config):
         return settings
 
     def resolve(self, settings: Mapping[str, Any] | None = None) -> dict[str, float]:
-        """Return the value of every knob: what ``settings`` says, or its default.
+        """Return the value of every knob: the one in ``settings``, or the default.
 
         Raises:
-            ConfigError: for an unknown knob, or a value that is no finite number.
+            ConfigError: for an unknown knob, or a value that is not finite.
         """
         given = {name: self[name].check(value) for name, value in (settings or {}).items()}
         return {knob.name: given.get(knob.name, knob.default) for knob in self.knobs}
 
     def values(self, settings: Mapping[str, Any] | None = None) -> Tensor:
-        """Return :meth:`resolve` as a vector (K,) of float64."""
+        """Return the result of :meth:`resolve` as a vector (K,) of float64."""
         return torch.tensor(list(self.resolve(settings).values()), dtype=torch.float64)
 
     def normalize(self, values: Tensor) -> Tensor:
-        """Turn values (..., K) into the numbers that networks take, in the range ``norm``."""
+        """Convert values (..., K) to normalised numbers, in the range ``norm``."""
         low, high = self.norm
         return self._each(values, lambda knob, column: low + (high - low) * knob.position(column))
 
     def denormalize(self, normalized: Tensor) -> Tensor:
-        """Turn what networks take, (..., K), back into values; beyond the range it is clamped."""
+        """Convert normalised numbers (..., K) to values, clamped to the range."""
         low, high = self.norm
         return self._each(normalized, lambda knob, column: knob.value_at((column - low) / (high - low)))
 
     def json_schema(self) -> dict[str, Any]:
-        """Return the JSON Schema of what :meth:`resolve` takes."""
+        """Return the JSON Schema of the argument of :meth:`resolve`."""
         return {
             "$schema": "https://json-schema.org/draft/2020-12/schema",
             "type": "object",

@@ -1,4 +1,4 @@
-"""A ground-truth effect as a stream, so that it can be played wherever a model of it can."""
+"""A processor as a stream, with the interface of an engine."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -14,20 +14,20 @@ __all__ = ["ProcessorStream"]
 
 
 class ProcessorStream:
-    """One stream through one ground-truth effect, at the rate of the stream.
+    """One stream through one processor, at the rate of the stream.
 
-    While knobs move, each control period of the stream is processed with the values that they have at its end; the
-    same bits come out for any division into blocks.
+    While knobs move, each control period of the stream is processed with their values at its end; the output is the
+    same, bit for bit, for any division into blocks.
 
     Args:
-        processor: the effect.
-        sample_rate: rate of the stream in Hz.
-        settings: knobs, as :meth:`KnobSet.resolve` takes them.
-        automation: knobs over the time of the stream.
+        processor: the processor.
+        sample_rate: sample rate of the stream in Hz.
+        settings: settings of the knobs, in the form of :meth:`KnobSet.resolve`.
+        automation: settings of the knobs over time.
 
     Raises:
-        ConfigError: for an unknown knob, or a value that is no finite number.
-        MissingExtraError: if what computes the effect is not installed.
+        ConfigError: for an unknown knob, or a value that is not finite.
+        MissingExtraError: if the package of the processor is not installed.
     """
 
     def __init__(
@@ -60,7 +60,7 @@ class ProcessorStream:
             audio: (C, T) or (B, C, T) in [-1, 1], a tensor or an array.
 
         Returns:
-            As many samples.
+            Audio with the same number of samples.
 
         Raises:
             DataError: for NaN or infinite samples.
@@ -72,7 +72,7 @@ class ProcessorStream:
         return torch.cat(outputs, dim=-1).reshape(audio.shape) if outputs else audio.clone()
 
     def _parts(self, x: Tensor) -> list[Tensor]:
-        """Cut a block at the control points, where anything moves."""
+        """Cut a block at the control points, if any knob moves."""
         if not self._moves:
             return [x] if x.shape[-1] else []
         first = -self._position % CONTROL_PERIOD
@@ -89,7 +89,7 @@ class ProcessorStream:
         return output
 
     def _values_of_period(self) -> list[float]:
-        """Return the values at the end of the control period in which the stream is."""
+        """Return the values at the end of the current control period."""
         if self._position % CONTROL_PERIOD == 0:
             normalized = torch.from_numpy(self._path.advance(CONTROL_PERIOD)[:, -1].copy())
             self._held = self.processor.knobs.denormalize(normalized).tolist()

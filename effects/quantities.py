@@ -1,4 +1,4 @@
-"""Numbers with units as they are typed: ``5ms``, ``-24 dB``, ``3,5 dB``, ``1.2 kHz``, ``50 %``, ``4:1``."""
+"""Numbers with units as users type them: ``5ms``, ``-24 dB``, ``3,5 dB``, ``1.2 kHz``, ``50 %``, ``4:1``."""
 
 import math
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ __all__ = ["Quantity", "Unit"]
 
 Unit = Literal["", "s", "Hz", "dB", "samples", "semitones"]
 
-# For each unit what may be typed behind a number, in lower case, and the power of ten that it stands for.
+# For each unit the suffixes of a number, in lower case, and their powers of ten.
 _SUFFIXES: dict[Unit, dict[str, int]] = {
     "": {"": 0, "%": -2, ":1": 0},
     "s": {"": 0, "s": 0, "ms": -3, "us": -6, "µs": -6, "μs": -6},
@@ -24,11 +24,11 @@ _SUFFIXES: dict[Unit, dict[str, int]] = {
 
 @dataclass(frozen=True)
 class Quantity:
-    """A number and what stands behind it.
+    """A number and its suffix.
 
     Attributes:
-        number: as it is written.
-        suffix: as it is written; empty: a number alone.
+        number: the number as written.
+        suffix: the suffix as written; empty: a number alone.
     """
 
     number: Decimal
@@ -36,20 +36,20 @@ class Quantity:
 
     @classmethod
     def parse(cls, text: str) -> "Quantity | None":
-        """Return what ``text`` says; ``None`` if it does not begin with a number."""
+        """Return the quantity in ``text``; ``None`` if it does not begin with a number."""
         found = split_number(text)
         return None if found is None else cls(*found)
 
     @property
     def units(self) -> tuple[Unit, ...]:
-        """The units that the suffix can mean: all without one, none if it is unknown."""
+        """The possible units: all without a suffix, none if the suffix is unknown."""
         return tuple(unit for unit in get_args(Unit) if self.suffix.lower() in _SUFFIXES[unit])
 
     def value(self, unit: Unit) -> float:
-        """Return the number in ``unit``, one of :attr:`units`; infinite beyond the range of numbers."""
+        """Return the number in ``unit``, one of :attr:`units`; infinite beyond the range of floats."""
         power = _SUFFIXES[unit][self.suffix.lower()]
         try:
-            # In decimal: 9ms is the same float as 0.009.
+            # In decimal, so that 9ms is the same float as 0.009.
             return float(self.number.scaleb(power))
         except Overflow:
             return math.inf

@@ -1,4 +1,4 @@
-"""Recordings of any length through an effect, block by block, as a host would play them."""
+"""Rendering of recordings of any length through an effect, block by block."""
 
 from collections.abc import Iterable, Iterator
 from typing import Protocol
@@ -11,12 +11,12 @@ from vocoders.core.errors import ConfigError
 
 __all__ = ["Stream", "render_blocks"]
 
-# Samples of silence that are played at once behind the end of a recording.
+# Samples of silence to process at once after the end of a recording.
 _FLUSHED_AT_ONCE = 1 << 15
 
 
 class Stream(Protocol):
-    """What audio is played through: an :class:`~effects.engine.Engine`, or a processor."""
+    """A stream through an effect: an :class:`~effects.engine.Engine`, or the stream of a processor."""
 
     @property
     def latency_samples(self) -> int:
@@ -29,15 +29,15 @@ class Stream(Protocol):
 
 
 def render_blocks(stream: Stream, blocks: Iterable[Tensor], mix: float = 1.0) -> Iterator[Tensor]:
-    """Play a recording through a stream and take the stream's latency away, in memory that does not grow.
+    """Process a recording by a stream and remove the stream's latency, in constant memory.
 
     Args:
-        stream: at its start.
-        blocks: the recording (C, T), cut into what the host plays at once.
-        mix: part of the effect in the output, the rest is the input.
+        stream: a stream at its start.
+        blocks: the recording, in blocks (C, T).
+        mix: fraction of the effect in the output; the rest is the input.
 
     Yields:
-        Audio (C, T); together as many samples as ``blocks``, in its time.
+        Audio (C, T); together the same number of samples as ``blocks``, aligned with them.
 
     Raises:
         ConfigError: for an impossible mix.
@@ -59,7 +59,7 @@ def render_blocks(stream: Stream, blocks: Iterable[Tensor], mix: float = 1.0) ->
             yield _blend(wet, dry, mix)
     if last is None:
         return
-    # A recording that is shorter than the latency: its first samples are still to come.
+    # The recording is shorter than the latency, so its first samples are still missing.
     for start in range(0, latency, _FLUSHED_AT_ONCE):
         silence = last.new_zeros(*last.shape[:-1], min(_FLUSHED_AT_ONCE, latency - start))
         wet = stream.process(silence)[..., min(late, silence.shape[-1]) :]
@@ -69,7 +69,7 @@ def render_blocks(stream: Stream, blocks: Iterable[Tensor], mix: float = 1.0) ->
 
 
 def _blend(wet: Tensor, waiting: list[Tensor], mix: float) -> Tensor:
-    """Return the mixture of ``wet`` with the dry samples of its time, which leave ``waiting``."""
+    """Return the mix of ``wet`` with the dry samples of the same time, which are removed from ``waiting``."""
     if mix == 1:
         return wet
     known = torch.cat(waiting, dim=-1)

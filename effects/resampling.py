@@ -1,8 +1,8 @@
-"""Resampling of streams: exact in any division into blocks, and without a shift.
+"""Resampling of streams: exact for any division into blocks, and without a shift in time.
 
-Output sample m lies at input position ``m * old_rate / new_rate``. It is a sum over the input samples around it,
-weighted by a sinc with a Kaiser window; what lies ahead of it has to be waited for, and that is all the latency there
-is. Each sum is taken in the same order whatever the blocks are, so they cannot change a bit.
+Output sample m is at input position ``m * old_rate / new_rate``. It is a sum over the surrounding input samples,
+weighted by a sinc with a Kaiser window; the latency is the wait for the later ones. Each sum has a fixed order, so the
+blocks do not change a bit of the output.
 """
 
 import math
@@ -17,7 +17,7 @@ from vocoders.core.errors import ConfigError
 
 __all__ = ["StreamResampler"]
 
-# In samples of the lower rate: 120 dB of attenuation take 8 % of its Nyquist frequency to fall, which end at the top.
+# In samples of the lower rate: a transition to -120 dB takes 8 % of its Nyquist frequency and ends at that frequency.
 _HALF_LENGTH = 96
 _CUTOFF = 0.96
 _KAISER_BETA = 0.1102 * (120 - 8.7)
@@ -33,7 +33,7 @@ class StreamResampler:
         channels: C.
 
     Attributes:
-        lookahead: input samples behind the position of an output sample that it needs.
+        lookahead: number of input samples needed after the position of an output sample.
     """
 
     def __init__(self, old_rate: int, new_rate: int, batch: int, channels: int) -> None:
@@ -43,17 +43,17 @@ class StreamResampler:
         self.up, self.down = new_rate // divisor, old_rate // divisor
         self._table = _filters(self.up, self.down)
         self.lookahead = self.half_length(old_rate, new_rate)
-        # Before the stream there is silence.
+        # The stream follows silence.
         self._known = torch.zeros(batch, channels, self.lookahead - 1)
         self._received = self._produced = 0
 
     @staticmethod
     def half_length(old_rate: int, new_rate: int) -> int:
-        """Return :attr:`lookahead` of a resampler between two rates."""
+        """Return the :attr:`lookahead` of a resampler between two rates."""
         return math.ceil(_HALF_LENGTH * max(1.0, old_rate / new_rate))
 
     def push(self, audio: Tensor) -> Tensor:
-        """Take the next input samples (B, C, T); return all output samples (B, C, N) that they complete."""
+        """Take the next input samples (B, C, T); return the output samples (B, C, N) that are now complete."""
         known = torch.cat([self._known.to(audio), audio], dim=-1)
         first_known = self._received - self._known.shape[-1]
         self._received += audio.shape[-1]
@@ -69,11 +69,11 @@ class StreamResampler:
         return torch.from_numpy(output).view(*audio.shape[:2], count).to(audio)
 
     def state(self) -> dict[str, Tensor]:
-        """Return what the next call depends on."""
+        """Return the state on which the next call depends."""
         return {"known": self._known.clone(), "counts": torch.tensor([self._received, self._produced])}
 
     def load_state(self, state: dict[str, Tensor]) -> None:
-        """Continue from what :meth:`state` returned."""
+        """Continue from a result of :meth:`state`."""
         self._known = state["known"].clone()
         self._received, self._produced = (int(count) for count in state["counts"])
 

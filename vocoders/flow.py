@@ -37,12 +37,12 @@ class PathSample:
 
 @dataclass(frozen=True)
 class FlowSample:
-    """What flow matching needs of a model for a training batch.
+    """The data of one flow matching step, made by a model from a training batch.
 
     Attributes:
         inputs: keyword arguments of the model's ``forward``.
-        velocity: (B, C, T) what it should return.
-        deviation: (B, C, T) deviation of the prior by which errors are divided.
+        velocity: (B, C, T) target of ``forward``.
+        deviation: (B, C, T) deviation of the prior, which divides errors.
     """
 
     inputs: dict[str, Any]
@@ -55,7 +55,7 @@ class ProbabilityPath:
     """Straight path x_t = (1 - (1 - sigma_min) t) x0 + t x1 (arXiv 2210.02747, equation 22).
 
     Attributes:
-        sigma_min: what remains of x0 at t = 1.
+        sigma_min: remaining factor of x0 at t = 1.
     """
 
     sigma_min: float = 1e-4
@@ -74,7 +74,7 @@ class ProbabilityPath:
 
 
 def time_grid(steps: int, sway: float = 0.0) -> Tensor:
-    """Return the times between which a solver steps.
+    """Return the times at which the steps of a solver begin and end.
 
     Args:
         steps: number of steps, at least 1.
@@ -85,7 +85,7 @@ def time_grid(steps: int, sway: float = 0.0) -> Tensor:
         (steps + 1,) float32 from 0 to 1.
 
     Raises:
-        ConfigError: for less than one step, or a sway that would turn the grid back.
+        ConfigError: for less than one step, or a sway with which times would decrease.
     """
     if steps < 1:
         raise ConfigError(f"{steps} steps; expected at least 1")
@@ -99,12 +99,12 @@ def solve(velocity: Velocity, x: Tensor, grid: Tensor, solver: SolverName = "eul
     """Integrate dx/dt = ``velocity(x, t)`` along ``grid``; gradients pass through every step.
 
     Args:
-        velocity: function of x and a time without dimensions.
+        velocity: function of x and a zero-dimensional time.
         x: the state at ``grid[0]``.
         grid: (N + 1,) increasing times.
         solver: ``euler`` (order 1), ``midpoint`` or ``heun`` (order 2, two calls a step), ``rk4`` (order 4, four
-            calls). Heun and RK4 also call at the end of a step, at t = 1 in the last one; a velocity field learned by
-            flow matching is ill determined there, and midpoint suits it better.
+            calls a step). Heun and RK4 also call at the end of a step, at t = 1 in the last one, where a velocity field
+            learned by flow matching is ill determined; midpoint is the better choice.
 
     Returns:
         The state at ``grid[-1]``.

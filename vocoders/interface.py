@@ -1,8 +1,8 @@
-"""What every system that makes audio is, whatever stands behind it.
+"""The interface of every system that makes audio.
 
-A :class:`Vocoder` turns features into a waveform; a :class:`WaveformGenerator` draws waveforms from nothing, from a
-label, or as the continuation of a prompt. Models and baselines are one or the other. The command line, the demo, the
-benchmark and the evaluation know these two classes and nothing below them: a further family needs no line there.
+A :class:`Vocoder` turns features into a waveform. A :class:`WaveformGenerator` draws waveforms unconditionally, from a
+label, or as the continuation of a prompt. Every model and every baseline is one or the other. The command line, the
+demo, the benchmark and the evaluation use these two classes alone, so a further family needs no change there.
 """
 
 import math
@@ -31,7 +31,7 @@ class System(ABC):
     """Something that makes audio.
 
     Attributes:
-        options_class: declares the options of synthesis.
+        options_class: class that declares the options of synthesis.
     """
 
     options_class: ClassVar[type[SynthesisOptions]] = SynthesisOptions
@@ -39,7 +39,7 @@ class System(ABC):
     @property
     @abstractmethod
     def kind(self) -> Kind:
-        """What the system does in its configuration."""
+        """Whether the system, in its configuration, is a vocoder or a generator."""
 
     @property
     @abstractmethod
@@ -49,16 +49,16 @@ class System(ABC):
     @property
     @abstractmethod
     def fingerprint(self) -> str:
-        """Front end in one line: two systems with the same line take the same features, or the same codes."""
+        """Front end in one line: systems with equal lines take the same features, or the same codes."""
 
     @property
     def default_options(self) -> SynthesisOptions:
-        """The options where nothing is said: those of the declaration, or the model's own."""
+        """The default options: those of the declaration, or the model's own."""
         return self.options_class()
 
     @property
     def device(self) -> torch.device:
-        """Where the system computes."""
+        """Device of the system."""
         return next(self.parameters()).device if isinstance(self, nn.Module) else torch.device("cpu")
 
     def options(self, **changes: Any) -> SynthesisOptions:
@@ -70,11 +70,11 @@ class System(ABC):
         return self._chosen(None, changes)
 
     def check_options(self, options: Any) -> None:
-        """Raise a :class:`ConfigError` for declared options that this system cannot follow in its configuration."""
+        """Raise a :class:`ConfigError` for options that are impossible in the configuration of this system."""
         del options
 
     def _chosen(self, options: SynthesisOptions | None, changes: dict[str, Any]) -> Any:
-        """Return all declared options: ``options``, or the part of them that a configuration holds, and ``changes``."""
+        """Return all declared options: ``options`` (or their part that a configuration contains), with ``changes``."""
         name, chosen = type(self).__name__, self.default_options
         if options is not None:
             if not issubclass(self.options_class, type(options)):
@@ -89,12 +89,12 @@ class System(ABC):
 class Vocoder(System):
     """Features in, waveform out.
 
-    A subclass states the properties, :meth:`_analyze` and :meth:`_synthesize`; what callers hand over is checked here.
+    A subclass defines the properties, :meth:`_analyze` and :meth:`_synthesize`; this class checks the arguments.
     """
 
     @property
     def uses_f0(self) -> bool:
-        """Whether F0 belongs to the features."""
+        """Whether the vocoder takes F0 besides the features."""
         return False
 
     @property
@@ -114,17 +114,17 @@ class Vocoder(System):
 
     @property
     def mel(self) -> MelConfig | None:
-        """The mel that the features are; ``None``: they are something else."""
+        """The mel convention of the features; ``None`` if they are no mel."""
         return None
 
     @property
     def least_frames(self) -> int:
-        """Frames that the vocoder needs."""
+        """Least number of frames that the vocoder can synthesise."""
         return 1
 
     @torch.inference_mode()
     def analyze(self, audio: Tensor) -> dict[str, Tensor]:
-        """Extract what :meth:`synthesize` takes.
+        """Extract the inputs of :meth:`synthesize` from audio.
 
         Args:
             audio: (T,), (B, T) or (B, 1, T) in [-1, 1] at ``sample_rate``; a last incomplete frame is dropped.
@@ -134,13 +134,13 @@ class Vocoder(System):
 
         Raises:
             ShapeError: for audio of another shape or type.
-            DataError: for audio that is too short, or holds NaN or infinite samples.
+            DataError: for audio that is too short, or contains NaN or infinite samples.
         """
         return self._analyze(check_mono(audio, least=self.least_frames * self.hop_length).to(self.device))
 
     @abstractmethod
     def _analyze(self, audio: Tensor) -> dict[str, Tensor]:
-        """Return what :meth:`_synthesize` takes for checked audio (B, 1, T) on the vocoder's device."""
+        """Return the inputs of :meth:`_synthesize` for checked audio (B, 1, T) on the vocoder's device."""
 
     @abstractmethod
     def _synthesize(self, inputs: dict[str, Tensor], options: Any, seed: int, progress: Progress) -> Tensor:
@@ -161,11 +161,11 @@ class Vocoder(System):
         """Synthesise a waveform from features, or from audio (copy-synthesis). Memory is bounded.
 
         Args:
-            features: (num_features, F) or (B, num_features, F), as :meth:`analyze` gives them.
-            f0: (F,), (B, F) or (B, 1, F) in Hz, 0 where unvoiced; of vocoders that use F0.
-            audio: instead of both: (T,), (B, T) or (B, 1, T) at ``sample_rate``.
-            seed: of all noise and phases; the same seed gives the same waveform.
-            options: as :meth:`options` gives them; ``None``: the system's own.
+            features: (num_features, F) or (B, num_features, F), as returned by :meth:`analyze`.
+            f0: (F,), (B, F) or (B, 1, F) in Hz, 0 where unvoiced; for vocoders that use F0.
+            audio: instead of features and F0: (T,), (B, T) or (B, 1, T) at ``sample_rate``.
+            seed: seed of all noise and phases; equal seeds give equal waveforms.
+            options: as returned by :meth:`options`; ``None``: the defaults of the system.
             progress: called with the finished fraction.
             **changes: options by name, such as ``f0_scale=1.2``; see ``options_class``.
 
@@ -191,8 +191,8 @@ class Vocoder(System):
         """Analyse audio and synthesise it again, with the same number of samples.
 
         Args:
-            audio: (B, 1, T), (B, T) or (T,); the last frame is completed with silence, which is cut off again.
-            **how: as :meth:`synthesize` takes it.
+            audio: (B, 1, T), (B, T) or (T,); the last frame is padded with silence, which is cut off afterwards.
+            **how: further arguments of :meth:`synthesize`.
 
         Returns:
             (B, 1, T).
@@ -217,13 +217,14 @@ class Vocoder(System):
 
 @dataclass(frozen=True, kw_only=True)
 class Generation:
-    """What a generator has drawn.
+    """The result of a generator.
 
     Attributes:
         audio: float32 (B, 1, T), the prompt included.
-        length: samples of each item that were drawn, without the prompt.
-        log_likelihoods: float64 (B,), nats of each item without the prompt; ``None`` where the model has no likelihood.
-        labels: of each item; empty for a model without labels.
+        length: number of samples drawn for each item, without the prompt.
+        log_likelihoods: float64 (B,), in nats, of each item without the prompt; ``None`` for a model without
+            likelihood.
+        labels: label of each item; empty for a model without labels.
     """
 
     audio: Tensor
@@ -233,12 +234,12 @@ class Generation:
 
     @property
     def bits_per_sample(self) -> Tensor | None:
-        """Mean negative log-likelihood of a sample in bits, float64 (B,)."""
+        """Mean negative log-likelihood per sample, in bits, float64 (B,)."""
         return None if self.log_likelihoods is None else -self.log_likelihoods / (self.length * math.log(2))
 
 
 class WaveformGenerator(System):
-    """Waveforms from nothing, from a label, or behind a prompt.
+    """Draws waveforms: unconditionally, from a label, or as the continuation of a prompt.
 
     Item k of a seed has random numbers of its own: how many items are drawn together changes none of them. A subclass
     states the properties and :meth:`_generate`; what callers hand over is checked here.
@@ -251,17 +252,17 @@ class WaveformGenerator(System):
 
     @property
     def takes_prompt(self) -> bool:
-        """Whether audio can be continued."""
+        """Whether the generator can continue a prompt."""
         return False
 
     @property
     def has_likelihood(self) -> bool:
-        """Whether items come with their likelihood."""
+        """Whether the generator returns the likelihood of each item."""
         return False
 
     @property
     def labels(self) -> tuple[str, ...]:
-        """Kinds of sound that can be asked for; empty: nothing can."""
+        """Labels of the sounds that the generator can draw; empty: it has no labels."""
         return ()
 
     def generate(
@@ -279,12 +280,12 @@ class WaveformGenerator(System):
         """Draw waveforms.
 
         Args:
-            length: samples to draw for each item, without the prompt.
-            items: how many, or which numbers of the seed.
+            length: number of samples to draw for each item, without the prompt.
+            items: number of items, or the numbers of the items of the seed.
             prompt: audio (T,) at ``sample_rate`` that every item continues.
-            label: one of :attr:`labels` for all items; ``None``: each item draws its own.
+            label: one of :attr:`labels` for all items; ``None``: a label is drawn for each item.
             seed: equal seeds give equal items.
-            options: as :meth:`options` gives them; ``None``: the system's own.
+            options: as returned by :meth:`options`; ``None``: the defaults of the system.
             progress: called with the finished fraction.
             **changes: options by name, such as ``temperature=0.9``; see ``options_class``.
 
@@ -329,8 +330,8 @@ class WaveformGenerator(System):
         Args: as for :meth:`generate`.
 
         Yields:
-            Audio (N,) float32 as soon as it is there: first the prompt as the system hears it (empty without one),
-            then what is drawn, together ``length`` samples.
+            Audio (N,) float32 as soon as it is drawn: first the prompt as the system encodes it (empty without one),
+            then ``length`` new samples in all.
         """
         drawn = self.generate(
             length, prompt=prompt, label=label, seed=seed, options=options, progress=progress, **changes
@@ -339,7 +340,7 @@ class WaveformGenerator(System):
         yield drawn[len(drawn) - length :].cpu()
 
     def item_labels(self, items: Sequence[int], label: str | None = None, seed: int = 0) -> tuple[str, ...]:
-        """Return the label of each item, as :meth:`generate` will draw it; empty for a system without labels.
+        """Return the label of each item, as drawn by :meth:`generate`; empty for a system without labels.
 
         Raises:
             ConfigError: for a label that the system does not know.
@@ -351,7 +352,7 @@ class WaveformGenerator(System):
     def memory(
         self, num_items: int, length: int, prompt_length: int = 0, options: SynthesisOptions | None = None
     ) -> int:
-        """Return about how many bytes it takes to draw ``num_items`` together, beyond the system itself."""
+        """Return the approximate memory in bytes, beyond the system itself, to draw ``num_items`` together."""
         return 0
 
 
@@ -369,7 +370,7 @@ def check_items(length: int, items: int | Sequence[int]) -> Sequence[int]:
 
 @contextmanager
 def evaluating(system: System) -> Iterator[None]:
-    """Switch a network to evaluation and back."""
+    """Switch a network to evaluation mode, and back afterwards."""
     if not isinstance(system, nn.Module):
         yield
         return
@@ -382,4 +383,4 @@ def evaluating(system: System) -> Iterator[None]:
 
 
 def _ignore(fraction: float) -> None:
-    """Take a report of progress that nobody wants."""
+    """Ignore a report of progress."""

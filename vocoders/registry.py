@@ -1,4 +1,4 @@
-"""Systems by name: families of models, baselines, and loading one whatever it is. Nothing here imports torch."""
+"""Systems by name: families of models, baselines, and loading of any system. Nothing here imports torch."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -31,7 +31,7 @@ __all__ = [
     "load_vocoder",
 ]
 
-# Synthesises where no model is named.
+# The default vocoder.
 DEFAULT_VOCODER = "wavehax-24k"
 
 
@@ -89,8 +89,8 @@ class Baseline:
     """One system without training.
 
     Attributes:
-        name: on the command line; details may follow a colon.
-        title: as people write it.
+        name: name on the command line; details may follow a colon.
+        title: name for people.
         system: place of its class, a :class:`~vocoders.baselines.baseline.BaselineVocoder`.
         options: place of the class that declares its options.
         sample_rate: of what the name alone means, in Hz; ``None``: not known before it is made.
@@ -213,14 +213,15 @@ def load(source: str | Path, device: "str | torch.device" = "cpu", verify: bool 
         source: a folder, the name of a model that ships with ondes, a hub id ``organisation/name``, or a baseline such
             as ``griffin-lim``, ``griffin-lim:wavehax-24k`` or ``world:48000``.
         device: where to put it.
-        verify: replay the reference that is stored with a model.
+        verify: replay the stored reference of a model.
 
     Returns:
-        A model in evaluation mode, or a baseline; :func:`load_vocoder` and :func:`load_generator` say which.
+        A model in evaluation mode, or a baseline; :func:`load_vocoder` and :func:`load_generator` return one kind
+        alone.
 
     Raises:
         CheckpointError: if there is no such model, or its family is unknown.
-        ConfigError: for an impossible baseline or device.
+        ConfigError: for an unknown baseline or device.
     """
     if is_baseline(source):
         name, _, details = str(source).partition(":")
@@ -237,11 +238,11 @@ def load(source: str | Path, device: "str | torch.device" = "cpu", verify: bool 
 def load_vocoder(
     source: str | Path | None = None, device: "str | torch.device" = "cpu", verify: bool = False
 ) -> "Vocoder":
-    """Load what turns features into a waveform, as :func:`load` does; without a name, the default vocoder.
+    """Load a vocoder as :func:`load` does; without a name, the default vocoder.
 
     Raises:
         CheckpointError: if there is no such model.
-        ConfigError: if it is no vocoder, or none was named and there is no default.
+        ConfigError: if it is no vocoder, or no name is given and there is no default.
     """
     from vocoders.interface import Vocoder
 
@@ -254,7 +255,7 @@ def load_vocoder(
 def load_generator(
     source: str | Path, device: "str | torch.device" = "cpu", verify: bool = False
 ) -> "WaveformGenerator":
-    """Load what draws waveforms from nothing, as :func:`load` does.
+    """Load a generator as :func:`load` does.
 
     Raises:
         CheckpointError: if there is no such model.
@@ -274,7 +275,7 @@ def is_baseline(source: str | Path) -> bool:
 
 
 def default_vocoder() -> str:
-    """Return the name of the vocoder that synthesises where no model is named.
+    """Return the name of the default vocoder.
 
     Raises:
         ConfigError: if there is none.

@@ -1,6 +1,6 @@
 """Names of the fixed-step solvers that integrate a flow; :func:`vocoders.flow.solve` runs them.
 
-They stand apart from the mathematics because command lines and pages list them before torch is imported.
+They are separate from the mathematics, so that listing them does not import torch.
 """
 
 from typing import Literal, get_args
@@ -12,5 +12,5 @@ SOLVERS: tuple[SolverName, ...] = get_args(SolverName)
 
 
 def calls_per_step(solver: SolverName) -> int:
-    """Return how often ``solver`` calls the velocity in a step."""
+    """Return the number of velocity calls of ``solver`` in a step."""
     return {"euler": 1, "midpoint": 2, "heun": 2, "rk4": 4}[solver]

@@ -1,4 +1,4 @@
-"""Neural effects: one file for each family, one interface for all."""
+"""Neural effects: one file for each family, with a common interface."""
 
 from effects.models.model import EffectConfig, EffectModel, State
 

@@ -1,4 +1,4 @@
-"""Knobs of the devices that published models imitate, with the numbers that those models take."""
+"""Knobs of the devices that published models imitate, normalised as in those models."""
 
 from effects.knobs import Knob, KnobSet
 
@@ -14,4 +14,4 @@ LA2A_KNOBS = KnobSet(
 """The Teletronix LA-2A as recorded for SignalTrain (Zenodo 3824876), normalised as micro-TCN does."""
 
 DEVICES: dict[str, KnobSet] = {"la2a": LA2A_KNOBS}
-"""Devices by the name that recipes use."""
+"""Devices by their names in recipes."""

@@ -1,8 +1,8 @@
-"""Recursions with gradients: what a network of convolutions only approximates, exactly and sample by sample.
+"""Recursions with gradients, exact and sample by sample, where convolutions would only approximate.
 
-Forward and backward are compiled loops in float64 on the CPU, so that a stream in any division into blocks gives the
-same bits; parameters stand still, (B, 1), or move, (B, T). The backward pass is the adjoint recursion, which runs
-backwards in time.
+Forward and backward pass are compiled loops in float64 on the CPU, so that a stream gives the same bits for any
+division into blocks. Parameters are constant, (B, 1), or vary over time, (B, T). The backward pass is the adjoint
+recursion, which runs backwards in time.
 """
 
 import math
@@ -19,7 +19,7 @@ LN_9 = math.log(9.0)
 
 
 def ballistics(gain_db: Tensor, fall: Tensor, rise: Tensor, last: Tensor) -> Tensor:
-    """Smooth a gain, with one coefficient while it falls and another while it rises.
+    """Smooth a gain, with separate coefficients for falling and rising gain.
 
     ``s[n] = (1 - a) g[n] + a s[n - 1]``, with a = ``fall`` where g[n] < s[n - 1], else ``rise``.
 

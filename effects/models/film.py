@@ -1,4 +1,4 @@
-"""Feature-wise linear modulation: how knobs reach the inside of a network (Perez et al. 2018, arXiv 1709.07871)."""
+"""Feature-wise linear modulation of a network by its knobs (Perez et al. 2018, arXiv 1709.07871)."""
 
 from collections.abc import Sequence
 from typing import Literal
@@ -12,7 +12,7 @@ FilmNorm = Literal["none", "batch"]
 
 
 class Condition(nn.Module):
-    """Turn knobs into what every modulation of a network starts from: linear layers with ReLU (also the last one).
+    """Compute the condition of all modulations from the knobs, by linear layers with ReLU (also after the last one).
 
     Args:
         num_knobs: K; without knobs the condition is zero.
@@ -39,13 +39,13 @@ class Condition(nn.Module):
 
 
 class FiLM(nn.Module):
-    """Scale and shift each channel by what the condition says.
+    """Scale and shift each channel by linear functions of the condition.
 
     Args:
         channels: C.
         condition_channels: width of the condition.
-        norm: ``batch``: the channels pass a batch norm without gains of its own first, as in micro-TCN; ``none``:
-            modulation alone, which is the identity where the condition's layer is zero.
+        norm: ``batch``: a batch norm without learned gains comes first, as in micro-TCN; ``none``: modulation alone,
+            which is the identity if the condition's layer is zero.
 
     Shape:
         x (B, C, T), condition (B, condition_channels, T or 1) -> (B, C, T).
@@ -65,12 +65,12 @@ class FiLM(nn.Module):
         return (x if self.norm is None else self.norm(x)) * gain + shift
 
     def parameters_at(self, condition: Tensor) -> tuple[Tensor, Tensor]:
-        """Return gain and shift (B, C, T or 1) behind the norm."""
+        """Return gain and shift (B, C, T or 1), applied after the norm."""
         gain, shift = self.adaptor(condition.transpose(1, 2)).transpose(1, 2).chunk(2, dim=1)
         return gain, shift
 
     def folded(self, condition: Tensor) -> tuple[Tensor, Tensor]:
-        """Return gain and shift (B, C, T or 1) that do the norm's work too, with its running statistics."""
+        """Return gain and shift (B, C, T or 1) that include the norm with its running statistics."""
         gain, shift = self.parameters_at(condition)
         if (normalisation := self.normalisation(self.adaptor.weight.dtype)) is None:
             return gain, shift

@@ -1,4 +1,4 @@
-"""Gray boxes: the stages of a real device, each with a few parameters that a small network reads off the knobs.
+"""Gray boxes: the stages of a real device, whose few parameters a small network computes from the knobs.
 
 What a stage can do is known (a compressor's curve and ballistics, a resonant filter, a bent transfer curve); what is
 learned is where knobs put it. So a device is found with few parameters, from little audio, and between the settings
@@ -42,10 +42,10 @@ class GrayBoxConfig(EffectConfig):
     """Configuration of a gray box.
 
     Attributes:
-        stages: what the audio passes, in order: ``dynamics``, ``filter``, ``shaper``, ``blend`` (with the dry audio).
-        hidden_sizes: widths of the layers between knobs and parameters; a linear map runs beside them.
-        num_sections: second-order sections of a ``filter``.
-        num_curves: bent curves that a ``shaper`` adds up.
+        stages: the stages in order: ``dynamics``, ``filter``, ``shaper``, ``blend`` (with the dry audio).
+        hidden_sizes: widths of the layers between knobs and parameters; a linear map is added in parallel.
+        num_sections: number of second-order sections of a ``filter``.
+        num_curves: number of nonlinear curves that a ``shaper`` sums.
     """
 
     stages: tuple[StageName, ...] = Field(default=("dynamics",), min_length=1)
@@ -55,25 +55,25 @@ class GrayBoxConfig(EffectConfig):
 
 
 class Stage(ABC):
-    """A part of a device: a pure function of audio, parameters and state, without weights of its own.
+    """A part of a device: a pure function of audio, parameters and state, without weights.
 
     Attributes:
-        num_parameters: P; with all of them 0 a stage is near the identity, and at a useful place to learn from.
+        num_parameters: P; with all parameters 0 a stage is near the identity, a good start for training.
     """
 
     num_parameters: int
 
     @abstractmethod
     def initial_state(self, batch: int, channels: int) -> State:
-        """Return the state behind silence, in float64."""
+        """Return the state after silence, in float64."""
 
     @abstractmethod
     def __call__(self, x: Tensor, dry: Tensor, parameters: Tensor, state: State, linked: bool) -> tuple[Tensor, State]:
-        """Process x (B, C, T) with parameters (B, P, 1 or T); ``dry`` is what the first stage got."""
+        """Process x (B, C, T) with parameters (B, P, 1 or T); ``dry`` is the input of the first stage."""
 
 
 class Dynamics(Stage):
-    """Compressor or expander: level of each sample in dB, static curve with a knee, smoothing in dB, make-up gain.
+    """Compressor or expander: sample level in dB, static curve with a knee, smoothing in dB, make-up gain.
 
     Args:
         sample_rate: in Hz.
@@ -89,11 +89,11 @@ class Dynamics(Stage):
         return {"gain_db": torch.zeros(batch, channels, dtype=torch.float64)}
 
     def __call__(self, x: Tensor, dry: Tensor, parameters: Tensor, state: State, linked: bool) -> tuple[Tensor, State]:
-        """Process audio; linked channels get one gain."""
+        """Process audio; linked channels have a common gain."""
         threshold, slope, knee, attack, release, makeup = parameters.double().unbind(dim=1)
         heard = detector_signal(x) if linked else x
         level = torch.log(heard.double().abs() + 1e-8) / _DB
-        # Widths and times are exponentials: any number is a possible one.
+        # Widths and times are exponentials, so that every number is valid.
         width = 0.3 * torch.exp(knee.clamp(-6, 6))[:, None]
         over = width * F.softplus((level - (20 * threshold - 20)[:, None]) / width)
         fall, rise = (
@@ -105,14 +105,14 @@ class Dynamics(Stage):
 
 
 class Filter(Stage):
-    """Second-order sections: each adds its low-pass, band-pass and high-pass outputs in parts of their own.
+    """Second-order sections: each is a weighted sum of its low-pass, band-pass and high-pass outputs.
 
-    With all parts 1 a section is the identity. The analogue prototype keeps resonance and parts apart, and the bilinear
-    transform keeps it stable for any parameters.
+    With all weights 1 a section is the identity. In the analogue prototype resonance and weights are independent, and
+    the bilinear transform keeps the filter stable for any parameters.
 
     Args:
         sample_rate: in Hz.
-        num_sections: sections in a row, which start at frequencies from 60 Hz to 6 kHz.
+        num_sections: sections in series, initialised at frequencies from 60 Hz to 6 kHz.
     """
 
     def __init__(self, sample_rate: int, num_sections: int) -> None:
@@ -126,7 +126,7 @@ class Filter(Stage):
         return {"memory": torch.zeros(batch, channels, self.num_sections, 4, dtype=torch.float64)}
 
     def __call__(self, x: Tensor, dry: Tensor, parameters: Tensor, state: State, linked: bool) -> tuple[Tensor, State]:
-        """Process audio; channels do not meet."""
+        """Process audio; channels are independent."""
         y, memories = x.double(), []
         for centre, section, memory in zip(
             self.centres, parameters.double().chunk(self.num_sections, dim=1), state["memory"].unbind(2), strict=True
@@ -153,10 +153,10 @@ class Filter(Stage):
 
 
 class Shaper(Stage):
-    """A transfer curve: the input itself and a sum of hyperbolic tangents; silence stays silence.
+    """A transfer curve: the input plus a sum of hyperbolic tangents; silence stays silent.
 
     Args:
-        num_curves: tangents, which start at slopes from 0.5 to 50.
+        num_curves: number of tangents, initialised at slopes from 0.5 to 50.
     """
 
     def __init__(self, num_curves: int) -> None:
@@ -174,13 +174,13 @@ class Shaper(Stage):
         y = x * (1 + linear)
         for index, slope in enumerate(self.slopes.tolist()):
             steep, offset = slope * torch.exp(slopes[:, index]), offsets[:, index]
-            # Divided by the root of the slope, so that steep and gentle curves learn at one pace.
+            # Divided by the root of the slope, so that steep and gentle curves learn at the same speed.
             y = y + sizes[:, index] / math.sqrt(slope) * (torch.tanh(steep * x + offset) - torch.tanh(offset))
         return y, {}
 
 
 class Blend(Stage):
-    """The audio so far beside the dry audio, as in devices that add what they bend to what came in."""
+    """A blend of the processed with the dry audio, as in devices that add distortion to the input."""
 
     num_parameters = 2
 
@@ -247,7 +247,7 @@ class GrayBox(EffectModel[GrayBoxConfig]):
     def initial_state(
         self, batch: int, channels: int, device: torch.device | None = None, dtype: torch.dtype = torch.float32
     ) -> State:
-        """Return the state behind silence; recursions keep theirs in float64, whatever ``dtype``."""
+        """Return the state after silence; the state of recursions is always in float64."""
         return {
             f"{number}.{name}": value.to(device)
             for number, stage in enumerate(self.stages)

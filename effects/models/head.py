@@ -1,4 +1,4 @@
-"""From a network's last features to audio."""
+"""The head of a network: from its last features to audio."""
 
 import math
 from typing import Literal
@@ -17,14 +17,14 @@ LIMIT = 60 * math.log(10) / 20
 
 
 class Head(nn.Module):
-    """Make audio of projected features.
+    """Compute audio from projected features.
 
-    ``direct``: the features are the audio, behind a tanh. ``gain``: one feature is a gain for all channels, the others
-    are added behind a tanh: ``dry * exp(gain) + alpha * tanh(rest)`` with alpha = 0 at first. A network with small
-    weights starts as the identity, and a compressor is a small step away from it.
+    ``direct``: the audio is the tanh of the features. ``gain``: one feature is a gain for all channels, and the tanh of
+    the others is added: ``dry * exp(gain) + alpha * tanh(rest)`` with alpha = 0 initially. A network with small weights
+    starts as the identity, and a compressor is close to it.
 
-    Several channels on a mono model with gain are linked: the features come from :func:`detector_signal`, every channel
-    gets the same gain, and its share of what is added.
+    On a mono model with a gain head, several channels are linked: the features come from :func:`detector_signal`, and
+    every channel gets the same gain and its share of the added signal.
 
     Args:
         name: ``direct`` or ``gain``.
@@ -64,9 +64,9 @@ class Head(nn.Module):
 
 
 def detector_signal(audio: Tensor) -> Tensor:
-    """Return, at each sample, the channel of the greatest magnitude with its sign: (B, C, T) -> (B, 1, T).
+    """Return the sample of the channel with the largest magnitude, at each time: (B, C, T) -> (B, 1, T).
 
-    A mean would not hear what the channels have in opposite phase.
+    In a mean, signals of opposite phase would cancel.
     """
     if audio.ndim != 3:
         raise ShapeError(f"audio {tuple(audio.shape)}; expected (B, C, T)")

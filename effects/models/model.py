@@ -1,4 +1,4 @@
-"""What every neural effect is: one interface for training, streaming and rendering."""
+"""The interface of every neural effect, for training, streaming and rendering."""
 
 from collections.abc import Mapping
 from importlib import import_module
@@ -26,8 +26,8 @@ class EffectConfig(ModelConfig):
     """What every neural effect has to say.
 
     Attributes:
-        sample_rate: rate in Hz of the audio that the model was made for.
-        audio_channels: channels that enter and leave together; 1 is a mono model.
+        sample_rate: sample rate of the model in Hz.
+        audio_channels: number of channels that the model processes together; 1 is a mono model.
         knobs: the knobs, in the order of the network's inputs.
     """
 
@@ -48,7 +48,7 @@ class EffectModel(PretrainedModel, nn.Module, Generic[ConfigType]):
     """A neural effect with knobs.
 
     ``forward`` is pure, for training and export; ``stream`` does the same with less copying. Both take the next samples
-    of a stream with the state that the samples before left, so that blocks and the whole give the same audio.
+    of a stream and the state after the previous samples, so that blocks and the whole give the same audio.
 
     A family says how it leaves ondes by places ``module:function``, which stand in its code and are imported when it is
     exported; ``None``: it does not leave in that format.
@@ -81,17 +81,17 @@ class EffectModel(PretrainedModel, nn.Module, Generic[ConfigType]):
 
     @property
     def latency(self) -> int:
-        """Delay of the output behind the effect that the model learned, in samples."""
+        """Delay of the output relative to the target of training, in samples."""
         return 0
 
     @property
     def block_length(self) -> int:
-        """Lengths that ``forward`` takes are multiples of this."""
+        """``forward`` takes multiples of this number of samples."""
         return 1
 
     @property
     def receptive_field(self) -> int | None:
-        """Number of input samples that an output sample can depend on; ``None`` without a bound."""
+        """Number of input samples on which an output sample can depend; ``None`` if unbounded."""
         return None
 
     @property
@@ -101,7 +101,7 @@ class EffectModel(PretrainedModel, nn.Module, Generic[ConfigType]):
 
     @property
     def takes_linked_channels(self) -> bool:
-        """Whether a mono model takes audio of several channels and gives all of them one gain."""
+        """Whether a mono model takes several channels and applies the same gain to all."""
         return False
 
     def forward(self, audio: Tensor, knobs: Tensor, state: State | None = None) -> tuple[Tensor, State]:
@@ -110,11 +110,11 @@ class EffectModel(PretrainedModel, nn.Module, Generic[ConfigType]):
         Args:
             audio: (B, C, T) in [-1, 1]; T a multiple of ``block_length``.
             knobs: normalised by :meth:`KnobSet.normalize`: (B, K), or (B, K, T) while they move.
-            state: what the call for the samples before returned; ``None`` at the start, behind silence.
+            state: state returned for the previous samples; ``None`` at the start, after silence.
 
         Returns:
-            Audio (B, C, T), ``latency`` samples late, and the state for the samples that follow: tensors whose first
-            axis is the batch.
+            Audio (B, C, T), delayed by ``latency`` samples, and the state for the following samples: tensors whose
+            first axis is the batch.
 
         Raises:
             ShapeError: if the shapes do not fit the model or each other.
@@ -122,9 +122,9 @@ class EffectModel(PretrainedModel, nn.Module, Generic[ConfigType]):
         raise NotImplementedError
 
     def stream(self, audio: Tensor, knobs: Tensor, state: State) -> tuple[Tensor, State]:
-        """Do what ``forward`` does, in inference; ``state`` may be overwritten and must not be used again.
+        """Compute ``forward`` in inference; ``state`` may be overwritten and must not be used again.
 
-        The weights must stay as they are from the first call of a stream to the last.
+        The weights must not change from the first call of a stream to the last.
         """
         runtime = self._find_stream()
         return self(audio, knobs, state) if runtime is None else runtime.advance(audio, knobs, state)
@@ -132,11 +132,11 @@ class EffectModel(PretrainedModel, nn.Module, Generic[ConfigType]):
     def initial_state(
         self, batch: int, channels: int, device: torch.device | None = None, dtype: torch.dtype = torch.float32
     ) -> State:
-        """Return the state at the start of a stream, behind silence."""
+        """Return the state at the start of a stream, after silence."""
         raise NotImplementedError
 
     def compact(self, state: State) -> State:
-        """Return a state that continues the stream alike, in the names and shapes of ``initial_state``."""
+        """Return an equivalent state with the names and shapes of ``initial_state``."""
         runtime = self._find_stream()
         return state if runtime is None else runtime.compact(state)
 
@@ -155,11 +155,11 @@ class EffectModel(PretrainedModel, nn.Module, Generic[ConfigType]):
         return {"audio": audio.clamp(-1, 1), "knobs": self.knobs.normalize(self.knobs.values())[None].float()}
 
     def detector(self, audio: Tensor) -> Tensor:
-        """Return what the network hears of (B, C, T): one signal of channels that are linked."""
+        """Return the network's input for audio (B, C, T): one common signal if the channels are linked."""
         return audio if audio.shape[1] == self.config.audio_channels else detector_signal(audio)
 
     def check_inputs(self, audio: Tensor, knobs: Tensor, state: Mapping[str, Tensor] | None) -> State:
-        """Check the shapes of the inputs of ``forward``; return the state, at rest for ``None``.
+        """Check the shapes of the inputs of ``forward``; return the state, the initial one for ``None``.
 
         Raises:
             ShapeError: if they do not fit the model or each other.

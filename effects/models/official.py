@@ -1,4 +1,4 @@
-"""Reference checkpoints of SignalTrain and micro-TCN in our terms."""
+"""Import of reference checkpoints of SignalTrain and micro-TCN."""
 
 import re
 from collections.abc import Mapping
@@ -69,7 +69,7 @@ KEY_MAPS = {
     "recurrent": KeyMap(rename=[(r"^lstm\.", "cells."), (r"^linear\.", "projection.")]),
 }
 
-# SignalTrain's flagship effect: its checkpoints may leave this out.
+# The knobs of SignalTrain's main effect, which its checkpoints may omit.
 _COMP_4C_NAMES = ("threshold_dB", "ratio", "attackTime_s", "releaseTime_s")
 _COMP_4C_RANGES = ((-30.0, 0.0), (1.0, 5.0), (1e-3, 4e-2), (1e-3, 4e-2))
 _UNITS = {"dB": "dB", "s": "s", "sec": "s", "Hz": "Hz"}
@@ -80,15 +80,15 @@ _Config = TypeVar("_Config", bound=EffectConfig)
 def signaltrain_config(
     checkpoint: Mapping[str, Any], state: Mapping[str, Tensor], variant: str | None = None
 ) -> SignalTrainConfig:
-    """Read sizes and knobs off a SignalTrain checkpoint.
+    """Return sizes and knobs of a SignalTrain checkpoint.
 
     Args:
-        checkpoint: what stands beside the weights; keys that are missing have the defaults of the reference.
+        checkpoint: the entries besides the weights; missing entries have the defaults of the reference.
         state: the weights.
-        variant: sizes by name, where the checkpoint does not say its window.
+        variant: name of the sizes, if the checkpoint does not contain its window length.
 
     Raises:
-        CheckpointError: if weights are missing, or the sizes do not belong together.
+        CheckpointError: if weights are missing, or the sizes do not match.
         ConfigError: for an unknown variant.
     """
     keys = KEY_MAPS["signaltrain"].apply(state)
@@ -115,7 +115,7 @@ def signaltrain_config(
 
 
 def tcn_config(options: Mapping[str, Any]) -> TCNConfig:
-    """Translate the hyper-parameters of a micro-TCN; others than the network's are ignored.
+    """Translate the hyper-parameters of a micro-TCN; those that do not define the network are ignored.
 
     Raises:
         ConfigError: if a value is impossible.
@@ -190,7 +190,7 @@ def convert_tcn(
         own = tcn_config(options)
     else:
         advice = f"pass --variant (one of {', '.join(TCN_VARIANTS)}) or --config; {describe_fits(_fits(state))}"
-        raise ConfigError(f"{path} does not say its sizes; {advice}")
+        raise ConfigError(f"{path} does not contain its sizes; {advice}")
     return _filled(TCN(own), state, path, variant)
 
 
@@ -222,7 +222,7 @@ def convert_recurrent(
         layers = sum(re.fullmatch(r"lstm\.weight_hh_l\d+", key) is not None for key in state)
         own = RecurrentConfig(hidden_size=units // 4, num_layers=layers, knobs=_numbered_knobs(inputs - 1))
     else:
-        raise CheckpointError(f"{path} holds no LSTM of micro-TCN: it has no lstm.weight_ih_l0")
+        raise CheckpointError(f"{path} contains no LSTM of micro-TCN: it has no lstm.weight_ih_l0")
     return _filled(Recurrent(own), state, path, variant or (config and str(config)))
 
 
@@ -233,19 +233,19 @@ def _read(path: str | Path, stats: str | Path | None) -> Mapping[str, Any]:
 
 
 def _filled(model: EffectModel, state: Mapping[str, Tensor], path: str | Path, sizes: str | None) -> Any:
-    """Load the weights; ``sizes`` is what names the sizes: a variant or a file."""
+    """Load the weights; ``sizes`` is the origin of the sizes: a variant or a file."""
 
     def advise() -> str:
         if model.family == "tcn":
             return describe_fits(_fits(state), sizes)
-        return f"leave out {sizes}, the weights tell their sizes" if sizes else "expected the whole state dict"
+        return f"leave out {sizes}, the weights determine their sizes" if sizes else "expected the whole state dict"
 
     load_official_state(model, state, KEY_MAPS[model.family], str(path), advise)
     return model.eval()
 
 
 def convert_options(state: Mapping[str, Tensor], checkpoint: Any, path: Path) -> str:
-    """Return the options with which `ondes convert` takes a TCN, where its checkpoint does not say its sizes."""
+    """Return the options of `ondes convert` for a TCN whose checkpoint does not contain its sizes."""
     return "" if "hyper_parameters" in checkpoint else variant_option(_fits(state))
 
 
@@ -254,7 +254,7 @@ def _fits(state: Mapping[str, Tensor]) -> list[VariantFit]:
 
 
 def _numbered_knobs(count: int) -> KnobSet:
-    """Return the knobs of a micro-TCN, which does not name them: the LA-2A's if there are two."""
+    """Return the knobs of a micro-TCN, which does not name them: those of the LA-2A if there are two."""
     if count == 2:
         return LA2A_KNOBS
     knobs = (Knob(name=f"knob_{index + 1}", min=0, max=1, default=0.5) for index in range(count))

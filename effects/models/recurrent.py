@@ -27,17 +27,17 @@ __all__ = ["VARIANTS", "Recurrent", "RecurrentConfig"]
 
 
 class RecurrentConfig(EffectConfig):
-    """Configuration of a recurrent effect; the defaults are the published LSTM-32 but for its knobs.
+    """Configuration of a recurrent effect; the defaults are the published LSTM-32, except for the knobs.
 
     Attributes:
         cell: ``lstm`` or ``gru``.
-        hidden_size: units.
-        num_layers: layers on top of each other.
-        conditioning: ``concat``: knobs enter beside the audio at every sample; ``film``: they modulate the output of
-            the cells.
+        hidden_size: number of units.
+        num_layers: number of stacked layers.
+        conditioning: ``concat``: the knobs are concatenated to the audio at every sample; ``film``: they modulate the
+            output of the cells.
         head: ``direct`` (published) or ``gain``, see :class:`~effects.models.head.Head`.
         residual: head ``direct``: add the dry audio.
-        condition_channels: ``film``: widths of the layers that knobs pass.
+        condition_channels: ``film``: widths of the layers of the condition.
     """
 
     cell: Literal["lstm", "gru"] = "lstm"
@@ -84,7 +84,7 @@ class Recurrent(EffectModel[RecurrentConfig]):
 
     @property
     def takes_linked_channels(self) -> bool:
-        """Whether a mono model takes several channels and gives all of them one gain."""
+        """Whether a mono model takes several channels and applies the same gain to all."""
         return self.config.head == "gain"
 
     def forward(self, audio: Tensor, knobs: Tensor, state: State | None = None) -> tuple[Tensor, State]:
@@ -100,7 +100,7 @@ class Recurrent(EffectModel[RecurrentConfig]):
         return self.output(x, audio, knobs), {name: tensor.transpose(0, 1) for name, tensor in pairs}
 
     def rows(self, audio: Tensor, knobs: Tensor) -> Tensor:
-        """Return what enters the cells, (B, T, inputs)."""
+        """Return the inputs of the cells, (B, T, inputs)."""
         x = self.detector(audio)
         if self.config.conditioning == "concat":
             still = knobs if knobs.ndim == 3 else knobs[..., None]
@@ -108,7 +108,7 @@ class Recurrent(EffectModel[RecurrentConfig]):
         return x.transpose(1, 2)
 
     def output(self, x: Tensor, audio: Tensor, knobs: Tensor) -> Tensor:
-        """Return the audio that the cells' outputs (B, T, units) stand for."""
+        """Return the audio for outputs (B, T, units) of the cells."""
         if self.config.conditioning == "film":
             x = self.film(x.transpose(1, 2), self.condition(knobs)).transpose(1, 2)
         return self.head(self.projection(x).transpose(1, 2), audio)
@@ -116,7 +116,7 @@ class Recurrent(EffectModel[RecurrentConfig]):
     def initial_state(
         self, batch: int, channels: int, device: torch.device | None = None, dtype: torch.dtype = torch.float32
     ) -> State:
-        """Return the state behind silence: zeros (B, layers, units)."""
+        """Return the state after silence: zeros (B, layers, units)."""
         shape = (batch, self.config.num_layers, self.config.hidden_size)
         return {name: torch.zeros(shape, device=device, dtype=dtype) for name in self.state_names}
 

@@ -1,4 +1,4 @@
-"""The compiled loops of :mod:`effects.models.differentiable_recursions`, forward and backward in time, in float64."""
+"""The compiled loops of :mod:`effects.models.differentiable_recursions`, forward and backward, in float64."""
 
 import numpy as np
 
@@ -9,10 +9,10 @@ __all__ = ["recur", "recur_backward", "smooth", "smooth_backward"]
 
 @compiled()
 def smooth(gain, fall, rise, last):
-    """Return the smooth gain of ``ballistics``."""
+    """Compute ``ballistics``."""
     batch, channels, length = gain.shape
     smoothed = np.empty_like(gain)
-    # Strides of parameters over time: 0 where they stand still.
+    # Strides of parameters over time: 0 for constants.
     step = 1 if fall.shape[1] > 1 else 0
     for b in range(batch):
         for c in range(channels):
@@ -52,7 +52,7 @@ def smooth_backward(gradient, gain, fall, rise, last, smooth):
 
 @compiled()
 def recur(x, a1, a2, last):
-    """Return y of ``two_poles``."""
+    """Compute ``two_poles``."""
     batch, channels, length = x.shape
     y = np.empty_like(x)
     step = 1 if a1.shape[1] > 1 else 0
@@ -74,7 +74,7 @@ def recur_backward(gradient, a1, a2, last, y):
     step = 1 if a1.shape[1] > 1 else 0
     for b in range(batch):
         for c in range(channels):
-            # What the samples behind n owe to y[n], and to y[n - 1].
+            # Gradients of the samples after n with respect to y[n] and y[n - 1].
             owed, owed_before = 0.0, 0.0
             for n in range(length - 1, -1, -1):
                 one = y[b, c, n - 1] if n > 0 else last[b, c, 0]

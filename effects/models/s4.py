@@ -31,12 +31,12 @@ class S4EffectConfig(EffectConfig):
     Attributes:
         channels: width of the network.
         num_blocks: number of blocks.
-        d_state: complex states of each feature, conjugates included.
-        dt_min: least initial step size in samples: the longest memory is about ``1 / dt_min``.
+        d_state: number of complex states per feature, conjugates included.
+        dt_min: smallest initial step size in samples: the longest memory is about ``1 / dt_min``.
         dt_max: largest initial step size.
         head: ``direct`` or ``gain``, see :class:`~effects.models.head.Head`.
         residual: head ``direct``: add the dry audio.
-        condition_channels: widths of the layers that knobs pass.
+        condition_channels: widths of the layers of the condition.
     """
 
     channels: int = Field(default=32, gt=0)
@@ -63,7 +63,7 @@ class S4EffectConfig(EffectConfig):
 
 
 class S4Block(nn.Module):
-    """State-space layer and modulation, around which the input goes too.
+    """State-space layer and modulation, with a residual connection.
 
     Shape:
         x (B, C, T), condition (B, c, T or 1) -> (B, C, T).
@@ -75,7 +75,7 @@ class S4Block(nn.Module):
         self.film = FiLM(config.channels, config.condition_channels[-1])
 
     def forward(self, x: Tensor, condition: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the output and the state behind it, complex (B, C, n)."""
+        """Return the output and the state after it, complex (B, C, n)."""
         system = self.layer.kernel.discretise().to(state.dtype)
         y, after = self.layer.advance(x, S4State(system, state))
         return x + self.film(y, condition), after.x
@@ -84,7 +84,7 @@ class S4Block(nn.Module):
 class S4Effect(EffectModel[S4EffectConfig]):
     """State-space effect at the rate of the audio.
 
-    Trained by convolution, streamed from its states, with the same numbers.
+    It trains as a convolution and streams as a recurrence, with equal results.
 
     Args:
         config: see :class:`S4EffectConfig`.
@@ -107,11 +107,11 @@ class S4Effect(EffectModel[S4EffectConfig]):
 
     @property
     def takes_linked_channels(self) -> bool:
-        """Whether a mono model takes several channels and gives all of them one gain."""
+        """Whether a mono model takes several channels and applies the same gain to all."""
         return self.config.head == "gain"
 
     def system_parameters(self) -> list[str]:
-        """Return the names of the parameters (step sizes, A, B) that are trained at a rate of their own, undecayed."""
+        """Return the names of parameters (step sizes, A, B) with a separate learning rate and no weight decay."""
         return [name for name, _ in self.named_parameters() if ".kernel." in name and not name.endswith(".C")]
 
     def forward(self, audio: Tensor, knobs: Tensor, state: State | None = None) -> tuple[Tensor, State]:
@@ -129,9 +129,9 @@ class S4Effect(EffectModel[S4EffectConfig]):
     def initial_state(
         self, batch: int, channels: int, device: torch.device | None = None, dtype: torch.dtype = torch.float32
     ) -> State:
-        """Return the state behind silence: zeros (B, C, n, 2), real and imaginary parts, for each block.
+        """Return the state after silence: zeros (B, C, n, 2), real and imaginary parts, for each block.
 
-        States are kept in float64, whatever ``dtype``: they add up thousands of samples.
+        States are always in float64, since they sum thousands of samples.
         """
         shape = (batch, self.config.channels, self.config.d_state // 2, 2)
         names = (f"states.{index}" for index in range(self.config.num_blocks))

@@ -1,4 +1,4 @@
-"""SignalTrain: a short-time transform and two autoencoders that work along time (Hawley et al. 2019, arXiv 1905.11928).
+"""SignalTrain: a short-time transform and two autoencoders along time (Hawley et al. 2019, arXiv 1905.11928).
 
 Written from the description of the method, to load its checkpoints.
 
@@ -32,8 +32,8 @@ class SignalTrainConfig(EffectConfig):
     """Configuration of SignalTrain; the defaults are the published model.
 
     Attributes:
-        window_length: input samples that every output sample of a block depends on.
-        output_frames: frames at the window's end that are put together to a block of
+        window_length: number of input samples on which every output sample of a block depends.
+        output_frames: number of frames at the end of the window, which give a block of
             ``(output_frames - 1) * hop_length - n_fft`` samples.
         n_fft: transform length.
         hop_length: distance between frames in samples.
@@ -59,7 +59,7 @@ class SignalTrainConfig(EffectConfig):
 
     @property
     def num_frames(self) -> int:
-        """Frames of a window, with ``n_fft`` zeros on both sides."""
+        """Number of frames of a window, with ``n_fft`` zeros on both sides."""
         return (self.window_length + self.n_fft) // self.hop_length + 1
 
     @property
@@ -69,27 +69,27 @@ class SignalTrainConfig(EffectConfig):
 
     @property
     def block_length(self) -> int:
-        """Output samples of a window."""
+        """Number of output samples of a window."""
         return (self.output_frames - 1) * self.hop_length - self.n_fft
 
 
 class WindowResult(NamedTuple):
-    """What the network makes of windows: W windows, T input frames, N output frames, F bins."""
+    """Result for windows: W windows, T input frames, N output frames, F bins."""
 
     audio: Tensor
     """(W, block_length)."""
     synthesis: Tensor
-    """(W, block_length): what the network adds to the input."""
+    """(W, block_length): the signal that the network adds to the input."""
     magnitude: Tensor
-    """(W, T, F) of the input, at half its level."""
+    """(W, T, F): magnitudes of the input, at half its level."""
     phase: Tensor
-    """(W, T, F) of the input in radians."""
+    """(W, T, F): phases of the input in radians."""
     output_magnitude: Tensor
-    """(W, N, F), which training keeps small at high frequencies."""
+    """(W, N, F): magnitudes of the output, which training keeps small at high frequencies."""
 
 
 class TimeAutoencoder(nn.Module):
-    """Linear layers along time, the same for every bin, that the knobs enter in the middle; ELU behind each.
+    """Linear layers along time, each followed by ELU and common to all bins; the knobs enter in the middle.
 
     Shape:
         spectrum (W, T, F), knobs (W, K) -> (W, N, F).
@@ -120,8 +120,8 @@ class TimeAutoencoder(nn.Module):
 class SignalTrain(EffectModel[SignalTrainConfig]):
     """The SignalTrain network as an effect that works in blocks.
 
-    The grid of blocks starts at sample 0 of the stream, behind ``window_length - block_length`` zeros: the same sample
-    at another place of the grid would come out differently.
+    The grid of blocks starts at sample 0 of the stream, after ``window_length - block_length`` zeros. The output for a
+    sample depends on its position in the grid.
 
     Args:
         config: see :class:`SignalTrainConfig`.
@@ -140,7 +140,7 @@ class SignalTrain(EffectModel[SignalTrainConfig]):
             nn.ConvTranspose1d(size, 1, size, stride=hop, bias=False) for _ in range(2)
         )
         self.magnitude_network, self.phase_network = TimeAutoencoder(config), TimeAutoencoder(config)
-        # Training listens here: the published loss keeps these magnitudes small at high frequencies.
+        # A hook point for training: the published loss keeps these magnitudes small at high frequencies.
         self.output_magnitude = nn.Identity()
         self._start_as_fourier_transform()
 
@@ -151,16 +151,16 @@ class SignalTrain(EffectModel[SignalTrainConfig]):
 
     @property
     def block_length(self) -> int:
-        """Lengths that ``forward`` takes are multiples of this."""
+        """``forward`` takes multiples of this number of samples."""
         return self.config.block_length
 
     @property
     def receptive_field(self) -> int:
-        """Length of the window: what the last sample of a block depends on."""
+        """Length of the window, on which the last sample of a block depends."""
         return self.config.window_length
 
     def forward(self, audio: Tensor, knobs: Tensor, state: State | None = None) -> tuple[Tensor, State]:
-        """Apply the effect; see :meth:`EffectModel.forward`. Moving knobs act by their values at the ends of blocks."""
+        """Apply the effect; see :meth:`EffectModel.forward`. Each block uses the knobs at its end."""
         state = self.check_inputs(audio, knobs, state)
         batch, _, length = audio.shape
         block, window = self.config.block_length, self.config.window_length
@@ -176,7 +176,7 @@ class SignalTrain(EffectModel[SignalTrainConfig]):
         return result.audio.reshape(batch, 1, length), state
 
     def process_windows(self, windows: Tensor, knobs: Tensor) -> WindowResult:
-        """Make the last samples of each window.
+        """Compute the last samples of each window.
 
         Args:
             windows: (W, window_length).
@@ -185,7 +185,7 @@ class SignalTrain(EffectModel[SignalTrainConfig]):
         config = self.config
         half = windows / 2
         real, imag = (self._analyse(half, conv) for conv in (self.analysis_real, self.analysis_imag))
-        # The bound keeps gradients finite in digital silence.
+        # The lower bound keeps gradients finite in digital silence.
         magnitude = torch.sqrt((real.square() + imag.square()).clamp(min=1e-30))
         phase = torch.atan2(imag, real + 1e-7)
         last = config.num_frames - config.output_frames
@@ -200,12 +200,12 @@ class SignalTrain(EffectModel[SignalTrainConfig]):
     def initial_state(
         self, batch: int, channels: int, device: torch.device | None = None, dtype: torch.dtype = torch.float32
     ) -> State:
-        """Return the state behind silence: the part of the window before the block."""
+        """Return the state after silence: the part of the window before the block."""
         length = self.config.window_length - self.config.block_length
         return {"past": torch.zeros(batch, 1, length, device=device, dtype=dtype)}
 
     def _analyse(self, windows: Tensor, conv: nn.Conv1d) -> Tensor:
-        # Rows beyond the Nyquist frequency exist for the checkpoints alone: nothing depends on them.
+        # Rows beyond the Nyquist frequency exist in checkpoints, but are not used.
         kernels = conv.weight[: self.config.num_bins]
         frames = F.conv1d(windows[:, None], kernels, stride=self.config.hop_length, padding=self.config.n_fft)
         return frames.transpose(1, 2)
@@ -223,7 +223,7 @@ class SignalTrain(EffectModel[SignalTrainConfig]):
         """Set the kernels to a DFT with a Hamming window, and its least-squares inverse."""
         size, hop = self.config.n_fft, self.config.hop_length
         n = torch.arange(size, dtype=torch.float64)
-        # In whole cycles modulo one: the argument of the exponential stays small.
+        # In cycles modulo one, so that the argument of the exponential stays small.
         kernel = torch.exp(-2j * math.pi * (torch.outer(n, n) % size / size)) / math.sqrt(size)
         window = torch.hamming_window(size, periodic=False, dtype=torch.float64)
         energy = torch.zeros(size, dtype=torch.float64)

@@ -35,13 +35,13 @@ class TCNConfig(EffectConfig):
         num_blocks: number of blocks.
         kernel_size: taps of each convolution.
         dilation_growth: dilation of block n is ``dilation_growth ** (n % stack_size)``.
-        stack_size: number of blocks after which dilations start at 1 again.
+        stack_size: number of blocks after which the dilation returns to 1.
         causal: ``False`` looks ahead by half the receptive field, which becomes latency.
-        crop: ``aligned``; or ``official``: the residual path of each causal block is one sample older than the
-            convolution, and the output one sample late, as published weights were trained.
-        norm: before each modulation: ``none``, or ``batch`` as published.
+        crop: ``aligned``; or ``official``, as published weights need: the residual path of each causal block reads one
+            sample earlier than the convolution, and the output is one sample late.
+        norm: norm before each modulation: ``none``, or ``batch`` as published.
         head: ``direct`` (published) or ``gain``, see :class:`~effects.models.head.Head`.
-        condition_channels: widths of the layers that knobs pass.
+        condition_channels: widths of the layers of the condition.
     """
 
     channels: int = Field(default=32, gt=0)
@@ -68,7 +68,7 @@ class TCNConfig(EffectConfig):
 
     @property
     def receptive_field(self) -> int:
-        """Number of input samples that an output sample depends on."""
+        """Number of input samples on which an output sample depends."""
         return 1 + sum((self.kernel_size - 1) * dilation for dilation in self.dilations)
 
     @property
@@ -80,7 +80,7 @@ class TCNConfig(EffectConfig):
 
 
 class TCNBlock(nn.Module):
-    """Dilated convolution, modulation and PReLU, beside a residual path with one gain for each channel.
+    """Dilated convolution, modulation and PReLU, with a residual path that has one gain per channel.
 
     Shape:
         x (B, in, context + T), condition (B, c, T or 1) -> (B, channels, T).
@@ -109,8 +109,8 @@ class TCNBlock(nn.Module):
 class TCN(EffectModel[TCNConfig]):
     """Stack of dilated convolutions that knobs modulate.
 
-    Instead of shrinking, the output is as long as the input: each block keeps the last ``(kernel_size - 1) * dilation``
-    samples of what it has seen.
+    The output has the length of the input: each block stores the last ``(kernel_size - 1) * dilation`` samples of its
+    input.
 
     Args:
         config: see :class:`TCNConfig`.
@@ -140,12 +140,12 @@ class TCN(EffectModel[TCNConfig]):
 
     @property
     def receptive_field(self) -> int:
-        """Number of input samples that an output sample depends on."""
+        """Number of input samples on which an output sample depends."""
         return self.config.receptive_field
 
     @property
     def takes_linked_channels(self) -> bool:
-        """Whether a mono model takes several channels and gives all of them one gain."""
+        """Whether a mono model takes several channels and applies the same gain to all."""
         return self.config.head == "gain"
 
     def forward(self, audio: Tensor, knobs: Tensor, state: State | None = None) -> tuple[Tensor, State]:
@@ -171,22 +171,22 @@ class TCN(EffectModel[TCNConfig]):
     def initial_state(
         self, batch: int, channels: int, device: torch.device | None = None, dtype: torch.dtype = torch.float32
     ) -> State:
-        """Return the state behind silence: histories of the blocks, and of dry audio where it must wait for them.
+        """Return the state after silence: histories of the blocks, and of dry audio where it must be delayed.
 
-        Histories are rows (B, context, width), where the compiled step pads the width of the network.
+        Histories are rows (B, context, width); the compiled step pads the width of the network.
         """
         state = {
             f"history.{index}": torch.zeros(batch, block.context, width, device=device, dtype=dtype)
             for index, (block, width) in enumerate(zip(self.blocks, self.row_widths, strict=True))
         }
-        # Where the valid part of the histories begins: streaming writes on behind them instead of moving them.
+        # Start of the valid part of the histories: streaming appends to them instead of moving them.
         state["offset"] = torch.zeros(batch, dtype=torch.int64, device=device)
         if self.config.head == "gain" and self.latency:
             state["dry"] = torch.zeros(batch, channels, self.latency, device=device, dtype=dtype)
         return state
 
     def delayed(self, audio: Tensor, state: State) -> tuple[Tensor, State]:
-        """Return the dry audio as late as the output."""
+        """Return the dry audio with the delay of the output."""
         if "dry" not in state:
             return audio, state
         known = torch.cat([state["dry"], audio], dim=-1)
@@ -194,7 +194,7 @@ class TCN(EffectModel[TCNConfig]):
 
     @property
     def row_widths(self) -> list[int]:
-        """Width of the rows that each block reads."""
+        """Width of the input rows of each block."""
         return [self.config.audio_channels] + [padded_channels(self.config.channels)] * (len(self.blocks) - 1)
 
 

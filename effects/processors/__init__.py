@@ -1,4 +1,4 @@
-"""Ground-truth effects: what models learn from, as pure functions with knobs and an explicit state.
+"""Processors: effects by signal processing, from which models learn; pure functions with knobs and explicit state.
 
 A processor returns the audio and the state with which the next block continues.
 
@@ -64,9 +64,9 @@ PROCESSORS: Registry[Processor] = Registry(
 
 
 def find_processor(name: str) -> Processor:
-    """Return the effect called ``name``.
+    """Return the processor called ``name``.
 
     Raises:
-        ConfigError: if there is none; the message names the nearest, or all.
+        ConfigError: if there is none; the message has the nearest name, or all names.
     """
     return PROCESSORS.find(name)

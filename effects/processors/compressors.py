@@ -34,7 +34,7 @@ COMP_LARGE = _four_knobs((-50, 0), (1.5, 10), 1.0, 0.1)
 
 
 class Compressor(Processor):
-    """Compressor with a detector of single samples, a hard knee and a gain that is smoothed in dB; no make-up gain.
+    """Compressor with a sample-by-sample detector, a hard knee and smoothing of the gain in dB; no make-up gain.
 
     The first sample of a stream always passes unchanged.
 
@@ -65,10 +65,10 @@ class Compressor(Processor):
 
 
 class SmoothedLevelCompressor(Processor):
-    """SignalTrain's ``comp``: a static curve on a smoothed level, attack and release in one time constant.
+    """SignalTrain's ``comp``: a static curve on a smoothed level, with a common time constant for attack and release.
 
-    The level in dB passes a first-order Butterworth low-pass filter of cutoff 1 / (2 time) Hz, which starts as if the
-    first sample's level had always been there.
+    A first-order Butterworth low-pass filter with cutoff 1 / (2 time) Hz smooths the level in dB, starting from the
+    level of the first sample.
 
     Knobs:
         ``threshold``: -30 .. 0 dB.

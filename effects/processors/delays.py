@@ -12,9 +12,9 @@ __all__ = ["Delay", "Echo"]
 
 
 class Echo(Processor):
-    """SignalTrain's echo: the input and some repeats of it, each ``ratio`` times weaker than the one before.
+    """SignalTrain's echo: the input and some repeats, each with ``ratio`` times the amplitude of the previous one.
 
-    Between samples the input is interpolated linearly.
+    Delays between samples are interpolated linearly.
 
     Knobs:
         ``delay``: 1 .. 2000 samples (SignalTrain trains with 400).
@@ -53,12 +53,12 @@ class Echo(Processor):
 
 
 class Delay(Processor):
-    """A delay line with feedback beside the input; between samples it is interpolated linearly.
+    """The input mixed with a delay line with feedback; delays between samples are interpolated linearly.
 
     Knobs:
         ``time``: 1 ms .. 1 s.
-        ``feedback``: 0 .. 0.95 of what comes out goes in again.
-        ``mix``: 0 .. 1, the delayed part of the output.
+        ``feedback``: 0 .. 0.95, fraction of the output that is fed back.
+        ``mix``: 0 .. 1, fraction of the delayed signal in the output.
 
     Neutral: mix 0.
     """

@@ -1,7 +1,7 @@
 """Nonlinear effects: overdrives, distortion, a waveshaper, contrast.
 
-They compute at the rate of the audio, without oversampling: strong settings alias, as a model at that rate would have
-to learn.
+They run at the rate of the audio, without oversampling: strong settings alias, and a model at that rate has to learn
+the aliasing.
 """
 
 import numpy as np
@@ -19,7 +19,7 @@ _LEVEL = Knob(name="level", unit="dB", min=-24, max=6, default=0, scale="db")
 class Waveshaper(Processor):
     """A memoryless curve: ``f(u) = (1 + k) u / (1 + k |u|)`` with ``k = 2 amount / (1 - amount)``.
 
-    The output is ``f(x + asymmetry) - f(asymmetry)``; away from asymmetry 0 there are even harmonics.
+    The output is ``f(x + asymmetry) - f(asymmetry)``; other asymmetries than 0 give even harmonics.
 
     Knobs:
         ``amount``: 0 .. 0.98.
@@ -48,12 +48,12 @@ class Waveshaper(Processor):
 
 
 class Distortion(Processor):
-    """Hard clipping at full scale behind a gain, blended with the input.
+    """Hard clipping at full scale after a gain, blended with the input.
 
     Knobs:
         ``drive``: 0 .. 40 dB.
         ``level``: -24 .. 6 dB.
-        ``mix``: 0 .. 1, the clipped part of the output.
+        ``mix``: 0 .. 1, fraction of the clipped signal in the output.
 
     Neutral: drive and level 0 dB (for audio within full scale).
     """
@@ -75,7 +75,7 @@ class Distortion(Processor):
 
 
 class Overdrive(Processor):
-    """Soft clipping of what lies above 720 Hz, added to the input, as in pedals with a diode in the feedback path.
+    """Soft clipping of the signal above 720 Hz, added to the input, as in pedals with a diode in the feedback path.
 
     The output is ``level * shelf(x + tanh((drive - 1) * highpass(x)))``, with a first-order high-pass filter and a
     shelf above 1.6 kHz.
@@ -85,7 +85,7 @@ class Overdrive(Processor):
         ``tone``: -12 .. 12 dB, gain of the shelf.
         ``level``: -24 .. 6 dB.
 
-    Neutral: all at 0 dB.
+    Neutral: all knobs at 0 dB.
     """
 
     name = "overdrive"
@@ -116,14 +116,14 @@ class Overdrive(Processor):
 class CubicOverdrive(Processor):
     """The overdrive of SoX and torchaudio: ``clip(x / 2 + 3/4 highpass(u - u^3 / 3))``, ``u`` the driven input.
 
-    ``u`` is ``drive * x + colour / 200``, limited to [-1, 1]: colour makes even harmonics. The high-pass filter takes
-    the offset away, whose step is heard at the start of a stream; its pole is 0.995 at any sample rate.
+    ``u`` is ``drive * x + colour / 200``, limited to [-1, 1]: colour adds even harmonics. The high-pass filter removes
+    the offset, whose step is audible at the start of a stream; its pole is 0.995 at any sample rate.
 
     Knobs:
         ``drive``: 0 .. 40 dB.
         ``colour``: 0 .. 100.
 
-    Neutral: no setting is.
+    Neutral: no setting.
     """
 
     name = "cubic_overdrive"
@@ -151,7 +151,7 @@ class Contrast(Processor):
     Knobs:
         ``amount``: 0 .. 100.
 
-    Neutral: no setting is.
+    Neutral: no setting.
     """
 
     name = "contrast"

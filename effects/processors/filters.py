@@ -21,7 +21,7 @@ __all__ = [
 
 BiquadKind = Literal["lowpass", "highpass", "bandpass", "notch", "allpass", "peak", "low_shelf", "high_shelf"]
 _WITH_GAIN = ("peak", "low_shelf", "high_shelf")
-# Frequencies end here, as a part of the sample rate: at the Nyquist frequency the bilinear transform is singular.
+# Largest frequency as a fraction of the sample rate: at the Nyquist frequency the bilinear transform is singular.
 _HIGHEST = 0.49
 
 
@@ -33,7 +33,7 @@ def biquad_coefficients(
     Args:
         kind: response.
         frequency: cutoff, centre or middle of the shelf in Hz; at most 0.49 times the sample rate is used.
-        q: quality, also of shelves.
+        q: quality factor, also of shelves.
         gain_db: gain of peaks and shelves in dB; others ignore it.
         sample_rate: in Hz.
     """
@@ -41,7 +41,7 @@ def biquad_coefficients(
     cosine, alpha = np.cos(omega), np.sin(omega) / (2 * q)
     amplitude = 10 ** (gain_db / 40)
     if kind in ("low_shelf", "high_shelf"):
-        # A high shelf is a low shelf with the frequency axis turned round: z becomes -z.
+        # A high shelf is a low shelf with the frequency axis reversed: z becomes -z.
         side = 1 if kind == "low_shelf" else -1
         plus, minus, root = amplitude + 1, (amplitude - 1) * side * cosine, 2 * np.sqrt(amplitude) * alpha
         b0, b2 = amplitude * (plus - minus + root), amplitude * (plus - minus - root)
@@ -87,7 +87,7 @@ class Biquad(Processor):
     Neutral: peaks and shelves at a gain of 0 dB; the others have no neutral setting.
 
     Args:
-        kind: response; the name in the registry is ``biquad_`` and this.
+        kind: response; the name in the registry is ``biquad_`` followed by the kind.
     """
 
     def __init__(self, kind: BiquadKind) -> None:
@@ -122,7 +122,7 @@ class Band(Processor):
         ``q``: 0.5 .. 8; the band is ``frequency / q`` wide.
         ``mode``: ``tone`` has a gain of 1 at the frequency, ``noise`` keeps the power of white noise.
 
-    Neutral: no setting is.
+    Neutral: no setting.
     """
 
     name = "band"
@@ -154,7 +154,7 @@ class ButterworthLowpass(Processor):
     Knobs:
         ``cutoff``: 10 Hz .. 2 kHz (never above 0.49 times the sample rate).
 
-    Neutral: no setting is.
+    Neutral: no setting.
     """
 
     name = "lowpass"

@@ -1,4 +1,4 @@
-"""The simplest effects: a gain, and an offset that full scale cuts off."""
+"""The simplest processors: a gain, and an offset with clipping at full scale."""
 
 import numpy as np
 

@@ -1,7 +1,7 @@
-"""Effects whose delay swings: the phaser and the flanger of SoX and torchaudio, as streams.
+"""Processors with a modulated delay: the phaser and the flanger of SoX and torchaudio, as streams.
 
-The swing of every channel begins with the stream and goes on over its blocks; where its speed is turned, its phase
-stays.
+The modulation of every channel starts with the stream and continues over its blocks. A change of its speed does not
+change its phase.
 """
 
 import math
@@ -23,15 +23,15 @@ def _samples(seconds: np.ndarray, sample_rate: int) -> np.ndarray:
 
 
 class Phaser(Processor):
-    """The input and its past output, between one sample and ``delay`` ago.
+    """The sum of the input and its past output, at a modulated delay between one sample and ``delay``.
 
-    Where the delay is short it is a comb of wide notches that sweeps. Delays are whole samples, and the output is
-    clipped at full scale, as in torchaudio; its ``gain_in`` and ``gain_out`` are one knob here, their product.
+    At short delays it is a sweeping comb with wide notches. Delays are whole samples, and the output is clipped at full
+    scale, as in torchaudio; its ``gain_in`` and ``gain_out`` are one knob here, their product.
 
     Knobs:
         ``gain``: 0 .. 1.
         ``delay``: 0.5 .. 5 ms, the longest.
-        ``decay``: 0 .. 0.95, of the past output.
+        ``decay``: 0 .. 0.95, factor of the past output.
         ``speed``: 0.1 .. 2 Hz.
         ``modulation``: ``sinusoidal`` or ``triangular``.
 
@@ -63,16 +63,16 @@ class Phaser(Processor):
 
 
 class Flanger(Processor):
-    """The input and a copy of it whose delay swings between ``delay`` and ``delay + depth``.
+    """The sum of the input and a copy of it at a modulated delay between ``delay`` and ``delay + depth``.
 
-    The levels are balanced as in torchaudio: louder copies and more feedback turn both down. The output is clipped at
-    full scale. Channels swing alike.
+    The levels are balanced as in torchaudio: a louder copy or more feedback lowers both. The output is clipped at full
+    scale. All channels have the same modulation.
 
     Knobs:
         ``delay``: 0 .. 30 ms.
         ``depth``: 0 .. 10 ms.
-        ``feedback``: -0.95 .. 0.95, of the copy into its line.
-        ``width``: 0 .. 1, level of the copy beside the input.
+        ``feedback``: -0.95 .. 0.95, fraction of the copy that is fed back.
+        ``width``: 0 .. 1, level of the copy relative to the input.
         ``speed``: 0.1 .. 10 Hz.
         ``modulation``: ``sinusoidal`` or ``triangular``.
 

@@ -1,4 +1,4 @@
-"""Noise that is added so that models learn to remove it."""
+"""Addition of noise, which models learn to remove."""
 
 import numpy as np
 
@@ -11,10 +11,10 @@ _STEP = np.uint64(0x9E3779B97F4A7C15)
 
 
 class AddNoise(Processor):
-    """SignalTrain's ``denoise``: uniform white noise in [-strength, strength] on top of the audio.
+    """SignalTrain's ``denoise``: uniform white noise in [-strength, strength], added to the audio.
 
-    An inverse effect: in training the noisy audio is the input and the clean audio the target. The noise is a pure
-    function of the item's seed, the channel and the position in the stream.
+    It is an inverse processor: in training the noisy audio is the input and the clean audio the target. The noise is a
+    pure function of the item's seed, the channel and the position in the stream.
 
     Knobs:
         ``strength``: 0 .. 0.5.

@@ -1,4 +1,4 @@
-"""What every ground-truth effect is: a pure function of audio, knobs and an explicit state."""
+"""The interface of every processor: a pure function of audio, knobs and an explicit state."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
@@ -20,21 +20,22 @@ Arrays = dict[str, np.ndarray]
 
 
 class Processor(ABC):
-    """An effect with knobs that models learn from, computed in float64.
+    """An effect with knobs, computed in float64, from which models learn.
 
-    :meth:`process` is a pure function. Everything it remembers stands in the state that it takes and returns, so audio
-    in any division into blocks gives the same samples, bit for bit, as the whole. Items of a batch may have settings of
-    their own, and an item gives the same samples in any batch. Gradients do not flow through.
+    :meth:`process` is a pure function, which takes and returns the state. Any division of the audio into blocks gives
+    the same samples, bit for bit, as the whole. Items of a batch may have different settings, and an item does not
+    depend on its batch. The function is not differentiable.
 
     Attributes:
         name: name in the registry.
         knobs: the knobs with their ranges.
-        neutral: settings with which the output is the input (within 1e-8, for audio in [-1, 1]); ``None`` where no
+        neutral: settings for which the output equals the input (within 1e-8, for audio in [-1, 1]); ``None`` if no
             setting is neutral.
         latency: delay of the output in samples.
-        is_inverse: in training the two ends are exchanged: models learn to undo the effect.
-        package: what computes the effect where that is optional; the extra of this name brings it.
-        has_live_state: states hold what moves on with the stream: each can be continued once, none copied or saved.
+        is_inverse: whether training exchanges input and target: models learn to undo the effect.
+        package: optional package that computes the effect; the extra of this name installs it.
+        has_live_state: whether a state contains objects that advance with the stream: it can be continued once, and
+            neither copied nor saved.
     """
 
     name: str
@@ -47,7 +48,7 @@ class Processor(ABC):
 
     @property
     def is_available(self) -> bool:
-        """Whether what computes the effect is installed; nothing is imported."""
+        """Whether the package of the effect is installed; nothing is imported."""
         return self.package is None or find_spec(self.package) is not None
 
     def check_available(self) -> None:
@@ -66,18 +67,18 @@ class Processor(ABC):
 
         Args:
             audio: (B, C, T) in [-1, 1], a tensor or an array of floats; the channels do not influence each other.
-            knobs: values by name: a number or a text for all items, or a tensor (B,) with one number for each; a knob
-                that is not named stands at its default.
+            knobs: values by name: a number or a text for all items, or a tensor (B,) with one number for each; other
+                knobs have their defaults.
             sample_rate: in Hz.
-            state: what the call for the samples before returned; ``None`` at the start of a stream.
+            state: state returned for the previous samples; ``None`` at the start of a stream.
 
         Returns:
-            Audio (B, C, T) in the type and on the device of ``audio``, and the state for the samples that follow.
+            Audio (B, C, T) in the type and on the device of ``audio``, and the state for the following samples.
 
         Raises:
             ConfigError: for an unknown knob or an impossible value or sample rate.
             DataError: for NaN or infinite samples.
-            MissingExtraError: if what computes the effect is not installed.
+            MissingExtraError: if the package of the effect is not installed.
             ShapeError: if the audio is not (B, C, T) of floats, or the state belongs to other audio.
         """
         return self.advance(check_audio(audio, "BCT", least=0, dtype=None), knobs, sample_rate, state)
@@ -85,7 +86,7 @@ class Processor(ABC):
     def advance(
         self, audio: Tensor, knobs: Mapping[str, Any] | None, sample_rate: int, state: State | None
     ) -> tuple[Tensor, State]:
-        """Do what :meth:`process` does with audio that has been checked."""
+        """Do the work of :meth:`process` for checked audio."""
         batch, channels, length = audio.shape
         values = self._values(knobs or {}, batch)
         state = self._check_state(state, batch, channels, sample_rate)
@@ -96,17 +97,17 @@ class Processor(ABC):
         return torch.from_numpy(output).to(audio), state
 
     def initial_state(self, batch: int, channels: int, sample_rate: int, seeds: Tensor | None = None) -> State:
-        """Return the state at the start of a stream: at rest.
+        """Return the state at the start of a stream, after silence.
 
         Args:
             batch: B, number of items.
-            channels: of each.
+            channels: number of channels of each item.
             sample_rate: in Hz.
-            seeds: whole numbers (B,) that an effect with noise draws it from; without them each is 0.
+            seeds: integer seeds (B,) of the noise of each item; by default all are 0.
 
         Raises:
             ConfigError: for an impossible sample rate.
-            ShapeError: for another number of seeds than of items.
+            ShapeError: if the numbers of seeds and items differ.
         """
         if sample_rate <= 0:
             raise ConfigError(f"sample rate {sample_rate} Hz; expected a positive number")
@@ -116,18 +117,18 @@ class Processor(ABC):
         return state if seeds is None or "seed" not in state else state | {"seed": seeds.long()}
 
     def _start(self, batch: int, channels: int, sample_rate: int) -> Arrays:
-        """Return the arrays of the state at rest; the first axis of each is the batch.
+        """Return the arrays of the initial state; the first axis of each is the batch.
 
-        An effect that draws random numbers draws them from ``seed``, int64 (B,).
+        A processor with random numbers draws them from ``seed``, int64 (B,).
         """
         return {}
 
     def _keep(self, state: State) -> State:
-        """Return what continues as ``state`` does and shares no memory with it."""
+        """Return an equivalent state that shares no memory with ``state``."""
         return {name: tensor.clone() for name, tensor in state.items()}
 
     def _advance(self, x: np.ndarray, values: Arrays, sample_rate: int, state: State) -> tuple[np.ndarray, State]:
-        """Process ``x`` as :meth:`_run` does, from one state to the next."""
+        """Process ``x`` with :meth:`_run`, from one state to the next."""
         arrays = {name: tensor.detach().cpu().numpy() for name, tensor in state.items()}
         y, arrays = self._run(x, values, sample_rate, arrays)
         return y, {name: torch.from_numpy(array) for name, array in arrays.items()}

@@ -1,6 +1,6 @@
-"""Compiled loops over time: what depends on its own last output.
+"""Compiled loops over time, for recursions on the output.
 
-Each loop goes sample by sample in float64, so that a stream in any division into blocks gives the same bits.
+Each loop runs sample by sample in float64, so that any division of a stream into blocks gives the same bits.
 """
 
 import math
@@ -19,7 +19,7 @@ _LN_9 = math.log(9.0)
 def gain_smoother(x, threshold, ratio, attack, release, sample_rate, gain_db, started):
     """Compress (B, C, T) with a hard knee; return the output and the last gains (B, C) in dB.
 
-    The level is that of single samples; the gain is smoothed in dB with a coefficient for falling and one for rising
+    The level is that of single samples; the gain is smoothed in dB with separate coefficients for falling and rising
     gain. Time constants are 10 to 90 % rise times, hence the logarithm of 9.
 
     Args:
@@ -29,7 +29,7 @@ def gain_smoother(x, threshold, ratio, attack, release, sample_rate, gain_db, st
         attack: (B,) in seconds.
         release: (B,) in seconds.
         sample_rate: in Hz.
-        gain_db: gain (B, C) in dB at the sample before; not changed.
+        gain_db: gain (B, C) in dB at the previous sample; not changed.
         started: (B,), 0 where the first sample of ``x`` is the first of its stream, which is never compressed.
     """
     batch, channels, length = x.shape
@@ -84,13 +84,13 @@ def biquad(x, coefficients, memory):
 
 @compiled()
 def delay_line(x, delay, feedback, line):
-    """Return what comes out of delay lines that (B, C, T) and their own output, times ``feedback``, go into.
+    """Return the output of delay lines, whose input is (B, C, T) plus ``feedback`` times their output.
 
     Args:
         x: audio (B, C, T).
-        delay: (B,) in samples, from 1 to ``N - 1``; between samples the line is interpolated linearly.
+        delay: (B,) in samples, from 1 to ``N - 1``; fractional delays are interpolated linearly.
         feedback: (B,).
-        line: what went in last, (B, C, N), newest at the end; not changed.
+        line: last inputs of the line, (B, C, N), newest at the end; not changed.
 
     Returns:
         The delayed audio (B, C, T) and the new line (B, C, N).
@@ -116,7 +116,7 @@ def delay_line(x, delay, feedback, line):
 
 @njit
 def _swing(place, period, is_triangle):
-    """Return a wave in [0, 1], which rises through its middle at ``place`` 0 of ``period`` samples."""
+    """Return a wave in [0, 1] with a period of ``period`` samples, which rises through its middle at ``place`` 0."""
     if not is_triangle:
         return (math.sin(place / period * 2 * math.pi) + 1) / 2
     ramp = 2 * place / period
@@ -127,22 +127,22 @@ def _swing(place, period, is_triangle):
 
 @njit
 def _turn(phase, period, length):
-    """Return the phase, 0 to 1, that ``phase`` has become after ``length`` samples."""
+    """Return the phase, 0 to 1, after ``length`` samples from ``phase``."""
     return (int(round(phase * period)) + length) % period / period
 
 
 @compiled()
 def phaser_line(x, longest, decay, period, is_triangle, phase, line):
-    """Add to (B, C, T) the output at a delay that swings from 1 sample to ``longest`` and back, in whole samples.
+    """Add to (B, C, T) the past output at a whole number of samples, modulated between 1 and ``longest``.
 
     Args:
         x: audio (B, C, T).
         longest: (B,) in samples, from 1 to ``N``.
-        decay: (B,), of the delayed output.
-        period: (B,) of the swing in samples.
-        is_triangle: (B,), whether the swing is a triangle rather than a sine.
-        phase: of the swing, (B,), 0 to 1; not changed.
-        line: what came out last, (B, C, N), newest at the end; not changed.
+        decay: (B,), factor of the delayed output.
+        period: (B,), period of the modulation in samples.
+        is_triangle: (B,), whether the modulation is a triangle instead of a sine.
+        phase: (B,), phase of the modulation, 0 to 1; not changed.
+        line: last outputs, (B, C, N), newest at the end; not changed.
 
     Returns:
         Audio (B, C, T), the new phase (B,) and the new line (B, C, N).
@@ -152,7 +152,7 @@ def phaser_line(x, longest, decay, period, is_triangle, phase, line):
     y, last, turned = np.empty_like(x), np.empty_like(line), np.empty_like(phase)
     written = np.empty(size + length)
     for b in range(batch):
-        # The shortest delay comes first: the wave begins at its top.
+        # The shortest delay comes first, so the wave begins at its top.
         first = int(round(phase[b] * period[b])) + int(0.25 * period[b] + 0.5)
         turned[b] = _turn(phase[b], period[b], length)
         for c in range(channels):
@@ -168,17 +168,17 @@ def phaser_line(x, longest, decay, period, is_triangle, phase, line):
 
 @compiled()
 def flanger_line(x, shortest, longest, feedback, period, is_triangle, phase, line, delayed):
-    """Return what comes out of delay lines whose delay swings between two ends.
+    """Return the output of delay lines whose delay is modulated between two values.
 
     Args:
         x: audio (B, C, T).
         shortest: (B,) in samples.
         longest: (B,) in samples, to ``N - 1``.
-        feedback: (B,), of the last output into the line.
-        period: (B,) of the swing in samples.
-        is_triangle: (B,), whether the swing is a triangle rather than a sine.
-        phase: of the swing, (B,), 0 to 1; not changed.
-        line: what went in last, (B, C, N), newest at the end; not changed.
+        feedback: (B,), factor of the last output that is fed back.
+        period: (B,), period of the modulation in samples.
+        is_triangle: (B,), whether the modulation is a triangle instead of a sine.
+        phase: (B,), phase of the modulation, 0 to 1; not changed.
+        line: last inputs of the line, (B, C, N), newest at the end; not changed.
         delayed: the last output (B, C); not changed.
 
     Returns:
@@ -189,7 +189,7 @@ def flanger_line(x, shortest, longest, feedback, period, is_triangle, phase, lin
     y, last, turned, end = np.empty_like(x), np.empty_like(line), np.empty_like(phase), np.empty_like(delayed)
     written = np.empty(size + length)
     for b in range(batch):
-        # The shortest delay comes first: the wave begins at its bottom.
+        # The shortest delay comes first, so the wave begins at its bottom.
         first = int(round(phase[b] * period[b])) + int(0.75 * period[b] + 0.5)
         turned[b] = _turn(phase[b], period[b], length)
         for c in range(channels):

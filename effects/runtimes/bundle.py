@@ -1,4 +1,4 @@
-"""What every export consists of beside the model: its description, a test vector, and the proof that both agree."""
+"""The common parts of exports: the description, a test vector, and the verification of the export."""
 
 import copy
 import json
@@ -29,8 +29,8 @@ __all__ = [
 METADATA_FILE = "metadata.json"
 TEST_VECTOR_FILE = "test_vector.npz"
 _FORMAT = 1
-# Largest difference to the model in double precision, as a part of the output's peak. Where rounding is amplified so
-# much that PyTorch itself, in single precision, comes near that, another order of summation may take a few times more.
+# Largest difference from the model in double precision, as a fraction of the output's peak. If rounding is amplified so
+# much that PyTorch in single precision is near this limit, another order of summation may exceed it a few times.
 _TOLERANCE = 1e-6
 _AMPLIFIED = 4.0
 _LEAST_SECONDS = 0.25
@@ -38,15 +38,15 @@ _LEAST_SECONDS = 0.25
 
 @dataclass(frozen=True)
 class TestVector:
-    """What a runtime must reproduce: audio in and out (C, T), float32, at knobs (K,), normalised."""
+    """The test of a runtime: input and output audio (C, T), float32, and normalised knobs (K,)."""
 
-    __test__ = False  # no test, whatever pytest makes of the name
+    __test__ = False  # tells pytest that this is no test
 
     input: np.ndarray
     knobs: np.ndarray
     output: np.ndarray
     rounding: float
-    """Difference of PyTorch in single precision from ``output``, as a part of its peak."""
+    """Difference of PyTorch in single precision from ``output``, as a fraction of its peak."""
 
     def save(self, path: Path) -> None:
         """Write an .npz file of ``input``, ``knobs`` and ``output``."""
@@ -56,7 +56,7 @@ class TestVector:
 
 @dataclass(frozen=True)
 class Verification:
-    """How far an export is from the model."""
+    """Difference of an export from the model."""
 
     max_relative_error: float
     torch_relative_error: float
@@ -65,12 +65,12 @@ class Verification:
 
 @torch.no_grad()
 def make_test_vector(model: EffectModel, settings: Mapping[str, float], least: int = 0) -> TestVector:
-    """Return noise that swells and fades, with a pause, and what the model makes of it in double precision.
+    """Return noise of varying level with a pause, and the output of the model for it in double precision.
 
     Args:
         model: on any device.
         settings: a value for each knob.
-        least: samples that the vector must have at least.
+        least: least number of samples.
     """
     length = max(least, round(_LEAST_SECONDS * model.sample_rate))
     length = -(-length // model.block_length) * model.block_length
@@ -81,7 +81,7 @@ def make_test_vector(model: EffectModel, settings: Mapping[str, float], least: i
     knobs = model.knobs.normalize(model.knobs.values(settings))[None]
     single = copy.deepcopy(model).cpu().float().eval()
     double = copy.deepcopy(single).double()
-    # Both see the knobs that a caller in single precision can give.
+    # Both use the knobs rounded to single precision.
     output, _ = double(audio.double(), knobs.float().double())
     rounded, _ = single(audio, knobs.float())
     arrays = (audio[0].numpy(), knobs[0].float().numpy(), output[0].float().numpy())
@@ -89,14 +89,14 @@ def make_test_vector(model: EffectModel, settings: Mapping[str, float], least: i
 
 
 def verify(vector: TestVector, outputs: Mapping[str, np.ndarray]) -> Verification:
-    """Compare what an export has computed with the test vector.
+    """Compare the outputs of an export with the test vector.
 
     Args:
         vector: the test vector.
-        outputs: (C, T) by how they were computed.
+        outputs: outputs (C, T), by the way of computing them.
 
     Raises:
-        CheckpointError: if one is too far away.
+        CheckpointError: if one differs too much.
     """
     tolerance = max(_TOLERANCE, _AMPLIFIED * vector.rounding)
     errors = {how: _relative_error(output, vector.output) for how, output in outputs.items()}
@@ -112,7 +112,7 @@ def verify(vector: TestVector, outputs: Mapping[str, np.ndarray]) -> Verificatio
 def describe(
     model: EffectModel, kind: str, settings: Mapping[str, float], frozen: bool, verification: Verification
 ) -> dict[str, Any]:
-    """Return what every export says about itself; values are in SI units and decibels."""
+    """Return the description of an export; values are in SI units and decibels."""
     return {
         "format": _FORMAT,
         "kind": kind,

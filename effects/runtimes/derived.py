@@ -1,4 +1,4 @@
-"""Values that are computed from weights and kept as long as the weights stay."""
+"""Values that are computed from weights and cached until the weights change."""
 
 from collections.abc import Callable, Iterable
 from typing import Generic, TypeVar
@@ -11,10 +11,10 @@ T = TypeVar("T")
 
 
 class Derived(Generic[T]):
-    """A value computed from weights, and computed again when they have changed.
+    """A value computed from weights, and recomputed when they change.
 
-    torch counts the changes of a tensor, but not those through ``.data``, which go unseen, and not those of tensors
-    made in inference mode, from which the value is computed every time.
+    torch counts the changes of a tensor, except those through ``.data``, which are missed, and those of tensors made in
+    inference mode, for which the value is recomputed every time.
     """
 
     def __init__(self) -> None:
@@ -22,11 +22,11 @@ class Derived(Generic[T]):
         self._value: T | None = None
 
     def __reduce__(self) -> tuple[type["Derived[T]"], tuple[()]]:
-        """A copy of a model, or a pickled one, computes its own value."""
+        """Copy and pickle without the value, which a copied model recomputes."""
         return type(self), ()
 
     def get(self, weights: Iterable[Tensor], compute: Callable[[], T]) -> T:
-        """Return the value; ``compute`` makes it of ``weights``."""
+        """Return the value, which ``compute`` makes from ``weights``."""
         weights = list(weights)
         counted = not any(weight.is_inference() for weight in weights)
         key = [(weight.data_ptr(), weight._version) for weight in weights] if counted else None
@@ -36,5 +36,5 @@ class Derived(Generic[T]):
 
     @property
     def latest(self) -> T | None:
-        """What ``get`` returned last, whether the weights have changed or not."""
+        """Return the last result of ``get``, even if the weights have changed."""
         return self._value

@@ -1,4 +1,4 @@
-"""The stream of a recurrent effect: cells in compiled code, where that takes the audio."""
+"""The stream of a recurrent effect, in compiled code where possible."""
 
 import torch
 from torch import Tensor
@@ -13,7 +13,7 @@ __all__ = ["RecurrentStream"]
 
 
 class RecurrentStream(Stream[Recurrent]):
-    """A recurrent effect; in float32 on a CPU compiled, with the same bits for blocks of any size."""
+    """Stream of a recurrent effect; compiled for float32 on a CPU, with the same bits for blocks of any size."""
 
     def __init__(self, model: Recurrent) -> None:
         super().__init__(model)

@@ -1,9 +1,9 @@
-"""LSTM and GRU cells on a CPU, compiled: a whole block without leaving the loop over its samples.
+"""Compiled LSTM and GRU cells on a CPU: one loop over the samples of a block.
 
-Cells of a few dozen units are too small for a library's matrix products, whose calls cost more than their work. Here
-the four sums of 16 units are one vector, so a sample is a handful of vector instructions for each input and unit; the
-weights of a small layer stay in the nearest cache. Samples are worked on one after the other, so blocks of any size
-give the same bits.
+Cells of a few dozen units are too small for a library's matrix products, whose overhead exceeds their work. Here the
+four sums of 16 units are one vector, so a sample takes a few vector instructions for each input and unit, and the
+weights of a small layer stay in the first-level cache. Samples are processed one by one, so blocks of any size give the
+same bits.
 """
 
 # numba turns the functions of vectors into others that take fewer arguments; no stub says so.
@@ -26,7 +26,7 @@ from vocoders.layers.vectors import exp, fma, load, sigmoid, splat, store
 
 __all__ = ["GRU", "LSTM", "PackedCells", "PackedLayer", "run_layer"]
 
-# Units whose sums are worked on together.
+# Units whose sums are computed together.
 _UNITS = 16
 
 
@@ -41,7 +41,7 @@ class _LSTM(NamedTuple):
 
 
 class _GRU(NamedTuple):
-    """Sums of a group of units: reset and update gate; the new state from the input, and what the reset gate takes."""
+    """Sums of a group of units: reset and update gate, and the new state's sums over the input and over the units."""
 
     reset: int
     update: int
@@ -56,13 +56,13 @@ _ROW = LSTM.size
 
 
 class PackedLayer(NamedTuple):
-    """Where a layer's weights start, in the order in which :func:`run_layer` reads them, and its sizes.
+    """Starts of a layer's weights, in the order in which :func:`run_layer` reads them, and its sizes.
 
-    Groups of 16 units follow each other; a row is a record ``LSTM`` or ``GRU`` of their sums. Units that fill up the
-    last group are zero.
+    Groups of 16 units are consecutive; a row is a record ``LSTM`` or ``GRU`` of their sums. The last group is padded
+    with zeros.
 
     Attributes:
-        rows: those of the inputs, then of the units, (groups, inputs + units, 64).
+        rows: rows of the inputs, then of the units, (groups, inputs + units, 64).
         biases: (groups, 64).
         inputs: number of inputs.
         units: number of units.
@@ -77,10 +77,10 @@ class PackedLayer(NamedTuple):
 
 
 class PackedCells:
-    """All layers on top of each other.
+    """All layers of a stack.
 
     Args:
-        cells: the library's.
+        cells: PyTorch's cells.
     """
 
     def __init__(self, cells: nn.LSTM | nn.GRU) -> None:
@@ -105,10 +105,10 @@ class PackedCells:
 
         Args:
             x: inputs (B, T, inputs).
-            states: hidden states, and cell states of an LSTM, (B, layers, units); they stay as they are.
+            states: hidden states, and cell states of an LSTM, (B, layers, units); not changed.
 
         Returns:
-            Outputs (B, T, units), and the states behind them.
+            Outputs (B, T, units), and the states after them.
 
         Raises:
             ShapeError: for states of other cells.
@@ -146,7 +146,7 @@ def _layer_rows(cells: nn.LSTM | nn.GRU, layer: int) -> dict[str, np.ndarray]:
 
 
 def _in_groups(record: _LSTM | _GRU, rows: Tensor, units: int) -> np.ndarray:
-    """Order rows (n, 4 * units), the library's, as (groups, n, 64)."""
+    """Reorder PyTorch's rows (n, 4 * units) as (groups, n, 64)."""
     sums = nn.functional.pad(rows.unflatten(1, (4, units)), (0, -units % _UNITS))
     groups = sums.unflatten(2, (-1, _UNITS)).permute(1, 2, 0, 3).cpu().numpy()
     return join(record, **dict(zip(record._fields, groups, strict=False)))
@@ -174,10 +174,10 @@ def _sums(weights, row, bias, x, at, inputs, hidden, units, work):
 def run_layer(weights, rows, biases, inputs, units, has_cell, x, hidden, cell, y):
     """Run one layer over the next samples of a stream.
 
-    ``weights`` is flat; the arguments behind it, up to ``has_cell``, are the fields of :class:`PackedLayer`. It reads
-    x (B, T, at least inputs), writes y (B, T, width), where the width is the number of units in full groups, and moves
-    the states on: ``hidden`` and ``cell`` (B, width), of which a GRU leaves ``cell`` alone. All arrays are contiguous
-    float32.
+    ``weights`` is flat; the arguments after it, up to ``has_cell``, are the fields of :class:`PackedLayer`. The
+    function reads x (B, T, at least inputs), writes y (B, T, width), where the width is the number of units in full
+    groups, and updates the states ``hidden`` and ``cell`` (B, width); a GRU does not use ``cell``. All arrays are
+    contiguous float32.
     """
     batch, length, width = y.shape
     stride = x.shape[2]
@@ -202,6 +202,6 @@ def run_layer(weights, rows, biases, inputs, units, has_cell, x, hidden, cell, y
                     own = fma(reset, load(work, GRU.from_state, _UNITS), load(work, GRU.from_input, _UNITS))
                     fresh, share = _tanh(own), sigmoid(load(work, GRU.update, _UNITS))
                     store(flat_y, to + unit, fma(share, load(now, unit, _UNITS) - fresh, fresh))
-            # Only now: all units have read the state before.
+            # After all units have read the previous state.
             for unit in range(0, width, _UNITS):
                 store(now, unit, load(flat_y, to + unit, _UNITS))

@@ -1,9 +1,9 @@
 """Export of recurrent effects, at fixed knobs, as a layer list for RTNeural (BSD-3, C++).
 
-Knobs that stand still are a bias (``concat``) or a scaling of the output layer (``film``), so a plug-in needs no more
-than the layers. What surrounds them is described in the metadata as ``head``: with ``direct`` the last layer gives
-the audio, to which the input is added if ``residual`` says so; with ``gain`` it gives ``[g, r_1 .. r_C]`` and the audio
-is ``input * exp(limit * tanh(g / limit)) + alpha * tanh(r)``.
+Constant knobs are a bias (``concat``) or a scaling of the output layer (``film``), so a plug-in needs only the layers.
+The metadata describe the head as ``head``: with ``direct`` the output of the last layer is the audio, plus the input if
+``residual`` is true; with ``gain`` it is ``[g, r_1 .. r_C]``, and the audio is
+``input * exp(limit * tanh(g / limit)) + alpha * tanh(r)``.
 """
 
 import copy
@@ -31,7 +31,7 @@ __all__ = ["MODEL_FILE", "export_rtneural", "play", "recurrent_layers"]
 _logger = logging.getLogger(__name__)
 
 MODEL_FILE = "model.json"
-# Where Keras' gates stand among PyTorch's: an LSTM has the same order, a GRU has update before reset.
+# Positions of Keras' gates among PyTorch's: an LSTM has the same order, a GRU has update before reset.
 _GATES = {"lstm": (0, 1, 2, 3), "gru": (1, 0, 2)}
 
 
@@ -41,19 +41,19 @@ def export_rtneural(
     settings: Mapping[str, Any] | None = None,
     overwrite: bool = False,
 ) -> dict[str, Any]:
-    """Export a recurrent effect at fixed knobs, and try what was written with a reader in NumPy.
+    """Export a recurrent effect at fixed knobs, and verify the export with a reader in NumPy.
 
     Args:
         model: the effect.
-        folder: to write.
-        settings: the knobs.
+        folder: folder to write.
+        settings: settings of the knobs.
         overwrite: replace an existing folder.
 
     Returns:
         The metadata.
 
     Raises:
-        CheckpointError: if the layers do not compute what the model computes.
+        CheckpointError: if the output of the layers differs from that of the model.
         ConfigError: for unknown knobs, or an effect that is not recurrent.
         DataError: if the folder exists, or cannot be written.
     """
@@ -75,7 +75,7 @@ def export_rtneural(
 
 
 def play(layers: RTNeuralModel, head: Mapping[str, Any], audio: np.ndarray) -> np.ndarray:
-    """Return the next samples (C, T) of an exported effect: its layers, and what its ``head`` says."""
+    """Return the next samples (C, T) of an exported effect, computed by its layers and its ``head``."""
     features = layers.process(audio.T.astype(np.float64)).T
     if head["name"] == "direct":
         return features + audio if head["residual"] else features

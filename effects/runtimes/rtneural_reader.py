@@ -1,8 +1,8 @@
-"""Run a layer list as RTNeural does, with NumPy: the proof that an export means what it says.
+"""Run a layer list as RTNeural does, with NumPy, to verify exports.
 
-The format is Keras': recurrent layers hold a kernel (inputs, gates * H), a recurrent kernel (H, gates * H) and biases,
-dense layers a kernel (inputs, outputs) and a bias. Gates of an LSTM: input, forget, cell, output; of a GRU: update,
-reset, hidden, with one row of biases for the input and one for the recurrent part.
+The format is that of Keras: recurrent layers have a kernel (inputs, gates * H), a recurrent kernel (H, gates * H) and
+biases, dense layers a kernel (inputs, outputs) and a bias. The gates of an LSTM are input, forget, cell, output; those
+of a GRU are update, reset, hidden, with one row of biases for the input and one for the recurrent part.
 """
 
 import json
@@ -23,10 +23,10 @@ class RTNeuralModel:
     """A layer list with the state of one stream.
 
     Args:
-        content: what the JSON file holds.
+        content: content of the JSON file.
 
     Raises:
-        CheckpointError: for layers that this reader does not know, or of sizes that do not fit.
+        CheckpointError: for unknown layers, or sizes that do not match.
     """
 
     def __init__(self, content: dict[str, Any]) -> None:
@@ -46,7 +46,7 @@ class RTNeuralModel:
         """Read a JSON file.
 
         Raises:
-            CheckpointError: if it holds no layer list.
+            CheckpointError: if it is no layer list.
         """
         try:
             return cls(json.loads(Path(path).read_text(encoding="utf-8")))

@@ -1,4 +1,4 @@
-"""The stream of a state-space effect on a CPU: the recurrence, compiled, which does not begin anew in each block."""
+"""The stream of a state-space effect on a CPU, by a compiled recurrence."""
 
 import numpy as np
 import torch
@@ -15,7 +15,7 @@ __all__ = ["S4Stream"]
 
 
 class S4Stream(Stream[S4Effect]):
-    """A state-space effect, sample by sample in float64; on another device than a CPU by ``forward``."""
+    """Stream of a state-space effect, sample by sample in float64; on other devices than a CPU by ``forward``."""
 
     def __init__(self, model: S4Effect) -> None:
         super().__init__(model)
@@ -37,7 +37,7 @@ class S4Stream(Stream[S4Effect]):
 
 
 def _advance_layer(block: S4Block, recurrence: Derived[tuple[np.ndarray, ...]], x: Tensor, state: Tensor) -> Tensor:
-    """Return a layer's output for (B, C, T); ``state`` (B, C, n, 2) is moved on in place."""
+    """Return a layer's output for (B, C, T); ``state`` (B, C, n, 2) is updated in place."""
     layer = block.layer
     poles, inputs, outputs = recurrence.get(layer.kernel.parameters(), lambda: _discretise(block))
     y = _recur(x.double().numpy(), poles, inputs, outputs, layer.D.double().numpy(), state.numpy())

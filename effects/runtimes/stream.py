@@ -1,4 +1,4 @@
-"""What a stream of a family is that computes otherwise than by the model's ``forward``."""
+"""The interface of streams that compute a model's ``forward`` by other code."""
 
 from abc import ABC, abstractmethod
 from typing import Generic, TypeVar
@@ -14,12 +14,12 @@ Model = TypeVar("Model", bound=EffectModel)
 
 
 class Stream(ABC, Generic[Model]):
-    """Another way to compute what a model's ``forward`` gives in inference.
+    """A runtime that computes a model's ``forward`` in inference.
 
-    A model names the class in its attribute ``runtime``, and makes one when its first stream begins.
+    A model names the class in its attribute ``runtime``, and makes an instance when its first stream begins.
 
     Args:
-        model: whose numbers it gives.
+        model: the model to compute.
     """
 
     def __init__(self, model: Model) -> None:
@@ -27,13 +27,13 @@ class Stream(ABC, Generic[Model]):
 
     @staticmethod
     def is_compiled(audio: Tensor) -> bool:
-        """Return whether compiled code takes such audio."""
+        """Return whether compiled code can process the audio."""
         return audio.dtype == torch.float32 and audio.device.type == "cpu"
 
     @abstractmethod
     def advance(self, audio: Tensor, knobs: Tensor, state: State) -> tuple[Tensor, State]:
-        """Do what :meth:`~effects.models.model.EffectModel.stream` says."""
+        """Implement :meth:`~effects.models.model.EffectModel.stream`."""
 
     def compact(self, state: State) -> State:
-        """Do what :meth:`~effects.models.model.EffectModel.compact` says."""
+        """Implement :meth:`~effects.models.model.EffectModel.compact`."""
         return state

@@ -1,4 +1,4 @@
-"""The stream of a TCN, at a cost that does not grow with its histories: in plain PyTorch, or in compiled code."""
+"""The stream of a TCN, in plain PyTorch or compiled code, whose cost does not depend on the length of its histories."""
 
 from typing import TYPE_CHECKING
 
@@ -18,14 +18,14 @@ if TYPE_CHECKING:
 
 __all__ = ["TCNStream"]
 
-# Samples of room behind the histories that streams write into, before they are moved back to the front.
+# Free samples after the histories, where streams append, before the histories are moved back to the front.
 _ROOM = 16384
-# Output samples of a step that are computed at once: more than this falls out of the processor's cache.
+# Output samples to compute at once: more would exceed the processor's cache.
 _ROWS = 512
 
 
 class TCNStream(Stream[TCN]):
-    """A TCN that reads only the taps; in float32 on a CPU compiled, with the same bits for blocks of any size."""
+    """Stream of a TCN, reading only the taps; compiled for float32 on a CPU, with the same bits for any block size."""
 
     def __init__(self, model: TCN) -> None:
         super().__init__(model)
@@ -48,7 +48,7 @@ class TCNStream(Stream[TCN]):
         return model.head(features, dry), state
 
     def compact(self, state: State) -> State:
-        """Return the histories without what lies around their valid part, and no modulation."""
+        """Return the valid part of the histories, without modulation."""
         start = int(state["offset"][0]) if len(state["offset"]) else 0
         kept = {name: state[name] for name in ("dry",) if name in state}
         for name, context in zip(self._histories, self._contexts, strict=True):
@@ -56,7 +56,7 @@ class TCNStream(Stream[TCN]):
         return kept | {"offset": torch.zeros_like(state["offset"])}
 
     def _run_blocks(self, x: Tensor, state: State, start: int) -> Tensor:
-        """Run all blocks on x (B, T, C), the rows behind the histories that begin at ``start``; move the state on.
+        """Run all blocks on x (B, T, C), the rows after the histories, which begin at ``start``; update the state.
 
         Returns:
             Features (B, n, T).
@@ -74,7 +74,7 @@ class TCNStream(Stream[TCN]):
         return model.projection(x.transpose(1, 2))
 
     def _run_compiled(self, x: Tensor, state: State, start: int) -> Tensor:
-        """Do what ``_run_blocks`` does, in compiled code."""
+        """Do the work of ``_run_blocks`` in compiled code."""
         histories, films = ([state[name].numpy() for name in names] for names in (self._histories, self._films))
         offset = state["offset"].numpy()
         offset += x.shape[1]
@@ -89,7 +89,7 @@ class TCNStream(Stream[TCN]):
         return PackedTCN(self.model)
 
     def _with_modulation(self, state: State, knobs: Tensor) -> State:
-        """Return a state with the modulation of every block, computed only where the knobs are not as before."""
+        """Return a state with the modulation of every block, recomputed only if the knobs have changed."""
         model = self.model
         ready = self._packed.latest is not None or not self.is_compiled(knobs)
         if ready and "film.knobs" in state and torch.equal(state["film.knobs"], knobs):
@@ -106,7 +106,7 @@ class TCNStream(Stream[TCN]):
         return state | films | {"film.knobs": knobs.clone()}
 
     def _check_histories(self, state: State, like: Tensor) -> None:
-        """Refuse histories of another network: compiled code does not look at where it reads."""
+        """Refuse histories of another network, since compiled code does not check its indices."""
         start = int(state["offset"].max())
         for name, width, context in zip(self._histories, self.model.row_widths, self._contexts, strict=True):
             rows = state[name]
@@ -115,7 +115,7 @@ class TCNStream(Stream[TCN]):
                 raise ShapeError(f"{name} {tuple(rows.shape)} {rows.dtype} of another network; start a new stream")
 
     def _with_room(self, state: State, length: int) -> tuple[State, int]:
-        """Return a state with room for ``length`` samples behind the valid part of histories, and where that starts."""
+        """Return a state with room for ``length`` samples after the valid part of histories, and that part's start."""
         start = int(state["offset"][0])
         if start + self._contexts[0] + length <= state["history.0"].shape[1]:
             return state, start
@@ -123,7 +123,7 @@ class TCNStream(Stream[TCN]):
             old = state[name]
             valid = old[:, start : start + context]
             if start < context:
-                valid = valid.clone()  # it will be written over while it is read
+                valid = valid.clone()  # it is overwritten while it is read
             if context + length > old.shape[1]:
                 state[name] = old = old.new_zeros(old.shape[0], context + max(_ROOM, length), old.shape[2])
             old[:, :context] = valid
@@ -131,7 +131,7 @@ class TCNStream(Stream[TCN]):
 
 
 def _run_block(block: TCNBlock, history: Tensor, start: int, length: int, modulation: Tensor) -> Tensor:
-    """Do what ``block`` does to ``history[:, start : start + context + length]``, reading only the taps.
+    """Apply ``block`` to ``history[:, start : start + context + length]``, reading only the taps.
 
     Args:
         block: the block.
@@ -156,7 +156,7 @@ def _run_block(block: TCNBlock, history: Tensor, start: int, length: int, modula
 
 
 def _convolve(block: TCNBlock, history: Tensor, start: int, length: int) -> Tensor:
-    """Convolve by one product of matrices; a library's convolution would copy all that lies between the taps."""
+    """Convolve by one matrix product; a library's convolution would copy the samples between the taps."""
     batch, size, width = history.shape
     in_channels, (taps,), (dilation,) = block.conv.in_channels, block.conv.kernel_size, block.conv.dilation
     strides = (size * width, width, dilation * width, 1)

@@ -1,8 +1,7 @@
-"""The blocks of a TCN on a CPU, compiled: convolution, modulation, PReLU and residual path in one pass.
+"""Compiled blocks of a TCN on a CPU: convolution, modulation, PReLU and residual path in one pass.
 
-Time runs slowest: a row of memory holds the channels of one sample, so the taps of a dilated convolution are whole rows
-where they lie, nothing is gathered, and outputs are vectors of channels. Each sum is made in one order whatever the
-number of samples, so blocks of any size give the same bits.
+A row of memory contains the channels of one sample, so the taps of a dilated convolution are whole rows, read in place,
+and outputs are vectors of channels. Each sum has a fixed order, so blocks of any size give the same bits.
 """
 
 # numba turns the functions of vectors into others that take fewer arguments; no stub says so.
@@ -32,28 +31,28 @@ __all__ = ["PackedBlock", "PackedTCN", "project", "run_block"]
 def _has_avx512() -> bool:
     try:
         return bool(get_host_cpu_features().get("avx512f", False))
-    except RuntimeError:  # llvmlite does not know this kind of processor
+    except RuntimeError:  # llvmlite does not know this processor
         return False
 
 
 # With 32 registers of 512 bits, a tile of 32 channels and 8 samples takes 16 of them and reads each weight once.
 _HAS_AVX512 = _has_avx512()
-# Channels of a group, whose part of a kernel lies together; what is left over makes a narrow group.
+# Channels of a group, whose part of a kernel is contiguous; the rest forms a narrow group.
 _GROUP = 2 * LANES if _HAS_AVX512 else LANES
 
 
 class PackedBlock(NamedTuple):
-    """Where the weights of a block start, in the order in which :func:`run_block` reads them, and its sizes.
+    """Starts of a block's weights, in the order in which :func:`run_block` reads them, and its sizes.
 
     Attributes:
-        kernel: groups of channels one after the other, each (taps * in, channels of the group).
-        slopes: of the PReLU, (width,).
+        kernel: consecutive groups of channels, each (taps * in, channels of the group).
+        slopes: slopes of the PReLU, (width,).
         residual: gains of the residual path, (in, width), or (1, width) if it is paired.
         taps: number of taps.
         dilation: samples between taps.
         inputs: input channels.
-        residual_start: sample of the context that the residual path takes.
-        is_paired: whether each channel of the residual path meets itself, in rows of the same width.
+        residual_start: first sample of the context for the residual path.
+        is_paired: whether the residual path adds each channel to itself, in rows of the same width.
     """
 
     kernel: int
@@ -67,7 +66,7 @@ class PackedBlock(NamedTuple):
 
 
 class PackedTCN:
-    """The weights of all blocks and of the projection behind them, for compiled code.
+    """The weights of all blocks and of the projection after them, for compiled code.
 
     Args:
         model: the network.
@@ -97,7 +96,7 @@ class PackedTCN:
         return self._layout.place("weights", name, *values.shape)
 
     def _add_block(self, name: str, block: "TCNBlock", input_width: int) -> PackedBlock:
-        """Lay out a block, whose inputs lie in rows of ``input_width`` channels."""
+        """Place a block with input rows of ``input_width`` channels."""
         channels, inputs, taps = block.conv.weight.shape
         width = padded_channels(channels)
         kernel = _padded(block.conv.weight.permute(2, 1, 0).reshape(taps * inputs, channels), width)
@@ -119,10 +118,10 @@ class PackedTCN:
         """Run the next samples of a stream.
 
         Args:
-            x: what enters the first block, (B, T, in).
-            histories: rows of the input of each block, (B, N, width), behind which new ones are written.
+            x: input of the first block, (B, T, in).
+            histories: rows of the input of each block, (B, N, width), to which new rows are appended.
             films: gains and shifts of each block, (B, 2, 1 or T, width).
-            start: row with which the contexts of the first output begin.
+            start: first row of the context of the first output.
 
         Returns:
             Features (B, n, T).
@@ -224,7 +223,7 @@ _convolve_group, _convolve_lanes = _convolution(_GROUP), _convolution(LANES)
 @njit
 def _finish(film, weights, slopes, residual, inputs, is_paired, x, dry, row, y, to, width, length):
     """Modulate the convolved rows of one item, apply the PReLU and add the residual path."""
-    # Gains come first, then shifts; both stand still or have a row for each sample.
+    # Gains come first, then shifts; both are constant or have a row for each sample.
     shifts = len(film) // 2
     move = width if shifts > width else 0
     for n in range(length):
@@ -249,10 +248,10 @@ def run_block(
 ):
     """Run one block over the next samples of a stream.
 
-    ``weights`` is flat; the arguments behind it, up to ``is_paired``, are the fields of :class:`PackedBlock`. Rows
-    ``start`` and later of x (B, N, at least inputs) are the context and the inputs, rows ``to`` and following of
-    y (B, M, width), which is not x, become the outputs, ``length`` of them; ``film`` (B, 2, 1 or length, width) holds
-    gains and shifts. All arrays are contiguous float32.
+    ``weights`` is flat; the arguments after it, up to ``is_paired``, are the fields of :class:`PackedBlock`. The rows
+    of x (B, N, at least inputs) from ``start`` on are the context and the inputs. The ``length`` outputs are written to
+    the rows of y (B, M, width) from ``to`` on; y must not be x. ``film`` (B, 2, 1 or length, width) contains gains and
+    shifts. All arrays are contiguous float32.
     """
     batch, rows_in, row = x.shape
     rows_out, width = y.shape[1:]

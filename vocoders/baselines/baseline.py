@@ -1,4 +1,4 @@
-"""What baselines have in common: they are made from the details of their name, or to stand beside a vocoder."""
+"""The common base of the baselines, which are made from a name, or to match a vocoder."""
 
 from abc import abstractmethod
 from typing import Self
@@ -21,19 +21,19 @@ class BaselineVocoder(Vocoder):
     @classmethod
     @abstractmethod
     def from_details(cls, details: str) -> Self:
-        """Make the baseline from what stands after the colon of its name, perhaps nothing.
+        """Make the baseline from the part of its name after the colon, which may be empty.
 
         Raises:
-            ConfigError: for details that mean nothing.
+            ConfigError: for details that are not understood.
         """
 
     @classmethod
     @abstractmethod
     def beside(cls, vocoder: Vocoder) -> Self:
-        """Make the baseline that starts from what ``vocoder`` starts from.
+        """Make the baseline that takes the same input as ``vocoder``.
 
         Raises:
-            ConfigError: if it cannot.
+            ConfigError: if the baseline cannot take that input.
         """
 
 
@@ -41,7 +41,7 @@ class MelBaseline(BaselineVocoder):
     """A vocoder without training that starts from a mel.
 
     Args:
-        mel: the mel that it starts from; take that of the vocoder beside it.
+        mel: convention of the input mel; pass that of the vocoder to compare with.
     """
 
     def __init__(self, mel: MelConfig) -> None:
@@ -62,14 +62,14 @@ class MelBaseline(BaselineVocoder):
 
     @classmethod
     def beside(cls, vocoder: Vocoder) -> Self:
-        """Make the baseline that starts from the mel of ``vocoder``."""
+        """Make the baseline for the mel of ``vocoder``."""
         if vocoder.mel is None:
             raise ConfigError(f"{type(vocoder).__name__} starts from no mel, {cls.__name__} does; leave it out")
         return cls(vocoder.mel)
 
     @property
     def mel(self) -> MelConfig:
-        """The mel that the features are."""
+        """Convention of the input mel."""
         return self._mel
 
     @property

@@ -29,11 +29,11 @@ class GriffinLim(MelBaseline):
         return torch.stack(waveforms)[:, None]
 
     def _retrieve(self, magnitude: Tensor, options: GriffinLimOptions, seed: int) -> Tensor:
-        """Find a signal (F * hop_length,) with the given magnitudes (n_fft // 2 + 1, F)."""
+        """Return a signal (F * hop_length,) whose magnitudes are close to those given, (n_fft // 2 + 1, F)."""
         hop_length, n_fft = self.mel.hop_length, self.mel.n_fft
         num_samples = magnitude.shape[-1] * hop_length
-        # librosa centres frame n at n hops. The frames of "same" padding lie half a hop later: one more frame in front,
-        # a copy of the first, and a cut of half a hop bring both conventions onto librosa's grid.
+        # librosa centres frame n at n hops. The frames of "same" padding lie half a hop later: repeating the first
+        # frame and cutting half a hop converts them to librosa's grid.
         same = self.mel.padding.startswith("same")
         start = hop_length - (n_fft // 2 - (n_fft - hop_length) // 2) if same else 0
         frames = F.pad(magnitude[None], (int(same), 1), mode="replicate")[0]

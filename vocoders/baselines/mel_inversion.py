@@ -1,4 +1,4 @@
-"""Inversion of a mel without any network: noise that iterations of mel refinement turn into speech."""
+"""Inversion of a mel without a network: mel refinement, starting from noise."""
 
 import torch
 from torch import Tensor
@@ -11,17 +11,17 @@ from vocoders.interface import Progress
 
 __all__ = ["MelInversion"]
 
-# Stretch in seconds that is refined at once.
+# Length in seconds that is refined at once.
 _WINDOW_SECONDS = 10.0
 
 
 class MelInversion(MelBaseline):
-    """White noise, given the magnitudes of the mel, after iterations of :class:`MelConsistency`.
+    """White noise with the magnitudes of the mel, refined by iterations of :class:`MelConsistency`.
 
-    It shows what the mel refinement does by itself, and so what a network in front of it is worth.
+    It shows what mel refinement achieves alone, and so what a network before it contributes.
 
     Args:
-        mel: the mel that it starts from; take that of the vocoder beside it.
+        mel: convention of the input mel; pass that of the vocoder to compare with.
     """
 
     options_class = MelInversionOptions

@@ -18,7 +18,7 @@ class MelInversionOptions(SynthesisOptions):
     """Options of mel inversion."""
 
     mel_refinement: int = option(64, dial=(0, 128), ge=0)
-    """Iterations that bring the mel of the output nearer to the given one."""
+    """Iterations of mel refinement, which move the mel of the output towards the input mel."""
 
     spellings = {"refinement": "mel_refinement"}
 
@@ -27,4 +27,4 @@ class WorldOptions(SynthesisOptions):
     """Options of WORLD."""
 
     f0_scale: float = option(1.0, dial=(0.5, 2.0), gt=0, allow_inf_nan=False)
-    """Factor on F0; the envelope stays."""
+    """Factor on F0; the envelope does not change."""

@@ -1,4 +1,4 @@
-"""WORLD: analysis and synthesis of speech by a source and a filter, nothing compressed."""
+"""WORLD: analysis and synthesis of speech by a source-filter model, with uncompressed features."""
 
 from typing import Self
 
@@ -20,9 +20,9 @@ _FRAME_SECONDS = 0.005
 class World(BaselineVocoder):
     """WORLD (Morise et al. 2016): Harvest, CheapTrick and D4C every 5 ms.
 
-    Its features are envelope and aperiodicity, one above the other. A frame stands at each multiple of the hop, at the
-    end too: T samples have F = T // hop_length + 1 frames, which give back (F - 1) * hop_length samples. The excitation
-    is deterministic, whatever the seed.
+    The features are the envelope and the aperiodicity, concatenated along the bins. There is a frame at each multiple
+    of the hop, the end included: T samples have F = T // hop_length + 1 frames, which give (F - 1) * hop_length
+    samples. The excitation is deterministic and ignores the seed.
 
     Args:
         sample_rate: in Hz.

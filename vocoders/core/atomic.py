@@ -1,7 +1,7 @@
 """Files and folders that appear whole or not at all.
 
-Everything is written under a temporary name in the folder of the target and renamed at the end. An error, a full disk,
-Ctrl-C or ``kill -9`` in the middle leaves what stood there before; only ``kill -9`` leaves the temporary name behind.
+Everything is written under a temporary name in the folder of the target and renamed at the end. After an error, a full
+disk, Ctrl-C or ``kill -9`` the previous content is unchanged; only ``kill -9`` leaves the temporary file.
 """
 
 import os
@@ -18,7 +18,7 @@ __all__ = ["atomic_file", "atomic_folder"]
 
 @contextmanager
 def atomic_file(path: str | Path, overwrite: bool = True, durable: bool = False) -> Iterator[Path]:
-    """Yield a temporary path; what was written there becomes ``path`` when the block ends without an error.
+    """Yield a temporary path, which is renamed to ``path`` when the block ends without an error.
 
     Args:
         path: the file to write; missing parent folders are made.
@@ -48,14 +48,14 @@ def atomic_file(path: str | Path, overwrite: bool = True, durable: bool = False)
 
 @contextmanager
 def atomic_folder(path: str | Path, overwrite: bool = False) -> Iterator[Path]:
-    """Yield an empty temporary folder, which becomes ``path`` when the block ends without an error.
+    """Yield an empty temporary folder, which is renamed to ``path`` when the block ends without an error.
 
     Args:
         path: the folder to write; an existing empty folder counts as absent.
-        overwrite: replace an existing folder and **everything in it**; the caller checks that this is wanted.
+        overwrite: replace an existing folder and **everything in it**; the caller makes sure that this is intended.
 
     Raises:
-        DataError: if ``path`` is in the way, holds the working directory, or the system refuses to write.
+        DataError: if ``path`` exists, contains the working directory, or the system refuses to write.
     """
     path = _target(path)
     if path.exists() and not path.is_dir():
@@ -63,7 +63,7 @@ def atomic_folder(path: str | Path, overwrite: bool = False) -> Iterator[Path]:
     if path.is_dir() and any(path.iterdir()) and not overwrite:
         raise DataError(f"{path} exists already; choose another name or allow overwriting")
     if path.is_dir() and Path.cwd().is_relative_to(path):
-        raise DataError(f"{path} holds the working directory and cannot be replaced; choose another folder")
+        raise DataError(f"{path} contains the working directory and cannot be replaced; choose another folder")
     _make_folder(path.parent)
     temporary = _temporary_name(path)
     try:
@@ -80,7 +80,7 @@ def atomic_folder(path: str | Path, overwrite: bool = False) -> Iterator[Path]:
 
 
 def _target(path: str | Path) -> Path:
-    """Follow links, so that the file behind a link is replaced and not the link."""
+    """Follow links, so that the file that a link points to is replaced, not the link."""
     return Path(path).resolve()
 
 
@@ -95,7 +95,7 @@ def _make_folder(folder: Path) -> None:
 
 
 def _temporary_name(path: Path) -> Path:
-    # Short and independent of the target, whose own name may already have the longest length that the system allows.
+    # Short and independent of the target, whose name may already be as long as the system allows.
     return path.parent / f".ondes-{os.getpid()}-{secrets.token_hex(4)}.part"
 
 
@@ -105,7 +105,7 @@ def _sync(file: Path) -> None:
 
 
 def _swap(new: Path, path: Path) -> None:
-    """Put the folder ``new`` in the place of ``path``; a folder that stood there is set aside first, then removed."""
+    """Rename the folder ``new`` to ``path``; an existing folder is moved aside first, then removed."""
     if not path.exists():
         os.rename(new, path)
         return

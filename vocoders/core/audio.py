@@ -1,7 +1,7 @@
 """Audio files: read, write, inspect and resample, for every command in the same way.
 
-Reads what libsndfile reads (wav, flac, ogg, mp3, aiff among many), and through ffmpeg, where that is installed, what it
-does not (m4a, webm and others). Samples are float32 with full scale 1, so 24-bit PCM and float files lose nothing.
+libsndfile reads wav, flac, ogg, mp3, aiff and many more; ffmpeg, where it is installed, reads m4a, webm and others.
+Samples are float32 with full scale 1, so 24-bit PCM and float files are read without loss.
 """
 
 from vocoders.core.audio_formats import AUDIO_SUFFIXES, WRITABLE_SUFFIXES

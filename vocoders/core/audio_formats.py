@@ -1,7 +1,7 @@
-"""Which files are audio, by their names: the one list that every command goes by.
+"""The file names that count as audio: one list for every command.
 
-What libsndfile reads is read directly. What it does not know goes through the program ffmpeg, where that is installed.
-Headerless audio says neither its rate nor its channels, so nobody can read it without being told.
+libsndfile reads most formats directly; the program ffmpeg, where it is installed, decodes others. Headerless audio is
+refused, since its sample rate and its channels are unknown.
 """
 
 import logging
@@ -28,7 +28,7 @@ __all__ = [
 _logger = logging.getLogger(__name__)
 
 _HEADERLESS = (".raw", ".pcm", ".vox", ".gsm")
-# Other names of the formats, beside libsndfile's own.
+# Further suffixes of the formats, besides libsndfile's names.
 _OTHER_NAMES = (".wave", ".bwf", ".oga", ".opus", ".mp2", ".aif", ".aifc", ".snd", ".sph", ".8svx")
 _READ_DIRECTLY = (*(f".{name.lower()}" for name in soundfile.available_formats() if name != "RAW"), *_OTHER_NAMES)
 
@@ -48,14 +48,14 @@ _WRITTEN = {
     ".caf": ("CAF", "PCM_16"),
     ".w64": ("W64", "PCM_16"),
 }
-# Older versions of libsndfile lack some.
+# Older versions of libsndfile lack some of these.
 WRITABLE_SUFFIXES = tuple(suffix for suffix, kind in _WRITTEN.items() if soundfile.check_format(*kind))
 
 _NAMED = 3
 
 
 def output_format(path: Path) -> tuple[str, str]:
-    """Return the container that the suffix of an output file chooses, and its usual sample format.
+    """Return the container for the suffix of an output file, and its default sample format.
 
     Raises:
         DataError: if files of that suffix cannot be written.
@@ -68,7 +68,7 @@ def output_format(path: Path) -> tuple[str, str]:
 
 
 def has_sample_format(path: Path, subtype: str) -> bool:
-    """Tell whether an output file can hold a sample format; .opus holds Opus alone, as players expect."""
+    """Tell whether an output file can have a sample format; .opus files have Opus alone, as players expect."""
     container, usual = output_format(path)
     return soundfile.check_format(container, subtype) and (path.suffix.lower() != ".opus" or subtype == usual)
 
@@ -99,9 +99,9 @@ def reason_to_leave_out(path: Path) -> str:
 
 
 def list_audio(folder: Path) -> list[Path]:
-    """Return the audio files below ``folder``; those that cannot be read here stand at the end, with a warning.
+    """Return the audio files below ``folder``; files that cannot be read on this machine come last, with a warning.
 
-    They are returned too, so that whoever reads them fails with their cause, and none goes missing in silence.
+    They are returned too, so that reading them fails with its cause and no file is silently missing.
     """
     paths = list(find_files(folder))
     warn_of_left_out(paths, str(folder))
@@ -109,7 +109,7 @@ def list_audio(folder: Path) -> list[Path]:
 
 
 def warn_of_left_out(paths: Iterable[Path], place: str) -> None:
-    """Warn of the files among ``paths`` that cannot be read here: how many, the first names, and why."""
+    """Warn of the files among ``paths`` that cannot be read on this machine: number, first names, reason."""
     by_reason: dict[str, list[str]] = {}
     for path in paths:
         if reason := reason_to_leave_out(path):

@@ -1,8 +1,8 @@
-"""Where the samples of an audio file begin, how many bytes its header promises, and how many are there.
+"""The start of the samples in an audio file, their length in bytes as the header states it, and their real length.
 
-Recorders write the length at the end. One that is cut off leaves 0, a stream leaves 0 or a placeholder, and libsndfile
-takes some of these at their word. What has to be written over such a header so that it reads to the end of the file is
-found here for the containers made of chunks: WAV (RIFF, RIFX), RF64, W64, AIFF and 8SVX (FORM), CAF, and for AU.
+Recorders write the length at the end. An interrupted recording has length 0, a stream 0 or a placeholder, and
+libsndfile believes some of these. This module computes the bytes to patch in such a header so that libsndfile reads to
+the end of the file, for containers made of chunks (WAV (RIFF, RIFX), RF64, W64, AIFF and 8SVX (FORM), CAF) and for AU.
 """
 
 import io
@@ -25,10 +25,10 @@ class AudioData:
     """The samples of a file as its header describes them.
 
     Attributes:
-        promised: bytes that the header promises, ``None`` where it says that it does not know.
-        present: bytes that follow up to the end of the file.
-        is_open: the header gives no length at all although audio follows.
-        patches: places and bytes that have to stand in the header for libsndfile to read what is there.
+        promised: length in bytes that the header states, ``None`` where it states that the length is unknown.
+        present: bytes from the first sample to the end of the file.
+        is_open: the header gives no length although audio follows.
+        patches: offsets and bytes to patch in the header so that libsndfile reads all samples.
     """
 
     promised: int | None
@@ -38,13 +38,13 @@ class AudioData:
 
     @property
     def is_truncated(self) -> bool:
-        """Whether the file ends before its header says."""
+        """Whether the file is shorter than its header states."""
         return self.promised is not None and self.present < self.promised
 
 
 @dataclass(frozen=True)
 class _Layout:
-    """How a container of chunks is built: where the first stands, the number behind an id, what that number counts."""
+    """The layout of a container of chunks: offset of the first chunk, format and meaning of the length after an id."""
 
     first: int
     id_length: int
@@ -65,7 +65,7 @@ _LAYOUTS = {
 
 
 class PatchedFile(io.FileIO):
-    """A file opened for reading, some bytes of which read differently from what is on the disk."""
+    """A file opened for reading in which some bytes are replaced; the file on the disk does not change."""
 
     def __init__(self, path: str | Path, patches: Sequence[tuple[int, bytes]]) -> None:
         super().__init__(path, "rb")
@@ -83,7 +83,7 @@ class PatchedFile(io.FileIO):
 
 
 def find_audio_data(path: Path) -> AudioData | None:
-    """Look up the samples of a file; ``None`` for another kind of container, or where none are found.
+    """Find the samples of a file; ``None`` for another kind of container, or where there are none.
 
     Raises:
         OSError: if the file cannot be read.
@@ -115,7 +115,7 @@ def _chunk_audio(file: BinaryIO, size: int, kind: bytes, layout: _Layout) -> Aud
         if name == b"ds64":
             wide_place = start + 8
         if name not in layout.data_ids:
-            # libsndfile forgets the byte that completes an odd chunk here.
+            # libsndfile does not count the padding byte of an odd chunk here.
             patches += [(place, struct.pack(layout.number, length + 1))] if kind == b"RF64" and length % 2 else []
             continue
         number = layout.number
@@ -125,7 +125,7 @@ def _chunk_audio(file: BinaryIO, size: int, kind: bytes, layout: _Layout) -> Aud
         present, overhead = size - start, {b"SSND": 8, b"data": 4 if kind == b"caff" else 0}.get(name, 0)
         is_empty = length <= overhead < present and not _is_chunk(file, size, start + overhead, layout)
         unknown = is_empty or _is_placeholder(length)
-        # libsndfile helps itself with W64, with AIFF that promises nothing at all, and where too much is promised.
+        # libsndfile handles W64, AIFF without a length, and lengths that are too large by itself.
         helpless = kind not in (b"riff", b"FORM") or (kind == b"FORM" and length > 0)
         if (is_empty and helpless) or (kind == b"caff" and (unknown or length > present)):
             wanted = {b"RF64": present, b"caff": present, b"FORM": 0}.get(kind, min(present, 0xFFFFFFFF))
@@ -135,7 +135,7 @@ def _chunk_audio(file: BinaryIO, size: int, kind: bytes, layout: _Layout) -> Aud
 
 
 def _chunks(file: BinaryIO, size: int, layout: _Layout) -> Iterator[tuple[bytes, int, int, int]]:
-    """Yield id, place of the length, start and length of each chunk."""
+    """Yield id, offset of the length, start and length of each chunk."""
     place, width = layout.first, struct.calcsize(layout.number)
     for _ in range(_MOST_CHUNKS):
         start = place + layout.id_length + width
@@ -155,7 +155,7 @@ def _number(file: BinaryIO, place: int, number: str) -> int:
 
 
 def _is_chunk(file: BinaryIO, size: int, place: int, layout: _Layout) -> bool:
-    """Tell whether a chunk of readable name that fits into the file stands at a place, and no samples."""
+    """Tell whether a chunk begins at an offset: its id is readable and it fits into the file; samples are neither."""
     width = struct.calcsize(layout.number)
     if place + layout.id_length + width > size:
         return False
@@ -166,5 +166,5 @@ def _is_chunk(file: BinaryIO, size: int, place: int, layout: _Layout) -> bool:
 
 
 def _is_placeholder(length: int) -> bool:
-    """Tell whether a length is one that programs write where they do not know it."""
+    """Tell whether a length is a placeholder that programs write where they do not know the length."""
     return 0x7FFFF000 <= length <= 0x80000FFF or 0xFFFFF000 <= length <= 0xFFFFFFFF or length >= 1 << 62

@@ -1,4 +1,4 @@
-"""Read audio files: their headers, the whole, a part, or block by block, with one verdict and the same samples."""
+"""Read audio files: header, whole file, part, or block by block, with the same errors and the same samples."""
 
 import logging
 from collections.abc import Iterator
@@ -21,31 +21,31 @@ __all__ = ["AudioInfo", "audio_info", "describe_sndfile_error", "read_audio", "r
 
 _logger = logging.getLogger(__name__)
 
-# Read in blocks: memory does not follow what a damaged header promises.
+# Read in blocks, so that a damaged header with a wrong length does not exhaust memory.
 _BLOCK = 1 << 16
 # Two MPEG frames: the length in the header may be wrong by the encoder's padding.
 _MPEG_SLACK = 2 * 1152
-# What libsndfile says of a stream without a length.
+# libsndfile's value for a stream without a length.
 _UNKNOWN_LENGTH = 1 << 62
-# Decoders that carry something over from earlier frames (MP3) or lose their place (Vorbis of some encoders): after a
-# seek they give other samples, up to full scale.
+# Decoders that depend on earlier frames (MP3) or lose their position (Vorbis of some encoders): after a seek their
+# samples are wrong, by up to full scale.
 _DEPENDENT = ("MPEG", "OPUS", "VORBIS", "DWVW")
-# Files whose damage was told already in this process.
+# Files whose damage has been reported in this process.
 _told: set[tuple[str, int]] = set()
 
 
 @dataclass(frozen=True)
 class AudioInfo:
-    """What the header of an audio file says.
+    """The content of an audio file's header.
 
     Attributes:
         sample_rate: in Hz.
-        channels: their number.
+        channels: number of channels.
         frames: samples of one channel.
         format: container, as libsndfile names it, or the suffix of a file that ffmpeg decodes.
         subtype: sample format.
-        is_seekable: whether a part can be read without what stands before it.
-        damage: what is wrong with a file that can be read nevertheless, such as ``truncated (10 of 20 bytes)``.
+        is_seekable: whether a part can be read without decoding the samples before it.
+        damage: fault of a file that can be read nevertheless, such as ``truncated (10 of 20 bytes)``.
     """
 
     sample_rate: int
@@ -63,16 +63,16 @@ class AudioInfo:
 
 
 class _Stream(soundfile.SoundFile):
-    """A file read from front to back: soundfile seeks after each read where it can, which some codecs answer badly."""
+    """A file read from front to back: soundfile seeks after each read where it can, and some codecs fail then."""
 
     def seekable(self) -> bool:
-        """Say no, whatever the codec."""
+        """Return False for every codec."""
         return False
 
 
 @dataclass(frozen=True)
 class _Opened:
-    """A file that is open, and what is to be told of it."""
+    """An open file, and the remarks to report about it."""
 
     path: Path
     stream: _Stream
@@ -80,7 +80,7 @@ class _Opened:
     remark: str
 
     def part(self, start: int, count: int) -> Iterator[Tensor]:
-        """Yield ``count`` samples from ``start`` on; where a seek would change them, decode all that lies before."""
+        """Yield ``count`` samples from ``start`` on; where a seek would change them, decode from the beginning."""
         if self.info.is_seekable:
             self.stream.seek(start)
             yield from self.blocks(count, _BLOCK)
@@ -92,7 +92,7 @@ class _Opened:
             known += block.shape[-1]
 
     def blocks(self, count: int, size: int) -> Iterator[Tensor]:
-        """Yield ``count`` samples (C, T) from here on; an end that comes too early is an error."""
+        """Yield the next ``count`` samples (C, T); an early end is an error."""
         known = 0
         while known < count:
             samples = self.stream.read(min(size, count - known), dtype="float32", always_2d=True)
@@ -112,7 +112,7 @@ class _Opened:
             )
 
     def tell_damage(self) -> None:
-        """Warn of what is wrong with the file, once."""
+        """Warn of the fault of the file, once."""
         key = (str(self.path.absolute()), self.path.stat().st_mtime_ns)
         text = self.remark or (f"is {self.info.damage}; what is there is read" if self.info.damage else "")
         if text and key not in _told:
@@ -121,20 +121,20 @@ class _Opened:
 
 
 def audio_info(path: str | Path, most_seconds: float | None = None) -> AudioInfo:
-    """Read the header of an audio file; where it does not tell the length, decode the file to know it.
+    """Read the header of an audio file; where it has no length, decode the file to measure it.
 
     Args:
         path: the file.
-        most_seconds: decode no more than this to know the length.
+        most_seconds: decode no more than this to measure the length.
 
     Raises:
-        UnreadableAudioError: if the file is missing, empty, not audio, damaged, or holds no samples.
+        UnreadableAudioError: if the file is missing, empty, not audio, damaged, or contains no samples.
     """
     with _open(path, most_seconds) as opened:
         info = opened.info
         if not info.subtype.startswith("MPEG"):
             return info
-        # Only a tag of some encoders tells the length of a stream of MPEG frames; otherwise the header is an estimate.
+        # The header of an MPEG stream only estimates the length, unless the encoder wrote a tag with it.
         frames = _count(opened.stream, most_seconds)
         return replace(info, frames=frames) if abs(frames - info.frames) <= _MPEG_SLACK else info
 
@@ -144,7 +144,7 @@ def read_audio(
 ) -> tuple[Tensor, int]:
     """Read an audio file, or a part of it.
 
-    A file that ends before its header says, or whose header says no length, gives what is there, with a warning.
+    A file that is shorter than its header states, or whose header has no length, is read to its end, with a warning.
 
     Args:
         path: a wav, flac, ogg, mp3 ... file.
@@ -159,7 +159,7 @@ def read_audio(
         rate in Hz. A part is equal to the same part of the whole.
 
     Raises:
-        UnreadableAudioError: if the file is missing, empty, not audio, damaged or truncated, if it holds NaN or
+        UnreadableAudioError: if the file is missing, empty, not audio, damaged or truncated, if it contains NaN or
             infinite samples, or if the part lies outside it.
     """
     with _open(path) as opened:
@@ -180,21 +180,21 @@ def read_audio(
 
 
 def read_blocks(path: str | Path, size: int) -> Iterator[Tensor]:
-    """Read an audio file in memory that does not grow with it.
+    """Read an audio file block by block, in constant memory.
 
     Args:
         path: a wav, flac, ogg, mp3 ... file.
         size: samples of a block; the last one may be shorter.
 
     Yields:
-        Audio (C, T), float32, at the file's rate; together the same samples as :func:`read_audio` gives.
+        Audio (C, T), float32, at the file's rate; together the same samples as from :func:`read_audio`.
 
     Raises:
-        UnreadableAudioError: as :func:`read_audio`, when it comes to the place.
+        UnreadableAudioError: as :func:`read_audio`, when the reader reaches the fault.
     """
     with _open(path) as opened:
         opened.tell_damage()
-        # A file whose end is known asks for no more memory than it needs.
+        # With a known length the buffer is no larger than the file.
         yield from opened.blocks(opened.info.frames, min(size, opened.info.frames))
 
 
@@ -202,18 +202,18 @@ def _check_finite(audio: Tensor, sample_rate: int, path: str | Path, start: int 
     try:
         check_finite(audio, "CT", str(path), start=start, sample_rate=sample_rate)
     except DataError as error:
-        raise UnreadableAudioError(str(error), "holds NaN or infinite samples") from None
+        raise UnreadableAudioError(str(error), "contains NaN or infinite samples") from None
 
 
 def describe_sndfile_error(error: BaseException) -> str:
-    """Return what libsndfile or soundfile says of a failure, without its frame."""
+    """Return the message of libsndfile or soundfile about a failure, without its prefix."""
     text = error.error_string if isinstance(error, soundfile.LibsndfileError) else str(error)
     return text.removeprefix("Error : ").rstrip(".") or type(error).__name__
 
 
 @contextmanager
 def _open(path: str | Path, most_seconds: float | None = None) -> Iterator[_Opened]:
-    """Open for reading; whatever goes wrong, also later while reading, becomes an error with a human cause."""
+    """Open for reading; any failure, also later while reading, becomes an error with a readable cause."""
     path = Path(path)
     head = _read_head(path)
     try:
@@ -241,7 +241,7 @@ def _find_out(path: Path, head: bytes, stack: ExitStack, most_seconds: float | N
         except UnreadableAudioError:
             if ffmpeg.is_known(path, head):
                 raise
-            raise error from None  # a file of libsndfile's, so its verdict counts
+            raise error from None  # libsndfile knows this format, so its message is the right one
         stream = stack.enter_context(_Stream(source))
         damage = complaint and f"damaged ({complaint})"
         kind = (path.suffix[1:].upper() or "MEDIA", "FFMPEG", False, damage)
@@ -255,8 +255,8 @@ def _find_out(path: Path, head: bytes, stack: ExitStack, most_seconds: float | N
         raise ValueError("Format not recognised")
     if info.frames == 0:
         if info.damage:
-            raise UnreadableAudioError(f"{path} is {info.damage} and holds no samples", info.damage)
-        raise UnreadableAudioError(f"{path} holds no samples, only a header", "no audio (0 samples)")
+            raise UnreadableAudioError(f"{path} is {info.damage} and contains no samples", info.damage)
+        raise UnreadableAudioError(f"{path} contains no samples, only a header", "no audio (0 samples)")
     remark = "has a header without a length (it was streamed or cut off); read up to its end"
     return _Opened(path, stream, info, remark if data is not None and data.is_open else "")
 
@@ -267,7 +267,7 @@ def _describe(stream: _Stream, data: AudioData | None) -> AudioInfo:
         damage = f"truncated ({data.present} of {data.promised} bytes)"
     elif "ended unexpectedly" in stream.extra_info:
         damage = "truncated (the Ogg stream has no end)"
-    # In blocks of ten samples, the last of which cannot be reached (PAF).
+    # PAF has blocks of ten samples, and the last block cannot be read.
     depends = stream.subtype.startswith(_DEPENDENT) or stream.format == "PAF"
     can_seek = soundfile.SoundFile.seekable(stream) and not depends
     facts = (stream.samplerate, stream.channels, stream.frames, stream.format, stream.subtype)
@@ -275,7 +275,7 @@ def _describe(stream: _Stream, data: AudioData | None) -> AudioInfo:
 
 
 def _count(stream: _Stream, most_seconds: float | None) -> int:
-    """Return how many samples can be decoded from here on, about ``most_seconds`` at most."""
+    """Return the number of samples that can still be decoded, at most those of about ``most_seconds``."""
     most = float("inf") if most_seconds is None else most_seconds * stream.samplerate
     frames = 0
     while frames <= most and (read := len(stream.read(_BLOCK, dtype="float32"))):
@@ -309,7 +309,7 @@ def _read_head(path: Path) -> bytes:
 
 
 def _no_samples(path: str | Path, start: int, frames: int, held: int) -> UnreadableAudioError:
-    message = f"{path}: no samples at start={start}, frames={frames}; the file holds {held}"
+    message = f"{path}: no samples at start={start}, frames={frames}; the file has {held}"
     return UnreadableAudioError(message, f"no audio at sample {start}")
 
 
@@ -329,7 +329,7 @@ def _damaged(path: Path, head: bytes, reason: str) -> UnreadableAudioError:
     elif "not recognised" in reason or "not a regular file" in reason or "must be specified" in reason:
         told, cause = f"is not audio in a known format; {expected}", "not audio (no known format)"
     elif "unsupported encoding" in reason:
-        cause = "holds a codec that only the program ffmpeg may know"
+        cause = "has a codec that only the program ffmpeg may know"
         told = f"{cause}; install it, or convert the file to .wav or .flac"
     else:
         told, cause = f"is damaged: {reason}", f"truncated or corrupt ({reason})"
@@ -340,7 +340,7 @@ def _looks_like_text(head: bytes) -> bool:
     try:
         text = head.decode("utf-8")
     except UnicodeDecodeError as error:
-        if error.start < len(head) - 3:  # not merely a character that the end of the head cuts in two
+        if error.start < len(head) - 3:  # more than a character cut in two at the end of the head
             return False
         text = head[: error.start].decode("utf-8")
     return all(character.isprintable() or character in "\t\r\n" for character in text)

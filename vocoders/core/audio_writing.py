@@ -20,12 +20,12 @@ _logger = logging.getLogger(__name__)
 
 _PCM_BITS = {"PCM_S8": 8, "PCM_U8": 8, "PCM_16": 16, "PCM_24": 24, "PCM_32": 32}
 _ALAC_BITS = {"ALAC_16": 16, "ALAC_20": 20, "ALAC_24": 24}
-# Sample formats that hold what lies beyond full scale. In others libsndfile clips, or turns the sign.
+# Sample formats that can represent values beyond full scale. In others libsndfile clips, or flips the sign.
 _BEYOND_FULL_SCALE = ("FLOAT", "DOUBLE", "VORBIS", "OPUS", "MPEG_LAYER_III")
 # Written in blocks: libsndfile's Vorbis encoder overflows its stack on one long write, and memory stays bounded.
 _BLOCK = 1 << 16
 _LIMIT_BYTES = (1 << 32) - (1 << 16)
-# Containers whose lengths are numbers of 32 bits.
+# Containers whose lengths are 32-bit numbers.
 _LIMITED = ("WAV", "AIFF", "AU")
 # Beyond these libvorbis crashes instead of reporting an error.
 _OGG_LIMITS = (200_000, 255)
@@ -40,9 +40,9 @@ def write_audio(
 ) -> None:
     """Write an audio file; it appears whole or not at all.
 
-    PCM samples are rounded to ``x * 2**(bits - 1)``, so what ``read_audio`` gives for a PCM file is written back
-    exactly. Float samples are written bit for bit, and Vorbis, Opus and MP3 hold what lies beyond full scale too; every
-    other sample format clips it, with a warning that names the peak.
+    PCM samples are rounded to ``x * 2**(bits - 1)``, so audio that ``read_audio`` has read from a PCM file is written
+    back exactly. Float samples are written bit for bit. Vorbis, Opus and MP3 also represent values beyond full scale;
+    every other sample format clips them, with a warning that names the peak.
 
     Args:
         path: the file; its suffix (.wav, .flac, .ogg, .opus, .mp3, .aiff, .au, .caf, .w64) chooses the format. Missing
@@ -72,19 +72,19 @@ def write_blocks(
     subtype: str | None = None,
     overwrite: bool = True,
 ) -> int:
-    """Write an audio file as :func:`write_audio` does, in memory that does not grow with it.
+    """Write an audio file as :func:`write_audio` does, block by block, in constant memory.
 
     Args:
         path: the file; its suffix chooses the format.
-        blocks: audio (C, T), floating point, full scale 1; an error that they raise leaves no file.
+        blocks: audio (C, T), floating point, full scale 1; if the iterable raises an error, no file is written.
         sample_rate: in Hz.
         channels: C.
-        length: samples to expect, for the limits of a format.
+        length: expected number of samples, to check the limits of the format.
         subtype: as for :func:`write_audio`.
         overwrite: replace an existing file.
 
     Returns:
-        The number of samples that were written.
+        The number of written samples.
 
     Raises:
         DataError, ShapeError: as :func:`write_audio`; also if there are no samples.
@@ -101,14 +101,14 @@ def write_blocks(
                     peak, written = max(peak, float(audio.abs().max())), written + audio.shape[-1]
                     for samples in np.array_split(audio.T.numpy(), -(-audio.shape[-1] // _BLOCK)):
                         file.write(_encode(samples, subtype))
-            # Codecs of fixed frames complete the last one.
+            # Codecs with fixed frames pad the last one.
             complete = written > 0 and soundfile.info(temporary).frames >= written
         except soundfile.LibsndfileError as error:
             raise DataError(f"{path} cannot be written: {describe_sndfile_error(error)}") from None
-        except AssertionError:  # soundfile's sign that the system took fewer samples than it was given
+        except AssertionError:  # soundfile raises it when the system wrote fewer samples than it was given
             complete = False
         if not complete:
-            cause = "the system took only a part of it; is the disk full?" if written else "there are no samples"
+            cause = "the system wrote only a part of it; is the disk full?" if written else "there are no samples"
             raise DataError(f"{path} cannot be written: {cause}")
     if peak > 1.0 and subtype not in _BEYOND_FULL_SCALE:
         _logger.warning("%s: peak %.3f is above full scale; clipped to 1", path, peak)
@@ -133,22 +133,22 @@ def _check_limits(path: Path, shape: tuple[int, int], sample_rate: int, format: 
     if sample_rate <= 0:
         raise DataError(f"{path}: sample rate must be positive, found {sample_rate} Hz")
     if format in _LIMITED and channels * length * _PCM_BITS.get(subtype, 64) // 8 > _LIMIT_BYTES:
-        told = f"{length / sample_rate:.0f} s are more than the 4 GiB that {format} can hold"
+        told = f"{length / sample_rate:.0f} s exceed the 4 GiB limit of {format}"
         raise DataError(f"{path}: {told}; write .flac or .w64")
     if format == "OGG" and (sample_rate > _OGG_LIMITS[0] or channels > _OGG_LIMITS[1]):
-        raise DataError(f"{path}: Ogg holds at most {_OGG_LIMITS[0]} Hz and {_OGG_LIMITS[1]} channels; write .wav")
+        raise DataError(f"{path}: Ogg allows at most {_OGG_LIMITS[0]} Hz and {_OGG_LIMITS[1]} channels; write .wav")
     if format == "MP3" and channels > 2:
-        raise DataError(f"{path}: MP3 holds at most 2 channels, found {channels}; write .ogg or .wav")
+        raise DataError(f"{path}: MP3 allows at most 2 channels, found {channels}; write .ogg or .wav")
     if sample_rate not in _CODEC_RATES.get(subtype, (sample_rate,)):
         rates = ", ".join(map(str, _CODEC_RATES[subtype]))
-        raise DataError(f"{path}: {sample_rate} Hz; {path.suffix} files hold {rates} Hz: resample, or write .wav")
+        raise DataError(f"{path}: {sample_rate} Hz; {path.suffix} files allow {rates} Hz: resample, or write .wav")
 
 
 def _encode(samples: np.ndarray, subtype: str) -> np.ndarray:
     bits = _PCM_BITS.get(subtype) or _ALAC_BITS.get(subtype)
     if bits is not None:
         return _quantise(samples, bits)
-    # 1 itself is one step too far for integers, and turns the sign in some codecs.
+    # The value 1 overflows integers by one step, which flips the sign in some codecs.
     return np.ascontiguousarray(samples if subtype in _BEYOND_FULL_SCALE else samples.clip(-1.0, 1.0 - 2**-15))
 
 

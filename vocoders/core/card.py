@@ -11,7 +11,7 @@ __all__ = ["check_card", "minimal_card", "read_card"]
 
 
 def minimal_card(family: str, num_parameters: int) -> str:
-    """Return a card that claims nothing that is not known: the licence of the weights is up to who trained them."""
+    """Return a card with the known facts alone; the licence of the weights is for their trainer to state."""
     return (
         "---\n"
         "license: unknown\n"
@@ -32,11 +32,11 @@ def check_card(card: str) -> None:
     if not front.get("license"):
         raise ConfigError("the front matter of the model card names no license; add 'license: ...'")
     if front.get("library_name") != "ondes":
-        raise ConfigError(f"the model card says library_name: {front.get('library_name')}; expected ondes")
+        raise ConfigError(f"the model card has library_name: {front.get('library_name')}; expected ondes")
 
 
 def read_card(folder: Path) -> dict[str, Any]:
-    """Return the front matter of a model folder's card; an absent or unreadable card gives an empty one."""
+    """Return the front matter of a model folder's card; empty if the card is absent or unreadable."""
     try:
         return _front_matter(read_text(folder / "README.md"), str(folder / "README.md")) or {}
     except OndesError:

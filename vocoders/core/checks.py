@@ -1,10 +1,10 @@
-"""What a caller gives to the public functions: audio, features and F0, as tensors or NumPy arrays.
+"""Checks of the arguments of public functions: audio, features and F0, as tensors or NumPy arrays.
 
-Each function returns a checked float tensor, or raises an error that says what was found, what was expected and what to
-do. Networks are not guarded: their ``forward`` takes what these functions return.
+Each function returns a checked float tensor, or raises an error with the value found, the value expected and the
+remedy. Networks do not check their inputs: their ``forward`` takes the results of these functions.
 
 A layout names the axes of a tensor, one letter each: B items, C channels, T samples, M bands, F frames, and 1 for an
-axis of that length.
+axis of length 1.
 """
 
 import math
@@ -20,7 +20,7 @@ __all__ = ["check_audio", "check_f0", "check_features", "check_finite", "check_m
 
 _AXES = {"B": "item", "C": "channel", "T": "sample", "M": "band", "F": "frame"}
 _F0_LAYOUTS = ("F", "BF", "B1F")
-# The loudspeakers of 22.2 surround sound: no recording has more channels than these, and then so few samples.
+# The channels of 22.2 surround sound: an axis that is longer is taken for time.
 _MOST_CHANNELS = 24
 _SCALES = {
     torch.uint8: "subtract 128 and divide by 128",
@@ -40,24 +40,24 @@ def check_audio(
     start: int = 0,
     sample_rate: int | None = None,
 ) -> Tensor:
-    """Return audio that is fit for use.
+    """Return audio as a checked tensor.
 
     Args:
         audio: tensor or array of floats with full scale 1.
-        layouts: what its axes may be, such as ``"CT", "BCT"``; none: time last, all else is free.
-        least: samples that are needed.
+        layouts: allowed layouts, such as ``"CT", "BCT"``; none: time is last, other axes are free.
+        least: least number of samples.
         dtype: type of the result; ``None``: that of ``audio``.
-        what: how messages call it.
-        start: number of the first sample, where messages count from.
-        sample_rate: in Hz, where messages shall tell times.
+        what: name of the argument in messages.
+        start: number of the first sample in messages.
+        sample_rate: in Hz; if given, messages give times.
 
     Returns:
-        A tensor of the same shape: a tensor of the right type itself, of anything else a copy.
+        A tensor of the same shape: ``audio`` itself if it is a tensor of the right type, otherwise a copy.
 
     Raises:
         ShapeError: for anything but real floating-point numbers, another shape, time on another axis than the last, or
-            no samples where some are needed.
-        DataError: for fewer samples than needed, and for NaN or infinite ones.
+            no samples where at least one is needed.
+        DataError: for too few samples, and for NaN or infinite samples.
     """
     audio = _as_tensor(audio, what)
     if not audio.is_floating_point():
@@ -85,8 +85,8 @@ def check_features(features: Any, num_bands: int, least: int = 1) -> Tensor:
 
     Args:
         features: tensor or array of floats.
-        num_bands: bands that the model takes.
-        least: frames that are needed.
+        num_bands: number of bands of the model.
+        least: least number of frames.
 
     Raises:
         ShapeError: for anything but floating-point numbers, another shape, transposed features, or too few frames.
@@ -114,10 +114,10 @@ def check_f0(f0: Any, features: Tensor) -> Tensor:
 
     Args:
         f0: tensor or array in Hz, 0 where unvoiced; whole numbers are taken too.
-        features: (B, bands, F), to which it belongs.
+        features: the features (B, bands, F) of the same audio.
 
     Raises:
-        ShapeError: for anything but numbers, another shape, or other items or frames than those of ``features``.
+        ShapeError: for anything but numbers, another shape, or another number of items or frames than ``features``.
         DataError: for NaN, infinite or negative values.
     """
     f0 = _as_tensor(f0, "f0")
@@ -147,17 +147,17 @@ def check_finite(
     start: int = 0,
     sample_rate: int | None = None,
 ) -> None:
-    """Raise a :class:`DataError` that names the first place if values are NaN or infinite.
+    """Raise a :class:`DataError` with the first position if values are NaN or infinite.
 
     Args:
         values: any floats.
         layout: names of the axes; ``None``: time is the last one.
-        what: how the message calls them.
-        hint: what else to say.
+        what: name of the values in the message.
+        hint: end of the message.
         start: number of the first element of the last axis.
-        sample_rate: in Hz, where the place shall be a time.
+        sample_rate: in Hz; if given, the position is a time.
     """
-    # A sum is cheaper than a test of every value, and finite where all of them are, unless they are absurd.
+    # A sum is cheaper than a test of every value, and finite if all values are finite, unless it overflows.
     if math.isfinite((values.detach() if values.requires_grad else values).sum()):
         return
     bad = ~torch.isfinite(values)
@@ -175,13 +175,13 @@ def _as_tensor(value: Any, what: str) -> Tensor:
         raise ShapeError(f"{what} of type {type(value).__name__}; expected a tensor or a NumPy array of floats")
     if value.dtype.kind not in "fiubc":
         raise ShapeError(f"{what} is an array of {value.dtype}; expected one of floats")
-    # In native byte order and memory of its own, whatever the array is a view of. torch knows no longer floats.
+    # A contiguous copy in native byte order, whatever the array is a view of. torch has no floats beyond 64 bits.
     native = np.float64 if value.dtype.kind == "f" and value.dtype.itemsize > 8 else value.dtype.newbyteorder("=")
     return torch.from_numpy(np.array(value, dtype=native, order="C"))
 
 
 def _find_layout(shape: torch.Size, layouts: tuple[str, ...], what: str) -> str:
-    """Return the layout that fits a shape; streams ask for each of their blocks."""
+    """Return the layout that fits a shape; a stream calls this for each of its blocks."""
     if len(shape) > 1 and shape[-2] > _MOST_CHANNELS >= shape[-1] and layouts[0][-1] == "T":
         found = f"{shape[-2]} {'channels' if 'C' in ''.join(layouts) else 'items'} of {shape[-1]} samples"
         raise ShapeError(f"{what} {tuple(shape)} is transposed: {found}; expected time last, {_expected(layouts)}")
@@ -197,12 +197,12 @@ def _expected(layouts: tuple[str, ...]) -> str:
 
 
 def _first(marked: Tensor, start: int = 0) -> int:
-    """Return where, on the last axis, the first marked element stands."""
+    """Return the index of the first marked element on the last axis."""
     return start + int(marked.reshape(-1, marked.shape[-1]).any(dim=0).nonzero()[0])
 
 
 def _place(layout: str, marked: Tensor, start: int = 0) -> str:
-    """Say where the first marked element is: on the last axis, and on the others that are longer than 1."""
+    """Describe the position of the first marked element: on the last axis, and on the other axes longer than 1."""
     position = _first(marked)
     index = marked[..., position].nonzero()[0].tolist()
     longer = [k for k, size in enumerate(marked.shape[:-1]) if size > 1]

@@ -1,9 +1,8 @@
-"""Long sequences in bounded memory: overlapping chunks, and two ways to join what comes out of them.
+"""Long sequences in bounded memory: overlapping chunks, and two ways to join their outputs.
 
-A function that depends on at most ``halo`` frames to either side gives the whole-sequence result exactly when each
-chunk is computed with that much context and only its centre is kept (:func:`join_exact`). Where the context is
-unbounded, neighbouring chunks disagree a little, and a cross-fade over their overlap hides the seam
-(:func:`join_crossfade`).
+If a function depends on at most ``halo`` frames to either side, the result for the whole sequence is exact when each
+chunk is computed with that much context and only its centre is kept (:func:`join_exact`). If the context is unbounded,
+neighbouring chunks differ slightly, and a cross-fade over their overlap hides the seam (:func:`join_crossfade`).
 """
 
 from collections.abc import Iterable
@@ -30,9 +29,9 @@ class ChunkSpan:
 def chunk_spans(num_frames: int, chunk_frames: int, halo_frames: int) -> list[ChunkSpan]:
     """Divide a sequence into chunks with context.
 
-    The valid parts tile the sequence, in order and without a gap; their lengths differ by one frame at most, so that no
-    short rest is left over for the end. The context is cut off at both ends of the sequence: there a chunk has the true
-    edge, and whatever padding the function applies to it.
+    The valid parts tile the sequence, in order and without gaps; their lengths differ by one frame at most, so that the
+    last chunk is not a short rest. At both ends of the sequence the context is cut off: there a chunk has the true
+    edge, which the function pads in its own way.
 
     Args:
         num_frames: length of the sequence; 0 gives no chunk.
@@ -59,8 +58,8 @@ def join_exact(outputs: Iterable[Tensor], spans: list[ChunkSpan], hop_length: in
     """Keep the valid part of each chunk's output and put the parts together.
 
     Args:
-        outputs: for each span, in order, what the function made of it: (..., (stop - start) * hop_length). A generator
-            is consumed one chunk at a time, so only one is in memory beside the result.
+        outputs: the function's output for each span, in order: (..., (stop - start) * hop_length). A generator is
+            consumed one chunk at a time, so only one chunk is in memory besides the result.
         spans: from :func:`chunk_spans`.
         hop_length: output samples per frame.
 
@@ -74,10 +73,10 @@ def join_exact(outputs: Iterable[Tensor], spans: list[ChunkSpan], hop_length: in
 
 
 def join_crossfade(outputs: Iterable[Tensor], spans: list[ChunkSpan], hop_length: int = 1) -> Tensor:
-    """Fade each chunk's output into the next one across their overlap.
+    """Cross-fade the outputs of neighbouring chunks over their overlap.
 
-    The fade is a raised cosine (the two weights sum to one: what both chunks agree on passes unchanged), centred where
-    the valid parts meet, and reaches at most half a valid part to either side. With a halo of 0 it is a plain cut.
+    The fade is a raised cosine, centred where the valid parts meet, and extends at most half a valid part to either
+    side. The two weights sum to one, so equal outputs pass unchanged. With a halo of 0 it is a plain cut.
 
     Args, returns and errors are those of :func:`join_exact`.
     """

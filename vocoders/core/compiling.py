@@ -1,4 +1,4 @@
-"""Functions that numba compiles at their first use and keeps on disk for the next process."""
+"""Functions that numba compiles at their first use and caches on disk."""
 
 import hashlib
 from collections.abc import Callable
@@ -15,8 +15,8 @@ def compiled(*parts: ModuleType | str) -> Callable[[Callable[..., Any]], Callabl
     """Return a decorator that compiles a function, without Python's lock.
 
     Args:
-        parts: the modules, or their files, that define what the function calls. numba looks at the function's own file
-            alone to see whether what it has kept is out of date; the name of what is kept tells of these.
+        parts: the modules, or their files, of the functions that it calls. numba checks the function's own file alone
+            to see whether its cache is out of date, so the name of the cache depends on these.
     """
     digest = hashlib.sha256()
     for part in parts:
@@ -26,7 +26,7 @@ def compiled(*parts: ModuleType | str) -> Callable[[Callable[..., Any]], Callabl
         function.__qualname__ += f"_{digest.hexdigest()[:12]}"
         try:
             return njit(nogil=True, cache=True)(function)
-        except RuntimeError:  # neither the source's folder nor the user's cache can be written to
+        except RuntimeError:  # neither the source's folder nor the user's cache is writable
             return njit(nogil=True)(function)
 
     return decorate

@@ -1,7 +1,7 @@
 """Strict, frozen, typed configuration.
 
-A configuration is a tree of :class:`Config` models. It is read from YAML or from a dictionary, and anything unexpected
-is an error that names the full key path: a misspelt key never turns into a silent default.
+A configuration is a tree of :class:`Config` models, read from YAML or from a dictionary. Anything unexpected is an
+error with the full key path, so a misspelt key never becomes a silent default.
 """
 
 import difflib
@@ -30,9 +30,9 @@ class Config(BaseModel):
         """Check ``data`` against this configuration.
 
         Args:
-            data: plain dictionary, as YAML or JSON gives it.
-            source: what to call the origin of ``data`` in error messages.
-            prefix: key path at which ``data`` stands in its source, for error messages.
+            data: plain dictionary, as read from YAML or JSON.
+            source: name of the origin of ``data`` in error messages.
+            prefix: key path of ``data`` in its source, for error messages.
 
         Raises:
             ConfigError: for an unknown key, a missing key, a wrong type or a bad value; every problem is listed with
@@ -58,7 +58,7 @@ class Config(BaseModel):
         return cls.from_dict(data, source=str(path))
 
     def to_dict(self) -> dict[str, Any]:
-        """Return plain JSON types; ``from_dict(to_dict())`` gives an equal configuration."""
+        """Return plain JSON types; ``from_dict(to_dict())`` returns an equal configuration."""
         return self.model_dump(mode="json")
 
     def to_yaml(self) -> str:
@@ -71,7 +71,7 @@ class _Loader(yaml.SafeLoader):
 
 
 class _Dumper(yaml.SafeDumper):
-    """The writer of what :class:`_Loader` reads: text that looks like one of its numbers (``0E0``) is quoted."""
+    """The counterpart of :class:`_Loader`: text that looks like one of its numbers (``0E0``) is quoted."""
 
 
 for _side in (_Loader, _Dumper):
@@ -94,7 +94,7 @@ _Loader.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, _mapping
 
 
 def parse_yaml(text: str, source: str = "YAML") -> Any:
-    """Parse YAML text; raise :class:`ConfigError` with the line where it is malformed."""
+    """Parse YAML text; raise :class:`ConfigError` with the line of a mistake."""
     try:
         return yaml.load(text, Loader=_Loader)  # a SafeLoader
     except yaml.YAMLError as error:
@@ -106,7 +106,7 @@ def parse_yaml(text: str, source: str = "YAML") -> Any:
 
 
 def read_yaml(path: str | Path) -> dict[str, Any]:
-    """Read a YAML file that holds one mapping."""
+    """Read a YAML file that contains one mapping."""
     path = Path(path)
     try:
         text = path.read_text(encoding="utf-8")
@@ -126,7 +126,7 @@ def apply_override(data: dict[str, Any], override: str) -> None:
     """Set ``key.path=value`` in nested dictionaries; the value is YAML.
 
     Raises:
-        ConfigError: if it has another form, or leads through something that is no dictionary.
+        ConfigError: if it has another form, or its path leads through a value that is no dictionary.
     """
     key, separator, value = override.partition("=")
     if not separator or not key:
@@ -141,7 +141,7 @@ def apply_override(data: dict[str, Any], override: str) -> None:
 
 
 def _describe(cls: type[BaseModel], item: Mapping[str, Any], prefix: str) -> str:
-    """Say one validation problem in words, with the full key path and the nearest known key."""
+    """Describe one validation problem, with the full key path and the nearest known key."""
     location = [str(part) for part in item["loc"]]
     path = ".".join([prefix, *location] if prefix else location) or "(top level)"
     if item["type"] == "extra_forbidden":

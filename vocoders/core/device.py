@@ -1,4 +1,4 @@
-"""Which device a name stands for."""
+"""Devices by name."""
 
 import torch
 
@@ -8,7 +8,7 @@ __all__ = ["resolve_device"]
 
 
 def resolve_device(name: str | torch.device) -> torch.device:
-    """Return the device that ``name`` (cpu, cuda, cuda:1, mps, ...) stands for; ``auto`` is CUDA where there is one.
+    """Return the device called ``name`` (cpu, cuda, cuda:1, mps, ...); ``auto`` is CUDA if available, else the CPU.
 
     Raises:
         ConfigError: if the name is unknown or this machine has no such device.

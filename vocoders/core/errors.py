@@ -1,7 +1,6 @@
 """The errors that ondes raises on purpose.
 
-Each message says what was found, what was expected and what to do about it, in one line: the command line prints it
-as it is.
+Each message is one line with the value found, the value expected and the remedy; the command line prints it unchanged.
 """
 
 __all__ = [
@@ -16,11 +15,11 @@ __all__ = [
 
 
 class OndesError(Exception):
-    """Base of every error that a user can put right."""
+    """Base of every error that a user can correct."""
 
 
 class ConfigError(OndesError):
-    """A configuration or a command line that cannot be carried out."""
+    """A configuration or a command line that is impossible."""
 
 
 class ShapeError(OndesError):
@@ -35,7 +34,7 @@ class UnreadableAudioError(DataError):
     """An audio file that cannot be read.
 
     Attributes:
-        reason: the cause in few words, without the path, as a list of such files gives it: ``not audio (a text file)``.
+        reason: the cause in a few words without the path, for lists of such files: ``not audio (a text file)``.
     """
 
     def __init__(self, message: str, reason: str) -> None:
@@ -44,7 +43,7 @@ class UnreadableAudioError(DataError):
         self.reason = reason
 
     def __reduce__(self) -> tuple[type, tuple[str, str]]:
-        """Travel between processes with both parts."""
+        """Pickle both parts, for other processes."""
         return type(self), (str(self), self.reason)
 
 
@@ -56,5 +55,5 @@ class MissingExtraError(OndesError):
     """An optional dependency that is not installed."""
 
     def __init__(self, package: str, extra: str, purpose: str) -> None:
-        """Name the missing ``package``, the ``extra`` that brings it and what it is needed for."""
+        """Name the missing ``package``, the ``extra`` that installs it, and the ``purpose`` it is needed for."""
         super().__init__(f"{purpose} needs {package}, which is not installed; pip install 'ondes[{extra}]'")

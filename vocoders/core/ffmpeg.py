@@ -1,7 +1,7 @@
-"""Audio that libsndfile does not know, decoded by the program ffmpeg where it is installed.
+"""Decoding of other formats than libsndfile's by the program ffmpeg, where it is installed.
 
 The program is started without a shell, reads one local file of a known format and nothing else (playlists and scripts
-name other files), and writes to a temporary folder that goes when the reader is done.
+would name other files), and writes to a temporary folder that is removed after reading.
 """
 
 import re
@@ -35,25 +35,25 @@ _LIMIT_BYTES = 8 << 30
 
 
 def is_installed() -> bool:
-    """Tell whether the program is found."""
+    """Tell whether the program is installed."""
     return shutil.which("ffmpeg") is not None
 
 
 def is_known(path: Path, head: bytes) -> bool:
-    """Tell from the name or the first bytes of a file whether it is one for ffmpeg."""
+    """Tell from the name or the first bytes of a file whether ffmpeg should decode it."""
     return path.suffix.lower() in SUFFIXES or _SIGNATURES.match(head) is not None
 
 
 @contextmanager
 def decoded(path: Path, most_seconds: float | None = None) -> Iterator[tuple[Path, str]]:
-    """Yield a temporary W64 file with the first sound track of ``path``, float32, and what ffmpeg complained about.
+    """Yield a temporary W64 file with the first audio track of ``path``, float32, and ffmpeg's complaint.
 
     Args:
         path: any media file.
         most_seconds: decode no more than this.
 
     Raises:
-        UnreadableAudioError: if ffmpeg is not installed, finds no sound, takes too long or needs too much space.
+        UnreadableAudioError: if ffmpeg is not installed, finds no audio, takes too long or needs too much space.
     """
     program = shutil.which("ffmpeg")
     if program is None:
@@ -75,7 +75,7 @@ def decoded(path: Path, most_seconds: float | None = None) -> Iterator[tuple[Pat
         if run.returncode != 0 or not target.is_file():
             raise _unreadable(path, complaint or f"it ended with code {run.returncode}")
         if target.stat().st_size >= _LIMIT_BYTES - (1 << 20):
-            raise _unreadable(path, f"the sound takes more than {_LIMIT_BYTES >> 30} GiB")
+            raise _unreadable(path, f"the audio takes more than {_LIMIT_BYTES >> 30} GiB")
         yield target, complaint
 
 
@@ -84,7 +84,7 @@ def _unreadable(path: Path, cause: str) -> UnreadableAudioError:
 
 
 def _first_line(output: bytes, path: Path) -> str:
-    """Return the first complaint, without addresses in memory and without the path, which the message has already."""
+    """Return the first complaint, without memory addresses and without the path, which the message already contains."""
     lines = [re.sub(r"\[[^]]*\] *", "", line) for line in output.decode("utf-8", "replace").splitlines()]
     address = re.compile(f"(file:)?{re.escape(str(path.absolute()))}(: )?")
     told = [address.sub("", line).strip().rstrip(".") for line in lines]

@@ -1,8 +1,8 @@
-"""Numbers out of pickles of scikit-learn and joblib, without running anything in them.
+"""Read numbers from pickles of scikit-learn and joblib without running code from them.
 
-``pickle`` runs whatever a file names. Here each name that a file of statistics needs stands for a function or a class
-of our own that holds numbers and does nothing else; any other name is an error. joblib writes the numbers of an array
-into the stream right behind its description (:class:`_Wrapper`), or compresses the whole file.
+``pickle`` calls any function that a file names. Here each name that occurs in files of statistics maps to an inert
+function or class of ours that only stores numbers; any other name is an error. joblib writes the numbers of an array
+into the stream directly after its description (:class:`_Wrapper`), or compresses the whole file.
 """
 
 import bz2
@@ -17,25 +17,25 @@ import numpy as np
 
 __all__ = ["ForeignClassError", "Holder", "read_inert_pickle"]
 
-# Decompressed statistics of any model are far smaller; what is larger is no file of statistics.
+# Decompressed statistics of any model are far smaller; a larger file is no file of statistics.
 _LARGEST = 64 * 2**20
 _NUMBERS = "biuf"
 
 
 class ForeignClassError(ValueError):
-    """A pickle asks for a class or function beyond arrays, numbers, containers and scalers."""
+    """A pickle names a class or function beyond arrays, numbers, containers and scalers."""
 
 
 class Holder:
-    """An object of a class such as ``StandardScaler``: its attributes, and none of its behaviour."""
+    """An object of a class such as ``StandardScaler``: its attributes without its methods."""
 
 
 class _Wrapper(Holder):
-    """What joblib writes before the numbers of an array."""
+    """joblib's description of an array, which precedes its numbers."""
 
 
 class _Array:
-    """An array that is filled by the state that follows it in the stream."""
+    """An array, filled by the state that follows it in the stream."""
 
     value: np.ndarray
 
@@ -92,7 +92,7 @@ _ALLOWED: dict[str, Any] = {
 }
 
 
-# The Python implementation, because joblib's arrays lie between the operations of the pickle.
+# The Python implementation, because joblib's arrays are interleaved with the operations of the pickle.
 class _Reader(pickle._Unpickler):
     dispatch = dict(pickle._Unpickler.dispatch)
 
@@ -108,7 +108,7 @@ class _Reader(pickle._Unpickler):
             raise ForeignClassError(f"{module}.{name}") from None
 
     def load_build(self) -> None:
-        """Fill an object by its state: attributes are set on instances of our own, and nothing is called."""
+        """Set the state of an object: attributes of our own instances are set, and nothing is called."""
         state = self.stack.pop()
         found = self.stack[-1]
         if isinstance(found, np.dtype):
@@ -138,17 +138,17 @@ class _Reader(pickle._Unpickler):
 
 
 def read_inert_pickle(data: bytes) -> Any:
-    """Return what a pickle, or a file of joblib, holds: containers, numbers, arrays, and :class:`Holder` objects.
+    """Return the content of a pickle or a joblib file: containers, numbers, arrays, and :class:`Holder` objects.
 
     Raises:
-        ForeignClassError: naming a class or function that is none of these.
+        ForeignClassError: for any other class or function, with its name.
         ValueError: if the data is damaged.
     """
     try:
         return _plain(_Reader(io.BytesIO(_decompress(data))).load())
     except ForeignClassError:
         raise
-    except Exception as error:  # a damaged pickle fails anywhere
+    except Exception as error:  # a damaged pickle raises errors of any type
         raise ValueError(f"damaged or no pickle ({error or type(error).__name__})") from None
 
 

@@ -1,4 +1,4 @@
-"""How much memory is free."""
+"""Available memory."""
 
 import os
 
@@ -6,7 +6,7 @@ __all__ = ["available_memory"]
 
 
 def available_memory() -> int | None:
-    """Return the bytes of memory that programs can still take, None where the system does not say."""
+    """Return the memory in bytes that programs can still allocate, None if unknown."""
     try:
         with open("/proc/meminfo", encoding="ascii") as lines:
             for line in lines:

@@ -1,4 +1,4 @@
-"""What to type for a path that is no model folder: a training run, a checkpoint, or something else altogether."""
+"""Advice for a path that is no model folder but a run, a checkpoint, or something else."""
 
 import re
 import shlex
@@ -15,7 +15,7 @@ CHECKPOINT_SUFFIXES = (".pt", ".pth", ".pkl", ".ckpt", ".bin", ".tar", ".safeten
 
 
 def advise_on_path(path: Path) -> str:
-    """Say what an existing file or folder is that holds no model, and the command that makes a model of it."""
+    """Describe an existing file or folder that is no model, with the command that makes a model of it."""
     if path.is_file():
         return f"{path} is a file, not a model folder: {_advise_on_file(path)}"
     run = path.parent if path.name == "checkpoints" else path
@@ -31,7 +31,7 @@ def advise_on_path(path: Path) -> str:
 
 
 def advise_on_checkpoint(path: Path, checkpoint: Any) -> str:
-    """Say what was read from a file, and the command that makes a model of it."""
+    """Describe a checkpoint that was read from a file, with the command that makes a model of it."""
     from vocoders.core.official_state import REFERENCES, find_reference, locate_state
 
     if is_training_checkpoint(checkpoint):

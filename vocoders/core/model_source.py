@@ -1,4 +1,4 @@
-"""Where models come from: a folder, a name that ships with ondes, or an id on the model hub."""
+"""Sources of models: a folder, the name of a shipped model, or an id on the model hub."""
 
 import difflib
 import json
@@ -37,7 +37,7 @@ _HUB_ID = re.compile(rf"({_PART}/{_PART})(?:@({_PART}(?:/{_PART})*))?")
 
 @dataclass(frozen=True)
 class ModelFile:
-    """What ``config.json`` of a model folder says; ``config`` is not checked against its family yet."""
+    """The content of ``config.json`` in a model folder; ``config`` is not yet checked against its family."""
 
     path: Path
     family: str
@@ -95,7 +95,7 @@ def read_model_config(source: str | Path) -> ModelFile:
 
 
 def is_model_folder(path: Path) -> bool:
-    """Return whether a folder holds a model that this version can read."""
+    """Return whether a folder is a model folder that this version can read."""
     try:
         read_model_config(path)
     except CheckpointError:
@@ -106,12 +106,12 @@ def is_model_folder(path: Path) -> bool:
 def resolve_model(source: str | Path) -> Path:
     """Return the folder of a model.
 
-    A name means the same as a text and as a path. Tried in this order: a folder that holds a model, or one of its
-    files; the name of a model that ships with ondes; an id on the model hub, ``organisation/name`` or
-    ``organisation/name@revision``, of which only the four files of a model are downloaded.
+    A string and a path mean the same. They are tried in this order: a model folder, or one of its files; the name of a
+    shipped model; an id on the model hub, ``organisation/name`` or ``organisation/name@revision``, from which only the
+    four files of a model are downloaded.
 
     Raises:
-        CheckpointError: if there is no such model, with what was tried.
+        CheckpointError: if there is no such model; the message lists the attempts.
     """
     text = source.as_posix() if isinstance(source, Path) else str(source)
     path = Path(text).expanduser()
@@ -160,7 +160,7 @@ def describe_model(folder: Path) -> ShippedModel:
 
 
 def _find_sample_rate(config: Mapping[str, Any]) -> int | None:
-    """Look for ``sample_rate`` at the top of a configuration first, then in its groups."""
+    """Find ``sample_rate`` at the top of a configuration, else in its groups."""
     rate = config.get("sample_rate")
     if isinstance(rate, int):
         return rate
@@ -188,7 +188,7 @@ def _missing_name(name: str) -> str:
 
 
 def _download(hub_id: str, revision: str | None) -> Path:
-    # Imported here: no other source needs it, and it takes longer than all of them.
+    # Imported here: only this source needs it, and the import is slow.
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import (
         GatedRepoError,
@@ -210,5 +210,5 @@ def _download(hub_id: str, revision: str | None) -> Path:
     except tuple(causes) as error:
         raise CheckpointError(next(text for kind, text in causes.items() if isinstance(error, kind))) from None
     if not (folder / "config.json").is_file():
-        raise CheckpointError(f"hub repository '{hub_id}' holds no ondes model: it has no config.json")
+        raise CheckpointError(f"hub repository '{hub_id}' contains no ondes model: it has no config.json")
     return folder

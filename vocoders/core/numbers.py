@@ -9,14 +9,14 @@ __all__ = ["format_number", "split_number"]
 _logger = logging.getLogger(__name__)
 
 _NUMBER = re.compile(r"([-+]?(?:[0-9]+(?:\.[0-9]*|,[0-9]+)?|[.,][0-9]+)(?:e[-+]?[0-9]+)?)\s*(.*)", re.IGNORECASE)
-# What looks like thousands, as 1,500 does; decimals rarely end in a zero.
+# A number that looks like thousands, such as 1,500; decimals rarely end in a zero.
 _THOUSANDS = re.compile(r"[-+]?[1-9][0-9]{0,2},[0-9]{2}0")
 
 
 def split_number(text: str) -> tuple[Decimal, str] | None:
-    """Return the number that ``text`` begins with, and what follows it; ``None`` if it begins with none.
+    """Return the number at the start of ``text`` and the rest of it; ``None`` if there is no number.
 
-    A comma is a decimal sign, with a warning where it may have been meant to mark thousands.
+    A comma is a decimal sign; there is a warning where it may have been meant to separate thousands.
     """
     found = _NUMBER.fullmatch(text.strip().replace("\N{MINUS SIGN}", "-"))
     if found is None:
@@ -31,6 +31,6 @@ def split_number(text: str) -> tuple[Decimal, str] | None:
 
 
 def format_number(value: float) -> str:
-    """Return the shortest plain number that reads as ``value``, a finite one: digits and a point, no exponent."""
+    """Return the shortest text that reads as the finite number ``value``: digits and a point, no exponent."""
     text = f"{Decimal(repr(float(value))):f}"
     return text.rstrip("0").rstrip(".") if "." in text else text

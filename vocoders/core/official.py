@@ -1,8 +1,8 @@
-"""Import of checkpoints that were made by reference implementations.
+"""Import of checkpoints of reference implementations.
 
-Every foreign checkpoint passes through here: it is read without executing anything that it contains
-(``official_file``), the network's weights are found in it (``official_state``), their keys are renamed by the rules of
-the family, and every key that is left over or missing is an error that lists it.
+Every foreign checkpoint passes through here. It is read without executing code from it (``official_file``), the weights
+of the network are located in it (``official_state``), and their keys are renamed by the rules of the family. Keys that
+are missing or left over are listed in an error.
 """
 
 import difflib
@@ -44,11 +44,11 @@ _Config = TypeVar("_Config", bound=Config)
 
 @dataclass(frozen=True)
 class KeyMap:
-    """How the keys of one family's reference checkpoints become ours.
+    """The mapping from the keys of one family's reference checkpoints to ours.
 
     Attributes:
         rename: (regular expression, replacement) pairs, applied in order to every key.
-        drop: regular expressions of keys that hold no learned numbers (windows, identity kernels).
+        drop: regular expressions of keys without learned numbers (windows, identity kernels).
     """
 
     rename: Sequence[tuple[str, str]] = ()
@@ -68,7 +68,7 @@ class KeyMap:
 
 
 class VariantFit(NamedTuple):
-    """How many tensors of a checkpoint one variant takes, of all that either has."""
+    """The number of tensors that a checkpoint and a variant have in common, of all that either has."""
 
     variant: str
     fitting: int
@@ -87,14 +87,14 @@ def load_official_state(
     source: str,
     advise: Callable[[], str] | None = None,
 ) -> None:
-    """Copy a reference state into ``module``; weight normalisation that only one of the two has is put on or taken off.
+    """Copy a reference state into ``module``; apply or remove weight normalisation where only one of the two has it.
 
     Args:
         module: our network.
         state: reference keys and tensors.
         key_map: renaming rules of the family.
         source: name of the checkpoint for error messages.
-        advise: says what to do if keys do not fit.
+        advise: returns advice for keys that do not fit.
 
     Raises:
         CheckpointError: listing missing keys, unexpected keys (each with the missing key nearest to it) and shapes that
@@ -131,12 +131,12 @@ def fit_variants(
     networks: Mapping[str, Callable[[], nn.Module]],
     ignored: Sequence[str] = (),
 ) -> list[VariantFit]:
-    """Compare a reference state with the networks of all variants, the best first.
+    """Compare a reference state with the networks of all variants; the best fit comes first.
 
     Args:
         state: reference keys and tensors.
         key_map: renaming rules of the family.
-        networks: by variant, builds the network; nothing is computed, so this is quick.
+        networks: functions that build the network of each variant, without computing anything.
         ignored: our buffers that reference checkpoints lack.
     """
     mapped = key_map.apply(state)
@@ -151,7 +151,7 @@ def fit_variants(
 
 
 def describe_fits(fits: Sequence[VariantFit], chosen: str | None = None) -> str:
-    """Say which variant a checkpoint is of, where it is not the ``chosen`` one."""
+    """Describe the variant of a checkpoint, if it is not the ``chosen`` one."""
     whole = [fit.variant for fit in fits if fit.fitting == fit.total]
     if whole:
         return f"the weights fit {' and '.join(whole)}; pass --variant {whole[0]}"
@@ -165,7 +165,7 @@ def describe_fits(fits: Sequence[VariantFit], chosen: str | None = None) -> str:
 
 
 def variant_option(fits: Sequence[VariantFit]) -> str:
-    """Return the option of `ondes convert` that says what a checkpoint's sizes are."""
+    """Return the option of `ondes convert` that sets the sizes of a checkpoint."""
     return f"--variant {fits[0].variant}" if fits[0].fitting == fits[0].total else "--config CONFIG.yaml"
 
 
@@ -187,7 +187,7 @@ def read_own_config(path: str | Path, config_class: type[_Config]) -> _Config:
 
 
 def _match_weight_norm(state: Mapping[str, Tensor], own: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Put weight normalisation on or take it off, as the network has it."""
+    """Apply or remove weight normalisation, to match the network."""
     matched = dict(state)
     for key in [*own, *state]:
         stem = key.removesuffix(_MAGNITUDE)
@@ -198,7 +198,7 @@ def _match_weight_norm(state: Mapping[str, Tensor], own: Mapping[str, Tensor]) -
             weight = matched.pop(plain)
             norm = _norm(weight, own[magnitude].shape)
             matched[magnitude] = norm
-            # A row of zeros has no direction; any will do.
+            # A row of zeros has no direction; any direction is right.
             matched[direction] = torch.where(norm == 0, torch.ones_like(weight), weight)
         elif plain in own and magnitude in matched and direction in matched:
             norm, weight = matched.pop(magnitude), matched.pop(direction)

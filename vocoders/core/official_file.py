@@ -1,7 +1,7 @@
-"""Reading a foreign checkpoint's file without executing anything in it, and saying what is wrong with one that is not.
+"""Read the file of a foreign checkpoint without executing code from it, and explain why a file cannot be read.
 
-Whatever cannot be read is looked at (first bytes, names in an archive, classes that a pickle asks for), so that the
-error names the cause: a download that was cut off, a web page saved in a file's place, a class of another program.
+A file that cannot be read is inspected (first bytes, names in an archive, classes that a pickle names), so that the
+error names the cause: an incomplete download, a saved web page, a class of another program.
 """
 
 import pickletools
@@ -38,10 +38,10 @@ _BY_FIRST_BYTES = [
     (b"%PDF", "it is a PDF document"),
 ]
 _ZIP, _PICKLE = b"PK", b"\x80"
-# Files that torch.save wrote before archives begin with this number.
+# Files in the format of torch.save before archives begin with this number.
 _LEGACY = b"\x80\x02\x8a\x0al\xfc\x9cF\xf9 j\xa8P\x19."
 
-# What pickles of numpy arrays and numbers name, by the module's place since numpy 2 and before. None of it runs code.
+# The names in pickles of numpy arrays and numbers, in the modules of numpy 2 and before. None of them runs code.
 _ARRAYS = [
     np.ndarray,
     np.dtype,
@@ -62,11 +62,11 @@ _OF_TENSORS = re.compile(
 def read_official_checkpoint(path: str | Path) -> Any:
     """Read a ``torch.save`` file, restricted to tensors, arrays and plain containers, or a ``.safetensors`` file.
 
-    The content counts, not the suffix.
+    The type is recognised by the content, not by the suffix.
 
     Raises:
-        CheckpointError: if the file is missing, truncated, no checkpoint, or would execute code when loaded; with the
-            cause.
+        CheckpointError: if the file is missing, truncated, no checkpoint, or would execute code when loaded; the
+            message names the cause.
     """
     path = Path(path)
     if not path.is_file():
@@ -76,15 +76,15 @@ def read_official_checkpoint(path: str | Path) -> Any:
         if _is_safetensors(path):
             return load_file(path)
         with torch.serialization.safe_globals(_ARRAYS), warnings.catch_warnings():
-            # Remarks on files that are refused next.
+            # Warnings about files that are refused below.
             warnings.simplefilter("ignore")
             return torch.load(path, map_location="cpu", weights_only=True)
-    except Exception:  # torch raises many types, and its text advises to load unsafe files all the same
+    except Exception:  # torch raises errors of many types, and its messages advise loading unsafe files
         raise CheckpointError(f"{path}: not a readable checkpoint: {unreadable_reason(path)}") from None
 
 
 def unreadable_reason(path: Path) -> str:
-    """Say why a file is no checkpoint that can be read, and what to do."""
+    """Return the reason why a file is no readable checkpoint, and the remedy."""
     try:
         with open(path, "rb") as stream:
             start = stream.read(512)
@@ -111,7 +111,7 @@ def unreadable_reason(path: Path) -> str:
 
 
 def foreign_classes(stream: IO[bytes]) -> list[str]:
-    """Return the classes and functions that a file's pickles ask for beyond tensors and plain containers.
+    """Return the classes and functions that a file's pickles name beyond tensors and plain containers.
 
     Nothing is imported or run.
     """
@@ -134,12 +134,12 @@ def _globals(stream: IO[bytes]) -> Iterator[str]:
                     texts.append(memory.get(argument, ""))
                 elif isinstance(argument, str):
                     texts.append(argument)
-    except Exception:  # the end of the pickles: raw numbers of tensors, or damage
+    except Exception:  # the pickles end here: raw numbers of tensors, or damage
         return
 
 
 def _is_safetensors(path: Path) -> bool:
-    """Tell by the beginning: the length of a JSON header, and the header."""
+    """Recognise a safetensors file by its beginning: the length of a JSON header, and the header."""
     with open(path, "rb") as stream:
         length = int.from_bytes(stream.read(8), "little")
         return 2 <= length <= path.stat().st_size - 8 and stream.read(1) == b"{"
@@ -187,8 +187,8 @@ def _class_reason(classes: list[str]) -> str:
         return ""
     shown = ", ".join(classes[:6]) + (f" and {len(classes) - 6} more" if len(classes) > 6 else "")
     return (
-        f"it holds objects of {shown}, and loading them would execute code of that program; expected tensors in plain "
-        f"containers; {_advise_state_dict()}"
+        f"it contains objects of {shown}, and loading them would execute code of that program; expected tensors in "
+        f"plain containers; {_advise_state_dict()}"
     )
 
 

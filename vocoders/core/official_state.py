@@ -1,8 +1,8 @@
-"""The weights of one network in a foreign checkpoint: found wherever they lie, and freed of what was put around them.
+"""Locate the weights of one network in a foreign checkpoint, and remove the wrappers around them.
 
-Trainers put a network's state dict below other keys (``model``, ``generator``, ``state_dict``, ``ema``), and words
-before the names in it (``module.``, ``_orig_mod.``, Lightning's ``model.``). A network is recognised by the names of
-its own tensors, so no list of wrappers is needed: what stands before these names is wrapping, whatever its words.
+Trainers nest a network's state dict below other keys (``model``, ``generator``, ``state_dict``, ``ema``), and prefix
+the names in it (``module.``, ``_orig_mod.``, Lightning's ``model.``). A network is recognised by the names of its own
+tensors, so no list of wrappers is needed: any prefix before these names is a wrapper.
 """
 
 import logging
@@ -25,13 +25,13 @@ _logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Reference:
-    """How the reference network of one family is recognised.
+    """The signs by which the reference network of one family is recognised.
 
     Attributes:
         keys: regular expression of the names of its tensors.
         example: one of these names.
-        options_module: has ``convert_options``, which names what weights alone do not tell; named in full, so that
-            nothing read from a file decides it; ``None``: they tell all.
+        options_module: module with ``convert_options``, which names the options that the weights do not determine; it
+            is named in full, so that no file decides what is imported; ``None``: the weights determine everything.
     """
 
     keys: str
@@ -72,16 +72,16 @@ REFERENCES: dict[str, Reference] = {
 }
 """By family, as in the registries."""
 
-# Distribution, compilation and sharding put these into keys, at any depth.
+# Distribution, compilation and sharding insert these into keys, at any depth.
 _WRAPPER_WORDS = ("module", "_orig_mod", "_fsdp_wrapped_module", "_checkpoint_wrapped_module", "_forward_module")
 _WRAPPER_WORD = re.compile(rf"(?<![^.])(?:{'|'.join(_WRAPPER_WORDS)})\.")
 _AVERAGE = re.compile(r"(^|_)(ema|swa|avg|averag\w*|shadow\w*)(_|\d|$)", re.IGNORECASE)
 _COUNTERS = ("n_averaged", "decay", "num_updates")
 _BUFFER = re.compile(r"(^|.*\.)(running_mean|running_var|num_batches_tracked)")
-# Our Wavehax keeps the reference's names, and its statistics beside them.
+# Our Wavehax keeps the reference's names, and adds its statistics.
 _OURS = "feature_mean"
 _DEPTH = 5
-# Fewer names than these may be chance.
+# Fewer matching names than this may be chance.
 _FEWEST = 3
 
 
@@ -114,16 +114,16 @@ class _Place:
 def official_state(checkpoint: Any, family: str, source: str) -> dict[str, Tensor]:
     """Return the tensors of one family's network, under the names of its reference implementation.
 
-    Where the checkpoint holds a moving average of the weights too, that is taken. All that was undone is said in one
-    log line.
+    If the checkpoint contains a moving average of the weights, the average is taken. One log line lists everything that
+    was unwrapped.
 
     Args:
-        checkpoint: what :func:`~vocoders.core.official.read_official_checkpoint` gave.
+        checkpoint: the result of :func:`~vocoders.core.official_file.read_official_checkpoint`.
         family: name in the registries.
         source: name of the checkpoint for messages.
 
     Raises:
-        CheckpointError: if there are no such weights, with what was found; or several of equal right.
+        CheckpointError: if there are no such weights, or several networks of the family.
     """
     state, notes = locate_state(checkpoint, family, source)
     if notes:
@@ -132,7 +132,7 @@ def official_state(checkpoint: Any, family: str, source: str) -> dict[str, Tenso
 
 
 def locate_state(checkpoint: Any, family: str, source: str) -> tuple[dict[str, Tensor], list[str]]:
-    """Do what :func:`official_state` does, and return what was undone instead of logging it."""
+    """Do the work of :func:`official_state`, and return the log line's parts instead of logging them."""
     if is_training_checkpoint(checkpoint):
         raise CheckpointError(f"{source}: {describe_training_checkpoint(Path(source))}")
     places = _places(checkpoint, family)
@@ -144,12 +144,12 @@ def locate_state(checkpoint: Any, family: str, source: str) -> tuple[dict[str, T
     average = _choose([place for place in places if place.is_average], family, source)
     if any(_OURS in place.beside for place in places):
         raise CheckpointError(
-            f"{source}: holds the weights of a model of ondes; copy its whole folder, with config.json"
+            f"{source}: these are the weights of a model of ondes; copy its whole folder, with config.json"
         )
     state = plain.weights if plain is not None else {}
     notes: list[str] = []
     if average is not None:
-        # An average of parameters alone is completed by the buffers beside it.
+        # If the average has parameters alone, the buffers come from the ordinary weights.
         state = state | average.weights if average.weights.keys() < state.keys() else average.weights
         notes.append("the moving average of the weights is taken")
     elif (shadow := _shadow(checkpoint)) is not None:
@@ -165,7 +165,7 @@ def locate_state(checkpoint: Any, family: str, source: str) -> tuple[dict[str, T
 
 
 def find_reference(checkpoint: Any) -> str | None:
-    """Return the family whose reference network a checkpoint holds, or ``None``."""
+    """Return the family whose reference network a checkpoint contains, or ``None``."""
     scores = {family: max(_places(checkpoint, family), key=lambda p: p.known, default=None) for family in REFERENCES}
     known = {
         family: place.known
@@ -180,7 +180,7 @@ def _most(places: list[_Place]) -> int:
 
 
 def _places(checkpoint: Any, family: str) -> list[_Place]:
-    """Return every network in a checkpoint some of whose names are of ``family``."""
+    """Return every network in a checkpoint that has names of ``family``."""
     pattern = re.compile(REFERENCES[family].keys)
     found = []
     for path, mapping in _state_dicts(checkpoint):
@@ -196,9 +196,9 @@ def _places(checkpoint: Any, family: str) -> list[_Place]:
 
 
 def _known_prefixes(state: Mapping[str, Tensor], pattern: re.Pattern[str]) -> dict[str, int]:
-    """Return what stands before names of a network, with the number of its names; one prefix for each network.
+    """Return the prefix of each network, with the number of names that follow it.
 
-    A name may begin with a word that is a prefix elsewhere, so the prefix with the most names takes these first.
+    A name may begin with a word that is a prefix elsewhere, so the prefix with the most names claims its names first.
     """
     starts = {key: [0, *(match.end() for match in re.finditer(r"\.", key))] for key in state}
     prefixes = {key: {key[:start] for start in starts[key] if pattern.fullmatch(key, start)} for key in state}
@@ -213,7 +213,7 @@ def _known_prefixes(state: Mapping[str, Tensor], pattern: re.Pattern[str]) -> di
 
 
 def _state_dicts(node: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], dict[str, Tensor]]]:
-    """Yield every mapping that holds tensors by name, outermost first."""
+    """Yield every mapping of names to tensors, outermost first."""
     if not isinstance(node, Mapping) or len(path) > _DEPTH:
         return
     tensors = {key: value for key, value in node.items() if isinstance(key, str) and isinstance(value, Tensor)}
@@ -224,7 +224,7 @@ def _state_dicts(node: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[
 
 
 def _unwrap(state: Mapping[str, Tensor]) -> tuple[dict[str, Tensor], tuple[str, ...]]:
-    """Take wrappers' words out of keys; what two keys would share is left as it is."""
+    """Remove the words of wrappers from keys, except where two keys would become equal."""
     bare = {key: _WRAPPER_WORD.sub("", key) for key in state}
     count = Counter(bare.values())
     words = dict.fromkeys(word[:-1] for key in state if count[bare[key]] == 1 for word in _WRAPPER_WORD.findall(key))
@@ -239,8 +239,7 @@ def _choose(places: list[_Place], family: str, source: str) -> _Place | None:
     if different:
         names = ", ".join(place.name for place in [first, *different])
         raise CheckpointError(
-            f"{source}: holds several networks of {family}: {names}; expected one; save the state_dict of the one you "
-            "want alone"
+            f"{source}: contains several networks of {family}: {names}; expected one; save the state_dict of one alone"
         )
     return first
 
@@ -261,7 +260,7 @@ def _shadow(node: Any, depth: int = 0) -> list[Tensor] | None:
 
 
 def _name_shadow(shadow: list[Tensor], state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Name a list of averages by the weights, which have the same order; empty unless shapes allow one way alone."""
+    """Name a list of averages after the weights, which have the same order; empty if the shapes leave a choice."""
     keys = [key for key, value in state.items() if value.is_floating_point() and not _BUFFER.fullmatch(key)]
     first = _align(shadow, keys, state)
     last = _align(shadow[::-1], keys[::-1], state)
@@ -291,19 +290,19 @@ def _describe(place: _Place | None) -> list[str]:
 
 
 def _strangers(checkpoint: Any, family: str, found: str | None) -> str:
-    """Say what a checkpoint without weights of ``family`` holds."""
+    """Describe the content of a checkpoint without weights of ``family``."""
     if found is not None:
-        return f"holds weights of {found}, not of {family}; pass --family {found}"
+        return f"contains weights of {found}, not of {family}; pass --family {found}"
     if not isinstance(checkpoint, Mapping):
-        return f"holds no weights but {type(checkpoint).__name__}; expected a state dict, or one below other keys"
+        return f"contains no weights but {type(checkpoint).__name__}; expected a state dict, or one below other keys"
     states = list(_state_dicts(checkpoint))
     if not states:
         if _shadow(checkpoint) is not None:
-            return "holds averaged weights without names (shadow_params); save a state dict with them"
+            return "contains averaged weights without names (shadow_params); save a state dict with them"
         keys = ", ".join(map(str, list(checkpoint)[:6]))
-        return f"holds no weights (keys: {keys or 'none'}); expected a state dict, or one below other keys"
+        return f"contains no weights (keys: {keys or 'none'}); expected a state dict, or one below other keys"
     path, state = max(states, key=lambda item: len(item[1]))
     place = f" in {'.'.join(path)}" if path else ""
     shown = ", ".join(list(state)[:4]) + (f" and {len(state) - 4} more" if len(state) > 4 else "")
-    known = f"no {REFERENCES[family].example} or the like, nor those of another known family"
-    return f"holds no weights of {family} ({known}); found{place}: {shown}"
+    known = f"no {REFERENCES[family].example} or similar, nor those of another known family"
+    return f"contains no weights of {family} ({known}); found{place}: {shown}"

@@ -1,8 +1,8 @@
-"""Options of synthesis, declared by what synthesises.
+"""Options of synthesis, declared by each system.
 
-A vocoder or a generator of waveforms declares what can be chosen when it makes audio (solver steps, a factor on the
-pitch, a temperature) as one :class:`SynthesisOptions`: names, types, ranges, defaults and one sentence of help each.
-Command lines, the demo and benchmarks are built from the declaration, as the dials of an effect are from its knobs.
+A vocoder or a generator declares its options (solver steps, a factor on F0, a temperature) as one
+:class:`SynthesisOptions`: name, type, range, default and one sentence of help for each. The command line, the demo and
+the benchmark build their options from the declaration, just as they build dials from the knobs of an effect.
 """
 
 import difflib
@@ -31,11 +31,11 @@ class Option:
         title: as a person reads it.
         kind: ``integer``, ``number``, ``numbers`` (several, separated by commas), ``choice`` or ``switch``.
         help: one sentence.
-        default: value of the declaration; a model may bring its own.
-        is_optional: whether ``None`` is a value.
-        choices: of ``choice``.
-        dial: range that a slider shows, ends included; values beyond it may be allowed.
-        spellings: other names under which the option is known.
+        default: declared default; a model may have its own.
+        is_optional: whether ``None`` is allowed.
+        choices: the values of a ``choice``.
+        dial: range of a slider, ends included; values beyond it may be allowed.
+        spellings: other names of the option.
     """
 
     name: str
@@ -49,9 +49,9 @@ class Option:
     spellings: tuple[str, ...] = ()
 
     def parse(self, text: str) -> Any:
-        """Return the value that a text such as ``4``, ``0.667``, ``1.1,0.9`` or ``none`` stands for.
+        """Return the value of a text such as ``4``, ``0.667``, ``1.1,0.9`` or ``none``.
 
-        Limits are checked where the options are made.
+        Limits are checked when the options are built.
 
         Raises:
             ConfigError: if the text is no number where one is needed.
@@ -80,14 +80,14 @@ def option(default: Any, dial: tuple[float, float] | None = None, **limits: Any)
 
 
 class SynthesisOptions(Config):
-    """What can be chosen when audio is made; a subclass declares one field for each option.
+    """Options of synthesis; a subclass declares one field for each option.
 
-    The docstring below a field is its help: one sentence, which begins with a verb or a noun.
+    The docstring below a field is its help: one sentence that begins with a verb or a noun.
     """
 
     model_config = ConfigDict(use_attribute_docstrings=True)
 
-    # Other spellings of names, each with the field that it means.
+    # Other spellings, each with the name of its field.
     spellings: ClassVar[Mapping[str, str]] = {}
 
     @classmethod
@@ -105,7 +105,7 @@ class SynthesisOptions(Config):
         """Return these options with ``changes``.
 
         Args:
-            source: what to call the origin of the changes in error messages.
+            source: name of the origin of the changes in error messages.
             **changes: values by name.
 
         Raises:
@@ -142,7 +142,7 @@ def _without_none(annotation: Any) -> tuple[Any, bool]:
     if get_origin(annotation) not in (Union, types.UnionType):
         return annotation, False
     parts = [part for part in get_args(annotation) if part is not type(None)]
-    # A number, or several of them: whoever gives one number need not know of the others.
+    # A union of one number and several: users may give one number alone.
     others = [part for part in parts if get_origin(part) is not tuple] or parts
     if len(others) != 1:
         raise TypeError(f"an option has one type, perhaps with None, not {annotation}")

@@ -1,8 +1,8 @@
-"""Layouts of packed memory: where the numbers lie that compiled loops read, said once for writers and readers.
+"""Layouts of packed memory: the positions of the numbers that compiled loops read, defined once for writer and reader.
 
-A *record* is a row of vectors side by side: a ``NamedTuple`` of offsets, which numba takes for constants. A
-:class:`Layout` places whole arrays, its *pieces*, in a few flat ones. What packs writes through both, and what reads
-takes its offsets from them; neither counts for itself.
+A *record* is a row of consecutive vectors: a ``NamedTuple`` of offsets, which numba treats as constants. A
+:class:`Layout` places whole arrays, its *pieces*, in a few flat arrays. The packing code writes through both, and the
+kernels take their offsets from them; neither computes offsets itself.
 """
 
 import contextlib
@@ -28,17 +28,17 @@ def filled(size: int, lanes: int) -> int:
 
 
 def side_by_side(record: type[Record], lanes: int) -> Record:
-    """Return the offsets of vectors that lie one after the other.
+    """Return the offsets of consecutive vectors.
 
     Args:
-        record: a ``NamedTuple`` class with a field for each vector, and ``size``, that of all together, as the last.
+        record: a ``NamedTuple`` class with a field for each vector, and ``size``, the total size, as the last field.
         lanes: numbers in a vector.
     """
     return record(*(lanes * place for place in range(len(record._fields))))
 
 
 def join(record: Any, **vectors: np.ndarray) -> np.ndarray:
-    """Return rows (..., size) that hold vectors (..., lanes) where a record has them, and zeros elsewhere."""
+    """Return rows (..., size) with vectors (..., lanes) at the offsets of a record, and zeros elsewhere."""
     rows = None
     for name, values in vectors.items():
         if rows is None:
@@ -49,7 +49,7 @@ def join(record: Any, **vectors: np.ndarray) -> np.ndarray:
 
 
 def table(kind: type[NamedTuple], rows: list[Any]) -> np.recarray:
-    """Return rows of a ``NamedTuple`` class as columns: float64 for fields that are floats, int64 for all others."""
+    """Return rows of a ``NamedTuple`` class as columns: float64 for float fields, int64 for all others."""
     types = [(name, np.float64 if kind.__annotations__[name] is float else np.int64) for name in kind._fields]
     return np.array(rows, types).view(np.recarray)
 
@@ -70,19 +70,19 @@ class Piece:
 
     @property
     def stop(self) -> int:
-        """Index behind its last number."""
+        """Index after its last number."""
         return self.start + math.prod(self.shape)
 
 
 @dataclass(frozen=True)
 class Layout:
-    """Flat arrays and what lies in them.
+    """Flat arrays and their pieces.
 
     Attributes:
         types: type of each flat array.
-        sizes: numbers in each.
-        alignment: each piece starts at a multiple of so many numbers; what lies between two pieces is zero.
-        pieces: by name.
+        sizes: size of each flat array, in numbers.
+        alignment: each piece starts at a multiple of this many numbers; the gaps are zero.
+        pieces: the pieces by name.
     """
 
     types: Mapping[str, np.dtype]
@@ -91,15 +91,14 @@ class Layout:
     pieces: Mapping[str, Piece]
 
     def allocate(self) -> dict[str, np.ndarray]:
-        """Return the flat arrays, all zero, in one stretch of memory with large pages where the system has them.
+        """Return the flat arrays, all zero, in one block of memory with large pages where the system has them.
 
-        Small pages lie anywhere in physical memory, and those that fall on the same sets of a cache displace each
-        other.
+        Small pages are scattered over physical memory, and pages that map to the same cache sets evict each other.
         """
         lengths = {name: size * self.types[name].itemsize for name, size in self.sizes.items()}
         buffer = mmap.mmap(-1, sum(lengths.values()) + 2 * _LARGE_PAGE)
         if hasattr(mmap, "MADV_HUGEPAGE"):
-            # A wish, not a need: systems without large pages refuse it.
+            # Optional: systems without large pages refuse it.
             with contextlib.suppress(OSError):
                 buffer.madvise(mmap.MADV_HUGEPAGE)
         whole = np.frombuffer(buffer, np.uint8)
@@ -111,13 +110,13 @@ class Layout:
         return arrays
 
     def view(self, arrays: Mapping[str, np.ndarray], name: str) -> np.ndarray:
-        """Return the piece ``name`` of flat arrays, in its shape; writing to it writes to them."""
+        """Return a view of the piece ``name`` of flat arrays, in its shape."""
         piece = self.pieces[name]
         return arrays[piece.array][piece.start : piece.stop].reshape(piece.shape)
 
 
 class LayoutBuilder:
-    """A layout that grows piece by piece, in the order in which the pieces are read.
+    """A layout under construction, piece by piece in the order of reading.
 
     Args:
         types: type of each flat array, by its name.
@@ -131,10 +130,10 @@ class LayoutBuilder:
         self._pieces: dict[str, Piece] = {}
 
     def place(self, array: str, name: str, *shape: int) -> int:
-        """Add a piece behind all others of a flat array, and return where it starts.
+        """Append a piece to a flat array, and return its start.
 
         Raises:
-            ValueError: if there is a piece of that name.
+            ValueError: if a piece of that name exists.
         """
         if name in self._pieces:
             raise ValueError(f"a second piece '{name}'; expected another name")

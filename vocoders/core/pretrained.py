@@ -1,8 +1,8 @@
 """Model folders: save a model, find one, load it strictly.
 
 A folder holds four files: ``config.json`` (format, family, configuration), ``model.safetensors`` (weights),
-``README.md`` (the card) and ``reference.safetensors`` (inputs of ``forward`` and the output they must give). Nothing is
-ever unpickled, and no name that is imported comes out of a file.
+``README.md`` (the card) and ``reference.safetensors`` (inputs of ``forward`` and the expected output). Nothing is ever
+unpickled, and no file decides what is imported.
 """
 
 import json
@@ -44,8 +44,8 @@ __all__ = [
 
 _logger = logging.getLogger(__name__)
 
-# Relative RMS differences. With equal weights only the order of summation differs (other CPUs, numbers of threads). The
-# loose one bounds what halved weights, or the reduced precision of a GPU's convolutions, may change.
+# Limits of the relative RMS difference. With equal weights only the order of summation differs (other CPUs, numbers of
+# threads). The loose limit allows for weights in half precision, or the reduced precision of a GPU's convolutions.
 _TOLERANCE = 1e-4
 _LOOSE_TOLERANCE = 1e-2
 
@@ -53,13 +53,14 @@ _LOOSE_TOLERANCE = 1e-2
 class PretrainedModel:
     """Mixin that gives an ``nn.Module`` saving and loading.
 
-    The class states ``family`` and ``config_class``, is built as ``cls(config)``, keeps ``self.config``, and has a pure
-    ``forward`` that takes what :meth:`reference_inputs` returns, and returns one tensor or a tuple that starts with it.
+    The class defines ``family`` and ``config_class``, is built as ``cls(config)``, keeps ``self.config``, and has a
+    pure ``forward`` that takes the inputs of :meth:`reference_inputs` and returns one tensor, or a tuple that starts
+    with it.
 
     Attributes:
-        family: as in ``config.json``.
+        family: name of the family, as in ``config.json``.
         config_class: typed configuration.
-        statistics: names of the statistics of the training data that the model takes by :meth:`set_statistics`.
+        statistics: names of the training-data statistics that :meth:`set_statistics` takes.
     """
 
     family: ClassVar[str]
@@ -87,12 +88,12 @@ class PretrainedModel:
         raise ConfigError(f"models of family '{self.family}' are not trained on their output; choose another objective")
 
     def set_statistics(self, **statistics: Tensor) -> None:
-        """Take the statistics of the training data that ``statistics`` names; most models have none."""
+        """Set the training-data statistics of the model; most models have none."""
         if statistics:
             raise ConfigError(f"{type(self).__name__} takes no statistics, found {', '.join(statistics)}")
 
     def start_from(self, trained: Self) -> None:
-        """Take the weights of a trained model, brought from its configuration to this one where that is possible.
+        """Copy the weights of a trained model, converted from its configuration to this one where that is possible.
 
         Raises:
             RuntimeError: if they do not fit.
@@ -100,7 +101,7 @@ class PretrainedModel:
         self.load_state_dict(trained.state_dict())
 
     def system_parameters(self) -> list[str]:
-        """Return the names of parameters that are trained at a rate of their own, undecayed."""
+        """Return the names of parameters that are trained with a separate learning rate and without weight decay."""
         return []
 
     def save_pretrained(
@@ -108,21 +109,21 @@ class PretrainedModel:
     ) -> Path:
         """Write a model folder; it appears whole or not at all.
 
-        Before the folder takes its name, the model is loaded back from it, and must compute what this one computes.
+        Before the folder is renamed to its final name, the model is loaded from it and must give the same output.
 
         Args:
             folder: where to write.
             card: text of the model card with YAML front matter; ``None`` writes a minimal one.
             dtype: ``torch.float16`` stores parameters of more than one dimension in half precision (they are loaded as
-                float32); ``None`` stores everything as it is.
+                float32); ``None`` stores everything unchanged.
             overwrite: replace an existing model folder.
 
         Returns:
             The folder.
 
         Raises:
-            CheckpointError: if the folder exists without ``overwrite``, or holds other files than a model's; if the
-                output is not finite, or what was stored does not reproduce it.
+            CheckpointError: if the folder exists without ``overwrite``, or contains other files than a model's; if the
+                output is not finite, or the stored model does not reproduce it.
             DataError: if the system refuses to write.
         """
         if dtype not in (None, torch.float32, torch.float16):
@@ -137,7 +138,8 @@ class PretrainedModel:
         with atomic_folder(folder, overwrite) as temporary:
             (temporary / "config.json").write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
             (temporary / "README.md").write_text(card, encoding="utf-8")
-            # One entry alone: safetensors writes several in random order, and equal models would differ in their bytes.
+            # One entry alone: safetensors writes several entries in random order, and equal models would differ in
+            # their bytes.
             metadata = {"parameters": str(num_parameters)}
             _write_tensors(temporary / "model.safetensors", _stored_state(self, half), metadata)
             reference = self._replay_stored(temporary, _LOOSE_TOLERANCE if half else _TOLERANCE)
@@ -151,7 +153,7 @@ class PretrainedModel:
         Args:
             source: a folder, the name of a model that ships with ondes, or a hub id ``organisation/name``.
             verify: replay the stored reference on the CPU; the relative RMS difference must not exceed 1e-4.
-            device: where to put the model afterwards.
+            device: device of the returned model.
 
         Raises:
             CheckpointError: if there is no such model, it is damaged or of another family, its tensors do not fit the
@@ -162,7 +164,7 @@ class PretrainedModel:
         path = resolve_model(source)
         file = read_model_config(path)
         if file.family != cls.family:
-            raise CheckpointError(f"{path} holds a model of family '{file.family}'; expected '{cls.family}'")
+            raise CheckpointError(f"{path} is a model of family '{file.family}'; expected '{cls.family}'")
         config = cls.config_class.from_dict(file.config, source=str(path / "config.json"))
         with torch.random.fork_rng(devices=[]):
             model = cls(config)
@@ -178,7 +180,7 @@ class PretrainedModel:
         reference = read_tensors(path)
         inputs = {name.removeprefix("in."): tensor for name, tensor in reference.items() if name.startswith("in.")}
         if "out" not in reference or not inputs:
-            raise CheckpointError(f"{path} holds no reference; expected tensors 'in.*' and 'out'")
+            raise CheckpointError(f"{path} contains no reference; expected tensors 'in.*' and 'out'")
         difference = _relative_difference(_run(self, inputs), reference["out"])
         if not difference <= _TOLERANCE:
             raise CheckpointError(
@@ -188,7 +190,7 @@ class PretrainedModel:
         _logger.info("%s: reference reproduced to %.1e (relative RMS)", path.parent, difference)
 
     def _replay_stored(self, folder: Path, tolerance: float) -> dict[str, Tensor]:
-        """Load what was written to ``folder``, compare it with this model, and return the tensors of its reference."""
+        """Load the model from ``folder``, compare it with this one, and return the tensors of its reference."""
         inputs = {name: tensor.detach().cpu() for name, tensor in self.reference_inputs().items()}
         expected = _run(self, inputs)
         if not torch.isfinite(torch.view_as_real(expected) if expected.is_complex() else expected).all():
@@ -224,9 +226,9 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
 
 
 def _write_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: dict[str, str] | None = None) -> None:
-    # Cloned: safetensors refuses tensors that share memory, as tied weights do.
+    # Cloned, because safetensors refuses tensors that share memory, such as tied weights.
     separate = {name: tensor.clone(memory_format=torch.contiguous_format) for name, tensor in tensors.items()}
-    # Not safetensors' own file writer: its files can be read by their owner alone.
+    # Not safetensors' own file writer, which makes files that only their owner can read.
     path.write_bytes(save(separate, metadata=metadata))
 
 
@@ -235,7 +237,7 @@ def _stored_state(model: Any, half: bool) -> dict[str, Tensor]:
     state = {}
     for name, tensor in model.state_dict().items():
         tensor = tensor.detach().cpu()
-        # Vectors (biases, gains) and buffers (statistics) are small and sensitive: they keep their precision.
+        # Vectors (biases, gains) and buffers (statistics) are small and sensitive, so they keep their precision.
         if half and name in parameters and tensor.is_floating_point() and tensor.ndim > 1:
             tensor = tensor.half()
         state[name] = tensor
@@ -269,14 +271,14 @@ def _enumerate(names: list[str], most: int = 8) -> str:
 
 
 def _check_replaceable(folder: Path, overwrite: bool) -> None:
-    """Refuse to replace what is not wanted, and anything that is more than a model folder."""
+    """Refuse to replace a folder without ``overwrite``, or one that is more than a model folder."""
     if not folder.is_dir():
         return
     names = sorted(path.name for path in folder.iterdir())
     if names and not overwrite:
         raise CheckpointError(f"{folder} exists already; choose another name or allow overwriting (--force)")
     if foreign := [name for name in names if name not in MODEL_FILES]:
-        raise CheckpointError(f"{folder} holds more than a model ({_enumerate(foreign)}) and is not replaced")
+        raise CheckpointError(f"{folder} contains more than a model ({_enumerate(foreign)}) and is not replaced")
 
 
 @torch.inference_mode()
@@ -286,7 +288,7 @@ def _run(model: Any, inputs: Mapping[str, Tensor]) -> Tensor:
     model.eval()
     try:
         output = model(**{name: tensor.to(device) for name, tensor in inputs.items()})
-        # A model of a stream returns its state too.
+        # A streaming model also returns its state.
         return (output[0] if isinstance(output, tuple) else output).cpu()
     finally:
         model.train(was_training)

@@ -17,7 +17,7 @@ def resample(audio: Tensor, orig_rate: int, new_rate: int) -> Tensor:
     Args:
         audio: (..., T), floating point; gradients do not flow through.
         orig_rate: rate of ``audio`` in Hz.
-        new_rate: wanted rate in Hz.
+        new_rate: target rate in Hz.
 
     Returns:
         (..., T * new_rate / orig_rate rounded half up, at least 1), on the device and in the type of ``audio``.
@@ -32,7 +32,7 @@ def resample(audio: Tensor, orig_rate: int, new_rate: int) -> Tensor:
     if orig_rate == new_rate:
         return audio
     length = max(1, (2 * audio.shape[-1] * new_rate + orig_rate) // (2 * orig_rate))
-    # soxr knows no half precision.
+    # soxr has no half precision.
     wide = audio.detach().cpu() if audio.dtype == torch.float64 else audio.detach().cpu().float()
     channels = wide.reshape(-1, audio.shape[-1]).numpy()
     resampled = np.zeros((len(channels), length), dtype=channels.dtype)

@@ -1,4 +1,4 @@
-"""Files of feature statistics: ours, arrays of numpy, and the reference's scalers in a joblib file."""
+"""Files of feature statistics: ours, numpy arrays, and the reference's scalers in a joblib file."""
 
 import io
 import json
@@ -16,7 +16,7 @@ from vocoders.core.inert_pickle import ForeignClassError, Holder, read_inert_pic
 __all__ = ["IDENTITY", "read_statistics"]
 
 IDENTITY = "identity"
-"""Stands for statistics that change nothing: mean 0 and deviation 1."""
+"""Denotes the identity: mean 0 and deviation 1."""
 
 _CONVERSIONS = {
     "joblib": "import joblib, numpy; s = joblib.load('{name}')['mel']; "
@@ -27,16 +27,16 @@ _CONVERSIONS = {
 
 
 def read_statistics(path: str | Path, names: Sequence[str], feature: str | None = None) -> dict[str, Any]:
-    """Read numbers or arrays by name; the content counts, not the suffix, and nothing in the file is executed.
+    """Read numbers or arrays by name; the content decides the format, not the suffix, and no code of the file runs.
 
     Args:
-        path: ``.npz``, ``.safetensors`` or ``.json`` with ``names``; where they are two, ``.npy`` with two rows; a
+        path: ``.npz``, ``.safetensors`` or ``.json`` with ``names``; for two names also ``.npy`` with two rows; a
             pickle of these, or a joblib file of ``StandardScaler`` objects, whose ``mean`` and ``std`` are read.
-        names: what to return.
-        feature: which of several scalers.
+        names: names to return.
+        feature: name of the scaler, where there are several.
 
     Raises:
-        CheckpointError: if the file cannot be read or lacks one of the names, with what to do.
+        CheckpointError: if the file cannot be read or lacks one of the names; the message has the remedy.
     """
     path = Path(path)
     wanted = " and ".join(f"'{name}'" for name in names)
@@ -46,7 +46,7 @@ def read_statistics(path: str | Path, names: Sequence[str], feature: str | None 
     except FileNotFoundError:
         raise CheckpointError(f"{path}: no such statistics file") from None
     except ForeignClassError as error:
-        problem, line = f"it holds {error}, and reading that would execute code", _CONVERSIONS["joblib"]
+        problem, line = f"it contains {error}, and reading that would execute code", _CONVERSIONS["joblib"]
     except _HDF5Error:
         problem, line = "it is an HDF5 file", _CONVERSIONS["HDF5"]
     except KeyError as error:
@@ -97,7 +97,7 @@ def _rows(array: np.ndarray, names: Sequence[str]) -> dict[str, np.ndarray]:
 
 
 def _of_feature(found: Any, names: Sequence[str], feature: str | None) -> Mapping[str, Any]:
-    """Return the numbers of a pickle: of one scaler, of the scaler of ``feature`` among several, or by name."""
+    """Return the numbers of a pickle: of its only scaler, of the scaler of ``feature``, or by name."""
     if isinstance(found, Holder):
         return _of_scaler(found)
     if not isinstance(found, Mapping):

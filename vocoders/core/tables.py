@@ -1,4 +1,4 @@
-"""Tables as spreadsheets and editors save them: commas, semicolons or tabs, quotes, any encoding and line end."""
+"""Tables saved by spreadsheets and editors: commas, semicolons or tabs, quotes, any encoding and line end."""
 
 import csv
 import io
@@ -14,7 +14,7 @@ from vocoders.core.text import read_text
 __all__ = ["Row", "Table", "format_table", "read_table"]
 
 _DELIMITERS = ",;\t"
-# The line with which spreadsheets tell each other the delimiter.
+# The line in which spreadsheets declare the delimiter.
 _DECLARATION = re.compile(rf'"?sep=([{_DELIMITERS}])"?', re.IGNORECASE)
 
 
@@ -23,8 +23,8 @@ class Row:
     """A row of a table.
 
     Attributes:
-        line: the line in the file that it begins with, from 1.
-        cells: by column, without white space around them; empty where the row says nothing.
+        line: number of its first line in the file, from 1.
+        cells: text of each column without surrounding white space; empty where the row has none.
     """
 
     line: int
@@ -37,8 +37,8 @@ class Table:
 
     Attributes:
         path: the file.
-        columns: their names, all different.
-        rows: those that are not empty, at least one.
+        columns: names of the columns, all different.
+        rows: the rows that are not empty, at least one.
     """
 
     path: Path
@@ -49,16 +49,16 @@ class Table:
 def read_table(path: str | Path, kind: str, expected: str) -> Table:
     """Read a table.
 
-    The columns are separated by what separates their names: commas, semicolons or tabs. Cells may stand in quotes; a
-    row may be shorter than the first one, and longer by empty cells.
+    The delimiter is that of the first row: comma, semicolon or tab. Cells may be quoted; a row may be shorter than the
+    first one, and longer by empty cells.
 
     Args:
         path: the file.
-        kind: what it is, for error messages.
-        expected: what a table of this kind holds, for error messages.
+        kind: kind of table, for error messages.
+        expected: expected content, for error messages.
 
     Raises:
-        DataError: with file and line, if it is no such table.
+        DataError: if it is no such table; the message names file and line.
     """
     path = Path(path)
     text = read_text(path, kind)
@@ -75,7 +75,7 @@ def read_table(path: str | Path, kind: str, expected: str) -> Table:
 
 
 def format_table(columns: Sequence[str], rows: Iterable[Sequence[str]], delimiter: str = ",") -> str:
-    """Return a table as text that :func:`read_table` understands, in lines that end with a line feed."""
+    """Return a table as text for :func:`read_table`, in lines that end with a line feed."""
     text = io.StringIO()
     writer = csv.writer(text, delimiter=delimiter, lineterminator="\n")
     writer.writerow(columns)
@@ -84,7 +84,7 @@ def format_table(columns: Sequence[str], rows: Iterable[Sequence[str]], delimite
 
 
 def _split(text: str, path: Path) -> tuple[str, list[tuple[int, list[str]]]]:
-    """Return the delimiter, and the cells of each row that is not empty with its line."""
+    """Return the delimiter, and the cells and the line number of each row that is not empty."""
     lines = text.split("\n")
     first = next((number for number, line in enumerate(lines) if line.strip()), 0)
     declared = _DECLARATION.fullmatch(lines[first].strip(" "))
@@ -116,6 +116,6 @@ def _row(path: Path, line: int, columns: Sequence[str], cells: Sequence[str], de
 
 
 def _without_empty_end(cells: Sequence[str]) -> list[str]:
-    """Leave out the empty cells at the end: a spreadsheet saves every column that was ever used."""
+    """Remove empty cells at the end: a spreadsheet saves every column that was ever used."""
     last = max((number for number, cell in enumerate(cells) if cell), default=-1)
     return list(cells[: last + 1])

@@ -1,4 +1,4 @@
-"""Text files however an editor or a spreadsheet has saved them: encoding, byte order mark, line ends."""
+"""Text files saved by any editor or spreadsheet: encodings, byte order marks, line ends."""
 
 import codecs
 import logging
@@ -11,7 +11,7 @@ __all__ = ["read_lines", "read_text"]
 
 _logger = logging.getLogger(__name__)
 
-# UTF-32 before UTF-16, whose mark it begins with.
+# UTF-32 first, since its mark begins with that of UTF-16.
 _MARKS = (
     (codecs.BOM_UTF8, "utf-8"),
     (codecs.BOM_UTF32_LE, "utf-32"),
@@ -19,18 +19,18 @@ _MARKS = (
     (codecs.BOM_UTF16_LE, "utf-16"),
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
-# What no text in a one-byte encoding holds; 0x1A ends files of DOS.
+# Bytes that no text in a one-byte encoding contains; 0x1A ends DOS files.
 _BINARY = re.compile(rb"[\x00-\x08\x0e-\x19\x1b-\x1f]")
 
 
 def read_text(path: str | Path, kind: str = "file") -> str:
     r"""Read a text file in UTF-8, UTF-16 or UTF-32, with or without a byte order mark.
 
-    What is none of these is read as Windows-1252, which contains the printable part of Latin-1, with a warning.
+    Any other encoding is read as Windows-1252, which contains the printable part of Latin-1, with a warning.
 
     Args:
         path: the file.
-        kind: what the file is, for the message where there is none.
+        kind: kind of file, for the message about a missing file.
 
     Returns:
         The text, with ``\n`` as the only line end and without byte order marks at the beginning of lines.
@@ -45,12 +45,12 @@ def read_text(path: str | Path, kind: str = "file") -> str:
     except OSError as error:
         raise DataError(f"{path}: cannot be read as text: {error.strerror or error}") from None
     text = _decode(content, path).replace("\r\n", "\n").replace("\r", "\n")
-    # Files that were joined have a mark in their middle.
+    # Concatenated files have a mark in their middle.
     return text.lstrip("\ufeff").replace("\n\ufeff", "\n").rstrip("\x1a")
 
 
 def read_lines(path: str | Path, kind: str = "file") -> list[tuple[int, str]]:
-    """Return the lines of a text file that are not blank, with their numbers from 1, without white space around them.
+    """Return the lines of a text file that are not blank, with their numbers from 1, without surrounding white space.
 
     Arguments and errors are those of :func:`read_text`.
     """

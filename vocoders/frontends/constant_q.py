@@ -1,8 +1,8 @@
-"""Constant-Q transform by octaves: one set of kernels for the highest octave, and the signal halved for each lower one.
+"""Constant-Q transform by octaves: one set of kernels, and half the sample rate for each lower octave.
 
 Source: Schoerkhuber and Klapuri, "Constant-Q transform toolbox for music processing" (SMC 2010), with the numbers of
 the sub-band CQT discriminators (Gu et al., arXiv 2311.14957): zero padding, L1-normalised kernels, every bin scaled by
-the square root of its kernel's length, and no preliminary reduction of the sample rate.
+the square root of its kernel's length, and no resampling beforehand.
 """
 
 import math
@@ -20,7 +20,7 @@ from vocoders.core.errors import ShapeError
 __all__ = ["ConstantQ", "ConstantQConfig", "OctaveLadder"]
 
 _TAPS = 256
-# Outputs of the low-pass filter that one row of a matrix product makes.
+# Outputs of the low-pass filter computed by one row of a matrix product.
 _BLOCK = 64
 
 
@@ -30,9 +30,9 @@ class ConstantQConfig(Config):
     Attributes:
         sample_rate: in Hz.
         hop_length: frame distance in samples, a multiple of 2^(num_octaves - 1).
-        fmin: centre frequency of the lowest bin in Hz.
+        fmin: centre frequency of the lowest bin, in Hz.
         num_octaves: octaves from ``fmin`` upwards.
-        bins_per_octave: bins in each.
+        bins_per_octave: bins in each octave.
     """
 
     sample_rate: int = Field(48000, gt=0)
@@ -67,7 +67,7 @@ class ConstantQConfig(Config):
 
     @property
     def lengths(self) -> np.ndarray:
-        """Samples of each bin's kernel at ``sample_rate``: as many periods in every bin."""
+        """Length of each bin's kernel in samples at ``sample_rate``: the same number of periods for every bin."""
         quality = 1 / (2 ** (1 / self.bins_per_octave) - 1)
         return np.ceil(quality * self.sample_rate / self.frequencies)
 
@@ -86,8 +86,8 @@ class OctaveLadder(nn.Module):
     def __init__(self, num_octaves: int) -> None:
         super().__init__()
         self.num_octaves = num_octaves
-        # The filter as a banded matrix that makes a block of outputs: ten times faster on a CPU than a convolution of
-        # one channel, most of all backwards.
+        # The filter as a banded matrix that computes a block of outputs: ten times faster on a CPU than a convolution
+        # of one channel, above all in the backward pass.
         taps = torch.from_numpy(_halfband_filter(_TAPS)).float()
         bands = torch.zeros(2 * _BLOCK + _TAPS - 2, _BLOCK)
         for output in range(_BLOCK):
@@ -110,7 +110,7 @@ class OctaveLadder(nn.Module):
         length = signal.shape[-1] // 2
         left = (_TAPS - 1) // 2
         reach = (-(-length // _BLOCK) - 1) * 2 * _BLOCK + self.bands.shape[0]
-        # A negative pad cuts off what no output needs: at most the last sample of an odd number.
+        # A negative pad cuts samples that no output needs: at most the last one, of an odd number.
         padded = F.pad(signal, (left, reach - left - signal.shape[-1]))
         return (padded.unfold(-1, self.bands.shape[0], 2 * _BLOCK) @ self.bands).flatten(1)[:, :length]
 
@@ -148,7 +148,7 @@ class ConstantQ(nn.Module):
         return real, imag
 
     def analyze(self, signals: list[Tensor]) -> Tensor:
-        """Return the transform by octaves of the signals of an :class:`OctaveLadder`.
+        """Return the transform of the signals of an :class:`OctaveLadder`, by octaves.
 
         Args:
             signals: ``num_octaves`` tensors (B, T // 2^k).
@@ -157,7 +157,7 @@ class ConstantQ(nn.Module):
             (B, num_octaves, N, 2, bins_per_octave), octaves from low to high; the axis of 2 is real, imaginary.
         """
         size = self.basis.shape[0]
-        # Hop and length halve together, so every octave has as many frames, and one matrix product serves them all.
+        # Hop and length halve together, so all octaves have the same number of frames and share one matrix product.
         frames = [
             F.pad(signal, (size // 2, size // 2)).unfold(-1, size, self.config.hop_length >> octave)
             for octave, signal in enumerate(signals)
@@ -176,7 +176,7 @@ def _octave_kernels(config: ConstantQConfig) -> np.ndarray:
         time = np.arange(-length // 2, -length // 2 + length)
         window = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(length) / length)
         atom = window * np.exp(2j * np.pi * frequency / config.sample_rate * time)
-        # The sample at time 0 stands in the middle: an odd kernel begins a sample earlier.
+        # Time 0 is in the middle: an odd kernel begins one sample earlier.
         start = size // 2 - (length + 1) // 2
         kernel[start : start + length] = atom / np.abs(atom).sum()
     return kernels

@@ -22,8 +22,8 @@ class EnergyConfig(Config):
 
     Attributes:
         energy_min: lowest :func:`mel_energy` of a frame; digital silence has sqrt(n_mels * floor of the mel).
-        energy_max: highest.
-        floor: lowest :func:`relative_energy`, so that no frame starts from nothing.
+        energy_max: highest :func:`mel_energy` of a frame.
+        floor: least :func:`relative_energy`, so that the prior of silence is not zero.
     """
 
     energy_min: float = Field(ge=0)
@@ -47,7 +47,7 @@ class EnergyConfig(Config):
 
     @property
     def fingerprint(self) -> str:
-        """One line that two front ends share exactly when they compute the same numbers."""
+        """The front end in one line: equal lines mean equal numbers."""
         return f"energy {self.energy_min!r}-{self.energy_max!r} floor={self.floor:g}"
 
 
@@ -76,16 +76,16 @@ def mel_energy(log_mel: Tensor, log: Literal["ln", "log10"] = "ln") -> Tensor:
 def relative_energy(
     log_mel: Tensor, config: EnergyConfig, log: Literal["ln", "log10"] = "ln", energy_range: Tensor | None = None
 ) -> Tensor:
-    """Return the energy of each frame on the scale of the training set: 0 its minimum, 1 its maximum.
+    """Return the energy of each frame on the scale of the training set, where 0 is the minimum and 1 the maximum.
 
-    Values above 1 stay, values below ``config.floor`` are raised to it. This is the deviation of PeriodWave's prior,
-    before it is held for a hop.
+    Values above 1 are kept; values below ``config.floor`` are raised to it. This is the deviation of PeriodWave's
+    prior, before each value is held for a hop.
 
     Args:
         log_mel: (..., n_mels, F).
         config: range of the training set, and the floor.
         log: logarithm of ``log_mel``.
-        energy_range: (2,) lowest and highest energy; ``None``: those of ``config``.
+        energy_range: (2,) lowest and highest energy; ``None``: those in ``config``.
 
     Returns:
         (..., 1, F).

@@ -1,8 +1,8 @@
-"""The spectral envelope that a log-mel spectrogram describes, and filters by it (ours, not published).
+"""The spectral envelope of a log-mel spectrogram, and filters by it (ours, not published).
 
-A mel tells the envelope of the spectrum before anything is learned. Dividing by it leaves a flat signal, on which a
-network spends nothing on the tilt of speech, some 60 dB from the first formant to the Nyquist frequency; multiplying
-by it gives every signal the envelope that the mel asks for.
+A mel gives the envelope of the spectrum without any training. Division by the envelope leaves a flat signal, so a
+network need not learn the tilt of speech, some 60 dB from the first formant to the Nyquist frequency; multiplication
+gives any signal the envelope of the mel.
 """
 
 import math
@@ -18,16 +18,16 @@ from vocoders.frontends.stft import STFT
 
 __all__ = ["EnvelopeFilter", "MelEnvelope", "flat_excitation_levels"]
 
-# Change of the envelope from one frame to the next that a filter follows, in nepers (26 dB).
+# Largest change of the envelope from one frame to the next that a filter follows, in nepers (26 dB).
 _STEEPEST = 3.0
 
 
 def flat_excitation_levels(mel: MelConfig) -> tuple[float, float]:
     """Return the levels at which an excitation has a flat magnitude spectrum of mean 1 in ``mel``.
 
-    For a Hann window of n_fft samples a sinusoid of amplitude A adds A * n_fft / 2 to the sum of magnitudes over bins,
-    and one comes every F0, so the mean is A * sample_rate / (2 * F0). White noise of deviation s has the mean magnitude
-    s * sqrt(3 / 8 * n_fft) * sqrt(pi) / 2.
+    With a Hann window of n_fft samples, a sinusoid of amplitude A adds A * n_fft / 2 to the sum of magnitudes over
+    bins. Harmonics are F0 apart, so the mean is A * sample_rate / (2 * F0). White noise of deviation s has the mean
+    magnitude s * sqrt(3 / 8 * n_fft) * sqrt(pi) / 2.
 
     Returns:
         (amplitude of each harmonic divided by F0 in Hz, standard deviation of the noise).
@@ -37,9 +37,9 @@ def flat_excitation_levels(mel: MelConfig) -> tuple[float, float]:
 
 
 class MelEnvelope(nn.Module):
-    """Interpolate a log-mel spectrogram to the mean magnitude at each linear frequency.
+    """Interpolate a log-mel spectrogram to the mean magnitude at each frequency bin.
 
-    A band divided by the sum of its filter is the mean magnitude in it. Between band centres the logarithm is
+    A band divided by the sum of its filter is its mean magnitude. Between band centres the logarithm is
     interpolated linearly; outside them the outermost band is held.
 
     Shape:
@@ -67,19 +67,19 @@ class MelEnvelope(nn.Module):
 
 
 class EnvelopeFilter(nn.Module):
-    """Divide a signal by the envelope of its mel, and multiply by it again, without a change of phase.
+    """Divide a signal by the envelope of its mel, or multiply by it, with zero phase.
 
-    With ``tilt`` zero the divided signal is flat. Otherwise each frame keeps this power of its envelope, at unit power:
-    the signal has the same level throughout, and a smaller fall towards high frequencies than audio. Both directions
-    filter frame by frame in the STFT, so one undoes the other but for the change of the envelope within a frame (the
-    difference is some 20 dB below speech).
+    With ``tilt`` 0 the divided signal has a flat spectrum. Otherwise each frame keeps this power of its envelope,
+    normalised to unit power: the signal has a constant level, and falls less towards high frequencies than audio. Both
+    directions filter frame by frame in the STFT, so one inverts the other up to the change of the envelope within a
+    frame (the error is some 20 dB below speech).
 
     Args:
-        mel: frames centred as those of :class:`STFT`, natural log.
+        mel: a mel with frames centred as in :class:`STFT`, and the natural logarithm.
         tilt: 0 to 1.
 
     Raises:
-        ConfigError: for a mel of another alignment or logarithm.
+        ConfigError: for a mel with another alignment or logarithm.
     """
 
     def __init__(self, mel: MelConfig, tilt: float = 0.0) -> None:
@@ -106,17 +106,17 @@ class EnvelopeFilter(nn.Module):
         return self._filter(noise, self._log_gains(log_mel)[1]) if self.tilt else noise
 
     def _log_gains(self, log_mel: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the logarithm of the gain from white noise to audio, and of the part of it that ``tilt`` keeps."""
+        """Return the logarithms of the gain from white noise to audio, and of the part of it that ``tilt`` keeps."""
         log_gain = self.envelope(log_mel) + self.unit
-        # Windows overlap: in the mel of real audio a loud frame is heard in its neighbours. A padded mel ends abruptly,
-        # and there the last of the audio would be divided by silence.
+        # Windows overlap: in the mel of real audio a loud frame leaks into its neighbours. A padded mel ends abruptly,
+        # and the end of the audio would be divided by silence.
         for _ in range(2):
             log_gain = torch.maximum(log_gain, F.max_pool1d(log_gain, 3, stride=1, padding=1) - _STEEPEST)
         kept = self.tilt * log_gain
         return log_gain, kept - 0.5 * torch.logsumexp(2 * kept, dim=1, keepdim=True) + 0.5 * math.log(kept.shape[1])
 
     def _filter(self, signal: Tensor, log_gain: Tensor) -> Tensor:
-        # As in the mel the ends are reflected: a signal that ends in silence would have a flat spectrum there.
+        # The ends are reflected, as in the mel: a signal that ends in silence would have a flat spectrum there.
         margin, num_frames = 2 * self.stft.hop_length, log_gain.shape[-1]
         mode = "reflect" if signal.shape[-1] > margin else "constant"
         real, imag = self.stft(F.pad(signal, (margin, margin), mode))

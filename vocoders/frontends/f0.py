@@ -2,7 +2,7 @@
 
 Four trackers share one call: WORLD's Harvest (Morise 2017, the published recipe of the vocoders here) and DIO (Morise
 2009), librosa's probabilistic YIN (Mauch & Dixon 2014) and SwiftF0 (Nieradzik 2025), a small network that runs offline.
-``T // hop_length`` frames come out whatever the tracker, so that F0 and mel always have the same length.
+Every tracker gives ``T // hop_length`` frames, so that F0 and mel always have the same length.
 """
 
 import math
@@ -28,20 +28,20 @@ ArrayOrTensor = TypeVar("ArrayOrTensor", np.ndarray, Tensor)
 
 _PYIN_NO_TROUGH = 0.01
 _SWIFT_RANGE = (46.875, 2093.75)
-# SwiftF0 does not see the level: its authors scale recordings that peak below -35 dBFS to half of full scale.
+# SwiftF0 expects a normal level: its authors scale recordings with a peak below -35 dBFS to half of full scale.
 _SWIFT_QUIET_PEAK, _SWIFT_PEAK = 10 ** (-35 / 20), 0.5
 
 
 class F0Config(Config):
-    """How F0 is found.
+    """Configuration of an F0 tracker.
 
     Attributes:
         method: ``harvest``, ``dio``, ``pyin`` or ``swift``.
         f0_min: lowest F0 in Hz. The published Wavehax recipe sets the range per speaker (lower limits 55 to 400 Hz,
             upper 180 to 900 Hz) and takes 100 to 1000 Hz for speakers without an entry.
         f0_max: highest F0 in Hz.
-        alignment: time of value n: ``frame_start`` is ``n * hop_length``, WORLD's own times and the published recipe,
-            which lie half a hop before the centres of the mel frames; ``frame_center`` is half a hop later.
+        alignment: time of value n. ``frame_start`` is ``n * hop_length``, as in WORLD and the published recipe, half a
+            hop before the centre of the mel frame; ``frame_center`` is that centre.
         refine: apply WORLD's StoneMask to the result (``harvest`` and ``dio``).
     """
 
@@ -67,7 +67,7 @@ class F0Config(Config):
 
     @property
     def fingerprint(self) -> str:
-        """One line that two front ends share exactly when they compute the same F0."""
+        """The front end in one line: equal lines mean the same F0."""
         refined = " stonemask" if self.refine else ""
         return f"f0 {self.method}{refined} {self.f0_min:.10g}-{self.f0_max:.10g} Hz {self.alignment}"
 
@@ -75,9 +75,9 @@ class F0Config(Config):
 def extract_f0(
     audio: ArrayOrTensor, sample_rate: int, hop_length: int, config: F0Config, num_frames: int | None = None
 ) -> np.ndarray:
-    """Find the F0 of ``audio``.
+    """Track the F0 of ``audio``.
 
-    Audio shorter than two periods of ``f0_max``, silence and noise give zeros, not errors.
+    Silence, noise and audio shorter than two periods of ``f0_max`` give zeros, not errors.
 
     Args:
         audio: (T,) floats, full scale 1.
@@ -92,7 +92,7 @@ def extract_f0(
     Raises:
         ConfigError: if ``f0_max`` lies above half the sample rate.
         DataError: for samples that are NaN or infinite.
-        MissingExtraError: for ``swift`` where swift-f0 is not installed.
+        MissingExtraError: for ``swift`` if swift-f0 is not installed.
         ShapeError: if ``audio`` is not one channel of floats.
     """
     audio = check_audio(audio, "T", least=0, dtype=torch.float64)
@@ -114,7 +114,7 @@ def extract_f0(
 
 
 def _track_world(audio: np.ndarray, sample_rate: int, hop_length: int, config: F0Config, num_frames: int) -> np.ndarray:
-    """Run Harvest or DIO on a grid of one hop, or of half a hop where the frame centres are wanted."""
+    """Run Harvest or DIO on a grid of one hop, or of half a hop for values at the frame centres."""
     steps = 2 if config.alignment == "frame_center" else 1
     track = pyworld.harvest if config.method == "harvest" else pyworld.dio
     f0, times = track(
@@ -126,13 +126,13 @@ def _track_world(audio: np.ndarray, sample_rate: int, hop_length: int, config: F
     )
     if config.refine:
         refined = pyworld.stonemask(audio, f0, times, sample_rate)
-        # StoneMask answers 0 where it finds no better value.
+        # StoneMask gives 0 where it finds no better value.
         f0 = np.where(refined > 0, refined, f0)
     return f0[steps - 1 :: steps][:num_frames]
 
 
 def _track_pyin(audio: np.ndarray, sample_rate: int, hop_length: int, config: F0Config, num_frames: int) -> np.ndarray:
-    """Run librosa's pyin on windows of 2.5 periods of ``f0_min`` (longer ones smear speech) at the wanted times."""
+    """Run librosa's pyin on windows of 2.5 periods of ``f0_min`` (longer ones smear speech) at the frame times."""
     window = math.ceil(2.5 * sample_rate / config.f0_min)
     left = window // 2 - _offset(hop_length, config)
     right = max(0, (num_frames - 1) * hop_length + window - left - audio.size)
@@ -146,16 +146,16 @@ def _track_pyin(audio: np.ndarray, sample_rate: int, hop_length: int, config: F0
         center=False,
         no_trough_prob=_PYIN_NO_TROUGH,
     )
-    # Without any trough the path may still drift through voiced states: white noise would be voiced here and there.
+    # Even without a trough the path may pass through voiced states: white noise would be voiced in places.
     return np.where(voiced & (probability > 1.01 * _PYIN_NO_TROUGH), f0, 0.0)[:num_frames]
 
 
 def _track_swift(audio: np.ndarray, sample_rate: int, hop_length: int, config: F0Config, num_frames: int) -> np.ndarray:
-    """Run SwiftF0, whose frames lie 16 ms apart, and interpolate to the wanted times."""
+    """Run SwiftF0, whose frames are 16 ms apart, and interpolate to the frame times."""
     peak = np.abs(audio).max()
     if 1e-8 < peak < _SWIFT_QUIET_PEAK:
         audio = audio * (_SWIFT_PEAK / peak)
-    # Less than one sample after resampling is an error there; silence beyond the end changes nothing else.
+    # SwiftF0 fails on less than one sample after resampling; padding with silence has no other effect.
     audio = np.pad(audio, (0, max(0, sample_rate // 100 - audio.size)))
     result = _swift_detector().detect(audio.astype(np.float32), sample_rate, config.f0_min, config.f0_max)
     voiced = result.confidence >= 0.5
@@ -172,7 +172,7 @@ def _swift_detector() -> Any:
         from swift_f0 import SwiftF0
     except ImportError:
         raise MissingExtraError("swift-f0", "f0", "F0 method 'swift'") from None
-    # One thread: it survives a fork, and features are extracted in parallel processes.
+    # One thread, which is safe in forked processes: features are extracted in parallel processes.
     return SwiftF0(threads=1)
 
 

@@ -1,8 +1,8 @@
-"""Harmonic excitation priors: what a source-filter vocoder starts from.
+"""Harmonic priors: the excitation signals of source-filter vocoders.
 
-A prior turns a frame-wise fundamental frequency into a waveform that already has the right pitch. All priors hold F0
-constant over a frame, accumulate the phase in float64 and add white noise everywhere, voiced or not. Random numbers are
-arguments: the noise ``(B, 1, T)`` and one start phase in cycles ``(1, 1)``, which shifts the whole batch in time.
+A prior is a waveform made from frame-wise F0, so it already has the right pitch. All priors hold F0 constant over a
+frame, accumulate the phase in float64 and add white noise everywhere, voiced or not. Random numbers are arguments: the
+noise ``(B, 1, T)`` and one start phase in cycles ``(1, 1)``, which shifts the whole batch in time.
 
 Source: Wavehax (arXiv 2411.06807), the pseudo-constant-power harmonic prior ``pcph`` and its alternatives.
 """
@@ -24,7 +24,7 @@ _NOISE_AMPLITUDE = {"noise": 1.0, "sine": 0.03, "sawtooth": 0.03, "pcph": 0.01, 
 
 
 class PriorConfig(Config):
-    """Which prior, and its constants.
+    """Kind and constants of a prior.
 
     Attributes:
         name: ``pcph`` (harmonics of equal amplitude and constant total power), ``pcph_linear_decay`` (the same power,
@@ -33,7 +33,7 @@ class PriorConfig(Config):
         noise_amplitude: standard deviation of the added white noise; ``None``: the prior's published value.
         max_frequency: top frequency in Hz of the pcph priors; ``None``: half the sample rate. For ``pcph`` it only
             limits the number of harmonics of the lowest F0 of the batch, as in the published code.
-        oversampling: factor at which the sawtooth is made before it is resampled.
+        oversampling: oversampling factor at which the sawtooth is generated before it is resampled.
     """
 
     name: PriorName = "pcph"
@@ -51,7 +51,7 @@ class PriorConfig(Config):
 def draw_prior_noise(f0: Tensor, hop_length: int, generator: torch.Generator | None = None) -> Tensor:
     """Draw the white noise of a prior: standard normal (B, 1, F * hop_length), float32.
 
-    The numbers are drawn on the CPU and moved, so that a seed means the same noise on every device.
+    The numbers are drawn on the CPU and moved, so that a seed gives the same noise on every device.
     """
     shape = (f0.shape[0], 1, f0.shape[-1] * hop_length)
     return torch.randn(shape, generator=generator).to(f0.device)
@@ -101,7 +101,7 @@ def make_prior(
 
 
 def hold_frames(frames: Tensor, hop_length: int) -> Tensor:
-    """Hold each frame value for ``hop_length`` samples: (..., F) -> (..., F * hop_length)."""
+    """Repeat each frame value for ``hop_length`` samples: (..., F) -> (..., F * hop_length)."""
     return frames.repeat_interleave(hop_length, dim=-1)
 
 

@@ -1,6 +1,6 @@
 """Log-mel spectrograms in any of the field's conventions.
 
-Two vocoders can share a mel only if every number of :class:`MelConfig` agrees; its ``fingerprint`` says them all in one
+Two vocoders can share a mel only if every number of :class:`MelConfig` agrees. Its ``fingerprint`` lists them in one
 line, and trainer, command line and demo compare these lines before they compute anything.
 """
 
@@ -22,7 +22,7 @@ __all__ = ["MEL_PRESETS", "LogMel", "MelConfig"]
 class MelConfig(Config):
     """Everything that defines a log-mel spectrogram.
 
-    In YAML a preset stands for a whole mapping (``mel: wavehax_24k``), or for the base of one
+    In YAML the name of a preset may replace the whole mapping (``mel: wavehax_24k``), or be its base
     (``mel: {preset: wavehax_24k, fmax: 12000}``).
 
     Attributes:
@@ -40,7 +40,7 @@ class MelConfig(Config):
         norm: ``slaney`` divides each triangle by its width in Hz.
         magnitude_epsilon: added to the squared magnitude before the square root.
         log: natural (``ln``) or decimal (``log10``) logarithm.
-        floor: smallest value that enters the logarithm.
+        floor: lower limit of the argument of the logarithm.
     """
 
     sample_rate: int = Field(24000, gt=0)
@@ -93,7 +93,7 @@ class MelConfig(Config):
 
     @property
     def fingerprint(self) -> str:
-        """One line that two front ends share exactly when they compute the same numbers."""
+        """The front end in one line: equal lines mean equal numbers."""
         return (
             f"mel {self.sample_rate} Hz n_fft={self.n_fft} hop={self.hop_length} win={self.window_length} "
             f"bands={self.n_mels} {_exact(self.fmin)}-{_exact(self.top_frequency)} Hz {self.scale}/{self.norm} "
@@ -103,7 +103,7 @@ class MelConfig(Config):
 
 
 def _exact(value: float) -> str:
-    """Write a number briefly if that loses nothing, else with all its digits."""
+    """Format a number briefly if that is exact, else with all its digits."""
     brief = f"{value:g}"
     return brief if float(brief) == value else repr(value)
 
@@ -162,17 +162,17 @@ class LogMel(nn.Module):
         """Return the log-mel spectrogram of ``audio``, a tensor or an array.
 
         Raises:
-            DataError: for NaN or infinite samples, where audio carries no gradients and is at hand.
+            DataError: for NaN or infinite samples, in audio without gradients on the CPU.
             ShapeError: for another shape or type, or less than a frame.
         """
-        # In training a look at every sample would cost time, and what is not finite makes the trainer skip a step.
+        # In training the check would cost time, and the trainer skips steps that are not finite.
         if not isinstance(audio, Tensor) or not (audio.requires_grad or audio.is_cuda):
             audio = check_audio(audio, "BT", "B1T", dtype=self.window.dtype)
         mel = torch.clamp(self.linear(audio), min=self.config.floor)
         return torch.log(mel) if self.config.log == "ln" else torch.log10(mel)
 
     def linear(self, audio: Tensor) -> Tensor:
-        """Return the mel spectrogram before the logarithm, (B, n_mels, T // hop_length), in full precision always."""
+        """Return the mel spectrogram before the logarithm, (B, n_mels, T // hop_length), always in full precision."""
         with torch.autocast(audio.device.type, enabled=False):
             return torch.matmul(self.basis, self.spectrum(audio))
 
@@ -186,7 +186,7 @@ class LogMel(nn.Module):
         return magnitude if config.power == 1 else magnitude**2
 
     def complex_spectrum(self, audio: Tensor) -> Tensor:
-        """Return the STFT below the mel, complex (B, n_fft // 2 + 1, T // hop_length)."""
+        """Return the STFT that the mel is computed from, complex (B, n_fft // 2 + 1, T // hop_length)."""
         config = self.config
         if audio.dim() == 3 and audio.shape[1] == 1:
             audio = audio[:, 0]

@@ -1,8 +1,8 @@
-"""Bring a waveform nearer to the mel that it was made from (ours, not published).
+"""Mel refinement: move the mel of a waveform towards a target mel (ours, not published).
 
-A vocoder's output has a mel of its own, and it is not the one it was given. The difference can be taken away without
-any training: scale the bins of the output's spectrum until their mel is the wanted one, go back to the time domain, and
-repeat, since overlapping frames do not agree about the samples they share. Phases and harmonics stay the vocoder's.
+The mel of a vocoder's output differs from its input mel. This difference can be reduced without training: scale the
+bins of the output's spectrum until their mel matches the target, return to the time domain, and repeat, since
+overlapping frames disagree about their common samples. The phases and harmonics remain those of the vocoder.
 """
 
 import torch
@@ -15,7 +15,7 @@ from vocoders.frontends.mel import LogMel
 
 __all__ = ["MelConsistency"]
 
-# A bin is made louder or softer by no more than this factor in one iteration.
+# Largest factor by which one iteration scales a bin up or down.
 _LARGEST_RATIO = 30.0
 
 
@@ -23,15 +23,15 @@ class MelConsistency(nn.Module):
     """Move a waveform towards a log-mel spectrogram, keeping its phases.
 
     One iteration takes the STFT of the waveform, improves its magnitudes by multiplicative updates for the
-    Kullback-Leibler divergence between wanted and present mel (Lee and Seung 2001, with the mel filters as the fixed
-    factor), and goes back by the least-squares inverse STFT (Griffin and Lim 1984). What an iteration changes depends
+    Kullback-Leibler divergence between target mel and current mel (Lee and Seung 2001, with the mel filters as the
+    fixed factor), and applies the least-squares inverse STFT (Griffin and Lim 1984). The result of an iteration depends
     on less than ``context_frames`` frames on each side.
 
     Args:
-        log_mel: the front end whose mel is wanted.
+        log_mel: front end of the target mel.
         updates: multiplicative updates of the magnitudes in each iteration.
-        momentum: part of an iteration's change that is added once more, as in the fast Griffin-Lim algorithm
-            (Perraudin et al. 2013); 16 iterations with 0.9 come as far as more than 32 without.
+        momentum: fraction of an iteration's change that is added again, as in the fast Griffin-Lim algorithm
+            (Perraudin et al. 2013); 16 iterations with 0.9 are as good as more than 32 without.
 
     Shape:
         audio (B, 1, F * hop_length), features (B, n_mels, F) -> (B, 1, F * hop_length).
@@ -44,7 +44,7 @@ class MelConsistency(nn.Module):
         self.context_frames = -(-config.n_fft // config.hop_length)
 
     def forward(self, audio: Tensor, features: Tensor, iterations: int) -> Tensor:
-        """Return ``audio`` after some iterations.
+        """Return ``audio`` after the given number of iterations.
 
         Raises:
             ShapeError: if audio and features do not belong together.
@@ -64,7 +64,7 @@ class MelConsistency(nn.Module):
         return before[:, None].to(audio)
 
     def in_chunks(self, audio: Tensor, features: Tensor, iterations: int, chunk_frames: int) -> Tensor:
-        """Return what ``forward`` returns, in memory that does not grow with the length."""
+        """Return the result of ``forward``, computed in constant memory."""
         if iterations == 0:
             return audio
         hop = self.log_mel.config.hop_length
@@ -80,8 +80,8 @@ class MelConsistency(nn.Module):
         basis, power = self.log_mel.basis, self.log_mel.config.power
         present = spectrum.abs().clamp(min=1e-9) ** power
         sums = basis.sum(dim=0)[:, None]
-        # Outside the range of the mel nothing is known: those bins stay as they are. (Rounding leaves a filter's last
-        # bin a little above 0.)
+        # The mel gives no information outside its range, so those bins stay unchanged. (Rounding leaves the last bin of
+        # a filter slightly above 0.)
         covered = sums > 1e-6 * sums.max()
         improved = present
         for _ in range(self.updates):
@@ -98,7 +98,7 @@ class MelConsistency(nn.Module):
         weights = (window**2)[None, :, None].expand(1, -1, frames.shape[-1])
         summed, weight = self._overlap_add(frames), self._overlap_add(weights)
         left = (config.n_fft if config.padding.startswith("center") else config.n_fft - config.hop_length) // 2
-        # Frames at n hops leave out what lies behind the last of them.
+        # Frames centred at n hops do not cover the samples after the last frame.
         wanted = left + length - summed.shape[-1]
         summed, weight = (F.pad(x, (0, max(0, wanted))) for x in (summed, weight))
         return (summed / weight.clamp(min=1e-3))[:, left : left + length]

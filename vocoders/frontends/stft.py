@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from vocoders.core.checks import check_audio
 from vocoders.core.errors import ShapeError
 
-# Transforms are not defined in half precision for every length; they run in float32 instead.
+# Not every length has a transform in half precision; transforms run in float32 instead.
 _HALF = (torch.float16, torch.bfloat16)
 
 __all__ = ["STFT", "from_log_magnitude_phase", "log_magnitude_phase"]
@@ -47,7 +47,7 @@ class STFT(nn.Module):
             raise ValueError(f"padding is '{padding}', expected 'same' or 'center'")
         if norm not in ("backward", "ortho"):
             raise ValueError(f"norm is '{norm}', expected 'backward' or 'ortho'")
-        # The window begins with a zero: at larger hops some samples lie under no window and have no inverse.
+        # The window begins with a zero: with larger hops some samples are covered by no window and have no inverse.
         if not 0 < hop_length <= n_fft - 2:
             raise ValueError(f"hop_length {hop_length} must lie in 1..n_fft - 2 ({n_fft - 2})")
         self.n_fft, self.hop_length, self.padding, self.norm = n_fft, hop_length, padding, norm
@@ -78,7 +78,7 @@ class STFT(nn.Module):
         return spectrum.real, spectrum.imag
 
     def inverse(self, real: Tensor, imag: Tensor) -> Tensor:
-        """Return the signal whose windowed overlap-add belongs to the spectrogram (real, imag)."""
+        """Return the signal of the spectrogram (real, imag) by windowed overlap-add."""
         num_frames = real.shape[-1]
         if real.dtype in _HALF:
             real, imag = real.float(), imag.float()

@@ -6,8 +6,8 @@ the low band again and again; wavelet packets (:mod:`vocoders.frontends.wavelet_
 
 Borders are extended either periodically, which keeps the number of samples (``periodic``, called ``periodization`` by
 PyWavelets, s = L / 2 for L taps), or by half-sample reflection (``symmetric``, s = 1, some samples more per band). All
-numbers agree with PyWavelets; gradients flow through both directions. ``dmey`` alone does not reconstruct exactly
-(error about 2e-2 of the level), since its published taps are cut off.
+numbers agree with PyWavelets; both directions are differentiable. Only ``dmey`` does not reconstruct exactly (error
+about 2e-2 of the level), since its published taps are truncated.
 """
 
 import difflib
@@ -34,7 +34,7 @@ class WaveletConfig(Config):
 
     Attributes:
         wavelet: PyWavelets name of an orthogonal or biorthogonal wavelet (``haar``, ``db4``, ``bior4.4`` ...).
-        levels: how often bands are split.
+        levels: number of splits.
         mode: extension of the borders.
         order: order of wavelet packets, ``frequency`` (ascending) or ``natural`` (low branch first at each split).
     """
@@ -56,15 +56,15 @@ class WaveletConfig(Config):
 
     @property
     def fingerprint(self) -> str:
-        """One line that two transforms share exactly when they compute the same numbers."""
+        """The transform in one line: equal lines mean equal numbers."""
         return f"wavelet {self.wavelet} levels={self.levels} {self.mode} order={self.order}"
 
 
 class FilterBank(nn.Module):
     """One split into a low and a high band, and its inverse.
 
-    The taps follow the module to its device and precision; under autocast, and where TF32 is allowed, the arithmetic
-    stays at the precision of the signal, since otherwise the bands would no longer add up to it.
+    The taps move with the module to its device and precision. Under autocast, and where TF32 is allowed, the arithmetic
+    keeps the precision of the signal, since otherwise the bands would not add up to it.
 
     Args:
         config: wavelet and mode are used.
@@ -86,7 +86,7 @@ class FilterBank(nn.Module):
             self.register_buffer(name, value.to(torch.get_default_dtype()), persistent=False)
 
     def _apply(self, *arguments, **options) -> "FilterBank":
-        # float32 taps turned into float64 would reconstruct to 1e-8 only: take them afresh at their new precision.
+        # float32 taps converted to float64 would reconstruct to 1e-8 only: compute them anew in the new precision.
         super()._apply(*arguments, **options)
         for name, value in self._exact.items():
             buffer = getattr(self, name)
@@ -94,7 +94,7 @@ class FilterBank(nn.Module):
         return self
 
     def extra_repr(self) -> str:
-        """Describe the bank in the printed module."""
+        """Return the text in the printed module."""
         return f"{self.config.wavelet}, {self.config.mode}, {self.num_taps} taps"
 
     def band_length(self, length: int) -> int:
@@ -116,7 +116,7 @@ class FilterBank(nn.Module):
         with _full_precision(signal.device):
             taps = self._taps("analysis_taps", rows)
             if self.num_taps == 2:
-                # Blocks of two never overlap: one matrix product, several times quicker than the convolution.
+                # Blocks of two never overlap: one matrix product is several times faster than the convolution.
                 bands = taps[:, 0] @ rows.reshape(-1, band_length, 2).transpose(1, 2)
             else:
                 left = self.num_taps // 2 - 1 if self.periodic else self.num_taps - 2
@@ -129,7 +129,7 @@ class FilterBank(nn.Module):
 
         Args:
             bands: low and high band.
-            length: T; two lengths that differ by one have equally long bands. Default: the longer one.
+            length: T; two lengths that differ by one have bands of the same length. Default: the longer one.
 
         Raises:
             ShapeError: if the bands cannot belong to a signal of ``length`` samples.
@@ -150,7 +150,7 @@ class FilterBank(nn.Module):
             if self.num_taps == 2:
                 signal = rows.transpose(1, 2) @ taps[:, 0]
             elif self.periodic:
-                # The taps reach L / 4 band samples beyond each end, where the bands go round.
+                # The taps extend L / 4 band samples beyond each end, where the bands wrap around.
                 reach = self.num_taps // 4
                 padding = 2 * reach + self.num_taps // 2 - 1
                 signal = F.conv_transpose1d(_extend(rows, reach, reach, True), taps, stride=2, padding=padding)
@@ -189,7 +189,7 @@ class DWT(nn.Module):
         """Return the signal of ``coefficients``.
 
         Args:
-            coefficients: as :meth:`forward` gives them.
+            coefficients: as returned by :meth:`forward`.
             length: T; needed where it was odd. Default: the longest signal with these coefficients.
         """
         signal, *details = coefficients
@@ -208,7 +208,7 @@ class DWT(nn.Module):
 
 
 def _extend(rows: Tensor, left: int, right: int, periodic: bool) -> Tensor:
-    """Extend the last axis by ``left`` and ``right`` samples, any number of them, also more than there are."""
+    """Extend the last axis by ``left`` and ``right`` samples, possibly by more than its length."""
     length = rows.shape[-1]
     period = length if periodic else 2 * length
     pieces = []

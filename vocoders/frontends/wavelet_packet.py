@@ -1,8 +1,8 @@
 """Wavelet packets: a signal as 2^n bands of equal width, with exact inverse.
 
-Where the wavelet transform splits the low band alone, packets split every band again (Coifman & Wickerhauser 1992). In
-periodic mode T samples become 2^n bands of T / 2^n samples. The split of a high band comes out mirrored, so that
-ascending frequency visits the bands of natural order along the Gray code (0, 1, 3, 2 for four bands).
+The wavelet transform splits the low band again and again; wavelet packets split every band (Coifman & Wickerhauser
+1992). In periodic mode T samples become 2^n bands of T / 2^n samples. The halves of a high band are mirrored in
+frequency, so ascending frequency orders the bands by the Gray code (0, 1, 3, 2 in natural order for four bands).
 """
 
 import torch
@@ -57,7 +57,7 @@ class WaveletPacket(nn.Module):
         """Join ``bands`` (..., C * bands, K) to a signal (..., C, T).
 
         Args:
-            bands: as :meth:`forward` gives them.
+            bands: as returned by :meth:`forward`.
             length: T. Default: the longest signal with bands of this length, K * bands in periodic mode.
 
         Raises:

@@ -84,5 +84,5 @@ def initialize_weights(module: nn.Module) -> None:
 
 
 def channels_last(x: Tensor) -> Tensor:
-    """Lay (B, C, F, N) out with channels innermost, which makes depthwise convolutions on a CPU twice as fast."""
+    """Move the channels of (B, C, F, N) innermost in memory, for twice as fast depthwise convolutions on a CPU."""
     return x.contiguous(memory_format=torch.channels_last)

@@ -10,14 +10,14 @@ from vocoders.layers.convnext import DropPath
 
 __all__ = ["ConvNeXtV2Block", "GlobalResponseNorm"]
 
-# Frames whose expanded activations are held at once in inference.
+# Frames whose expanded activations are in memory at once, in inference.
 _CHUNK_FRAMES = 16_384
 
 
 class GlobalResponseNorm(nn.Module):
-    """Make channels compete by their energy over the whole sequence (arXiv 2301.00808, algorithm 1).
+    """Global response normalisation: channels compete by their energy over time (arXiv 2301.00808, algorithm 1).
 
-    The statistics run over time: every output frame depends on every input frame.
+    The statistics are taken over time, so every output frame depends on every input frame.
 
     Shape:
         (B, N, C) -> the same.
@@ -45,8 +45,8 @@ class GlobalResponseNorm(nn.Module):
 class ConvNeXtV2Block(nn.Module):
     """Depthwise convolution, layer norm, pointwise expansion with GELU and response norm, residual.
 
-    Without gradients, long sequences go through the expansion piece by piece: the result is the same, and memory does
-    not grow with the expanded width.
+    Without gradients, the expansion processes long sequences in chunks: the result is the same, and memory does not
+    grow with the expanded width.
 
     Args:
         channels: C.
@@ -82,7 +82,7 @@ class ConvNeXtV2Block(nn.Module):
         return F.gelu(self.pwconv1(y))
 
     def _branch_in_chunks(self, y: Tensor) -> Tensor:
-        """Compute the expansion twice: once for the energy over time that the response norm needs, once for good."""
+        """Compute the expansion in chunks twice: first for the energies of the response norm, then for the output."""
 
         def expanded() -> Iterator[Tensor]:
             return (self._expand(part) for part in y.split(_CHUNK_FRAMES, dim=1))

@@ -1,4 +1,4 @@
-"""Split a waveform into streams of a lower rate and join them again.
+"""Decomposers: split a waveform into streams of a lower rate, and join them.
 
 Each decomposer maps (B, 1, T) to (B, S, T / S) by ``analysis`` and back by ``synthesis``.
 """
@@ -65,7 +65,7 @@ class PQMF(nn.Module):
         angle = (2 * bands + 1) * np.pi / (2 * num_streams) * (taps - self.taps / 2)
         shift = (-1.0) ** bands * np.pi / 4
         analysis, synthesis = 2 * prototype * np.cos(angle + shift), 2 * prototype * np.cos(angle - shift)
-        # Part of published checkpoints in float32, which float64 must not sharpen: they would no longer be equal.
+        # Published checkpoints contain the filter in float32; a float64 filter would no longer be equal to it.
         self.register_buffer("analysis_filter", torch.from_numpy(analysis).float()[:, None])
         self.register_buffer("synthesis_filter", torch.from_numpy(synthesis).float()[None])
 

@@ -11,7 +11,7 @@ class ChannelLinear(nn.Linear):
 
     def forward(self, x: Tensor) -> Tensor:
         """Apply the layer to every time step."""
-        # One call for product and bias: on CPUs faster than a convolution of width one, forward and backward.
+        # One call for product and bias is faster on CPUs than a convolution of width one, forward and backward.
         weight = self.weight.expand(x.shape[0], -1, -1)
         if self.bias is None:
             return torch.bmm(weight, x)

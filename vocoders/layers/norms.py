@@ -19,9 +19,9 @@ EPSILON = 1e-6
 class LayerNorm(nn.Module):
     """Layer normalisation per utterance, or per frame.
 
-    Per utterance the mean and the variance (biased) are taken over everything but the batch axis, time included: the
-    output then depends on the length of the input, and neither padding nor chunking is exact. Per frame they are taken
-    over everything but batch and time, and streaming is exact.
+    Per utterance, the mean and the (biased) variance are taken over all axes but the batch, time included: the output
+    depends on the length of the input, and neither padding nor chunking is exact. Per frame, they are taken over all
+    axes but batch and time, and streaming is exact.
 
     Shape:
         (B, C, ..., N) -> the same.

@@ -1,9 +1,9 @@
-"""Vectors of float32 for numba: one value that fills whole registers, whatever their width on this machine.
+"""Vectors of float32 for numba: values that fill whole registers of any width.
 
-numba leaves it to LLVM to find vector instructions in scalar loops, and LLVM does not keep a tile of a matrix product
-in registers by itself. A value of type ``Lanes`` is a vector in LLVM's own sense, so a loop over it is the loop that
-runs: 64 lanes are four registers of AVX-512, eight of AVX2, sixteen of NEON. Types of arrays are checked when a
-function is compiled, places in them never.
+numba relies on LLVM to vectorise scalar loops, and LLVM does not keep a tile of a matrix product in registers by
+itself. A value of type ``Lanes`` is an LLVM vector, so loops over it run as written: 64 lanes are four registers of
+AVX-512, eight of AVX2, sixteen of NEON. Types of arrays are checked when a function is compiled; indices are never
+checked.
 """
 
 import operator
@@ -33,7 +33,7 @@ __all__ = [
 
 _FLOAT = ir.FloatType()
 _WORD = ir.IntType(32)
-# A product and a sum may become one instruction; sums are not reordered.
+# Products and sums may be fused into one instruction; sums are not reordered.
 _FLAGS = ("contract",)
 
 
@@ -56,14 +56,14 @@ def _vector(width: int, element: ir.Type = _FLOAT) -> ir.VectorType:
 
 
 def _address(context, builder, signature, arguments, element: ir.Type, width: int):
-    """Return a pointer to ``width`` elements of the first argument, an array, from the index that is the second."""
+    """Return a pointer to ``width`` elements of the array in the first argument, from the index in the second."""
     array = context.make_array(signature.args[0])(context, builder, arguments[0])
     pointer = builder.gep(array.data, [arguments[1]])
     return builder.bitcast(pointer, _vector(width, element).as_pointer())
 
 
 def _check_array(array, element: type) -> None:
-    """Refuse, when a function is compiled, arrays that are not rows of such elements: addresses would be wrong."""
+    """Refuse at compile time arrays that are not contiguous rows of this element: addresses would be wrong."""
     if not isinstance(array, types.Array) or not isinstance(array.dtype, element) or array.layout != "C":
         raise TypingError(f"{array} cannot be read as vectors; expected a contiguous array of {element.__name__}")
     if isinstance(array.dtype, types.Float) and array.dtype != types.float32:
@@ -134,7 +134,7 @@ def splat(typing_context, value, width):
 
 @intrinsic(prefer_literal=True)
 def fma(typing_context, left, right, added):
-    """Signature (left, right, added): left * right + added, rounded once where the machine can."""
+    """Signature (left, right, added): left * right + added, rounded once where the processor can."""
 
     def emit(context, builder, signature, arguments):
         return _call(builder, "llvm.fmuladd", signature.return_type.width, *arguments)
@@ -207,7 +207,7 @@ def total(typing_context, lanes):
         function_type = ir.FunctionType(_FLOAT, [_FLOAT, _vector(width)])
         name = f"llvm.vector.reduce.fadd.v{width}f32"
         function = get_or_insert_function(builder.module, function_type, name)
-        # Pairs of lanes, pairs of pairs ...: the exact order is LLVM's, and the same in every call.
+        # A tree of pairs: LLVM chooses the order, which is the same in every call.
         return builder.call(function, [ir.Constant(_FLOAT, -0.0), arguments[0]], fastmath=("reassoc",))
 
     return types.float32(lanes), emit
@@ -270,13 +270,13 @@ def _power_of_two(typing_context, lanes):
 
 @njit
 def exp(x):
-    """Return e^x to 2e-7 of itself, for x in [-87, 88]; beyond, the value at the bound."""
+    """Return e^x with a relative error of 2e-7, for x in [-87, 88]; beyond, the value at the bound."""
     x = _bounded(x, -87.0, 88.0)
     count = _nearest_integer(x * 1.44269504)
-    # ln 2 in two parts, of which the first has few bits: its product with a whole number is exact.
+    # ln 2 in two parts; the first has few bits, so its product with an integer is exact.
     rest = fma(count, splat(-0.693359375, x), x)
     rest = fma(count, splat(2.12194440e-4, x), rest)
-    # The exponential series; the first term that is left out is below 6e-9.
+    # The exponential series; the first omitted term is below 6e-9.
     series = splat(1 / 5040, x)
     series = fma(series, rest, splat(1 / 720, x))
     series = fma(series, rest, splat(1 / 120, x))
@@ -295,7 +295,7 @@ def sigmoid(x):
 
 
 def _tail_series(degree: int = 9, farthest: float = 10.0) -> tuple[float, ...]:
-    """Return P, lowest power first, with exp(q^2) erfc(q) = t P(t) to 1e-8 of itself, t = 1 / (1 + 0.4 q)."""
+    """Return P, lowest power first, with exp(q^2) erfc(q) = t P(t), relative error 1e-8, t = 1 / (1 + 0.4 q)."""
     least = 1 / (1 + 0.4 * farthest)
     t = (1 + least) / 2 + (1 - least) / 2 * np.cos(np.pi * (np.arange(400) + 0.5) / 400)
     values = erfcx((1 / t - 1) / 0.4) / t
@@ -308,7 +308,7 @@ _TAIL = _tail_series()
 
 @njit
 def gelu(x):
-    """Return x times the normal distribution function of x, exact to some 1e-7 of |x|."""
+    """Return x times the normal distribution function of x, with an error of some 1e-7 |x|."""
     size = _magnitude(x)
     t = 1.0 / fma(size, splat(0.4 / 2**0.5, x), splat(1.0, x))
     series = splat(_TAIL[9], x)

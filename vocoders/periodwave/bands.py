@@ -1,4 +1,4 @@
-"""The bands of PeriodWave-MB: wavelet packets, their scales, and the energy of each from the mel."""
+"""The bands of PeriodWave-MB: wavelet packets, their scales, and their energies from the mel."""
 
 import math
 
@@ -18,16 +18,16 @@ __all__ = ["Bands"]
 class Bands(nn.Module):
     """Split audio into bands of comparable level, and join them without error.
 
-    The borders are periodic, so that T samples become exactly T coefficients, and white noise becomes white noise.
+    The borders are periodic, so that T samples become exactly T coefficients, and white noise remains white noise.
 
-    A constant error of a network, the commonest kind, is a tone at the edge of its band where the band's own frequency
-    is zero. In a wavelet packet these edges coincide in pairs: the second and the third of four bands both have theirs
-    at a quarter of the sample rate. Changing the sign of every other coefficient turns a band over; here it gives each
-    band above the lowest its zero at its upper edge, so that no edge is shared and the last lies at half the sample
-    rate.
+    The commonest error of a network, a constant offset, becomes a tone at the band edge that corresponds to frequency
+    zero within the band. In a wavelet packet these edges coincide in pairs: for the second and the third of four bands
+    both are at a quarter of the sample rate. Changing the sign of every other coefficient mirrors a band in frequency.
+    Here each band above the lowest has its zero at the upper edge, so that no edge is shared and the last one is at
+    half the sample rate.
 
     Shape:
-        ``forward``: audio (B, 1, T) -> (B, bands, T / bands) in ascending frequency; ``inverse``: the way back.
+        ``forward``: audio (B, 1, T) -> (B, bands, T / bands) in ascending frequency; ``inverse`` undoes it.
     """
 
     scales: Tensor
@@ -45,10 +45,11 @@ class Bands(nn.Module):
         return _turn_over(self.packet(audio)) / self.scales
 
     def of_clip(self, audio: Tensor) -> Tensor:
-        """Split a clip out of a longer signal, taken as continued by its mirror image instead of by its own beginning.
+        """Split a clip from a longer signal, extended by its mirror image instead of periodically.
 
-        The same as :meth:`forward` away from the ends. There, the step from the end of a clip to its beginning would be
-        a click that no mel knows of, 5 dB above the speech in the bands from 3 kHz up (``sym10``).
+        The result differs from that of :meth:`forward` only near the ends. There, the step from the end of the clip to
+        its beginning would be a click that is not in the mel, 5 dB above the speech in the bands from 3 kHz up
+        (``sym10``).
         """
         return self(torch.cat([audio, audio.flip(-1)], dim=-1))[..., : audio.shape[-1] // self.config.num_bands]
 
@@ -57,15 +58,15 @@ class Bands(nn.Module):
         return self.packet.inverse(_turn_over(bands * self.scales))
 
     def noise(self, noise: Tensor) -> Tensor:
-        """Return the standard normal noise of each band, (B, bands, K), of standard normal ``noise`` (B, 1, T)."""
+        """Split standard normal ``noise`` (B, 1, T) into standard normal noise of each band, (B, bands, K)."""
         return _turn_over(self.packet(noise))
 
     def deviation(self, features: Tensor, energy_range: Tensor) -> Tensor:
         """Return the deviation of each band's prior in units of its scale, (B, bands, F).
 
-        The square of PeriodWave's energy is a sum over the mel bins, so each band has its own share of it. This is the
-        energy that the frame would have if all bins were as loud as those of the band; times the square root of the
-        band's share of the bins, the shares add up to PeriodWave's own energy.
+        The square of PeriodWave's energy is a sum over the mel bins, of which each band has a part. The deviation is
+        the energy that the frame would have if all bins were as loud as those of the band. Multiplied by the square
+        root of the band's share of the bins, the energies of the bands add up to PeriodWave's energy.
 
         Args:
             features: (B, n_mels, F) log-mel.
@@ -84,7 +85,7 @@ class Bands(nn.Module):
         return torch.cat(parts, dim=1)
 
     def _share(self, band: int) -> float:
-        """Return the band's share of the mel bins; 1 where there is no mel."""
+        """Return the band's share of the mel bins; 1 without a mel."""
         if not self.mel_bins:
             return 1.0
         bins = self.mel_bins[band]
@@ -92,14 +93,14 @@ class Bands(nn.Module):
 
 
 def _turn_over(bands: Tensor) -> Tensor:
-    """Turn over the bands whose zero frequency is at their lower edge, except the lowest; its own inverse."""
+    """Mirror the bands whose zero frequency is at their lower edge, except the lowest; its own inverse."""
     signs = torch.ones_like(bands)
     signs[:, 2::2, 1::2] = -1
     return bands * signs
 
 
 def _mel_bins(config: PeriodWaveMBConfig) -> list[slice]:
-    """Return the mel bins centred in each band; a band above the mel's range takes those of the band beneath it."""
+    """Return the mel bins centred in each band; a band above the mel's range has those of the next lower band."""
     mel = config.mel
     centres = librosa.mel_frequencies(
         mel.n_mels + 2, fmin=mel.fmin, fmax=mel.top_frequency, htk=mel.scale == "htk"

@@ -1,4 +1,4 @@
-"""What PeriodWave and its multi-band form share: front end, energy range, synthesis of inputs of any length."""
+"""The common base of PeriodWave and its multi-band form: front end, energy range, synthesis of any length."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, ClassVar
@@ -29,9 +29,9 @@ _LEAST_FRAMES = 2
 
 
 class FlowVocoder(PretrainedModel, Vocoder, nn.Module):
-    """Flow matching vocoder, up to its networks.
+    """Flow matching vocoder without its networks.
 
-    A subclass holds these, and states :meth:`prior`, ``reach`` and :meth:`_flow`.
+    A subclass has the networks, and defines :meth:`prior`, ``reach`` and :meth:`_flow`.
 
     Args:
         config: see :class:`PeriodWaveConfig`.
@@ -39,7 +39,7 @@ class FlowVocoder(PretrainedModel, Vocoder, nn.Module):
 
     options_class: ClassVar[type[AnyFlowOptions]]
     statistics = ("energy_min", "energy_max")
-    # Longest stretch that goes through the U-Net at once, in seconds.
+    # Longest signal that the U-Net processes at once, in seconds.
     window_seconds = 10.0
 
     energy_range: Tensor
@@ -71,29 +71,29 @@ class FlowVocoder(PretrainedModel, Vocoder, nn.Module):
 
     @property
     def least_frames(self) -> int:
-        """Frames that the condition encoder needs."""
+        """Least number of frames of the condition encoder."""
         return _LEAST_FRAMES
 
     @property
     def mel(self) -> MelConfig | None:
-        """The mel that the features are, unless they are embeddings of a codec."""
+        """The mel convention of the features; ``None`` if they are embeddings of a codec."""
         return self.config.mel if self.config.condition == "mel" else None
 
     @property
     def default_options(self) -> AnyFlowOptions:
-        """The sampling of the model's configuration."""
+        """The sampling options of the model's configuration."""
         return self.options_class.from_dict(self.config.sampling.to_dict(), "sampling")
 
     @property
     def fingerprint(self) -> str:
-        """Front end in one line: two models with the same line take the same features."""
+        """Front end in one line: models with equal lines take the same features."""
         if self.config.condition == "embedding":
             return f"embedding of {self.config.in_channels} channels, hop {self.hop_length} at {self.sample_rate} Hz"
         return self.config.mel.fingerprint
 
     @property
     def reach(self) -> int:
-        """Samples to either side on which a call of the network can depend."""
+        """Number of samples to either side on which a call of the network can depend."""
         raise NotImplementedError
 
     def set_statistics(self, energy_min: float, energy_max: float) -> None:
@@ -105,13 +105,13 @@ class FlowVocoder(PretrainedModel, Vocoder, nn.Module):
         self.energy_range.copy_(torch.tensor([float(energy_min), float(energy_max)]))
 
     def prior(self, features: Tensor, noise: Tensor, temperature: float = 1.0) -> Tensor:
-        """Scale standard normal ``noise`` (B, 1, F * hop_length) to a sample of the prior of ``features``."""
+        """Return a sample of the prior of ``features``, from standard normal ``noise`` (B, 1, F * hop_length)."""
         raise NotImplementedError
 
     def draw_inputs(self, batch: Mapping[str, Any]) -> dict[str, Tensor]:
         """Return the arguments of ``forward`` for a training batch: features and a sample of the prior.
 
-        Each item's noise comes from its own ``seed``, so it does not depend on how a batch is divided over processes.
+        The noise of each item comes from its ``seed``, so it does not depend on the division of a batch over processes.
 
         Args:
             batch: ``features`` (B, channels, F), ``seed`` (B,) integers.
@@ -122,7 +122,7 @@ class FlowVocoder(PretrainedModel, Vocoder, nn.Module):
         return {"features": features, "x": self.prior(features, torch.cat(noise).to(features))}
 
     def check_options(self, options: Any) -> None:
-        """Raise a :class:`ConfigError` for a mel refinement without a mel."""
+        """Raise a :class:`ConfigError` for mel refinement without a mel."""
         if options.mel_refinement and self.config.condition == "embedding":
             raise ConfigError(
                 f"mel_refinement {options.mel_refinement}: this model takes embeddings and no mel; set it to 0"
@@ -136,13 +136,13 @@ class FlowVocoder(PretrainedModel, Vocoder, nn.Module):
     def _synthesize(self, inputs: dict[str, Tensor], options: Any, seed: int, progress: Progress) -> Tensor:
         """Draw a waveform.
 
-        The condition encoder is global in time and runs over the whole input; the U-Net reaches a quarter of a second
-        and runs through long inputs in windows, which is exact. Memory grows by some megabytes a second of audio.
-        ``chunk_seconds`` bounds it whatever the length: chunks are encoded apart and cross-faded, which is not exact.
+        The condition encoder is global in time and runs over the whole input. The U-Net has a reach of a quarter of a
+        second and processes long inputs in windows, which is exact. Memory grows by some megabytes per second of audio.
+        ``chunk_seconds`` bounds it for any length: chunks are encoded separately and cross-faded, which is not exact.
         """
         features = inputs["features"]
         noise = _draw_noise(len(features), features.shape[-1] * self.hop_length, seed).to(features)
-        # Normalised weights are computed once, not in every call of the estimator.
+        # Compute normalised weights once, not in every call of the estimator.
         with parametrize.cached():
             waveform = self._synthesize_in_chunks(inputs | {"noise": noise}, options, progress)
         window = round(self.window_seconds * self.sample_rate / self.hop_length)
@@ -169,11 +169,11 @@ class FlowVocoder(PretrainedModel, Vocoder, nn.Module):
         return join_crossfade(chunks(), spans, hop)
 
     def _flow(self, features: Tensor, noise: Tensor, sampling: Any, report: Progress) -> Tensor:
-        """Return the waveform (B, 1, F * hop_length) that flows out of standard normal ``noise``."""
+        """Return the waveform (B, 1, F * hop_length) at the end of the flow from standard normal ``noise``."""
         raise NotImplementedError
 
     def _training_velocity(self, estimator: Estimator, condition: Sequence[Tensor], freeu: FreeU) -> Velocity:
-        """Return the velocity field under ``condition``, with gradients."""
+        """Return the velocity field given ``condition``, with gradients."""
 
         def velocity(x: Tensor, t: Tensor) -> Tensor:
             if self.config.gradient_checkpointing and torch.is_grad_enabled():
@@ -190,7 +190,7 @@ class FlowVocoder(PretrainedModel, Vocoder, nn.Module):
         report: Callable[[], None],
         rate: float,
     ) -> Velocity:
-        """Return the velocity field under ``condition``, in bounded memory; ``rate``: samples of x per second."""
+        """Return the velocity field given ``condition``, in bounded memory; ``rate``: samples of x per second."""
         window = round(self.window_seconds * rate)
 
         def velocity(x: Tensor, t: Tensor) -> Tensor:
@@ -216,7 +216,7 @@ class FlowVocoder(PretrainedModel, Vocoder, nn.Module):
 
 
 def freeu_of(sampling: AnyFlowSampling) -> FreeU:
-    """Return the factors of FreeU as the estimator takes them."""
+    """Return the factors of FreeU for the estimator."""
     return FreeU(*sampling.freeu) if sampling.freeu is not None else FreeU()
 
 

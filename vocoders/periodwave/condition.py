@@ -15,16 +15,16 @@ _NUM_FINE_BLOCKS = 4
 
 
 class ConditionEncoder(nn.Module):
-    """Encode features once for all solver steps (arXiv 2408.07547, "mel encoder").
+    """Encode features, once for all solver steps (arXiv 2408.07547, "mel encoder").
 
-    The response norms make it global: each output depends on all frames, on their number and on padding.
+    The response norms make the encoder global: each output depends on all frames, on their number and on padding.
 
     Args:
         config: see :class:`PeriodWaveConfig`.
-        in_channels: channels of the input; features and, with an energy prior, its deviation.
+        in_channels: channels of the input: the features and, with an energy prior, its deviation.
 
     Shape:
-        (B, in_channels, F), F at least 2 -> for each period q a sequence (B, H, N), N at least F * hop / (64 q).
+        (B, in_channels, F), F >= 2 -> for each period q a sequence (B, H, N), N >= F * hop / (64 q).
     """
 
     def __init__(self, config: PeriodWaveConfig, in_channels: int) -> None:
@@ -51,8 +51,8 @@ class ConditionEncoder(nn.Module):
     def forward(self, features: Tensor) -> tuple[Tensor, ...]:
         """Return the condition of each period, always in full precision.
 
-        The response norms sum over the whole sequence; and the encoder runs once for all solver steps, so that little
-        time is lost.
+        The response norms sum over the whole sequence, which needs precision, and the encoder runs only once for all
+        solver steps, so this costs little time.
         """
         with torch.autocast(features.device.type, enabled=False):
             return self._encode(features.to(self.embed.weight.dtype))
@@ -66,7 +66,7 @@ class ConditionEncoder(nn.Module):
         for block in self.fine_blocks:
             y = block(y)
         y = F.silu(y)
-        # The published padding: the same number of frames whatever the length.
+        # The published padding: a fixed number of frames for every length.
         return tuple(
             conv(F.pad(y, (0, max(period - 1, 1)), mode="reflect"))
             for conv, period in zip(self.period_convs, self.periods, strict=True)

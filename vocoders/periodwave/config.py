@@ -12,17 +12,17 @@ from vocoders.periodwave.options import FlowSampling
 
 __all__ = ["VARIANTS", "PeriodWaveConfig"]
 
-# Samples for each frame of the condition in the middle of the U-Net, for period 1.
+# Samples per frame of the condition in the middle of the U-Net, for period 1.
 CONDITION_HOP = 64
 
 
 class PeriodWaveConfig(MelModelConfig):
     """PeriodWave (arXiv 2408.07547); the defaults are the published base model for LibriTTS.
 
-    PeriodWave-Turbo (arXiv 2408.08019) has the same network: it differs in its training and in ``sampling``.
+    PeriodWave-Turbo (arXiv 2408.08019) has the same network; it differs in training and in ``sampling``.
 
     Attributes:
-        mel: conditioning mel; also the one place of sample rate, hop length and number of input channels.
+        mel: conditioning mel; it also defines sample rate, hop length and number of input channels.
         condition: ``mel``, or ``embedding``: features are the summed codebook vectors of an audio codec, ``mel.n_mels``
             channels every ``mel.hop_length`` samples (published for EnCodec).
         hidden_channels: width H in the middle of the U-Net; H / 16 at full rate.
@@ -31,13 +31,13 @@ class PeriodWaveConfig(MelModelConfig):
         noise_scale: deviation of the prior where the energy is at its maximum.
         energy: range of the frame energy that shapes the prior; a recipe replaces it by that of its training set.
             ``None``: the same deviation everywhere.
-        domain: signal that flows: ``waveform`` (published), or ``envelope`` (ours): the waveform divided by the
-            envelope of its mel, see :mod:`vocoders.frontends.envelope`, from a noise of the same spectrum. Before any
-            training that is noise with the right envelope; needs ``energy: null``.
-        tilt: of ``domain: envelope``: power of the envelope that is kept, so that low frequencies are learned first.
+        domain: domain of the flow: ``waveform`` (published), or ``envelope`` (ours): the waveform divided by the
+            envelope of its mel, see :mod:`vocoders.frontends.envelope`, from noise with the same spectrum. The output
+            of an untrained model is then noise with the right envelope. Needs ``energy: null``.
+        tilt: for ``domain: envelope``: power of the envelope that is kept, so that low frequencies are learned first.
         drop_prob: stochastic depth in the condition encoder.
-        sigma_min: what remains of the noise at the end of the path.
-        sampling: default of synthesis, and the steps that Turbo trains through.
+        sigma_min: remaining factor of the noise at the end of the path.
+        sampling: default options of synthesis; Turbo trains through these steps.
         gradient_checkpointing: in Turbo training, recompute each step's activations instead of keeping them.
     """
 
@@ -70,7 +70,7 @@ class PeriodWaveConfig(MelModelConfig):
         if self.sampling.mel_refinement and self.condition == "embedding":
             raise ValueError("sampling.mel_refinement needs a mel; set it to 0")
         if self.domain == "envelope" and (self.energy is not None or self.condition == "embedding"):
-            raise ValueError("domain envelope needs condition mel and energy null: the envelope holds the energy")
+            raise ValueError("domain envelope needs condition mel and energy null: the envelope contains the energy")
         return self
 
     @property
@@ -80,7 +80,7 @@ class PeriodWaveConfig(MelModelConfig):
 
     @property
     def grid_length(self) -> int:
-        """Samples after which the rows of all periods begin anew together."""
+        """Number of samples after which rows of all periods begin together again."""
         return CONDITION_HOP * lcm(*self.periods)
 
 

@@ -1,4 +1,4 @@
-"""The velocity field of PeriodWave: one U-Net that looks at the waveform in rows of several periods."""
+"""The velocity field of PeriodWave: one U-Net on the waveform folded by several periods."""
 
 import math
 from collections.abc import Sequence
@@ -42,7 +42,7 @@ class OutputBlock(nn.Module):
 
 
 class TimePeriodEmbedding(nn.Module):
-    """One vector for each pair of time and period: (B,) -> (B, periods, H)."""
+    """Embedding of time and period: (B,) -> (B, periods, H)."""
 
     frequencies: Tensor
 
@@ -53,7 +53,7 @@ class TimePeriodEmbedding(nn.Module):
         self.register_buffer("frequencies", torch.exp(torch.arange(count) * -decay), persistent=False)
         self.periods = nn.Embedding(num_periods, embedding_width)
         nn.init.normal_(self.periods.weight, std=embedding_width**-0.5)
-        # Published checkpoints expect this factor, although the table may have half the width.
+        # Published checkpoints need this factor, although the table may have half the width.
         self.scale = math.sqrt(width)
         self.mlp = nn.Sequential(nn.Linear(2 * embedding_width, 4 * width), nn.SiLU(), nn.Linear(4 * width, width))
 
@@ -73,17 +73,17 @@ class TimePeriodEmbedding(nn.Module):
 class Estimator(nn.Module):
     """Velocity at (x, t): the U-Net for each period, merged and projected.
 
-    The periods go through the U-Net in a loop, or packed into one pass: the same to rounding. ``period_batching``
-    chooses: ``loop``, ``packed``, or ``auto``, which measures both on a device other than the CPU.
+    The U-Net processes the periods in a loop, or packed into one pass, with equal results up to rounding.
+    ``period_batching`` is ``loop``, ``packed``, or ``auto``, which measures both on devices other than the CPU.
 
     Args:
-        in_channels: channels of the signal and of what is concatenated to it.
+        in_channels: channels of the signal and of the signals concatenated to it.
         width: H.
         embedding_width: width of the time and of the period embedding.
         periods: samples per row of each path.
-        channels: of the stages of the U-Net.
-        strides: of the stages of the U-Net.
-        dilations: of the residual blocks in the middle and at the output.
+        channels: channels of each stage of the U-Net.
+        strides: stride of each stage of the U-Net.
+        dilations: dilations of the residual blocks in the middle and at the output.
     """
 
     def __init__(
@@ -109,8 +109,8 @@ class Estimator(nn.Module):
 
         Args:
             x: signal (B, in_channels, T).
-            condition: what the condition encoder gives for each period.
-            t: times in [0, 1], (B,) or without dimensions.
+            condition: output of the condition encoder for each period.
+            t: times in [0, 1], (B,) or zero-dimensional.
             freeu: see :class:`FreeU`.
 
         Returns:
@@ -135,12 +135,12 @@ class Estimator(nn.Module):
         return packed_paths(self.unet, x, self.periods, condition, embedding, freeu)
 
     def _form(self, x: Tensor, condition: Sequence[Tensor], embedding: Tensor) -> str:
-        """Return ``loop`` or ``packed``, whichever is faster for ``x``, or what ``period_batching`` says."""
+        """Return ``loop`` or ``packed``: as set by ``period_batching``, or the faster one for ``x``."""
         if self.period_batching != "auto":
             return self.period_batching
         if x.device.type == "cpu":
             return "packed" if x.shape[0] * x.shape[-1] < _PACKED_ON_CPU else "loop"
-        if torch.is_grad_enabled():  # memory counts for more, and the time of a call for less
+        if torch.is_grad_enabled():  # memory matters more, and the overhead of calls less
             return "loop"
         key = (str(x.device), x.dtype, (x.shape[0] * x.shape[-1]).bit_length())
         if key not in self._measured:
@@ -159,7 +159,7 @@ class Estimator(nn.Module):
 
     @property
     def reach(self) -> int:
-        """Samples to either side on which the velocity can depend."""
+        """Number of samples to either side on which the velocity can depend."""
         own = blocks_reach(self.output.blocks) + self.output.conv.kernel_size[0] // 2
         return self.unet.reach * max(self.periods) + own
 
@@ -167,9 +167,9 @@ class Estimator(nn.Module):
 class FlatEstimator(Estimator):
     """Velocity between white noise and a signal of unit power: the network corrects the best linear estimate (ours).
 
-    Of two independent white signals, x = t * s + (1 - t) * n has the variance a^2 = t^2 + (1 - t)^2 * d^2, with d the
-    deviation of the noise, and the best linear estimate of s - n is x * (t - (1 - t) * d^2) / a^2, with an error of
-    deviation d / a. The network sees x / a and returns that error divided by its deviation, as in arXiv 2206.00364.
+    For independent white signals s and n, x = t * s + (1 - t) * n has the variance a^2 = t^2 + (1 - t)^2 * d^2, where d
+    is the deviation of the noise. The best linear estimate of s - n is x * (t - (1 - t) * d^2) / a^2, with an error of
+    deviation d / a. The network takes x / a and returns that error divided by its deviation, as in arXiv 2206.00364.
 
     Args:
         deviation: d.

@@ -25,8 +25,8 @@ __all__ = ["PeriodWave"]
 class PeriodWave(FlowVocoder):
     """Multi-period flow matching vocoder (arXiv 2408.07547), and its adversarially tuned Turbo (arXiv 2408.08019).
 
-    ``synthesize`` is inference. Training calls ``forward``: with a time for the velocity field, without for a waveform
-    integrated with gradients.
+    ``synthesize`` is inference. Training calls ``forward``: with a time it returns the velocity, without a time the
+    waveform, integrated with gradients.
 
     Args:
         config: see :class:`PeriodWaveConfig`.
@@ -55,7 +55,7 @@ class PeriodWave(FlowVocoder):
 
     @property
     def reach(self) -> int:
-        """Samples to either side on which a call of the estimator can depend."""
+        """Number of samples to either side on which a call of the estimator can depend."""
         return self.estimator.reach
 
     def prior_deviation(self, features: Tensor) -> Tensor:
@@ -65,7 +65,7 @@ class PeriodWave(FlowVocoder):
         return relative_energy(features, self.config.energy, self.config.mel.log, self.energy_range)
 
     def prior(self, features: Tensor, noise: Tensor, temperature: float = 1.0) -> Tensor:
-        """Scale standard normal ``noise`` (B, 1, F * hop_length) to a sample of the prior of ``features``."""
+        """Return a sample of the prior of ``features``, from standard normal ``noise`` (B, 1, F * hop_length)."""
         if self.shaping is not None:
             return temperature * self.config.noise_scale * self.shaping.excite(noise, features)
         deviation = hold_frames(self.prior_deviation(features), self.hop_length)
@@ -83,10 +83,10 @@ class PeriodWave(FlowVocoder):
         return self.encoder(features)
 
     def forward(self, features: Tensor, x: Tensor, t: Tensor | None = None) -> Tensor:
-        """Return the velocity at (x, t), or without ``t`` the waveform that flows out of ``x``.
+        """Return the velocity at (x, t), or without ``t`` the waveform at the end of the flow from ``x``.
 
-        Both are here, so that both kinds of training run through the module's own call, where distributed training
-        averages gradients.
+        One method does both, because distributed training averages the gradients of the module's call, and both kinds
+        of training need that.
 
         Args:
             features: (B, channels, F), F at least 2.
@@ -97,7 +97,7 @@ class PeriodWave(FlowVocoder):
             (B, 1, F * hop_length). A waveform is not limited to [-1, 1].
 
         Raises:
-            ShapeError: if the shapes do not belong together, or there are too few frames.
+            ShapeError: if the shapes do not match, or there are too few frames.
         """
         condition = self.encode(features)
         expected = (features.shape[0], 1, features.shape[-1] * self.hop_length)
@@ -110,16 +110,16 @@ class PeriodWave(FlowVocoder):
         return self._to_audio(solve(velocity, x, time_grid(sampling.steps, sampling.sway), sampling.solver), features)
 
     def flow_sample(self, batch: Mapping[str, Any], t: Tensor) -> FlowSample:
-        """Return what flow matching needs for a training batch at the times ``t`` (B,).
+        """Return the inputs and the target of a flow matching step at the times ``t`` (B,).
 
         Args:
-            batch: as for :meth:`draw_inputs`, and ``audio`` (B, 1, T).
+            batch: the batch of :meth:`draw_inputs`, with ``audio`` (B, 1, T).
             t: times in [0, 1].
         """
         inputs = self.draw_inputs(batch)
         target = batch["audio"]
         if self.shaping is not None:
-            # Speech stays below 10; the click where a clip ends and its padding begins may be a hundred times as high.
+            # Speech stays below 10; a click where a clip ends and its padding begins may be a hundred times as high.
             target = self.shaping.divide(target, inputs["features"]).clamp(-10, 10)
         sample = self.path.sample(inputs["x"], target, t)
         deviation = hold_frames(self.prior_deviation(inputs["features"]), self.hop_length)
@@ -141,6 +141,6 @@ class PeriodWave(FlowVocoder):
     def _to_audio(self, signal: Tensor, features: Tensor) -> Tensor:
         if self.shaping is None:
             return signal
-        # The network may run in half precision, the filter does not.
+        # The network may run in half precision, but the filter must not.
         with torch.autocast(signal.device.type, enabled=False):
             return self.shaping.multiply(signal.float(), features.float())

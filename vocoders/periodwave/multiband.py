@@ -32,7 +32,7 @@ __all__ = ["BandNetwork", "PeriodWaveMB"]
 
 
 class BandNetwork(nn.Module):
-    """The networks of one band: a condition encoder, and an estimator that sees the band and all below it."""
+    """The networks of one band: a condition encoder, and an estimator that takes the band and all lower bands."""
 
     def __init__(self, config: PeriodWaveMBConfig, band: int) -> None:
         super().__init__()
@@ -49,15 +49,15 @@ class BandNetwork(nn.Module):
 
 
 class PeriodWaveMB(FlowVocoder):
-    """Multi-band flow matching vocoder (after arXiv 2408.07547, of whose multi-band model no code was published).
+    """Multi-band flow matching vocoder (after arXiv 2408.07547; the paper's multi-band model has no published code).
 
-    A wavelet packet splits the signal into equal bands of a fraction of its rate. Each has a network of its own, which
-    is conditioned on the mel and on the bands below: on the true ones in training (teacher forcing), on those already
-    drawn in synthesis. Networks share nothing, so ``config.bands`` may divide them over several runs, and :meth:`join`
-    puts them together again. A model of some bands takes the others from audio.
+    A wavelet packet splits the signal into equal bands at a fraction of its sample rate. The network of each band is
+    conditioned on the mel and on the lower bands: in training on the true ones (teacher forcing), in synthesis on those
+    already drawn. The networks share no weights, so ``config.bands`` may divide them over several runs, and
+    :meth:`join` combines the results. A model with some of the bands takes the others from audio.
 
     Bands, velocities and priors are in units of ``config.band_scales``. The prior of a band follows the energy in its
-    own mel bins, see :meth:`Bands.deviation`.
+    mel bins, see :meth:`Bands.deviation`.
 
     Args:
         config: see :class:`PeriodWaveMBConfig`.
@@ -75,10 +75,10 @@ class PeriodWaveMB(FlowVocoder):
 
     @classmethod
     def join(cls, models: Iterable["PeriodWaveMB"]) -> Self:
-        """Put models of some bands together to one of all.
+        """Combine models of some bands into one of all bands.
 
         Raises:
-            ConfigError: if a band is missing or stands twice, or the models differ in anything else.
+            ConfigError: if a band is missing or occurs twice, or the models differ in anything else.
         """
         models = list(models)
         if not models:
@@ -86,7 +86,7 @@ class PeriodWaveMB(FlowVocoder):
         configs = [model.config.model_copy(update={"bands": None}) for model in models]
         found = sorted(band for model in models for band in model.config.own_bands)
         if found != list(range(configs[0].num_bands)):
-            raise ConfigError(f"the models hold bands {found}; expected each of {configs[0].num_bands} once")
+            raise ConfigError(f"the models have bands {found}; expected each of {configs[0].num_bands} once")
         if any(config != configs[0] for config in configs[1:]):
             raise ConfigError("the models differ in more than their bands; train them with one configuration")
         if any(not torch.equal(model.energy_range, models[0].energy_range) for model in models[1:]):
@@ -97,12 +97,12 @@ class PeriodWaveMB(FlowVocoder):
 
     @property
     def is_complete(self) -> bool:
-        """Whether the model holds every band; without it, synthesis takes the missing ones from audio."""
+        """Whether the model has every band; if not, synthesis takes the missing bands from audio."""
         return len(self.networks) == self.config.num_bands
 
     @property
     def reach(self) -> int:
-        """Samples to either side on which a call of any band's estimator can depend."""
+        """Number of samples to either side on which a call of any band's estimator can depend."""
         return self.config.num_bands * max(network.estimator.reach for network in self.networks.values())
 
     def prior_deviation(self, features: Tensor) -> Tensor:
@@ -139,21 +139,21 @@ class PeriodWaveMB(FlowVocoder):
         )
 
     def forward(self, features: Tensor, x: Tensor, t: Tensor | None = None, bands: Tensor | None = None) -> Tensor:
-        """Return the velocities of the own bands at (x, t), or without ``t`` the waveform that flows out of ``x``.
+        """Return the velocities of the own bands at (x, t), or without ``t`` the waveform at the end of the flows.
 
         Args:
             features: (B, channels, F), F at least 2.
             x: state of each own band, (B, own bands, K), K = F * hop_length / bands; without ``t`` a sample of
                 :meth:`prior`.
             t: times in [0, 1], (B,).
-            bands: true bands (B, bands, K). With ``t``, each band is conditioned on those below it; without, they stand
-                in for bands that the model lacks.
+            bands: true bands (B, bands, K). With ``t``, each band is conditioned on the lower ones; without, they
+                replace the bands that the model lacks.
 
         Returns:
             (B, own bands, K), or the waveform (B, 1, F * hop_length).
 
         Raises:
-            ShapeError: if the shapes do not belong together, there are too few frames, or ``bands`` is needed.
+            ShapeError: if the shapes do not match, there are too few frames, or ``bands`` is needed.
         """
         conditions = self.encode(features)
         self._check_bands(features, x, bands, is_needed=not self.is_complete or t is not None)
@@ -178,16 +178,16 @@ class PeriodWaveMB(FlowVocoder):
     def draw_inputs(self, batch: Mapping[str, Any]) -> dict[str, Tensor]:
         """Return the arguments of :meth:`forward` for a training batch, as :meth:`FlowVocoder.draw_inputs` does.
 
-        A model of some bands needs ``audio`` (B, 1, T) in the batch, for the others.
+        A model with some of the bands needs ``audio`` (B, 1, T) in the batch for the others.
         """
         inputs = super().draw_inputs(batch)
         return inputs if self.is_complete else inputs | {"bands": self.bands(batch["audio"])}
 
     def flow_sample(self, batch: Mapping[str, Any], t: Tensor) -> FlowSample:
-        """Return what flow matching needs for a training batch at the times ``t`` (B,), the same for every band.
+        """Return the inputs and the target of a flow matching step at the times ``t`` (B,), the same for every band.
 
         Args:
-            batch: as for :meth:`draw_inputs`, and ``audio`` (B, 1, T).
+            batch: the batch of :meth:`draw_inputs`, with ``audio`` (B, 1, T).
             t: times in [0, 1].
         """
         inputs = super().draw_inputs(batch)
@@ -210,7 +210,7 @@ class PeriodWaveMB(FlowVocoder):
         return inputs | {"bands": self.bands(audio[..., : inputs["features"].shape[-1] * self.hop_length])}
 
     def check_options(self, options: BandFlowOptions) -> None:
-        """Raise a :class:`ConfigError` for steps of another number of bands."""
+        """Raise a :class:`ConfigError` for steps for another number of bands."""
         super().check_options(options)
         options.steps_of_bands(self.config.num_bands)
 
@@ -243,7 +243,7 @@ class PeriodWaveMB(FlowVocoder):
     def _draw_bands(
         self, velocities: Sequence[Velocity], x: Tensor, bands: Tensor | None, sampling: BandFlowSampling
     ) -> Tensor:
-        """Let the bands flow out of ``x`` in ascending order and join them to a waveform."""
+        """Integrate the flows of the bands from ``x`` in ascending order and join the bands to a waveform."""
         steps = sampling.steps_of_bands(self.config.num_bands)
         own = dict(zip(self.config.own_bands, zip(velocities, x.split(1, dim=1), strict=True), strict=True))
         drawn = x[:, :0]
@@ -270,5 +270,5 @@ class PeriodWaveMB(FlowVocoder):
 
 
 def _below(velocity: Velocity, lower: Tensor) -> Velocity:
-    """Return the velocity field of a band above the bands ``lower`` (B, C, K)."""
+    """Return the velocity field of a band given the lower bands (B, C, K)."""
     return lambda x, t: velocity(torch.cat([x, lower], dim=1), t)

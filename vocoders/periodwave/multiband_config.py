@@ -10,27 +10,27 @@ from vocoders.periodwave.options import BandFlowSampling
 
 __all__ = ["MB_VARIANTS", "PeriodWaveMBConfig"]
 
-# Of the stages before the middle one, whose frame always stands for 64 samples; the key is the number of splits.
+# Strides of the stages before the middle one, which has a frame per 64 samples; the key is the number of splits.
 _STRIDES = {1: (1, 2, 4), 2: (1, 4), 3: (1, 2)}
 
 
 class PeriodWaveMBConfig(PeriodWaveConfig):
     """PeriodWave-MB (arXiv 2408.07547): one network for each band of a wavelet packet.
 
-    No code of it was published. Known are the four equal bands, their order, and that a band is conditioned on those
-    below it; the wavelet, the prior of a band and the sizes are choices of this implementation. The other fields are
-    those of :class:`PeriodWaveConfig`.
+    No code of it was published. The paper gives the four equal bands, their order, and the conditioning on lower bands;
+    the wavelet, the prior of a band and the sizes are choices of this implementation. The other fields are those of
+    :class:`PeriodWaveConfig`.
 
     Attributes:
-        wavelet: PyWavelets name of an orthogonal wavelet. Short ones let the error of a loud low band through to the
-            quiet high ones (an error of 5 % in each band leaves 9-12 kHz of speech, at the worst tenth of its frames,
-            11 dB under the error with ``haar``, 5 dB above it with ``db4``, 20 dB with ``sym10``); the bands of a
-            nearly symmetric one stand at the same time within 4 samples (38 for ``db10``).
-        levels: how often every band is split; 2 gives four bands.
-        bands: indices of the bands whose networks this model holds, for training them apart; ``None``: all.
-        band_scales: by which each band is divided before its network sees it. ``None``: the square root of its share
-            of the mel bins (that is its share of the prior's deviation), 1 for embeddings.
-        sampling: default of synthesis, and the steps that Turbo trains through.
+        wavelet: PyWavelets name of an orthogonal wavelet. Short wavelets leak the error of a loud low band into the
+            quiet high bands: with an error of 5 % in each band, speech at 9-12 kHz is, in the worst tenth of the
+            frames, 11 dB below the error with ``haar``, 5 dB above it with ``db4``, and 20 dB above it with ``sym10``.
+            The bands of a nearly symmetric wavelet are aligned in time within 4 samples (38 for ``db10``).
+        levels: number of splits of every band; 2 gives four bands.
+        bands: indices of the bands that this model has, for separate training; ``None``: all.
+        band_scales: divisors of the bands at the input of their networks. ``None``: the square root of the band's share
+            of the mel bins (its share of the prior's deviation), 1 for embeddings.
+        sampling: default options of synthesis; Turbo trains through these steps.
     """
 
     wavelet: str = "sym10"
@@ -44,7 +44,7 @@ class PeriodWaveMBConfig(PeriodWaveConfig):
     def _check_wavelet(cls, name: str) -> str:
         WaveletConfig(wavelet=name)
         taps = np.asarray(pywt.Wavelet(name).rec_lo)
-        # A wavelet is orthogonal where its low-pass filter is orthogonal to its own shifts by two.
+        # A wavelet is orthogonal if its low-pass filter is orthogonal to its shifts by two.
         products = np.correlate(taps, taps, "full")[len(taps) - 1 :: 2]
         if abs(products[0] - 1) > 1e-6 or abs(products[1:]).max(initial=0) > 1e-6:
             raise ValueError(f"wavelet '{name}' is not orthogonal; expected one such as haar, db8, sym10 or coif3")
@@ -62,7 +62,7 @@ class PeriodWaveMBConfig(PeriodWaveConfig):
         if self.band_scales is not None and (len(self.band_scales) != count or min(self.band_scales) <= 0):
             raise ValueError(f"band_scales {list(self.band_scales)}; expected {count} positive numbers")
         if self.domain != "waveform":
-            raise ValueError("domain envelope is of the single-band model; the bands have priors of their own")
+            raise ValueError("domain envelope belongs to the single-band model; each band has its own prior")
         self.sampling.steps_of_bands(count)
         return self
 
@@ -73,7 +73,7 @@ class PeriodWaveMBConfig(PeriodWaveConfig):
 
     @property
     def own_bands(self) -> tuple[int, ...]:
-        """Indices of the bands whose networks this model holds."""
+        """Indices of the bands that this model has."""
         return tuple(range(self.num_bands)) if self.bands is None else self.bands
 
     @property
@@ -83,7 +83,7 @@ class PeriodWaveMBConfig(PeriodWaveConfig):
 
     @property
     def strides(self) -> tuple[int, ...]:
-        """Strides of the stages of the U-Net; the wavelet packet stands for the first ones of PeriodWave."""
+        """Strides of the stages of the U-Net; the wavelet packet replaces the first stages of PeriodWave."""
         return _STRIDES[self.levels]
 
     @property
@@ -94,11 +94,11 @@ class PeriodWaveMBConfig(PeriodWaveConfig):
 
     @property
     def grid_length(self) -> int:
-        """Samples of a band after which the rows of all periods begin anew together."""
+        """Number of samples of a band after which rows of all periods begin together again."""
         return super().grid_length // self.num_bands
 
 
-# Not published: the sizes of PeriodWave's variants, for each band.
+# Not published: each band has the sizes of PeriodWave's variants.
 MB_VARIANTS: dict[str, PeriodWaveMBConfig] = {
     "small": PeriodWaveMBConfig(hidden_channels=256),
     "base": PeriodWaveMBConfig(),

@@ -1,4 +1,4 @@
-"""Reference PeriodWave checkpoints and configurations in our terms."""
+"""Import of reference PeriodWave checkpoints and configurations."""
 
 import shlex
 from collections.abc import Mapping
@@ -50,27 +50,27 @@ KEY_MAP = KeyMap(
     ]
 )
 
-# Published checkpoints hold no front end; these are told apart by sample rate.
+# Published checkpoints contain no front end; the sample rate decides it.
 _PRESETS = {24000: ("bigvgan_24k", "libritts_24k"), 22050: ("hifigan_22k", "ljspeech_22k")}
 _EMBEDDING_CHANNELS = 128
 _BUFFERS = ("energy_range",)
 
 
 def squeeze_rows(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Drop the last axis, of length one, of kernels that run along the columns of a folded waveform."""
+    """Remove the last axis, of length one, from kernels along the columns of a folded waveform."""
     return {key: value.squeeze(-1) if value.dim() == 4 else value for key, value in state.items()}
 
 
 def config_from_official(data: Mapping[str, Any], state: Mapping[str, Tensor]) -> PeriodWaveConfig:
-    """Translate a reference ``config.json``; what it leaves open is read off the weights.
+    """Translate a reference ``config.json``; the weights determine the rest.
 
     Args:
         data: the whole file, with the sections ``data`` and ``model``.
-        state: the checkpoint's weights; the number of residual blocks tells the large model, the number of input
+        state: the checkpoint's weights; the number of residual blocks identifies the large model, the number of input
             channels the embedding-conditioned one.
 
     Raises:
-        ConfigError: for a value that is missing or of no published kind.
+        ConfigError: for a missing value, or one that no published model has.
     """
     try:
         section, model = data["data"], data["model"]
@@ -113,11 +113,11 @@ def convert(
 
     Args:
         path: ``G_<step>.pth`` with ``model``, or another file with the generator's state dict.
-        variant: one of our variant names; beside ``config`` it gives the sampling alone (``turbo_base`` and its like
+        variant: one of our variant names; together with ``config`` it sets the sampling alone (``turbo_base`` and so on
             for a model tuned to four Euler steps).
         config: the reference's ``config.json``, or our YAML.
-        stats: energy range of the training set, a file with ``energy_min`` and ``energy_max``; default: the published
-            range of the model's sample rate.
+        stats: file with the energy range of the training set, ``energy_min`` and ``energy_max``; default: the published
+            range for the model's sample rate.
 
     Raises:
         CheckpointError: if keys do not fit.
@@ -134,7 +134,7 @@ def convert(
 
 
 def convert_options(state: Mapping[str, Tensor], checkpoint: Any, path: Path) -> str:
-    """Return the options with which `ondes convert` takes a checkpoint; the reference keeps its sizes beside it."""
+    """Return the options of `ondes convert` for a checkpoint; the reference stores its sizes in a separate file."""
     config = path.parent / "config.json"
     return f"--config {shlex.quote(str(config))}" if config.is_file() else variant_option(_fits(state))
 

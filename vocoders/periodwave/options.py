@@ -1,4 +1,4 @@
-"""How PeriodWave draws a waveform: options of synthesis, and the part of them that a configuration holds."""
+"""Options of synthesis of PeriodWave, and the part of them that belongs to the configuration."""
 
 import math
 from collections.abc import Mapping
@@ -22,29 +22,29 @@ __all__ = [
 
 
 class AnyFlowSampling(SynthesisOptions):
-    """Solver and temperature of flows, however many steps they take."""
+    """Solver and temperature of flows, without the number of steps."""
 
     solver: SolverName = option("midpoint")
     """Solver of the flow."""
     temperature: float = option(0.667, dial=(0, 1.5), ge=0, allow_inf_nan=False)
     """Factor on the deviation of the prior."""
-    # Beyond these the grid would turn back.
+    # Beyond these limits the times would decrease.
     sway: float = option(0.0, dial=(-1, 1), ge=-1, le=2 / (math.pi - 2))
     """Unevenness of the steps: negative values put more of them near the noise; 0: equal steps."""
     freeu: tuple[float, float] | None = option(None, title="FreeU")
     """Factors on the up-sampled features and on the skip connections of the U-Net; published: 1.1 and 0.9, for models
-    that were not tuned adversarially."""
+    without adversarial tuning."""
     mel_refinement: int = option(0, dial=(0, 64), ge=0)
-    """Iterations after the flow that bring the mel of the output nearer to the given one (ours; published: 0)."""
+    """Iterations of mel refinement, which move the mel of the output towards the input mel (ours; published: 0)."""
 
     spellings = {"refinement": "mel_refinement"}
 
 
 class AnyFlowOptions(AnyFlowSampling):
-    """What can be chosen of every flow when audio is made."""
+    """Options of synthesis that every flow has."""
 
     chunk_seconds: float | None = option(None, dial=(1, 30), ge=1, allow_inf_nan=False)
-    """Length of chunks that are synthesised apart and cross-faded, for hours of audio; none: no chunks."""
+    """Length of chunks that are synthesised separately and cross-faded, for hours of audio; none: no chunks."""
 
 
 class FlowSampling(AnyFlowSampling):
@@ -62,9 +62,9 @@ class BandFlowSampling(AnyFlowSampling):
     """Solver, steps and temperature of the flows of several bands."""
 
     steps: int | tuple[int, ...] | None = option(None, dial=(1, 64))
-    """Number of solver steps of every band, or of each, in place of ``band_steps``."""
+    """Number of solver steps, one for all bands or one for each, instead of ``band_steps``."""
     band_steps: tuple[int, ...] = Field((16, 4, 1, 1), min_length=1)
-    """Number of solver steps of each band, in ascending frequency; with the bands below it known, a high band needs few
+    """Number of solver steps of each band, in ascending frequency; given the lower bands, a high band needs few steps
     (published as an option without much loss: 16, 4, 1, 1)."""
 
     @model_validator(mode="after")
@@ -78,7 +78,7 @@ class BandFlowSampling(AnyFlowSampling):
         """Return the number of steps of each of ``num_bands`` bands.
 
         Raises:
-            ConfigError: if ``band_steps`` is made for another number of bands.
+            ConfigError: if ``band_steps`` is for another number of bands.
         """
         if isinstance(self.steps, int):
             return (self.steps,) * num_bands

@@ -1,9 +1,9 @@
 """All periods in one pass through the U-Net.
 
-The columns of a period are laid end to end in one sequence, with zeros between them, and the sequences of all periods,
-which have about the same length, make a batch. Every convolution then sees what it sees in a column of its own, as long
-as what it writes between the columns is set to zero again. The arithmetic is the same, in a fifth of the calls: that
-pays where a call costs more than its work, on a GPU, and not on a CPU.
+The columns of a period are concatenated to one sequence, with zeros between them, and the sequences of all periods,
+which have about the same length, form a batch. Every convolution then has the same inputs as on a separate column,
+provided that its outputs between the columns are set to zero again. The arithmetic is the same, in a fifth of the
+calls: that is faster where the overhead of a call exceeds its work, on a GPU, but not on a CPU.
 """
 
 import time
@@ -22,12 +22,12 @@ __all__ = ["PackedLayout", "faster_form", "packed_paths"]
 
 @dataclass(frozen=True)
 class PackedLayout:
-    """Where the columns of every period lie in its sequence.
+    """Positions of the columns of every period in its sequence.
 
     Attributes:
         length: samples of the signal.
         periods: samples per row of each path.
-        multiple: the length of a column is a multiple of it.
+        multiple: the length of a column is a multiple of this.
         gap: zeros after each column at full rate, a multiple of ``multiple``.
     """
 
@@ -38,7 +38,7 @@ class PackedLayout:
 
     @classmethod
     def of(cls, unet: PeriodUNet, periods: Sequence[int], length: int) -> "PackedLayout":
-        """Return the layout in which no convolution of ``unet`` reaches from one column into the next."""
+        """Return the layout in which no convolution of ``unet`` extends from one column into the next."""
         padding = max(block.conv1.padding[0] for block in unet.middle.blocks)
         return cls(length, tuple(periods), unet.length_multiple, unet.length_multiple * padding)
 
@@ -64,7 +64,7 @@ class PackedLayout:
         return torch.cat([self._lay(fold_rows(x, q, self.multiple), q, 1) for q in self.periods])
 
     def pack_frames(self, frames: Sequence[Tensor]) -> Tensor:
-        """Return one (B, C, N or more) tensor for each period, the same for all its columns, as sequences."""
+        """Return tensors (B, C, N or more), one for each period and common to its columns, as sequences."""
         laid = [
             self._lay(item[..., : n // self.multiple].repeat_interleave(q, dim=0), q, self.multiple)
             for item, q, n in zip(frames, self.periods, self.columns, strict=True)
@@ -80,7 +80,7 @@ class PackedLayout:
         return signals
 
     def _lay(self, columns: Tensor, period: int, rate: int) -> Tensor:
-        """Lay (B * q, C, n) end to end: (B, C, total / rate)."""
+        """Concatenate columns (B * q, C, n) with gaps: (B, C, total / rate)."""
         columns = F.pad(columns, (0, self.gap // rate)).unflatten(0, (-1, period))
         sequence = columns.transpose(1, 2).flatten(2)
         return F.pad(sequence, (0, self.total // rate - sequence.shape[-1]))
@@ -94,14 +94,14 @@ def packed_paths(
     embedding: Tensor,
     freeu: FreeU = PLAIN,
 ) -> list[Tensor]:
-    """Return the features (B, C, T) of every period, as a call of the U-Net for each gives them.
+    """Return the features (B, C, T) of every period, equal to those of separate calls of the U-Net.
 
     Args:
         unet: the network.
         x: signal (B, in_channels, T).
         periods: samples per row of each path.
-        condition: of each period, see :class:`PeriodUNet`.
-        embedding: of time and period, (B, periods, H).
+        condition: condition of each period, see :class:`PeriodUNet`.
+        embedding: embedding of time and period, (B, periods, H).
         freeu: see :class:`FreeU`.
     """
     layout = PackedLayout.of(unet, periods, x.shape[-1])
@@ -127,7 +127,7 @@ def packed_paths(
 
 
 def faster_form(forms: dict[str, Callable[[], object]], device: torch.device, runs: int = 3) -> str:
-    """Return the name of the form that takes least time on ``device``: the fastest of ``runs`` calls after one."""
+    """Return the name of the fastest form on ``device``, by the fastest of ``runs`` calls after a warm-up call."""
 
     def seconds(form: Callable[[], object]) -> float:
         form()

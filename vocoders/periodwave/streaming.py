@@ -20,25 +20,25 @@ def velocity_in_chunks(
     grid_length: int,
     window: int,
 ) -> Tensor:
-    """Return the velocity of a long signal, of which the estimator sees one window with its context at a time.
+    """Return the velocity of a long signal, computed window by window with context.
 
-    The velocity at a sample depends on a bounded stretch of the signal and of the condition. Windows begin where the
-    rows of every period begin, so each computes the very numbers that the whole signal would give.
+    The velocity at a sample depends on a bounded part of the signal and of the condition. Windows begin where rows of
+    every period begin, so the result is exactly that of the whole signal.
 
     Args:
         estimator: the network.
-        x: (B, C, T), and what is concatenated to it.
-        condition: of each period, for the whole signal.
+        x: (B, C, T), the signal and the signals concatenated to it.
+        condition: condition of each period, for the whole signal.
         t: time.
         freeu: see :class:`FreeU`.
-        grid_length: samples after which the rows of all periods begin anew together.
-        window: longest stretch whose velocity is computed at once, in samples.
+        grid_length: number of samples after which rows of all periods begin together again.
+        window: largest number of samples whose velocity is computed at once.
 
     Returns:
         (B, 1, T).
     """
     length = x.shape[-1]
-    hop = estimator.unet.length_multiple  # of the condition, for period 1
+    hop = estimator.unet.length_multiple  # hop of the condition, for period 1
     halo = -(-estimator.reach // grid_length)
     window = max(window // grid_length, 1)
     if length <= (window + 2 * halo) * grid_length:

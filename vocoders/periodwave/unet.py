@@ -1,8 +1,8 @@
 """The U-Net of PeriodWave along the columns of a folded waveform.
 
-A waveform folded into rows of q samples has q columns. All kernels run along the columns and never across them, so the
-columns of a period are so many independent sequences, and plain one-dimensional convolutions over B * q of them do the
-work of the published two-dimensional ones.
+A waveform folded into rows of q samples has q columns. All kernels run along the columns, never across them. The
+columns of a period are therefore independent sequences, and one-dimensional convolutions over B * q sequences replace
+the published two-dimensional ones.
 """
 
 import math
@@ -24,8 +24,8 @@ class FreeU:
     """Factors in the up-sampling half of the U-Net (arXiv 2309.11497, without its Fourier filter).
 
     Attributes:
-        backbone: on the up-sampled features.
-        skip: on the skip connections.
+        backbone: factor on the up-sampled features.
+        skip: factor on the skip connections.
     """
 
     backbone: float = 1.0
@@ -36,9 +36,9 @@ PLAIN = FreeU()
 
 
 class RowConv(nn.Conv1d):
-    """Convolution along rows that lie with their channels next to each other on a CPU, up to five times as fast there.
+    """Convolution along rows, with channels innermost in memory on a CPU, where it is up to five times as fast.
 
-    The layout passes through all that acts on single elements: (R, C, N) in, (R, C, N) out.
+    Element-wise layers preserve the memory layout: (R, C, N) in, (R, C, N) out.
     """
 
     def forward(self, x: Tensor) -> Tensor:
@@ -143,9 +143,9 @@ class PeriodUNet(nn.Module):
     Args:
         in_channels: channels of the signal.
         width: H, channels in the middle and of the embeddings.
-        channels: of each stage, from full rate down.
-        strides: of each stage; the first is 1.
-        dilations: of the residual blocks in the middle.
+        channels: channels of each stage, from full rate down.
+        strides: stride of each stage; the first is 1.
+        dilations: dilations of the residual blocks in the middle.
 
     Shape:
         (R, in_channels, N), N a multiple of ``length_multiple`` -> (R, channels[0], N), R = B * q.
@@ -183,15 +183,15 @@ class PeriodUNet(nn.Module):
 
     @property
     def reach(self) -> int:
-        """Rows to either side on which an output row can depend."""
+        """Number of rows to either side on which an output row can depend."""
         rate, rows = 1, 0
         for stage in self.downs:
             rows += rate * (stage.resample.kernel_size[0] // 2)
             rate *= stage.resample.stride[0]
-            rows += 2 * rate * blocks_reach(stage.blocks)  # here and in the stage that mirrors it
+            rows += 2 * rate * blocks_reach(stage.blocks)  # here and in the mirrored stage
         rows += rate * (self.middle.resample.kernel_size[0] // 2)
         rows += rate * self.MIDDLE_STRIDE * blocks_reach(self.middle.blocks)
-        # Transposed convolutions reach one and a half of their input's frames.
+        # Transposed convolutions reach one and a half frames of their input.
         return rows + sum(2 * self.length_multiple // 4**index for index in range(len(self.ups)))
 
 
@@ -224,5 +224,5 @@ def _add_to_rows(rows: Tensor, x: Tensor) -> Tensor:
 
 
 def blocks_reach(blocks: nn.Sequential) -> int:
-    """Return the samples to either side on which residual blocks can depend."""
+    """Return the number of samples to either side on which residual blocks can depend."""
     return sum(block.conv1.dilation[0] + 1 for block in blocks)

@@ -27,8 +27,8 @@ NormName = Literal["scalar", "layer"]
 class ScalarNorm(nn.Module):
     """Normalise each time step over channels, with one gain and one offset for all of them and no epsilon.
 
-    y = (s / deviation) (x - mean + m). A step whose channels are all equal has deviation 0 and keeps its scale; the
-    reference divides by zero there.
+    y = (s / deviation) (x - mean + m). A step with equal channels has deviation 0 and keeps its scale; the reference
+    divides by zero there.
 
     Shape:
         (B, C, L) -> the same.
@@ -100,13 +100,13 @@ class ResidualBlock(nn.Module):
     """x + layer(norm(x)), where the layer is a state-space layer or a position-wise one.
 
     With labels, x + layer(norm(x) + offset of the label): the global conditioning of WaveNet (arXiv 1609.03499, section
-    2.5), whose layers also add a vector of what is to be heard to what they read. The number behind the last label,
-    or no label, is the mean of all.
+    2.5), whose layers also add a vector for the condition to their input. The index after the last label, or no label,
+    selects the mean of all offsets.
 
     Args:
-        norm: over channels.
+        norm: normalisation over channels.
         layer: (B, C, L) -> the same.
-        label_offsets: number of labels and of channels; ``None`` without labels.
+        label_offsets: number of labels and number of channels; ``None`` without labels.
     """
 
     def __init__(self, norm: nn.Module, layer: nn.Module, label_offsets: tuple[int, int] | None = None) -> None:
@@ -131,11 +131,11 @@ class ResidualBlock(nn.Module):
         return torch.cat([self.label_offsets, self.label_offsets.mean(dim=0, keepdim=True)])
 
     def initial_state(self, batch_size: int) -> S4State | None:
-        """Return the state before the first sample, None for a layer without memory."""
+        """Return the state before the first sample, None for a layer without state."""
         return self.layer.initial_state(batch_size) if isinstance(self.layer, S4Layer) else None
 
     def advance(self, x: Tensor, state: S4State | None, labels: Tensor | None = None) -> tuple[Tensor, S4State | None]:
-        """Continue from a state with (B, C, L)."""
+        """Process the next samples (B, C, L) from a state."""
         if state is None:
             return self(x, labels), None
         y, state = self.layer.advance(self._read(x, labels), state)
@@ -143,9 +143,9 @@ class ResidualBlock(nn.Module):
 
 
 class DownPool(nn.Module):
-    """Fold ``factor`` time steps into channels and mix: (B, C, L) -> (B, C', L / factor).
+    """Fold ``factor`` time steps into channels and mix them: (B, C, L) -> (B, C', L / factor).
 
-    The folded channel is c * factor + position in the frame.
+    The index of a folded channel is c * factor + position in the frame.
     """
 
     def __init__(self, in_channels: int, out_channels: int, factor: int, normalised: bool = False) -> None:
@@ -160,10 +160,10 @@ class DownPool(nn.Module):
 
 
 class UpPool(nn.Module):
-    """Mix and unfold channels into ``factor`` time steps: (B, C, L) -> (B, C', L * factor).
+    """Mix channels and unfold them into ``factor`` time steps: (B, C, L) -> (B, C', L * factor).
 
-    If ``causal``, every frame gets what the frame before it holds, and the first one zeros: a frame of a slow tier is
-    known only when it is complete.
+    If ``causal``, the frames are delayed by one, and the first is zero: a frame of a slower tier is known only when it
+    is complete.
     """
 
     def __init__(

@@ -21,7 +21,7 @@ class SashimiConfig(ModelConfig):
 
     Attributes:
         sample_rate: in Hz.
-        quantiser: how audio becomes codes.
+        quantiser: conversion of audio to codes.
         channels: width of the fastest tier.
         num_layers: pairs of a state-space and a position-wise block per tier.
         pool: factor between neighbouring rates, fastest tier first.
@@ -29,19 +29,18 @@ class SashimiConfig(ModelConfig):
         feedforward: expansion of the position-wise blocks.
         skips: see :class:`~vocoders.sashimi.tiers.Tiers`; ``unet`` also places blocks before each pool.
         centre_skip: add the slowest tier's input to its output.
-        delayed_pools: what comes back from a slower tier is a frame late, as causality needs; the reference's
-            standalone backbone does so even when it is bidirectional.
-        norm: of the blocks: ``scalar`` (reference training code) or ``layer`` (reference standalone file).
-        final_norm: before the output layer.
+        delayed_pools: delay the output of a slower tier by one frame, as causality requires; the reference's standalone
+            backbone does so even when it is bidirectional.
+        norm: norm of the blocks: ``scalar`` (reference training code) or ``layer`` (reference standalone file).
+        final_norm: add a norm before the output layer.
         pool_weight_norm: normalise the weights of the pools.
         s4: the state-space layers.
-        kernel_length: length in samples, of the fastest tier, for which the parameter C of ``dplr`` layers is
-            truncated, as published: the length of training clips. ``None`` keeps C itself, which is exact for every
-            length but costs powers of A in every training step.
-        labels: names of the kinds of sound that can be asked for, such as spoken words (YAML wants quotes around "yes"
-            and "no"); the text of a training utterance is one of them. Empty: nothing conditions the model, as
-            published.
-        sampling: default of generation.
+        kernel_length: truncation length of the parameter C of ``dplr`` layers, in samples of the fastest tier: as
+            published, the length of training clips. ``None`` keeps C itself, which is exact for every length but
+            computes powers of A in every training step.
+        labels: labels of the sounds that the model can draw, such as spoken words (YAML needs quotes around "yes" and
+            "no"); the text of a training utterance is one of them. Empty: no labels, as published.
+        sampling: default options of generation.
     """
 
     sample_rate: int = Field(16000, gt=0)
@@ -68,7 +67,7 @@ class SashimiConfig(ModelConfig):
             raise ValueError(f"pool {list(self.pool)}: every factor must be at least 2")
         if self.kernel_length is not None and self.kernel_length % math.prod(self.pool):
             total = math.prod(self.pool)
-            raise ValueError(f"kernel_length {self.kernel_length} is no multiple of {total}, all pools together")
+            raise ValueError(f"kernel_length {self.kernel_length} is no multiple of {total}, the product of the pools")
         if self.s4.num_systems is not None and self.channels % self.s4.num_systems:
             raise ValueError(f"s4.num_systems {self.s4.num_systems} does not divide channels {self.channels}")
         for number, label in enumerate(self.labels):
@@ -87,7 +86,7 @@ class SashimiConfig(ModelConfig):
 
     @property
     def is_causal(self) -> bool:
-        """Whether an output depends on past and present inputs alone."""
+        """Whether an output depends on past and current inputs alone."""
         return not self.s4.bidirectional
 
     @property
@@ -106,8 +105,8 @@ def _published(quantiser: str, **options: Any) -> SashimiConfig:
     return SashimiConfig(quantiser=QuantiserConfig(companding=quantiser, scheme="official"), **options)
 
 
-# Networks and quantisers of the reference. Step sizes are 'exp', as in all released weights; the reference's newest
-# training configurations say 'softplus', which gives the same initial systems.
+# Networks and quantisers of the reference. Step sizes use 'exp', as in all released weights; the reference's newest
+# training configurations use 'softplus', with the same initial systems.
 VARIANTS: dict[str, SashimiConfig] = {
     "sc09": _published("mu_law"),
     "sc09_unet": _published(

@@ -1,4 +1,4 @@
-"""Autoregressive SaShiMi: codes in, the distribution of the next code out."""
+"""Autoregressive SaShiMi: from codes to the distribution of the next code."""
 
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -32,8 +32,8 @@ __all__ = ["Sashimi"]
 class Sashimi(PretrainedModel, WaveformGenerator, nn.Module):
     """Autoregressive model of quantised audio on state-space layers (arXiv 2202.09729).
 
-    The logits at t belong to the sample after input t: shift the target by :meth:`shift` to get the input of training.
-    ``forward`` takes whole sequences; ``advance`` continues from a state, by whatever number of codes.
+    The logits at t predict the sample after input t: :meth:`shift` turns a training target into the input. ``forward``
+    takes whole sequences; ``advance`` continues from a state, by any number of codes.
 
     Args:
         config: see :class:`SashimiConfig`.
@@ -58,12 +58,12 @@ class Sashimi(PretrainedModel, WaveformGenerator, nn.Module):
 
     @property
     def fingerprint(self) -> str:
-        """Front end in one line: two models with the same line take the same codes."""
+        """Front end in one line: models with equal lines take the same codes."""
         return f"codes {self.config.sample_rate} Hz {self.config.quantiser.fingerprint}"
 
     @property
     def default_options(self) -> CodeOptions:
-        """The sampling of the model's configuration."""
+        """The sampling options of the model's configuration."""
         return CodeOptions.from_dict(self.config.sampling.to_dict(), "sampling")
 
     def check_options(self, options: CodeOptions) -> None:
@@ -73,7 +73,7 @@ class Sashimi(PretrainedModel, WaveformGenerator, nn.Module):
 
     @property
     def takes_prompt(self) -> bool:
-        """True: an autoregressive model continues what it reads."""
+        """True: an autoregressive model continues its input."""
         return True
 
     @property
@@ -83,7 +83,7 @@ class Sashimi(PretrainedModel, WaveformGenerator, nn.Module):
 
     @property
     def labels(self) -> tuple[str, ...]:
-        """Kinds of sound that can be asked for."""
+        """Labels of the sounds that the model can draw."""
         return self.config.labels
 
     def forward(self, codes: Tensor, labels: Tensor | None = None) -> Tensor:
@@ -91,14 +91,14 @@ class Sashimi(PretrainedModel, WaveformGenerator, nn.Module):
 
         Args:
             codes: int64 (B, L) in [0, num_codes).
-            labels: int64 (B,), places in ``config.labels``, of a model that has some; the number behind the last one,
-                or ``None``, is the mean of all.
+            labels: int64 (B,), indices into ``config.labels``, for a model with labels; the index after the last one,
+                or ``None``, selects the mean of all.
 
         Returns:
             (B, L, num_codes). A causal network's logits at t depend on codes up to t.
 
         Raises:
-            ShapeError: for codes of another shape, or labels of a model without any.
+            ShapeError: for codes of another shape, or labels for a model without labels.
         """
         x = self._embed(codes)
         return self.head(self.network(x, self.check_labels(labels, len(codes))).transpose(1, 2))
@@ -144,24 +144,24 @@ class Sashimi(PretrainedModel, WaveformGenerator, nn.Module):
             yield piece
 
     def item_labels(self, items: Sequence[int], label: str | None = None, seed: int = 0) -> tuple[str, ...]:
-        """Return the label of each item, as :meth:`generate` will draw it."""
+        """Return the label of each item, as drawn by :meth:`generate`."""
         return label_names(self, item_labels(self, seed, items, label))
 
     def memory(
         self, num_items: int, length: int, prompt_length: int = 0, options: SynthesisOptions | None = None
     ) -> int:
-        """Return about how many bytes it takes to draw ``num_items`` together, beyond the model itself."""
+        """Return the approximate memory in bytes, beyond the model itself, to draw ``num_items`` together."""
         is_guided = self._chosen(options, {}).is_guided
         return memory_of_generation(self, num_items, length, prompt_length, is_guided)
 
     def shift(self, codes: Tensor) -> Tensor:
-        """Return codes (B, L) delayed by one, starting with the code of silence: the input that predicts ``codes``."""
+        """Return codes (B, L) delayed by one after the code of silence: the input from which to predict ``codes``."""
         return torch.cat([torch.full_like(codes[:, :1], self.quantiser.zero_code), codes[:, :-1]], dim=1)
 
     def initial_state(self, batch_size: int = 1) -> TierState:
         """Return the state before the first code.
 
-        It holds the recurrences too, computed from the parameters here: make a new one when they change.
+        It includes the recurrences, computed from the parameters: make a new state when they change.
 
         Raises:
             ConfigError: for a bidirectional network, which cannot be stepped.
@@ -171,12 +171,12 @@ class Sashimi(PretrainedModel, WaveformGenerator, nn.Module):
         return self.network.initial_state(batch_size)
 
     def advance(self, codes: Tensor, state: TierState, labels: Tensor | None = None) -> tuple[Tensor, TierState]:
-        """Continue from a state; many codes at a time go through convolutions.
+        """Continue from a state; several codes at a time are processed by convolution.
 
         Args:
             codes: int64 (B, L), L >= 1.
             state: from :meth:`initial_state` or an earlier call.
-            labels: as in :meth:`forward`; the same in each call.
+            labels: as in :meth:`forward`; equal in all calls of a sequence.
 
         Returns:
             Logits (B, L, num_codes) and the new state.
@@ -190,7 +190,7 @@ class Sashimi(PretrainedModel, WaveformGenerator, nn.Module):
         return logits[:, 0], state
 
     def system_parameters(self) -> list[str]:
-        """Return the names of the parameters (step sizes, A, B) that are trained at a rate of their own, undecayed."""
+        """Return the names of parameters (step sizes, A, B) with a separate learning rate and no weight decay."""
         return [
             f"{prefix}.{name}"
             for prefix, module in self.named_modules()
@@ -200,9 +200,9 @@ class Sashimi(PretrainedModel, WaveformGenerator, nn.Module):
         ]
 
     def start_from(self, trained: "Sashimi") -> None:
-        """Take the weights of a model of the same shape, whatever ``kernel_length`` it was trained with.
+        """Copy the weights of a model of the same shape, trained with any ``kernel_length``.
 
-        Labels are found by their names; new ones begin as the mean of those that were trained.
+        Labels are matched by name; new labels start from the mean of the trained ones.
 
         Raises:
             ConfigError: if the trained model has labels and this one has none.
@@ -224,10 +224,10 @@ class Sashimi(PretrainedModel, WaveformGenerator, nn.Module):
         return inputs
 
     def check_labels(self, labels: Tensor | None, batch_size: int) -> Tensor | None:
-        """Return labels that are right for a batch.
+        """Check the labels of a batch and return them.
 
         Raises:
-            ShapeError: for another shape or type, numbers that are no labels, or labels of a model without any.
+            ShapeError: for another shape or type, numbers that are no labels, or labels for a model without labels.
         """
         known = self.config.labels
         if labels is None:
@@ -236,7 +236,7 @@ class Sashimi(PretrainedModel, WaveformGenerator, nn.Module):
             raise ShapeError(f"labels {tuple(labels.shape)} for a model without labels; leave them out")
         if tuple(labels.shape) != (batch_size,) or labels.dtype != torch.int64:
             raise ShapeError(f"labels {labels.dtype} {tuple(labels.shape)}; expected int64 ({batch_size},)")
-        # Elsewhere a look at the values would wait for the device.
+        # On another device, reading the values would wait for it.
         if labels.device.type == "cpu" and not 0 <= int(labels.min()) <= int(labels.max()) <= len(known):
             last = len(known) - 1
             raise ShapeError(f"labels {labels.tolist()}; expected numbers from 0 to {last}, or {last + 1}, the mean")
@@ -253,7 +253,7 @@ def _with_labels(model: Sashimi, labels: tuple[str, ...]) -> Sashimi:
     known = model.config.labels
     rows = [known.index(label) if label in known else len(known) for label in labels]
     changed = Sashimi(model.config.model_copy(update={"labels": labels}))
-    # Without trained labels the new offsets stay as they are made, zeros.
+    # Without trained labels the new offsets keep their initial value, zero.
     state = changed.state_dict() | model.state_dict()
     for name, block in model.named_modules():
         if isinstance(block, ResidualBlock) and block.label_offsets is not None:

@@ -1,4 +1,4 @@
-"""Reference SaShiMi checkpoints (V2, V3, V4, and the standalone backbone) in our terms."""
+"""Import of reference SaShiMi checkpoints (V2, V3, V4, and the standalone backbone)."""
 
 import logging
 from collections.abc import Mapping
@@ -37,7 +37,7 @@ _OUTER = {
     r"^decoder\.(?:0\.)?output_transform\.(weight|bias)$": r"head.\1",
     r"^(?:model\.)*norm\.(?:norm\.)?(weight|bias|m|s)$": r"network.norm.\1",
 }
-# Within a block. State-space layers stand one 'layer' deeper since V4.
+# Within a block. State-space layers are one 'layer' deeper since V4.
 _INNER = KeyMap(
     rename=[
         (r"^norm\.norm\.", "norm."),
@@ -57,8 +57,8 @@ def convert(
 ) -> Sashimi:
     """Build a :class:`Sashimi` from a reference checkpoint.
 
-    The network is read off the weights. What weights cannot tell (quantiser, sample rate, transform of step sizes,
-    discretisation of diagonal systems) comes from ``variant`` or ``config``. What was decided is logged.
+    The weights determine the network. Quantiser, sample rate, transform of step sizes and discretisation of diagonal
+    systems come from ``variant`` or ``config``. The decisions are logged.
 
     Args:
         path: checkpoint of the reference trainer, with ``state_dict``, or another file with the state dict.
@@ -88,11 +88,11 @@ def sashimi_from_state(state: Mapping[str, Tensor], base: SashimiConfig, source:
 
     Args:
         state: reference keys and tensors.
-        base: configuration that gives what the weights cannot tell.
+        base: configuration with the settings that the weights do not determine.
         source: name of the checkpoint for error messages.
 
     Returns:
-        The model, in the precision of torch's default type, and remarks on what was decided.
+        The model, in the precision of torch's default type, and remarks on the decisions.
 
     Raises:
         CheckpointError: if keys do not fit.
@@ -101,7 +101,7 @@ def sashimi_from_state(state: Mapping[str, Tensor], base: SashimiConfig, source:
     config, notes = _find_config(ours, layout, kernels, base, source)
     if not merge_kernels(ours, kernels, config.s4, config.kernel_lengths):
         config = config.model_copy(update={"kernel_length": None})
-        notes.append("layers are truncated for lengths that do not belong together; C is stored without truncation")
+        notes.append("the truncation lengths of the layers do not match; C is stored without truncation")
     with torch.random.fork_rng(devices=[]):
         model = Sashimi(config)
     load_official_state(model, ours, KeyMap(), source)
@@ -111,7 +111,7 @@ def sashimi_from_state(state: Mapping[str, Tensor], base: SashimiConfig, source:
 def _find_config(
     ours: Mapping[str, Tensor], layout: Layout, kernels: Mapping[str, OfficialKernel], base: SashimiConfig, source: str
 ) -> tuple[SashimiConfig, list[str]]:
-    """Read the configuration off the weights, and say what they left open."""
+    """Return the configuration that the weights determine, and remarks on the rest."""
     try:
         num_codes, channels = ours["embedding.weight"].shape
         pools = [matrix(ours, f"network.tiers.pools.{tier}.linear") for tier in range(layout.num_pools)]
@@ -153,7 +153,7 @@ def kernel_options(kernel: OfficialKernel, base: dict[str, Any], is_gated: bool)
 
     Args:
         kernel: one layer's kernel.
-        base: gives what the weights cannot tell.
+        base: settings that the weights do not determine.
         is_gated: whether the output layer is gated.
     """
     systems, features = kernel.state["B"].shape[0], kernel.state["C"].shape[1]
@@ -166,12 +166,12 @@ def kernel_options(kernel: OfficialKernel, base: dict[str, Any], is_gated: bool)
     }
     notes = [f"{kernel.version} layout, structure '{kernel.structure}', output '{s4['output']}'"]
     if kernel.structure == "diagonal":
-        notes.append(f"discretisation is taken as '{s4['discretisation']}'; weights cannot tell (s4.discretisation)")
+        notes.append(f"discretisation is assumed '{s4['discretisation']}', weights do not tell it (s4.discretisation)")
     else:
         s4 |= {"initialisation": "legs", "discretisation": "bilinear"}
     transform = s4["dt_transform"]
     remark = "" if transform == "exp" else f"; {kernel.version} always used 'exp'"
     if kernel.version == "V4":
-        remark = "; released weights need 'exp', what the V4 configurations train 'softplus' (s4.dt_transform)"
-    notes.append(f"step sizes are taken as '{transform}'{remark}")
+        remark = "; released weights need 'exp', those trained with V4 configurations 'softplus' (s4.dt_transform)"
+    notes.append(f"step sizes are assumed '{transform}'{remark}")
     return s4, notes

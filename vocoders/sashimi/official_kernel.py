@@ -1,6 +1,6 @@
-"""Parameters of state-space kernels of every reference version in our terms.
+"""Import of the parameters of state-space kernels from every reference version.
 
-Names differ between versions, and some numbers mean something else under a similar name:
+Names differ between versions, and similar names may have another meaning:
 
 ==========  ===================  ==================  =================================
 ours        V4 and standalone    V3 (and DiffWave)   V2
@@ -8,11 +8,11 @@ ours        V4 and standalone    V3 (and DiffWave)   V2
 ``inv_dt``  ``inv_dt`` (H, 1)    ``log_dt`` (H)      ``log_dt`` (H)
 ``A_real``  ``A_real``           ``inv_w_real``      ``log_w_real``, or Re ``w``
 ``A_imag``  ``A_imag``           minus ``w_imag``    minus ``w_imag``, or minus Im ``w``
-``Q``       (conjugate of P)     (conjugate of P)    ``Q``, beside ``w``
+``Q``       (conjugate of P)     (conjugate of P)    ``Q``, with ``w``
 length      ``l_kernel``         ``L``               from the size of ``omega``
 ==========  ===================  ==================  =================================
 
-The length tells for how many samples C is truncated (0: not at all). Without it the weights are ambiguous.
+The length is the truncation length of C in samples (0: no truncation). Without it the weights are ambiguous.
 """
 
 from collections.abc import Mapping
@@ -31,13 +31,13 @@ Structure = Literal["dplr", "dplr_free", "diagonal"]
 
 @dataclass(frozen=True)
 class OfficialKernel:
-    """One layer's kernel: our parameters, and what they tell about its configuration.
+    """One layer's kernel: our parameters, and the configuration that they imply.
 
     Attributes:
         state: parameters under our names.
         structure: as in :class:`~vocoders.layers.s4.S4Config`.
         version: ``V2``, ``V3`` or ``V4``.
-        length: samples for which C is truncated; 0: it is not.
+        length: truncation length of C in samples; 0: no truncation.
     """
 
     state: dict[str, Tensor]
@@ -50,11 +50,11 @@ def read_kernel(tensors: Mapping[str, Tensor], where: str) -> OfficialKernel:
     """Translate the tensors of one kernel.
 
     Args:
-        tensors: by the last part of their names.
+        tensors: tensors by the last part of their names.
         where: name of the layer, for error messages.
 
     Raises:
-        CheckpointError: for names of no known version, or if the truncation length is missing.
+        CheckpointError: for names from an unknown version, or if the truncation length is missing.
     """
     version = _version(tensors, where)
     state = {"C": tensors["C"], "B": _unbatched(tensors["B"])}

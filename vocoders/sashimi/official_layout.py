@@ -1,7 +1,7 @@
-"""The modules of reference checkpoints, named by tiers.
+"""The modules of reference checkpoints, mapped to tiers.
 
-The reference numbers its modules along the way down, in the centre and along the way up, in some versions flat and in
-some with one list per tier; in order they are the same.
+The reference numbers its modules on the way down, in the centre and on the way up, in some versions in one flat list
+and in others in one list per tier; the order is the same.
 """
 
 import re
@@ -31,13 +31,13 @@ _KERNEL = re.compile(r"^.*layer\.kernel\.(?:kernel\.)?(?P<name>\w+)$")
 
 @dataclass
 class Layout:
-    """What the order of modules tells.
+    """The layout of a network, derived from the order of its modules.
 
     Attributes:
-        names: our name of each module, below the tiers.
-        num_pools: number of pools on one way.
+        names: our name of each module within the tiers.
+        num_pools: number of pools in one direction.
         num_centre: number of modules in the slowest tier.
-        is_unet: whether blocks stand before pools.
+        is_unet: whether there are blocks before the pools.
     """
 
     names: dict[str, str] = field(default_factory=dict)
@@ -150,12 +150,12 @@ def merge_kernels(
 
     Args:
         ours: state to add to.
-        kernels: by our names.
+        kernels: kernels by our names.
         s4: configuration of the layers.
         lengths: truncation length of each tier.
 
     Returns:
-        Whether C is truncated for these lengths. If some layer's is not, every C is stored without truncation.
+        Whether C is truncated for these lengths. If that of any layer is not, every C is stored without truncation.
     """
     num_pools = len(lengths) - 1
     fits = all(
@@ -169,7 +169,7 @@ def merge_kernels(
 
 
 def _recovered(kernel: OfficialKernel, s4: S4Config) -> Tensor:
-    """Return C itself for a kernel with truncated C, computed in double precision."""
+    """Return the untruncated C of a kernel with truncated C, computed in double precision."""
     if kernel.length == 0:
         return kernel.state["C"]
     with torch.random.fork_rng(devices=[]):
@@ -193,6 +193,6 @@ def _squeezed(name: str, value: Tensor) -> Tensor:
 
 
 def matrix(ours: Mapping[str, Tensor], name: str) -> Tensor:
-    """Return the weight of a linear layer of a state of ours, or what has its shape if that is normalised."""
+    """Return the weight of a linear layer of our state, or if it is normalised the parameter with its shape."""
     plain = ours.get(f"{name}.weight")
     return plain if plain is not None else ours[f"{name}.parametrizations.weight.original1"]

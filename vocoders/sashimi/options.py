@@ -1,4 +1,4 @@
-"""How SaShiMi draws codes: the options of generation, and the part of them that a model's configuration holds."""
+"""Options of generation of SaShiMi, and the part of them that belongs to the configuration."""
 
 from collections.abc import Mapping
 from typing import Any, Literal
@@ -21,12 +21,12 @@ class CodeSampling(SynthesisOptions):
     # Logits are a + g (l - a), where l are those of the label and a those of the network with the mean of all labels'
     # offsets, as in classifier-free guidance (arXiv 2207.12598), though here nothing is trained for the second part.
     guidance: float = option(1.0, dial=(1, 3), ge=0, allow_inf_nan=False)
-    """Strength of the label, of a model with labels: above 1 exaggerates what sets it apart from the others, at the
-    cost of a second network."""
+    """Strength of the label, for a model with labels: above 1 exaggerates the difference from the other labels, at the
+    cost of a second network pass."""
 
     @property
     def is_guided(self) -> bool:
-        """Whether there are two networks to step."""
+        """Whether guidance steps a second sequence."""
         return self.guidance != 1
 
     @classmethod

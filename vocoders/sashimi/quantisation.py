@@ -1,11 +1,11 @@
 """Quantisers: audio to codes of a few bits and back.
 
-``official`` is what SaShiMi's published models were trained with, kept number for number. It rescales every clip to its
-own minimum and maximum, so gain and offset are lost and silence has a code that depends on the clip; and it decodes a
-code to the lower edge of its bin, so that encoding again gives another code for most codes.
+``official`` is the exact quantiser of SaShiMi's published models. It rescales every clip to its own minimum and
+maximum, so gain and offset are lost and the code of silence depends on the clip. It decodes a code to the lower edge of
+its bin, so encoding again gives another code in most cases.
 
-``midtread`` is ours, for new models: audio in [-1, 1] as it is, uniform steps after companding, each code decoded to
-the middle of its bin. Silence is code ``zero_code`` exactly; code 0 is never produced and decodes to -1.
+``midtread`` is ours, for new models: audio in [-1, 1] is not rescaled, steps are uniform after companding, and each
+code decodes to the middle of its bin. Silence is exactly ``zero_code``; code 0 is never produced and decodes to -1.
 """
 
 import math
@@ -25,12 +25,12 @@ _EDGE = 0.01
 
 
 class QuantiserConfig(Config):
-    """How audio becomes codes.
+    """Configuration of a quantiser.
 
     Attributes:
         companding: ``mu_law`` (mu = number of codes - 1) or ``linear``.
         bits: number of bits of a code.
-        scheme: ``official`` or ``midtread``, see the module.
+        scheme: ``official`` or ``midtread``, see the module's docstring.
     """
 
     companding: Literal["mu_law", "linear"] = "mu_law"
@@ -39,7 +39,7 @@ class QuantiserConfig(Config):
 
     @property
     def fingerprint(self) -> str:
-        """The quantiser in one line: codes of equal lines mean the same."""
+        """The quantiser in one line: equal lines mean equal codes."""
         return f"{self.companding} {self.bits} bit {self.scheme}"
 
 
@@ -79,7 +79,7 @@ class Quantiser:
         lowest = audio.amin(dim=-1, keepdim=True)
         scaled = (audio - lowest) / (audio.amax(dim=-1, keepdim=True) - lowest + 1e-6)
         if self.config.companding == "mu_law":
-            # Published: companding of x + 1e-8 under the sign of x, then back to [0, 1].
+            # Published: companding of x + 1e-8 with the sign of x, then scaling to [0, 1].
             signal = -1 + 2 * scaled
             magnitude = torch.log1p((self.num_codes - 1) * (signal + 1e-8).abs()) / math.log(self.num_codes)
             scaled = (torch.sign(signal) * magnitude + 1) / 2

@@ -1,6 +1,6 @@
-"""Sampling from autoregressive SaShiMi: prompts, temperature, top-p, likelihoods, and ranking by them.
+"""Sampling from autoregressive SaShiMi: prompts, temperature, top-p, likelihoods, and ranking by likelihood.
 
-Item k of a seed draws from random numbers of its own: how many items are drawn together changes none of them.
+Each item of a seed has its own random numbers, so an item does not depend on the size of the batch.
 """
 
 import time
@@ -33,17 +33,17 @@ __all__ = [
     "stream_pieces",
 ]
 
-# Codes that are drawn between two calls of ``progress``.
+# Number of codes between two calls of ``progress``.
 _BLOCK = 2048
-# Stream of random numbers that labels are drawn from.
+# Stream of random numbers for labels.
 _LABELS = 1
-# A stream's pieces last about as long as this to compute; the first one is short.
+# Approximate time in seconds to compute a piece of a stream; the first pieces are shorter.
 _PIECE_SECONDS, _FIRST_PIECE = 0.4, 512
 
 
 @dataclass(frozen=True, kw_only=True)
 class CodeGeneration(Generation):
-    """What an autoregressive model has drawn; likelihoods are those at temperature 1 and with guidance.
+    """The result of an autoregressive model; likelihoods are at temperature 1 and with guidance.
 
     Attributes:
         codes: int64 (B, T), with the prompt.
@@ -69,20 +69,19 @@ def generate(
     Args:
         model: a causal model, in evaluation mode or not.
         length: number of samples to draw for each item.
-        items: how many items, or which ones of the seed: items 2 and 5 alone are what they are among others.
+        items: number of items, or the numbers of the items of the seed; an item is the same in any selection.
         prompt: int64 (L,) codes that every item continues, from :func:`encode_prompt`.
-        sampling: see :class:`~vocoders.sashimi.options.CodeSampling`; by default the model's own.
+        sampling: see :class:`~vocoders.sashimi.options.CodeSampling`; by default that of the model.
         seed: equal seeds give equal items.
         weights: see :func:`~vocoders.sashimi.runtimes.make_stepper`.
-        progress: called with the number of codes that are drawn so far, of all items together.
-        stepper: what steps, at its beginning or behind the prompt, with labels and guidance of its own; by default that
-            of :func:`item_stepper`.
-        label: what all items are; by default each item of a model with labels draws its own.
+        progress: called with the number of codes drawn so far, of all items together.
+        stepper: stepper at its start or after the prompt, with its own labels and guidance; by default that of
+            :func:`item_stepper`.
+        label: label of all items; by default a label is drawn for each item of a model with labels.
 
     Raises:
         ShapeError: for a length below 1 or no items.
-        ConfigError: for a label that the model does not know or that is given beside a stepper, or guidance of a model
-            without labels.
+        ConfigError: for an unknown label, a label together with a stepper, or guidance for a model without labels.
         DataError: if the model's logits are not finite.
     """
     items = check_items(length, items)
@@ -90,7 +89,7 @@ def generate(
     if stepper is None:
         stepper = item_stepper(model, items, prompt, sampling, seed, weights, label)
     elif label is not None:
-        raise ConfigError(f"label '{label}' beside a stepper, which has its own labels; give one of the two")
+        raise ConfigError(f"label '{label}' together with a stepper, which has its own labels; give one of the two")
     generators = [_item_generator(seed, item) for item in items]
     codes, scores = np.empty((len(items), length), np.int64), np.zeros(len(items))
     block = max(1, _BLOCK // len(items))
@@ -123,12 +122,12 @@ def stream_pieces(
     seed: int = 0,
     label: str | None = None,
 ) -> Iterator[Tensor]:
-    """Draw item 0 of a seed piece by piece; the arguments are those of :func:`generate`.
+    """Draw item 0 of a seed in pieces; the arguments are those of :func:`generate`.
 
-    The first pieces are short, so that sound begins early; later ones take about as long as a person waits gladly.
+    The first pieces are short, so that playback starts early; later ones are longer.
 
     Yields:
-        Audio (N,): the prompt as the model hears it (empty without one), then what is drawn.
+        Audio (N,): the prompt as the model encodes it (empty without one), then the drawn audio.
     """
     stepper = item_stepper(model, [0], prompt, options, seed, options.weights, label)
     yield torch.zeros(0) if prompt is None else model.quantiser.decode(prompt).cpu()
@@ -147,7 +146,7 @@ def encode_prompt(model: "Sashimi", audio: Tensor) -> Tensor:
     """Return the codes of a prompt.
 
     Args:
-        model: whose quantiser to use.
+        model: model whose quantiser encodes the audio.
         audio: (T,), (1, T) or (1, 1, T) at the model's rate. The published quantiser scales it to its own minimum and
             maximum.
 
@@ -156,7 +155,7 @@ def encode_prompt(model: "Sashimi", audio: Tensor) -> Tensor:
 
     Raises:
         ShapeError: for more than one channel, or anything but floating-point numbers.
-        DataError: for an empty or silent prompt, or one that holds NaN.
+        DataError: for an empty or silent prompt, or one that contains NaN.
     """
     audio = check_audio(audio, least=0, what="prompt")
     if audio.numel() != audio.shape[-1]:
@@ -192,11 +191,11 @@ def item_labels(model: "Sashimi", seed: int, items: Sequence[int], label: str | 
     Args:
         model: the model.
         seed: equal seeds give equal labels.
-        items: numbers of the items.
-        label: of all items; by default each draws its own.
+        items: the numbers of the items.
+        label: label of all items; by default a label is drawn for each.
 
     Raises:
-        ConfigError: for a label that the model does not know.
+        ConfigError: for an unknown label.
     """
     known = model.config.labels
     if label is not None and label not in known:
@@ -206,7 +205,7 @@ def item_labels(model: "Sashimi", seed: int, items: Sequence[int], label: str | 
         return None
     if label is not None:
         return torch.full((len(items),), known.index(label))
-    # Beside the numbers that codes are drawn with: an item's waveform does not depend on how its label was chosen.
+    # Separate from the random numbers for codes: an item does not depend on whether its label was drawn or given.
     return torch.tensor([int(_item_generator(seed, item, _LABELS).integers(len(known))) for item in items])
 
 
@@ -233,21 +232,21 @@ def _item_generator(seed: int, item: int, *stream: int) -> np.random.Generator:
 def memory_of_generation(
     model: "Sashimi", batch_size: int, length: int, prompt_length: int = 0, is_guided: bool = False
 ) -> int:
-    """Return about how many bytes a generation needs beyond the model.
+    """Return the approximate memory in bytes that a generation needs beyond the model.
 
     Args:
         model: the model.
-        batch_size: items that are drawn together.
-        length: samples of each.
-        prompt_length: samples of the prompt.
-        is_guided: whether guidance steps two networks.
+        batch_size: number of items that are drawn together.
+        length: number of samples of each item.
+        prompt_length: number of samples of the prompt.
+        is_guided: whether guidance steps two sequences for each item.
     """
     config = model.config
     states = sum(width for width in config.widths) * config.num_layers * (2 if config.skips == "unet" else 1)
     state = 8 * states * (config.s4.d_state // 2 + 1)
     parameters = sum(parameter.numel() for parameter in model.parameters())
-    # Codes, numbers and audio of an item; a copy of the weights with the recurrences of all features.
+    # Codes, random numbers and audio of an item; a copy of the weights and the recurrences of all features.
     items = batch_size * (2 * state * (1 + is_guided) + 24 * (length + prompt_length))
-    # The convolutions of one block of the prompt: about this many signals of the fastest tier's width in float64.
+    # The convolutions of one block of the prompt: about this many float64 signals of the fastest tier's width.
     reading = 64 * 8 * config.channels * min(prompt_length, config.kernel_length or prompt_length)
     return items + 8 * parameters + 10 * state + reading

@@ -1,7 +1,7 @@
-"""Tiers of one rate each, joined by pools and skip connections: the shape of every SaShiMi network.
+"""Tiers, each with its own rate, connected by pools and skip connections: the structure of every SaShiMi network.
 
-A tier processes its signal, hands a pooled one to the tier below, and adds what comes back. The whole is written once
-as a recursion over tiers, for whole signals (``forward``) and for signals that continue (``advance``).
+A tier processes its signal, passes a pooled signal to the tier below, and adds the result of that tier. The code is a
+recursion over tiers, once for whole signals (``forward``) and once for the next samples of a signal (``advance``).
 """
 
 import math
@@ -23,13 +23,13 @@ BlockStates = tuple[S4State | None, ...]
 
 @dataclass(frozen=True)
 class TierState:
-    """State of a tier and of all below it.
+    """State of a tier and of all lower tiers.
 
     Attributes:
         down: states of the blocks before the pool (of all blocks in the lowest tier).
         up: states of the blocks after it.
-        frame: (B, C, r) inputs of the pool that do not make up a frame yet.
-        queue: (B, C, factor - r) outputs of the tier below that are not used yet.
+        frame: (B, C, r) inputs of the pool that do not fill a frame yet.
+        queue: (B, C, factor - r) unused outputs of the tier below.
         inner: state of the tier below; None in the lowest tier, as are ``frame`` and ``queue``.
     """
 
@@ -45,13 +45,13 @@ class Tiers(nn.Module):
 
     Args:
         down: blocks before the pool, for each tier but the lowest.
-        pools: to the tier below.
+        pools: pools to the tier below.
         centre: blocks of the lowest tier.
-        unpools: from the tier below.
-        up: blocks after these.
-        skips: ``tier``: the pool's input is added to what comes back, and that sum to the output of the last block;
-            ``pool``: the first of the two alone; ``unet``: the inputs of the pool and of all blocks before it are
-            added, last one first, to what comes back and to the outputs of the blocks after it.
+        unpools: pools from the tier below.
+        up: blocks after the unpools.
+        skips: ``tier``: add the pool's input to the unpool's output, and that sum to the output of the last block;
+            ``pool``: the first of the two alone; ``unet``: add the inputs of the pool and of all blocks before it, in
+            reverse order, to the unpool's output and to the outputs of the blocks after it.
         centre_skip: add the lowest tier's input to its output.
     """
 
@@ -77,7 +77,8 @@ class Tiers(nn.Module):
     def forward(self, x: Tensor, *context: Tensor | None) -> Tensor:
         """Process whole signals.
 
-        A length that is no multiple of all pools together is filled up with zeros, which causal networks never read.
+        The length is padded with zeros to a multiple of the product of the pools; causal networks never read the
+        padding.
 
         Args:
             x: (B, C, L).
@@ -122,13 +123,13 @@ class Tiers(nn.Module):
         return state
 
     def advance(self, x: Tensor, state: TierState, *context: Tensor | None, tier: int = 0) -> tuple[Tensor, TierState]:
-        """Continue causal signals from a state.
+        """Process the next samples of causal signals from a state.
 
         Args:
-            x: (B, C, L), L >= 1, of any length; one sample costs a recurrence, more of them a convolution.
-            state: state before it.
+            x: (B, C, L), L >= 1; one sample is processed by recurrence, more samples by convolution.
+            state: state before ``x``.
             context: further arguments of every block.
-            tier: where ``x`` and ``state`` belong.
+            tier: tier of ``x`` and ``state``.
 
         Returns:
             (B, C, L) and the state after it.
@@ -151,7 +152,7 @@ class Tiers(nn.Module):
             if self.skips == "unet":
                 y = y + kept.pop()
         y = y + entry if self.skips == "tier" else y
-        # Copies: a slice would keep the whole signal in memory.
+        # Copies, because a slice would keep the whole signal in memory.
         frame, queue = waiting[..., whole:].clone(), queue[..., length:].clone()
         return y, TierState(down, tuple(up), frame, queue, inner)
 

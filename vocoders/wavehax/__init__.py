@@ -15,6 +15,6 @@ Examples:
 
 import lazy_loader
 
-# Names come from the stub beside this file and are imported on first use: a command line that lists options, or a page
-# that lists models, does not wait for torch.
+# The names are listed in the stub next to this file and imported on first use, so that listing options or models does
+# not import torch.
 __getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

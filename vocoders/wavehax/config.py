@@ -18,8 +18,8 @@ class WavehaxConfig(MelVocoderConfig):
     """Wavehax; the defaults are the published ``wavehax.v1``.
 
     Attributes:
-        mel: conditioning mel; also the one place of sample rate, hop length and number of input channels.
-        f0: how F0 is found in audio.
+        mel: conditioning mel; it also defines sample rate, hop length and number of input channels.
+        f0: the F0 tracker.
         prior: the excitation.
         network: ``real`` (spectra as two real channels), ``complex`` (complex layers) or ``multi_scale`` (the waveform
             split into streams of a lower rate).
@@ -30,7 +30,7 @@ class WavehaxConfig(MelVocoderConfig):
         n_fft: transform length in samples, of one stream for ``multi_scale``.
         norm: ``utterance`` (published; the output depends on the length of the input), ``frame`` or ``batch``
             (published for streaming; long inputs can be synthesised in chunks exactly).
-        outer_norm: normalisation before the first and after the last block; ``None``: ``norm``, or ``utterance`` beside
+        outer_norm: normalisation before the first and after the last block; ``None``: ``norm``, or ``utterance`` with
             ``norm: batch``, as published.
         drop_prob: stochastic depth.
         log_magnitude_phase: ``real`` only: spectra enter and leave as log magnitude and phase.
@@ -39,7 +39,7 @@ class WavehaxConfig(MelVocoderConfig):
         num_streams: ``multi_scale`` only: S.
         prior_shaping: ``none`` (published), or ``envelope`` (ours, ``real`` only): the network works in a domain
             whitened by the spectral envelope of the mel and learns a correction to a source-filter vocoder.
-        mel_refinement: iterations of :class:`~vocoders.frontends.mel_consistency.MelConsistency` behind the network in
+        mel_refinement: iterations of :class:`~vocoders.frontends.mel_consistency.MelConsistency` after the network in
             ``synthesize`` (ours; 0: none, as published).
     """
 
@@ -90,7 +90,7 @@ class WavehaxConfig(MelVocoderConfig):
 
     @property
     def is_local(self) -> bool:
-        """Whether an output sample depends on a bounded stretch of the input alone."""
+        """Whether an output sample depends on a bounded part of the input alone."""
         return self.norm != "utterance" and self.outer_norm_name != "utterance"
 
     @property

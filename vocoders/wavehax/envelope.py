@@ -1,14 +1,14 @@
 """Wavehax in a domain whitened by the spectral envelope (ours, not published).
 
-The published network has to learn the whole spectrum from a flat prior. Most of that spectrum is known before anything
-is learned: the mel gives its envelope, F0 gives its harmonics. Here the mel is interpolated to an amplitude envelope
-E over the bins of the network's transform, the excitation (harmonics H and noise N, both with a flat unit spectrum)
-is shaped by it, and the network computes what is missing, always relative to E:
+The published network has to learn the whole spectrum from a flat prior. Most of that spectrum is known without
+training: the mel gives its envelope, F0 its harmonics. Here the mel is interpolated to an amplitude envelope E over the
+bins of the network's transform. E shapes the excitation (harmonics H and noise N, both with a flat unit spectrum), and
+the network computes a correction relative to E:
 
     Y = E * ((h + m) * H + (n + a) * N + r)
 
-h and n are learned gains per bin (harmonic and noise part of voiced frames; unvoiced frames start from n = 1), and
-m (complex), a (real) and r (complex) come out of the network, whose last layer starts at zero: at step 0 it is a plain
+h and n are learned gains per bin (harmonic and noise part of voiced frames; unvoiced frames start from n = 1). The
+network outputs m (complex), a (real) and r (complex). Its last layer starts at zero, so at step 0 the model is a plain
 source-filter vocoder.
 """
 
@@ -53,7 +53,7 @@ class EnvelopeNetwork(ImageNetwork):
         noise = self.stft(excitation[:, 1:])
         log_envelope = self.envelope(log_mel)
         x = [*harmonic, self.prior_proj(harmonic[0]), self.prior_proj(harmonic[1]), *noise]
-        # A fixed affine map brings ln E to about unit range; its statistics are those of speech.
+        # A fixed affine map scales ln E to about unit range, by statistics of speech.
         x = torch.stack([*x, self.cond_proj(features), 0.25 * log_envelope + 0.5], dim=1)
         gain_real, gain_imag, gain_noise, residual_real, residual_imag = self.refine(x).unbind(1)
 

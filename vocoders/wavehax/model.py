@@ -44,7 +44,7 @@ class Wavehax(MelVocoder):
     options_class = WavehaxOptions
     config: WavehaxConfig
     statistics = ("mean", "std")
-    # Longest stretch that goes through the network at once, in seconds.
+    # Longest input that the network processes at once, in seconds.
     chunk_seconds = 20.0
 
     def __init__(self, config: WavehaxConfig) -> None:
@@ -57,7 +57,7 @@ class Wavehax(MelVocoder):
 
     @property
     def least_frames(self) -> int:
-        """Frames that the kernels need."""
+        """Least number of frames for the kernels."""
         return max(FRAME_KERNEL, self.config.kernel_size[1]) // 2 + 1
 
     def set_statistics(self, mean: Tensor, std: Tensor) -> None:
@@ -71,14 +71,14 @@ class Wavehax(MelVocoder):
         """Turn features and a prior into a waveform.
 
         Args:
-            features: log-mel (B, n_mels, F), as :class:`~vocoders.frontends.mel.LogMel` gives it.
+            features: log-mel (B, n_mels, F), as returned by :class:`~vocoders.frontends.mel.LogMel`.
             prior: excitation from :meth:`prior`, (B, 1 or 2, F * hop_length).
 
         Returns:
             Waveform (B, 1, F * hop_length); not limited to [-1, 1].
 
         Raises:
-            ShapeError: if the shapes do not belong together, or there are too few frames for the kernels.
+            ShapeError: if the shapes do not match, or there are too few frames for the kernels.
         """
         self._check_shapes(features, prior)
         normalised = (features - self.feature_mean) / self.feature_std
@@ -95,8 +95,7 @@ class Wavehax(MelVocoder):
             phase: start phase in cycles (1, 1); ``None``: 0.
 
         Returns:
-            (B, 1, F * hop_length), or (B, 2, F * hop_length) with harmonics and noise apart if the prior is shaped by
-            the envelope.
+            (B, 1, F * hop_length), or if the envelope shapes the prior (B, 2, F * hop_length): harmonics and noise.
         """
         config = self.config
         if config.prior_shaping == "none":
@@ -118,8 +117,8 @@ class Wavehax(MelVocoder):
     def draw_inputs(self, batch: Mapping[str, Any]) -> dict[str, Tensor]:
         """Return the arguments of :meth:`forward` for a training batch.
 
-        Each item's noise and start phase come from its own ``seed``, so they do not depend on how a batch is divided
-        over processes.
+        Noise and start phase of each item come from its ``seed``, so they do not depend on the division of a batch over
+        processes.
 
         Args:
             batch: ``features`` (B, n_mels, F), ``f0`` (B, 1, F), ``seed`` (B,) integers.
@@ -134,8 +133,8 @@ class Wavehax(MelVocoder):
     def _synthesize(self, inputs: dict[str, Tensor], options: WavehaxOptions, seed: int, progress: Progress) -> Tensor:
         """Return the waveform.
 
-        Memory is bounded: more than ``chunk_seconds`` are synthesised in overlapping chunks. With frame-wise or batch
-        norms the chunks join exactly; with the published utterance norm each chunk has statistics of its own, and
+        Memory is bounded: inputs longer than ``chunk_seconds`` are synthesised in overlapping chunks. With frame-wise
+        or batch norms the chunks join exactly. With the published utterance norm each chunk has its own statistics, and
         chunks are cross-faded: the result differs slightly from an unchunked one.
         """
         prior = self.draw_prior(inputs["f0"] * options.f0_scale, torch.Generator().manual_seed(seed))
@@ -146,7 +145,7 @@ class Wavehax(MelVocoder):
 
     @property
     def halo_frames(self) -> int:
-        """Frames of context on each side that one output frame depends on (for norms that are local in time)."""
+        """Number of frames on each side on which an output frame depends (for norms that are local in time)."""
         config = self.config
         frames = FRAME_KERNEL // 2 + config.num_blocks * (config.kernel_size[1] // 2)
         frames += -(-config.n_fft // config.stream_hop_length)

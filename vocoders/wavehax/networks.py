@@ -1,8 +1,8 @@
 """The three published Wavehax networks: normalised mel and prior waveform in, waveform out.
 
-All of them read the short-time spectrum of the prior as an image (frequency by time), pass it through 2-D ConvNeXt
-blocks together with the mel, and invert the spectrum that comes out. Nothing upsamples, so nothing aliases
-(arXiv 2411.06807; multi-scale: arXiv 2506.03554).
+All of them treat the short-time spectrum of the prior as an image (frequency by time), process it with the mel in 2-D
+ConvNeXt blocks, and invert the resulting spectrum. Nothing upsamples, so nothing aliases (arXiv 2411.06807;
+multi-scale: arXiv 2506.03554).
 
 Each network maps ``features`` (B, n_mels, N), normalised, and ``prior`` (B, 1, N * hop_length) to a waveform
 (B, 1, N * hop_length).

@@ -1,4 +1,4 @@
-"""Reference Wavehax checkpoints and configurations in our terms."""
+"""Import of reference Wavehax checkpoints and configurations."""
 
 from collections.abc import Mapping
 from functools import partial
@@ -48,11 +48,11 @@ _SAME = ("channels", "mult_channels", "num_blocks", "n_fft", "drop_prob")
 def config_from_official(class_name: str, options: Mapping[str, Any]) -> WavehaxConfig:
     """Translate the class and the hyper-parameters of a reference generator.
 
-    The mel keeps every number of our closest preset but sample rate, hop length and number of bands, which the
-    hyper-parameters give.
+    Sample rate, hop length and number of bands of the mel come from the hyper-parameters; all other numbers are those
+    of our closest preset.
 
     Raises:
-        ConfigError: for a class or a hyper-parameter that is not known.
+        ConfigError: for an unknown class or hyper-parameter.
     """
     if class_name not in _NETWORKS:
         raise ConfigError(f"generator class '{class_name}'; expected one of {', '.join(_NETWORKS)}")
@@ -99,9 +99,9 @@ def convert(
         path: ``checkpoint-*steps.pkl`` with ``model.generator``, or another file with the generator's state dict.
         variant: one of our variant names (``v1``, ``v2``, ``fb``, ``complex_v1``, ``complex_v2``, ``multi_scale``).
         config: instead of ``variant``: our YAML, or the reference's generator YAML (with ``_target_``).
-        stats: mean and deviation of the training set's mel, which the weights were trained with: the reference's
-            statistics (a joblib file of scalers), ``mean`` and ``std`` in another file, or ``"identity"``, the mean 0
-            and deviation 1 of who normalises features before the model.
+        stats: mean and deviation of the training set's mel: the reference's statistics (a joblib file of scalers),
+            ``mean`` and ``std`` in another file, or ``"identity"`` (mean 0, deviation 1) if you normalise the features
+            yourself.
 
     Raises:
         CheckpointError: if keys do not fit, or the statistics cannot be read.
@@ -112,7 +112,7 @@ def convert(
     load_official_state(model.network, state, KEY_MAP, str(path), lambda: describe_fits(_fits(state), variant))
     if stats is None:
         raise ConfigError(
-            f"{path} holds no feature statistics, and without them its output is wrong; pass --stats with the "
+            f"{path} has no feature statistics, and without them its output is wrong; pass --stats with the "
             "reference's statistics file, or --no-stats if your features are normalised already"
         )
     if stats != IDENTITY:
@@ -121,7 +121,7 @@ def convert(
 
 
 def convert_options(state: Mapping[str, Tensor], checkpoint: Any, path: Path) -> str:
-    """Return the options with which `ondes convert` takes a checkpoint."""
+    """Return the options of `ondes convert` for a checkpoint."""
     return f"{variant_option(_fits(state))} --stats STATS.joblib"
 
 

@@ -1,4 +1,4 @@
-"""How Wavehax synthesises."""
+"""Options of synthesis of Wavehax."""
 
 from vocoders.core.options import SynthesisOptions, option
 
@@ -9,9 +9,9 @@ class WavehaxOptions(SynthesisOptions):
     """Options of Wavehax."""
 
     f0_scale: float = option(1.0, dial=(0.5, 2.0), gt=0, allow_inf_nan=False)
-    """Factor on F0; the mel stays."""
+    """Factor on F0; the mel does not change."""
     mel_refinement: int | None = option(None, dial=(0, 64), ge=0)
-    """Iterations after the network that bring the mel of the output nearer to the given one; none: as the model says,
-    but 0 where the F0 scale is not 1, since the mel still holds the old harmonics."""
+    """Iterations of mel refinement, which move the mel of the output towards the input mel; none: the number in the
+    configuration, but 0 where the F0 scale is not 1, since the mel contains the original harmonics."""
 
     spellings = {"refinement": "mel_refinement"}

@@ -1,7 +1,7 @@
 """Effects of Spotify's pedalboard as processors, for the optional extra ``pedalboard`` (GPL 3).
 
-They are listed, with their knobs, whether or not it is installed; it is imported when the first audio passes. It
-computes in float32: audio in float64 is rounded on the way in.
+They are listed, with their knobs, even if pedalboard is not installed; it is imported when the first audio is
+processed. It computes in float32: float64 audio is rounded at its input.
 """
 
 from effects.processors.pedalboard.delays import Delay, Reverb

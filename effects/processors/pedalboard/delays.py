@@ -1,4 +1,4 @@
-"""Effects of pedalboard with a long memory."""
+"""Effects of pedalboard with long delays."""
 
 from effects.knobs import Knob, KnobSet
 from effects.processors.pedalboard.plugin import LivePlugin
@@ -7,12 +7,12 @@ __all__ = ["Delay", "Reverb"]
 
 
 class Delay(LivePlugin):
-    """pedalboard's delay line with feedback, of whole samples, beside the input.
+    """pedalboard's delay: the input mixed with a delay line with feedback; delays are whole samples.
 
     Knobs:
         ``time``: 1 ms .. 1 s.
-        ``feedback``: 0 .. 0.95 of what comes out goes in again.
-        ``mix``: 0 .. 1, the delayed part of the output.
+        ``feedback``: 0 .. 0.95, fraction of the output that is fed back.
+        ``mix``: 0 .. 1, fraction of the delayed signal in the output.
 
     Neutral: mix 0.
     """
@@ -30,14 +30,14 @@ class Delay(LivePlugin):
 
 
 class Reverb(LivePlugin):
-    """pedalboard's reverb (Freeverb), as of a mono recording: each channel has a room of its own.
+    """pedalboard's reverb (Freeverb) for mono: each channel has a separate room.
 
-    pedalboard's stereo reverb, which mixes two channels, takes no block of a single sample and is not offered.
+    pedalboard's stereo reverb, which mixes two channels, fails on blocks of a single sample and is not offered.
 
     Knobs:
         ``room_size``: 0 .. 1.
-        ``damping``: 0 .. 1, of high frequencies.
-        ``wet``: 0 .. 1, level of the room.
+        ``damping``: 0 .. 1, damping of high frequencies.
+        ``wet``: 0 .. 1, level of the reverb.
         ``dry``: 0 .. 1, level of the input, which pedalboard doubles.
 
     Neutral: wet 0 and dry 0.5.

@@ -1,4 +1,4 @@
-"""Effects of pedalboard that are curves: each sample by itself."""
+"""Memoryless effects of pedalboard."""
 
 from effects.knobs import Knob, KnobSet
 from effects.processors.pedalboard.plugin import Plugin
@@ -7,12 +7,12 @@ __all__ = ["Bitcrush", "Clipping", "Distortion"]
 
 
 class Distortion(Plugin):
-    """pedalboard's distortion: the hyperbolic tangent behind a gain.
+    """pedalboard's distortion: the hyperbolic tangent after a gain.
 
     Knobs:
         ``drive``: 0 .. 40 dB.
 
-    Neutral: no setting is.
+    Neutral: no setting.
     """
 
     name, plugin = "pedalboard_distortion", "Distortion"
@@ -21,7 +21,7 @@ class Distortion(Plugin):
 
 
 class Clipping(Plugin):
-    """pedalboard's clipping: hard, at the threshold.
+    """pedalboard's clipping: hard clipping at the threshold.
 
     Knobs:
         ``threshold``: -30 .. 0 dB.
@@ -39,9 +39,9 @@ class Bitcrush(Plugin):
     """pedalboard's bit crusher: amplitudes rounded to multiples of ``2^-bits``.
 
     Knobs:
-        ``bits``: 2 .. 16, also between whole numbers.
+        ``bits``: 2 .. 16, including fractions.
 
-    Neutral: no setting is.
+    Neutral: no setting.
     """
 
     name, plugin = "pedalboard_bitcrush", "Bitcrush"

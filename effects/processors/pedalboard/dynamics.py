@@ -10,7 +10,7 @@ _RELEASE = Knob(name="release", unit="s", min=0.005, max=0.5, default=0.1, scale
 
 
 class Compressor(LivePlugin):
-    """pedalboard's compressor: a hard knee behind a peak detector; no make-up gain.
+    """pedalboard's compressor: a peak detector and a hard knee; no make-up gain.
 
     Knobs:
         ``threshold``: -50 .. 0 dB.
@@ -35,13 +35,13 @@ class Compressor(LivePlugin):
 
 
 class Limiter(LivePlugin):
-    """pedalboard's limiter: two compressors one behind the other, with make-up gain.
+    """pedalboard's limiter: two compressors in series, with make-up gain.
 
     Knobs:
         ``threshold``: -30 .. 0 dB.
         ``release``: 5 .. 500 ms.
 
-    Neutral: no setting is.
+    Neutral: no setting.
     """
 
     name, plugin = "pedalboard_limiter", "Limiter"
@@ -52,7 +52,7 @@ class Limiter(LivePlugin):
 
 
 class NoiseGate(LivePlugin):
-    """pedalboard's noise gate: what is below the threshold becomes softer still.
+    """pedalboard's noise gate: signals below the threshold are attenuated.
 
     Knobs:
         ``threshold``: -30 .. 0 dB.

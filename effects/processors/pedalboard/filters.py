@@ -1,6 +1,6 @@
-"""Filters of pedalboard: the ladder filter, and those that a low-frequency oscillator moves.
+"""Filters of pedalboard: the ladder filter, and filters with a low-frequency oscillator.
 
-The oscillators start with the stream and go on over its blocks.
+The oscillators start with the stream and continue over its blocks.
 """
 
 from typing import Any
@@ -28,7 +28,7 @@ class LadderFilter(LivePlugin):
         ``resonance``: 0 .. 0.95.
         ``drive``: 1 .. 10, factor before the saturation.
 
-    Neutral: no setting is.
+    Neutral: no setting.
     """
 
     name, plugin = "pedalboard_ladder_filter", "LadderFilter"
@@ -49,14 +49,14 @@ class LadderFilter(LivePlugin):
 
 
 class Chorus(LivePlugin):
-    """pedalboard's chorus: a copy at a delay that an oscillator moves.
+    """pedalboard's chorus: a copy at a delay modulated by an oscillator.
 
     Knobs:
         ``rate``: 0.05 .. 10 Hz.
-        ``depth``: 0 .. 1, of the movement.
-        ``delay``: 1 .. 50 ms, the middle.
+        ``depth``: 0 .. 1, depth of the modulation.
+        ``delay``: 1 .. 50 ms, centre of the modulation.
         ``feedback``: 0 .. 0.95.
-        ``mix``: 0 .. 1, the copy's part of the output.
+        ``mix``: 0 .. 1, fraction of the copy in the output.
 
     Neutral: mix 0.
     """
@@ -69,14 +69,14 @@ class Chorus(LivePlugin):
 
 
 class Phaser(LivePlugin):
-    """pedalboard's phaser: six all-pass filters that an oscillator moves.
+    """pedalboard's phaser: six all-pass filters modulated by an oscillator.
 
     Knobs:
         ``rate``: 0.05 .. 10 Hz.
-        ``depth``: 0 .. 1, of the movement.
-        ``frequency``: 100 Hz .. 5 kHz, the middle.
+        ``depth``: 0 .. 1, depth of the modulation.
+        ``frequency``: 100 Hz .. 5 kHz, centre of the modulation.
         ``feedback``: 0 .. 0.95.
-        ``mix``: 0 .. 1, the filtered part of the output.
+        ``mix``: 0 .. 1, fraction of the filtered signal in the output.
 
     Neutral: mix 0.
     """

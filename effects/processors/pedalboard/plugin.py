@@ -1,4 +1,4 @@
-"""What the effects of pedalboard have in common: plugins of its own, one for each channel, and what they remember."""
+"""The common base of pedalboard's effects: one plugin for each channel, and their state."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, NoReturn
@@ -15,9 +15,9 @@ Settings = Mapping[str, Any]
 
 
 class Plugin(Processor):
-    """An effect of pedalboard that remembers nothing.
+    """An effect of pedalboard without state.
 
-    Each channel of each item has a plugin of its own: channels do not influence each other.
+    Each channel of each item has its own plugin, so channels do not influence each other.
 
     Attributes:
         plugin: name of its class in pedalboard.
@@ -53,10 +53,10 @@ class Plugin(Processor):
 
 
 class LivePlugin(Plugin):
-    """An effect of pedalboard that remembers.
+    """An effect of pedalboard with state.
 
-    pedalboard keeps what a plugin remembers to itself, so a state holds the plugins and goes along with its stream
-    (:class:`PluginState`). The state at the start holds none, and is one like others.
+    pedalboard does not expose the state of a plugin, so our state contains the plugins and moves with its stream
+    (:class:`PluginState`). The initial state contains no plugins and is an ordinary one.
     """
 
     has_live_state = True
@@ -80,7 +80,7 @@ class LivePlugin(Plugin):
         """Return the plugins with which a stream continues."""
         if not isinstance(state, PluginState):
             found = f"state of '{self.name}' without its plugins: it was copied or read from a file"
-            raise ConfigError(f"{found}; continue with what process returned, or start a new stream")
+            raise ConfigError(f"{found}; continue with the state that process returned, or start a new stream")
         rack = state.rack
         if (rack.name, rack.sample_rate) != (self.name, sample_rate):
             found = f"state of '{rack.name}' at {rack.sample_rate} Hz"
@@ -92,10 +92,10 @@ class LivePlugin(Plugin):
 
 
 class PluginState(dict[str, Tensor]):
-    """Where a stream through live plugins stands, and the plugins.
+    """The position of a stream through live plugins, and the plugins.
 
-    The plugins move on with the stream: a state can be continued once. It can be neither copied, saved nor sent to
-    another process; what was copied entry by entry lacks the plugins and is refused.
+    The plugins advance with the stream, so a state can be continued once. It cannot be copied, saved or sent to another
+    process; a dictionary copied entry by entry lacks the plugins and is refused.
 
     Attributes:
         rack: the plugins.
@@ -117,9 +117,9 @@ class _Rack:
     """The plugins of a stream, one for each channel of each item, at the same sample.
 
     Args:
-        effect: what they are.
-        settings: of each item, to begin with.
-        channels: of each item.
+        effect: effect that makes the plugins.
+        settings: initial settings of each item.
+        channels: number of channels of each item.
         sample_rate: in Hz.
     """
 
@@ -135,7 +135,7 @@ class _Rack:
                 for name, value in settings[item].items():
                     setattr(plugin, name, value)
                 samples = x[item, channel].astype(np.float32)
-                # A plugin starts anew at a block longer than all before; cut into single samples, no block is.
+                # A plugin resets at a block longer than all previous ones; with single samples no block is longer.
                 y[item, channel] = plugin.process(samples, self.sample_rate, buffer_size=1, reset=False)
         self.position += x.shape[-1]
         return y

@@ -1,4 +1,4 @@
-"""Export to ONNX: a graph that takes one block and the states, and gives one block and the next states."""
+"""Export to ONNX: a graph from one block and the states to one block and the next states."""
 
 import copy
 import itertools
@@ -45,24 +45,24 @@ def export_onnx(
     max_block: int = DEFAULT_MAX_BLOCK,
     overwrite: bool = False,
 ) -> dict[str, Any]:
-    """Export an effect as an ONNX step graph, and try it in ONNX Runtime.
+    """Export an effect as an ONNX step graph, and verify it in ONNX Runtime.
 
-    The graph takes ``audio`` (1, C, samples), ``knobs`` (1, K), normalised and constant over the block, and every
-    state; it gives ``output`` and every state for the next call. At the start all states are zero.
+    The inputs of the graph are ``audio`` (1, C, samples), ``knobs`` (1, K), normalised and constant over the block, and
+    every state; the outputs are ``output`` and every state for the next call. All states are zero at the start.
 
     Args:
         model: the effect.
-        folder: to write.
-        settings: knobs of the test vector, and defaults for those who load the export.
+        folder: folder to write.
+        settings: knobs of the test vector, and defaults in the export.
         freeze: fold the knobs into the weights; the graph has no input ``knobs``.
-        max_block: samples that a call may have at most, where histories are rings.
+        max_block: largest number of samples in a call, for graphs with ring buffers.
         overwrite: replace an existing folder.
 
     Returns:
         The metadata.
 
     Raises:
-        CheckpointError: if the graph does not compute what the model computes.
+        CheckpointError: if the output of the graph differs from that of the model.
         ConfigError: for unknown knobs, or a family without a graph.
         DataError: if the folder exists, or cannot be written.
         MissingExtraError: if onnx or onnxruntime is not installed.
@@ -98,7 +98,7 @@ def export_onnx(
 def _build(
     model: EffectModel, place: str, settings: Mapping[str, float], freeze: bool, max_block: int
 ) -> tuple[Any, list[StateTensor], int | None]:
-    """Return the graph (ModelProto), its states, and the largest block that it takes; ``None`` without a limit."""
+    """Return the graph (ModelProto), its states, and the largest block; ``None``: no limit."""
     still = copy.deepcopy(model).cpu().float().eval()
     knobs = model.knobs.normalize(model.knobs.values(settings)).float()
     graph = Graph(model.config.audio_channels, len(model.knobs), knobs.numpy() if freeze else None)
@@ -109,7 +109,7 @@ def _build(
 
 
 def _play(runner: StepRunner, vector: TestVector, largest: int | None, multiple: int) -> np.ndarray:
-    """Return what a graph makes of the test vector, in blocks of many sizes."""
+    """Return the output of a graph for the test vector, in blocks of many sizes."""
     runner.set_knobs(vector.knobs)
     sizes = itertools.cycle(-(-min(size, largest or size) // multiple) * multiple for size in _TRIED)
     blocks, start = [], 0

@@ -1,4 +1,4 @@
-"""Build an ONNX graph node by node: constants that are stored once, and states that go in and come out."""
+"""Build an ONNX graph node by node, with constants stored once, and states as inputs and outputs."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -20,13 +20,13 @@ Input = str | np.ndarray | np.generic
 
 @dataclass(frozen=True)
 class StateTensor:
-    """A tensor that one call leaves to the next; zeros at the start of a stream.
+    """A tensor passed from one call to the next; zeros at the start of a stream.
 
     Attributes:
-        name: without the prefixes that make it an input and an output.
+        name: name without the prefixes of input and output.
         shape: its sizes.
-        dtype: as NumPy calls it.
-        in_place: input and output may be one piece of memory, which saves a copy of it in each call.
+        dtype: NumPy's name of the type.
+        in_place: whether input and output may share memory, which saves a copy in each call.
     """
 
     name: str
@@ -88,23 +88,23 @@ class Graph:
         return names
 
     def body(self, num_inputs: int, write: Callable[..., list[str]]) -> Any:
-        """Return what a ``Scan`` repeats (GraphProto).
+        """Return the body of a ``Scan`` (GraphProto).
 
         Args:
-            num_inputs: how many inputs it has.
-            write: adds its nodes, which may use all that is known outside; from names of inputs to names of outputs.
+            num_inputs: number of inputs.
+            write: adds the nodes, which may use outer names; maps names of inputs to names of outputs.
         """
         helper = import_onnx().helper
         outside, self._nodes = self._nodes, []
         inputs = [self._new_name("turn") for _ in range(num_inputs)]
         outputs = write(*inputs)
         nodes, self._nodes = self._nodes, outside
-        # Types and shapes follow from what goes in.
+        # Types and shapes are inferred from the inputs.
         infos = [[helper.make_empty_tensor_value_info(name) for name in names] for names in (inputs, outputs)]
         return helper.make_graph(nodes, self._new_name("body"), *infos)
 
     def state(self, name: str, *shape: int, dtype: str = "float32", in_place: bool = False) -> StateTensor:
-        """Add a state; some node must have its ``output`` as name."""
+        """Add a state; a node must produce its ``output``."""
         self.states.append(StateTensor(name, shape, dtype, in_place))
         return self.states[-1]
 

@@ -1,4 +1,4 @@
-"""The step graph of a gray box: its stages node by node, in float64 as their states."""
+"""The step graph of a gray box: its stages node by node, in float64 like their states."""
 
 import math
 from collections.abc import Callable
@@ -19,7 +19,7 @@ _DB = math.log(10) / 20
 
 
 def build_graybox(model: GrayBox, graph: Graph, max_block: int) -> None:
-    """Write a gray box into ``graph``; blocks of any length are possible, ``max_block`` is not used."""
+    """Write a gray box to ``graph``; blocks of any length are possible, ``max_block`` is not used."""
     rows = Rows(graph, model.config.audio_channels)
     stages = _Stages(graph, rows, model.config.audio_channels)
     x = stages.dry
@@ -43,7 +43,7 @@ def _add_parameters(graph: Graph, model: GrayBox) -> list[str]:
 
 
 class _Stages:
-    """Writes stages: rows (T, C) and parameters (P,) in, rows out."""
+    """Writes stages, from rows (T, C) and parameters (P,) to rows."""
 
     def __init__(self, graph: Graph, rows: Rows, channels: int) -> None:
         self._graph, self._rows, self._channels = graph, rows, channels
@@ -79,7 +79,7 @@ class _Stages:
     def _add_filter(self, number: int, stage: Filter, x: str, parameters: str) -> str:
         graph, op = self._graph, self._graph.op
         coefficients = self._add_coefficients(stage, parameters)
-        # What a section gave out last is what the next one got.
+        # The last outputs of a section are the last inputs of the next one.
         states = [
             graph.state(f"{number}.memory.{place}", 2, self._channels, dtype="float64")
             for place in range(stage.num_sections + 1)
@@ -94,7 +94,7 @@ class _Stages:
         return x
 
     def _remember(self, state: StateTensor, x: str) -> str:
-        """Return the last two samples and ``x``; keep the last two of all that."""
+        """Return ``x`` preceded by the last two samples; store the last two of the result."""
         known = self._graph.op("Concat", state.input, x, axis=0)
         self._graph.op("Slice", known, integers(-2), integers(END), integers(0), name=state.output)
         return known
@@ -154,7 +154,7 @@ class _Stages:
 
 
 def _linear(graph: Graph, x: str, layer: nn.Linear) -> str:
-    # On vectors: older runtimes fuse a product of matrices with tanh to what they do not have in double precision.
+    # On vectors, since older runtimes fuse a matrix product and tanh to an operator that lacks double precision.
     return graph.op("Add", graph.op("MatMul", x, _exact(layer.weight.T)), _exact(layer.bias))
 
 

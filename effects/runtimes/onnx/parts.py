@@ -1,7 +1,7 @@
-"""What graphs of several families have in common: audio as rows of time, the knobs' condition, modulation, heads.
+"""Common parts of the graphs: audio as rows of time, the knobs' condition, modulation, heads.
 
-Inside a graph audio and features are (T, C), a row for each sample: then the taps of a convolution are whole rows, and
-the weights stand on the right of each product, where ONNX Runtime packs them once.
+In a graph, audio and features are (T, C), a row for each sample: the taps of a convolution are then whole rows, and the
+weights are the right factor of each product, which ONNX Runtime packs once.
 """
 
 import numpy as np
@@ -27,9 +27,9 @@ __all__ = [
     "weight",
 ]
 
-# What a slice takes for "to the end".
+# Code of a slice for "to the end".
 END = 1 << 62
-# What a cast takes for float32 and float64.
+# Codes of a cast for float32 and float64.
 FLOAT, DOUBLE = 1, 11
 
 
@@ -63,7 +63,7 @@ class Rows:
 
 
 def delayed(graph: Graph, rows: Rows, channels: int, samples: int) -> str:
-    """Return the dry audio (T, C) as late as a model's output."""
+    """Return the dry audio (T, C) with the delay of the model's output."""
     if samples == 0:
         return rows.audio
     state = graph.state("dry", samples, channels)
@@ -110,7 +110,7 @@ def add_pointwise(graph: Graph, conv: nn.Conv1d, x: str) -> str:
 
 
 def add_head(graph: Graph, head: Head, features: str, dry: str) -> None:
-    """Make the output (1, C, T) of features (T, n) and dry audio (T, C)."""
+    """Make the output (1, C, T) from features (T, n) and dry audio (T, C)."""
     if head.name == "direct":
         wet = graph.op("Tanh", features)
         wet = graph.op("Add", dry, wet) if head.residual else wet
@@ -123,7 +123,7 @@ def add_head(graph: Graph, head: Head, features: str, dry: str) -> None:
 
 
 def add_output(graph: Graph, rows: str, channels: int) -> None:
-    """Make the output (1, C, T) of rows (T, C)."""
+    """Make the output (1, C, T) from rows (T, C)."""
     if channels == 1:
         graph.op("Reshape", rows, integers(1, 1, -1), name="output")
     else:

@@ -1,4 +1,4 @@
-"""The step graph of a recurrent effect, of ONNX's own LSTM and GRU."""
+"""The step graph of a recurrent effect, with the LSTM and GRU of ONNX."""
 
 import numpy as np
 from torch import Tensor
@@ -9,12 +9,12 @@ from effects.runtimes.onnx.parts import Rows, add_condition, add_head, add_modul
 
 __all__ = ["build_recurrent"]
 
-# Where ONNX's gates stand among PyTorch's: input, output, forget, cell; update, reset, hidden.
+# Positions of ONNX's gates among PyTorch's: input, output, forget, cell; update, reset, hidden.
 _GATES = {"lstm": (0, 3, 1, 2), "gru": (1, 0, 2)}
 
 
 def build_recurrent(model: Recurrent, graph: Graph, max_block: int) -> None:
-    """Write a recurrent effect into ``graph``; blocks of any length are possible, ``max_block`` is not used."""
+    """Write a recurrent effect to ``graph``; blocks of any length are possible, ``max_block`` is not used."""
     config = model.config
     rows = Rows(graph, config.audio_channels)
     x = graph.op("Unsqueeze", rows.audio, integers(1))
@@ -37,7 +37,7 @@ def _add_layer(graph: Graph, model: Recurrent, layer: int, x: str) -> str:
     bias: str | np.ndarray = np.concatenate([input_bias, recurrent_bias])[None]
     audio_channels = model.config.audio_channels
     if layer == 0 and model.config.conditioning == "concat" and graph.knobs is not None:
-        # Knobs that stand still act as a bias.
+        # Constant knobs act as a bias.
         moved = graph.op("Gemm", graph.knobs, weights[:, audio_channels:].T, input_bias)
         bias = graph.op("Concat", moved, recurrent_bias[None], axis=1)
         weights = weights[:, :audio_channels]

@@ -7,20 +7,20 @@ from effects.runtimes.onnx.parts import END, Rows, integers
 
 __all__ = ["ballistics", "two_poles"]
 
-# Powers of two up to more samples than a call can have.
+# Powers of two, up to more than the samples of a call.
 _POWERS = integers(*(1 << k for k in range(40)))
 
 
 def ballistics(graph: Graph, gain_db: str, fall: str, rise: str, last: str, after: str) -> str:
-    """Smooth a gain, with one coefficient while it falls and another while it rises.
+    """Smooth a gain, with separate coefficients for falling and rising gain.
 
     Args:
-        graph: to write into.
+        graph: graph to write to.
         gain_db: (T, C).
         fall: coefficient (1,).
         rise: coefficient (1,).
-        last: the sample before the first (C,).
-        after: name for the last sample.
+        last: smooth gain before the first sample, (C,).
+        after: name of the last sample of the result.
 
     Returns:
         The smooth gain (T, C).
@@ -40,12 +40,12 @@ def ballistics(graph: Graph, gain_db: str, fall: str, rise: str, last: str, afte
 def two_poles(graph: Graph, rows: Rows, x: str, a1: str, a2: str, last: str) -> str:
     """Return ``y[n] = x[n] - a1 y[n - 1] - a2 y[n - 2]``, in as many steps as T has binary digits.
 
-    With A(z) = 1 + a1 z^-1 + a2 z^-2, A(z) A(-z) = B(z^2) has two coefficients again: 1 / A(z) = A(-z) / B(z^2). Each
-    step filters with the three taps of A(-z), twice as far apart as the step before; when they lie beyond the block,
-    what is left to divide by is 1.
+    With A(z) = 1 + a1 z^-1 + a2 z^-2, A(z) A(-z) = B(z^2) again has two coefficients, so 1 / A(z) = A(-z) / B(z^2).
+    Each step filters with the three taps of A(-z), twice as far apart as in the previous step; when they are beyond the
+    block, the remaining divisor is 1.
 
     Args:
-        graph: to write into.
+        graph: graph to write to.
         rows: the input, for T.
         x: (T, C).
         a1: (1,).
@@ -53,7 +53,7 @@ def two_poles(graph: Graph, rows: Rows, x: str, a1: str, a2: str, last: str) -> 
         last: y[-2] and y[-1], (2, C).
     """
     earlier, late = graph.ops("Split", last, integers(1, 1), names=2, axis=0)
-    # Two samples in front that bring a filter at rest to y[-2] and y[-1].
+    # Prepend two samples that bring a filter at rest to y[-2] and y[-1].
     known = graph.op("Concat", earlier, graph.op("Add", late, graph.op("Mul", a1, earlier)), x, axis=0)
     length = graph.op("Add", rows.count, integers(2))
     distances = graph.op("Compress", _POWERS, graph.op("Less", _POWERS, length))

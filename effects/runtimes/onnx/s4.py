@@ -1,4 +1,4 @@
-"""The step graph of a state-space effect: matrices inside chunks of samples, the recurrence from chunk to chunk."""
+"""The step graph of a state-space effect: matrix products within chunks, the recurrence between chunks."""
 
 import math
 from dataclasses import dataclass
@@ -24,12 +24,12 @@ from vocoders.layers.s4.layer import S4Layer
 
 __all__ = ["CHUNK", "build_s4"]
 
-# Samples that one product of matrices makes.
+# Samples of a chunk, computed by one matrix product.
 CHUNK = 32
 
 
 def build_s4(model: S4Effect, graph: Graph, max_block: int) -> None:
-    """Write a state-space effect into ``graph``; blocks of any length are possible, ``max_block`` is not used."""
+    """Write a state-space effect to ``graph``; blocks of any length are possible, ``max_block`` is not used."""
     rows = Rows(graph, model.config.audio_channels)
     films = [block.film for block in model.blocks]
     modulations = add_modulations(graph, add_condition(graph, model.condition), films)
@@ -44,14 +44,15 @@ def build_s4(model: S4Effect, graph: Graph, max_block: int) -> None:
 
 @dataclass(frozen=True)
 class _Matrices:
-    """A layer's recurrence x[t] = A x[t - 1] + B u[t], y[t] = 2 Re(C x[t]) + D u[t] on Q samples, H features at a time.
+    """Matrices of a layer's recurrence on Q samples, for H features.
 
-    A state is a row of n real and n imaginary parts.
+    The recurrence is x[t] = A x[t - 1] + B u[t], y[t] = 2 Re(C x[t]) + D u[t]. A state is a row of n real and n
+    imaginary parts.
 
     Attributes:
-        enter: what samples add to the state behind them, (H, Q, 2 n).
-        read: what samples and the state before them give out, (H, Q + 2 n, Q).
-        powers: A^0 .. A^Q, as factors of a state and of its parts changed about, (Q + 1, 2, H, 2 n).
+        enter: contribution of samples to the state after them, (H, Q, 2 n).
+        read: contribution of samples, and of the state before them, to the output, (H, Q + 2 n, Q).
+        powers: A^0 .. A^Q, as factors of a state and of the state with its parts swapped, (Q + 1, 2, H, 2 n).
     """
 
     enter: np.ndarray
@@ -83,7 +84,7 @@ def _row(real: np.ndarray, imag: np.ndarray) -> np.ndarray:
 
 
 class _Chunks:
-    """The samples of a call in N chunks of Q, the last one filled up with zeros."""
+    """The samples of a call in N chunks of Q; the last one is padded with zeros."""
 
     def __init__(self, graph: Graph, rows: Rows) -> None:
         self._graph, self._rows = graph, rows
@@ -93,7 +94,7 @@ class _Chunks:
         self._to_start = graph.op("Mul", self._missing, integers(1, 0, 0, 0))
 
     def recur(self, matrices: _Matrices, name: str, x: str) -> str:
-        """Return the outputs (T, H), float32, of a recurrence for x (T, H); it goes on from state ``name``."""
+        """Return the outputs (T, H), float32, of a recurrence for x (T, H), from the state ``name``."""
         graph, op = self._graph, self._graph.op
         features, _, size = matrices.enter.shape
         state = graph.state(name, features, size, dtype="float64")
@@ -116,7 +117,7 @@ class _Chunks:
         return op("Cast", y, to=FLOAT)
 
     def _end(self, matrices: _Matrices, name: str, x: str, before: str) -> None:
-        """Give the state behind the last sample, which is not the end of its chunk, its name."""
+        """Name the state after the last sample, which may be within a chunk."""
         op = self._graph.op
         features, _, size = matrices.enter.shape
         begin = op("Neg", self._in_last)
@@ -130,7 +131,7 @@ class _Chunks:
     def _move(
         self, state: str, same: str | np.ndarray, turned: str | np.ndarray, entered: str, name: str | None = None
     ) -> str:
-        """Return a state (H, 2 n) times a power of A, with what has entered since."""
+        """Return a state (H, 2 n) times a power of A, plus the contribution of later samples."""
         op = self._graph.op
         changed = op("Concat", *reversed(self._graph.ops("Split", state, names=2, axis=1, num_outputs=2)), axis=1)
         moved = op("Add", op("Mul", state, same), op("Mul", changed, turned))

@@ -1,4 +1,4 @@
-"""The step graph of SignalTrain: all windows of a call at once pass transform, autoencoders and inverse transform."""
+"""The step graph of SignalTrain: transform, autoencoders and inverse transform of all windows of a call at once."""
 
 import math
 
@@ -13,10 +13,10 @@ __all__ = ["build_signaltrain"]
 
 
 def build_signaltrain(model: SignalTrain, graph: Graph, max_block: int) -> None:
-    """Write SignalTrain into ``graph``; calls take any number of whole blocks, ``max_block`` is not used."""
+    """Write SignalTrain to ``graph``; calls take any number of whole blocks, ``max_block`` is not used."""
     config, op = model.config, graph.op
     windows, dry = _add_windows(model, graph)
-    # W windows, and (W, bins, frames) from here on: time runs along the rows that the autoencoders multiply.
+    # From here on (W, bins, frames) for W windows: time is the last axis, over which the autoencoders multiply.
     real, imag = _analyse(model, graph, windows)
     power = op("Add", op("Mul", real, real), op("Mul", imag, imag))
     magnitude = op("Sqrt", op("Max", power, np.float32(1e-30)))
@@ -58,9 +58,9 @@ def _analyse(model: SignalTrain, graph: Graph, windows: str) -> list[str]:
 
 
 def _angle(graph: Graph, imag: str, real: str) -> str:
-    """Return the angle of complex numbers, -pi .. pi, for which there is no operator."""
+    """Return the angle of complex numbers, -pi .. pi, for which ONNX has no operator."""
     op, none = graph.op, np.float32(0)
-    # 0 / 0 has no value; a quotient without bound has the right one.
+    # 0 / 0 is undefined; an infinite quotient gives the right angle.
     real = op("Where", op("Equal", real, none), np.float32(1e-37), real)
     beyond = op("Where", op("Less", imag, none), np.float32(-math.pi), np.float32(math.pi))
     beyond = op("Where", op("Less", real, none), beyond, none)
@@ -74,7 +74,7 @@ def _add_autoencoder(graph: Graph, network: TimeAutoencoder, spectrum: str) -> s
         x = _elu(graph, x, weight(layer.weight.T), weight(layer.bias))
     joined, bias = weight(network.join_knobs.weight.T), weight(network.join_knobs.bias)
     inner, of_knobs = np.split(joined, [network.encoder[-1].out_features])
-    # Knobs that stand still act as a bias.
+    # Constant knobs act as a bias.
     moved = bias if graph.knobs is None else graph.op("Gemm", graph.knobs, of_knobs, bias)
     x = _elu(graph, x, inner, moved)
     for layer in network.decoder:
@@ -98,7 +98,7 @@ def _synthesise(model: SignalTrain, graph: Graph, real: str, imag: str) -> str:
 
 
 def _with_mirror(conv: nn.ConvTranspose1d, bins: int, sign: int) -> np.ndarray:
-    """Return twice the kernels (F, 1, n_fft), each with its mirror image, which gets ``sign`` times its input."""
+    """Return twice the kernels (F, 1, n_fft), each plus its mirror image, whose input has the factor ``sign``."""
     kernels = conv.weight.detach().double().clone()
     kernels[1 : bins - 1] += sign * kernels[bins:].flip(0)
     return (2 * kernels[:bins]).float().numpy()

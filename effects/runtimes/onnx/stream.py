@@ -1,4 +1,4 @@
-"""Play an exported step graph with ONNX Runtime: what a plug-in does, in Python."""
+"""Stream through an exported step graph with ONNX Runtime, as a plug-in would do it."""
 
 import json
 from collections.abc import Mapping
@@ -19,12 +19,12 @@ __all__ = ["OnnxStream", "StepRunner"]
 
 
 class StepRunner:
-    """Runs a step graph on one thread and carries its states from call to call.
+    """Runs a step graph on one thread and passes its states from call to call.
 
     Args:
         model: the graph, as bytes or a file.
         states: its states.
-        in_place: give the states that allow it one piece of memory for input and output.
+        in_place: share the memory of input and output for the states that allow it.
 
     Raises:
         CheckpointError: if the runtime cannot load the graph.
@@ -39,7 +39,7 @@ class StepRunner:
         source = str(model) if isinstance(model, Path) else model
         try:
             self._session = self._runtime.InferenceSession(source, options, providers=["CPUExecutionProvider"])
-        except Exception as error:  # the runtime's own errors have no common base
+        except Exception as error:  # the runtime's errors have no common base
             raise CheckpointError(f"ONNX Runtime cannot load the graph: {str(error).splitlines()[0]}") from None
         self._knobs = next(
             (
@@ -53,9 +53,9 @@ class StepRunner:
         self.reset()
 
     def reset(self) -> None:
-        """Go back to the start of the stream."""
+        """Return to the start of the stream."""
         value = self._runtime.OrtValue.ortvalue_from_numpy
-        # Two pieces of memory for each state, which change places; one for those that are written in place.
+        # Two buffers for each state, which are swapped; one for states that are written in place.
         self._memory = []
         for state in self._states:
             first = value(state.zeros())
@@ -64,7 +64,7 @@ class StepRunner:
         self._turn = 0
 
     def set_knobs(self, knobs: np.ndarray) -> None:
-        """Set the normalised knobs (K,); they are 0 before, and where they are frozen nothing happens."""
+        """Set the normalised knobs (K,), initially 0; frozen knobs do not change."""
         if self._knobs is not None:
             self._knobs.update_inplace(np.ascontiguousarray(knobs, np.float32)[None])
 
@@ -72,7 +72,7 @@ class StepRunner:
         """Process the next samples (1, C, T), float32; T at least 1 and at most what the graph allows."""
         length = audio.shape[-1]
         if length == 0:
-            raise ShapeError("a block of 0 samples; expected at least 1")  # the runtime would end the process
+            raise ShapeError("a block of 0 samples; expected at least 1")  # the runtime would crash the process
         if length not in self._bindings:
             self._bindings[length] = [self._bind(audio, turn) for turn in range(2)]
         binding, source, result = self._bindings[length][self._turn]
@@ -99,12 +99,12 @@ class OnnxStream:
     """One stream through an exported effect.
 
     Args:
-        folder: of the export.
-        settings: knobs, as :meth:`KnobSet.resolve` takes them; those of the export where none are given.
+        folder: folder of the export.
+        settings: settings of the knobs, in the form of :meth:`KnobSet.resolve`; by default those of the export.
         in_place: as for :class:`StepRunner`.
 
     Raises:
-        CheckpointError: if the folder holds no ONNX export.
+        CheckpointError: if the folder is no ONNX export.
         ConfigError: for unknown knobs, or any where they are frozen.
     """
 
@@ -125,18 +125,18 @@ class OnnxStream:
         self.set_knobs(settings or {})
 
     def reset(self) -> None:
-        """Go back to the start of the stream; the knobs stay."""
+        """Return to the start of the stream; the knobs do not change."""
         self._runner.reset()
 
     def set_knobs(self, settings: Mapping[str, Any]) -> None:
-        """Turn knobs, at once; a host that wants smooth moves turns them step by step between short blocks."""
+        """Set knobs at once; for smooth changes, set them in small steps between short blocks."""
         given = self.knobs.resolve(settings)
         self._settings |= {name: value for name, value in given.items() if name in settings}
         normalized = self.knobs.normalize(self.knobs.values(self._settings))
         self._runner.set_knobs(normalized.float().numpy())
 
     def process(self, audio: Tensor) -> Tensor:
-        """Process the next samples (C, T); return as many, ``latency_samples`` late.
+        """Process the next samples (C, T); return the same number, delayed by ``latency_samples``.
 
         Raises:
             DataError: for NaN or infinite samples.

@@ -1,4 +1,4 @@
-"""The step graph of a TCN: histories as states, each convolution one product of matrices with the taps it needs."""
+"""The step graph of a TCN: histories are states, and each convolution is one matrix product on its taps."""
 
 import numpy as np
 
@@ -18,17 +18,17 @@ from effects.runtimes.onnx.parts import (
 
 __all__ = ["RING_FROM", "build_tcn"]
 
-# Histories of this many samples are rings, which are written in place; shorter ones are moved along.
+# Histories of at least this many samples are ring buffers, written in place; shorter ones are shifted.
 RING_FROM = 2048
 
 
 def build_tcn(model: TCN, graph: Graph, max_block: int) -> None:
-    """Write a TCN into ``graph``.
+    """Write a TCN to ``graph``.
 
     Args:
         model: the network.
-        graph: empty.
-        max_block: room of the rings; more samples in one call are an error of the runtime.
+        graph: an empty graph.
+        max_block: largest block for the rings; longer calls are an error of the runtime.
     """
     config = model.config
     rows = Rows(graph, config.audio_channels)
@@ -46,20 +46,20 @@ def build_tcn(model: TCN, graph: Graph, max_block: int) -> None:
 
 
 class _Rings:
-    """Histories that are not moved: new samples overwrite those that nothing needs any more.
+    """Ring buffers of histories: new samples overwrite those that are no longer needed.
 
-    Each ring keeps its own place: they differ in length.
+    Each ring has its own position, since their lengths differ.
     """
 
     def __init__(self, graph: Graph, rows: Rows, max_block: int) -> None:
         self._graph, self._rows, self._room = graph, rows, max_block
-        # Index 1 of one zero does not exist: a block that would overwrite what it still needs is an error.
+        # Index 1 of a single zero does not exist, so a block that would overwrite needed samples raises an error.
         excess = graph.op("Div", rows.count, integers(max_block + 1))
         self._column = graph.op("Add", rows.column, graph.op("Gather", integers(0), excess))
         self._places: dict[int, str] = {}
 
     def write(self, name: str, context: int, channels: int, x: str) -> tuple[str, str, int]:
-        """Write ``x``; return the ring, the rows (T, 1) where the history of each sample begins, and its length."""
+        """Write ``x``; return the ring, the first row (T, 1) of the history of each sample, and the ring's length."""
         graph, size = self._graph, context + self._room
         state = graph.state(name, size, channels, in_place=True)
         if size not in self._places:
@@ -69,13 +69,13 @@ class _Rings:
         return ring, self.wrap(graph.op("Add", here, integers(size - context)), size), size
 
     def wrap(self, indices: str, size: int) -> str:
-        """Return indices below twice the size of a ring as indices of it."""
+        """Wrap indices below twice the size of a ring."""
         graph = self._graph
         beyond = graph.op("Sub", indices, integers(size))
         return graph.op("Where", graph.op("Less", indices, integers(size)), indices, beyond)
 
     def advance(self) -> None:
-        """Move the places behind what was written."""
+        """Advance the positions after a write."""
         for size, place in self._places.items():
             moved = self._graph.op("Add", place, self._rows.count)
             name = place.replace("state.", "next.", 1)
@@ -103,13 +103,13 @@ def _add_block(
     columns = graph.op("Gather", known, needed, axis=0)
     columns = graph.op("Reshape", columns, integers(-1, taps * in_channels))
     kernel = weight(block.conv.weight.permute(2, 1, 0)).reshape(taps * in_channels, channels)
-    # The gain acts on the weights, which are few, and not on the samples.
+    # The gain is applied to the few weights, not to the samples.
     y = graph.op("Gemm", columns, graph.op("Mul", kernel, modulation[0]), modulation[1])
     return graph.op("Add", _prelu(graph, y, weight(block.activation.weight)), _residual(graph, dry, block))
 
 
 def _prelu(graph: Graph, y: str, slope: np.ndarray) -> str:
-    """Return PReLU: ONNX Runtime takes five times as long for its own as for these nodes."""
+    """Return PReLU: ONNX Runtime takes five times as long for its own operator as for these nodes."""
     if (slope <= 1).all():
         return graph.op("Max", y, graph.op("Mul", y, slope[None]))
     return graph.op("PRelu", y, slope[None])

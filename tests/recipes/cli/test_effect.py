@@ -336,7 +336,7 @@ def test_unusable_files_cost_nobody_else(ondes, gain) -> None:
     assert run.code == 1
     for message in (
         "in/bytes0.wav is empty (0 bytes)",
-        "in/frames0.wav holds no samples, only a header",
+        "in/frames0.wav contains no samples, only a header",
         "in/nan.wav: 1 samples are NaN or infinite",
         "in/text.wav is a text file",
         "4 of 5 files failed",

@@ -191,7 +191,7 @@ def test_nan_and_infinity_are_refused_both_ways(tmp_path: Path, bad: float) -> N
 @pytest.mark.parametrize(("start", "frames"), [(100, -1), (-1, 5), (0, 0), (0, -2)])
 def test_part_outside_the_file_is_an_error(tmp_path: Path, start: int, frames: int) -> None:
     write_audio(tmp_path / "x.wav", noise(1, 100), 24000)
-    with pytest.raises(DataError, match="holds 100"):
+    with pytest.raises(DataError, match="has 100"):
         read_audio(tmp_path / "x.wav", start=start, frames=frames)
 
 

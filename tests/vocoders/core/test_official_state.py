@@ -145,8 +145,8 @@ def test_two_networks_of_equal_right_are_not_guessed(plain: State, average: Stat
 @pytest.mark.parametrize(
     ("checkpoint", "match"),
     [
-        ({"epoch": 3}, "holds no weights.*epoch"),
-        ({"state_dict": [1]}, "holds no weights"),
+        ({"epoch": 3}, "no weights.*epoch"),
+        ({"state_dict": [1]}, "no weights"),
         ([1], "list"),
         (torch.ones(2), "Tensor"),
         ({"state_dict": {"a.b": torch.ones(1)}}, r"no blocks.0.conv1.weight.*state_dict: a\.b"),

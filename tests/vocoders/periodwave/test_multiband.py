@@ -360,7 +360,7 @@ def test_bands_trained_apart_are_those_trained_together(speech):
 
 def test_models_of_other_bands_are_not_joined():
     first, second = _build(bands=(0, 1)), _build(bands=(2, 3))
-    with pytest.raises(ConfigError, match=r"hold bands \[0, 1\]; expected each of 4 once"):
+    with pytest.raises(ConfigError, match=r"bands \[0, 1\]; expected each of 4"):
         PeriodWaveMB.join([first])
     with pytest.raises(ConfigError, match="more than their bands"):
         PeriodWaveMB.join([first, _build(bands=(2, 3), noise_scale=0.1)])

@@ -210,7 +210,7 @@ def test_what_cannot_be_is_refused(model):
         make_stepper(plain, guidance=2.0)
     with pytest.raises(ConfigError, match="sampling.guidance 2 without labels"):
         SashimiConfig.from_dict({"sampling": {"guidance": 2}})
-    with pytest.raises(ConfigError, match="beside a stepper"):
+    with pytest.raises(ConfigError, match="label 'one'.*stepper"):
         generate(model, 10, label="one", stepper=make_stepper(model))
     with pytest.raises(ConfigError, match="'four'; expected one of one, two, three"):
         generate(model, 10, label="four")

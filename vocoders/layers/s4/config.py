@@ -16,14 +16,14 @@ class S4Config(Config):
         structure: ``dplr`` (diagonal minus rank one), ``dplr_free`` (the same with independent factors P and Q and
             unconstrained real parts, as in the first release; it can become unstable) or ``diagonal`` (S4D).
         d_state: N, number of complex states per feature, conjugates included.
-        num_systems: number of distinct (A, B, P), used cyclically by the features; ``None``: one per feature.
+        num_systems: number of distinct (A, B, P), which the features use cyclically; ``None``: one per feature.
         initialisation: ``legs`` (HiPPO-LegS), or for ``diagonal`` also ``lin``, ``inv``, ``inv_lin`` (first half of
             the systems inv, second half lin) and ``real``.
         discretisation: ``bilinear``, or ``zoh`` (zero-order hold, ``diagonal`` alone).
-        dt_min: least initial step size.
+        dt_min: smallest initial step size.
         dt_max: largest initial step size.
-        dt_transform: how the step size comes from its parameter: ``exp`` or ``softplus``.
-        bidirectional: add a second kernel that reads the future; such a layer cannot be stepped.
+        dt_transform: function from the parameter to the step size, ``exp`` or ``softplus``.
+        bidirectional: add a second kernel over the future; such a layer has no recurrence.
         output: ``glu`` (linear to twice the width, gated) or ``linear`` after the convolution's GELU.
         precision: ``double`` computes kernels in float64 (on CPUs as fast as float32); ``single`` computes all but the
             powers in float32 (relative error of a kernel some 1e-5).

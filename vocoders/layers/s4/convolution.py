@@ -18,8 +18,8 @@ def long_convolution(u: Tensor, kernel: Tensor) -> Tensor:
 
     Args:
         u: (B, H, L).
-        kernel: (1, H, K) or (2, H, K), K <= L. The second kernel reads the future from the next sample on, so that the
-            present is not counted twice: y[t] = sum_j k0[j] u[t-j] + sum_j k1[j] u[t+1+j].
+        kernel: (1, H, K) or (2, H, K), K <= L. The second kernel starts at the next sample, so that the present is not
+            counted twice: y[t] = sum_j k0[j] u[t-j] + sum_j k1[j] u[t+1+j].
 
     Returns:
         (B, H, L).
@@ -33,7 +33,7 @@ def long_convolution(u: Tensor, kernel: Tensor) -> Tensor:
 
 
 class _CircularConvolution(torch.autograd.Function):
-    """Convolve (B, H, L) with rings (H, S), S >= L; the backward pass computes the spectra again."""
+    """Convolve (B, H, L) circularly with (H, S), S >= L; the backward pass recomputes the spectra."""
 
     @staticmethod
     def forward(ctx, u: Tensor, ring: Tensor) -> Tensor:
@@ -49,7 +49,7 @@ class _CircularConvolution(torch.autograd.Function):
         size = ring.shape[-1]
         spectrum = torch.fft.rfft(gradient, size)
         grad_u = grad_ring = None
-        # A product of spectra is a circular convolution, with a conjugate a correlation: the adjoint.
+        # A product of spectra is a circular convolution; with a conjugate it is a correlation, the adjoint.
         if ctx.needs_input_grad[1]:
             products = torch.fft.rfft(u, size).conj_physical_().mul_(spectrum)
             grad_ring = torch.fft.irfft(products[0] if len(u) == 1 else products.sum(dim=0), n=size)

@@ -1,9 +1,9 @@
 """Discrete state-space systems: x[t] = A x[t-1] + B u[t], y[t] = Re(C x[t]).
 
-The new state is read, so the impulse response starts with C B. States come in conjugate pairs; x holds one of each pair
-and every sum over states is twice the real part of a sum over the stored half. The transition is diagonal, or diagonal
-minus rank one: A = diag(poles) - left right^T over all N states. The bilinear transform keeps that form, so one step
-costs O(N) for both.
+The output reads the new state, so the impulse response starts with C B. States come in conjugate pairs; x contains one
+of each pair, and a sum over all states is twice the real part of the sum over the stored half. The transition is
+diagonal, or diagonal minus rank one: A = diag(poles) - left right^T over all N states. The bilinear transform preserves
+this form, so one step costs O(N) in both cases.
 """
 
 from dataclasses import dataclass, replace
@@ -43,7 +43,7 @@ class DiscreteSystem:
     right: Tensor | None = None
 
     def to(self, *args: torch.dtype | torch.device) -> "DiscreteSystem":
-        """Return the system with its tensors converted; ``args`` as those of :meth:`torch.Tensor.to`."""
+        """Return the system with its tensors converted; ``args`` are those of :meth:`torch.Tensor.to`."""
         return DiscreteSystem(*(None if value is None else value.to(*args) for value in vars(self).values()))
 
     def with_output(self, output: Tensor) -> "DiscreteSystem":
@@ -79,9 +79,9 @@ class DiscreteSystem:
         return _paired_sum(self.output.view(shape) * state), state
 
     def real_transition(self) -> Tensor:
-        """Return A as a real matrix (H, 2n, 2n) that acts on (Re x, Im x).
+        """Return A as a real matrix (H, 2n, 2n) acting on (Re x, Im x).
 
-        It is similar to the complex matrix by a multiple of a unitary one, so a contraction stays a contraction.
+        It is similar to the complex matrix by a multiple of a unitary matrix, so a contraction remains a contraction.
         """
         own = torch.diag_embed(self.poles)
         mirrored = torch.zeros_like(own)
@@ -157,5 +157,5 @@ def complex_row(c: Tensor) -> Tensor:
 
 
 def _paired_sum(terms: Tensor) -> Tensor:
-    """Sum over all N states, of which the last axis holds one of each conjugate pair."""
+    """Sum over all N states; the last axis contains one of each conjugate pair."""
     return 2 * terms.real.sum(dim=-1)

@@ -12,7 +12,7 @@ from vocoders.core.errors import ConfigError
 
 __all__ = ["cut_off", "diagonal_system", "draw_log_steps", "legs_dplr", "legs_matrices"]
 
-# Entries of the input vector of LegS have large imaginary parts; the published initialisation cuts them off here.
+# Imaginary parts of the input vector of LegS can be large; the published initialisation limits them to this value.
 _LARGEST_IMAGINARY_B = 2.0
 
 
@@ -31,8 +31,8 @@ def legs_dplr(d_state: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """Return HiPPO-LegS as diagonal minus rank one: A = diag(w) - p p^*.
 
     Returns:
-        w (n,), the half with negative imaginary parts, most negative first; p (n,); b (n,), not cut off; and the
-        eigenvectors (N, n) whose first row is real and positive. That phase matters where b is cut off.
+        w (n,), the half with negative imaginary parts, most negative first; p (n,); b (n,), not limited; and the
+        eigenvectors (N, n) whose first row is real and positive. That phase matters where b is limited.
     """
     a, b, p = legs_matrices(d_state)
     normal = a + torch.outer(p, p)

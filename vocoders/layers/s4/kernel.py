@@ -1,4 +1,4 @@
-"""The parameters of a state-space layer, and the kernel and the recurrence that they stand for."""
+"""The parameters of a state-space layer, and the kernel and the recurrence computed from them."""
 
 from typing import NamedTuple
 
@@ -38,12 +38,13 @@ class StateSpaceKernel(nn.Module):
 
     Parameters (n = N/2 stored states, S systems that the features use cyclically): ``inv_dt`` (H,), ``A_real`` and
     ``A_imag`` (S, n) with eigenvalues -exp(A_real) - i A_imag, and as real views of complex numbers ``B`` (S, n, 2),
-    ``P`` (S, n, 2) and ``C`` (channels, H, n, 2). ``dplr_free`` stores the real parts themselves in ``A_real`` and adds
+    ``P`` (S, n, 2) and ``C`` (channels, H, n, 2). ``dplr_free`` stores the real parts directly in ``A_real`` and adds
     ``Q`` (S, n, 2).
 
-    With ``kernel_length`` the parameter C holds C (1 - A^kernel_length), as published: every kernel is that long and
-    then cut, and a longer one is found without changing the parameter. Without it C is C itself, and kernels of any
-    length are exact; for a ``dplr`` structure powers of A then take part in every forward and backward pass.
+    With ``kernel_length`` the parameter C stores C (1 - A^kernel_length), as published: every kernel is computed at
+    that length and then cut, and a longer kernel is possible without changing the parameter. Without it the parameter
+    stores C itself, and kernels of any length are exact; for a ``dplr`` structure every forward and backward pass then
+    computes powers of A.
 
     Args:
         num_features: H.
@@ -66,7 +67,7 @@ class StateSpaceKernel(nn.Module):
         self.inv_dt = _parameter(torch.log(torch.expm1(log_dt.exp().clamp(min=1e-4))) if soft else log_dt)
         rate = (-eigenvalues.real).clamp(min=_LEAST_RATE)
         self.A_real = _parameter(-rate if free else torch.log(rate))
-        # The floor also moves the zero frequency of 'lin' and 'real', as published.
+        # As published, the floor also shifts the zero frequency of 'lin' and 'real'.
         self.A_imag = _parameter((-eigenvalues.imag).abs().clamp(min=_LEAST_RATE))
         self.B = _parameter(torch.view_as_real(b))
         if p is not None:
@@ -82,10 +83,10 @@ class StateSpaceKernel(nn.Module):
                 self.C.copy_(torch.view_as_real(truncated))
 
     def continuous(self, rate: float = 1.0) -> ContinuousSystem:
-        """Return the systems in double precision, one per feature, with ``c`` as it is stored.
+        """Return the systems in double precision, one per feature, with ``c`` as stored.
 
         Args:
-            rate: factor on the step sizes: 2 reads a signal of half the sample rate.
+            rate: factor on the step sizes; 2 is for a signal of half the sample rate.
         """
         tile = torch.arange(self.num_features, device=self.A_real.device) % self.A_real.shape[0]
         real = self.A_real.double()
@@ -100,7 +101,7 @@ class StateSpaceKernel(nn.Module):
         return ContinuousSystem(eigenvalues, p, q, _complex(self.B)[tile], _complex(self.C), dt)
 
     def discretise(self) -> DiscreteSystem:
-        """Return the recurrence in double precision, with C itself as output."""
+        """Return the recurrence in double precision, with the untruncated C as output."""
         with torch.autocast(self.inv_dt.device.type, enabled=False):
             system = _discretise(self.continuous(), self.config)
             if self.kernel_length is None:
@@ -131,7 +132,7 @@ class StateSpaceKernel(nn.Module):
             length = fast_length(length)
             if not torch.is_grad_enabled():
                 return length, truncate_output(system, length)
-            # The powers of every transition, log2(length) of them, would be kept for the backward pass.
+            # Autograd would keep log2(length) powers of every transition for the backward pass.
             return length, checkpoint(truncate_output, system, length, use_reentrant=False, preserve_rng_state=False)
         stored = self.kernel_length / rate
         if stored != int(stored):
@@ -145,9 +146,9 @@ class StateSpaceKernel(nn.Module):
 
 @torch.no_grad()
 def copy_weights(source: nn.Module, target: nn.Module) -> None:
-    """Copy all weights between models that differ at most in the lengths for which their kernels are truncated.
+    """Copy all weights between models that differ at most in the truncation lengths of their kernels.
 
-    C (1 - A^length) is brought from the one length to the other, so that both stand for the same recurrences.
+    C (1 - A^length) is converted from one length to the other, so that both models have the same recurrences.
 
     Raises:
         RuntimeError: if a weight is missing, left over or of another shape.

@@ -1,4 +1,4 @@
-"""The state-space layer: convolution, skip, GELU and an output layer, or the same step by step."""
+"""The state-space layer: convolution, skip, GELU and an output layer, for whole signals or step by step."""
 
 from dataclasses import dataclass
 
@@ -28,14 +28,15 @@ class S4State:
 class S4Layer(nn.Module):
     """S4 or S4D on (B, H, L): y = output(GELU(K * u + D u)).
 
-    ``forward`` convolves by FFT; ``advance`` continues from a state, one sample by the recurrence, more samples by
+    ``forward`` convolves by FFT; ``advance`` continues from a state, a single sample by the recurrence, more samples by
     convolution. Both give the same numbers.
 
     Args:
         num_features: H.
         config: see :class:`S4Config`.
         kernel_length: see :class:`~vocoders.layers.s4.kernel.StateSpaceKernel`.
-        limit_kernel: never compute more than ``kernel_length`` samples of the kernel, as DiffWave-SaShiMi is published.
+        limit_kernel: never compute more than ``kernel_length`` samples of the kernel, as published for
+            DiffWave-SaShiMi.
     """
 
     def __init__(
@@ -57,7 +58,7 @@ class S4Layer(nn.Module):
         """Return K * u + D u, (B, H, L)."""
         length = u.shape[-1]
         kernel = self.kernel(length if self.longest is None else min(length, self.longest))
-        # D is the kernel's response to the present: added there it costs nothing.
+        # D is the response to the current sample: adding it to the kernel costs nothing.
         skip = F.pad(self.D[:, None], (0, kernel.shape[-1] - 1))
         kernel = torch.cat([kernel[:1] + skip, kernel[1:]])
         with torch.autocast(u.device.type, enabled=False):
@@ -68,7 +69,7 @@ class S4Layer(nn.Module):
 
         Args:
             batch_size: B.
-            dtype: complex type of the recurrence; by default that of the parameters' precision.
+            dtype: complex type of the recurrence; by default in the precision of the parameters.
 
         Raises:
             ConfigError: for a bidirectional layer, which has no recurrence.

@@ -1,10 +1,10 @@
-"""Impulse responses of discrete systems, and C that takes part in a truncated response.
+"""Impulse responses of discrete systems, and conversion between C and the truncated output.
 
-A diagonal system's response is a sum of powers. For a system of diagonal minus rank one the Woodbury identity combines
-four transforms of such sums at the roots of unity (arXiv 2111.00396, appendix C). There a transform of L values stands
-for an infinite response, whose tail must be taken off: by C' = C (1 - A^L), the truncated output. SaShiMi trains C'
-itself; others keep C. The transforms come from sums of powers, divided by 1 - pole^L, instead of Cauchy products at z =
-2 (1 - w) / (1 + w): no node is singular, and nothing of (features, n, L) arises.
+The response of a diagonal system is a sum of powers. For diagonal minus rank one, the Woodbury identity combines four
+transforms of such sums at the roots of unity (arXiv 2111.00396, appendix C). A transform of L values describes an
+infinite response there, so its tail must be subtracted: by C' = C (1 - A^L), the truncated output. SaShiMi trains C'
+itself; other models keep C. The transforms are computed from sums of powers, divided by 1 - pole^L, instead of Cauchy
+products at z = 2 (1 - w) / (1 + w): no node is singular, and no tensor of (features, n, L) is needed.
 """
 
 import math
@@ -18,7 +18,7 @@ from vocoders.layers.s4.vandermonde import PowerFactors, power_sums
 
 __all__ = ["extend_output", "impulse_response", "recover_output", "truncate_output"]
 
-# Most values of the sums of powers that exist at a time; twice or half as many are as fast.
+# Largest number of values of the sums of powers in memory at a time; twice or half as many are equally fast.
 _MOST_VALUES = 1 << 19
 
 
@@ -26,9 +26,9 @@ def impulse_response(system: DiscreteSystem, length: int, dtype: torch.dtype) ->
     """Return C A^l B for l < length.
 
     Args:
-        system: the system; if it has a rank-one part its output must be the truncated one for ``length``.
+        system: the system; if it has a rank-one part, its output must be truncated for ``length``.
         length: L.
-        dtype: real type of the result and of all but the powers.
+        dtype: real type of the result and of all computation except the powers.
 
     Returns:
         Real (channels, H, L).
@@ -42,11 +42,11 @@ def impulse_response(system: DiscreteSystem, length: int, dtype: torch.dtype) ->
 
 
 class _Feedback(torch.autograd.Function):
-    """Join the sums of powers of a system with a rank-one part, some features at a time.
+    """Combine the sums of powers of a system with a rank-one part, some features at a time.
 
-    Of the (2 channels + 2) sums for each feature the first ``channels`` lead from B to C, the next from the left factor
-    of the rank-one part to C, then one from B to its right factor, and one round the loop from left to right. They and
-    their transforms are large and cheap: the backward pass computes them again.
+    Of the (2 channels + 2) sums for each feature the first ``channels`` lead from B to C, the next ``channels`` from
+    the left factor of the rank-one part to C, one from B to its right factor, and one around the loop from left to
+    right. They and their transforms are large but cheap, so the backward pass recomputes them.
     """
 
     @staticmethod
@@ -71,7 +71,7 @@ class _Feedback(torch.autograd.Function):
         for part in _feature_chunks(coefficients, length):
             factors = PowerFactors.of(log_poles[part], length, ctx.dtype)
             spectra = _spectra(factors, coefficients[:, part])
-            # Adjoints of inverse and forward real transforms: their weights of the bins cancel.
+            # Adjoints of the inverse and the forward real transform: their weights of the bins cancel.
             outgoing = torch.fft.rfft(gradient[:, part].transpose(0, 1), norm="forward")
             products = outgoing.new_empty(outgoing.shape[0], 2 * channels + 2, outgoing.shape[-1])
             _through_feedback(outgoing, *spectra[1:], products)
@@ -91,7 +91,7 @@ def _spectra(factors: PowerFactors, coefficients: Tensor) -> tuple[Tensor, Tenso
 
 
 def _through_feedback(outgoing: Tensor, leaving: Tensor, round_trip: Tensor, gain: Tensor, products: Tensor) -> None:
-    """Write the gradients to the spectra of direct, leaving, entering and loop, given that to the response.
+    """Write the gradients of the spectra of direct, leaving, entering and loop, given that of the response.
 
     response = direct - leaving entering gain, and d gain / d loop = -gain^2.
     """
@@ -104,7 +104,7 @@ def _through_feedback(outgoing: Tensor, leaving: Tensor, round_trip: Tensor, gai
 
 
 def _feature_chunks(coefficients: Tensor, length: int) -> Iterator[slice]:
-    """Divide the features so that the sums of a chunk stay within the budget."""
+    """Divide the features into chunks whose sums stay within the memory limit."""
     products, num_features, _ = coefficients.shape
     size = max(1, _MOST_VALUES // (products * length))
     return (slice(start, start + size) for start in range(0, num_features, size))
@@ -136,6 +136,6 @@ def _through_power(row: Tensor, system: DiscreteSystem, length: int) -> Tensor:
 
 
 def _unit_circle(length: int, like: Tensor) -> Tensor:
-    """Return exp(-2 pi i f / length) for the bins of a real transform, each computed apart, in the type of ``like``."""
+    """Return exp(-2 pi i f / length) for each bin of a real transform, computed in float64, in the type of ``like``."""
     angle = torch.arange(length // 2 + 1, dtype=torch.float64, device=like.device) * (-2 * math.pi / length)
     return torch.polar(torch.ones_like(angle), angle).to(like.dtype)

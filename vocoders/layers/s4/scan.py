@@ -1,7 +1,7 @@
 """States after long inputs, and responses to initial states, block by block.
 
-An input of length L is cut into blocks of about sqrt(L). What a block adds to the state is one matrix product, and
-blocks are joined by the power of the transition that spans one: L n multiply-adds in products and sqrt(L) small steps.
+An input of length L is cut into blocks of about sqrt(L). The contribution of each block to the state is a matrix
+product, and the blocks are joined by a power of the transition: L n multiply-adds in products, and sqrt(L) small steps.
 """
 
 from collections.abc import Callable
@@ -28,7 +28,7 @@ def final_state(system: DiscreteSystem, u: Tensor, state: Tensor) -> Tensor:
     """
     length = u.shape[-1]
     size = _block_size(length)
-    # B, A B, A^2 B ...; the last sample of a block meets B.
+    # B, A B, A^2 B ...; the last sample of a block is multiplied by B.
     columns = _orbit(system.advance, system.input, size).flip(-1)
     missing = -length % size
     blocks = F.pad(u, (missing, 0)).unflatten(-1, (-1, size))
@@ -41,7 +41,7 @@ def final_state(system: DiscreteSystem, u: Tensor, state: Tensor) -> Tensor:
 
 
 def free_response(system: DiscreteSystem, state: Tensor, length: int) -> Tensor:
-    """Return the output that an initial state gives without input: C A^(l+1) x for l < length.
+    """Return the output from an initial state without input: C A^(l+1) x for l < length.
 
     Args:
         system: H features with n stored states.
@@ -64,7 +64,7 @@ def free_response(system: DiscreteSystem, state: Tensor, length: int) -> Tensor:
 
 
 def _block_size(length: int) -> int:
-    """Return the power of two just above the root of ``length``: powers of the transition are then squarings alone."""
+    """Return the power of two just above the root of ``length``, so that its powers of A need squarings alone."""
     size = 1
     while size * size < length:
         size *= 2

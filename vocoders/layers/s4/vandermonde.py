@@ -1,8 +1,8 @@
 """Sums of powers (Vandermonde products) by two levels of matrix products.
 
-A kernel of a diagonal system is K[l] = 2 Re sum_n c_n a_n^l. With l = i M + j the power splits into a_n^(i M) a_n^j, so
-the sum over n is a matrix product of an (L/M, 2n) and a (2n, M) matrix: 2 n L multiply-adds, only 2 sqrt(L) powers per
-pole, and never a tensor of (features, n, L). Gradients keep none of it: they compute the factors again.
+The kernel of a diagonal system is K[l] = 2 Re sum_n c_n a_n^l. With l = i M + j the power splits into a_n^(i M) a_n^j,
+so the sum over n is the product of an (L/M, 2n) and a (2n, M) matrix: 2 n L multiply-adds, only 2 sqrt(L) powers per
+pole, and no tensor of (features, n, L). The backward pass recomputes the factors.
 """
 
 import math
@@ -31,7 +31,7 @@ def powers(log_base: Tensor, count: int) -> Tensor:
 
 
 class PowerFactors(NamedTuple):
-    """The powers that L sums of powers are made of.
+    """The factors of L sums of powers.
 
     The powers are computed in the precision of the poles, because an error in the phase of a pole is multiplied by l;
     the matrix products may then run in a lower one.
@@ -60,7 +60,7 @@ class PowerFactors(NamedTuple):
         return sums.unflatten(1, (coefficients.shape[0], -1)).flatten(2)[..., : self.length]
 
     def gradients(self, coefficients: Tensor, gradient: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the gradients to coefficients (P, H, n) and logarithms of poles (H, n), given that to the sums."""
+        """Return the gradients of coefficients (P, H, n) and logarithms of poles (H, n), given that of the sums."""
         num_features, num_outer, num_states = self.coarse.shape
         inner, real = self.fine.shape[1], self.coarse.real.dtype
         gradient = F.pad(gradient, (0, num_outer * inner - self.length)).reshape(num_features, -1, inner)
@@ -75,7 +75,7 @@ class PowerFactors(NamedTuple):
 
     def _left(self, coefficients: Tensor) -> Tensor:
         """Return the scaled coarse powers as real rows (H, P * ceil(L / M), 2n)."""
-        # Contiguous, or the product would take over the order of the coefficients and be copied.
+        # Contiguous, since the product would otherwise inherit the strides of the coefficients and be copied.
         scaled = self.coarse[:, None] * coefficients.transpose(0, 1).contiguous()[:, :, None]
         return torch.view_as_real(scaled).flatten(-2).flatten(1, 2).to(self.dtype)
 

@@ -15,17 +15,17 @@ from vocoders.sashimi.blocks import ScalarNorm
 
 __all__ = ["EMBEDDING_CHANNELS", "DiffusionBlock", "MelUpsampler", "StepEmbedding", "embed_steps"]
 
-# Sizes that every published configuration shares.
+# Sizes common to all published configurations.
 SINUSOIDS = 128
 EMBEDDING_CHANNELS = 512
 LEAKY_SLOPE = 0.4
 
 
 def embed_steps(steps: Tensor) -> Tensor:
-    """Return sines and cosines of diffusion steps: (B,), also fractional, gives (B, 128) of the same type."""
+    """Return sines and cosines of diffusion steps (B,), which may be fractional: (B, 128) of the same type."""
     half = SINUSOIDS // 2
-    # The weights were trained on frequencies, and exponents of them, rounded to float32; the angle is exact, for a
-    # rounded one would be off at large steps.
+    # The weights were trained with frequencies and exponents rounded to float32; the angle is exact, since a rounded
+    # one would be wrong at large steps.
     exponent = torch.arange(half, dtype=torch.float32, device=steps.device) * (-4 * math.log(10) / (half - 1))
     frequencies = torch.exp(exponent.double()).float()
     angle = steps.double()[:, None] * frequencies.double()
@@ -33,7 +33,7 @@ def embed_steps(steps: Tensor) -> Tensor:
 
 
 class StepEmbedding(nn.Module):
-    """Diffusion step (B,) to a vector (B, 512) that all blocks share."""
+    """Embed the diffusion step (B,) as a vector (B, 512) for all blocks."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -46,7 +46,7 @@ class StepEmbedding(nn.Module):
 
 
 class MelUpsampler(nn.Module):
-    """Log-mel (B, n_mels, F) to (B, channels, length) at the rate of a tier."""
+    """Upsample log-mels (B, n_mels, F) to (B, channels, length) at the rate of a tier."""
 
     def __init__(self, n_mels: int, channels: int, factors: Sequence[int]) -> None:
         super().__init__()
@@ -73,7 +73,7 @@ class MelUpsampler(nn.Module):
 
 
 class DiffusionBlock(nn.Module):
-    """Residual block: state-space layer with step and mel added, then a position-wise network."""
+    """Residual block: a state-space layer, conditioned on step and mel, then a position-wise network."""
 
     def __init__(
         self,
@@ -98,7 +98,7 @@ class DiffusionBlock(nn.Module):
 
         Args:
             x: (B, C, L) at the tier's rate.
-            embedding: of the step, (B, 512).
+            embedding: embedding of the step, (B, 512).
             features: log-mel (B, n_mels, F), or None.
         """
         y = self.s4(self.norm1(x) + self.step(embedding)[..., None])

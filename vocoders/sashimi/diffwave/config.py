@@ -23,18 +23,18 @@ class DiffwaveSashimiConfig(ModelConfig):
         sample_rate: in Hz.
         mel: conditioning mel, or None for an unconditional model.
         mel_upsample: factors by which each block upsamples the mel; their product is the hop length.
-        mel_alignment: ``aligned`` upsamples the mel to the rate of each tier; ``official`` keeps what the reference
-            does and its weights need: it upsamples to the full rate and cuts off, so that slower tiers see the
-            beginning of the mel alone, stretched over the whole segment.
+        mel_alignment: ``aligned`` upsamples the mel to the rate of each tier; ``official`` reproduces the reference, as
+            its weights need: it upsamples to the full rate and truncates, so that slower tiers take the beginning of
+            the mel alone, stretched over the whole segment.
         channels: width of the fastest tier.
-        num_layers: blocks per tier and way.
+        num_layers: blocks per tier and direction.
         pool: factor between neighbouring rates, fastest tier first.
         expand: factor between neighbouring widths.
         feedforward: expansion of the position-wise half of a block.
         unet: place blocks before each pool too, with skip connections from all of them.
         s4: the state-space layers.
-        kernel_length: length in samples of the fastest tier for which the parameter C is truncated; None: not at all.
-        limit_kernel: never use longer kernels than that, as the reference.
+        kernel_length: truncation length of the parameter C, in samples of the fastest tier; None: no truncation.
+        limit_kernel: never use kernels longer than that, as in the reference.
         diffusion: noise schedule of training.
     """
 
@@ -59,7 +59,7 @@ class DiffwaveSashimiConfig(ModelConfig):
             raise ValueError(f"pool {list(self.pool)}: every factor must be at least 2")
         if self.kernel_length is not None and self.kernel_length % math.prod(self.pool):
             total = math.prod(self.pool)
-            raise ValueError(f"kernel_length {self.kernel_length} is no multiple of {total}, all pools together")
+            raise ValueError(f"kernel_length {self.kernel_length} is no multiple of {total}, the product of the pools")
         if self.limit_kernel and self.kernel_length is None:
             raise ValueError("limit_kernel needs a kernel_length")
         if self.mel is None:
@@ -89,11 +89,11 @@ class DiffwaveSashimiConfig(ModelConfig):
 
     @property
     def dividers(self) -> list[int]:
-        """Factor by which each tier is slower than the fastest."""
+        """Ratio of the fastest rate to the rate of each tier."""
         return [math.prod(self.pool[:tier]) for tier in range(len(self.pool) + 1)]
 
     def upsample_factors(self, tier: int) -> list[int]:
-        """Factors by which blocks of a tier upsample the mel; 'aligned' takes the tier's divider off the last ones."""
+        """Return the mel upsampling factors of a tier; 'aligned' divides the last ones by the tier's divider."""
         factors, divider = list(self.mel_upsample), self.dividers[tier]
         if self.mel_alignment == "official":
             return factors

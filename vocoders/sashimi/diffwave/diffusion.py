@@ -1,4 +1,4 @@
-"""Denoising diffusion of waveforms: schedule, path to noise, steps back (arXiv 2006.11239, 2009.09761)."""
+"""Denoising diffusion of waveforms: schedule, diffusion, denoising (arXiv 2006.11239, 2009.09761)."""
 
 import math
 from collections.abc import Sequence
@@ -45,9 +45,9 @@ class DiffusionSchedule:
     Attributes:
         beta: variance of each step.
         alpha: 1 - beta.
-        alpha_bar: what remains of the signal's power after the step.
-        sigma: deviation of the noise of the step back; not used for the last one.
-        steps: what the network is told for each level: the index, or the fractional index of the nearest level of
+        alpha_bar: remaining fraction of the signal's power after the step.
+        sigma: deviation of the noise in the denoising step; not used in the last one.
+        steps: diffusion step of each level, for the network: the index, or a fractional index between the levels of
             training.
     """
 
@@ -59,7 +59,7 @@ class DiffusionSchedule:
 
     @classmethod
     def of(cls, betas: Sequence[float]) -> "DiffusionSchedule":
-        """Make the schedule of given variances.
+        """Make the schedule of the given variances.
 
         Raises:
             ConfigError: if there are none, or one lies outside (0, 1).
@@ -70,19 +70,19 @@ class DiffusionSchedule:
         alpha_bar = torch.cumprod(1 - beta, dim=0)
         before = torch.cat([alpha_bar.new_ones(1), alpha_bar[:-1]])
         sigma = torch.sqrt(beta * (1 - before) / (1 - alpha_bar))
-        # The first step back needs no noise; the reference's table holds sqrt(beta) there.
+        # Denoising to level 0 adds no noise; the reference's table has sqrt(beta) there.
         sigma[0] = math.sqrt(betas[0])
         return cls(beta, 1 - beta, alpha_bar, sigma, torch.arange(len(betas), dtype=torch.float64))
 
     def reduced(self, betas: Sequence[float]) -> "DiffusionSchedule":
-        """Make a shorter schedule for sampling whose levels are found among those of training.
+        """Make a shorter schedule for sampling, aligned with the levels of training.
 
-        Each level's signal amplitude is looked up between the amplitudes of training, and the network is told the
-        fractional step there (fast sampling, arXiv 2009.09761, appendix B).
+        The signal amplitude of each level is interpolated among those of training, which gives the fractional step for
+        the network (fast sampling, arXiv 2009.09761, appendix B).
         """
         short = DiffusionSchedule.of(betas)
         own, amplitude = torch.sqrt(self.alpha_bar), torch.sqrt(short.alpha_bar)
-        # Amplitudes fall with the step.
+        # Amplitudes decrease with the step.
         after = torch.searchsorted(-own, -amplitude).clamp(1, len(own) - 1)
         share = (own[after - 1] - amplitude) / (own[after - 1] - own[after])
         steps = (after - 1 + share).clamp(0, len(own) - 1)
@@ -98,13 +98,13 @@ class DiffusionSchedule:
         Args:
             audio: (B, 1, L).
             noise: standard normal (B, 1, L).
-            index: int64 (B,), level of each item.
+            index: level of each item, int64 (B,).
         """
         level = self.alpha_bar.to(audio.device)[index].view(-1, 1, 1)
         return torch.sqrt(level).to(audio.dtype) * audio + torch.sqrt(1 - level).to(audio.dtype) * noise
 
     def denoise(self, x: Tensor, predicted_noise: Tensor, index: int, noise: Tensor | None) -> Tensor:
-        """Take the step back from level ``index``.
+        """Denoise by one step from level ``index``.
 
         Args:
             x: (B, 1, L) at level ``index``.

@@ -22,8 +22,8 @@ __all__ = ["DiffwaveSashimi"]
 class DiffwaveSashimi(PretrainedModel, Vocoder, WaveformGenerator, nn.Module):
     """Diffusion of waveforms with the SaShiMi backbone (arXiv 2202.09729, section 4.3).
 
-    ``forward`` estimates noise, as training does. A model with a mel is a vocoder, one without draws waveforms from
-    nothing by ``generate``.
+    ``forward`` estimates noise. A model with a mel is a vocoder; one without a mel is a generator, which draws
+    waveforms unconditionally.
 
     Args:
         config: see :class:`DiffwaveSashimiConfig`.
@@ -42,7 +42,7 @@ class DiffwaveSashimi(PretrainedModel, Vocoder, WaveformGenerator, nn.Module):
 
     @property
     def kind(self) -> Kind:
-        """A vocoder with a mel, a generator without."""
+        """``vocoder`` with a mel, ``generator`` without."""
         return "generator" if self.config.mel is None else "vocoder"
 
     @property
@@ -62,7 +62,7 @@ class DiffwaveSashimi(PretrainedModel, Vocoder, WaveformGenerator, nn.Module):
 
     @property
     def mel(self) -> MelConfig | None:
-        """The mel that the features are."""
+        """The mel convention of the features."""
         return self.config.mel
 
     @property
@@ -82,13 +82,13 @@ class DiffwaveSashimi(PretrainedModel, Vocoder, WaveformGenerator, nn.Module):
             (B, 1, L).
 
         Raises:
-            ShapeError: if the shapes do not belong together.
+            ShapeError: if the shapes do not match.
         """
         self._check_shapes(x, steps, features)
         return self.network(x, steps, features)
 
     def start_from(self, trained: "DiffwaveSashimi") -> None:
-        """Take the weights of a model of the same shape, whatever ``kernel_length`` it was trained with.
+        """Copy the weights of a model of the same shape, trained with any ``kernel_length``.
 
         Raises:
             RuntimeError: if the weights are of another shape.
@@ -187,6 +187,6 @@ class DiffwaveSashimi(PretrainedModel, Vocoder, WaveformGenerator, nn.Module):
 
 
 def _item_seed(seed: int, item: int) -> int:
-    """Return the seed of an item: its noise belongs to it, whatever is drawn beside it."""
+    """Return the seed of an item, whose noise does not depend on the other items."""
     mixed = np.random.SeedSequence([seed % (1 << 64), item]).generate_state(1, np.uint64)
     return int(mixed[0] >> 1)

@@ -14,7 +14,7 @@ __all__ = ["NoiseEstimator"]
 
 
 class NoiseEstimator(nn.Module):
-    """Noisy waveform, step and mel to an estimate of the noise.
+    """Estimates the noise from noisy waveform, step and mel.
 
     Args:
         config: see :class:`DiffwaveSashimiConfig`.

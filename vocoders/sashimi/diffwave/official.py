@@ -1,4 +1,4 @@
-"""Reference DiffWave-SaShiMi checkpoints in our terms."""
+"""Import of reference DiffWave-SaShiMi checkpoints."""
 
 import logging
 import math
@@ -66,8 +66,8 @@ def convert(
 
     Args:
         path: checkpoint of the reference trainer, with ``model_state_dict``, or another file with the state dict.
-        variant: one of our variant names, for what weights cannot tell (front end, noise schedule); without it and
-            ``config``, ``ljspeech_official`` for conditional weights and ``sc09_large`` for others.
+        variant: one of our variant names, for settings that the weights do not determine (front end, noise schedule);
+            without it and ``config``, ``ljspeech_official`` for conditional weights and ``sc09_large`` for others.
         config: our YAML.
         stats: not used by this family.
 
@@ -97,11 +97,11 @@ def diffwave_from_state(
 
     Args:
         state: reference keys and tensors.
-        base: configuration that gives what the weights cannot tell.
+        base: configuration with the settings that the weights do not determine.
         source: name of the checkpoint for error messages.
 
     Returns:
-        The model, in the precision of torch's default type, and remarks on what was decided.
+        The model, in the precision of torch's default type, and remarks on the decisions.
 
     Raises:
         CheckpointError: if keys do not fit.
@@ -111,7 +111,7 @@ def diffwave_from_state(
     config, notes = _find_config(ours, layout, kernels, base, source)
     if not merge_kernels(ours, kernels, config.s4, config.kernel_lengths):
         config = config.model_copy(update={"kernel_length": None, "limit_kernel": False})
-        notes.append("layers are truncated for lengths that do not belong together; C is stored without truncation")
+        notes.append("the truncation lengths of the layers do not match; C is stored without truncation")
     with torch.random.fork_rng(devices=[]):
         model = DiffwaveSashimi(config)
     load_official_state(model.network, ours, KeyMap(), source)
@@ -125,7 +125,7 @@ def _find_config(
     base: DiffwaveSashimiConfig,
     source: str,
 ) -> tuple[DiffwaveSashimiConfig, list[str]]:
-    """Read the configuration off the weights, and say what they left open."""
+    """Return the configuration that the weights determine, and remarks on the rest."""
     try:
         channels = matrix(ours, "input").shape[0]
         pools = [matrix(ours, f"tiers.pools.{tier}.linear") for tier in range(layout.num_pools)]
@@ -161,8 +161,6 @@ def _find_config(
         if math.prod(factors) != data["mel"]["hop_length"]:
             notes.append(f"the upsamplers multiply to {math.prod(factors)}, which becomes the mel's hop length")
             data["mel"]["hop_length"] = math.prod(factors)
-        notes.append(
-            "slower tiers see the beginning of the mel alone, as the reference does (mel_alignment 'official')"
-        )
-    notes.append(f"kernels reach {fastest or 'any number of'} samples of the fastest tier, as in training")
+        notes.append("slower tiers take the beginning of the mel alone, as in the reference (mel_alignment 'official')")
+    notes.append(f"kernels have {fastest or 'any number of'} samples of the fastest tier, as in training")
     return DiffwaveSashimiConfig.from_dict(data, source=source), notes

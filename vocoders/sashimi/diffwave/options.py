@@ -1,4 +1,4 @@
-"""How DiffWave-SaShiMi samples."""
+"""Options of synthesis of DiffWave-SaShiMi."""
 
 from pydantic import field_validator
 
@@ -11,7 +11,7 @@ class DiffusionOptions(SynthesisOptions):
     """Options of DiffWave-SaShiMi."""
 
     betas: tuple[float, ...] | None = option(None)
-    """Variances of a shorter noise schedule, all between 0 and 1; none: the schedule of training."""
+    """Variances of a shorter noise schedule, all between 0 and 1; none: the training schedule."""
 
     @field_validator("betas")
     @classmethod

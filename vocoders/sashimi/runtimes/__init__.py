@@ -1,8 +1,8 @@
-"""Steppers: other ways to compute what a SaShiMi model's own step gives.
+"""Steppers: runtimes that compute the step of a SaShiMi model.
 
-``plain`` is that step; ``fused`` runs whole blocks of samples in compiled code on a CPU; ``graph`` replays recorded
-steps on a GPU. All give the plain step's numbers up to rounding, and :func:`make_stepper` takes the fastest one that
-fits. Runtimes know the layers that a model is made of; a model knows no runtime.
+``plain`` uses the model's own step; ``fused`` runs whole blocks of samples in compiled code on a CPU; ``graph`` replays
+recorded steps on a GPU. All agree with the plain step up to rounding, and :func:`make_stepper` chooses the fastest one
+available. Runtimes import the layers of a model; a model imports no runtime.
 """
 
 from vocoders.sashimi.runtimes.choice import make_stepper

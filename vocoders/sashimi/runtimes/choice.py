@@ -1,4 +1,4 @@
-"""Choosing a stepper: the fastest one for a model where it is."""
+"""Choice of the fastest stepper for a model on its device."""
 
 import importlib.util
 import logging
@@ -29,7 +29,7 @@ def make_stepper(
     labels: Tensor | None = None,
     guidance: float = 1.0,
 ) -> Stepper:
-    """Return the fastest stepper for a model where it is.
+    """Return the fastest stepper for a model on its device.
 
     Args:
         model: a causal model.
@@ -40,8 +40,8 @@ def make_stepper(
         guidance: see :class:`~vocoders.sashimi.options.CodeSampling`.
 
     Raises:
-        ConfigError: for ``int16`` where the fused step does not run, or guidance of a model without labels.
-        ShapeError: for a prompt or labels that do not belong to the model.
+        ConfigError: for ``int16`` where the fused step does not run, or guidance for a model without labels.
+        ShapeError: for a prompt or labels that do not fit the model.
     """
     parameter = model.head.weight
     if parameter.device.type == "cpu" and parameter.dtype == torch.float32 and importlib.util.find_spec("numba"):
@@ -57,5 +57,5 @@ def make_stepper(
             return GraphStepper(model, batch_size, prompt, labels=labels, guidance=guidance)
         except RuntimeError as error:
             reason = (str(error).strip() or "no message").splitlines()[0]
-            _logger.warning("steps cannot be recorded on this GPU (%s); stepping without", reason)
+            _logger.warning("steps cannot be recorded on this GPU (%s); stepping without recording", reason)
     return PlainStepper(model, batch_size, prompt, labels=labels, guidance=guidance)

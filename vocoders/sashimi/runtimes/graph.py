@@ -1,7 +1,7 @@
-"""Stepping on a GPU by recorded steps: CUDA graphs, replayed without the interpreter's and the driver's overhead.
+"""Steps on a GPU by recorded CUDA graphs, replayed without the overhead of interpreter and driver.
 
-Which tiers run, and the shapes of what waits between them, come again after all pools together: one graph for each of
-these phases, each of which reads its state where the one before has left it.
+The tiers that run, and the shapes of the queues between them, repeat with a period of the product of the pools. There
+is one graph for each of these phases, and each reads the state that the previous one has written.
 """
 
 import math
@@ -19,12 +19,12 @@ if TYPE_CHECKING:
 
 __all__ = ["GraphStepper", "record_graph"]
 
-# Runs a function once, and returns what it returned and a function that repeats it in place.
+# Runs a function once, and returns its result and a function that repeats it in place.
 Recorder = Callable[[Callable[[], Any]], tuple[Any, Callable[[], None]]]
 
 
 class GraphStepper(PlainStepper):
-    """Step by replaying recorded steps.
+    """Replay recorded steps.
 
     Args:
         model: a causal model on a CUDA device.
@@ -57,7 +57,7 @@ class GraphStepper(PlainStepper):
         for phase in range(period):
             (logits, state), replay = record(self._one_step(state, first if phase == period - 1 else None))
             self._graphs.append((logits, replay))
-        # Recording may have run the steps.
+        # Recording may have advanced the state.
         _overwrite(first, kept)
 
     def _one_step(self, state: Any, target: Any | None) -> Callable[[], tuple[Tensor, Any]]:
@@ -83,10 +83,10 @@ def _overwrite(target: Any, source: Any) -> None:
 
 
 def record_graph(function: Callable[[], Any]) -> tuple[Any, Callable[[], None]]:
-    """Record a function as a CUDA graph; its outputs stay where they are, and each replay writes them again."""
+    """Record a function as a CUDA graph; each replay writes its outputs to the same memory."""
     stream = torch.cuda.Stream()
     stream.wait_stream(torch.cuda.current_stream())
-    # Libraries allocate and choose algorithms in their first calls, which must not be recorded.
+    # The first calls of libraries allocate memory and choose algorithms, and must not be recorded.
     with torch.cuda.stream(stream):
         for _ in range(2):
             function()

@@ -1,4 +1,4 @@
-"""Stepping in plain PyTorch by the model's own step: on any device, in any precision."""
+"""Steps in plain PyTorch by the model's own step: on any device, in any precision."""
 
 from typing import TYPE_CHECKING
 
@@ -69,7 +69,7 @@ class PlainStepper(Stepper):
         given = torch.from_numpy(np.ascontiguousarray(codes)).to(self._codes.device)
         logits = []
         for t in range(given.shape[1]):
-            # A copy: steps that are recorded write their logits to one place.
+            # A copy, because recorded steps write their logits to the same memory.
             logits.append(self._advance(self._codes).clone())
             self._codes = given[:, t]
         return torch.stack(logits, dim=1).cpu().numpy()
@@ -82,7 +82,7 @@ def draw_codes(logits: Tensor, uniforms: Tensor, temperature: float, top_p: floa
         logits: (B, V).
         uniforms: float64 (B,) in [0, 1).
         temperature: divides the logits; 0 takes the most probable code.
-        top_p: a code is kept if those that are more probable have less than this probability together.
+        top_p: a code is kept if the total probability of the more probable ones is less than this.
 
     Returns:
         Codes int64 (B,) and their log-probabilities at temperature 1, without ``top_p``, float64 (B,).

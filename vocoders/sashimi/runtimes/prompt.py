@@ -1,4 +1,4 @@
-"""Reading a prompt in parallel: the state of a model after it, in bounded memory."""
+"""Parallel reading of a prompt, in bounded memory."""
 
 import math
 from dataclasses import fields, is_dataclass, replace
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 __all__ = ["map_state", "read_prompt", "state_tensors"]
 
-# Codes that are read at a time where the model does not say for which length its kernels are made.
+# Codes to read at a time for a model without truncation length.
 _BLOCK = 16384
 
 
@@ -23,16 +23,16 @@ _BLOCK = 16384
 def read_prompt(
     model: "Sashimi", batch_size: int, prompt: Tensor | None = None, labels: Tensor | None = None
 ) -> "tuple[TierState, Tensor]":
-    """Return the state before the code that is to be read next, and that code for every item, int64 (B,).
+    """Return the state before the next code to read, and that code for every item, int64 (B,).
 
     Args:
         model: a causal model.
         batch_size: B.
-        prompt: int64 (L,) codes, or None; sequences begin with the code of silence, which is not part of it.
-        labels: int64 (B,), of a model that has some; as in :meth:`~vocoders.sashimi.model.Sashimi.forward`.
+        prompt: int64 (L,) codes, or None; the code of silence, which starts a sequence, is not part of it.
+        labels: int64 (B,), for a model with labels; as in :meth:`~vocoders.sashimi.model.Sashimi.forward`.
 
     Raises:
-        ShapeError: for a prompt that is no sequence of codes, or labels that do not belong to the model.
+        ShapeError: for a prompt that is no sequence of codes, or labels that do not fit the model.
     """
     device = model.head.weight.device
     if prompt is not None and (prompt.dim() != 1 or prompt.dtype != torch.int64 or len(prompt) == 0):
@@ -41,7 +41,7 @@ def read_prompt(
     if prompt is not None:
         codes = torch.cat([codes, prompt.to(device)])
     labels = model.check_labels(labels, batch_size)
-    # Items of one label have the same past, which is read once.
+    # Items with the same label have the same past, which is read once.
     if labels is None:
         distinct, positions = [None], torch.zeros(batch_size, dtype=torch.int64, device=device)
     else:
@@ -75,7 +75,7 @@ def state_tensors(state: Any) -> list[Tensor]:
 
 
 def map_state(state: Any, function: Any) -> Any:
-    """Return a state with ``function`` applied to its tensors; recurrences, which items share, stay as they are."""
+    """Return a state with ``function`` applied to its tensors; recurrences are shared by all items and unchanged."""
     if isinstance(state, tuple):
         return tuple(map_state(part, function) for part in state)
     if is_dataclass(state):

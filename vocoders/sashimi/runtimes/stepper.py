@@ -1,4 +1,4 @@
-"""What steps an autoregressive model: code by code, many items at a time."""
+"""The interface of steppers, which advance an autoregressive model code by code, many items at a time."""
 
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING
@@ -16,10 +16,10 @@ __all__ = ["Stepper"]
 
 
 class Stepper(ABC):
-    """A batch of items that grow code by code.
+    """A batch of items, extended code by code.
 
-    Guidance steps two sequences for an item: that of its label and, behind those of all items, that of the labels'
-    mean, which reads the same codes.
+    Guidance steps two sequences for each item: one with its label and one with the mean of the labels, which reads the
+    same codes. The second sequences follow the first ones in the batch.
 
     Attributes:
         model: the model.
@@ -47,13 +47,13 @@ class Stepper(ABC):
         return self.batch_size if self.sequence_labels is None else len(self.sequence_labels)
 
     def draw(self, uniforms: np.ndarray, temperature: float = 1.0, top_p: float = 1.0) -> tuple[np.ndarray, np.ndarray]:
-        """Draw codes and go on behind them.
+        """Draw the next codes.
 
         Args:
             uniforms: float64 (B, n) in [0, 1), one number for each code.
             temperature: divides the logits; 0 takes the most probable code.
-            top_p: codes are drawn from the most probable ones that together have at least this probability (at
-                temperature 1, as published).
+            top_p: total probability of the codes to draw from, the most probable ones (at temperature 1, as
+                published).
 
         Returns:
             Codes int64 (B, n), and the sums of their log-probabilities in nats (at temperature 1, without ``top_p``,
@@ -64,7 +64,7 @@ class Stepper(ABC):
         return self._draw(uniforms, temperature, top_p)
 
     def follow(self, codes: np.ndarray) -> np.ndarray:
-        """Go on with given codes, int64 (B, n); return the (guided) logits that predicted each one, (B, n, V)."""
+        """Continue with given codes, int64 (B, n); return the (guided) logits that predicted each code, (B, n, V)."""
         if codes.ndim != 2 or len(codes) != self.batch_size:
             raise ShapeError(f"codes {codes.shape}; expected ({self.batch_size}, n)")
         return self._follow(codes)

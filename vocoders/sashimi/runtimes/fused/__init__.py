@@ -1,1 +1,1 @@
-"""Stepping in one compiled loop: the layout of its memory, the packing of a model, the kernels, the loop."""
+"""Steps in one compiled loop: layout of the memory, packing of a model, kernels, loop."""

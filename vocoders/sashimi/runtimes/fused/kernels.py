@@ -1,8 +1,8 @@
 """Operations of one SaShiMi step on CPUs, compiled by numba: norms, state-space systems, matrix products, draws.
 
-All numbers live in a few flat arrays (:class:`~vocoders.sashimi.runtimes.fused.layout.Memory`); rows of tables say
-where, and records say in which order the vectors of a tile lie. An item's numbers come from the same operations in the
-same order whatever the size of the batch, so a batch changes no item.
+All numbers are in a few flat arrays (:class:`~vocoders.sashimi.runtimes.fused.layout.Memory`). Rows of tables give
+their positions, and records the order of the vectors of a tile. Each item is computed by the same operations in the
+same order for any batch size, so an item does not depend on the batch.
 """
 
 import numpy as np
@@ -37,13 +37,13 @@ from vocoders.sashimi.runtimes.fused.layout import (
 
 __all__ = ["ADD", "GATE", "GELU", "SET", "advance_system", "draw", "linear", "normalise"]
 
-# What becomes of a matrix product: kept, through GELU, added to the target, or gated and then added.
+# Uses of a matrix product: stored, stored after GELU, added to the target, or gated and added.
 SET, GELU, ADD, GATE = range(4)
 
 
 @njit
 def normalise(memory, norm, source, target, batch):
-    """Normalise items: rate * (gain * (x - mean) + shift) + bias of their label, with rate = 1 / deviation."""
+    """Normalise items: rate * (gain * (x - mean) + shift) + bias of the label, with rate = 1 / deviation."""
     params, work = memory.params, memory.work
     width, share = norm.width, np.float32(norm.share)
     for item in range(batch):
@@ -55,7 +55,7 @@ def normalise(memory, norm, source, target, batch):
         mean = total(sums) * share
         squares, row = splat(0.0, WIDE), norm.tiles
         for i in range(0, width, WIDE):
-            # The mask holds 1 for channels and 0 for what fills up the width.
+            # The mask is 1 for channels and 0 for padding.
             centred = (load(work, x + i, WIDE) - mean) * load(params, row + NORM.mask, WIDE)
             squares = fma(centred, centred, squares)
             store(work, y + i, centred)
@@ -71,7 +71,7 @@ def normalise(memory, norm, source, target, batch):
 
 
 def _products(read):
-    """Return functions for a tile of outputs, of one item and of four; ``read`` loads weights of some format."""
+    """Return functions for a tile of outputs, for one item and for four; ``read`` loads weights of one format."""
 
     @njit
     def one(weights, start, work, x, inputs):
@@ -100,7 +100,7 @@ _one_integer, _four_integer = _products(load_integers)
 
 @njit
 def _finish(memory, row, tile, mode, sums, target, item):
-    """Scale the products of tile number ``tile``, add the bias, and put them where ``mode`` says."""
+    """Scale the products of tile number ``tile``, add the bias, and use them according to ``mode``."""
     params, work = memory.params, memory.work
     ends, place = row.ends + tile * ENDS.size, target + tile * WIDE
     y = fma(sums, load(params, ends + ENDS.scale, WIDE), load(params, ends + ENDS.bias, WIDE))
@@ -111,7 +111,7 @@ def _finish(memory, row, tile, mode, sums, target, item):
     elif mode == ADD:
         store(work, place, load(work, place, WIDE) + y)
     elif tile & 1:
-        # Tiles of values and of gates take turns.
+        # Tiles of values and of gates alternate.
         value = load(work, memory.spare + WIDE * item, WIDE)
         place = target + (tile >> 1) * WIDE
         store(work, place, fma(value, sigmoid(y), load(work, place, WIDE)))
@@ -121,7 +121,7 @@ def _finish(memory, row, tile, mode, sums, target, item):
 
 @njit
 def linear(memory, row, mode, source, target, target_step, batch):
-    """Multiply items by a matrix, which lies in tiles of outputs: for each input their weights side by side."""
+    """Multiply items by a matrix in tiles of outputs, where the weights of each input are contiguous."""
     params, integers, work = memory.params, memory.integers, memory.work
     inputs = row.inputs
     for tile in range(row.outputs // WIDE):
@@ -152,11 +152,11 @@ def linear(memory, row, mode, source, target, target_step, batch):
 def advance_system(memory, block, source, target, width, batch):
     """Advance the state-space systems of a block by one sample: x' = x + change, y = GELU(2 Re(C x') + D u).
 
-    What is stored is the change of a state and not its pole: near 1 a float32 pole has few digits of the decay.
+    The systems store the change of a state, not its pole: a float32 pole near 1 has few digits of the decay.
     """
     tied_size = TIED_HEAD.size + block.num_states * TIED.size
     untied_size = UNTIED_HEAD.size + block.num_states * UNTIED.size
-    # A vector for the sum of the feedback lies behind the states.
+    # A vector for the sum of the feedback follows the states.
     state_size = block.num_states * STATE.size + TILE
     for tile in range(width // TILE):
         for item in range(batch):
@@ -172,11 +172,11 @@ def advance_system(memory, block, source, target, width, batch):
 
 @njit
 def _tied(memory, block, start, place, u):
-    """Systems with one A (diagonal minus rank one) and one B for all features, each with a step size of its own.
+    """Advance systems with one A (diagonal minus rank one) and one B for all features, and a step size for each.
 
     With states in units of p, change = D (lambda x + (b / p) u - w), w = feedback sum |p|^2 Re(D x) + feed u and
-    D = 2 / (2/dt - lambda): for each feature and state only D and C are read, all else is common. The sum belongs to
-    the state before the step; it is found along with that state, and kept behind it.
+    D = 2 / (2/dt - lambda): only D and C differ between features. The sum belongs to the state before the step; it is
+    computed together with that state, and stored after it.
     """
     params, state = memory.params, memory.state
     common, row, x = block.common, start + TIED_HEAD.size, place
@@ -212,9 +212,9 @@ def _tied(memory, block, start, place, u):
 
 @njit
 def _untied(memory, block, start, place, u):
-    """Systems of their own for every feature: change = (pole - 1) x + b u - left sum Re(right x).
+    """Advance separate systems for every feature: change = (pole - 1) x + b u - left sum Re(right x).
 
-    Diagonal ones have ``left`` 0.
+    Diagonal systems have ``left`` 0.
     """
     params, state = memory.params, memory.state
     first = second = splat(0.0, TILE)
@@ -246,10 +246,10 @@ def _untied(memory, block, start, place, u):
 
 @njit
 def draw(memory, start, num_codes, uniform, temperature, top_p):
-    """Draw a code from logits; return it and its log-probability at temperature 1, without top-p.
+    """Draw a code from logits; return the code and its log-probability at temperature 1, without top-p.
 
-    The code is the first whose cumulated probability exceeds ``uniform``, a number in [0, 1). Temperature 0 takes the
-    most probable one. Logits are replaced by their exponentials.
+    The code is the first whose cumulative probability exceeds ``uniform``, a number in [0, 1). Temperature 0 takes the
+    most probable code. Logits are replaced by their exponentials.
     """
     work = memory.work
     width = (num_codes + WIDE - 1) // WIDE * WIDE
@@ -281,8 +281,8 @@ def draw(memory, start, num_codes, uniform, temperature, top_p):
 
 @njit
 def _nucleus(work, start, width, wanted):
-    """Return the greatest of the weights whose total, with all above them, reaches ``wanted``."""
-    # Bisection over the weights' bits, which grow with them: from 0 (all are kept) to 1 (the most probable one).
+    """Return the largest threshold for which the weights from it on sum to at least ``wanted``."""
+    # Bisection over the bit patterns, which are ordered like the weights: from 0 (keep all) to 1 (the most probable).
     low, high = 0, 0x3F800001
     while high - low > 1:
         middle = (low + high) // 2

@@ -1,7 +1,7 @@
 """The memory of a fused step: records of tiles, rows of tables, and the arrays of a program.
 
-Channels are filled up with zeros to whole vectors of 64, matrices lie in tiles of 64 outputs, state-space systems in
-tiles of 32 features. Each tile is a record of vectors, in the order in which a step reads them.
+Channels are padded with zeros to whole vectors of 64; matrices are stored in tiles of 64 outputs, state-space systems
+in tiles of 32 features. Each tile is a record of vectors in the order of reading.
 """
 
 from dataclasses import dataclass
@@ -37,7 +37,7 @@ WIDE, TILE = 64, 32
 
 
 class _Norm(NamedTuple):
-    """Of 64 channels: 1 for those that there are, gain, and gain times shift."""
+    """For 64 channels: 1 for real channels and 0 for padding, gain, and gain times shift."""
 
     mask: int
     gain: int
@@ -46,7 +46,7 @@ class _Norm(NamedTuple):
 
 
 class _Ends(NamedTuple):
-    """What follows a matrix product, of 64 outputs."""
+    """For 64 outputs: the numbers used after a matrix product."""
 
     scale: int
     bias: int
@@ -54,7 +54,7 @@ class _Ends(NamedTuple):
 
 
 class _TiedHead(NamedTuple):
-    """Of 32 features whose systems share A and B: factors of the feedback's sum and of the input, and D."""
+    """For 32 features whose systems share A and B: factors of the feedback sum and of the input, and D."""
 
     feedback: int
     feed: int
@@ -63,7 +63,7 @@ class _TiedHead(NamedTuple):
 
 
 class _Tied(NamedTuple):
-    """Of one state of 32 such features: 1 / (1 / (dt / 2) - eigenvalue) and 2 C p."""
+    """For one state of 32 such features: 1 / (1 / (dt / 2) - eigenvalue) and 2 C p."""
 
     inverse_real: int
     inverse_imag: int
@@ -73,7 +73,7 @@ class _Tied(NamedTuple):
 
 
 class _TiedCommon(NamedTuple):
-    """Of one state, common to all features: |p|^2, eigenvalue, b / p and p; single numbers."""
+    """For one state, common to all features: the numbers |p|^2, eigenvalue, b / p and p."""
 
     weight: int
     eigenvalue_real: int
@@ -87,14 +87,14 @@ class _TiedCommon(NamedTuple):
 
 
 class _UntiedHead(NamedTuple):
-    """Of 32 features with systems of their own: D."""
+    """For 32 features with separate systems: D."""
 
     skip: int
     size: int
 
 
 class _Untied(NamedTuple):
-    """Of one state of 32 such features: 2 right, left, pole - 1, B and 2 C."""
+    """For one state of 32 such features: 2 right, left, pole - 1, B and 2 C."""
 
     right_real: int
     right_imag: int
@@ -110,7 +110,7 @@ class _Untied(NamedTuple):
 
 
 class _State(NamedTuple):
-    """One state of 32 features of an item; behind the last one lies a vector for the feedback's sum."""
+    """One state of 32 features of an item; a vector for the feedback sum follows the last state."""
 
     real: int
     imag: int
@@ -118,7 +118,7 @@ class _State(NamedTuple):
 
 
 class _Output(NamedTuple):
-    """Of an item, vectors as wide as the output layer: logits, their exponentials, those at the temperature."""
+    """For an item, vectors of the width of the output layer: logits, exponentials, exponentials at the temperature."""
 
     logits: int
     weights: int
@@ -135,7 +135,7 @@ OUTPUT = side_by_side(_Output, 1)
 
 
 class NormRow(NamedTuple):
-    """A norm: where its tiles (``NORM``) and its biases start, its width, 1 / channels, and its epsilon."""
+    """A norm: start of its tiles (``NORM``) and of its biases, width, 1 / channels, and epsilon."""
 
     tiles: int
     biases: int
@@ -145,7 +145,7 @@ class NormRow(NamedTuple):
 
 
 class LinearRow(NamedTuple):
-    """A matrix: where its tiles and their ends (``ENDS``) start, and its widths; whether its weights are int16."""
+    """A matrix: start of its tiles and of their ends (``ENDS``), widths, and whether its weights are int16."""
 
     weights: int
     ends: int
@@ -155,9 +155,9 @@ class LinearRow(NamedTuple):
 
 
 class BlockRow(NamedTuple):
-    """A residual block: rows of its norm and matrices, and where its systems and their states start.
+    """A residual block: rows of its norm and matrices, start of its systems and of their states.
 
-    A position-wise block has a ``second`` matrix, any other one a system.
+    A position-wise block has a ``second`` matrix, other blocks have systems.
     """
 
     norm: int
@@ -173,21 +173,21 @@ class BlockRow(NamedTuple):
 
 
 class TierRow(NamedTuple):
-    """A tier: rows of its blocks and pools, -1 for none, and where its signals start.
+    """A tier: rows of its blocks and pools, -1 for none, and the start of its signals.
 
     Attributes:
-        index: from 0, the fastest.
-        width: of its vectors.
+        index: number of the tier; 0 is the fastest.
+        width: width of its vectors.
         factor: samples in a frame of its pool.
         down_first: first block before the pool.
-        down_last: behind the last of them.
-        up_first: first block after the pool; of the lowest tier, first of all.
-        up_last: behind the last of them.
+        down_last: end of the blocks before the pool, exclusive.
+        up_first: first block after the pool; in the lowest tier the first of all blocks.
+        up_last: end of the blocks after the pool, exclusive.
         pool: matrix to the tier below.
         unpool: matrix from the tier below.
-        adds_entry: whether the last block's output gets the first one's input.
-        stream: the signal, as it is.
-        entry: the input of the blocks after the pool.
+        adds_entry: whether the input of the first block is added to the output of the last.
+        stream: the current signal.
+        entry: input of the blocks after the pool.
         frame: inputs of the pool.
         queue: outputs of the tier below.
         kept: inputs of the blocks before the pool.
@@ -211,7 +211,7 @@ class TierRow(NamedTuple):
 
 
 class Memory(NamedTuple):
-    """Flat arrays, the label of each item, and where temporary vectors of a step start in ``work``."""
+    """Flat arrays, the label of each item, and the start of a step's temporary vectors in ``work``."""
 
     params: np.ndarray
     integers: np.ndarray
@@ -225,7 +225,7 @@ class Memory(NamedTuple):
 
 
 class Tables(NamedTuple):
-    """Rows of each kind, where the embedding starts, and which rows come last."""
+    """Rows of each kind, the start of the embedding, and the last rows."""
 
     norms: np.recarray
     linears: np.recarray
@@ -241,9 +241,9 @@ class Program:
     """A model laid out for a number of items.
 
     Attributes:
-        layout: what lies where in the flat arrays of ``memory``.
-        memory: what compiled code reads and writes.
-        tables: where it finds it.
+        layout: layout of the flat arrays of ``memory``.
+        memory: arrays that compiled code reads and writes.
+        tables: positions in these arrays.
     """
 
     layout: Layout

@@ -1,4 +1,4 @@
-"""The loop over samples of a SaShiMi model on CPUs, compiled by numba: tiers that are due, then the draw."""
+"""The loop over the samples of a SaShiMi model on CPUs, compiled by numba: the tiers due, then the draw."""
 
 import numpy as np
 from numba import njit
@@ -44,7 +44,7 @@ def _add(work, source, target, count):
 def _descend(memory, tables, deepest, counts, batch):
     """Take a sample from the fastest tier down to the deepest one that is due.
 
-    Each tier but the lowest puts it into the frame of its pool, and adds what the tier below has left for it.
+    Each tier but the lowest appends it to the frame of its pool, and adds a queued output of the tier below.
     """
     work = memory.work
     for index in range(deepest + 1):
@@ -103,11 +103,10 @@ def run(memory, tables, counts, codes, uniforms, forced, drawn, scores, logits, 
     """Advance all items by some samples.
 
     Args:
-        memory: arrays and places in them.
+        memory: arrays and positions in them.
         tables: norms, linears, blocks and tiers.
-        counts: int64 (tiers - 1), samples of the unfinished frame of every tier; updated.
-        codes: int64 (B,), the codes to read first; updated to those to read next. (2 B,) if each item has a second
-            sequence that guides it.
+        counts: int64 (tiers - 1), number of samples in the unfinished frame of every tier; updated.
+        codes: int64 (B,), the next codes to read; updated. (2 B,) if each item has a second sequence for guidance.
         uniforms: float64 (B, n), numbers in [0, 1).
         forced: int64 (B, n), codes to take instead of drawn ones, or (B, 0).
         drawn: int64 (B, n), the codes; written.

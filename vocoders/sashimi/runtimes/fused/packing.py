@@ -1,4 +1,4 @@
-"""A SaShiMi model packed for stepping on CPUs: its numbers in the order in which a step reads them."""
+"""Packing of a SaShiMi model for steps on CPUs: its numbers in the order of reading."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -40,13 +40,13 @@ __all__ = ["WEIGHT_FORMATS", "pack", "place_state"]
 
 WEIGHT_FORMATS = ("float32", "int16")
 
-# What fills up the codes gets no probability.
+# Padding after the last code has probability 0.
 _NEVER = -1e30
 _TYPES = {"params": np.float32, "integers": np.int16, "state": np.float32, "work": np.float32}
 
 
 class _Packer:
-    """Lay out one model for ``batch_size`` items; values wait until all of them have a place."""
+    """Lay out one model for ``batch_size`` items; values are written when all pieces are placed."""
 
     def __init__(self, batch_size: int, weight_format: str, num_biases: int) -> None:
         self.batch_size = batch_size
@@ -61,12 +61,12 @@ class _Packer:
         self.widest = WIDE
 
     def add(self, array: str, name: str, values: np.ndarray) -> int:
-        """Place values and return where they start."""
+        """Place values and return their start."""
         self.values[name] = values.astype(_TYPES[array])
         return self.layout.place(array, name, *values.shape)
 
     def add_norm(self, norm: nn.Module, channels: int, offsets: Tensor | None = None) -> int:
-        """Lay out a norm, with a bias for each label and one for their mean."""
+        """Place a norm, with a bias for each label and one for their mean."""
         width = filled(channels, WIDE)
         parts, biases = np.zeros((3, width), np.float32), np.zeros((self.num_biases, width), np.float32)
         mask, gain, shift = parts
@@ -88,14 +88,14 @@ class _Packer:
     def add_linear(
         self, linear: nn.Linear, inputs: np.ndarray, outputs: np.ndarray, exact: bool = False, filling: float = 0.0
     ) -> int:
-        """Lay out a matrix whose inputs and outputs stand at the given places of vectors.
+        """Place a matrix with given positions of inputs and outputs in vectors.
 
         Args:
             linear: weight and bias.
-            inputs: place of each input.
-            outputs: place of each output.
-            exact: keep float32 whatever the format.
-            filling: bias of what fills up the outputs.
+            inputs: position of each input.
+            outputs: position of each output.
+            exact: keep float32 in every weight format.
+            filling: bias of the padding of the outputs.
         """
         dense = np.zeros((filled(outputs.max() + 1, WIDE), filled(inputs.max() + 1, WIDE)))
         dense[np.ix_(outputs, inputs)] = as_array(linear.weight)
@@ -116,7 +116,7 @@ class _Packer:
         return _append(self.linears, LinearRow(start, place, inputs_width, outputs_width, is_integer))
 
     def add_block(self, block: ResidualBlock, channels: int) -> int:
-        """Lay out a residual block with its norm."""
+        """Place a residual block with its norm."""
         offsets = None if block.label_offsets is None else block.offsets_with_mean()
         norm = self.add_norm(block.norm, channels, offsets)
         layer, places = block.layer, np.arange(channels)
@@ -125,14 +125,14 @@ class _Packer:
             first = self.add_linear(layer.expand, places, middle)
             return _append(self.blocks, BlockRow(norm, first, self.add_linear(layer.contract, middle, places)))
         fields = self._add_system(layer, filled(channels, WIDE))
-        # Tiles of values and tiles of gates take turns.
+        # Tiles of values and tiles of gates alternate.
         values = places // WIDE * 2 * WIDE + places % WIDE
         outputs = np.concatenate([values, values + WIDE]) if layer.gated else places
         first = self.add_linear(layer.output_linear, places, outputs)
         return _append(self.blocks, BlockRow(norm, first, is_gated=layer.gated, **fields))
 
     def _add_system(self, layer: S4Layer, width: int) -> dict[str, int]:
-        """Lay out the systems of a block, and room for their states; return their columns of its row."""
+        """Place the systems of a block and room for their states; return their columns in the block's row."""
         name, kernel, skip = f"blocks.{len(self.blocks)}", layer.kernel, as_array(layer.D)
         fields = {"num_states": layer.config.d_state // 2, "is_tied": is_tied(kernel), "has_feedback": True}
         if fields["is_tied"]:
@@ -146,7 +146,7 @@ class _Packer:
         return fields
 
     def add_tiers(self, model: "Sashimi") -> None:
-        """Lay out all tiers with their blocks and pools."""
+        """Place all tiers with their blocks and pools."""
         config, tiers = model.config, model.network.tiers
         for index, channels in enumerate(config.widths):
             lowest, width = index == len(config.pool), filled(channels, WIDE)
@@ -177,14 +177,14 @@ class _Packer:
 def pack(
     model: "Sashimi", batch_size: int, weight_format: str = "float32", labels: np.ndarray | None = None
 ) -> Program:
-    """Lay out a causal model.
+    """Pack a causal model.
 
     Args:
         model: on the CPU.
         batch_size: number of items that are stepped together.
-        weight_format: ``float32``, or ``int16`` with one scale for each output: half the memory to read, logits
-            to some 1e-4.
-        labels: int64 (B,), of a model that has some; the number behind the last one, or ``None``, is the mean of all.
+        weight_format: ``float32``, or ``int16`` with one scale for each output, which halves the memory traffic and
+            changes logits by some 1e-4.
+        labels: int64 (B,), for a model with labels; the index after the last one, or ``None``, selects the mean of all.
     """
     packer = _Packer(batch_size, weight_format, len(model.config.labels) + 1)
     packer.add_tiers(model)
@@ -209,7 +209,7 @@ def pack(
 
 
 def place_state(program: Program, state: "TierState") -> np.ndarray:
-    """Write a state of the model into a program's memory; return the samples in the unfinished frame of every tier."""
+    """Write a state of the model into a program's memory; return the fill of the unfinished frame of every tier."""
     counts = []
     for tier in program.tables.tiers:
         numbers = range(tier.down_first, tier.up_last)
@@ -230,7 +230,7 @@ def place_state(program: Program, state: "TierState") -> np.ndarray:
 
 
 def _folded(channels: int, factor: int) -> np.ndarray:
-    """Return where entry channel * factor + position of a folded frame stands: frames are lists of filled vectors."""
+    """Return the index of entry channel * factor + position of a folded frame, which is a list of padded vectors."""
     return (np.arange(channels)[:, None] + filled(channels, WIDE) * np.arange(factor)).ravel()
 
 

@@ -1,7 +1,7 @@
-"""Stepping on CPUs in one compiled loop: the Python interpreter is left once for a block of samples.
+"""Steps on CPUs in one compiled loop, called once for a block of samples.
 
-A step of the published model reads 2.4 MB of weights for 0.6 million multiply-adds, so the bandwidth of the caches
-bounds it: what a step reads lies in the order in which it is read, slower tiers are touched when they are due, and
+A step of the published model reads 2.4 MB of weights for 0.6 million multiply-adds, so the cache bandwidth limits its
+speed. The weights are therefore stored in the order of reading, slower tiers are read only when they are due, and
 ``int16`` halves the weights.
 """
 
@@ -28,7 +28,7 @@ _logger = logging.getLogger(__name__)
 class FusedStepper(Stepper):
     """Step a float32 model on a CPU in compiled code.
 
-    Its parameters are copied: make a new stepper when they change.
+    The parameters are copied: make a new stepper when they change.
 
     Args:
         model: a causal model.
@@ -77,7 +77,7 @@ class FusedStepper(Stepper):
         from vocoders.sashimi.runtimes.fused.loop import run
 
         if not run.signatures:
-            _logger.info("loading the compiled step (compiled for this machine at its first use, in a minute or so)")
+            _logger.info("loading the compiled step (its first use on this machine compiles it, in about a minute)")
         drawn, scores = np.zeros(uniforms.shape, np.int64), np.zeros(self.batch_size)
         program = self._program
         arrays = (self._counts, self._codes, uniforms, forced, drawn, scores, logits)

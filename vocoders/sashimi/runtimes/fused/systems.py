@@ -1,4 +1,4 @@
-"""State-space systems in tiles of 32 features, as the kernels of a fused step read them; and their states."""
+"""State-space systems and their states in tiles of 32 features, for the kernels of a fused step."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -21,12 +21,12 @@ from vocoders.sashimi.runtimes.fused.layout import (
 
 __all__ = ["as_array", "is_tied", "state_tiles", "tied_common", "tied_tiles", "untied_tiles"]
 
-# States are counted in units of p only where its least entry is more than this part of the greatest.
+# States are in units of p only if its smallest entry exceeds this fraction of the largest.
 _LEAST_UNIT = 1e-4
 
 
 def is_tied(kernel: StateSpaceKernel) -> bool:
-    """Return whether all features share A = diag - p p* and B, and states can be counted in units of p."""
+    """Return whether all features share A = diag - p p* and B, and states can be in units of p."""
     if kernel.config.structure != "dplr" or len(kernel.A_real) > 1:
         return False
     size = np.abs(as_array(kernel.continuous().p[0]))
@@ -34,7 +34,7 @@ def is_tied(kernel: StateSpaceKernel) -> bool:
 
 
 def tied_common(kernel: StateSpaceKernel) -> np.ndarray:
-    """Return what all features of tied systems share, (n, TIED_COMMON.size)."""
+    """Return the numbers common to all features of tied systems, (n, TIED_COMMON.size)."""
     system = kernel.continuous()
     eigenvalues, p, b = (as_array(value[0])[:, None] for value in (system.eigenvalues, system.p, system.b))
     pairs = _parts(eigenvalue=eigenvalues, input=b / p, unit=p)
@@ -55,7 +55,7 @@ def tied_tiles(kernel: StateSpaceKernel, skip: np.ndarray) -> np.ndarray:
 
 
 def untied_tiles(kernel: StateSpaceKernel, skip: np.ndarray) -> tuple[np.ndarray, bool]:
-    """Return systems of their own in tiles, (tiles, UNTIED_HEAD.size + n UNTIED.size), and if they have feedback."""
+    """Return separate systems in tiles, (tiles, UNTIED_HEAD.size + n UNTIED.size), and whether they have feedback."""
     system = kernel.discretise()
     pairs = {
         "change": np.expm1(as_array(system.log_poles)),
@@ -71,13 +71,13 @@ def untied_tiles(kernel: StateSpaceKernel, skip: np.ndarray) -> tuple[np.ndarray
 def state_tiles(
     x: np.ndarray, width: int, common: np.ndarray | None = None, tiles: np.ndarray | None = None
 ) -> np.ndarray:
-    """Return states (B, H, n) as kernels keep them, (tiles, B, n STATE.size + TILE).
+    """Return states (B, H, n) in the layout of the kernels, (tiles, B, n STATE.size + TILE).
 
     Args:
-        x: complex.
-        width: of vectors of the features.
-        common: of tied systems, as it was packed: their states are counted in units of p.
-        tiles: of tied systems, as they were packed: the feedback's sum of the next step is found with them.
+        x: complex states.
+        width: width of vectors of the features.
+        common: packed common numbers of tied systems, whose states are in units of p.
+        tiles: packed tiles of tied systems, from which the feedback sum of the next step is computed.
     """
     sums = 0.0
     if common is not None:
@@ -100,7 +100,7 @@ def as_array(value: Tensor) -> np.ndarray:
 
 
 def _tiles(head: Any, vectors: Mapping[str, np.ndarray], record: Any, pairs: Mapping[str, np.ndarray]) -> np.ndarray:
-    """Put real (H, 1) and complex (H, n) into tiles: a head, and a record for each state."""
+    """Arrange real (H, 1) and complex (H, n) in tiles: a head, and a record for each state."""
     width = filled(len(next(iter(pairs.values()))), WIDE)
     heads = join(head, **{name: _in_tiles(values, width).swapaxes(1, 2) for name, values in vectors.items()})
     rows = join(record, **{name: _in_tiles(part, width).swapaxes(1, 2) for name, part in _parts(**pairs).items()})
@@ -108,12 +108,12 @@ def _tiles(head: Any, vectors: Mapping[str, np.ndarray], record: Any, pairs: Map
 
 
 def _parts(**values: np.ndarray) -> dict[str, np.ndarray]:
-    """Return real and imaginary parts under the names that records have for them."""
+    """Return real and imaginary parts under their names in records."""
     return {f"{name}_{part}": getattr(value, part) for name, value in values.items() for part in ("real", "imag")}
 
 
 def _in_tiles(values: np.ndarray, width: int) -> np.ndarray:
-    """Divide the first axis, filled up with zeros, into tiles: (H, ...) to (tiles, 32, ...)."""
+    """Divide the first axis, padded with zeros, into tiles: (H, ...) to (tiles, 32, ...)."""
     whole = np.zeros((width, *values.shape[1:]), values.dtype)
     whole[: len(values)] = values
     return whole.reshape(-1, TILE, *values.shape[1:])
