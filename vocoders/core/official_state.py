@@ -285,7 +285,7 @@ def _describe(place: _Place | None) -> list[str]:
         notes.append(f"'{place.prefix}' taken off their names")
     if place.beside:
         shown = ", ".join(place.beside[:6]) + (", ..." if len(place.beside) > 6 else "")
-        notes.append(f"left out beside them: {shown}")
+        notes.append(f"also found and left out: {shown}")
     return notes
 
 

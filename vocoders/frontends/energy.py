@@ -18,7 +18,7 @@ __all__ = ["ENERGY_PRESETS", "EnergyConfig", "mel_energy", "relative_energy"]
 class EnergyConfig(Config):
     """Range of the mel energy in a training set.
 
-    In YAML a preset stands for a whole mapping (``energy: libritts_24k``).
+    In YAML the name of a preset may replace the whole mapping (``energy: libritts_24k``).
 
     Attributes:
         energy_min: lowest :func:`mel_energy` of a frame; digital silence has sqrt(n_mels * floor of the mel).
