@@ -28,7 +28,7 @@ __all__ = [
 ]
 
 
-def build_generator(config: TrainConfig) -> nn.Module:
+def build_generator(config: TrainConfig) -> PretrainedModel:
     """Build the model of a training run, freshly initialised."""
     return model_class(config.family)(config.generator)
 
@@ -43,15 +43,15 @@ def build_optimizer(config: OptimizerConfig, module: nn.Module) -> torch.optim.O
 
     Each group of parameters holds ``rate``, the factor of its learning rate to ``config.learning_rate``.
     """
-    has_systems = config.system_learning_rate is not None and isinstance(module, PretrainedModel)
-    systems = set(module.system_parameters()) if has_systems else set()
+    system_rate = config.system_learning_rate
+    systems = set(module.system_parameters()) if isinstance(module, PretrainedModel) else set()
     undecayed = set() if config.decay_biases else _biases_and_norms(module)
     groups: dict[tuple[float, float], list[nn.Parameter]] = {(1.0, config.weight_decay): []}
     for name, parameter in module.named_parameters():
         if not parameter.requires_grad:
             continue
-        if name in systems:
-            kind = (config.system_learning_rate / config.learning_rate, 0.0)
+        if system_rate is not None and name in systems:
+            kind = (system_rate / config.learning_rate, 0.0)
         else:
             kind = (1.0, 0.0 if name in undecayed else config.weight_decay)
         groups.setdefault(kind, []).append(parameter)
@@ -77,7 +77,7 @@ def _biases_and_norms(module: nn.Module) -> set[str]:
 class TrainedGenerator:
     """What a training run has made so far."""
 
-    model: nn.Module
+    model: PretrainedModel
     config: TrainConfig
     step: int
 
@@ -108,7 +108,7 @@ def restore_generator(folder: Path, checkpoint: str | Path = "last", sampling: S
     return TrainedGenerator(model.eval(), config, state["step"])
 
 
-def start_generator(config: TrainConfig, generator: nn.Module, state: Mapping[str, Any]) -> None:
+def start_generator(config: TrainConfig, generator: PretrainedModel, state: Mapping[str, Any]) -> None:
     """Give a model the weights of another run's checkpoint; it brings them from their configuration to its own.
 
     Raises:

@@ -176,7 +176,8 @@ def _meet(launch: Launch, deadline: float, patience: float) -> object:
     is_host = launch.rank == 0 and not launch.has_agent
     try:
         # The same server will serve the process group that is made afterwards.
-        store = distributed.TCPStore(
+        # torch documents it, and leaves it out of its list of names.
+        store = distributed.TCPStore(  # pyright: ignore[reportPrivateImportUsage]
             launch.address, launch.port, launch.world_size, is_host, left, wait_for_workers=False, multi_tenant=True
         )
         here = [f"ondes/{launch.attempt}/{rank}" for rank in range(launch.world_size)]

@@ -20,6 +20,7 @@ from recipes.objectives.likelihood import LikelihoodObjective
 from recipes.progress import track
 from vocoders.core.device import resolve_device
 from vocoders.core.errors import ConfigError
+from vocoders.interface import System
 
 __all__ = ["evaluate_likelihood", "likelihood_notes"]
 
@@ -61,13 +62,14 @@ def evaluate_likelihood(
     config = trained.config
     objective = build_objective(config, trained.model)
     if not isinstance(objective, LikelihoodObjective):
-        found = config.objective_options.name
+        found = config.objective["name"]
         raise ConfigError(f"{exp}: trained by '{found}', which gives no likelihood; expected a run with 'likelihood'")
     counted = train or config.data.train
     if counted is None:
         raise ConfigError(f"{exp}: the run names no training data; pass --train, a data directory")
     seen, unseen = (build_piece_dataset(config.data, config.front_end, path, piece_length) for path in (counted, data))
     model = trained.model.to(resolve_device(device)).eval()
+    assert isinstance(model, System)
     started = time.perf_counter()
     simple = _simple_models(objective, seen)
     names = (name or config.family, *simple)
@@ -78,7 +80,7 @@ def evaluate_likelihood(
         values = {names[0]: (bits, seconds)} | {row: _timed(model_bits, codes) for row, model_bits in simple.items()}
         for row, (total, took) in values.items():
             found = {BitsPerSample.name: total / len(codes)}
-            duration = len(codes) / trained.model.sample_rate
+            duration = len(codes) / model.sample_rate
             scores[row, number] = Score(row, ids[number], duration, 0.0, found, {BitsPerSample.name: took})
     ordered = tuple(scores[row, number] for row in names for number in range(len(unseen)))
     return EvaluationResult(
@@ -93,7 +95,7 @@ def evaluate_likelihood(
             "train": str(counted),
             "samples": sum(map(unseen.length, range(len(unseen)))),
             "step": trained.step,
-            "codes": trained.model.fingerprint,
+            "codes": model.fingerprint,
         },
     )
 

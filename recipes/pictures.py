@@ -41,11 +41,11 @@ def spectrogram_picture(signals: Mapping[str, Tensor], sample_rate: int, path: P
     for axis, (title, spectrum) in zip(axes, spectra.items(), strict=True):
         seconds = spectrum.shape[1] * _HOP_LENGTH / sample_rate
         extent = (0.0, seconds, 0.0, sample_rate / 2000)
-        image = axis.imshow(spectrum, origin="lower", aspect="auto", extent=extent, vmin=top - _RANGE_DB, vmax=top)
+        axis.imshow(spectrum, origin="lower", aspect="auto", extent=extent, vmin=top - _RANGE_DB, vmax=top)
         axis.set_title(title, loc="left", fontsize=9)
         axis.set_ylabel("kHz")
     axes[-1].set_xlabel("seconds")
-    figure.colorbar(image, ax=list(axes), label="dB")
+    figure.colorbar(axes[-1].images[0], ax=list(axes), label="dB")
     canvas.draw()
     if path is not None:
         path.parent.mkdir(parents=True, exist_ok=True)

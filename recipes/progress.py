@@ -27,7 +27,7 @@ def track(items: Iterable[Item], description: str, total: int) -> Iterator[Item]
 
 @contextmanager
 def gauge(
-    description: str, total: float, unit: str, shown: bool = True, counted: bool = False, start: float = 0.0
+    description: str, total: float, unit: str, shown: bool = True, counted: bool = False, start: int = 0
 ) -> Iterator[Callable[[float], None]]:
     """Show the progress of work.
 

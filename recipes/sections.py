@@ -22,11 +22,11 @@ class OptimizerConfig(Config):
         decay_biases: whether weight decay also acts on biases and on the parameters of norms.
     """
 
-    learning_rate: float = Field(2e-4, gt=0)
+    learning_rate: float = Field(default=2e-4, gt=0)
     betas: tuple[float, float] = (0.8, 0.9)
-    weight_decay: float = Field(0.0, ge=0)
-    eps: float = Field(1e-8, gt=0)
-    system_learning_rate: float | None = Field(None, gt=0)
+    weight_decay: float = Field(default=0.0, ge=0)
+    eps: float = Field(default=1e-8, gt=0)
+    system_learning_rate: float | None = Field(default=None, gt=0)
     decay_biases: bool = True
 
 
@@ -47,12 +47,12 @@ class SchedulerConfig(Config):
     """
 
     name: Literal["cosine", "exponential", "plateau", "one_cycle", "constant"] = "cosine"
-    warmup_steps: int = Field(0, ge=0)
-    decay: float = Field(0.999, gt=0, le=1)
-    patience: int = Field(20, ge=0)
-    final: float = Field(0.0, ge=0, le=1)
-    initial: float = Field(1 / 15, ge=0, le=1)
-    rise: float = Field(0.3, ge=0, le=1)
+    warmup_steps: int = Field(default=0, ge=0)
+    decay: float = Field(default=0.999, gt=0, le=1)
+    patience: int = Field(default=20, ge=0)
+    final: float = Field(default=0.0, ge=0, le=1)
+    initial: float = Field(default=1 / 15, ge=0, le=1)
+    rise: float = Field(default=0.3, ge=0, le=1)
 
 
 class TrainerConfig(Config):
@@ -82,21 +82,21 @@ class TrainerConfig(Config):
         num_threads: CPU threads of torch; ``None``: torch's choice.
     """
 
-    max_steps: int = Field(1_000_000, gt=0)
+    max_steps: int = Field(default=1_000_000, gt=0)
     seed: int = 0
     precision: Literal["no", "bf16", "fp16"] = "no"
-    max_gradient_norm: float | None = Field(10.0, gt=0)
-    ema_decay: float | None = Field(None, gt=0, lt=1)
-    log_every: int = Field(100, gt=0)
-    valid_every: int = Field(2000, gt=0)
-    checkpoint_every: int = Field(10_000, gt=0)
-    keep_checkpoints: int = Field(3, gt=0)
+    max_gradient_norm: float | None = Field(default=10.0, gt=0)
+    ema_decay: float | None = Field(default=None, gt=0, lt=1)
+    log_every: int = Field(default=100, gt=0)
+    valid_every: int = Field(default=2000, gt=0)
+    checkpoint_every: int = Field(default=10_000, gt=0)
+    keep_checkpoints: int = Field(default=3, gt=0)
     best_metric: str | None = None
     valid_metrics: tuple[str, ...] = ()
-    valid_utterances: int | None = Field(None, gt=0)
-    max_skipped_steps: int = Field(10, ge=0)
-    valid_clips: int = Field(4, ge=0)
-    num_threads: int | None = Field(None, gt=0)
+    valid_utterances: int | None = Field(default=None, gt=0)
+    max_skipped_steps: int = Field(default=10, ge=0)
+    valid_clips: int = Field(default=4, ge=0)
+    num_threads: int | None = Field(default=None, gt=0)
 
     @field_validator("precision", mode="before")
     @classmethod

@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 from accelerate import Accelerator
-from accelerate.utils import DistributedDataParallelKwargs, broadcast_object_list
+from accelerate.utils import DistributedDataParallelKwargs, KwargsHandler, broadcast_object_list
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
 
@@ -23,6 +23,7 @@ from recipes.progress import gauge
 from recipes.schedule import Plateau, learning_rate_factor
 from recipes.training_log import TrainingLog
 from vocoders.core.errors import CheckpointError, ConfigError, OndesError
+from vocoders.core.pretrained import PretrainedModel
 
 __all__ = ["Trainer"]
 
@@ -56,7 +57,7 @@ class Trainer:
             torch.set_num_threads(options.num_threads)
         # Windows and running statistics are the same or kept per process; broadcasting them would write into tensors
         # that the backward pass of a module called twice still needs.
-        handlers = [DistributedDataParallelKwargs(broadcast_buffers=False)]
+        handlers: list[KwargsHandler] = [DistributedDataParallelKwargs(broadcast_buffers=False)]
         launch = read_launch()
         meeting = join_processes(launch)
         # Without a GPU, accelerate takes the processes of torchrun for strangers, each the main one, unless told.
@@ -83,7 +84,7 @@ class Trainer:
         decay = options.ema_decay
         self.ema = AveragedModel(generator, avg_fn=partial(_average, decay)) if decay else None
         if state is not None:
-            self._restore(state, modules, fresh)
+            self._restore(state, generator, modules, fresh)
 
         self.objective = objective.to(self.accelerator.device)
         if self.ema is not None:
@@ -195,7 +196,7 @@ class Trainer:
                 "optimizer.learning_rate or set trainer.max_gradient_norm, and resume"
             )
 
-    def _update(self, name: str, loss: Tensor) -> float:
+    def _update(self, name: str, loss: Tensor) -> Tensor:
         """Back-propagate ``loss`` and step the part ``name``; return the norm of its gradient before clipping.
 
         Raises:
@@ -208,8 +209,9 @@ class Trainer:
         self.accelerator.backward(loss)
         limit = self.config.trainer.max_gradient_norm
         norm = self.accelerator.clip_grad_norm_(self.parts[name].parameters(), limit or float("inf"))
+        assert norm is not None
         # In fp16 gradients may overflow now and then: the scaler skips such a step by itself.
-        if self.config.trainer.precision != "fp16" and not torch.isfinite(torch.as_tensor(norm)):
+        if self.config.trainer.precision != "fp16" and not torch.isfinite(norm):
             optimizer.zero_grad(set_to_none=True)
             raise _NotFinite(f"the gradient of the {name} is not finite")
         optimizer.step()
@@ -250,12 +252,14 @@ class Trainer:
             raise ConfigError(f"objective '{name}' tunes a trained model; pass --init CHECKPOINT")
         return None, False
 
-    def _restore(self, state: Mapping[str, Any], modules: Mapping[str, nn.Module], fresh: bool) -> None:
+    def _restore(
+        self, state: Mapping[str, Any], generator: PretrainedModel, modules: Mapping[str, nn.Module], fresh: bool
+    ) -> None:
         if state["family"] != self.config.family:
             raise CheckpointError(f"checkpoint of family '{state['family']}'; expected '{self.config.family}'")
         try:
             if fresh:
-                start_generator(self.config, modules["generator"], state)
+                start_generator(self.config, generator, state)
                 return
             if state["config"]["model"] != self.config.to_dict()["model"]:
                 raise CheckpointError("the checkpoint's model configuration differs from the run's; start a new folder")
@@ -295,7 +299,7 @@ class _NotFinite(Exception):
     """A loss or a gradient is NaN or infinite; the step is left out."""
 
 
-def _average(decay: float, average: Tensor, current: Tensor, count: Tensor) -> Tensor:
+def _average(decay: float, average: Tensor, current: Tensor, count: Tensor | int) -> Tensor:
     """Move the average towards the current weights; at first fast, so that the initial weights are soon forgotten."""
     decay = min(decay, (1 + int(count)) / (10 + int(count)))
     return average.lerp(current, 1 - decay)

@@ -97,7 +97,7 @@ class VocoderContender(_ModelContender):
         return {"features": features} | ({"f0": f0.view(1, 1, -1)} if vocoder.uses_f0 else {})
 
     def _make(self, inputs: dict[str, Tensor]) -> Tensor:
-        return self.system.synthesize(**inputs, options=self._options)
+        return self.system.synthesize(inputs["features"], inputs.get("f0"), options=self._options)
 
 
 class GeneratorContender(_ModelContender):

@@ -13,7 +13,7 @@ import typer.core
 import typer.main
 
 if TYPE_CHECKING:
-    from typer import Context
+    from typer._click import Context
 
     from vocoders.core.options import Option, SynthesisOptions
     from vocoders.interface import Kind, System

@@ -47,12 +47,14 @@ def _decode(
     from recipes.tasks import FeaturesTask
     from vocoders.core.device import resolve_device
     from vocoders.core.errors import ConfigError
+    from vocoders.interface import Vocoder
 
     trained = restore_generator(exp, checkpoint)
     task = trained.config.task
     if not isinstance(task, FeaturesTask):
         raise ConfigError(f"{exp}: a {trained.config.family} model takes no features; expected the run of a vocoder")
     dataset = task.utterances(data, feature_dir)
+    assert isinstance(trained.model, Vocoder)
     systems = _baselines(baselines, trained.model)
     model = trained.model.to(resolve_device(device))
     _logger.info("%s at step %d, %d utterances", exp, trained.step, len(dataset))

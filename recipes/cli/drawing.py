@@ -69,8 +69,8 @@ def draw(generator: "WaveformGenerator", request: Request, is_batch_fixed: bool)
             likelihoods = none if result.log_likelihoods is None else result.log_likelihoods.tolist()
             bits = none if result.bits_per_sample is None else result.bits_per_sample.tolist()
             audio = result.audio.float().cpu()
-            for number, *parts in zip(numbers, audio, likelihoods, bits, result.labels or none, strict=True):
-                yield Item(number, *parts)
+            for parts in zip(numbers, audio, likelihoods, bits, result.labels or none, strict=True):
+                yield Item(*parts)
     speed = drawn / computing
     text = "%d samples in %.2f s: %.0f samples per second, %.2f x real time"
     _logger.info(text, drawn, computing, speed, speed / generator.sample_rate)

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from effects.automation import Automation
+    from effects.engine import StereoMode
+    from effects.rendering import Stream
     from recipes.cli.effect_source import Options, Source
     from recipes.cli.inputs import Input
 
@@ -136,7 +138,7 @@ def _find_files(inputs: list[str] | None, output: Path | None, force: bool) -> "
 
 
 def _read_options(
-    source: "Source", knobs: Sequence[str], automation: Path | None, stereo: str, zero_latency: bool
+    source: "Source", knobs: Sequence[str], automation: Path | None, stereo: "StereoMode", zero_latency: bool
 ) -> "Options":
     """Check everything that is the same for all files, before any work."""
     from effects.automation import Automation
@@ -183,7 +185,7 @@ def _play(job: Job, playing: _Playing, progress: Callable[[float], None]) -> _Re
     return _Report(str(path), str(output), seconds, rtf, *facts)
 
 
-def _through(path: Path, stream: object, playing: _Playing) -> "Iterator[Tensor]":
+def _through(path: Path, stream: "Stream", playing: _Playing) -> "Iterator[Tensor]":
     """Yield the file's audio behind the effect, played in the host's blocks."""
     from effects.rendering import render_blocks
     from vocoders.core.audio import read_blocks

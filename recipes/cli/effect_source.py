@@ -35,16 +35,22 @@ class Options:
 
 @dataclass(frozen=True)
 class Source:
-    """A neural effect or a ground-truth effect, one of the two."""
+    """A neural effect or a ground-truth effect."""
 
     name: str
-    model: "EffectModel | None" = None
-    processor: "Processor | None" = None
+    effect: "EffectModel | Processor"
+
+    @property
+    def model(self) -> "EffectModel | None":
+        """The neural effect; ``None``: it is a ground-truth effect."""
+        from effects.processors import Processor
+
+        return None if isinstance(self.effect, Processor) else self.effect
 
     @property
     def knobs(self) -> "KnobSet":
         """The knobs."""
-        return self.model.knobs if self.model is not None else self.processor.knobs
+        return self.effect.knobs
 
     def open(self, sample_rate: int | None, options: Options) -> "Stream":
         """Start a stream.
@@ -58,13 +64,15 @@ class Source:
         """
         from effects.engine import Engine
         from effects.processor_stream import ProcessorStream
+        from effects.processors import Processor
 
-        if self.model is not None:
+        effect, settings, automation = self.effect, options.settings, options.automation
+        if not isinstance(effect, Processor):
             how = {"stereo": options.stereo, "zero_latency": options.zero_latency}
-            return Engine(self.model, sample_rate, options.settings, options.automation, **how)
+            return Engine(effect, sample_rate, settings, automation, **how)
         if options.stereo != "dual":
             raise ConfigError(f"--stereo {options.stereo}: '{self.name}' is no model; it has its own way with channels")
-        return ProcessorStream(self.processor, sample_rate or 44100, options.settings, options.automation)
+        return ProcessorStream(effect, sample_rate or 44100, settings, automation)
 
     def about(self, sample_rate: int, channels: int, stereo: str) -> list[str]:
         """Return what a user should know about audio of this rate and number of channels."""
@@ -100,11 +108,11 @@ def resolve_source(model: str | None, processor: str | None, device: str) -> Sou
     where = resolve_device(device)
     if model is not None and model.startswith(_TRUE):
         processor = model.removeprefix(_TRUE)
-    elif model in PROCESSORS and not (Path(model) / "config.json").is_file():
+    elif model is not None and model in PROCESSORS and not (Path(model) / "config.json").is_file():
         _logger.info("'%s' is the ground-truth effect, no model", model)
         processor = model
     if processor is not None:
-        return Source(processor, processor=find_processor(processor.removeprefix(_TRUE)))
+        return Source(processor, find_processor(processor.removeprefix(_TRUE)))
     return _load(model or _only_shipped(), where)
 
 
@@ -122,4 +130,4 @@ def _only_shipped() -> str:
 def _load(name: str, device: Any) -> Source:
     from effects.registry import load
 
-    return Source(name, model=load(name, device=device))
+    return Source(name, load(name, device=device))

@@ -98,6 +98,7 @@ def _describe_model(source: str, verify: bool) -> dict[str, Any]:
     folder = resolve_model(source)
     file, card = read_model_config(folder), read_card(folder)
     model = load(folder, verify=verify)
+    config = model.config.to_dict()
     facts: dict[str, Any] = {
         "path": str(folder),
         "family": file.family,
@@ -115,7 +116,7 @@ def _describe_model(source: str, verify: bool) -> dict[str, Any]:
         facts |= {"kind": model.kind, "fingerprint": model.fingerprint, "options": model.default_options.to_dict()}
     if isinstance(model, EffectModel):
         facts |= {"kind": "effect", "knobs": {knob.name: knob.range_text for knob in model.knobs.knobs}}
-    return facts | {"verified": True if verify else None, "config": model.config.to_dict()}
+    return facts | {"verified": True if verify else None, "config": config}
 
 
 def _show(facts: dict[str, Any]) -> None:

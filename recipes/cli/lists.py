@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import typer.core
 
 if TYPE_CHECKING:
-    from typer import Context
+    from typer._click import Context
 
 __all__ = ["ListKind", "list_command"]
 

@@ -9,6 +9,8 @@ import typer.core
 import typer.main
 
 if TYPE_CHECKING:
+    from typer._click import Context
+
     from effects.knobs import KnobSet
     from recipes.data.kaldi import Utterance
 
@@ -54,12 +56,12 @@ def register(app: typer.Typer) -> None:
 class _Corpora(typer.core.TyperGroup):
     """The commands below, and one for each corpus reader of an installed package, which is imported when it runs."""
 
-    def list_commands(self, ctx: typer.Context) -> list[str]:
+    def list_commands(self, ctx: "Context") -> list[str]:
         from recipes.data.corpora import CORPORA
 
         return [*super().list_commands(ctx), *CORPORA.added()]
 
-    def get_command(self, ctx: typer.Context, cmd_name: str) -> Any:
+    def get_command(self, ctx: "Context", cmd_name: str) -> Any:
         from recipes.data.corpora import CORPORA
 
         return super().get_command(ctx, cmd_name) or (_added(cmd_name) if cmd_name in CORPORA.added() else None)

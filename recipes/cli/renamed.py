@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import typer.core
 
 if TYPE_CHECKING:
-    from typer import Context
+    from typer._click import Context
 
 __all__ = ["renamed_command"]
 

@@ -40,18 +40,18 @@ class DataConfig(Config):
     valid: str | None = None
     feature_dir: str | None = None
     features: Literal["computed", "predicted"] = "computed"
-    segment_length: int = Field(7680, gt=0)
-    batch_size: int = Field(16, gt=0)
+    segment_length: int = Field(default=7680, gt=0)
+    batch_size: int = Field(default=16, gt=0)
     shorter: Literal["pad", "drop"] = "pad"
     resample: bool = False
     in_memory: bool = False
-    num_workers: int = Field(2, ge=0)
+    num_workers: int = Field(default=2, ge=0)
     weighting: Literal["utterance", "duration"] = "utterance"
     balance_speakers: bool = False
     pause_seconds: tuple[float, float] | None = None
-    peak: float | None = Field(None, gt=0, le=1)
+    peak: float | None = Field(default=None, gt=0, le=1)
     gain_db: tuple[float, float] | None = None
-    seed: int = Field(0, ge=0)
+    seed: int = Field(default=0, ge=0)
 
     @property
     def train_directory(self) -> str:

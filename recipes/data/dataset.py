@@ -19,7 +19,7 @@ from recipes.data.reading import AudioReader
 from vocoders.core.errors import ConfigError, DataError
 from vocoders.frontends.mel import LogMel, MelConfig
 
-__all__ = ["ArraySource", "SegmentDataset", "UtteranceDataset", "collate", "move_batch"]
+__all__ = ["ArraySource", "SegmentDataset", "TrainingSet", "UtteranceDataset", "collate", "move_batch"]
 
 Item = dict[str, Any]
 
@@ -30,6 +30,12 @@ class ArraySource(Protocol):
     def get(self, utt_id: str, mmap: bool = False) -> np.ndarray:
         """Return the array; frames are the last axis."""
         ...
+
+
+class TrainingSet(Dataset[Item]):
+    """A data set whose items come from a reader's utterances; the key of an item is (index, draw)."""
+
+    reader: AudioReader
 
 
 class _FeatureDataset(Dataset[Item]):
@@ -124,7 +130,7 @@ class _FeatureDataset(Dataset[Item]):
         return torch.from_numpy(np.array(features[:, start : start + frames], dtype=np.float32))
 
 
-class SegmentDataset(_FeatureDataset):
+class SegmentDataset(_FeatureDataset, TrainingSet):
     """Random segments for training; each item is a pure function of (seed, draw, index).
 
     Args:

@@ -118,20 +118,23 @@ def _process(job: _Job, utterance: Utterance) -> _Outcome:
     if num_frames == 0:
         logger.warning("%s: %d samples are less than one hop; left out", utterance.path, len(samples))
         return _Outcome(False, RunningStatistics())
-    compute_f0 = job.f0 is not None and job.cache is not None and not _cached(utterance, job.cache, num_frames)
-    if compute_f0:
+    computes_f0 = False
+    if job.f0 is not None and job.cache is not None and not _cached(utterance, job.cache, num_frames):
+        computes_f0 = True
         job.cache.put(utterance.utt_id, extract_f0(samples, sample_rate, hop_length, job.f0, num_frames=num_frames))
     running = RunningStatistics()
     if job.statistics:
         if job.peak is not None:
             samples = samples * peak_gain(samples, job.peak)
         running = _utterance_statistics(samples[: num_frames * hop_length], job.mel)
-    return _Outcome(compute_f0, running)
+    return _Outcome(computes_f0, running)
 
 
 def _utterance_statistics(samples: np.ndarray, mel: MelConfig) -> RunningStatistics:
     with torch.inference_mode():
-        features = _log_mel(mel)(torch.from_numpy(samples)[None])[0]
+        # pyright does not see that a frozen model of pydantic has a hash.
+        log_mel = _log_mel(mel)  # pyright: ignore[reportArgumentType]
+        features = log_mel(torch.from_numpy(samples)[None])[0]
         energy = mel_energy(features, mel.log)[0]
     return RunningStatistics.of(features.numpy(), energy.numpy())
 

@@ -8,7 +8,7 @@ stands there, from the data directory itself.
 """
 
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -266,7 +266,7 @@ def _read_segments(directory: Path, recordings: dict[str, Path]) -> dict[str, tu
     return spans
 
 
-def _check_same_ids(path: Path, table: dict[str, object], other_name: str, other: dict[str, object]) -> None:
+def _check_same_ids(path: Path, table: Mapping[str, object], other_name: str, other: Mapping[str, object]) -> None:
     lacking, strange = sorted(other.keys() - table.keys()), sorted(table.keys() - other.keys())
     if lacking:
         raise DataError(f"{path}: lacks {_some(lacking)} of {other_name}; both must hold the same ids")

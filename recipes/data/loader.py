@@ -4,14 +4,14 @@ import logging
 import signal
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import torch
 from torch.utils.data import DataLoader
 
 from recipes.data.cache import F0Cache, f0_fingerprint
 from recipes.data.config import DataConfig
-from recipes.data.dataset import ArraySource, SegmentDataset, UtteranceDataset
+from recipes.data.dataset import ArraySource, SegmentDataset, TrainingSet, UtteranceDataset
 from recipes.data.kaldi import KaldiDirectory, Utterance
 from recipes.data.predicted import PredictedFeatures
 from recipes.data.reading import AudioReader
@@ -23,7 +23,6 @@ from vocoders.frontends.front_end import FrontEnd
 from vocoders.frontends.mel import MelConfig
 
 __all__ = [
-    "TrainingSet",
     "build_piece_dataset",
     "endless_loader",
     "segment_dataset",
@@ -32,12 +31,6 @@ __all__ = [
 ]
 
 logger = logging.getLogger(__name__)
-
-
-class TrainingSet(Protocol):
-    """A data set whose items come from a reader's utterances; the key of an item is (index, draw)."""
-
-    reader: AudioReader
 
 
 def endless_loader(

@@ -14,14 +14,14 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from recipes.data.augmentation import draw_gain
-from recipes.data.dataset import collate
+from recipes.data.dataset import TrainingSet, collate
 from recipes.data.reading import AudioReader
 from vocoders.core.errors import DataError
 
 __all__ = ["PieceDataset", "WaveformDataset", "collate_padded"]
 
 
-class WaveformDataset(Dataset[dict[str, Any]]):
+class WaveformDataset(TrainingSet):
     """Random segments for training; each item is a pure function of (seed, draw, index).
 
     Args:
@@ -61,7 +61,8 @@ class WaveformDataset(Dataset[dict[str, Any]]):
         """Return a segment of an utterance; the key is its index or (index, draw), as the sampler gives it."""
         index, draw = key if isinstance(key, tuple) else (key, 0)
         generator = np.random.default_rng([self._seed, draw, index])
-        item = self._alone(index, generator) if self._pause_seconds is None else self._stream(index, generator)
+        pauses = self._pause_seconds
+        item = self._alone(index, generator) if pauses is None else self._stream(index, generator, pauses)
         audio = item["audio"]
         if self._gain_db is not None:
             audio = audio * float(draw_gain(generator, self._gain_db, float(audio.abs().max())))
@@ -75,7 +76,7 @@ class WaveformDataset(Dataset[dict[str, Any]]):
         last = max(self.reader.num_samples(index) - self.segment_length, 0)
         return _read(self.reader, index, int(generator.integers(0, last, endpoint=True)), self.segment_length)
 
-    def _stream(self, index: int, generator: np.random.Generator) -> dict[str, Any]:
+    def _stream(self, index: int, generator: np.random.Generator, pauses: tuple[float, float]) -> dict[str, Any]:
         """Return a segment that starts in the utterance ``index``: half of the time with it, with labels always.
 
         It never starts in a pause: a network at rest, as at the start of what it generates, is followed by sound,
@@ -87,7 +88,7 @@ class WaveformDataset(Dataset[dict[str, Any]]):
         parts, missing = [item["audio"]], self.segment_length - item["audio"].shape[-1]
         others = self._alike[self._kind(index)]
         while missing > 0:
-            seconds = generator.uniform(*self._pause_seconds)
+            seconds = generator.uniform(*pauses)
             parts.append(torch.zeros(1, min(missing, round(seconds * self.reader.sample_rate))))
             missing -= parts[-1].shape[-1]
             if missing > 0:
@@ -150,7 +151,7 @@ def _label_indices(reader: AudioReader, labels: Sequence[str]) -> list[int]:
     """Return the index of each utterance's text among the labels; nothing without labels."""
     if not labels:
         return []
-    indices = {label: index for index, label in enumerate(labels)}
+    indices: dict[str | None, int] = {label: index for index, label in enumerate(labels)}
     for utterance in reader.utterances:
         if utterance.text not in indices:
             found = f"has the text '{utterance.text}'" if utterance.text else "has no text"

@@ -21,11 +21,13 @@ class MultiSTFTOptions(Config):
     """
 
     scales: tuple[tuple[int, int], ...] = ((2048, 512), (1024, 256), (512, 128), (256, 64), (128, 32))
-    channels: int = Field(32, gt=0)
+    channels: int = Field(default=32, gt=0)
     dilations: tuple[int, ...] = (1, 2, 4)
 
 
 class _STFTDiscriminator(nn.Module):
+    window: Tensor
+
     def __init__(self, n_fft: int, hop_length: int, options: MultiSTFTOptions) -> None:
         super().__init__()
         self.n_fft, self.hop_length = n_fft, hop_length

@@ -24,8 +24,8 @@ class PeriodOptions(Config):
     """
 
     periods: tuple[int, ...] = (2, 3, 5, 7, 11)
-    channels: int = Field(32, gt=0)
-    max_channels: int = Field(1024, gt=0)
+    channels: int = Field(default=32, gt=0)
+    max_channels: int = Field(default=1024, gt=0)
     kernel_sizes: tuple[int, int] = (5, 3)
     strides: tuple[int, ...] = (3, 3, 3, 3, 1)
     score_is_feature: bool = False

@@ -22,12 +22,14 @@ class ResolutionOptions(Config):
     """
 
     resolutions: tuple[tuple[int, int, int], ...] = ((1024, 256, 1024), (2048, 512, 2048), (512, 128, 512))
-    channels: int = Field(32, gt=0)
+    channels: int = Field(default=32, gt=0)
     kernel_sizes: tuple[tuple[int, int], ...] = ((7, 5), (5, 3), (5, 3), (3, 3), (3, 3), (3, 3))
     strides: tuple[tuple[int, int], ...] = ((2, 2), (2, 1), (2, 2), (2, 1), (2, 2), (1, 1))
 
 
 class _SpectrogramDiscriminator(nn.Module):
+    window: Tensor
+
     def __init__(self, resolution: tuple[int, int, int], options: ResolutionOptions) -> None:
         super().__init__()
         self.n_fft, self.hop_length, self.win_length = resolution

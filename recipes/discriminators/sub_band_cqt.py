@@ -3,6 +3,9 @@
 It is the one of BigVGAN-v2, too.
 """
 
+from collections.abc import Iterable
+from typing import cast
+
 import torch
 from pydantic import Field
 from torch import Tensor, nn
@@ -33,12 +36,12 @@ class SubBandCQTOptions(Config):
         dilations: in time, of the layers that halve the frequency axis.
     """
 
-    sample_rate: int = Field(24000, gt=0)
+    sample_rate: int = Field(default=24000, gt=0)
     hop_lengths: tuple[int, ...] = (512, 256, 256)
     bins_per_octave: tuple[int, ...] = (24, 36, 48)
-    num_octaves: int = Field(9, gt=0)
-    fmin: float = Field(32.70, gt=0)
-    channels: int = Field(128, gt=0)
+    num_octaves: int = Field(default=9, gt=0)
+    fmin: float = Field(default=32.70, gt=0)
+    channels: int = Field(default=128, gt=0)
     dilations: tuple[int, ...] = (1, 2, 4)
 
     def transforms(self) -> list[ConstantQConfig]:
@@ -95,16 +98,18 @@ class SubBandCQTDiscriminator(Discriminator):
         options = options or SubBandCQTOptions()
         self.resample = Resample(1, _OVERSAMPLING)
         # Registered anew: nothing learned, so nothing for a checkpoint.
-        self.resample.register_buffer("kernel", self.resample.kernel, persistent=False)
+        self.resample.register_buffer("kernel", self.resample.get_buffer("kernel"), persistent=False)
         self.ladder = OctaveLadder(options.num_octaves)
         self.discriminators = nn.ModuleList(_CQTDiscriminator(config, options) for config in options.transforms())
 
     def forward(self, audio: Tensor) -> tuple[list[Tensor], list[Tensor]]:
         """Return scores and feature maps."""
+        # torch's ModuleList does not say what it holds.
+        discriminators = cast("Iterable[_CQTDiscriminator]", self.discriminators)
         # Filters this long need float32, whatever the precision of training.
         with torch.autocast(audio.device.type, enabled=False):
             audio = audio.float() if audio.dtype in (torch.float16, torch.bfloat16) else audio
             signals = self.ladder(self.resample(audio[:, 0]))
-            spectra = [discriminator.transform.analyze(signals) for discriminator in self.discriminators]
-        results = [discriminator(slices) for discriminator, slices in zip(self.discriminators, spectra, strict=True)]
+            spectra = [discriminator.transform.analyze(signals) for discriminator in discriminators]
+        results = [discriminator(slices) for discriminator, slices in zip(discriminators, spectra, strict=True)]
         return [score for score, _ in results], [feature for _, features in results for feature in features]

@@ -216,7 +216,8 @@ class EffectLoss(nn.Module):
             name: term(magnitude) if name in SPECTRUM_LOSSES else term(prediction, target, dry)
             for name, term in self.terms.items()
         }
-        return sum(self.weights[name] * value for name, value in values.items()), values
+        total = sum((self.weights[name] * value for name, value in values.items()), prediction.new_zeros(()))
+        return total, values
 
 
 def _emphasise(x: Tensor, coefficient: float) -> Tensor:

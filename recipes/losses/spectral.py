@@ -27,10 +27,10 @@ class MelLoss(Loss):
     class Options(Config):
         """Options in a recipe; the defaults are those of Wavehax (arXiv 2411.06807) at 24 kHz."""
 
-        n_fft: int = Field(1024, gt=0)
-        hop_length: int = Field(256, gt=0)
-        n_mels: int = Field(100, gt=0)
-        fmin: float = Field(0.0, ge=0)
+        n_fft: int = Field(default=1024, gt=0)
+        hop_length: int = Field(default=256, gt=0)
+        n_mels: int = Field(default=100, gt=0)
+        fmin: float = Field(default=0.0, ge=0)
         fmax: float | None = None
 
     def __init__(self, sample_rate: int, options: "MelLoss.Options | None" = None) -> None:

@@ -11,6 +11,7 @@ from recipes.metrics.metric import Direction, Metric, Signal, SignalPair, option
 
 __all__ = ["Dnsmos"]
 
+_RATE = 16000
 _TITLES = {
     "p808": ("DNSMOS P.808", "overall quality, P.808 network"),
     "sig": ("DNSMOS SIG", "speech quality, P.835 network"),
@@ -27,7 +28,7 @@ class Dnsmos(Metric):
     """
 
     direction = Direction.HIGHER
-    sample_rate = 16000
+    sample_rate = _RATE
     needs_reference = False
     shortest = 0.1
     domain = (GENERATED_IS_HEARD,)
@@ -49,8 +50,8 @@ def _scores(signal: Signal) -> dict[str, float]:
 
     def compute() -> dict[str, float]:
         # Resampling may overshoot full scale, which speechmos refuses.
-        samples = np.clip(signal.resampled(Dnsmos.sample_rate), -1.0, 1.0)
-        return _networks()(samples, Dnsmos.sample_rate, False)
+        samples = np.clip(signal.resampled(_RATE), -1.0, 1.0)
+        return _networks()(samples, _RATE, False)
 
     return signal.remember("dnsmos", compute)
 

@@ -211,7 +211,7 @@ def evaluate_pairs(
     return EvaluationResult(
         metrics=chosen,
         systems=tuple(dict.fromkeys(pair.system for pair in pairs)),
-        scores=tuple(outcomes[pair][0] for pair in pairs if outcomes[pair][0] is not None),
+        scores=tuple(score for pair in pairs if (score := outcomes[pair][0]) is not None),
         problems=tuple(problem for pair in pairs for problem in outcomes[pair][1]),
         seed=seed,
         pairs=tuple(pairs),

@@ -1,11 +1,13 @@
 """Pitch errors: log-F0 RMSE and voiced/unvoiced error, frame by frame, without time warping."""
 
+from typing import ClassVar
+
 import numpy as np
 
 from recipes.metrics.domain import Condition
 from recipes.metrics.metric import Direction, Metric, Signal, SignalPair, optional_module
 from vocoders.core.measures import log_f0_rmse, voicing_error
-from vocoders.frontends.f0 import F0Config, extract_f0
+from vocoders.frontends.f0 import F0Config, F0Method, extract_f0
 
 __all__ = ["LogF0Rmse", "VoicingError", "f0_track"]
 
@@ -13,7 +15,7 @@ _FRAME_SECONDS = 0.005
 _WORLD_RANGE = (71.0, 800.0)
 
 
-def f0_track(signal: Signal, tracker: str = "harvest") -> np.ndarray:
+def f0_track(signal: Signal, tracker: F0Method = "harvest") -> np.ndarray:
     """Return F0 every 5 ms (rounded to whole samples), (F,) in Hz, 0 = unvoiced; the range is WORLD's, 71 to 800 Hz."""
     f0_min, f0_max = _WORLD_RANGE
     config = F0Config(method=tracker, f0_min=f0_min, f0_max=f0_max, alignment="frame_start")
@@ -27,9 +29,11 @@ class _PitchMetric(Metric):
     direction = Direction.LOWER
     identity = 0.0
     shortest = 0.1
+    # What is computed, in some words.
+    _what: ClassVar[str]
 
-    def __init__(self, tracker: str = "harvest") -> None:
-        self.tracker = tracker
+    def __init__(self, tracker: F0Method = "harvest") -> None:
+        self.tracker: F0Method = tracker
         if tracker in ("harvest", "dio"):
             optional_module("pyworld", "pyworld", f"metric '{self.name}'")
         self.definition = f"{self._what}; tracker {tracker}, 71-800 Hz, frames of 5 ms, no time warping"
@@ -50,9 +54,9 @@ class LogF0Rmse(_PitchMetric):
     decimals = 4
     _what = "RMS of ln F0(reference) - ln F0(generated) over frames voiced in both"
 
-    def __init__(self, tracker: str = "harvest") -> None:
+    def __init__(self, tracker: F0Method = "harvest") -> None:
         super().__init__(tracker)
-        self.domain = (Condition(lambda pair: self._both(pair).any(), "no frame is voiced in both signals"),)
+        self.domain = (Condition(lambda pair: bool(self._both(pair).any()), "no frame is voiced in both signals"),)
 
     def measure(self, pair: SignalPair) -> float:
         """Return the error in nat (0.0578 is a semitone)."""

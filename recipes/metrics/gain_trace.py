@@ -8,6 +8,7 @@ import numpy as np
 
 from recipes.metrics.domain import Condition
 from recipes.metrics.metric import Direction, Metric, Signal, SignalPair
+from vocoders.core.errors import DataError
 
 __all__ = ["GainConcordance", "GainTraceError", "frame_levels", "gain_traces"]
 
@@ -25,13 +26,19 @@ def _levels(signal: Signal) -> np.ndarray:
     return signal.remember("frame_levels", lambda: frame_levels(signal))
 
 
+def _dry(pair: SignalPair) -> Signal:
+    if pair.dry is None:
+        raise DataError("a gain needs the input of the effect, and this pair has none")
+    return pair.dry
+
+
 class _GainMetric(Metric):
     needs_dry = True
     shortest = _FRAME_SECONDS
     decimals = 3
     domain = (
         Condition(
-            lambda pair: bool((_levels(pair.dry) > _GATE_DB).any()),
+            lambda pair: bool((_levels(_dry(pair)) > _GATE_DB).any()),
             f"the dry input has no frame above {_GATE_DB:g} dBFS",
         ),
     )
@@ -84,8 +91,12 @@ class GainConcordance(_GainMetric):
 
 
 def gain_traces(pair: SignalPair) -> tuple[np.ndarray, np.ndarray]:
-    """Return the gains in dB of (reference, generated), (F,) each, over the frames where the dry input has a level."""
-    dry, reference, generated = (_levels(signal) for signal in (pair.dry, pair.reference, pair.generated))
+    """Return the gains in dB of (reference, generated), (F,) each, over the frames where the dry input has a level.
+
+    Raises:
+        DataError: for a pair without the input of the effect.
+    """
+    dry, reference, generated = (_levels(signal) for signal in (_dry(pair), pair.reference, pair.generated))
     heard = dry > _GATE_DB
     return reference[heard] - dry[heard], generated[heard] - dry[heard]
 

@@ -115,7 +115,9 @@ def _cepstra(signal: Signal) -> np.ndarray:
 
         f0 = f0_track(signal, "harvest").astype(np.float64)
         times = np.arange(len(f0)) * round(_FRAME_SECONDS * signal.sample_rate) / signal.sample_rate
-        envelope = pyworld.cheaptrick(signal.samples.astype(np.float64), f0, times, signal.sample_rate)
+        samples = signal.samples.astype(np.float64)
+        # A compiled module without stubs.
+        envelope = pyworld.cheaptrick(samples, f0, times, signal.sample_rate)  # pyright: ignore[reportAttributeAccessIssue]
         return mel_cepstrum(envelope + _FLOOR, _ORDER, mel_warping(signal.sample_rate))
 
     return signal.remember("mel_cepstrum", compute)

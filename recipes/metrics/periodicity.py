@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import Any, ClassVar
 
 import librosa
 import numpy as np
@@ -61,6 +61,9 @@ class VoicingCurves:
 class _TrackerMetric(Metric):
     sample_rate = _RATE
     shortest = 0.1
+    # Title without the tracker, and what is computed in some words.
+    _heading: ClassVar[str]
+    _what: ClassVar[str]
 
     def __init__(self, tracker: str | None = None) -> None:
         """Take ``crepe``, ``swift`` or ``pyin``; by default the first of them that is installed."""
@@ -140,7 +143,7 @@ class PitchRmse(_TrackerMetric):
 
     def __init__(self, tracker: str | None = None) -> None:
         super().__init__(tracker)
-        self.domain = (Condition(lambda pair: self._both(pair).any(), "no frame is voiced in both signals"),)
+        self.domain = (Condition(lambda pair: bool(self._both(pair).any()), "no frame is voiced in both signals"),)
 
     def measure(self, pair: SignalPair) -> float:
         """Return the error in cents (100 is a semitone)."""

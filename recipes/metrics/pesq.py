@@ -10,6 +10,8 @@ from vocoders.core.errors import DataError
 
 __all__ = ["Pesq"]
 
+_RATE = 16000
+
 
 class Pesq(Metric):
     """Perceptual evaluation of speech quality, wide-band, as MOS-LQO.
@@ -22,13 +24,15 @@ class Pesq(Metric):
     title = "PESQ-wb"
     direction = Direction.HIGHER
     identity = 4.643888
-    sample_rate = 16000
+    sample_rate = _RATE
     shortest = 0.25
     domain = (
         REFERENCE_IS_HEARD,
         REFERENCE_MOVES,
-        Condition(lambda pair: _truncated(pair.reference).any(), "the reference is silent below 8 kHz"),
-        Condition(lambda pair: _truncated(pair.generated).any(), "the generated audio is silent below 8 kHz", True),
+        Condition(lambda pair: bool(_truncated(pair.reference).any()), "the reference is silent below 8 kHz"),
+        Condition(
+            lambda pair: bool(_truncated(pair.generated).any()), "the generated audio is silent below 8 kHz", True
+        ),
     )
     definition = (
         "PESQ wide-band (P.862.2 MOS-LQO, package pesq) at 16 kHz; torchaudio Resample, x 32768, truncated to int16"
@@ -45,7 +49,7 @@ class Pesq(Metric):
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore", RuntimeWarning)
-                return pesq(self.sample_rate, reference, generated, "wb")
+                return pesq(_RATE, reference, generated, "wb")
         except NoUtterancesError:
             raise UndefinedMetricError("PESQ detects no utterance in the pair") from None
         except (PesqError, ValueError) as error:
@@ -54,7 +58,7 @@ class Pesq(Metric):
 
 def _truncated(signal: Signal) -> np.ndarray:
     """Convert to 16 kHz, and to 16 bits towards zero; resampling may overshoot, so the range is limited first."""
-    return np.clip(signal.resampled(Pesq.sample_rate) * 32768.0, -32768, 32767).astype(np.int16)
+    return np.clip(signal.resampled(_RATE) * 32768.0, -32768, 32767).astype(np.int16)
 
 
 def _text(error: Exception) -> str:

@@ -99,9 +99,10 @@ def _mean_cell(result: EvaluationResult, system: str, metric: Metric) -> str:
     text = html.escape(format_summary(result, system, metric))
     own = result.summary(system, metric.name)
     others = [result.summary(other, metric.name) for other in result.systems if other not in (system, NATURAL)]
-    beaten = any(other.n and metric.direction.better(other.mean, own.mean) for other in others)
-    is_best = own.n > 0 and system != NATURAL and len(others) > 0 and not beaten
-    return f"<td><b>{text}</b></td>" if is_best else f"<td>{text}</td>"
+    if own.mean is None or system == NATURAL or not others:
+        return f"<td>{text}</td>"
+    beaten = any(other.mean is not None and metric.direction.better(other.mean, own.mean) for other in others)
+    return f"<td>{text}</td>" if beaten else f"<td><b>{text}</b></td>"
 
 
 def _problems(result: EvaluationResult) -> str:

@@ -144,7 +144,7 @@ def long_term_power(samples: np.ndarray, sample_rate: int) -> np.ndarray:
     Raises:
         UndefinedMetricError: if the audio is shorter than one frame.
     """
-    total, count = 0.0, 0
+    total, count = np.zeros(()), 0
     for frames in _windowed_frames(samples, sample_rate):
         total = total + np.sum(np.abs(np.fft.rfft(frames)) ** 2, axis=0)
         count += len(frames)

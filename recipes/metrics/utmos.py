@@ -16,6 +16,7 @@ __all__ = ["Utmos"]
 
 _REPOSITORY, _ENTRY = "tarepan/SpeechMOS:v1.2.0", "utmos22_strong"
 _SECONDS_TO_WAIT = 20.0
+_RATE = 16000
 
 
 class Utmos(Metric):
@@ -31,7 +32,7 @@ class Utmos(Metric):
     name = "utmos"
     title = "UTMOS"
     direction = Direction.HIGHER
-    sample_rate = 16000
+    sample_rate = _RATE
     needs_reference = False
     shortest = 0.1
     domain = (GENERATED_IS_HEARD,)
@@ -42,9 +43,9 @@ class Utmos(Metric):
 
     def measure(self, pair: SignalPair) -> float:
         """Return the predicted score."""
-        samples = torch.from_numpy(pair.generated.resampled(self.sample_rate))[None]
+        samples = torch.from_numpy(pair.generated.resampled(_RATE))[None]
         with torch.inference_mode():
-            return _predictor()(samples, self.sample_rate).item()
+            return _predictor()(samples, _RATE).item()
 
 
 @lru_cache(maxsize=1)
@@ -53,7 +54,13 @@ def _predictor() -> Any:
     try:
         # torch.hub tells on standard error what it downloads, in the middle of a progress bar.
         with _patience(_SECONDS_TO_WAIT), contextlib.redirect_stderr(io.StringIO()):
-            return torch.hub.load(_REPOSITORY, _ENTRY, trust_repo=True, verbose=False).eval()
+            predictor: Any = torch.hub.load(
+                _REPOSITORY,
+                _ENTRY,
+                trust_repo=True,  # pyright: ignore[reportArgumentType] torch takes truth values; its annotation: str
+                verbose=False,
+            )
+            return predictor.eval()
     except Exception as error:  # a network, a proxy, a disk or foreign code: whatever it is, the metric cannot run
         cause = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise UnavailableMetricError(

@@ -4,15 +4,19 @@ Source: DiffWave (arXiv 2009.09761), equation 6; Ho et al. (arXiv 2006.11239), e
 """
 
 from collections.abc import Mapping
-from typing import ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal, Protocol
 
 import torch
 from torch import Tensor, nn
 
 from recipes.objectives.objective import Batch, Log, Objective, Update
 from vocoders.core.config import Config
+from vocoders.frontends.front_end import ModelConfig
 
-__all__ = ["DiffusionObjective", "DiffusionOptions", "draw_noise"]
+if TYPE_CHECKING:
+    from vocoders.sashimi.diffwave.diffusion import DiffusionSchedule
+
+__all__ = ["DiffusionModel", "DiffusionObjective", "DiffusionOptions", "draw_noise"]
 
 
 class DiffusionOptions(Config):
@@ -25,17 +29,33 @@ class DiffusionOptions(Config):
     name: Literal["diffusion"] = "diffusion"
 
 
+class DiffusionModel(Protocol):
+    """What denoising diffusion needs of an estimator of noise, ``forward(x, steps, features)``."""
+
+    @property
+    def schedule(self) -> "DiffusionSchedule":
+        """Levels of noise."""
+        ...
+
+    @property
+    def config(self) -> ModelConfig:
+        """The configuration; with a mel in its front end, the model takes features."""
+        ...
+
+
 class DiffusionObjective(Objective):
     """Mean square of noise minus estimate, E |e - e_theta(sqrt(a) x + sqrt(1 - a) e, t)|^2, t uniform.
 
-    The generator has a noise ``schedule`` and ``forward(x, steps, features)``; features where the batch has some.
+    Args:
+        options: none but the name.
+        generator: an estimator of noise.
     """
 
     Options = DiffusionOptions
     kinds = ("vocoder", "generator")
-    validation_units: ClassVar[dict[str, float]] = {"valid/loss": 1.0}
+    validation_units: ClassVar[Mapping[str, float]] = {"valid/loss": 1.0}
 
-    def __init__(self, options: DiffusionOptions, generator: nn.Module) -> None:
+    def __init__(self, options: DiffusionOptions, generator: DiffusionModel) -> None:
         super().__init__(options, generator)
         self.schedule = generator.schedule
         self.is_conditional = generator.config.front_end.mel is not None

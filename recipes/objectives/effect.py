@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from contextlib import nullcontext
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 from torch import Tensor, nn
 
@@ -39,7 +39,7 @@ class EffectObjective(Objective):
     Options = EffectOptions
     kinds = ("effect",)
     #: A validation reports the mean error-to-signal ratio of its items.
-    validation_units: ClassVar[dict[str, float]] = {"valid/loss": 1.0, "valid/esr": 1.0}
+    validation_units: ClassVar[Mapping[str, float]] = {"valid/loss": 1.0, "valid/esr": 1.0}
 
     def __init__(self, options: EffectOptions, generator: EffectModel) -> None:
         super().__init__(options, generator)
@@ -62,7 +62,12 @@ class EffectObjective(Objective):
         if self.loss.needs_magnitude:
             # They are no output of the model: a wrapper for distributed training would not let them through.
             spectrum = unwrap(parts["generator"]).spectrum
-            listening = spectrum.register_forward_hook(lambda _module, _inputs, output: magnitudes.append(output))
+            assert isinstance(spectrum, nn.Module)
+
+            def listen(module: nn.Module, inputs: Any, output: Tensor) -> None:
+                magnitudes.append(output)
+
+            listening = spectrum.register_forward_hook(listen)
         with listening:
             compared = self.compared(parts["generator"], batch)
         magnitude = self._after_pre_roll(magnitudes[0], batch) if magnitudes else None

@@ -4,15 +4,16 @@ Source: PeriodWave (arXiv 2408.07547), after Lipman et al. (arXiv 2210.02747).
 """
 
 from collections.abc import Mapping
-from typing import Literal
+from typing import Literal, Protocol
 
 import torch
 from torch import Tensor, nn
 
 from recipes.objectives.objective import Batch, Log, Objective, Update
 from vocoders.core.config import Config
+from vocoders.flow import FlowSample
 
-__all__ = ["FlowMatchingObjective", "FlowMatchingOptions", "flow_matching_loss"]
+__all__ = ["FlowMatchingObjective", "FlowMatchingOptions", "FlowModel", "flow_matching_loss"]
 
 
 class FlowMatchingOptions(Config):
@@ -28,16 +29,25 @@ class FlowMatchingOptions(Config):
     weighting: Literal["prior", "none"] = "prior"
 
 
+class FlowModel(Protocol):
+    """What flow matching needs of a network of the velocity."""
+
+    def flow_sample(self, batch: Batch, t: Tensor) -> FlowSample:
+        """Return the arguments of ``forward`` at times t (B,), what it should return, and the prior's deviation."""
+        ...
+
+
 class FlowMatchingObjective(Objective):
     """Regression of the velocity at a random time of each item.
 
-    The generator gives ``flow_sample(batch, t)``: the arguments of its ``forward``, the velocity that it should return
-    and the deviation of its prior.
+    Args:
+        options: the weighting.
+        generator: a network of the velocity.
     """
 
     Options = FlowMatchingOptions
 
-    def __init__(self, options: FlowMatchingOptions, generator: nn.Module) -> None:
+    def __init__(self, options: FlowMatchingOptions, generator: FlowModel) -> None:
         super().__init__(options, generator)
         self.flow_sample = generator.flow_sample
 

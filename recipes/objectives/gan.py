@@ -5,7 +5,7 @@ Source: section III of Wavehax (arXiv 2411.06807), itself UnivNet's and HiFi-GAN
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 import torch
 from pydantic import Field
@@ -16,14 +16,13 @@ from recipes.losses import AdversarialLoss, LossSum, feature_matching_loss
 from recipes.objectives.objective import Batch, Log, Objective, Update, unwrap
 from vocoders.core.config import Config
 
-__all__ = ["GanObjective", "GanOptions"]
+__all__ = ["AdversarialOptions", "GanModel", "GanObjective", "GanOptions"]
 
 
-class GanOptions(Config):
-    """Options of the adversarial objective; the defaults are those of Wavehax.
+class AdversarialOptions(Config):
+    """Options of adversarial training; the defaults are those of Wavehax.
 
     Attributes:
-        name: ``gan``.
         reconstruction: reconstruction losses by name, each a weight or a mapping of weight and options.
         feature_matching_weight: weight of the feature matching loss.
         adversarial_weight: weight of the adversarial loss of the generator.
@@ -35,29 +34,54 @@ class GanOptions(Config):
         discriminators_first: in each step, train the discriminators before the generator instead of after it.
     """
 
-    name: Literal["gan"] = "gan"
     reconstruction: dict[str, Any] = {"mel": 45.0}
-    feature_matching_weight: float = Field(2.0, ge=0)
-    adversarial_weight: float = Field(1.0, ge=0)
+    feature_matching_weight: float = Field(default=2.0, ge=0)
+    adversarial_weight: float = Field(default=1.0, ge=0)
     adversarial: Literal["hinge", "mse"] = "hinge"
     average: bool = False
     discriminators: dict[str, dict[str, Any]] = {"mpd": {}, "mrd": {}}
-    adversarial_start: int = Field(1, ge=0)
-    discriminator_start: int = Field(0, ge=0)
+    adversarial_start: int = Field(default=1, ge=0)
+    discriminator_start: int = Field(default=0, ge=0)
     discriminators_first: bool = False
+
+
+class GanOptions(AdversarialOptions):
+    """Options of the adversarial objective.
+
+    Attributes:
+        name: ``gan``.
+    """
+
+    name: Literal["gan"] = "gan"
+
+
+class GanModel(Protocol):
+    """What adversarial training needs of a generator besides ``forward``, which returns audio (B, 1, T)."""
+
+    @property
+    def sample_rate(self) -> int:
+        """Sample rate in Hz."""
+        ...
+
+    def draw_inputs(self, batch: Batch) -> dict[str, Tensor]:
+        """Return the arguments of ``forward`` for a training batch."""
+        ...
 
 
 class GanObjective(Objective):
     """Alternating updates of a generator and its discriminators.
 
-    The generator is any vocoder with ``draw_inputs(batch) -> keyword arguments of forward``.
+    Args:
+        options: losses, discriminators and their order.
+        generator: a vocoder.
     """
 
     Options = GanOptions
 
-    def __init__(self, options: GanOptions, generator: nn.Module) -> None:
+    def __init__(self, options: AdversarialOptions, generator: GanModel) -> None:
         super().__init__(options, generator)
         self.reconstruction = LossSum(generator.sample_rate, options.reconstruction)
+        self.draw_inputs = generator.draw_inputs
         self.adversarial = AdversarialLoss(options.adversarial, options.average)
         self.discriminator = DiscriminatorUnion(options.discriminators, generator.sample_rate)
 
@@ -74,7 +98,7 @@ class GanObjective(Objective):
         options = self.options
         generator, discriminator = parts["generator"], parts["discriminator"]
         real = batch["audio"]
-        fake = generator(**unwrap(generator).draw_inputs(batch))
+        fake = generator(**self.draw_inputs(batch))
         log: Log = {}
         if step >= options.discriminator_start and options.discriminators_first:
             log |= self._train_discriminator(discriminator, fake.detach(), real, update)

@@ -5,7 +5,7 @@ Source: SaShiMi (arXiv 2202.09729), section 4; as WaveNet and SampleRNN before i
 
 import math
 from collections.abc import Mapping
-from typing import Any, ClassVar, Literal
+from typing import ClassVar, Literal, Protocol
 
 import torch
 import torch.nn.functional as F
@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from recipes.objectives.objective import Batch, Log, Objective, Update
 from vocoders.core.config import Config
 
-__all__ = ["LikelihoodObjective", "LikelihoodOptions", "encode_batch"]
+__all__ = ["CodeModel", "LikelihoodObjective", "LikelihoodOptions", "Quantiser", "encode_batch"]
 
 # Cross entropy leaves positions of this target out.
 IGNORED = -100
@@ -30,19 +30,53 @@ class LikelihoodOptions(Config):
     name: Literal["likelihood"] = "likelihood"
 
 
+class Quantiser(Protocol):
+    """What turns audio into codes."""
+
+    @property
+    def num_codes(self) -> int:
+        """Number of different codes."""
+        ...
+
+    @property
+    def zero_code(self) -> int:
+        """Code of silence."""
+        ...
+
+    def encode(self, audio: Tensor) -> Tensor:
+        """Return the codes of audio (..., T), int64 of the same shape."""
+        ...
+
+
+class CodeModel(Protocol):
+    """What maximum likelihood needs of a model of codes, ``forward(codes, labels)`` -> logits (B, L, num_codes)."""
+
+    @property
+    def quantiser(self) -> Quantiser:
+        """What its codes are."""
+        ...
+
+    def shift(self, codes: Tensor) -> Tensor:
+        """Return codes (B, L) delayed by one: the input that predicts them."""
+        ...
+
+
 class LikelihoodObjective(Objective):
     """Mean cross entropy of the codes of a segment, each predicted from those before it.
 
-    The generator has a ``quantiser``, ``shift(codes)`` (the codes delayed by one, the input that predicts them) and
-    ``forward(codes, labels)``, the logits (B, L, num_codes). What pads a short utterance is read, but not predicted.
+    What pads a short utterance is read, but not predicted.
+
+    Args:
+        options: none but the name.
+        generator: a model of codes.
     """
 
     Options = LikelihoodOptions
     kinds = ("generator",)
     #: What the loss of a validation is reported as: nats, and bits per sample.
-    validation_units: ClassVar[dict[str, float]] = {"valid/loss": 1.0, "valid/bits": 1 / math.log(2)}
+    validation_units: ClassVar[Mapping[str, float]] = {"valid/loss": 1.0, "valid/bits": 1 / math.log(2)}
 
-    def __init__(self, options: LikelihoodOptions, generator: nn.Module) -> None:
+    def __init__(self, options: LikelihoodOptions, generator: CodeModel) -> None:
         super().__init__(options, generator)
         self.quantiser, self.shift = generator.quantiser, generator.shift
 
@@ -84,11 +118,11 @@ class LikelihoodObjective(Objective):
         return logits.flatten(0, 1).float(), targets
 
 
-def encode_batch(quantiser: Any, audio: Tensor, length: Tensor) -> tuple[Tensor, Tensor]:
+def encode_batch(quantiser: Quantiser, audio: Tensor, length: Tensor) -> tuple[Tensor, Tensor]:
     """Quantise a padded batch.
 
     Args:
-        quantiser: with ``encode(audio)`` and ``zero_code``.
+        quantiser: of the model.
         audio: (B, 1, T).
         length: (B,), how many samples of each item exist.
 

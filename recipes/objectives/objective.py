@@ -14,7 +14,7 @@ __all__ = ["Batch", "Log", "Objective", "Update", "unwrap"]
 Batch = Mapping[str, Any]
 Log = dict[str, Tensor | float]
 #: ``update(part, loss)`` back-propagates, clips and steps one part, and returns the norm of its gradient.
-Update = Callable[[str, Tensor], float]
+Update = Callable[[str, Tensor], Tensor | float]
 
 
 class Objective(nn.Module, ABC):
@@ -22,7 +22,7 @@ class Objective(nn.Module, ABC):
 
     Args:
         options: an instance of ``Options``.
-        generator: the model to train.
+        generator: the model to train; a subclass says what it needs of it.
 
     Attributes:
         Options: typed options; ``name`` among them is that of the objective.
@@ -37,7 +37,7 @@ class Objective(nn.Module, ABC):
     needs_initial: ClassVar[bool] = False
     validation_units: ClassVar[Mapping[str, float]] = {}
 
-    def __init__(self, options: Any, generator: nn.Module) -> None:
+    def __init__(self, options: Any, generator: Any) -> None:
         super().__init__()
         self.options = options
 

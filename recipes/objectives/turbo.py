@@ -7,26 +7,26 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from recipes.objectives.gan import GanObjective, GanOptions
+from recipes.objectives.gan import AdversarialOptions, GanObjective
 
 __all__ = ["TurboObjective", "TurboOptions"]
 
 
-class TurboOptions(GanOptions):
+class TurboOptions(AdversarialOptions):
     """Options of the adversarial objective with the published values of PeriodWave-Turbo.
 
     The variant for audio codecs adds ``ms_stft: {}`` to the discriminators.
 
     Attributes:
         name: ``turbo``.
-        reconstruction: as in :class:`GanOptions`, like all that follow.
+        reconstruction: as in :class:`AdversarialOptions`, like all that follow.
     """
 
     name: Literal["turbo"] = "turbo"
     reconstruction: dict[str, Any] = {"turbo_mel": 45.0}
     adversarial: Literal["hinge", "mse"] = "mse"
     discriminators: dict[str, dict[str, Any]] = {"mpd": {"score_is_feature": True}, "ms_sb_cqt": {}}
-    adversarial_start: int = Field(0, ge=0)
+    adversarial_start: int = Field(default=0, ge=0)
     discriminators_first: bool = True
 
 

@@ -38,7 +38,9 @@ class EffectsTask(Task):
         if knobs is not None and "knobs" not in model:
             default: KnobSet = model_class(self.family).config_class.model_fields["knobs"].default
             model = {**model, "knobs": knobs.model_copy(update={"norm": default.norm}).to_dict()}
-        return super().read_model(model)
+        config = super().read_model(model)
+        assert isinstance(config, EffectConfig)
+        return config
 
     def check_available(self) -> None:
         """Raise a :class:`MissingExtraError` where the processor belongs to a package that is not installed."""
@@ -121,6 +123,8 @@ def _known_knobs(options: EffectDataConfig) -> KnobSet | None:
     """Return the knobs of the effect that is learned, where its name says them."""
     if options.processor is not None:
         return find_processor(options.processor).knobs
-    if options.device is not None and options.device not in DEVICES:
+    if options.device is None:
+        return None
+    if options.device not in DEVICES:
         raise ConfigError(f"unknown device '{options.device}'; known devices: {', '.join(DEVICES)}")
-    return DEVICES.get(options.device)
+    return DEVICES[options.device]

@@ -19,12 +19,24 @@ from recipes.sections import TrainerConfig
 from recipes.tasks.task import Task, Validator, evenly_spread
 from vocoders.core.audio import write_audio
 from vocoders.core.errors import ConfigError
+from vocoders.frontends.mel import MelConfig
 
 __all__ = ["CopySynthesisValidator", "FeaturesTask"]
 
 
 class FeaturesTask(Task):
     """Training on segments of audio and their features."""
+
+    @property
+    def mel(self) -> MelConfig:
+        """The mel that the features are.
+
+        Raises:
+            ConfigError: of a model that takes something else.
+        """
+        if self.front_end.mel is None:
+            raise ConfigError(f"{self.family}: its front_end states no mel, and training needs one; state it")
+        return self.front_end.mel
 
     @property
     def losses(self) -> dict[str, Direction]:
@@ -56,10 +68,10 @@ class FeaturesTask(Task):
             DataError: for an unusable data directory, F0 that is missing or of another front end.
         """
         changes = {} if feature_dir is None else {"feature_dir": str(feature_dir)}
-        return utterance_dataset(self.data.model_copy(update=changes), self.front_end.mel, self.front_end.f0, path)
+        return utterance_dataset(self.data.model_copy(update=changes), self.mel, self.front_end.f0, path)
 
     def _training_set(self) -> SegmentDataset:
-        return segment_dataset(self.data, self.front_end.mel, self.front_end.f0)
+        return segment_dataset(self.data, self.mel, self.front_end.f0)
 
     def _validator(self, path: str, objective: Any, folder: Path, metrics: AudioMetrics) -> Validator:
         return CopySynthesisValidator(self.utterances(path), folder, self.trainer, metrics)

@@ -11,8 +11,8 @@ from torch.utils.data import DataLoader
 
 from recipes.audio_metrics import AudioMetrics, audio_metric_names
 from recipes.data.config import DataConfig
-from recipes.data.dataset import collate
-from recipes.data.loader import TrainingSet, endless_loader
+from recipes.data.dataset import TrainingSet, collate
+from recipes.data.loader import endless_loader
 from recipes.families import kind_of, model_class
 from recipes.metrics.metric import Direction
 from recipes.objectives import Objective

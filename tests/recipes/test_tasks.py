@@ -7,9 +7,11 @@ import torch
 
 from recipes.build import build_generator, start_generator
 from recipes.config import TrainConfig
+from recipes.data.config import DataConfig
 from recipes.data.corpora import find_folder
 from recipes.data.preparation import prepare
-from recipes.objectives import OBJECTIVES, LikelihoodObjective
+from recipes.objectives import OBJECTIVES, DiffusionObjective, LikelihoodObjective
+from recipes.sections import TrainerConfig
 from recipes.tasks import EffectsTask, FeaturesTask, Task, WaveformsTask
 from recipes.trainer import Trainer
 from vocoders.core.errors import ConfigError
@@ -119,3 +121,9 @@ def test_where_a_run_starts_changes_none_of_its_random_numbers() -> None:
     assert torch.equal(torch.get_rng_state(), before)
     for name, value in generator.state_dict().items():
         assert torch.equal(value, state["parts"]["generator"][name]), name
+
+
+def test_training_on_features_needs_a_mel(tmp_path) -> None:
+    task = FeaturesTask("diffwave_sashimi", {}, None, DataConfig(), TrainerConfig(), DiffusionObjective)
+    with pytest.raises(ConfigError, match="mel"):
+        task.utterances(tmp_path)

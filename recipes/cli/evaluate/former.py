@@ -10,7 +10,7 @@ import typer.core
 from vocoders.core.errors import ConfigError
 
 if TYPE_CHECKING:
-    from typer import Context
+    from typer._click import Context
 
 __all__ = ["FormerGroup", "register_former"]
 

@@ -7,7 +7,7 @@ import typer
 import typer.core
 
 if TYPE_CHECKING:
-    from typer import Context
+    from typer._click import Context
 
 __all__ = ["MetricsOption", "chosen_names", "metric_command"]
 

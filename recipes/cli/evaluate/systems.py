@@ -21,11 +21,12 @@ def name_systems(option: str, sources: list[str]) -> dict[str, str]:
     parts = [Path(source).resolve().parts for source in unnamed]
     if len(set(parts)) < len(parts):
         raise ConfigError(f"{option}: one system stands twice; give each once")
+    names: list[str] = []
     for depth in range(1, max(map(len, parts), default=0) + 1):
         names = ["/".join(part[-depth:]) for part in parts]
         if len(set(names)) == len(names) and not given.keys() & set(names):
             break
-    by_source = dict(zip(unnamed, names, strict=True)) if unnamed else {}
+    by_source = dict(zip(unnamed, names, strict=True))
     named = {}
     # Rows keep the order of the command line.
     for source in sources:

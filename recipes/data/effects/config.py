@@ -33,14 +33,14 @@ class EffectDataConfig(Config):
 
     processor: str | None = None
     device: str | None = None
-    pre_roll: int = Field(4096, ge=0)
-    synthetic: float = Field(0.2, ge=0, le=1)
+    pre_roll: int = Field(default=4096, ge=0)
+    synthetic: float = Field(default=0.2, ge=0, le=1)
     bank: Literal["ondes", "signaltrain"] = "ondes"
-    ends: float = Field(0.2, ge=0, le=1)
-    knob_shape: float = Field(1.0, gt=0)
-    moving: float = Field(0.0, ge=0, le=1)
+    ends: float = Field(default=0.2, ge=0, le=1)
+    knob_shape: float = Field(default=1.0, gt=0)
+    moving: float = Field(default=0.0, ge=0, le=1)
     level_db: tuple[float, float] = (-30.0, 0.0)
-    valid_items: int = Field(64, gt=0)
+    valid_items: int = Field(default=64, gt=0)
 
     @model_validator(mode="after")
     def _check(self) -> "EffectDataConfig":

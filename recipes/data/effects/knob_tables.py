@@ -101,7 +101,7 @@ def _plain(text: str, kinds: dict[str, tuple[set[str], str]], name: str) -> str:
         raise DataError(f"'{text}'; expected a number, alone or with {_UNITS}, or the name of a switch's position")
     # What all values of the column so far can be.
     before, example = kinds.get(name, ({_NAME, *get_args(Unit)}, text))
-    common = before & ({_NAME} if is_word else set(found.units))
+    common = before & ({_NAME} if found is None else set(found.units))
     if not common:
         raise DataError(f"'{text}' after '{example}'; expected numbers of one unit, or names of a switch's positions")
     kinds[name] = common, text if common < before else example

@@ -12,10 +12,10 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
-from torch.utils.data import Dataset
 
 from effects.knobs import KnobSet
 from recipes.data.config import DataConfig
+from recipes.data.dataset import TrainingSet
 from recipes.data.effects.knob_tables import KNOBS_FILE, read_knob_table
 from recipes.data.id_lists import read_file_list
 from recipes.data.kaldi import KaldiDirectory
@@ -27,7 +27,7 @@ __all__ = ["WET_FILE", "RecordedDataset"]
 WET_FILE = "wet.scp"
 
 
-class RecordedDataset(Dataset[dict[str, Any]]):
+class RecordedDataset(TrainingSet):
     """Segments of recorded pairs; items as those of :class:`~recipes.data.effects.rendered.RenderedDataset`.
 
     Args:

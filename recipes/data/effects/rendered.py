@@ -11,18 +11,18 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor
-from torch.utils.data import Dataset
 
 from effects.automation import CONTROL_PERIOD
 from effects.knobs import KnobSet
 from effects.processors import find_processor
 from effects.processors.processor import State
-from recipes.data.dataset import collate
+from recipes.data.dataset import TrainingSet, collate
 from recipes.data.effects.config import EffectDataConfig
 from recipes.data.effects.settings import draw_settings
 from recipes.data.effects.signaltrain_signals import signaltrain_audio
 from recipes.data.effects.synthetic import synthetic_audio
 from recipes.data.reading import AudioReader
+from vocoders.core.errors import ConfigError
 
 __all__ = ["BANKS", "DryAudio", "RenderedDataset", "collate_pairs"]
 
@@ -68,7 +68,7 @@ class DryAudio:
         return (level * generator.choice([-1.0, 1.0]) * audio).astype(np.float32)
 
 
-class RenderedDataset(Dataset[dict[str, Any]]):
+class RenderedDataset(TrainingSet):
     """Pairs of a ground-truth effect.
 
     Args:
@@ -80,7 +80,7 @@ class RenderedDataset(Dataset[dict[str, Any]]):
         held_out: draw knob settings that are never trained.
 
     Raises:
-        ConfigError: if the processor lacks a knob of the model.
+        ConfigError: if no processor is named, or it lacks a knob of the model.
     """
 
     def __init__(
@@ -92,6 +92,8 @@ class RenderedDataset(Dataset[dict[str, Any]]):
         seed: int = 0,
         held_out: bool = False,
     ) -> None:
+        if config.processor is None:
+            raise ConfigError("effect.processor is not set; name the effect that renders the pairs")
         self.processor = find_processor(config.processor)
         for name in knobs.names:
             _ = self.processor.knobs[name]

@@ -32,8 +32,8 @@ def signaltrain_audio(generator: Draws, length: int, sample_rate: int, kind: str
         sample_rate: in Hz.
         kind: name of a signal; ``None``: one of those that training on the fly draws.
     """
-    kind = generator.choice(ON_THE_FLY) if kind is None else kind
-    return finish(generator, SIGNALS[kind](generator, time_axis(length, sample_rate)))
+    name = str(generator.choice(ON_THE_FLY)) if kind is None else kind
+    return finish(generator, SIGNALS[name](generator, time_axis(length, sample_rate)))
 
 
 def time_axis(length: int, sample_rate: int) -> np.ndarray:

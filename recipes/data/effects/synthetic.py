@@ -47,7 +47,8 @@ def _chord(generator: np.random.Generator, length: int, sample_rate: int) -> np.
     time = np.arange(length) / sample_rate
     root = generator.uniform(60, 500)
     ratios = generator.choice([1.0, 1.25, 1.5, 2.0, 2.5, 3.0], size=generator.integers(1, 5), replace=False)
-    return sum(np.sin(2 * np.pi * (root * ratio * time + generator.random())) for ratio in ratios)
+    tones = (np.sin(2 * np.pi * (root * ratio * time + generator.random())) for ratio in ratios)
+    return sum(tones, np.zeros(length))
 
 
 def _noise(generator: np.random.Generator, length: int, sample_rate: int) -> np.ndarray:

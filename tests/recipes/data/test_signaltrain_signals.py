@@ -163,3 +163,8 @@ def test_settings_follow_the_shape_and_stay_out_of_what_is_held_out():
         np.var([draw_settings(knobs, index, generator, shape=shape) for index in range(2000)]) for shape in (1.0, 0.3)
     ]
     assert variances[1] > 1.1 * variances[0]
+
+
+def test_rendered_pairs_need_an_effect_that_renders_them():
+    with pytest.raises(ConfigError, match="processor"):
+        RenderedDataset(Recordings(), EffectDataConfig(synthetic=0), 2048, find_processor("comp_4c").knobs)

@@ -77,3 +77,8 @@ def test_levels_of_a_sine_and_of_silence(make_pair):
 def test_without_an_input_the_value_is_missing_and_said(noise, make_pair):
     with pytest.raises(DataError, match="gain trace needs the input of the effect"):
         value("gain_trace", make_pair(noise, noise))
+
+
+def test_gains_need_what_went_into_the_effect(noise, make_pair):
+    with pytest.raises(DataError):
+        gain_traces(make_pair(noise, noise))

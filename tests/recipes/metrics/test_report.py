@@ -160,3 +160,15 @@ def test_short_and_silent_sound_can_be_drawn():
 def test_a_metric_without_any_value_has_no_plot(corpus):
     (metric,) = create_metrics(["gain_trace"])
     assert strip_plot(run(corpus), metric) == ""
+
+
+def test_a_system_without_any_value_stands_beside_one_that_has_some(corpus):
+    (corpus / "silent").mkdir()
+    for index in range(5):
+        soundfile.write(corpus / "silent" / f"u{index}.wav", np.zeros(4000), RATE)
+    folders = {"<quiet> & co": corpus / "<quiet> & co", "silent": corpus / "silent"}
+    result = evaluate_systems(corpus / "ref", folders, ["level_difference"])
+    assert [result.summary(system, "level_difference").n for system in folders] == [5, 0]
+    page = results_html(result)
+    Page(page)
+    assert len(re.findall("<td><b>", page)) == 1
