@@ -9,12 +9,12 @@ import json
 import logging
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Generic, Self, TypeVar
 
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
-from torch import Tensor
+from torch import Tensor, nn
 
 from vocoders.core.atomic import atomic_folder
 from vocoders.core.card import check_card, minimal_card
@@ -50,7 +50,10 @@ _TOLERANCE = 1e-4
 _LOOSE_TOLERANCE = 1e-2
 
 
-class PretrainedModel:
+ConfigType = TypeVar("ConfigType", bound=Config)
+
+
+class PretrainedModel(nn.Module, Generic[ConfigType]):
     """Mixin that gives an ``nn.Module`` saving and loading.
 
     The class states ``family`` and ``config_class``, is built as ``cls(config)``, keeps ``self.config``, and has a pure
@@ -65,7 +68,7 @@ class PretrainedModel:
     family: ClassVar[str]
     config_class: ClassVar[type[Config]]
     statistics: ClassVar[tuple[str, ...]] = ()
-    config: Config
+    config: ConfigType
 
     def reference_inputs(self) -> dict[str, Tensor]:
         """Return short keyword arguments of ``forward``, the same on every call."""
@@ -86,12 +89,13 @@ class PretrainedModel:
         """
         raise ConfigError(f"models of family '{self.family}' are not trained on their output; choose another objective")
 
-    def set_statistics(self, **statistics: Tensor) -> None:
+    def set_statistics(self, *values: Any, **statistics: Any) -> None:
         """Take the statistics of the training data that ``statistics`` names; most models have none."""
-        if statistics:
-            raise ConfigError(f"{type(self).__name__} takes no statistics, found {', '.join(statistics)}")
+        if values or statistics:
+            found = ", ".join(statistics) or len(values)
+            raise ConfigError(f"{type(self).__name__} takes no statistics, found {found}")
 
-    def start_from(self, trained: Self) -> None:
+    def start_from(self, trained: Any) -> None:
         """Take the weights of a trained model, brought from its configuration to this one where that is possible.
 
         Raises:
