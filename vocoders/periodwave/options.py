@@ -63,7 +63,7 @@ class BandFlowSampling(AnyFlowSampling):
 
     steps: int | tuple[int, ...] | None = option(None, dial=(1, 64))
     """Number of solver steps of every band, or of each, in place of ``band_steps``."""
-    band_steps: tuple[int, ...] = Field((16, 4, 1, 1), min_length=1)
+    band_steps: tuple[int, ...] = Field(default=(16, 4, 1, 1), min_length=1)
     """Number of solver steps of each band, in ascending frequency; with the bands below it known, a high band needs few
     (published as an option without much loss: 16, 4, 1, 1)."""
 
