@@ -1,7 +1,7 @@
 """Autoregressive SaShiMi: codes in, the distribution of the next code out."""
 
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import Any, Self
 
 import torch
 from torch import Tensor, nn
@@ -29,7 +29,7 @@ from vocoders.sashimi.tiers import TierState
 __all__ = ["Sashimi"]
 
 
-class Sashimi(PretrainedModel, WaveformGenerator, nn.Module):
+class Sashimi(PretrainedModel[SashimiConfig], WaveformGenerator, nn.Module):
     """Autoregressive model of quantised audio on state-space layers (arXiv 2202.09729).
 
     The logits at t belong to the sample after input t: shift the target by :meth:`shift` to get the input of training.
@@ -205,7 +205,7 @@ class Sashimi(PretrainedModel, WaveformGenerator, nn.Module):
             if name != "C"
         ]
 
-    def start_from(self, trained: "Sashimi") -> None:
+    def start_from(self, trained: Self) -> None:
         """Take the weights of a model of the same shape, whatever ``kernel_length`` it was trained with.
 
         Labels are found by their names; new ones begin as the mean of those that were trained.
@@ -218,8 +218,9 @@ class Sashimi(PretrainedModel, WaveformGenerator, nn.Module):
         if known and not self.config.labels:
             raise ConfigError(f"a model without labels cannot start from one of {', '.join(known)}; name model.labels")
         if self.config.labels != known:
-            trained = _with_labels(trained, self.config.labels)
-        copy_weights(trained, self)
+            copy_weights(_with_labels(trained, self.config.labels), self)
+        else:
+            copy_weights(trained, self)
 
     def reference_inputs(self) -> dict[str, Tensor]:
         """Return deterministic keyword arguments of :meth:`forward`."""

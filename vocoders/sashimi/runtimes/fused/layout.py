@@ -179,7 +179,7 @@ class TierRow(NamedTuple):
     """A tier: rows of its blocks and pools, -1 for none, and where its signals start.
 
     Attributes:
-        index: from 0, the fastest.
+        number: from 0, the fastest.
         width: of its vectors.
         factor: samples in a frame of its pool.
         down_first: first block before the pool.
@@ -196,7 +196,7 @@ class TierRow(NamedTuple):
         kept: inputs of the blocks before the pool.
     """
 
-    index: int
+    number: int
     width: int
     factor: int
     down_first: int

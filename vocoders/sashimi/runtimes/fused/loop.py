@@ -32,16 +32,16 @@ def _advance_block(memory, tables, block, tier, place, batch, profile, since):
     """Advance the residual stream at ``place`` through one block."""
     width = tier.width
     normalise(memory, tables.norms[block.norm], place, memory.normed, batch)
-    since = _count(profile, tier.index, NORM, since)
+    since = _count(profile, tier.number, NORM, since)
     first = tables.linears[block.first]
     if block.second >= 0:
         linear(memory, first, GELU, memory.normed, memory.middle, first.outputs, batch)
         linear(memory, tables.linears[block.second], ADD, memory.middle, place, width, batch)
-        return _count(profile, tier.index, PRODUCT, since)
+        return _count(profile, tier.number, PRODUCT, since)
     advance_system(memory, block, memory.normed, memory.middle, width, batch)
-    since = _count(profile, tier.index, SYSTEM, since)
+    since = _count(profile, tier.number, SYSTEM, since)
     linear(memory, first, GATE if block.is_gated else ADD, memory.middle, place, width, batch)
-    return _count(profile, tier.index, PRODUCT, since)
+    return _count(profile, tier.number, PRODUCT, since)
 
 
 @njit
