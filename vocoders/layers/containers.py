@@ -1,4 +1,7 @@
-"""Containers of modules of one class: torch's own, with that class known to type checkers."""
+"""Containers of modules of one class: torch's own, with that class known to type checkers.
+
+At run time they are the classes of torch, which take no parameter: annotations of arguments stand in quotes.
+"""
 
 from collections.abc import Iterable, Iterator, Mapping, ValuesView
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload

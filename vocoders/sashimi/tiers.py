@@ -114,7 +114,7 @@ class Tiers(nn.Module):
     def initial_state(self, batch_size: int) -> TierState:
         """Return the state before the first sample."""
 
-        def states(blocks: ModuleListOf[Any]) -> BlockStates:
+        def states(blocks: "ModuleListOf[Any]") -> BlockStates:
             return tuple(block.initial_state(batch_size) for block in blocks)
 
         state = TierState(states(self.centre))
@@ -165,7 +165,7 @@ class Tiers(nn.Module):
 
 
 def _advance_blocks(
-    blocks: ModuleListOf[Any], x: Tensor, states: BlockStates, context: tuple[Tensor | None, ...]
+    blocks: "ModuleListOf[Any]", x: Tensor, states: BlockStates, context: tuple[Tensor | None, ...]
 ) -> tuple[Tensor, list[Tensor], BlockStates]:
     """Return the output of the last block, the inputs of all of them, and their states."""
     inputs, after = [], []
