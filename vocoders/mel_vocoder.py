@@ -1,7 +1,7 @@
 """A network from a mel spectrogram, with or without F0, to a waveform: all of a vocoder but the network itself."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -33,7 +33,10 @@ class MelVocoderConfig(MelModelConfig):
         return FrontEnd(sample_rate=self.sample_rate, mel=self.mel, f0=self.f0)
 
 
-class MelVocoder(PretrainedModel, Vocoder, nn.Module):
+MelConfigType = TypeVar("MelConfigType", bound=MelVocoderConfig)
+
+
+class MelVocoder(PretrainedModel[MelConfigType], Vocoder, nn.Module):
     """A vocoder from a mel, and from F0 where its configuration has a tracker.
 
     A family states ``family``, ``config_class`` (a :class:`MelVocoderConfig`) and ``options_class``, and defines
@@ -51,9 +54,7 @@ class MelVocoder(PretrainedModel, Vocoder, nn.Module):
         config: front end and sizes.
     """
 
-    config: MelVocoderConfig
-
-    def __init__(self, config: MelVocoderConfig) -> None:
+    def __init__(self, config: MelConfigType) -> None:
         super().__init__()
         self.config = config
         self.log_mel = LogMel(config.mel)

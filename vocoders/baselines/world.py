@@ -3,7 +3,7 @@
 from typing import Self
 
 import numpy as np
-import pyworld
+import pyworld.pyworld as pyworld  # its compiled part; pyright knows no names of the package
 import torch
 from torch import Tensor
 

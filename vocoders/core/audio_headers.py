@@ -11,7 +11,10 @@ import struct
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
+
+if TYPE_CHECKING:
+    from _typeshed import WriteableBuffer
 
 __all__ = ["AudioData", "PatchedFile", "find_audio_data"]
 
@@ -71,7 +74,7 @@ class PatchedFile(io.FileIO):
         super().__init__(path, "rb")
         self._patches = patches
 
-    def readinto(self, buffer: "memoryview") -> int:
+    def readinto(self, buffer: "WriteableBuffer") -> int:
         """Read into ``buffer`` and return the number of bytes."""
         start = self.tell()
         count = super().readinto(buffer) or 0

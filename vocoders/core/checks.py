@@ -128,7 +128,7 @@ def check_f0(f0: Any, features: Tensor) -> Tensor:
         raise ShapeError(f"f0 {shape} is transposed; expected {_expected(_F0_LAYOUTS)}")
     layout = _find_layout(f0.shape, _F0_LAYOUTS, "f0")
     items = shape[0] if len(shape) > 1 else 1
-    if (items, shape[-1]) != (len(features), frames):
+    if (items, f0.shape[-1]) != (len(features), frames):
         raise ShapeError(f"features {tuple(features.shape)} and f0 {shape} differ in items or frames")
     f0 = f0.detach().to(torch.float32)
     check_finite(f0, layout, "f0", "; unvoiced frames are 0")

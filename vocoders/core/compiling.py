@@ -11,7 +11,7 @@ from numba import njit
 __all__ = ["compiled"]
 
 
-def compiled(*parts: ModuleType | str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+def compiled(*parts: ModuleType | str) -> Callable[[Callable[..., Any]], Any]:
     """Return a decorator that compiles a function, without Python's lock.
 
     Args:
@@ -20,9 +20,11 @@ def compiled(*parts: ModuleType | str) -> Callable[[Callable[..., Any]], Callabl
     """
     digest = hashlib.sha256()
     for part in parts:
-        digest.update(Path(part if isinstance(part, str) else part.__file__).read_bytes())
+        file = part if isinstance(part, str) else part.__file__
+        assert file is not None, f"{part} has no source"
+        digest.update(Path(file).read_bytes())
 
-    def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
+    def decorate(function: Callable[..., Any]) -> Any:
         function.__qualname__ += f"_{digest.hexdigest()[:12]}"
         try:
             return njit(nogil=True, cache=True)(function)

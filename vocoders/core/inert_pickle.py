@@ -11,7 +11,8 @@ import lzma
 import pickle
 import zlib
 from collections import OrderedDict
-from typing import Any
+from collections.abc import Callable
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -94,7 +95,9 @@ _ALLOWED: dict[str, Any] = {
 
 # The Python implementation, because joblib's arrays are interleaved with the operations of the pickle.
 class _Reader(pickle._Unpickler):
-    dispatch = dict(pickle._Unpickler.dispatch)
+    # Of its base class, whose stubs leave it out.
+    stack: list[Any]
+    dispatch: ClassVar[dict[int, Callable[[Any], None]]] = dict(pickle._Unpickler.dispatch)
 
     def __init__(self, stream: io.BytesIO) -> None:
         super().__init__(stream)

@@ -72,7 +72,7 @@ def loudness_lufs(audio: np.ndarray, sample_rate: int, gate_lufs: float = -70.0)
     """
     channels = np.atleast_2d(audio).astype(np.float64)
     for numerator, denominator in _k_weighting(sample_rate):
-        channels = lfilter(numerator, denominator, channels)
+        channels = np.asarray(lfilter(numerator, denominator, channels))
     block, step = round(0.4 * sample_rate), round(0.1 * sample_rate)
     starts = range(0, max(1, channels.shape[-1] - block + 1), step)
     powers = np.array([np.mean(channels[:, start : start + block] ** 2, axis=-1).sum() for start in starts])

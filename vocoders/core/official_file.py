@@ -42,13 +42,14 @@ _ZIP, _PICKLE = b"PK", b"\x80"
 _LEGACY = b"\x80\x02\x8a\x0al\xfc\x9cF\xf9 j\xa8P\x19."
 
 # The names in pickles of numpy arrays and numbers, in the modules of numpy 2 and before. None of them runs code.
+_BUILDERS: list[Any] = [np.zeros(1).__reduce__()[0], np.float64(0).__reduce__()[0]]
 _ARRAYS = [
     np.ndarray,
     np.dtype,
     *{type(np.dtype(code)) for code in "?bBhHiIlLqQefd"},
     *(
         (function, f"numpy.{core}.multiarray.{function.__name__}")
-        for function in (np.zeros(1).__reduce__()[0], np.float64(0).__reduce__()[0])
+        for function in _BUILDERS
         for core in ("core", "_core")
     ),
 ]
@@ -120,14 +121,14 @@ def foreign_classes(stream: IO[bytes]) -> list[str]:
 
 def _globals(stream: IO[bytes]) -> Iterator[str]:
     texts: list[str] = []
-    memory: dict[int, str] = {}
+    memory: dict[Any, str] = {}
     try:
         while True:
             for opcode, argument, _ in pickletools.genops(stream):
                 if opcode.name == "STACK_GLOBAL":
                     yield ".".join(texts[-2:])
                 elif opcode.name in ("GLOBAL", "INST"):
-                    yield argument.replace(" ", ".")
+                    yield str(argument).replace(" ", ".")
                 elif opcode.name in ("PUT", "BINPUT", "LONG_BINPUT", "MEMOIZE"):
                     memory[len(memory) if argument is None else argument] = texts[-1] if texts else ""
                 elif opcode.name in ("GET", "BINGET", "LONG_BINGET"):

@@ -130,7 +130,7 @@ def _option(cls: type[SynthesisOptions], name: str, field: FieldInfo) -> Option:
     annotation, is_optional = _without_none(field.annotation)
     kind, choices = _kind(annotation)
     extra = field.json_schema_extra if isinstance(field.json_schema_extra, dict) else {}
-    low_high = extra.get("dial")
+    low_high: Any = extra.get("dial")
     dial = (float(low_high[0]), float(low_high[1])) if isinstance(low_high, list) else None
     spellings = tuple(other for other, meant in cls.spellings.items() if meant == name)
     text = " ".join((field.description or "").split())

@@ -19,7 +19,7 @@ __all__ = ["Layout", "LayoutBuilder", "Piece", "filled", "join", "side_by_side",
 
 _LARGE_PAGE = 1 << 21
 
-Record = TypeVar("Record", bound=tuple)
+Record = TypeVar("Record", bound=NamedTuple)
 
 
 def filled(size: int, lanes: int) -> int:
@@ -34,15 +34,14 @@ def side_by_side(record: type[Record], lanes: int) -> Record:
         record: a ``NamedTuple`` class with a field for each vector, and ``size``, the total size, as the last field.
         lanes: numbers in a vector.
     """
-    return record(*(lanes * place for place in range(len(record._fields))))
+    return record._make(lanes * place for place in range(len(record._fields)))
 
 
 def join(record: Any, **vectors: np.ndarray) -> np.ndarray:
     """Return rows (..., size) with vectors (..., lanes) at the offsets of a record, and zeros elsewhere."""
-    rows = None
+    first = next(iter(vectors.values()))
+    rows = np.zeros((*first.shape[:-1], record.size), first.dtype)
     for name, values in vectors.items():
-        if rows is None:
-            rows = np.zeros((*values.shape[:-1], record.size), values.dtype)
         start = getattr(record, name)
         rows[..., start : start + values.shape[-1]] = values
     return rows
@@ -144,5 +143,5 @@ class LayoutBuilder:
 
     def finish(self) -> Layout:
         """Return the layout."""
-        types, sizes, pieces = (MappingProxyType(dict(each)) for each in (self._types, self._sizes, self._pieces))
-        return Layout(types, sizes, self._alignment, pieces)
+        types, sizes = MappingProxyType(dict(self._types)), MappingProxyType(dict(self._sizes))
+        return Layout(types, sizes, self._alignment, MappingProxyType(dict(self._pieces)))

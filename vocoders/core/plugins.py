@@ -315,7 +315,11 @@ def _read_docstring(point: EntryPoint) -> str | None:
     try:
         spec = importlib.util.find_spec(first)
         for depth, _ in enumerate(rest, 1):
+            if spec is None:
+                return None
             spec = PathFinder.find_spec(".".join([first, *rest[:depth]]), spec.submodule_search_locations)
+        if spec is None or spec.origin is None:
+            return None
         tree = ast.parse(Path(spec.origin).read_bytes())
     except Exception:  # whatever is wrong is told where it is imported
         return None

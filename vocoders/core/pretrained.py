@@ -9,12 +9,12 @@ import json
 import logging
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Generic, Self, TypeVar
 
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
-from torch import Tensor
+from torch import Tensor, nn
 
 from vocoders.core.atomic import atomic_folder
 from vocoders.core.card import check_card, minimal_card
@@ -50,7 +50,10 @@ _TOLERANCE = 1e-4
 _LOOSE_TOLERANCE = 1e-2
 
 
-class PretrainedModel:
+ConfigType = TypeVar("ConfigType", bound=Config)
+
+
+class PretrainedModel(nn.Module, Generic[ConfigType]):
     """Mixin that gives an ``nn.Module`` saving and loading.
 
     The class defines ``family`` and ``config_class``, is built as ``cls(config)``, keeps ``self.config``, and has a
@@ -66,7 +69,7 @@ class PretrainedModel:
     family: ClassVar[str]
     config_class: ClassVar[type[Config]]
     statistics: ClassVar[tuple[str, ...]] = ()
-    config: Config
+    config: ConfigType
 
     def reference_inputs(self) -> dict[str, Tensor]:
         """Return short keyword arguments of ``forward``, the same on every call."""
@@ -87,12 +90,13 @@ class PretrainedModel:
         """
         raise ConfigError(f"models of family '{self.family}' are not trained on their output; choose another objective")
 
-    def set_statistics(self, **statistics: Tensor) -> None:
+    def set_statistics(self, *values: Any, **statistics: Any) -> None:
         """Set the training-data statistics of the model; most models have none."""
-        if statistics:
-            raise ConfigError(f"{type(self).__name__} takes no statistics, found {', '.join(statistics)}")
+        if values or statistics:
+            found = ", ".join(statistics) or len(values)
+            raise ConfigError(f"{type(self).__name__} takes no statistics, found {found}")
 
-    def start_from(self, trained: Self) -> None:
+    def start_from(self, trained: Any) -> None:
         """Copy the weights of a trained model, converted from its configuration to this one where that is possible.
 
         Raises:

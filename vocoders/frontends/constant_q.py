@@ -10,6 +10,7 @@ import math
 import numpy as np
 import torch
 import torch.nn.functional as F
+from numpy.typing import NDArray
 from pydantic import Field, model_validator
 from torch import Tensor, nn
 
@@ -35,11 +36,11 @@ class ConstantQConfig(Config):
         bins_per_octave: bins in each octave.
     """
 
-    sample_rate: int = Field(48000, gt=0)
-    hop_length: int = Field(512, gt=0)
-    fmin: float = Field(32.70, gt=0)
-    num_octaves: int = Field(9, gt=0)
-    bins_per_octave: int = Field(24, gt=0)
+    sample_rate: int = Field(default=48000, gt=0)
+    hop_length: int = Field(default=512, gt=0)
+    fmin: float = Field(default=32.70, gt=0)
+    num_octaves: int = Field(default=9, gt=0)
+    bins_per_octave: int = Field(default=24, gt=0)
 
     @model_validator(mode="after")
     def _check(self) -> "ConstantQConfig":
@@ -82,6 +83,8 @@ class OctaveLadder(nn.Module):
         (B, T) -> ``num_octaves`` tensors (B, T // 2^k). The low-pass filter has an even number of taps, so each step
         delays by half a sample of its input.
     """
+
+    bands: Tensor
 
     def __init__(self, num_octaves: int) -> None:
         super().__init__()
@@ -126,6 +129,9 @@ class ConstantQ(nn.Module):
         N = T // hop_length + 1, frame n centred at sample n * hop_length.
     """
 
+    basis: Tensor
+    scale: Tensor
+
     def __init__(self, config: ConstantQConfig) -> None:
         super().__init__()
         self.config = config
@@ -166,7 +172,7 @@ class ConstantQ(nn.Module):
         return product.unflatten(-1, (2, -1)) * self.scale
 
 
-def _octave_kernels(config: ConstantQConfig) -> np.ndarray:
+def _octave_kernels(config: ConstantQConfig) -> NDArray[np.complex128]:
     """Return the complex kernels of the highest octave, (bins_per_octave, n) with n a power of two."""
     lengths = config.lengths[-config.bins_per_octave :].astype(int)
     frequencies = config.frequencies[-config.bins_per_octave :]

@@ -28,7 +28,7 @@ class EnergyConfig(Config):
 
     energy_min: float = Field(ge=0)
     energy_max: float = Field(gt=0)
-    floor: float = Field(0.1, ge=0)
+    floor: float = Field(default=0.1, ge=0)
 
     @model_validator(mode="before")
     @classmethod

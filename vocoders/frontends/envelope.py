@@ -46,6 +46,9 @@ class MelEnvelope(nn.Module):
         (B, n_mels, N) natural log -> natural log (B, num_bins, N).
     """
 
+    matrix: Tensor
+    log_filter_sums: Tensor
+
     def __init__(self, mel: MelConfig, num_bins: int) -> None:
         super().__init__()
         edges = librosa.mel_frequencies(mel.n_mels + 2, fmin=mel.fmin, fmax=mel.top_frequency, htk=mel.scale == "htk")

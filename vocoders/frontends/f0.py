@@ -12,7 +12,7 @@ from typing import Any, Literal, TypeVar
 
 import librosa
 import numpy as np
-import pyworld
+import pyworld.pyworld as pyworld  # its compiled part; pyright knows no names of the package
 import torch
 from pydantic import Field, model_validator
 from torch import Tensor
@@ -46,8 +46,8 @@ class F0Config(Config):
     """
 
     method: F0Method = "harvest"
-    f0_min: float = Field(70.0, ge=20)
-    f0_max: float = Field(1000.0, le=4000)
+    f0_min: float = Field(default=70.0, ge=20)
+    f0_max: float = Field(default=1000.0, le=4000)
     alignment: Literal["frame_start", "frame_center"] = "frame_start"
     refine: bool = False
 
@@ -95,8 +95,8 @@ def extract_f0(
         MissingExtraError: for ``swift`` if swift-f0 is not installed.
         ShapeError: if ``audio`` is not one channel of floats.
     """
-    audio = check_audio(audio, "T", least=0, dtype=torch.float64)
-    samples = np.ascontiguousarray(audio.detach().cpu().numpy())
+    checked = check_audio(audio, "T", least=0, dtype=torch.float64)
+    samples = np.ascontiguousarray(checked.detach().cpu().numpy())
     if hop_length < 1:
         raise ConfigError(f"hop_length is {hop_length}; F0 needs at least one sample between frames")
     if config.f0_max >= sample_rate / 2:

@@ -37,10 +37,10 @@ class PriorConfig(Config):
     """
 
     name: PriorName = "pcph"
-    power_factor: float = Field(0.1, gt=0)
-    noise_amplitude: float | None = Field(None, ge=0)
-    max_frequency: float | None = Field(None, gt=0)
-    oversampling: int = Field(8, ge=1)
+    power_factor: float = Field(default=0.1, gt=0)
+    noise_amplitude: float | None = Field(default=None, ge=0)
+    max_frequency: float | None = Field(default=None, gt=0)
+    oversampling: int = Field(default=8, ge=1)
 
     @property
     def noise_level(self) -> float:

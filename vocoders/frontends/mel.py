@@ -43,20 +43,20 @@ class MelConfig(Config):
         floor: lower limit of the argument of the logarithm.
     """
 
-    sample_rate: int = Field(24000, gt=0)
-    n_fft: int = Field(1024, gt=0)
-    hop_length: int = Field(240, gt=0)
-    win_length: int | None = Field(None, gt=0)
-    n_mels: int = Field(100, gt=0)
-    fmin: float = Field(0.0, ge=0)
-    fmax: float | None = Field(None, gt=0)
+    sample_rate: int = Field(default=24000, gt=0)
+    n_fft: int = Field(default=1024, gt=0)
+    hop_length: int = Field(default=240, gt=0)
+    win_length: int | None = Field(default=None, gt=0)
+    n_mels: int = Field(default=100, gt=0)
+    fmin: float = Field(default=0.0, ge=0)
+    fmax: float | None = Field(default=None, gt=0)
     power: Literal[1, 2] = 1
     padding: Literal["same_zero", "same_reflect", "center_reflect", "center_zero"] = "same_zero"
     scale: Literal["slaney", "htk"] = "slaney"
     norm: Literal["slaney", "none"] = "slaney"
-    magnitude_epsilon: float = Field(0.0, ge=0)
+    magnitude_epsilon: float = Field(default=0.0, ge=0)
     log: Literal["ln", "log10"] = "ln"
-    floor: float = Field(1e-5, gt=0)
+    floor: float = Field(default=1e-5, gt=0)
 
     @model_validator(mode="before")
     @classmethod
@@ -137,6 +137,9 @@ class LogMel(nn.Module):
     Shape:
         audio (B, 1, T) or (B, T), float in [-1, 1] -> (B, n_mels, T // hop_length).
     """
+
+    basis: Tensor
+    window: Tensor
 
     def __init__(self, config: MelConfig) -> None:
         super().__init__()

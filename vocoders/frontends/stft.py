@@ -39,6 +39,11 @@ class STFT(nn.Module):
         ``inverse``: two tensors (B, n_fft // 2 + 1, N) -> (B, 1, N * hop_length).
     """
 
+    window: Tensor
+    squared_window: Tensor
+    analysis_kernel: Tensor
+    synthesis_kernel: Tensor
+
     def __init__(
         self, n_fft: int, hop_length: int, padding: str = "same", norm: str = "backward", real_valued: bool = False
     ) -> None:
@@ -127,7 +132,8 @@ def _fourier_kernels(window: Tensor, norm: str) -> tuple[Tensor, Tensor]:
     forward_scale, inverse_scale = (n_fft**-0.5, n_fft**-0.5) if norm == "ortho" else (1.0, 1.0 / n_fft)
     analysis = torch.cat([angle.cos(), -angle.sin()]) * forward_scale
     synthesis = torch.cat([weight * angle.cos(), -weight * angle.sin()]) * inverse_scale
-    return tuple((kernel * window.double()).float()[:, None] for kernel in (analysis, synthesis))
+    analysis, synthesis = ((kernel * window.double()).float()[:, None] for kernel in (analysis, synthesis))
+    return analysis, synthesis
 
 
 def log_magnitude_phase(real: Tensor, imag: Tensor) -> tuple[Tensor, Tensor]:

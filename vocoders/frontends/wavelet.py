@@ -13,7 +13,7 @@ about 2e-2 of the level), since its published taps are truncated.
 import difflib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Literal
+from typing import Any, Literal
 
 import pywt
 import torch
@@ -40,17 +40,18 @@ class WaveletConfig(Config):
     """
 
     wavelet: str = "haar"
-    levels: int = Field(1, ge=1)
+    levels: int = Field(default=1, ge=1)
     mode: WaveletMode = "periodic"
     order: Literal["frequency", "natural"] = "frequency"
 
     @field_validator("wavelet")
     @classmethod
     def _check_wavelet(cls, name: str) -> str:
-        known = pywt.wavelist(kind="discrete")
+        known = pywt.wavelist(kind="discrete")  # pyright: ignore[reportAttributeAccessIssue]  (compiled)
         if name not in known:
             near = difflib.get_close_matches(name, known, n=1)
-            hint = f"did you mean '{near[0]}'?" if near else f"families: {', '.join(pywt.families())}"
+            families = pywt.families()  # pyright: ignore[reportAttributeAccessIssue]  (compiled)
+            hint = f"did you mean '{near[0]}'?" if near else f"families: {', '.join(families)}"
             raise ValueError(f"no orthogonal or biorthogonal wavelet is called '{name}'; {hint}")
         return name
 
@@ -75,7 +76,7 @@ class FilterBank(nn.Module):
 
     def __init__(self, config: WaveletConfig) -> None:
         super().__init__()
-        taps = pywt.Wavelet(config.wavelet)
+        taps = pywt.Wavelet(config.wavelet)  # pyright: ignore[reportAttributeAccessIssue]  (compiled)
         self.config, self.num_taps, self.periodic = config, taps.dec_len, config.mode == "periodic"
         # conv1d correlates, so the analysis taps run backwards; conv_transpose1d convolves.
         self._exact = {
@@ -221,7 +222,8 @@ def _extend(rows: Tensor, left: int, right: int, periodic: bool) -> Tensor:
 @contextmanager
 def _full_precision(device: torch.device) -> Iterator[None]:
     """Compute products at the precision of their operands: no autocast and, on a GPU, no TF32."""
-    switches = (torch.backends.cudnn.conv, torch.backends.cuda.matmul) if device.type == "cuda" else ()
+    convolutions: Any = torch.backends.cudnn.conv  # pyright: ignore[reportAttributeAccessIssue]  (set at run time)
+    switches = (convolutions, torch.backends.cuda.matmul) if device.type == "cuda" else ()
     before = [switch.fp32_precision for switch in switches]
     with torch.autocast(device.type, enabled=False):
         try:

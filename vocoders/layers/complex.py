@@ -102,6 +102,13 @@ class ComplexLayerNorm(_ComplexAffineNorm):
 class ComplexBatchNorm(_ComplexAffineNorm):
     """Complex batch normalisation; running statistics keep the axes of the input."""
 
+    running_mean_r: Tensor
+    running_mean_i: Tensor
+    running_cov_rr: Tensor
+    running_cov_ii: Tensor
+    running_cov_ri: Tensor
+    num_batches_tracked: Tensor
+
     def __init__(self, channels: int, spatial_axes: int = 2, momentum: float = 0.1) -> None:
         super().__init__(channels)
         self.momentum = momentum

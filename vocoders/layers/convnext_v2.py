@@ -1,6 +1,7 @@
 """ConvNeXt V2 blocks on sequences (Woo et al., arXiv 2301.00808), with global response normalisation over time."""
 
 from collections.abc import Iterator
+from functools import reduce
 
 import torch
 import torch.nn.functional as F
@@ -67,6 +68,7 @@ class ConvNeXtV2Block(nn.Module):
         self.drop_path = DropPath(drop_prob)
         for layer in (self.dwconv, self.pwconv1, self.pwconv2):
             nn.init.trunc_normal_(layer.weight, std=0.02)
+            assert layer.bias is not None
             nn.init.zeros_(layer.bias)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -87,6 +89,6 @@ class ConvNeXtV2Block(nn.Module):
         def expanded() -> Iterator[Tensor]:
             return (self._expand(part) for part in y.split(_CHUNK_FRAMES, dim=1))
 
-        energy = sum(part.square().sum(dim=1, keepdim=True) for part in expanded())
+        energy = reduce(torch.add, (part.square().sum(dim=1, keepdim=True) for part in expanded()))
         gain = self.grn.gain(energy)
         return torch.cat([self.pwconv2(self.grn.apply_gain(part, gain)) for part in expanded()], dim=1)

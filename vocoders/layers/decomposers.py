@@ -57,6 +57,9 @@ class PQMF(nn.Module):
 
     taps, cutoff, beta = 62, 0.142, 9.0
 
+    analysis_filter: Tensor
+    synthesis_filter: Tensor
+
     def __init__(self, num_streams: int) -> None:
         super().__init__()
         self.num_streams = num_streams
@@ -111,6 +114,6 @@ class HaarDecomposer(nn.Module):
         return streams
 
 
-def make_decomposer(name: DecomposerName, num_streams: int) -> nn.Module:
+def make_decomposer(name: DecomposerName, num_streams: int) -> MultiStream | PQMF | HaarDecomposer:
     """Make the decomposer called ``name``."""
     return {"multi_stream": MultiStream, "pqmf": PQMF, "haar": HaarDecomposer}[name](num_streams)

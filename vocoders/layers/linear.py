@@ -9,10 +9,10 @@ __all__ = ["ChannelLinear"]
 class ChannelLinear(nn.Linear):
     """Linear layer over the second axis, (B, C, L) -> (B, C', L): a convolution of width one, its weight a matrix."""
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, input: Tensor) -> Tensor:
         """Apply the layer to every time step."""
         # One call for product and bias is faster on CPUs than a convolution of width one, forward and backward.
-        weight = self.weight.expand(x.shape[0], -1, -1)
+        weight = self.weight.expand(input.shape[0], -1, -1)
         if self.bias is None:
-            return torch.bmm(weight, x)
-        return torch.baddbmm(self.bias[:, None], weight, x)
+            return torch.bmm(weight, input)
+        return torch.baddbmm(self.bias[:, None], weight, input)

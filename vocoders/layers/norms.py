@@ -51,6 +51,10 @@ class BatchNorm(nn.Module):
         momentum: weight of the newest batch in the running statistics.
     """
 
+    running_mean: Tensor
+    running_var: Tensor
+    num_batches_tracked: Tensor
+
     def __init__(self, channels: int, spatial_axes: int = 2, momentum: float = 0.1) -> None:
         super().__init__()
         shape = (1, channels) + (1,) * spatial_axes

@@ -7,6 +7,8 @@ checked.
 """
 
 import operator
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 from llvmlite import ir
@@ -35,6 +37,11 @@ _FLOAT = ir.FloatType()
 _WORD = ir.IntType(32)
 # Products and sums may be fused into one instruction; sums are not reordered.
 _FLAGS = ("contract",)
+
+
+def _intrinsic(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Make an intrinsic, which compiled functions call without its first parameter; numba has no types for that."""
+    return intrinsic(prefer_literal=True)(function)
 
 
 class Lanes(types.Type):
@@ -83,7 +90,7 @@ def _call(builder, name: str, width: int, *arguments):
     return builder.call(function, arguments)
 
 
-@intrinsic(prefer_literal=True)
+@_intrinsic
 def load(typing_context, array, index, width):
     """Signature (array, index, width): float32 values of a contiguous array; ``width`` is a constant."""
 
@@ -95,7 +102,7 @@ def load(typing_context, array, index, width):
     return Lanes(width.literal_value)(array, types.intp, width), emit
 
 
-@intrinsic(prefer_literal=True)
+@_intrinsic
 def load_integers(typing_context, array, index, width):
     """Signature (array, index, width): values of an int16 or int8 array as float32."""
 
@@ -108,7 +115,7 @@ def load_integers(typing_context, array, index, width):
     return Lanes(width.literal_value)(array, types.intp, width), emit
 
 
-@intrinsic(prefer_literal=True)
+@_intrinsic
 def store(typing_context, array, index, lanes):
     """Signature (array, index, lanes): write to a float32 array."""
 
@@ -121,7 +128,7 @@ def store(typing_context, array, index, lanes):
     return types.void(array, types.intp, lanes), emit
 
 
-@intrinsic(prefer_literal=True)
+@_intrinsic
 def splat(typing_context, value, width):
     """Signature (value, width): the same float32 in all lanes; ``width`` is a constant or another vector."""
 
@@ -132,7 +139,7 @@ def splat(typing_context, value, width):
     return lanes(types.float32, width), emit
 
 
-@intrinsic(prefer_literal=True)
+@_intrinsic
 def fma(typing_context, left, right, added):
     """Signature (left, right, added): left * right + added, rounded once where the processor can."""
 
@@ -142,7 +149,7 @@ def fma(typing_context, left, right, added):
     return left(left, right, added), emit
 
 
-@intrinsic(prefer_literal=True)
+@_intrinsic
 def _arithmetic(typing_context, name, left, right):
     def emit(context, builder, signature, arguments):
         operation = getattr(builder, signature.args[0].literal_value)
@@ -173,7 +180,7 @@ for _function, _name in [
     _overload_operator(_function, _name)
 
 
-@intrinsic(prefer_literal=True)
+@_intrinsic
 def positive_part(typing_context, lanes):
     """Signature (lanes): max(x, 0)."""
 
@@ -184,7 +191,7 @@ def positive_part(typing_context, lanes):
     return lanes(lanes), emit
 
 
-@intrinsic(prefer_literal=True)
+@_intrinsic
 def kept(typing_context, lanes, threshold):
     """Signature (lanes, threshold): x where x >= threshold, elsewhere 0."""
 
@@ -198,7 +205,7 @@ def kept(typing_context, lanes, threshold):
     return lanes(lanes, types.float32), emit
 
 
-@intrinsic(prefer_literal=True)
+@_intrinsic
 def total(typing_context, lanes):
     """Signature (lanes): the sum of all lanes."""
 
@@ -213,7 +220,7 @@ def total(typing_context, lanes):
     return types.float32(lanes), emit
 
 
-@intrinsic(prefer_literal=True)
+@_intrinsic
 def largest(typing_context, lanes):
     """Signature (lanes): the greatest of all lanes."""
 
@@ -227,7 +234,7 @@ def largest(typing_context, lanes):
     return types.float32(lanes), emit
 
 
-@intrinsic(prefer_literal=True)
+@_intrinsic
 def _nearest_integer(typing_context, lanes):
     def emit(context, builder, signature, arguments):
         return _call(builder, "llvm.rint", signature.return_type.width, *arguments)
@@ -235,7 +242,7 @@ def _nearest_integer(typing_context, lanes):
     return lanes(lanes), emit
 
 
-@intrinsic(prefer_literal=True)
+@_intrinsic
 def _magnitude(typing_context, lanes):
     def emit(context, builder, signature, arguments):
         return _call(builder, "llvm.fabs", signature.return_type.width, *arguments)
@@ -243,7 +250,7 @@ def _magnitude(typing_context, lanes):
     return lanes(lanes), emit
 
 
-@intrinsic(prefer_literal=True)
+@_intrinsic
 def _bounded(typing_context, lanes, least, most):
     def emit(context, builder, signature, arguments):
         value, width = arguments[0], signature.return_type.width
@@ -255,7 +262,7 @@ def _bounded(typing_context, lanes, least, most):
     return lanes(lanes, types.float32, types.float32), emit
 
 
-@intrinsic(prefer_literal=True)
+@_intrinsic
 def _power_of_two(typing_context, lanes):
     """2^x for whole x in [-126, 127]: the exponent's bits."""
 

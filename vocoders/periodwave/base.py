@@ -1,7 +1,7 @@
 """The common base of PeriodWave and its multi-band form: front end, energy range, synthesis of any length."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any, ClassVar
+from typing import Any, TypeVar, cast
 
 import torch
 from torch import Tensor, nn
@@ -10,12 +10,13 @@ from torch.utils.checkpoint import checkpoint
 
 from vocoders.core.chunking import chunk_spans, join_crossfade
 from vocoders.core.errors import ConfigError, ShapeError
+from vocoders.core.options import SynthesisOptions
 from vocoders.core.pretrained import PretrainedModel
 from vocoders.flow import ProbabilityPath
 from vocoders.frontends.mel import LogMel, MelConfig
 from vocoders.frontends.mel_consistency import MelConsistency
 from vocoders.interface import Progress, Vocoder
-from vocoders.periodwave.config import PeriodWaveConfig
+from vocoders.periodwave.config import FlowVocoderConfig
 from vocoders.periodwave.estimator import Estimator
 from vocoders.periodwave.options import AnyFlowOptions, AnyFlowSampling
 from vocoders.periodwave.streaming import velocity_in_chunks
@@ -28,23 +29,25 @@ Velocity = Callable[[Tensor, Tensor], Tensor]
 _LEAST_FRAMES = 2
 
 
-class FlowVocoder(PretrainedModel, Vocoder, nn.Module):
+FlowConfigType = TypeVar("FlowConfigType", bound=FlowVocoderConfig)
+
+
+class FlowVocoder(PretrainedModel[FlowConfigType], Vocoder, nn.Module):
     """Flow matching vocoder without its networks.
 
     A subclass has the networks, and defines :meth:`prior`, ``reach`` and :meth:`_flow`.
 
     Args:
-        config: see :class:`PeriodWaveConfig`.
+        config: see :class:`FlowVocoderConfig`.
     """
 
-    options_class: ClassVar[type[AnyFlowOptions]]
     statistics = ("energy_min", "energy_max")
     # Longest signal that the U-Net processes at once, in seconds.
     window_seconds = 10.0
 
     energy_range: Tensor
 
-    def __init__(self, config: PeriodWaveConfig) -> None:
+    def __init__(self, config: FlowConfigType) -> None:
         super().__init__()
         self.config = config
         self.log_mel = LogMel(config.mel)
@@ -80,7 +83,7 @@ class FlowVocoder(PretrainedModel, Vocoder, nn.Module):
         return self.config.mel if self.config.condition == "mel" else None
 
     @property
-    def default_options(self) -> AnyFlowOptions:
+    def default_options(self) -> SynthesisOptions:
         """The sampling options of the model's configuration."""
         return self.options_class.from_dict(self.config.sampling.to_dict(), "sampling")
 
@@ -177,7 +180,8 @@ class FlowVocoder(PretrainedModel, Vocoder, nn.Module):
 
         def velocity(x: Tensor, t: Tensor) -> Tensor:
             if self.config.gradient_checkpointing and torch.is_grad_enabled():
-                return checkpoint(estimator, x, condition, t, freeu, use_reentrant=False)
+                # torch leaves open what it returns.
+                return cast(Tensor, checkpoint(estimator, x, condition, t, freeu, use_reentrant=False))
             return estimator(x, condition, t, freeu)
 
         return velocity

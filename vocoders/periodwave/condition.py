@@ -6,7 +6,7 @@ from torch import Tensor, nn
 from torch.nn.utils.parametrizations import weight_norm
 
 from vocoders.layers.convnext_v2 import ConvNeXtV2Block
-from vocoders.periodwave.config import CONDITION_HOP, PeriodWaveConfig
+from vocoders.periodwave.config import CONDITION_HOP, FlowVocoderConfig
 
 __all__ = ["ConditionEncoder"]
 
@@ -20,14 +20,14 @@ class ConditionEncoder(nn.Module):
     The response norms make the encoder global: each output depends on all frames, on their number and on padding.
 
     Args:
-        config: see :class:`PeriodWaveConfig`.
+        config: see :class:`FlowVocoderConfig`.
         in_channels: channels of the input: the features and, with an energy prior, its deviation.
 
     Shape:
         (B, in_channels, F), F >= 2 -> for each period q a sequence (B, H, N), N >= F * hop / (64 q).
     """
 
-    def __init__(self, config: PeriodWaveConfig, in_channels: int) -> None:
+    def __init__(self, config: FlowVocoderConfig, in_channels: int) -> None:
         super().__init__()
         width, fine_width = config.hidden_channels, config.hidden_channels // 2
         self.periods = config.periods

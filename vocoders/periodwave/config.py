@@ -1,25 +1,23 @@
 """Configuration of every PeriodWave variant."""
 
 from math import lcm
-from typing import Literal
+from typing import Any, Literal, Self
 
 from pydantic import Field, model_validator
 
 from vocoders.frontends.energy import ENERGY_PRESETS, EnergyConfig
 from vocoders.frontends.front_end import MelModelConfig
 from vocoders.frontends.mel import MEL_PRESETS, MelConfig
-from vocoders.periodwave.options import FlowSampling
+from vocoders.periodwave.options import AnyFlowSampling, FlowSampling
 
-__all__ = ["VARIANTS", "PeriodWaveConfig"]
+__all__ = ["VARIANTS", "FlowVocoderConfig", "PeriodWaveConfig"]
 
 # Samples per frame of the condition in the middle of the U-Net, for period 1.
 CONDITION_HOP = 64
 
 
-class PeriodWaveConfig(MelModelConfig):
-    """PeriodWave (arXiv 2408.07547); the defaults are the published base model for LibriTTS.
-
-    PeriodWave-Turbo (arXiv 2408.08019) has the same network; it differs in training and in ``sampling``.
+class FlowVocoderConfig(MelModelConfig):
+    """What PeriodWave and its multi-band form share; a subclass adds the number of steps of its ``sampling``.
 
     Attributes:
         mel: conditioning mel; it also defines sample rate, hop length and number of input channels.
@@ -43,20 +41,20 @@ class PeriodWaveConfig(MelModelConfig):
 
     mel: MelConfig = MEL_PRESETS["bigvgan_24k"]
     condition: Literal["mel", "embedding"] = "mel"
-    hidden_channels: int = Field(512, gt=0)
+    hidden_channels: int = Field(default=512, gt=0)
     periods: tuple[int, ...] = (1, 2, 3, 5, 7)
     dilations: tuple[int, ...] = (1, 2, 4)
-    noise_scale: float = Field(0.5, gt=0)
+    noise_scale: float = Field(default=0.5, gt=0)
     energy: EnergyConfig | None = ENERGY_PRESETS["libritts_24k"]
     domain: Literal["waveform", "envelope"] = "waveform"
-    tilt: float = Field(0.5, ge=0, le=1)
-    drop_prob: float = Field(0.1, ge=0, lt=1)
-    sigma_min: float = Field(1e-4, ge=0, lt=1)
-    sampling: FlowSampling = FlowSampling()
+    tilt: float = Field(default=0.5, ge=0, le=1)
+    drop_prob: float = Field(default=0.1, ge=0, lt=1)
+    sigma_min: float = Field(default=1e-4, ge=0, lt=1)
+    sampling: AnyFlowSampling = AnyFlowSampling()
     gradient_checkpointing: bool = False
 
     @model_validator(mode="after")
-    def _check(self) -> "PeriodWaveConfig":
+    def _check(self) -> Self:
         if self.hidden_channels % 16:
             raise ValueError(f"hidden_channels {self.hidden_channels} is not a multiple of 16")
         if not self.periods or min(self.periods) < 1 or len(set(self.periods)) < len(self.periods):
@@ -84,10 +82,24 @@ class PeriodWaveConfig(MelModelConfig):
         return CONDITION_HOP * lcm(*self.periods)
 
 
+class PeriodWaveConfig(FlowVocoderConfig):
+    """PeriodWave (arXiv 2408.07547); the defaults are the published base model for LibriTTS.
+
+    PeriodWave-Turbo (arXiv 2408.08019) has the same network: it differs in its training and in ``sampling``. The other
+    fields are those of :class:`FlowVocoderConfig`.
+    """
+
+    sampling: FlowSampling = FlowSampling()  # pyright: ignore[reportIncompatibleVariableOverride]  (frozen, which pyright does not see)
+
+
 _TURBO = FlowSampling(solver="euler", steps=4, temperature=1.0)
-_LARGE = {"hidden_channels": 768, "dilations": (1, 2, 1, 4)}
-_LJSPEECH = {"mel": MEL_PRESETS["hifigan_22k"], "energy": ENERGY_PRESETS["ljspeech_22k"], "noise_scale": 0.25}
-_ENCODEC = {
+_LARGE: dict[str, Any] = {"hidden_channels": 768, "dilations": (1, 2, 1, 4)}
+_LJSPEECH: dict[str, Any] = {
+    "mel": MEL_PRESETS["hifigan_22k"],
+    "energy": ENERGY_PRESETS["ljspeech_22k"],
+    "noise_scale": 0.25,
+}
+_ENCODEC: dict[str, Any] = {
     "mel": MelConfig.from_dict({"preset": "bigvgan_24k", "hop_length": 320, "n_mels": 128}),
     "condition": "embedding",
     "energy": None,

@@ -9,6 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.utils.parametrizations import weight_norm
 
+from vocoders.layers.containers import SequentialOf
 from vocoders.periodwave.packing import faster_form, packed_paths
 from vocoders.periodwave.unet import (
     PLAIN,
@@ -33,8 +34,9 @@ class OutputBlock(nn.Module):
 
     def __init__(self, channels: int, dilations: Sequence[int]) -> None:
         super().__init__()
-        self.blocks = nn.Sequential(*[ResidualBlock(channels, dilation) for dilation in dilations])
-        self.conv = weight_norm(RowConv(channels, 1, 7, padding=3, bias=False))
+        self.blocks = SequentialOf(*[ResidualBlock(channels, dilation) for dilation in dilations])
+        self.conv = RowConv(channels, 1, 7, padding=3, bias=False)
+        weight_norm(self.conv)
 
     def forward(self, x: Tensor) -> Tensor:
         """Return the velocity."""
@@ -179,8 +181,9 @@ class FlatEstimator(Estimator):
     def __init__(self, deviation: float, **arguments: Any) -> None:
         super().__init__(**arguments)
         self.deviation = deviation
+        parametrizations: Any = self.output.conv.parametrizations
         with torch.no_grad():
-            self.output.conv.parametrizations.weight.original0.mul_(0.1)
+            parametrizations.weight.original0.mul_(0.1)
 
     def forward(self, x: Tensor, condition: Sequence[Tensor], t: Tensor, freeu: FreeU = PLAIN) -> Tensor:
         """Return the velocity, see :meth:`Estimator.forward`."""

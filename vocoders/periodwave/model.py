@@ -22,7 +22,7 @@ from vocoders.solvers import calls_per_step
 __all__ = ["PeriodWave"]
 
 
-class PeriodWave(FlowVocoder):
+class PeriodWave(FlowVocoder[PeriodWaveConfig]):
     """Multi-period flow matching vocoder (arXiv 2408.07547), and its adversarially tuned Turbo (arXiv 2408.08019).
 
     ``synthesize`` is inference. Training calls ``forward``: with a time it returns the velocity, without a time the

@@ -20,6 +20,7 @@ from vocoders.core.errors import ConfigError, ShapeError
 from vocoders.flow import FlowSample, solve, time_grid
 from vocoders.frontends.harmonic import hold_frames
 from vocoders.interface import Progress
+from vocoders.layers.containers import ModuleDictOf
 from vocoders.periodwave.bands import Bands
 from vocoders.periodwave.base import FlowVocoder, Velocity, call_counter, freeu_of
 from vocoders.periodwave.condition import ConditionEncoder
@@ -48,7 +49,7 @@ class BandNetwork(nn.Module):
         )
 
 
-class PeriodWaveMB(FlowVocoder):
+class PeriodWaveMB(FlowVocoder[PeriodWaveMBConfig]):
     """Multi-band flow matching vocoder (after arXiv 2408.07547; the paper's multi-band model has no published code).
 
     A wavelet packet splits the signal into equal bands at a fraction of its sample rate. The network of each band is
@@ -65,13 +66,12 @@ class PeriodWaveMB(FlowVocoder):
 
     family = "periodwave_mb"
     config_class = PeriodWaveMBConfig
-    config: PeriodWaveMBConfig
     options_class = BandFlowOptions
 
     def __init__(self, config: PeriodWaveMBConfig) -> None:
         super().__init__(config)
         self.bands = Bands(config)
-        self.networks = nn.ModuleDict({str(band): BandNetwork(config, band) for band in config.own_bands})
+        self.networks = ModuleDictOf({str(band): BandNetwork(config, band) for band in config.own_bands})
 
     @classmethod
     def join(cls, models: Iterable["PeriodWaveMB"]) -> Self:
@@ -166,6 +166,7 @@ class PeriodWaveMB(FlowVocoder):
                 for network, condition in zip(networks, conditions, strict=True)
             ]
             return self._draw_bands(velocities, x, bands, sampling)
+        assert bands is not None, "checked above"
         own = zip(self.config.own_bands, x.split(1, dim=1), networks, conditions, strict=True)
         return torch.cat(
             [
@@ -253,6 +254,7 @@ class PeriodWaveMB(FlowVocoder):
                 grid = time_grid(steps[band], sampling.sway)
                 result = solve(_below(velocity, drawn), state, grid, sampling.solver)
             else:
+                assert bands is not None, "a model that lacks bands is given them"
                 result = bands[:, band : band + 1]
             drawn = torch.cat([drawn, result], dim=1)
         return self.bands.inverse(drawn)

@@ -1,11 +1,13 @@
 """Configuration of the multi-band PeriodWave."""
 
+from typing import Self
+
 import numpy as np
 import pywt
 from pydantic import Field, field_validator, model_validator
 
 from vocoders.frontends.wavelet import WaveletConfig
-from vocoders.periodwave.config import PeriodWaveConfig
+from vocoders.periodwave.config import FlowVocoderConfig
 from vocoders.periodwave.options import BandFlowSampling
 
 __all__ = ["MB_VARIANTS", "PeriodWaveMBConfig"]
@@ -14,12 +16,12 @@ __all__ = ["MB_VARIANTS", "PeriodWaveMBConfig"]
 _STRIDES = {1: (1, 2, 4), 2: (1, 4), 3: (1, 2)}
 
 
-class PeriodWaveMBConfig(PeriodWaveConfig):
+class PeriodWaveMBConfig(FlowVocoderConfig):
     """PeriodWave-MB (arXiv 2408.07547): one network for each band of a wavelet packet.
 
     No code of it was published. The paper gives the four equal bands, their order, and the conditioning on lower bands;
     the wavelet, the prior of a band and the sizes are choices of this implementation. The other fields are those of
-    :class:`PeriodWaveConfig`.
+    :class:`FlowVocoderConfig`.
 
     Attributes:
         wavelet: PyWavelets name of an orthogonal wavelet. Short wavelets leak the error of a loud low band into the
@@ -34,16 +36,16 @@ class PeriodWaveMBConfig(PeriodWaveConfig):
     """
 
     wavelet: str = "sym10"
-    levels: int = Field(2, ge=1, le=3)
+    levels: int = Field(default=2, ge=1, le=3)
     bands: tuple[int, ...] | None = None
     band_scales: tuple[float, ...] | None = None
-    sampling: BandFlowSampling = BandFlowSampling()
+    sampling: BandFlowSampling = BandFlowSampling()  # pyright: ignore[reportIncompatibleVariableOverride]  (frozen, which pyright does not see)
 
     @field_validator("wavelet")
     @classmethod
     def _check_wavelet(cls, name: str) -> str:
         WaveletConfig(wavelet=name)
-        taps = np.asarray(pywt.Wavelet(name).rec_lo)
+        taps = np.asarray(pywt.Wavelet(name).rec_lo)  # pyright: ignore[reportAttributeAccessIssue]  (compiled)
         # A wavelet is orthogonal if its low-pass filter is orthogonal to its shifts by two.
         products = np.correlate(taps, taps, "full")[len(taps) - 1 :: 2]
         if abs(products[0] - 1) > 1e-6 or abs(products[1:]).max(initial=0) > 1e-6:
@@ -51,7 +53,7 @@ class PeriodWaveMBConfig(PeriodWaveConfig):
         return name
 
     @model_validator(mode="after")
-    def _check_bands(self) -> "PeriodWaveMBConfig":
+    def _check_bands(self) -> Self:
         count = self.num_bands
         if self.bands is not None and (
             not self.bands

@@ -63,7 +63,7 @@ class BandFlowSampling(AnyFlowSampling):
 
     steps: int | tuple[int, ...] | None = option(None, dial=(1, 64))
     """Number of solver steps, one for all bands or one for each, instead of ``band_steps``."""
-    band_steps: tuple[int, ...] = Field((16, 4, 1, 1), min_length=1)
+    band_steps: tuple[int, ...] = Field(default=(16, 4, 1, 1), min_length=1)
     """Number of solver steps of each band, in ascending frequency; given the lower bands, a high band needs few steps
     (published as an option without much loss: 16, 4, 1, 1)."""
 

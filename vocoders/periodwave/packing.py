@@ -7,7 +7,7 @@ calls: that is faster where the overhead of a call exceeds its work, on a GPU, b
 """
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -39,7 +39,7 @@ class PackedLayout:
     @classmethod
     def of(cls, unet: PeriodUNet, periods: Sequence[int], length: int) -> "PackedLayout":
         """Return the layout in which no convolution of ``unet`` extends from one column into the next."""
-        padding = max(block.conv1.padding[0] for block in unet.middle.blocks)
+        padding = max(int(block.conv1.padding[0]) for block in unet.middle.blocks)
         return cls(length, tuple(periods), unet.length_multiple, unet.length_multiple * padding)
 
     @cached_property
@@ -126,7 +126,7 @@ def packed_paths(
     return layout.unpack(y)
 
 
-def faster_form(forms: dict[str, Callable[[], object]], device: torch.device, runs: int = 3) -> str:
+def faster_form(forms: Mapping[str, Callable[[], object]], device: torch.device, runs: int = 3) -> str:
     """Return the name of the fastest form on ``device``, by the fastest of ``runs`` calls after a warm-up call."""
 
     def seconds(form: Callable[[], object]) -> float:
@@ -160,7 +160,7 @@ def _up(
     return _blocks(stage.blocks, clear(y + stage.time(embedding)[..., None]), clear)
 
 
-def _blocks(blocks: Sequence[ResidualBlock], x: Tensor, clear: Callable[[Tensor], Tensor]) -> Tensor:
+def _blocks(blocks: Iterable[ResidualBlock], x: Tensor, clear: Callable[[Tensor], Tensor]) -> Tensor:
     for block in blocks:
         x = x + clear(block.conv2(F.silu(clear(block.conv1(F.silu(x))))))
     return x

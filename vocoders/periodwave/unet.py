@@ -6,7 +6,7 @@ the published two-dimensional ones.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from torch.nn.utils.parametrizations import weight_norm
 
 from vocoders.core.errors import ShapeError
+from vocoders.layers.containers import ModuleListOf, SequentialOf
 
 __all__ = ["PLAIN", "FreeU", "PeriodUNet", "ResidualBlock", "blocks_reach", "fold_rows", "unfold_rows"]
 
@@ -41,11 +42,12 @@ class RowConv(nn.Conv1d):
     Element-wise layers preserve the memory layout: (R, C, N) in, (R, C, N) out.
     """
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Return the convolution of ``x``."""
-        if x.device.type != "cpu":
-            return super().forward(x)
-        x = x[:, :, None].contiguous(memory_format=torch.channels_last)
+    def forward(self, input: Tensor) -> Tensor:
+        """Return the convolution of ``input``."""
+        if input.device.type != "cpu":
+            return super().forward(input)
+        x = input[:, :, None].contiguous(memory_format=torch.channels_last)
+        assert not isinstance(self.padding, str), "padding is a number of samples"
         padding, dilation = (0, self.padding[0]), (1, self.dilation[0])
         return F.conv2d(x, self.weight[:, :, None], self.bias, (1, self.stride[0]), padding, dilation)[:, :, 0]
 
@@ -53,11 +55,12 @@ class RowConv(nn.Conv1d):
 class RowConvTranspose(nn.ConvTranspose1d):
     """Transposed :class:`RowConv`."""
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Return the transposed convolution of ``x``."""
-        if x.device.type != "cpu":
-            return super().forward(x)
-        x = x[:, :, None].contiguous(memory_format=torch.channels_last)
+    def forward(self, input: Tensor, output_size: list[int] | None = None) -> Tensor:
+        """Return the transposed convolution of ``input``."""
+        if input.device.type != "cpu" or output_size is not None:
+            return super().forward(input, output_size)
+        x = input[:, :, None].contiguous(memory_format=torch.channels_last)
+        assert not isinstance(self.padding, str), "padding is a number of samples"
         padding = (0, self.padding[0])
         return F.conv_transpose2d(x, self.weight[:, :, None], self.bias, (1, self.stride[0]), padding)[:, :, 0]
 
@@ -67,8 +70,10 @@ class ResidualBlock(nn.Module):
 
     def __init__(self, channels: int, dilation: int) -> None:
         super().__init__()
-        self.conv1 = weight_norm(RowConv(channels, channels, 3, padding=dilation, dilation=dilation))
-        self.conv2 = weight_norm(RowConv(channels, channels, 3, padding=1))
+        self.conv1 = RowConv(channels, channels, 3, padding=dilation, dilation=dilation)
+        self.conv2 = RowConv(channels, channels, 3, padding=1)
+        weight_norm(self.conv1)
+        weight_norm(self.conv2)
 
     def forward(self, x: Tensor) -> Tensor:
         """Return ``x`` plus the branch."""
@@ -82,11 +87,10 @@ class DownStage(nn.Module):
         super().__init__()
         kernel = 2 * stride + 1 if stride > 1 else 1
         self.activate = stride > 1
-        self.resample = weight_norm(
-            RowConv(in_channels, channels, kernel, stride, padding=kernel // 2, bias=False)
-        )  # fmt: skip
+        self.resample = RowConv(in_channels, channels, kernel, stride, padding=kernel // 2, bias=False)
+        weight_norm(self.resample)
         self.time = nn.Linear(width, channels)
-        self.blocks = nn.Sequential(ResidualBlock(channels, 1), ResidualBlock(channels, 2))
+        self.blocks = SequentialOf(ResidualBlock(channels, 1), ResidualBlock(channels, 2))
 
     def forward(self, x: Tensor, embedding: Tensor) -> Tensor:
         """Return the features of this stage; ``embedding`` (B, H), R = B * q."""
@@ -100,10 +104,9 @@ class MiddleStage(nn.Module):
     def __init__(self, in_channels: int, channels: int, stride: int, dilations: Sequence[int]) -> None:
         super().__init__()
         kernel = 2 * stride + 1
-        self.resample = weight_norm(
-            RowConv(in_channels, channels, kernel, stride, padding=kernel // 2, bias=False)
-        )  # fmt: skip
-        self.blocks = nn.Sequential(*[ResidualBlock(channels, dilation) for dilation in dilations])
+        self.resample = RowConv(in_channels, channels, kernel, stride, padding=kernel // 2, bias=False)
+        weight_norm(self.resample)
+        self.blocks = SequentialOf(*[ResidualBlock(channels, dilation) for dilation in dilations])
 
     def forward(self, x: Tensor, condition: Tensor) -> Tensor:
         """Return the features of this stage; ``condition`` (B, H, N or more)."""
@@ -116,11 +119,10 @@ class UpStage(nn.Module):
 
     def __init__(self, in_channels: int, channels: int, stride: int, width: int) -> None:
         super().__init__()
-        self.resample = weight_norm(
-            RowConvTranspose(in_channels, channels, 2 * stride, stride, padding=stride // 2, bias=False)
-        )
+        self.resample = RowConvTranspose(in_channels, channels, 2 * stride, stride, padding=stride // 2, bias=False)
+        weight_norm(self.resample)
         self.time = nn.Linear(width, channels)
-        self.blocks = nn.Sequential(ResidualBlock(channels, 1), ResidualBlock(channels, 2))
+        self.blocks = SequentialOf(ResidualBlock(channels, 1), ResidualBlock(channels, 2))
 
     def forward(self, x: Tensor, skip: Tensor, embedding: Tensor, freeu: FreeU) -> Tensor:
         """Return the features of this stage."""
@@ -164,11 +166,11 @@ class PeriodUNet(nn.Module):
         super().__init__()
         self.length_multiple = math.prod(strides) * self.MIDDLE_STRIDE
         sizes = list(zip([in_channels, *channels], channels, strides, strict=False))
-        self.downs = nn.ModuleList(DownStage(before, after, stride, width) for before, after, stride in sizes)
+        self.downs = ModuleListOf(DownStage(before, after, stride, width) for before, after, stride in sizes)
         self.middle = MiddleStage(channels[-1], width, self.MIDDLE_STRIDE, dilations)
         up_strides = [self.MIDDLE_STRIDE, *reversed(strides[1:])]
         up_sizes = zip([width, *reversed(channels)], reversed(channels), up_strides, strict=False)
-        self.ups = nn.ModuleList(UpStage(before, after, stride, width) for before, after, stride in up_sizes)
+        self.ups = ModuleListOf(UpStage(before, after, stride, width) for before, after, stride in up_sizes)
 
     def forward(self, x: Tensor, condition: Tensor, embedding: Tensor, freeu: FreeU) -> Tensor:
         """Return features at full rate; ``condition`` (B, H, N / length_multiple or more), ``embedding`` (B, H)."""
@@ -223,6 +225,6 @@ def _add_to_rows(rows: Tensor, x: Tensor) -> Tensor:
     return (rows.unflatten(0, (x.shape[0], -1)) + x[:, None]).flatten(0, 1)
 
 
-def blocks_reach(blocks: nn.Sequential) -> int:
+def blocks_reach(blocks: Iterable[ResidualBlock]) -> int:
     """Return the number of samples to either side on which residual blocks can depend."""
     return sum(block.conv1.dilation[0] + 1 for block in blocks)

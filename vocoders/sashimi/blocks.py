@@ -58,7 +58,7 @@ class _ScalarNormalise(torch.autograd.Function):
 
     @staticmethod
     @torch.autograd.function.once_differentiable
-    def backward(ctx, gradient: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    def backward(ctx, gradient: Tensor) -> tuple[Tensor, Tensor, Tensor]:  # pyright: ignore[reportIncompatibleMethodOverride]  (torch's stub asks for *gradients)
         x, mean, rate, m, s = ctx.saved_tensors
         shifted = x - mean + m
         total = gradient.sum(dim=1, keepdim=True)
@@ -73,12 +73,12 @@ class _ScalarNormalise(torch.autograd.Function):
 class ChannelLayerNorm(nn.LayerNorm):
     """Layer normalisation of each time step over channels: (B, C, L) -> the same."""
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Normalise ``x``."""
-        return super().forward(x.transpose(1, 2)).transpose(1, 2)
+    def forward(self, input: Tensor) -> Tensor:
+        """Normalise ``input``."""
+        return super().forward(input.transpose(1, 2)).transpose(1, 2)
 
 
-def make_norm(name: NormName, channels: int) -> nn.Module:
+def make_norm(name: NormName, channels: int) -> ScalarNorm | ChannelLayerNorm:
     """Make the normalisation called ``name``."""
     return ScalarNorm() if name == "scalar" else ChannelLayerNorm(channels)
 
@@ -109,7 +109,12 @@ class ResidualBlock(nn.Module):
         label_offsets: number of labels and number of channels; ``None`` without labels.
     """
 
-    def __init__(self, norm: nn.Module, layer: nn.Module, label_offsets: tuple[int, int] | None = None) -> None:
+    def __init__(
+        self,
+        norm: ScalarNorm | ChannelLayerNorm,
+        layer: S4Layer | FeedForward,
+        label_offsets: tuple[int, int] | None = None,
+    ) -> None:
         super().__init__()
         self.norm = norm
         self.layer = layer
@@ -128,6 +133,7 @@ class ResidualBlock(nn.Module):
 
     def offsets_with_mean(self) -> Tensor:
         """Return the offset of each label, and the mean of all: (labels + 1, C)."""
+        assert self.label_offsets is not None, "a block without labels"
         return torch.cat([self.label_offsets, self.label_offsets.mean(dim=0, keepdim=True)])
 
     def initial_state(self, batch_size: int) -> S4State | None:
@@ -138,6 +144,7 @@ class ResidualBlock(nn.Module):
         """Process the next samples (B, C, L) from a state."""
         if state is None:
             return self(x, labels), None
+        assert isinstance(self.layer, S4Layer), "a state of a layer without memory"
         y, state = self.layer.advance(self._read(x, labels), state)
         return x + y, state
 
@@ -151,8 +158,9 @@ class DownPool(nn.Module):
     def __init__(self, in_channels: int, out_channels: int, factor: int, normalised: bool = False) -> None:
         super().__init__()
         self.factor = factor
-        linear = ChannelLinear(in_channels * factor, out_channels)
-        self.linear = weight_norm(linear) if normalised else linear
+        self.linear = ChannelLinear(in_channels * factor, out_channels)
+        if normalised:
+            weight_norm(self.linear)
 
     def forward(self, x: Tensor) -> Tensor:
         """Fold and mix."""
@@ -172,8 +180,9 @@ class UpPool(nn.Module):
         super().__init__()
         self.factor = factor
         self.causal = causal
-        linear = ChannelLinear(in_channels, out_channels * factor)
-        self.linear = weight_norm(linear) if normalised else linear
+        self.linear = ChannelLinear(in_channels, out_channels * factor)
+        if normalised:
+            weight_norm(self.linear)
 
     def forward(self, x: Tensor) -> Tensor:
         """Mix, unfold and delay."""

@@ -2,7 +2,7 @@
 
 import math
 import re
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import Field, model_validator
 
@@ -43,13 +43,13 @@ class SashimiConfig(ModelConfig):
         sampling: default options of generation.
     """
 
-    sample_rate: int = Field(16000, gt=0)
+    sample_rate: int = Field(default=16000, gt=0)
     quantiser: QuantiserConfig = QuantiserConfig()
-    channels: int = Field(64, gt=0)
-    num_layers: int = Field(8, ge=0)
+    channels: int = Field(default=64, gt=0)
+    num_layers: int = Field(default=8, ge=0)
     pool: tuple[int, ...] = (4, 4)
-    expand: int = Field(2, gt=0)
-    feedforward: int = Field(2, gt=0)
+    expand: int = Field(default=2, gt=0)
+    feedforward: int = Field(default=2, gt=0)
     skips: SkipName = "tier"
     centre_skip: bool = True
     delayed_pools: bool = True
@@ -57,7 +57,7 @@ class SashimiConfig(ModelConfig):
     final_norm: NormName = "layer"
     pool_weight_norm: bool = True
     s4: S4Config = S4Config()
-    kernel_length: int | None = Field(16000, gt=0)
+    kernel_length: int | None = Field(default=16000, gt=0)
     labels: tuple[str, ...] = ()
     sampling: CodeSampling = CodeSampling()
 
@@ -101,7 +101,7 @@ class SashimiConfig(ModelConfig):
         return [None if self.kernel_length is None else self.kernel_length // rate for rate in rates]
 
 
-def _published(quantiser: str, **options: Any) -> SashimiConfig:
+def _published(quantiser: Literal["mu_law", "linear"], **options: Any) -> SashimiConfig:
     return SashimiConfig(quantiser=QuantiserConfig(companding=quantiser, scheme="official"), **options)
 
 

@@ -1,7 +1,7 @@
 """Autoregressive SaShiMi: from codes to the distribution of the next code."""
 
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import Any, Self
 
 import torch
 from torch import Tensor, nn
@@ -29,7 +29,7 @@ from vocoders.sashimi.tiers import TierState
 __all__ = ["Sashimi"]
 
 
-class Sashimi(PretrainedModel, WaveformGenerator, nn.Module):
+class Sashimi(PretrainedModel[SashimiConfig], WaveformGenerator, nn.Module):
     """Autoregressive model of quantised audio on state-space layers (arXiv 2202.09729).
 
     The logits at t predict the sample after input t: :meth:`shift` turns a training target into the input. ``forward``
@@ -199,7 +199,7 @@ class Sashimi(PretrainedModel, WaveformGenerator, nn.Module):
             if name != "C"
         ]
 
-    def start_from(self, trained: "Sashimi") -> None:
+    def start_from(self, trained: Self) -> None:
         """Copy the weights of a model of the same shape, trained with any ``kernel_length``.
 
         Labels are matched by name; new labels start from the mean of the trained ones.
@@ -212,8 +212,9 @@ class Sashimi(PretrainedModel, WaveformGenerator, nn.Module):
         if known and not self.config.labels:
             raise ConfigError(f"a model without labels cannot start from one of {', '.join(known)}; name model.labels")
         if self.config.labels != known:
-            trained = _with_labels(trained, self.config.labels)
-        copy_weights(trained, self)
+            copy_weights(_with_labels(trained, self.config.labels), self)
+        else:
+            copy_weights(trained, self)
 
     def reference_inputs(self) -> dict[str, Tensor]:
         """Return deterministic keyword arguments of :meth:`forward`."""

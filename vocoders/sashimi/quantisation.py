@@ -34,7 +34,7 @@ class QuantiserConfig(Config):
     """
 
     companding: Literal["mu_law", "linear"] = "mu_law"
-    bits: int = Field(8, ge=2, le=16)
+    bits: int = Field(default=8, ge=2, le=16)
     scheme: Literal["official", "midtread"] = "midtread"
 
     @property

@@ -7,13 +7,17 @@ recursion over tiers, once for whole signals (``forward``) and once for the next
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from vocoders.layers.containers import ModuleListOf
 from vocoders.layers.s4 import S4State
+
+if TYPE_CHECKING:
+    from vocoders.sashimi.blocks import DownPool, UpPool
 
 __all__ = ["SkipName", "TierState", "Tiers"]
 
@@ -58,19 +62,19 @@ class Tiers(nn.Module):
     def __init__(
         self,
         down: Sequence[Sequence[nn.Module]],
-        pools: Sequence[nn.Module],
+        pools: "Sequence[DownPool]",
         centre: Sequence[nn.Module],
-        unpools: Sequence[nn.Module],
+        unpools: "Sequence[UpPool]",
         up: Sequence[Sequence[nn.Module]],
         skips: SkipName,
         centre_skip: bool,
     ) -> None:
         super().__init__()
-        self.down = nn.ModuleList(nn.ModuleList(blocks) for blocks in down)
-        self.pools = nn.ModuleList(pools)
-        self.centre = nn.ModuleList(centre)
-        self.unpools = nn.ModuleList(unpools)
-        self.up = nn.ModuleList(nn.ModuleList(blocks) for blocks in up)
+        self.down: ModuleListOf[ModuleListOf[Any]] = ModuleListOf(ModuleListOf(blocks) for blocks in down)
+        self.pools = ModuleListOf(pools)
+        self.centre: ModuleListOf[Any] = ModuleListOf(centre)
+        self.unpools = ModuleListOf(unpools)
+        self.up: ModuleListOf[ModuleListOf[Any]] = ModuleListOf(ModuleListOf(blocks) for blocks in up)
         self.skips = skips
         self.centre_skip = centre_skip
 
@@ -111,7 +115,7 @@ class Tiers(nn.Module):
     def initial_state(self, batch_size: int) -> TierState:
         """Return the state before the first sample."""
 
-        def states(blocks: nn.ModuleList) -> BlockStates:
+        def states(blocks: "ModuleListOf[Any]") -> BlockStates:
             return tuple(block.initial_state(batch_size) for block in blocks)
 
         state = TierState(states(self.centre))
@@ -137,6 +141,10 @@ class Tiers(nn.Module):
         if tier == len(self.pools):
             y, _, down = _advance_blocks(self.centre, x, state.down, context)
             return (y + x if self.centre_skip else y), TierState(down)
+        # So it is above the lowest tier.
+        assert state.frame is not None
+        assert state.queue is not None
+        assert state.inner is not None
         length, factor = x.shape[-1], self.pools[tier].factor
         x, kept, down = _advance_blocks(self.down[tier], x, state.down, context)
         waiting, queue, inner = torch.cat([state.frame, x], dim=-1), state.queue, state.inner
@@ -158,7 +166,7 @@ class Tiers(nn.Module):
 
 
 def _advance_blocks(
-    blocks: nn.ModuleList, x: Tensor, states: BlockStates, context: tuple[Tensor | None, ...]
+    blocks: "ModuleListOf[Any]", x: Tensor, states: BlockStates, context: tuple[Tensor | None, ...]
 ) -> tuple[Tensor, list[Tensor], BlockStates]:
     """Return the output of the last block, the inputs of all of them, and their states."""
     inputs, after = [], []

@@ -44,23 +44,23 @@ class WavehaxConfig(MelVocoderConfig):
     """
 
     mel: MelConfig = MEL_PRESETS["wavehax_24k"]
-    f0: F0Config = F0Config()
+    f0: F0Config = F0Config()  # pyright: ignore[reportIncompatibleVariableOverride]  (frozen, which pyright does not see)
     prior: PriorConfig = PriorConfig()
     network: Literal["real", "complex", "multi_scale"] = "real"
-    channels: int = Field(32, gt=0)
-    mult_channels: int = Field(2, gt=0)
+    channels: int = Field(default=32, gt=0)
+    mult_channels: int = Field(default=2, gt=0)
     kernel_size: tuple[int, int] = (7, 7)
-    num_blocks: int = Field(8, ge=0)
-    n_fft: int = Field(480, gt=0)
+    num_blocks: int = Field(default=8, ge=0)
+    n_fft: int = Field(default=480, gt=0)
     norm: NormName = "utterance"
     outer_norm: Literal["utterance", "frame"] | None = None
-    drop_prob: float = Field(0.0, ge=0, lt=1)
+    drop_prob: float = Field(default=0.0, ge=0, lt=1)
     log_magnitude_phase: bool = False
     semi_unitary_init: bool = False
     decomposer: DecomposerName = "multi_stream"
-    num_streams: int = Field(4, gt=1)
+    num_streams: int = Field(default=4, gt=1)
     prior_shaping: Literal["none", "envelope"] = "none"
-    mel_refinement: int = Field(0, ge=0)
+    mel_refinement: int = Field(default=0, ge=0)
 
     @model_validator(mode="after")
     def _check(self) -> "WavehaxConfig":

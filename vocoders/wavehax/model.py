@@ -30,7 +30,7 @@ __all__ = ["Wavehax"]
 _NETWORKS = {"real": RealNetwork, "complex": ComplexNetwork, "multi_scale": MultiScaleNetwork}
 
 
-class Wavehax(MelVocoder):
+class Wavehax(MelVocoder[WavehaxConfig]):
     """Aliasing-free vocoder with a harmonic prior (arXiv 2411.06807).
 
     ``synthesize`` is inference; ``forward`` is the pure function that training uses.
@@ -42,10 +42,12 @@ class Wavehax(MelVocoder):
     family = "wavehax"
     config_class = WavehaxConfig
     options_class = WavehaxOptions
-    config: WavehaxConfig
     statistics = ("mean", "std")
     # Longest input that the network processes at once, in seconds.
     chunk_seconds = 20.0
+
+    feature_mean: Tensor
+    feature_std: Tensor
 
     def __init__(self, config: WavehaxConfig) -> None:
         super().__init__(config)

@@ -30,12 +30,12 @@ class S4Config(Config):
     """
 
     structure: Literal["dplr", "dplr_free", "diagonal"] = "dplr"
-    d_state: int = Field(64, gt=0)
-    num_systems: int | None = Field(1, gt=0)
+    d_state: int = Field(default=64, gt=0)
+    num_systems: int | None = Field(default=1, gt=0)
     initialisation: Literal["legs", "lin", "inv", "inv_lin", "real"] = "legs"
     discretisation: Literal["bilinear", "zoh"] = "bilinear"
-    dt_min: float = Field(0.001, gt=0)
-    dt_max: float = Field(0.1, gt=0)
+    dt_min: float = Field(default=0.001, gt=0)
+    dt_max: float = Field(default=0.1, gt=0)
     dt_transform: Literal["exp", "softplus"] = "exp"
     bidirectional: bool = False
     output: Literal["glu", "linear"] = "glu"

@@ -44,7 +44,7 @@ class _CircularConvolution(torch.autograd.Function):
 
     @staticmethod
     @torch.autograd.function.once_differentiable
-    def backward(ctx, gradient: Tensor) -> tuple[Tensor | None, Tensor | None]:
+    def backward(ctx, gradient: Tensor) -> tuple[Tensor | None, Tensor | None]:  # pyright: ignore[reportIncompatibleMethodOverride]  (torch's stub asks for *gradients)
         u, ring = ctx.saved_tensors
         size = ring.shape[-1]
         spectrum = torch.fft.rfft(gradient, size)

@@ -44,7 +44,8 @@ class DiscreteSystem:
 
     def to(self, *args: torch.dtype | torch.device) -> "DiscreteSystem":
         """Return the system with its tensors converted; ``args`` are those of :meth:`torch.Tensor.to`."""
-        return DiscreteSystem(*(None if value is None else value.to(*args) for value in vars(self).values()))
+        moved = {name: value.to(*args) for name, value in vars(self).items() if value is not None}
+        return DiscreteSystem(**moved)
 
     def with_output(self, output: Tensor) -> "DiscreteSystem":
         """Return the system with another C."""
@@ -53,14 +54,14 @@ class DiscreteSystem:
     def advance(self, state: Tensor) -> Tensor:
         """Return A x for states (..., H, n)."""
         moved = self.poles * state
-        if self.left is None:
+        if self.left is None or self.right is None:
             return moved
         return moved - self.left * _paired_sum(self.right * state)[..., None]
 
     def advance_output(self, output: Tensor) -> Tensor:
         """Return C A for row vectors (..., H, n)."""
         moved = output * self.poles
-        if self.left is None:
+        if self.left is None or self.right is None:
             return moved
         return moved - _paired_sum(output * self.left)[..., None] * self.right
 
@@ -85,7 +86,7 @@ class DiscreteSystem:
         """
         own = torch.diag_embed(self.poles)
         mirrored = torch.zeros_like(own)
-        if self.left is not None:
+        if self.left is not None and self.right is not None:
             own = own - self.left[..., :, None] * self.right[..., None, :]
             mirrored = -self.left[..., :, None] * self.right.conj()[..., None, :]
         total, difference = own + mirrored, own - mirrored

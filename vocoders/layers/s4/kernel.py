@@ -1,6 +1,6 @@
 """The parameters of a state-space layer, and the kernel and the recurrence computed from them."""
 
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import torch
 import torch.nn.functional as F
@@ -72,8 +72,8 @@ class StateSpaceKernel(nn.Module):
         self.B = _parameter(torch.view_as_real(b))
         if p is not None:
             self.P = _parameter(torch.view_as_real(p))
-        if free:
-            self.Q = _parameter(torch.view_as_real(p.conj().resolve_conj()))
+            if free:
+                self.Q = _parameter(torch.view_as_real(p.conj().resolve_conj()))
         channels = 2 if config.bidirectional else 1
         c = torch.randn(channels, num_features, config.d_state // 2, dtype=torch.complex64)
         self.C = _parameter(torch.view_as_real(c))
@@ -133,7 +133,8 @@ class StateSpaceKernel(nn.Module):
             if not torch.is_grad_enabled():
                 return length, truncate_output(system, length)
             # Autograd would keep log2(length) powers of every transition for the backward pass.
-            return length, checkpoint(truncate_output, system, length, use_reentrant=False, preserve_rng_state=False)
+            truncated = checkpoint(truncate_output, system, length, use_reentrant=False, preserve_rng_state=False)
+            return length, cast(Tensor, truncated)  # torch leaves open what it returns
         stored = self.kernel_length / rate
         if stored != int(stored):
             raise ConfigError(f"rate {rate} does not divide the kernel length {self.kernel_length}")
@@ -155,7 +156,9 @@ def copy_weights(source: nn.Module, target: nn.Module) -> None:
     """
     target.load_state_dict(source.state_dict())
     for kernel, original in zip(target.modules(), source.modules(), strict=True):
-        if not isinstance(kernel, StateSpaceKernel) or kernel.kernel_length == original.kernel_length:
+        if not (isinstance(kernel, StateSpaceKernel) and isinstance(original, StateSpaceKernel)):
+            continue
+        if kernel.kernel_length == original.kernel_length:
             continue
         system = original.discretise()
         if kernel.kernel_length is not None:
@@ -167,7 +170,7 @@ def _initial_systems(config: S4Config, systems: int) -> tuple[Tensor, Tensor | N
     """Return eigenvalues (S, n), P (S, n) or None, and B (S, n)."""
     if config.structure != "diagonal":
         eigenvalues, p, b, _ = legs_dplr(config.d_state)
-        return tuple(x.repeat(systems, 1) for x in (eigenvalues, p, cut_off(b)))
+        return eigenvalues.repeat(systems, 1), p.repeat(systems, 1), cut_off(b).repeat(systems, 1)
     if config.initialisation == "inv_lin":
         if systems % 2:
             raise ConfigError(f"initialisation 'inv_lin' needs an even number of systems, not {systems}")
@@ -179,9 +182,9 @@ def _initial_systems(config: S4Config, systems: int) -> tuple[Tensor, Tensor | N
 
 
 def _discretise(system: ContinuousSystem, config: S4Config) -> DiscreteSystem:
-    if system.p is None:
+    if system.p is None or system.q is None:
         return discretise_diagonal(system.eigenvalues, system.b, system.c, system.dt, config.discretisation)
-    return discretise_dplr(*system)
+    return discretise_dplr(system.eigenvalues, system.p, system.q, system.b, system.c, system.dt)
 
 
 def _parameter(value: Tensor) -> nn.Parameter:

@@ -33,7 +33,7 @@ def impulse_response(system: DiscreteSystem, length: int, dtype: torch.dtype) ->
     Returns:
         Real (channels, H, L).
     """
-    if system.left is None:
+    if system.left is None or system.right is None:
         return power_sums(system.output * system.input, system.log_poles, length, dtype).transpose(0, 1)
     rest = 1 / (1 - torch.exp(system.log_poles * length))
     vectors = [system.output * (system.input * rest), system.output * (system.left * rest)]
@@ -64,7 +64,7 @@ class _Feedback(torch.autograd.Function):
 
     @staticmethod
     @torch.autograd.function.once_differentiable
-    def backward(ctx, gradient: Tensor) -> tuple[Tensor, Tensor, None, None]:
+    def backward(ctx, gradient: Tensor) -> tuple[Tensor, Tensor, None, None]:  # pyright: ignore[reportIncompatibleMethodOverride]  (torch's stub asks for *gradients)
         coefficients, log_poles = ctx.saved_tensors
         length, channels = ctx.length, coefficients.shape[0] // 2 - 1
         to_coefficients, to_log = torch.empty_like(coefficients), torch.empty_like(log_poles)

@@ -112,7 +112,7 @@ class _PowerSums(torch.autograd.Function):
 
     @staticmethod
     @torch.autograd.function.once_differentiable
-    def backward(ctx, gradient: Tensor) -> tuple[Tensor, Tensor, None, None]:
+    def backward(ctx, gradient: Tensor) -> tuple[Tensor, Tensor, None, None]:  # pyright: ignore[reportIncompatibleMethodOverride]  (torch's stub asks for *gradients)
         coefficients, log_poles = ctx.saved_tensors
         factors = PowerFactors.of(log_poles, ctx.length, ctx.dtype)
         return *factors.gradients(coefficients, gradient), None, None

@@ -38,18 +38,18 @@ class DiffwaveSashimiConfig(ModelConfig):
         diffusion: noise schedule of training.
     """
 
-    sample_rate: int = Field(16000, gt=0)
+    sample_rate: int = Field(default=16000, gt=0)
     mel: MelConfig | None = None
     mel_upsample: tuple[int, ...] = (16, 16)
     mel_alignment: Literal["aligned", "official"] = "aligned"
-    channels: int = Field(128, gt=0)
-    num_layers: int = Field(6, gt=0)
+    channels: int = Field(default=128, gt=0)
+    num_layers: int = Field(default=6, gt=0)
     pool: tuple[int, ...] = (4, 4)
-    expand: int = Field(2, gt=0)
-    feedforward: int = Field(2, gt=0)
+    expand: int = Field(default=2, gt=0)
+    feedforward: int = Field(default=2, gt=0)
     unet: bool = True
     s4: S4Config = S4Config(num_systems=None, bidirectional=True)
-    kernel_length: int | None = Field(16000, gt=0)
+    kernel_length: int | None = Field(default=16000, gt=0)
     limit_kernel: bool = False
     diffusion: DiffusionConfig = DiffusionConfig()
 

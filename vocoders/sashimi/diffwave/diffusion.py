@@ -23,9 +23,9 @@ class DiffusionConfig(Config):
         last_beta: variance of the noise of the last step.
     """
 
-    num_steps: int = Field(200, ge=2)
-    first_beta: float = Field(1e-4, gt=0, lt=1)
-    last_beta: float = Field(0.02, gt=0, lt=1)
+    num_steps: int = Field(default=200, ge=2)
+    first_beta: float = Field(default=1e-4, gt=0, lt=1)
+    last_beta: float = Field(default=0.02, gt=0, lt=1)
 
     @model_validator(mode="after")
     def _check(self) -> "DiffusionConfig":

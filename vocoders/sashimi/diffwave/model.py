@@ -1,7 +1,7 @@
 """DiffWave-SaShiMi: front end, schedule, network and sampling in one module."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import torch
@@ -19,7 +19,7 @@ from vocoders.sashimi.diffwave.options import DiffusionOptions
 __all__ = ["DiffwaveSashimi"]
 
 
-class DiffwaveSashimi(PretrainedModel, Vocoder, WaveformGenerator, nn.Module):
+class DiffwaveSashimi(PretrainedModel[DiffwaveSashimiConfig], Vocoder, WaveformGenerator, nn.Module):
     """Diffusion of waveforms with the SaShiMi backbone (arXiv 2202.09729, section 4.3).
 
     ``forward`` estimates noise. A model with a mel is a vocoder; one without a mel is a generator, which draws
@@ -87,7 +87,7 @@ class DiffwaveSashimi(PretrainedModel, Vocoder, WaveformGenerator, nn.Module):
         self._check_shapes(x, steps, features)
         return self.network(x, steps, features)
 
-    def start_from(self, trained: "DiffwaveSashimi") -> None:
+    def start_from(self, trained: Self) -> None:
         """Copy the weights of a model of the same shape, trained with any ``kernel_length``.
 
         Raises:
@@ -126,8 +126,7 @@ class DiffwaveSashimi(PretrainedModel, Vocoder, WaveformGenerator, nn.Module):
         return Generation(audio=torch.cat(drawn).float(), length=length)
 
     def _analyze(self, audio: Tensor) -> dict[str, Tensor]:
-        self._check_conditional()
-        return {"features": self.log_mel(audio)}
+        return {"features": self._check_conditional()(audio)}
 
     def _checked_inputs(self, features: Tensor | None, f0: Tensor | None) -> dict[str, Tensor]:
         self._check_conditional()
@@ -153,9 +152,10 @@ class DiffwaveSashimi(PretrainedModel, Vocoder, WaveformGenerator, nn.Module):
             progress(1 - index / len(schedule))
         return x
 
-    def _check_conditional(self) -> None:
+    def _check_conditional(self) -> LogMel:
         if self.log_mel is None:
             raise ConfigError("this model is unconditional: it takes no features; use generate")
+        return self.log_mel
 
     def reference_inputs(self) -> dict[str, Tensor]:
         """Return deterministic keyword arguments of :meth:`forward`."""

@@ -140,10 +140,13 @@ def _find_config(
     upsamplers = sorted(
         key for key in ours if re.fullmatch(r"tiers\.centre\.0\.mel\.convs\..*(original1|\.weight)", key)
     )
-    if upsamplers and base.mel is None:
-        raise ConfigError(f"{source}: the weights are conditional; expected a variant or configuration with a mel")
+    mel = None
+    if upsamplers:
+        if base.mel is None:
+            raise ConfigError(f"{source}: the weights are conditional; expected a variant or configuration with a mel")
+        mel = base.mel.to_dict()
     data = base.to_dict() | {
-        "mel": base.mel.to_dict() if upsamplers else None,
+        "mel": mel,
         "channels": channels,
         "num_layers": layout.num_centre,
         "pool": [pool.shape[1] // width for pool, width in zip(pools, widths, strict=False)],

@@ -78,7 +78,7 @@ def map_state(state: Any, function: Any) -> Any:
     """Return a state with ``function`` applied to its tensors; recurrences are shared by all items and unchanged."""
     if isinstance(state, tuple):
         return tuple(map_state(part, function) for part in state)
-    if is_dataclass(state):
+    if is_dataclass(state) and not isinstance(state, type):
         names = [field.name for field in fields(state) if field.name != "system"]
         return replace(state, **{name: map_state(getattr(state, name), function) for name in names})
     return None if state is None else function(state)

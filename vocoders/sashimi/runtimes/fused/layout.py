@@ -176,7 +176,7 @@ class TierRow(NamedTuple):
     """A tier: rows of its blocks and pools, -1 for none, and the start of its signals.
 
     Attributes:
-        index: number of the tier; 0 is the fastest.
+        number: number of the tier; 0 is the fastest.
         width: width of its vectors.
         factor: samples in a frame of its pool.
         down_first: first block before the pool.
@@ -193,7 +193,7 @@ class TierRow(NamedTuple):
         kept: inputs of the blocks before the pool.
     """
 
-    index: int
+    number: int
     width: int
     factor: int
     down_first: int

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from vocoders.core.packed_memory import LayoutBuilder, filled, join, table
 from vocoders.layers.s4 import S4Layer
-from vocoders.sashimi.blocks import FeedForward, ResidualBlock, ScalarNorm
+from vocoders.sashimi.blocks import ChannelLayerNorm, FeedForward, ResidualBlock, ScalarNorm
 from vocoders.sashimi.runtimes.fused.layout import (
     ENDS,
     NORM,
@@ -65,7 +65,7 @@ class _Packer:
         self.values[name] = values.astype(_TYPES[array])
         return self.layout.place(array, name, *values.shape)
 
-    def add_norm(self, norm: nn.Module, channels: int, offsets: Tensor | None = None) -> int:
+    def add_norm(self, norm: ScalarNorm | ChannelLayerNorm, channels: int, offsets: Tensor | None = None) -> int:
         """Place a norm, with a bias for each label and one for their mean."""
         width = filled(channels, WIDE)
         parts, biases = np.zeros((3, width), np.float32), np.zeros((self.num_biases, width), np.float32)
@@ -201,11 +201,12 @@ def pack(
     arrays = layout.allocate()
     for name, values in packer.values.items():
         layout.view(arrays, name)[...] = values
-    rows = [table(NormRow, packer.norms), table(LinearRow, packer.linears)]
-    rows += [table(BlockRow, packer.blocks), table(TierRow, packer.tiers)]
+    norms, linears = table(NormRow, packer.norms), table(LinearRow, packer.linears)
+    blocks, tiers = table(BlockRow, packer.blocks), table(TierRow, packer.tiers)
     labels = np.full(batch_size, len(model.config.labels)) if labels is None else np.array(labels, np.int64)
-    memory = Memory(**arrays, labels=labels, **starts)
-    return Program(layout, memory, Tables(*rows, place, final_norm, head))
+    places: dict[str, Any] = {**arrays, "labels": labels, **starts}
+    tables = Tables(norms, linears, blocks, tiers, place, final_norm, head)
+    return Program(layout, Memory(**places), tables)
 
 
 def place_state(program: Program, state: "TierState") -> np.ndarray:
@@ -220,10 +221,13 @@ def place_state(program: Program, state: "TierState") -> np.ndarray:
                 program.view(f"{name}.state")[...] = state_tiles(as_array(block_state.x), tier.width, *packed)
         if tier.pool < 0:
             break
+        assert state.frame is not None
+        assert state.queue is not None
+        assert state.inner is not None
         frame, queue = (as_array(value).swapaxes(1, 2) for value in (state.frame, state.queue))
         counts.append(frame.shape[1])
         for part, values, first in (("frame", frame, 0), ("queue", queue, tier.factor - queue.shape[1])):
-            slots = program.view(f"tiers.{tier.index}.{part}")
+            slots = program.view(f"tiers.{tier.number}.{part}")
             slots[:, first : first + values.shape[1], : values.shape[2]] = values
         state = state.inner
     return np.array(counts, np.int64)

@@ -4,10 +4,11 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+import torch
 from torch import Tensor
 
 from vocoders.core.packed_memory import filled, join
-from vocoders.layers.s4.kernel import StateSpaceKernel
+from vocoders.layers.s4.kernel import ContinuousSystem, StateSpaceKernel
 from vocoders.sashimi.runtimes.fused.layout import (
     STATE,
     TIED,
@@ -29,14 +30,14 @@ def is_tied(kernel: StateSpaceKernel) -> bool:
     """Return whether all features share A = diag - p p* and B, and states can be in units of p."""
     if kernel.config.structure != "dplr" or len(kernel.A_real) > 1:
         return False
-    size = np.abs(as_array(kernel.continuous().p[0]))
+    size = np.abs(as_array(_rank_one(kernel.continuous())[0]))
     return size.min() > _LEAST_UNIT * size.max()
 
 
 def tied_common(kernel: StateSpaceKernel) -> np.ndarray:
     """Return the numbers common to all features of tied systems, (n, TIED_COMMON.size)."""
     system = kernel.continuous()
-    eigenvalues, p, b = (as_array(value[0])[:, None] for value in (system.eigenvalues, system.p, system.b))
+    eigenvalues, p, b = (as_array(value[0])[:, None] for value in (system.eigenvalues, _rank_one(system), system.b))
     pairs = _parts(eigenvalue=eigenvalues, input=b / p, unit=p)
     return join(TIED_COMMON, weight=np.abs(p) ** 2, **pairs)
 
@@ -44,7 +45,7 @@ def tied_common(kernel: StateSpaceKernel) -> np.ndarray:
 def tied_tiles(kernel: StateSpaceKernel, skip: np.ndarray) -> np.ndarray:
     """Return tied systems, with D (H,), in tiles: (tiles, TIED_HEAD.size + n TIED.size)."""
     system = kernel.continuous()
-    eigenvalues, p, b = (as_array(value[0]) for value in (system.eigenvalues, system.p, system.b))
+    eigenvalues, p, b = (as_array(value[0]) for value in (system.eigenvalues, _rank_one(system), system.b))
     rate = 2 / as_array(system.dt)[:, None]
     inverse = 2 / (rate - eigenvalues)
     scale = 1 / (1 + (np.abs(p) ** 2 * inverse).real.sum(axis=1, keepdims=True))
@@ -62,10 +63,9 @@ def untied_tiles(kernel: StateSpaceKernel, skip: np.ndarray) -> tuple[np.ndarray
         "input": as_array(system.input),
         "output": 2 * as_array(system.output[0]),
     }
-    has_feedback = system.left is not None
-    if has_feedback:
+    if system.left is not None and system.right is not None:
         pairs |= {"right": 2 * as_array(system.right), "left": as_array(system.left)}
-    return _tiles(UNTIED_HEAD, {"skip": skip[:, None]}, UNTIED, pairs), has_feedback
+    return _tiles(UNTIED_HEAD, {"skip": skip[:, None]}, UNTIED, pairs), system.left is not None
 
 
 def state_tiles(
@@ -84,19 +84,25 @@ def state_tiles(
         common = common.astype(np.float64)
         x = x / (common[:, TIED_COMMON.unit_real] + 1j * common[:, TIED_COMMON.unit_imag])
     x = np.ascontiguousarray(_in_tiles(x.swapaxes(0, 1), width).transpose(0, 2, 3, 1))
-    if tiles is not None:
+    if common is not None and tiles is not None:
         rows = tiles[:, TIED_HEAD.size :].reshape(len(tiles), 1, -1, TIED.size)
         real, imag = (rows[..., place : place + TILE] for place in (TIED.inverse_real, TIED.inverse_imag))
-        products = (real * x.real - imag * x.imag) * common[:, TIED_COMMON.weight, None]
+        products = (real * np.real(x) - imag * np.imag(x)) * common[:, TIED_COMMON.weight, None]
         sums = products.sum(axis=2)
-    states = join(STATE, real=x.real, imag=x.imag).reshape(*x.shape[:2], -1)
+    states = join(STATE, real=np.real(x), imag=np.imag(x)).reshape(*x.shape[:2], -1)
     return np.concatenate([states, np.broadcast_to(sums, (*x.shape[:2], TILE))], axis=2)
 
 
 def as_array(value: Tensor) -> np.ndarray:
     """Return a tensor in double precision."""
     value = value.detach()
-    return (value.cdouble() if value.is_complex() else value.double()).resolve_conj().numpy()
+    return (value.to(torch.complex128) if value.is_complex() else value.double()).resolve_conj().numpy()
+
+
+def _rank_one(system: ContinuousSystem) -> Tensor:
+    """Return p of A = diag - p q^T, which every structure but a diagonal one has."""
+    assert system.p is not None
+    return system.p
 
 
 def _tiles(head: Any, vectors: Mapping[str, np.ndarray], record: Any, pairs: Mapping[str, np.ndarray]) -> np.ndarray:
