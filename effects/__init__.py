@@ -17,6 +17,6 @@ Examples:
 
 import lazy_loader
 
-# Names come from the stub beside this file and are imported on first use: `import effects.knobs` must not wait for the
-# networks.
+# The names are listed in the stub next to this file and imported on first use, so that `import effects.knobs` does not
+# import the networks.
 __getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -1,4 +1,4 @@
-"""Families of neural effects by name, and loading an effect whatever its family. Nothing here imports torch."""
+"""Families of neural effects by name, and loading of an effect of any family. Nothing here imports torch."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -44,7 +44,7 @@ def load(source: str | Path, device: "str | torch.device" = "cpu", verify: bool 
 
     Args:
         source: a folder, the name of an effect that ships with ondes, or a hub id ``organisation/name``.
-        device: where to put it.
+        device: device of the model.
         verify: replay the reference that is stored with the model.
 
     Returns:

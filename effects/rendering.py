@@ -24,7 +24,7 @@ class Stream(Protocol):
         ...
 
     def process(self, audio: Tensor) -> Tensor:
-        """Process the next samples (C, T); return as many."""
+        """Process the next samples (C, T); return the same number."""
         ...
 
 

@@ -241,8 +241,8 @@ class Generation:
 class WaveformGenerator(System):
     """Draws waveforms: unconditionally, from a label, or as the continuation of a prompt.
 
-    Item k of a seed has random numbers of its own: how many items are drawn together changes none of them. A subclass
-    states the properties and :meth:`_generate`; what callers hand over is checked here.
+    Each item of a seed has its own random numbers, so an item does not depend on the size of the batch. A subclass
+    defines the properties and :meth:`_generate`; this class checks the arguments.
     """
 
     @property
@@ -296,7 +296,7 @@ class WaveformGenerator(System):
         numbers, chosen = check_items(length, items), self._chosen(options, changes)
         if prompt is not None and not self.takes_prompt:
             raise ConfigError(f"{type(self).__name__} takes no prompt; leave it out")
-        # Told before a long run: the label may be unknown.
+        # Checked before a long run: the label may be unknown.
         self.item_labels(numbers, label, seed)
         with evaluating(self), torch.no_grad():
             return self._generate(length, numbers, prompt, label, seed, chosen, progress or _ignore)
@@ -312,7 +312,7 @@ class WaveformGenerator(System):
         options: Any,
         progress: Progress,
     ) -> Generation:
-        """Draw the items of these numbers; arguments are checked, except the prompt."""
+        """Draw the items with these numbers; all arguments are checked, except the prompt."""
 
     def stream(
         self,

@@ -1,4 +1,4 @@
-"""A network from a mel spectrogram, with or without F0, to a waveform: all of a vocoder but the network itself."""
+"""The base of vocoders with a mel, with or without F0: everything but the network."""
 
 from collections.abc import Mapping
 from typing import Any, TypeVar
@@ -17,10 +17,10 @@ __all__ = ["MelVocoder", "MelVocoderConfig"]
 
 
 class MelVocoderConfig(MelModelConfig):
-    """What a vocoder from a mel has to say; a subclass adds the sizes of its network.
+    """Configuration of a vocoder with a mel; a subclass adds the sizes of its network.
 
     Attributes:
-        mel: front end; also the one place of sample rate, hop length and number of features.
+        mel: front end; it also defines sample rate, hop length and number of features.
         f0: how F0 is found in audio; ``None``: the vocoder uses none.
     """
 
@@ -37,7 +37,7 @@ MelConfigType = TypeVar("MelConfigType", bound=MelVocoderConfig)
 
 
 class MelVocoder(PretrainedModel[MelConfigType], Vocoder, nn.Module):
-    """A vocoder from a mel, and from F0 where its configuration has a tracker.
+    """A vocoder with a mel, and with F0 if its configuration has a tracker.
 
     A family states ``family``, ``config_class`` (a :class:`MelVocoderConfig`) and ``options_class``, and defines
 
@@ -61,7 +61,7 @@ class MelVocoder(PretrainedModel[MelConfigType], Vocoder, nn.Module):
 
     @property
     def uses_f0(self) -> bool:
-        """Whether the configuration has a tracker."""
+        """Whether the configuration has an F0 tracker."""
         return self.config.f0 is not None
 
     @property
@@ -81,12 +81,12 @@ class MelVocoder(PretrainedModel[MelConfigType], Vocoder, nn.Module):
 
     @property
     def mel(self) -> MelConfig:
-        """The mel that the features are."""
+        """The mel convention of the features."""
         return self.config.mel
 
     @property
     def fingerprint(self) -> str:
-        """Front end in one line: two models with the same line take the same features."""
+        """Front end in one line: models with equal lines take the same features."""
         mel, f0 = self.config.mel.fingerprint, self.config.f0
         return mel if f0 is None else f"{mel} | {f0.fingerprint}"
 

@@ -43,7 +43,7 @@ class VocoderFamily(Family):
         options: place of the class that declares the options of synthesis.
         kind: what its models do.
         generates_without: name of a section of the configuration; models that lack it are generators.
-        titles: place of a function that names a model by its configuration; ``None``: by the family's title.
+        titles: import path of a function from configuration to title; ``None``: the family's title.
     """
 
     options: str = "vocoders.core.options:SynthesisOptions"
@@ -63,16 +63,16 @@ class VocoderFamily(Family):
         return self.kind
 
     def title_of(self, config: Mapping[str, Any]) -> str:
-        """Return what people call a model of this configuration."""
+        """Return the title of a model with this configuration."""
         return self.title if self.titles is None else self.import_part(self.titles)(config)
 
     def options_of(self, config: Mapping[str, Any]) -> SynthesisOptions:
-        """Return the options of a model of this configuration where nothing is said, without loading it.
+        """Return the default options of a model with this configuration, without loading it.
 
-        By convention the section ``sampling`` holds those that differ from the declared ones.
+        By convention the section ``sampling`` contains those that differ from the declared defaults.
 
         Raises:
-            ConfigError: if it holds an impossible value.
+            ConfigError: if it contains an impossible value.
         """
         sampling = config.get("sampling")
         own = sampling if isinstance(sampling, Mapping) else {}
@@ -80,7 +80,7 @@ class VocoderFamily(Family):
         return self.options_class.from_dict({key: own[key] for key in own if key in declared}, "sampling")
 
     def labels_of(self, config: Mapping[str, Any]) -> tuple[str, ...]:
-        """Return what a generator of this configuration can be asked for: by convention, its section ``labels``."""
+        """Return the labels of a generator with this configuration: by convention, its section ``labels``."""
         return tuple(config.get("labels") or ())
 
 
@@ -93,7 +93,7 @@ class Baseline:
         title: name for people.
         system: place of its class, a :class:`~vocoders.baselines.baseline.BaselineVocoder`.
         options: place of the class that declares its options.
-        sample_rate: of what the name alone means, in Hz; ``None``: not known before it is made.
+        sample_rate: default sample rate in Hz; ``None``: not known before it is made.
     """
 
     name: str
@@ -124,7 +124,7 @@ def _check_baseline(name: str, baseline: Baseline) -> None:
 
 
 def _check_options(system: VocoderFamily | Baseline) -> None:
-    """Refuse options that cannot be declared: commands have those of every system, and would break for all."""
+    """Refuse an invalid declaration of options, which would break the commands for all systems."""
     found = system.options_class
     if not (isinstance(found, type) and issubclass(found, SynthesisOptions)):
         raise ConfigError(f"{system.options} is no subclass of SynthesisOptions")
@@ -289,7 +289,7 @@ def default_vocoder() -> str:
 
 
 def declared_options(kind: "Kind") -> dict[str, list[type[SynthesisOptions]]]:
-    """Return the options that systems of a kind declare: for each name, the classes that know it."""
+    """Return the options that systems of a kind declare: for each name, the classes that declare it."""
     classes = [family.options_class for family in FAMILIES.values() if kind in (family.kind, _other_kind(family))]
     if kind == "vocoder":
         classes += [baseline.options_class for baseline in BASELINES.values()]

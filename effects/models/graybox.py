@@ -195,7 +195,7 @@ class Blend(Stage):
 
 
 class GrayBox(EffectModel[GrayBoxConfig]):
-    """A chain of stages that knobs set.
+    """A chain of stages, set by the knobs.
 
     Args:
         config: see :class:`GrayBoxConfig`.

@@ -23,7 +23,7 @@ State = dict[str, Tensor]
 
 
 class EffectConfig(ModelConfig):
-    """What every neural effect has to say.
+    """Common configuration of neural effects.
 
     Attributes:
         sample_rate: sample rate of the model in Hz.
@@ -54,7 +54,7 @@ class EffectModel(PretrainedModel, nn.Module, Generic[ConfigType]):
     exported; ``None``: it does not leave in that format.
 
     Attributes:
-        runtime: place ``module:class`` of the :class:`~effects.runtimes.stream.Stream` that computes
+        runtime: import path ``module:class`` of the :class:`~effects.runtimes.stream.Stream` that computes
             ``stream`` otherwise than by ``forward``; it is imported when a stream begins: models know no runtime.
         onnx_graph: place of ``build(model, graph, max_block)``, which writes the model into an
             :class:`effects.runtimes.onnx.graph.Graph`.
@@ -96,7 +96,7 @@ class EffectModel(PretrainedModel, nn.Module, Generic[ConfigType]):
 
     @property
     def spectrum(self) -> nn.Module | None:
-        """Module that gives the magnitudes (B * blocks, frames, bins) that audio is made of; ``None``: of none."""
+        """Module that outputs the magnitudes (B * blocks, frames, bins) of the audio; ``None``: there is none."""
         return None
 
     @property

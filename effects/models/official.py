@@ -143,7 +143,7 @@ def convert_signaltrain(
 
     Args:
         path: the checkpoint.
-        variant: one of the family's variants, where the checkpoint does not say its sizes.
+        variant: one of the family's variants, if the checkpoint does not contain its sizes.
         config: a YAML file instead.
         stats: absent, since effects take audio.
 
@@ -170,7 +170,7 @@ def convert_tcn(
 
     Args:
         path: the checkpoint.
-        variant: one of the family's variants, where the checkpoint does not say its sizes.
+        variant: one of the family's variants, if the checkpoint does not contain its sizes.
         config: a YAML file instead: ours, or the hyper-parameters of the reference.
         stats: absent, since effects take audio.
 
@@ -204,7 +204,7 @@ def convert_recurrent(
 
     Args:
         path: the checkpoint.
-        variant: one of the family's variants, where the checkpoint does not say its sizes.
+        variant: one of the family's variants, if the checkpoint does not contain its sizes.
         config: a YAML file instead.
         stats: absent, since effects take audio.
 

@@ -1,6 +1,6 @@
 """SignalTrain: a short-time transform and two autoencoders along time (Hawley et al. 2019, arXiv 1905.11928).
 
-Written from the description of the method, to load its checkpoints.
+Written from the published description; it loads the reference's checkpoints.
 
 Examples:
     >>> import torch

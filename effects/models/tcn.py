@@ -107,7 +107,7 @@ class TCNBlock(nn.Module):
 
 
 class TCN(EffectModel[TCNConfig]):
-    """Stack of dilated convolutions that knobs modulate.
+    """Stack of dilated convolutions, modulated by the knobs.
 
     The output has the length of the input: each block stores the last ``(kernel_size - 1) * dilation`` samples of its
     input.

@@ -1,6 +1,6 @@
 """Processors: effects by signal processing, from which models learn; pure functions with knobs and explicit state.
 
-A processor returns the audio and the state with which the next block continues.
+A processor returns the audio and the state for the next block.
 
 Examples:
     >>> import torch

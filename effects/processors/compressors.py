@@ -89,7 +89,7 @@ class SmoothedLevelCompressor(Processor):
         level = 20 * np.log10(np.abs(x) + 1e-6)
         smooth, memory = np.empty_like(level), np.empty_like(state["filter"])
         for item, time in enumerate(values["time"]):
-            # scipy counts frequencies in units of the Nyquist frequency; above it there is nothing to smooth.
+            # scipy takes frequencies in units of the Nyquist frequency; above it no smoothing is needed.
             numerator, denominator = butterworth_coefficients(1, min(1 / (time * sample_rate), 0.99))
             steady = signal.lfilter_zi(numerator, denominator) * level[item, :, :1]
             start = state["filter"][item] if state["started"][item] else steady

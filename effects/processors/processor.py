@@ -52,7 +52,7 @@ class Processor(ABC):
         return self.package is None or find_spec(self.package) is not None
 
     def check_available(self) -> None:
-        """Raise :class:`MissingExtraError` if what computes the effect is not installed."""
+        """Raise :class:`MissingExtraError` if the package of the effect is not installed."""
         if self.package is not None and not self.is_available:
             raise MissingExtraError(self.package, self.package, f"effect '{self.name}'")
 

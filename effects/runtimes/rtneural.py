@@ -58,7 +58,7 @@ def export_rtneural(
         DataError: if the folder exists, or cannot be written.
     """
     if model.rtneural_layers is None:
-        raise ConfigError(f"format 'rtneural' holds recurrent effects, this is '{model.family}'; use format 'onnx'")
+        raise ConfigError(f"format 'rtneural' is for recurrent effects, this is '{model.family}'; use format 'onnx'")
     write_layers = import_place(model.rtneural_layers, f"the RTNeural layers of family '{model.family}'")
     resolved = model.knobs.resolve(settings)
     vector = make_test_vector(model, resolved)

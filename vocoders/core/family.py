@@ -1,7 +1,7 @@
-"""A family of models: one architecture in all its configurations, and where its code lives.
+"""A family of models: one architecture with all its configurations, and the import paths of its code.
 
-Places are written ``module:name`` and are imported when they are asked for. They stand in code, ours or that of an
-installed package, so that nothing read from a file ever decides what is imported.
+Import paths are written ``module:name`` and are imported on first use. They are part of code, ours or that of an
+installed package; a file that is read never decides what is imported.
 """
 
 import re
@@ -21,13 +21,15 @@ class Family:
     """One family of models.
 
     Attributes:
-        name: in model folders, configurations and on the command line: small letters, digits and underscores.
-        title: as people write it.
-        model: place of the model class, a :class:`~vocoders.core.pretrained.PretrainedModel` of the same ``family``.
-        configs: place of the configurations by name; ``None``: there are none.
-        converter: place of the function that builds a model from a reference checkpoint; ``None``: no reference
-            checkpoints exist.
-        needs_statistics: whether these were trained on normalised features, whose statistics they lack.
+        name: name in model folders, configurations and on the command line: small letters, digits and underscores.
+        title: name for people.
+        model: import path of the model class, a :class:`~vocoders.core.pretrained.PretrainedModel` of the same
+            ``family``.
+        configs: import path of the configurations by name; ``None``: there are none.
+        converter: import path of the function that builds a model from a reference checkpoint; ``None``: there are no
+            reference checkpoints.
+        needs_statistics: whether reference checkpoints need the statistics of their normalised features, which they do
+            not contain.
     """
 
     name: str
@@ -42,7 +44,7 @@ class Family:
         """The model class.
 
         Raises:
-            ConfigError: if it cannot be imported, or is another class than the family says.
+            ConfigError: if it cannot be imported, or is not of this family.
         """
         found = self.import_part(self.model)
 
@@ -51,7 +53,7 @@ class Family:
         if not (isinstance(found, type) and issubclass(found, PretrainedModel)):
             raise ConfigError(f"family '{self.name}': {self.model} is no PretrainedModel; expected its model class")
         if found.family != self.name:
-            raise ConfigError(f"family '{self.name}': {self.model} says family = '{found.family}'; expected one name")
+            raise ConfigError(f"family '{self.name}': {self.model} has family '{found.family}'; expected the same name")
         return found
 
     @property
@@ -80,7 +82,7 @@ class Family:
 
 
 def check_family(name: str, family: Family) -> None:
-    """Raise a :class:`ConfigError` if a family cannot stand in model folders under its name."""
+    """Raise a :class:`ConfigError` if the name of a family is not valid in model folders."""
     check_name(name, family)
     if not re.fullmatch(r"[a-z][a-z0-9_]*", name):
         raise ConfigError("a family is named by small letters, digits and underscores")

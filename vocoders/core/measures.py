@@ -1,4 +1,4 @@
-"""Measures of audio that more than one package states: levels, errors, loudness and pitch; one formula each."""
+"""Measures of audio used by several packages: levels, errors, loudness and pitch, with one formula for each."""
 
 import math
 
@@ -16,7 +16,7 @@ __all__ = [
 
 
 def mean_power(samples: np.ndarray) -> float:
-    """Return the mean square of samples of any shape; 0 of none."""
+    """Return the mean square of samples of any shape; 0 without samples."""
     return float(np.mean(np.square(samples, dtype=np.float64))) if samples.size else 0.0
 
 
@@ -34,7 +34,7 @@ def error_to_signal_ratio(generated: np.ndarray, reference: np.ndarray) -> float
         reference: samples of the same shape.
 
     Returns:
-        0 for equal signals, 1 for silence, infinity where the reference is silent and the other is not.
+        0 for equal signals, 1 for silence, infinity if only the reference is silent.
     """
     error = float(np.sum(np.square(reference - generated, dtype=np.float64)))
     energy = float(np.sum(np.square(reference, dtype=np.float64)))
@@ -55,7 +55,7 @@ def log_f0_rmse(f0: np.ndarray, reference: np.ndarray) -> float:
 
 
 def voicing_error(f0: np.ndarray, reference: np.ndarray) -> float:
-    """Return the part of the frames that are voiced in one of two contours (F,) and unvoiced in the other."""
+    """Return the fraction of frames that are voiced in one of two contours (F,) and unvoiced in the other."""
     return float(np.mean((f0 > 0) != (reference > 0))) if len(f0) else math.nan
 
 

@@ -47,7 +47,7 @@ class ModelFile:
 
 @dataclass(frozen=True)
 class ShippedModel:
-    """A model as its files describe it; in a folder of one's own too."""
+    """A shipped model, or one in any other folder, as its files describe it."""
 
     name: str
     family: str
@@ -139,7 +139,7 @@ def _shipped_folders() -> list[Path]:
 
 
 def describe_model(folder: Path) -> ShippedModel:
-    """Return what the files of a model folder say.
+    """Describe a model folder from its files.
 
     Raises:
         CheckpointError: if they are missing or damaged.
@@ -169,7 +169,7 @@ def _find_sample_rate(config: Mapping[str, Any]) -> int | None:
 
 
 def _count_parameters(weights: Path) -> int:
-    # Imported here: the options that systems declare are listed without a look into any model.
+    # Imported here, since listing the declared options needs no model.
     from safetensors import SafetensorError, safe_open
 
     try:

@@ -28,7 +28,7 @@ class Option:
 
     Attributes:
         name: in Python and in result files.
-        title: as a person reads it.
+        title: name for people.
         kind: ``integer``, ``number``, ``numbers`` (several, separated by commas), ``choice`` or ``switch``.
         help: one sentence.
         default: declared default; a model may have its own.
@@ -72,9 +72,9 @@ def option(default: Any, dial: tuple[float, float] | None = None, **limits: Any)
     """Return the field of an option; the docstring below it is its help.
 
     Args:
-        default: where nothing is said.
-        dial: range that a slider shows.
-        **limits: of pydantic's ``Field``, such as ``gt=0``, or a ``title`` where the name makes a poor one.
+        default: the default value.
+        dial: range of a slider.
+        **limits: limits of pydantic's ``Field``, such as ``gt=0``, or a ``title`` if the name makes a poor one.
     """
     return Field(default, json_schema_extra={"dial": list(dial)} if dial is not None else None, **limits)
 
@@ -97,7 +97,7 @@ class SynthesisOptions(Config):
 
     @classmethod
     def declared_for(cls, config: Mapping[str, Any]) -> tuple[Option, ...]:
-        """Return the options that a model of a configuration can follow; a subclass leaves out those that it cannot."""
+        """Return the options of a model with this configuration; a subclass leaves out impossible ones."""
         del config
         return cls.declared()
 

@@ -1,11 +1,11 @@
 """Registries that installed packages can add to.
 
-A package names what it brings in its own metadata, as an entry point of one of ondes' groups::
+A package declares its additions in its own metadata, as entry points of ondes' groups::
 
     [project.entry-points."ondes.vocoders"]
     toy = "ondes_toy.families:TOY"
 
-Whoever installs a package lets it run code; a configuration or a model folder never names anything that is imported.
+Installing a package permits it to run code; a configuration or a model folder never names anything that is imported.
 """
 
 import difflib
@@ -32,14 +32,14 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Plugin:
-    """Something that an installed package brings.
+    """An addition from an installed package.
 
     Attributes:
         group: group of entry points, such as ``ondes.metrics``.
-        name: under which it is known.
-        package: distribution that brings it, with its version.
-        place: ``module:name`` of the code.
-        problem: why it cannot be used, in one line; empty if it can.
+        name: name of the addition.
+        package: distribution that provides it, with its version.
+        place: import path of the code, ``module:name``.
+        problem: fault in one line; empty if it can be used.
     """
 
     group: str
@@ -50,7 +50,7 @@ class Plugin:
 
     @classmethod
     def of(cls, point: EntryPoint, problem: str = "") -> "Plugin":
-        """Return what an entry point says, and what is wrong with it."""
+        """Describe an entry point and its fault."""
         package = _package(point)
         if point.dist is not None:
             package += f" {point.dist.version}"
@@ -58,19 +58,19 @@ class Plugin:
 
 
 class Registry(MutableMapping[str, T], Generic[T]):
-    """Things by name: those of ondes, then those of installed packages, which are imported when they are asked for.
+    """Items by name: those of ondes, then those of installed packages, which are imported on first use.
 
-    Iterating over names imports nothing. ``values()`` and ``items()`` import everything and leave out what is broken,
-    with a warning. Registries of the same word share their names: a model folder says its family, and no more.
+    Iterating over names imports nothing. ``values()`` and ``items()`` import everything and leave out broken items,
+    with a warning. Registries of the same word share their names, since a model folder names its family alone.
 
     Args:
-        word: what one of them is called in messages, such as ``metric``.
+        word: name of an item in messages, such as ``metric``.
         group: group of entry points, such as ``ondes.metrics``.
-        own: those of ondes; their names cannot be taken by others.
-        expected: class of each of them; ``None``: anything callable.
-        is_class: whether each of them is a subclass of ``expected``, not an instance.
-        reserved: returns further names that cannot be taken, since they mean something else at the same place.
-        check: looks at what a package brings and raises a :class:`ConfigError` where it cannot be used.
+        own: the items of ondes; packages cannot replace them.
+        expected: class of each item; ``None``: anything callable.
+        is_class: whether each item is a subclass of ``expected``, not an instance.
+        reserved: returns further names that are not available, since they have another meaning on the command line.
+        check: checks an item from a package and raises a :class:`ConfigError` if it cannot be used.
     """
 
     def __init__(
@@ -91,22 +91,22 @@ class Registry(MutableMapping[str, T], Generic[T]):
         _own_names.setdefault(word, {})[group] = self._own
 
     def __getitem__(self, name: str) -> T:
-        """Return what ``name`` means.
+        """Return the item called ``name``.
 
         Raises:
-            KeyError: if there is nothing of this name.
-            ConfigError: if an installed package names something that cannot be imported, or is of another kind.
+            KeyError: if there is none.
+            ConfigError: if the item of an installed package cannot be imported, or is of another kind.
         """
         if name in self._own:
             return self._own[name]
         return self._import(self._points()[name])
 
     def __setitem__(self, name: str, item: T) -> None:
-        """Add something for this process alone, as a notebook does."""
+        """Add an item for this process alone, for example in a notebook."""
         self._own[name] = item
 
     def __delitem__(self, name: str) -> None:
-        """Take away something that this process has."""
+        """Remove an item that was added in this process."""
         del self._own[name]
 
     def __iter__(self) -> Iterator[str]:
@@ -119,30 +119,30 @@ class Registry(MutableMapping[str, T], Generic[T]):
         return sum(1 for _ in self)
 
     def __contains__(self, name: object) -> bool:
-        """Tell whether there is something of this name; nothing is imported."""
+        """Tell whether there is an item of this name; nothing is imported."""
         return name in self._own or name in self._points()
 
     def values(self) -> ValuesView[T]:
-        """Return what can be used."""
+        """Return the usable items."""
         return self.usable().values()
 
     def items(self) -> ItemsView[str, T]:
-        """Return what can be used, with its names."""
+        """Return the usable items with their names."""
         return self.usable().items()
 
     def find(self, name: str) -> T:
-        """Return what ``name`` means.
+        """Return the item called ``name``.
 
         Raises:
-            ConfigError: if there is nothing of this name (the message has the nearest or all of them), or an installed
-                package brings something that cannot be used.
+            ConfigError: if there is none (the message has the nearest name, or all names), or if the item of an
+                installed package cannot be used.
         """
         if name not in self:
             raise ConfigError(unknown_name(self.word, name, self))
         return self[name]
 
     def usable(self) -> dict[str, T]:
-        """Return everything that can be imported, by name; what cannot is left out with a warning."""
+        """Return all items that can be imported, by name; others are left out with a warning."""
         found = {}
         for name in self:
             try:
@@ -156,11 +156,11 @@ class Registry(MutableMapping[str, T], Generic[T]):
         return list(self._points())
 
     def origin(self, name: str) -> str:
-        """Return the package that brings ``name``."""
+        """Return the package that provides ``name``."""
         return "ondes" if name in self._own else _package(self._points()[name])
 
     def summary(self, name: str) -> str:
-        """Return the first line of a docstring, empty if there is none; what a package brings is not imported."""
+        """Return the first line of a docstring, empty if there is none; items of packages are not imported."""
         if name in self._own:
             text = inspect.getdoc(self._own[name])
         else:
@@ -168,7 +168,7 @@ class Registry(MutableMapping[str, T], Generic[T]):
         return text.strip().splitlines()[0] if text and text.strip() else ""
 
     def plugins(self) -> list[Plugin]:
-        """Import all that installed packages bring, and return what is right and wrong with each."""
+        """Import all additions of installed packages, and return each with its fault, if any."""
         found = []
         for point in _points(self.group):
             problem = self._refusal(point)
@@ -181,7 +181,7 @@ class Registry(MutableMapping[str, T], Generic[T]):
         return found
 
     def _points(self) -> dict[str, EntryPoint]:
-        """Return what packages add, by name, without what is refused."""
+        """Return the additions of packages by name, without refused ones."""
         found = {}
         for point in _points(self.group):
             if refusal := self._refusal(point):
@@ -191,7 +191,7 @@ class Registry(MutableMapping[str, T], Generic[T]):
         return found
 
     def _refusal(self, point: EntryPoint) -> str:
-        """Return why the name of an entry point cannot be had; empty if it can."""
+        """Return the reason why the name of an entry point is not available; empty if it is."""
         first = next(other for other in _points(self.group) if other.name == point.name)
         alike = (own for group, own in _own_names[self.word].items() if group != self.group)
         if any(point.name in names for names in (self._own, *alike, self._reserved())):
@@ -246,21 +246,21 @@ class _Named(Protocol):
 
 
 def check_name(name: str, item: _Named) -> None:
-    """Raise a :class:`ConfigError` if something calls itself otherwise than its entry point does."""
+    """Raise a :class:`ConfigError` if the name of an item is not that of its entry point."""
     if item.name != name:
-        raise ConfigError(f"it calls itself '{item.name}'; expected the name of its entry point")
+        raise ConfigError(f"its name is '{item.name}'; expected the name of its entry point")
 
 
 def import_place(place: str, what: str) -> Any:
-    """Return what stands at ``module:name``.
+    """Import ``module:name``.
 
     Args:
-        place: written in code, ours or that of an installed package, never in a file that somebody passes on.
-        what: what is looked for, for the message.
+        place: import path from code, ours or that of an installed package, never from a file that is passed on.
+        what: description of the object, for the message.
 
     Raises:
-        ConfigError: if it cannot be imported, whatever the code there raises; ``ondes -v`` shows where.
-        OndesError: as the code there raises it, such as a :class:`MissingExtraError`.
+        ConfigError: if it cannot be imported, for any error in that code; ``ondes -v`` shows the traceback.
+        OndesError: if that code raises it, such as a :class:`MissingExtraError`.
     """
     try:
         return resolve_name(place.partition("[")[0].strip())
@@ -273,7 +273,7 @@ def import_place(place: str, what: str) -> Any:
 
 
 def unknown_name(word: str, name: str, known: Iterable[str]) -> str:
-    """Return the message about a name that nothing has: with the nearest one, or all."""
+    """Return the message about an unknown name, with the nearest name, or all names."""
     names = list(known)
     near = difflib.get_close_matches(name, names, n=1)
     hint = f"did you mean '{near[0]}'?" if near else f"known {_plural(word)}: {', '.join(names)}"
@@ -281,7 +281,7 @@ def unknown_name(word: str, name: str, known: Iterable[str]) -> str:
 
 
 def refresh() -> None:
-    """Look again at what is installed, as after ``pip install`` in a running notebook."""
+    """Look up installed packages again, for example after ``pip install`` in a running notebook."""
     importlib.invalidate_caches()
     _points.cache_clear()
     _warn_once.cache_clear()
@@ -307,7 +307,7 @@ def _package(point: EntryPoint) -> str:
 
 
 def _read_docstring(point: EntryPoint) -> str | None:
-    """Return the docstring of a function or class as its file has it; parents are not imported, as find_spec would."""
+    """Return the docstring of a function or class from its file, without importing parents, as find_spec would."""
     import ast
 
     module, _, name = point.value.partition(":")

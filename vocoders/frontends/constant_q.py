@@ -192,4 +192,4 @@ def _halfband_filter(num_taps: int) -> np.ndarray:
     """Design a low-pass filter at half the Nyquist frequency by sampling its response (Hamming window)."""
     from scipy.signal import firwin2
 
-    return firwin2(num_taps, [0, 0.5 / 1.001, 0.5 * 1.001, 1], [1, 1, 0, 0])
+    return np.asarray(firwin2(num_taps, [0, 0.5 / 1.001, 0.5 * 1.001, 1], [1, 1, 0, 0]))

@@ -1,4 +1,4 @@
-"""What a model is given of audio, in one object: data sets, training and commands need to know nothing else of it."""
+"""The front end of a model in one object, for data sets, training and commands."""
 
 from dataclasses import dataclass
 
@@ -11,13 +11,13 @@ __all__ = ["FrontEnd", "MelModelConfig", "ModelConfig"]
 
 @dataclass(frozen=True, kw_only=True)
 class FrontEnd:
-    """What a model is given of audio.
+    """Features that a model takes from audio.
 
     Attributes:
         sample_rate: in Hz.
         mel: the features; ``None``: the model takes audio itself.
         f0: pitch tracker of a model with F0.
-        labels: kinds of sound that the model knows; the text of each training utterance is one of them.
+        labels: labels of the model; the text of each training utterance is one of them.
     """
 
     sample_rate: int
@@ -32,7 +32,7 @@ class FrontEnd:
 
     @property
     def fingerprint(self) -> str:
-        """The front end in one line; two models with the same line are given the same."""
+        """The front end in one line: models with equal lines take the same input."""
         return f"audio {self.sample_rate} Hz" if self.mel is None else self.mel.fingerprint
 
 
@@ -41,15 +41,15 @@ class ModelConfig(Config):
 
     @property
     def front_end(self) -> FrontEnd:
-        """What the model is given of audio; every family states it."""
-        raise NotImplementedError(f"{type(self).__name__} does not state its front_end")
+        """The front end of the model; every family defines it."""
+        raise NotImplementedError(f"{type(self).__name__} does not define its front_end")
 
 
 class MelModelConfig(ModelConfig):
     """Configuration of a vocoder.
 
     Attributes:
-        mel: conditioning mel; also the one place of sample rate, hop length and number of input channels.
+        mel: conditioning mel; it also defines sample rate, hop length and number of input channels.
     """
 
     mel: MelConfig

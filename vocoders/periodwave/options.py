@@ -30,7 +30,7 @@ class AnyFlowSampling(SynthesisOptions):
     """Factor on the deviation of the prior."""
     # Beyond these limits the times would decrease.
     sway: float = option(0.0, dial=(-1, 1), ge=-1, le=2 / (math.pi - 2))
-    """Unevenness of the steps: negative values put more of them near the noise; 0: equal steps."""
+    """Unevenness of the steps: negative values put more steps near the noise; 0: equal steps."""
     freeu: tuple[float, float] | None = option(None, title="FreeU")
     """Factors on the up-sampled features and on the skip connections of the U-Net; published: 1.1 and 0.9, for models
     without adversarial tuning."""
@@ -93,7 +93,7 @@ class BandFlowOptions(BandFlowSampling, AnyFlowOptions):
 
 
 def title_of(config: Mapping[str, Any]) -> str:
-    """Return what a model of a configuration is called: PeriodWave-Turbo is tuned for a few Euler steps."""
+    """Return the title of a model with this configuration: PeriodWave-Turbo has few Euler steps."""
     sampling = config.get("sampling")
     own = sampling if isinstance(sampling, Mapping) else {}
     is_turbo = own.get("solver") == "euler" and own.get("steps") in (1, 2, 3, 4)

@@ -132,7 +132,7 @@ def tier_of(name: str, num_pools: int) -> int:
 
 
 def _split_kernel(tensors: Mapping[str, Tensor], where: str) -> tuple[dict[str, Tensor], OfficialKernel | None]:
-    """Take the parameters of a state-space kernel out of a block's tensors."""
+    """Separate the parameters of a state-space kernel from a block's tensors."""
     rest, kernel = {}, {}
     for key, value in tensors.items():
         match = _KERNEL.match(key)
@@ -181,7 +181,7 @@ def _recovered(kernel: OfficialKernel, s4: S4Config) -> Tensor:
 
 
 def _squeezed(name: str, value: Tensor) -> Tensor:
-    """Drop the width of convolutions of width one from weights, and surplus axes of vectors."""
+    """Remove the kernel axis from weights of convolutions of width one, and surplus axes from vectors."""
     if name.startswith("mel.convs"):
         # Kernels of the upsamplers keep all their axes.
         return value

@@ -14,12 +14,12 @@ class CodeSampling(SynthesisOptions):
     """Temperature, top-p and guidance."""
 
     temperature: float = option(1.0, dial=(0, 1.5), ge=0, allow_inf_nan=False)
-    """Divisor of the logits; 0 takes the most probable code each time."""
+    """Divisor of the logits; 0 always takes the most probable code."""
     top_p: float = option(1.0, dial=(0.5, 1), gt=0, le=1, title="Top-p")
-    """Probability that the codes which can be drawn have together, the most probable ones first, at temperature 1 as
-    published; 1: all codes."""
-    # Logits are a + g (l - a), where l are those of the label and a those of the network with the mean of all labels'
-    # offsets, as in classifier-free guidance (arXiv 2207.12598), though here nothing is trained for the second part.
+    """Total probability of the codes to draw from, the most probable ones, computed at temperature 1 as published; 1:
+    all codes."""
+    # Logits are a + g (l - a), where l are the logits with the label's offset and a those with the mean of all offsets,
+    # as in classifier-free guidance (arXiv 2207.12598), but without training for a.
     guidance: float = option(1.0, dial=(1, 3), ge=0, allow_inf_nan=False)
     """Strength of the label, for a model with labels: above 1 exaggerates the difference from the other labels, at the
     cost of a second network pass."""

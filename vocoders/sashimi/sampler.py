@@ -177,7 +177,7 @@ def item_stepper(
     weights: WeightFormat = "float32",
     label: str | None = None,
 ) -> "Stepper":
-    """Return the fastest stepper for items, with their labels and guidance; the arguments are those of generate."""
+    """Return the fastest stepper for items, with labels and guidance; the arguments are those of :func:`generate`."""
     # Imported where something is drawn: making a model compiles nothing.
     from vocoders.sashimi.runtimes import make_stepper
 

@@ -117,7 +117,7 @@ class ComplexNetwork(nn.Module):
 
 
 class MultiScaleNetwork(ImageNetwork):
-    """MS-Wavehax: the prior is split into streams, one short transform serves all of them."""
+    """MS-Wavehax: the prior is split into streams, which share one short transform."""
 
     def __init__(self, config: WavehaxConfig) -> None:
         super().__init__()

@@ -43,7 +43,7 @@ class LadderFilter(LivePlugin):
     )
 
     def settings(self, values: Arrays, item: int) -> dict[str, Any]:
-        """Return the arguments of an item's plugins, the mode among them."""
+        """Return the arguments of an item's plugins, including the mode."""
         mode = self.knobs["mode"].format(values["mode"][item])
         return {"mode": getattr(self.plugin_class.Mode, mode.upper())} | super().settings(values, item)
 

@@ -33,7 +33,7 @@ _logger = logging.getLogger(__name__)
 GRAPH_FILE = "step.onnx"
 DEFAULT_MAX_BLOCK = 4096
 
-# Host blocks with which an export is tried, in turn.
+# Block sizes of the verification, in turn.
 _TRIED = (1, 64, 7, 333, 256, 2048, 64)
 
 
@@ -73,7 +73,7 @@ def export_onnx(
         raise ConfigError(f"largest block of {max_block} samples; expected at least 1")
     resolved = model.knobs.resolve(settings)
     graph, states, largest = _build(model, place, resolved, freeze, max_block)
-    # Long enough for every ring to come round.
+    # Long enough for every ring to wrap around.
     vector = make_test_vector(model, resolved, least=max(sum(state.shape[0] for state in states if state.in_place), 1))
     content = graph.SerializeToString()
     outputs = {

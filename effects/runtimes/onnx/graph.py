@@ -81,7 +81,7 @@ class Graph:
         return self.ops(kind, *inputs, names=[name or self._new_name(kind)], **attributes)[0]
 
     def ops(self, kind: str, *inputs: Input, names: list[str] | int, **attributes: Any) -> list[str]:
-        """Add a node with several outputs, or with given names; an empty name is an output that nobody needs."""
+        """Add a node with several outputs, or with given names; an empty name is an unused output."""
         names = [self._new_name(kind) for _ in range(names)] if isinstance(names, int) else names
         known = [item if isinstance(item, str) else self.constant(item) for item in inputs]
         self._nodes.append(import_onnx().helper.make_node(kind, known, names, **attributes))

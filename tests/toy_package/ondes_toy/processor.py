@@ -1,4 +1,4 @@
-"""A true effect: signal processing in NumPy that models can learn from."""
+"""A processor: signal processing in NumPy, from which models can learn."""
 
 import numpy as np
 

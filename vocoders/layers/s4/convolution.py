@@ -10,7 +10,7 @@ __all__ = ["fast_length", "long_convolution"]
 
 def fast_length(least: int) -> int:
     """Return the smallest even number >= ``least`` without prime factors above 5."""
-    return 2 * next_fast_len(-(-least // 2), real=True)
+    return 2 * next_fast_len(-(-least // 2), real=True)  # pyright: ignore[reportOperatorIssue]  (scipy's stub)
 
 
 def long_convolution(u: Tensor, kernel: Tensor) -> Tensor:

@@ -67,7 +67,7 @@ class DiffwaveSashimi(PretrainedModel[DiffwaveSashimiConfig], Vocoder, WaveformG
 
     @property
     def fingerprint(self) -> str:
-        """Front end in one line: two models with the same line take the same features."""
+        """Front end in one line: models with equal lines take the same features."""
         return self.config.front_end.fingerprint
 
     def forward(self, x: Tensor, steps: Tensor, features: Tensor | None = None) -> Tensor:

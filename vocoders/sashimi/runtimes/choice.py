@@ -34,9 +34,9 @@ def make_stepper(
     Args:
         model: a causal model.
         batch_size: number of sequences.
-        prompt: int64 (L,) codes that every sequence begins with, or None.
-        weights: ``int16`` halves the memory that a CPU reads for every sample and changes logits by some 1e-4.
-        labels: int64 (B,), of a model that has some; :func:`~vocoders.sashimi.sampler.item_labels` draws them.
+        prompt: int64 (L,) codes at the start of every sequence, or None.
+        weights: ``int16`` halves the memory traffic per sample on a CPU and changes logits by some 1e-4.
+        labels: int64 (B,), for a model with labels; :func:`~vocoders.sashimi.sampler.item_labels` draws them.
         guidance: see :class:`~vocoders.sashimi.options.CodeSampling`.
 
     Raises:

@@ -29,10 +29,10 @@ class GraphStepper(PlainStepper):
     Args:
         model: a causal model on a CUDA device.
         batch_size: number of sequences.
-        prompt: int64 (L,) codes that every sequence begins with, or None.
-        labels: int64 (B,), of a model that has some.
+        prompt: int64 (L,) codes at the start of every sequence, or None.
+        labels: int64 (B,), for a model with labels.
         guidance: see :class:`~vocoders.sashimi.options.CodeSampling`.
-        record: records one step; :func:`record_graph` by default.
+        record: function that records one step; :func:`record_graph` by default.
     """
 
     @torch.inference_mode()

@@ -22,8 +22,8 @@ class PlainStepper(Stepper):
     Args:
         model: a causal model.
         batch_size: number of sequences.
-        prompt: int64 (L,) codes that every sequence begins with, or None; read in parallel.
-        labels: int64 (B,), of a model that has some.
+        prompt: int64 (L,) codes at the start of every sequence, or None; read in parallel.
+        labels: int64 (B,), for a model with labels.
         guidance: see :class:`~vocoders.sashimi.options.CodeSampling`.
     """
 

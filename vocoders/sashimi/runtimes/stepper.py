@@ -24,7 +24,7 @@ class Stepper(ABC):
     Attributes:
         model: the model.
         batch_size: B, the number of items.
-        labels: int64 (B,), ``None`` for a model without labels, or for the mean of all.
+        labels: int64 (B,); ``None`` for a model without labels, or for the mean of all.
         guidance: see :class:`~vocoders.sashimi.options.CodeSampling`.
         sequence_labels: int64 (B,), or (2 B,) with guidance.
     """

@@ -70,7 +70,7 @@ def _descend(memory, tables, deepest, counts, batch):
 
 @njit
 def _ascend(memory, tables, deepest, batch):
-    """Take what the deepest tier has up again: every tier leaves a frame of outputs for the one above."""
+    """Process the output of the deepest tier upwards: every tier queues a frame of outputs for the tier above."""
     work = memory.work
     for index in range(deepest, -1, -1):
         tier = tables.tiers[index]

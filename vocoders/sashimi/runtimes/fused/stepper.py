@@ -33,9 +33,9 @@ class FusedStepper(Stepper):
     Args:
         model: a causal model.
         batch_size: number of sequences.
-        prompt: int64 (L,) codes that every sequence begins with, or None; read in parallel.
-        weights: ``float32``, or ``int16``, with half as much to read; logits to some 1e-4.
-        labels: int64 (B,), of a model that has some.
+        prompt: int64 (L,) codes at the start of every sequence, or None; read in parallel.
+        weights: ``float32``, or ``int16``, which halves the memory traffic and changes logits by some 1e-4.
+        labels: int64 (B,), for a model with labels.
         guidance: see :class:`~vocoders.sashimi.options.CodeSampling`.
     """
 
@@ -57,7 +57,7 @@ class FusedStepper(Stepper):
         self._program = pack(model, self.num_sequences, weights, None if labels is None else labels.numpy())
         self._counts = place_state(self._program, state)
         self._codes = codes.numpy()
-        # No samples: the loop is compiled or loaded here, where nobody measures it.
+        # A call without samples compiles or loads the loop here, before any timing.
         self._draw(np.zeros((batch_size, 0)), 1.0, 1.0)
 
     def _draw(self, uniforms: np.ndarray, temperature: float, top_p: float) -> tuple[np.ndarray, np.ndarray]:
