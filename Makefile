@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: run demo test test-all lint docs install clean
+.PHONY: run demo test test-all test-slow lint docs install clean
 .DEFAULT_GOAL := run
 
 run: $(STAMP)  ## Copy-synthesis of the bundled clip through a shipped model: metrics, WAV, picture in out/
@@ -13,16 +13,23 @@ run: $(STAMP)  ## Copy-synthesis of the bundled clip through a shipped model: me
 demo: $(STAMP)  ## The Gradio demo in a browser
 	$(BIN)/python -m demo
 
+# Files of tests run side by side, one thread each.
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile
+
 test: $(STAMP)  ## The fast tests
-	$(BIN)/python -m pytest -m "not slow"
+	$(PYTEST) -m "not slow"
 
 test-all: $(STAMP)  ## All tests: training runs and recipes too
-	$(BIN)/python -m pytest
+	$(PYTEST)
 
-lint: $(STAMP)  ## Style and import contracts
+test-slow: $(STAMP)  ## The tests that train or run recipes
+	$(PYTEST) -m slow
+
+lint: $(STAMP)  ## Style, types and import contracts
 	$(BIN)/ruff check --no-cache .
 	$(BIN)/ruff format --no-cache --check .
 	$(BIN)/lint-imports
+	$(BIN)/pyright --pythonpath $(BIN)/python
 
 docs: $(STAMP)  ## The reference of every class and function, in out/docs; a warning is an error
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict -f tests/documents/website/mkdocs.yml

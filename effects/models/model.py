@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from importlib import import_module
-from typing import TYPE_CHECKING, ClassVar, Generic, TypeVar
+from typing import TYPE_CHECKING, ClassVar, TypeVar
 
 import torch
 from pydantic import Field
@@ -44,7 +44,7 @@ class EffectConfig(ModelConfig):
 ConfigType = TypeVar("ConfigType", bound=EffectConfig)
 
 
-class EffectModel(PretrainedModel, nn.Module, Generic[ConfigType]):
+class EffectModel(PretrainedModel[ConfigType]):
     """A neural effect with knobs.
 
     ``forward`` is pure, for training and export; ``stream`` does the same with less copying. Both take the next samples
@@ -65,7 +65,6 @@ class EffectModel(PretrainedModel, nn.Module, Generic[ConfigType]):
     onnx_graph: ClassVar[str | None] = None
     rtneural_layers: ClassVar[str | None] = None
 
-    config: ConfigType  # pyright: ignore[reportIncompatibleVariableOverride]  (set once, by the constructor)
     runtime: ClassVar[str | None] = None
     _stream: "Stream | None" = None
 

@@ -18,7 +18,7 @@ from effects.models.devices import LA2A_KNOBS
 from effects.models.film import Condition, FiLM
 from effects.models.head import Head, HeadName
 from effects.models.model import EffectConfig, EffectModel, State
-from vocoders.layers.module_list import TypedModuleList
+from vocoders.layers.containers import ModuleListOf
 from vocoders.layers.s4.config import S4Config
 from vocoders.layers.s4.layer import S4Layer, S4State
 
@@ -100,7 +100,7 @@ class S4Effect(EffectModel[S4EffectConfig]):
         self.config = config
         self.condition = Condition(len(config.knobs), config.condition_channels)
         self.expansion = nn.Conv1d(config.audio_channels, config.channels, 1)
-        self.blocks = TypedModuleList(S4Block(config) for _ in range(config.num_blocks))
+        self.blocks = ModuleListOf(S4Block(config) for _ in range(config.num_blocks))
         self.head = Head(config.head, config.audio_channels, config.residual)
         self.projection = nn.Conv1d(config.channels, self.head.num_features, 1)
         self.head.start(self.projection)

@@ -23,7 +23,7 @@ from pydantic import Field, model_validator
 from torch import Tensor, nn
 
 from effects.models.model import EffectConfig, EffectModel, State
-from vocoders.layers.module_list import TypedModuleList
+from vocoders.layers.containers import ModuleListOf
 
 __all__ = ["VARIANTS", "SignalTrain", "SignalTrainConfig", "WindowResult"]
 
@@ -99,9 +99,9 @@ class TimeAutoencoder(nn.Module):
         super().__init__()
         inward = (config.num_frames, 64, 32, 16, 16)
         outward = (16, 16, 32, 64, config.output_frames)
-        self.encoder = TypedModuleList(nn.Linear(a, b) for a, b in zip(inward, inward[1:], strict=False))
+        self.encoder = ModuleListOf(nn.Linear(a, b) for a, b in zip(inward, inward[1:], strict=False))
         self.join_knobs = nn.Linear(16 + len(config.knobs), 16)
-        self.decoder = TypedModuleList(nn.Linear(a, b) for a, b in zip(outward, outward[1:], strict=False))
+        self.decoder = ModuleListOf(nn.Linear(a, b) for a, b in zip(outward, outward[1:], strict=False))
         for layer in (*self.encoder, self.join_knobs, *self.decoder):
             nn.init.xavier_normal_(layer.weight)
             nn.init.zeros_(layer.bias)

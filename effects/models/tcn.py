@@ -22,7 +22,7 @@ from effects.models.film import Condition, FiLM, FilmNorm
 from effects.models.head import Head, HeadName
 from effects.models.model import EffectConfig, EffectModel, State
 from effects.models.rows import padded_channels
-from vocoders.layers.module_list import TypedModuleList
+from vocoders.layers.containers import ModuleListOf
 
 __all__ = ["TCN", "VARIANTS", "TCNConfig"]
 
@@ -126,7 +126,7 @@ class TCN(EffectModel[TCNConfig]):
         self.config = config
         self.condition = Condition(len(config.knobs), config.condition_channels)
         widths = [config.audio_channels] + [config.channels] * (config.num_blocks - 1)
-        self.blocks = TypedModuleList(
+        self.blocks = ModuleListOf(
             TCNBlock(config, width, dilation) for width, dilation in zip(widths, config.dilations, strict=True)
         )
         self.head = Head(config.head, config.audio_channels)
