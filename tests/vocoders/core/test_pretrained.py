@@ -101,6 +101,13 @@ def test_round_trip_is_exact_and_silent(model: Tiny, folder: Path) -> None:
     assert [path.name for path in folder.parent.iterdir()] == ["tiny"]
 
 
+@pytest.mark.parametrize(("values", "named"), [((torch.zeros(4),), {}), ((), {"mean": torch.zeros(4)})])
+def test_statistics_nobody_asked_for_are_refused(model: Tiny, values: tuple, named: dict) -> None:
+    model.set_statistics()
+    with pytest.raises(ConfigError):
+        model.set_statistics(*values, **named)
+
+
 def test_same_model_gives_the_same_bytes(model: Tiny, folder: Path, tmp_path: Path) -> None:
     for _ in range(10):
         again = model.save_pretrained(tmp_path / "again", CARD, overwrite=True)
