@@ -30,7 +30,7 @@ def folder_names(folder: Path) -> list[str]:
 
 
 def read_transcript(path: Path) -> str | None:
-    """Return the words of a transcript file on one line; ``None`` if it is missing, or with a warning if it is not text."""
+    """Return the words of a transcript file on one line; ``None`` if missing, or with a warning if not text."""
     if not path.is_file():
         return None
     try:
