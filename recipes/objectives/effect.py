@@ -80,7 +80,7 @@ class EffectObjective(Objective):
         return self.error_ratios(*self.compared(generator, batch)[:2])
 
     def error_ratios(self, prediction: Tensor, target: Tensor) -> tuple[float, int]:
-        """Return the sum of the error-to-signal ratios of audio (B, C, T), and the number of items that are not silent."""
+        """Return the sum of the error-to-signal ratios of audio (B, C, T), and the number of audible items."""
         heard = is_heard(target)
         prediction, target = prediction[heard], target[heard]
         ratios = (target - prediction).square().sum(dim=(1, 2)) / target.square().sum(dim=(1, 2))
