@@ -24,7 +24,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     share_arenas()
     _own_temporary_folder()
     os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
-    # Gradio asks where its files go when it is imported.
+    # Gradio reads the folder for its files when it is imported.
     from demo.app import build, launch_options, warm_up
 
     try:
@@ -44,17 +44,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m demo", description="The demo of ondes: one page, offline.")
+    parser = argparse.ArgumentParser(prog="python -m demo", description="Serve the demo of ondes: one page, offline.")
     parser.add_argument(
         "--host",
         default=os.environ.get("GRADIO_SERVER_NAME", "127.0.0.1"),
-        help="address to listen on; 0.0.0.0 lets other machines in (default: %(default)s)",
+        help="address to listen on; 0.0.0.0 allows other machines (default: %(default)s)",
     )
     parser.add_argument(
         "--port",
         type=int,
         default=int(os.environ["GRADIO_SERVER_PORT"]) if "GRADIO_SERVER_PORT" in os.environ else None,
-        help="port (default: the first free one from 7860 on)",
+        help="port (default: the first free one from 7860)",
     )
     parser.add_argument(
         "--models",
@@ -62,7 +62,7 @@ def _parser() -> argparse.ArgumentParser:
         action="append",
         default=[],
         metavar="DIR",
-        help="a model folder, or a folder with model folders in it; may be given several times",
+        help="a model folder, or a folder of model folders; repeat for more",
     )
     parser.add_argument(
         "--share", action="store_true", help="open a public link through Gradio's servers (default: off)"
@@ -71,7 +71,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _own_temporary_folder() -> None:
-    """Keep the files of visitors in a folder that goes when the server goes."""
+    """Keep the files of visitors in a folder that is removed when the server stops."""
     if "GRADIO_TEMP_DIR" not in os.environ:
         folder = tempfile.mkdtemp(prefix="ondes-demo-")
         os.environ["GRADIO_TEMP_DIR"] = folder
@@ -81,5 +81,5 @@ def _own_temporary_folder() -> None:
 if __name__ == "__main__":
     try:
         sys.exit(main())
-    except KeyboardInterrupt:  # while it starts, too
+    except KeyboardInterrupt:  # also during the start
         sys.exit(130)

@@ -1,4 +1,4 @@
-"""The page: all tabs, and how it is served."""
+"""The page with all tabs, and the options of its server."""
 
 import logging
 import threading
@@ -21,23 +21,23 @@ __all__ = ["Demo", "build", "launch_options", "warm_up"]
 
 _logger = logging.getLogger(__name__)
 
-# Files of visitors are looked through every quarter of an hour, and removed when they are an hour old.
+# Every quarter of an hour, files of visitors older than an hour are removed.
 _CACHE_SECONDS = (900, 3600)
-# Requests that may wait; more are refused.
+# Length of the queue; more requests are refused.
 _WAITING = 40
 _SESSIONS = 200
-# Each thread that computes keeps memory of its own, and few compute at the same time.
+# Each computing thread keeps memory, and few compute at the same time.
 _THREADS = 12
 _FONTS = ["system-ui", "-apple-system", "Segoe UI", "Roboto", "sans-serif"]
 _HEAD = """
 # ondes
 
-Neural vocoders, state-space models and parameterised effects: hear them, turn their knobs, see what they do.
+Neural vocoders, state-space models and parameterised effects: listen, turn the knobs, see the results.
 """
 
 
 class Demo(gr.Blocks):
-    """The page, with what it shows.
+    """The page and its models.
 
     Attributes:
         library: the models.
@@ -68,15 +68,15 @@ def build(model_folders: Sequence[Path] = ()) -> Demo:
 
 
 def launch_options() -> dict[str, Any]:
-    """Return what :meth:`gradio.Blocks.launch` is called with, whatever the address."""
+    """Return the arguments of :meth:`gradio.Blocks.launch`, without the address."""
     theme = Default(
         primary_hue="blue",
         neutral_hue="slate",
-        # No font is fetched from the net.
+        # No font is loaded from the internet.
         font=_FONTS,
         font_mono=["ui-monospace", "Consolas", "monospace"],
     )
-    # Gradio's own subdued text is too pale to read on white: 2.6 to 1; this is 4.8 to 1, and 7 to 1 in the dark.
+    # Gradio's subdued text is too pale on white: contrast 2.6 to 1. This has 4.8 to 1, and 7 to 1 in dark mode.
     theme.set(
         body_text_color_subdued="*neutral_500",
         body_text_color_subdued_dark="*neutral_400",
@@ -101,7 +101,7 @@ def launch_options() -> dict[str, Any]:
 
 
 def warm_up(library: Library) -> threading.Thread:
-    """Import torch and use the first models once in the background, while the first visitor reads."""
+    """Import torch and use the first models once, in the background."""
 
     def work() -> None:
         started = time.perf_counter()

@@ -1,4 +1,4 @@
-"""The blind A/B/X test: which of A and B is X? Pure functions; the score is a value that the page keeps."""
+"""The blind A/B/X test: which of A and B is X? Pure functions; the page keeps the score."""
 
 import math
 import random
@@ -14,11 +14,11 @@ Choice = Literal["A", "B"]
 
 @dataclass(frozen=True)
 class Trial:
-    """What is hidden in a trial.
+    """The hidden order of a trial.
 
     Attributes:
-        a_is_reference: whether A is the reference and B the result, or the other way round.
-        x_is: which of the two X is.
+        a_is_reference: whether A is the reference and B the result; else A is the result.
+        x_is: whether X is A or B.
     """
 
     a_is_reference: bool
@@ -39,13 +39,13 @@ def new_trial(
     """Draw a trial.
 
     Args:
-        reference: (T,) samples of one loudness with ``result``.
+        reference: (T,), with the same loudness as ``result``.
         result: (T,).
         random_source: default: the system's.
 
     Returns:
-        What is hidden, and the audio of "A", "B" and "X". A few zeros in front make all three different files, so that
-        nothing but the sound tells which ones are equal.
+        The hidden order, and the audio of "A", "B" and "X". A few leading zeros make all three files different, so that
+        only the sound tells which ones are equal.
     """
     source = random_source or random.SystemRandom()
     trial = Trial(source.random() < 0.5, source.choice(["A", "B"]))
@@ -67,5 +67,5 @@ def answer(score: Score, trial: Trial, choice: Choice) -> Score:
 
 
 def chance(score: Score) -> float:
-    """Return the probability of at least so many correct answers by guessing."""
+    """Return the probability of at least as many correct answers by guessing."""
     return sum(math.comb(score.total, k) for k in range(score.correct, score.total + 1)) / 2**score.total

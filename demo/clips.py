@@ -1,4 +1,4 @@
-"""Clips to try the demo with: the bundled sentence, and music that is computed here."""
+"""Example clips of the demo: the bundled sentence, and computed music."""
 
 from pathlib import Path
 
@@ -55,7 +55,7 @@ def drums(sample_rate: int = _RATE) -> np.ndarray:
 
 
 def _string(frequency: float, length: int, sample_rate: int, generator: np.random.Generator) -> np.ndarray:
-    """Return a decaying string: a delay line of noise whose every round averages neighbours."""
+    """Return a decaying string: a delay line of noise that averages neighbours in every round."""
     period = round(sample_rate / frequency - 0.5)
     line = generator.uniform(-1, 1, period)
     rounds = []

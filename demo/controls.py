@@ -1,7 +1,7 @@
-"""Controls of the options that systems declare, on the page and for programs; one for each name.
+"""Controls for the options that systems declare, one per name, for the page and for programs.
 
-What a system does not declare is hidden on the page. What is left out, empty or untouched stays what the system itself
-says.
+The page hides options that a system does not declare. A value that is left out, empty or untouched is the system's
+default.
 """
 
 import json
@@ -17,20 +17,20 @@ from vocoders.core.options import Option
 
 __all__ = ["OptionControls", "with_parameters"]
 
-_OWN = "as the model says"
+_OWN = "default of the model"
 
 
 class OptionControls:
-    """Controls of all options that some systems declare; made where the page is laid out.
+    """Controls for all options of some systems, placed into the current layout of the page.
 
     Args:
         entries: the systems; the first one is chosen.
-        prefix: of the controls' ``elem_id``.
+        prefix: prefix of the controls' ``elem_id``.
 
     Attributes:
-        names: of the options.
-        controls: what users see, one for each name.
-        parameters: what programs fill in, one for each name: all may be left out.
+        names: names of the options.
+        controls: visible controls, one per name.
+        parameters: inputs of programs, one per name; all are optional.
     """
 
     def __init__(self, entries: Sequence[Entry], prefix: str) -> None:
@@ -39,7 +39,7 @@ class OptionControls:
             for option in entry.declared:
                 declared.setdefault(option.name, []).append((entry, option))
         self.names = tuple(declared)
-        # What each system's controls show: system -> option -> settings of the control.
+        # System -> option -> settings of its control.
         self._shown: dict[str, dict[str, dict[str, Any]]] = {entry.name: {} for entry in entries}
         with gr.Row(elem_classes="ondes-options"):
             self.controls = [
@@ -59,7 +59,7 @@ class OptionControls:
         return kind(**settings, min_width=220, elem_id=elem_id, visible=first.name in by_entry)
 
     def changed(self, system: str, values: Sequence[Any]) -> dict[str, Any]:
-        """Return what a user has changed of a system's own options.
+        """Return a user's changes of a system's default options.
 
         Args:
             system: its name; unknown ones have no options.
@@ -70,7 +70,7 @@ class OptionControls:
         return {name: value for name, value in given.items() if value != shown[name]["value"]}
 
     def given(self, system: str, values: Sequence[Any]) -> dict[str, Any]:
-        """Return what a program has given, whether the system declares it or not.
+        """Return the values from a program, whether the system declares them or not.
 
         Args:
             system: its name.
@@ -80,9 +80,9 @@ class OptionControls:
         return {name: value for name, value in zip(self.names, values, strict=True) if value is not None}
 
     def follow(self, model: gr.Dropdown) -> None:
-        """Let the controls be those of the system that ``model`` shows.
+        """Show the controls of the system that is selected in ``model``.
 
-        The page does it by itself: no click can come between a choice and its controls.
+        The page updates them without the server, so no click can come between a choice and its controls.
         """
         script = (
             f"(name) => {{ const shown = ({json.dumps(self._shown)})[name] || {{}};"
@@ -93,12 +93,12 @@ class OptionControls:
 
 
 def with_parameters(handler: Callable[..., Any], names: Sequence[str], **defaults: Any) -> Callable[..., Any]:
-    """Give a handler of positional values names: Gradio's interface for programs calls its inputs by them.
+    """Name the positional values of a handler: Gradio's interface for programs passes inputs by name.
 
     Args:
         handler: takes ``*values``.
-        names: of the values; all may be left out.
-        **defaults: of further parameters, such as Gradio's ``progress``.
+        names: names of the values; all are optional.
+        **defaults: defaults of further parameters, such as Gradio's ``progress``.
     """
     parameters = {name: None for name in names} | defaults
     handler.__signature__ = Signature(  # type: ignore[attr-defined]
@@ -108,7 +108,7 @@ def with_parameters(handler: Callable[..., Any], names: Sequence[str], **default
 
 
 def _kind_of_control(options: list[Option], own: list[Any]) -> tuple[type[Any], dict[str, Any]]:
-    """Return the control of an option that several systems may declare, each in its own way, and its settings."""
+    """Return the control of an option, which systems may declare differently, and its settings for each."""
     kinds, is_optional = {option.kind for option in options}, any(option.is_optional for option in options)
     dials = [option.dial for option in options if option.dial is not None]
     if kinds == {"choice"}:
@@ -116,7 +116,7 @@ def _kind_of_control(options: list[Option], own: list[Any]) -> tuple[type[Any], 
     if kinds == {"switch"}:
         return (gr.Dropdown, {"choices": [(_OWN, ""), "true", "false"]}) if is_optional else (gr.Checkbox, {})
     if kinds <= {"integer", "number"} and not is_optional and len(dials) == len(options):
-        # A model's own value may lie beyond the dial.
+        # The default of a model may lie beyond the dial.
         low, high = min([*(low for low, _ in dials), *own]), max([*(high for _, high in dials), *own])
         return gr.Slider, {"minimum": low, "maximum": high, "step": 1 if kinds == {"integer"} else _step(dials)}
     # Sliders and fields of numbers cannot be empty.
@@ -124,7 +124,7 @@ def _kind_of_control(options: list[Option], own: list[Any]) -> tuple[type[Any], 
 
 
 def _shown(value: Any, kind: type[Any]) -> Any:
-    """Return a value as its control shows it."""
+    """Return a value in the form of its control."""
     if kind in (gr.Slider, gr.Checkbox):
         return value
     if isinstance(value, list):
@@ -133,7 +133,7 @@ def _shown(value: Any, kind: type[Any]) -> Any:
 
 
 def _step(dials: Sequence[tuple[float, float]]) -> float:
-    """Return a round step, about a thousandth of the way."""
+    """Return a round step, about a thousandth of the range."""
     return 10.0 ** math.floor(math.log10(min(high - low for low, high in dials)) - 3)
 
 
@@ -144,7 +144,7 @@ def _parameter(options: list[Option]) -> Any:
         return gr.Dropdown(_choices(options), **how)
     if kinds <= {"integer", "number"}:
         return gr.Number(**how)
-    # Switches too: a check box cannot be left out.
+    # Switches too: a check box cannot be empty.
     return gr.Textbox(**how)
 
 

@@ -1,4 +1,4 @@
-"""Where the files of visitors lie: in one temporary folder, which goes with the server."""
+"""Files of visitors, in one temporary folder that is removed when the server stops."""
 
 import os
 import tempfile
@@ -17,15 +17,15 @@ def temporary_folder() -> Path:
 
 
 def result_file(samples: np.ndarray, sample_rate: int, name: str) -> str:
-    """Write a result for a player, under a path that no other request writes to.
+    """Write a result for a player, at a path that no other request uses.
 
-    Gradio's own writer names files after their content, and of two equal results at the same time one cuts off the
-    file that the other is being read from.
+    Gradio names files after their content: of two equal results at the same time, one would truncate the file while
+    the other is read.
 
     Args:
         samples: int16 (T,) or (T, C).
         sample_rate: in Hz.
-        name: of the file, without suffix; what a visitor downloads.
+        name: name of the downloaded file, without suffix.
 
     Returns:
         The path; Gradio removes the file when it is old.

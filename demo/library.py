@@ -1,6 +1,6 @@
-"""Which models the demo offers, and the few of them that are kept in memory.
+"""The models of the demo, and the few of them in memory.
 
-Nothing here imports torch: the page is built from what the files say, and the first use of a model loads it.
+This module does not import torch: the page is built from model files, and a model is loaded at its first use.
 """
 
 import logging
@@ -27,30 +27,30 @@ _logger = logging.getLogger(__name__)
 
 Kind = Literal["vocoder", "generator", "effect"]
 
-# How deep below a folder of --models model folders are looked for: recipes keep theirs in exp/<run>/model.
+# Depth of the search for model folders below --models: recipes write exp/<run>/model.
 _DEPTH = 4
 
 
 @dataclass(frozen=True)
 class Entry:
-    """One system as its files, or its registry, describe it.
+    """One system, described by its files or its registry.
 
     Attributes:
-        name: unique name, by which users choose it.
-        kind: what it can be used for.
-        family: as in ``config.json``, or the baseline's name.
-        title: family as people write it.
-        path: its folder; ``None``: a baseline.
-        config: the content of ``config`` in ``config.json``, not checked.
-        declared: the options that it can follow.
-        options: their values where nothing is said.
-        labels: what a generator can be asked for.
-        sample_rate: in Hz, ``None`` if the files do not say.
-        num_parameters: as the weights say, 0 if they do not.
-        size_bytes: of all files.
-        license: as the card says.
-        description: as the card says.
-        is_shipped: whether it is part of the installation.
+        name: unique name for users.
+        kind: vocoder, generator or effect.
+        family: family in ``config.json``, or name of the baseline.
+        title: family as written in text.
+        path: model folder; ``None`` for a baseline.
+        config: ``config`` in ``config.json``, not validated.
+        declared: options that it declares.
+        options: default values of the options.
+        labels: labels of a generator.
+        sample_rate: in Hz, ``None`` if unknown.
+        num_parameters: number of parameters, 0 if unknown.
+        size_bytes: size of all files.
+        license: licence, from the card.
+        description: description, from the card.
+        is_shipped: whether it ships with ondes.
     """
 
     name: str
@@ -71,7 +71,7 @@ class Entry:
 
     @property
     def label(self) -> str:
-        """What a list of models shows."""
+        """Name in lists of models."""
         return f"{self.title} (baseline)" if self.path is None else f"{self.name} ({self.title})"
 
     @property
@@ -82,7 +82,7 @@ class Entry:
 
 
 def find_entries(folders: Sequence[Path] = ()) -> list[Entry]:
-    """Return the models that ship with ondes, those in and below ``folders``, then baselines; without damaged ones."""
+    """Return shipped models, those in and below ``folders``, then baselines; leave out damaged ones."""
     baselines = {name: _describe_baseline(baseline) for name, baseline in BASELINES.usable().items()}
     found: dict[str, Entry] = {}
     try:
@@ -101,10 +101,10 @@ def find_entries(folders: Sequence[Path] = ()) -> list[Entry]:
 
 
 def target_processor(entry: Entry, knobs_of: dict[str, tuple[str, ...]]) -> str | None:
-    """Return the name of the true effect that a learned one imitates.
+    """Return the name of the processor that a model learned.
 
-    By convention the model's name starts with the processor's, underscores left out (``comp4c-tcn`` for ``comp_4c``),
-    and both have the same knobs.
+    By convention the model's name starts with that of the processor without underscores (``comp4c-tcn`` for
+    ``comp_4c``), and both have the same knobs.
 
     Args:
         entry: an effect.
@@ -120,11 +120,11 @@ def target_processor(entry: Entry, knobs_of: dict[str, tuple[str, ...]]) -> str 
 
 
 class Library:
-    """Systems by name; what is loaded stays in memory up to a bound, the least recently used leave first.
+    """Systems by name; loaded ones stay in memory up to a limit, the least recently used are dropped first.
 
     Args:
-        entries: what may be loaded: no other name is ever looked for.
-        capacity_bytes: bound on what stays in memory, which is counted as the size of the files.
+        entries: the systems; no other name can be loaded.
+        capacity_bytes: limit of the systems in memory, measured as the size of their files.
     """
 
     def __init__(self, entries: Iterable[Entry], capacity_bytes: int = 1 << 30) -> None:
@@ -135,12 +135,12 @@ class Library:
         self._loading: dict[str, threading.Lock] = {}
 
     def of_kind(self, kind: Kind) -> list[Entry]:
-        """Return the systems of a kind, the default one first."""
+        """Return the systems of a kind, the default first."""
         found = [entry for entry in self.entries.values() if entry.kind == kind]
         return sorted(found, key=lambda entry: entry.name != DEFAULT_VOCODER)
 
     def entry(self, name: str) -> Entry:
-        """Return what is known of a model.
+        """Return the entry of a model.
 
         Raises:
             ConfigError: if it is not in the list.
@@ -150,11 +150,11 @@ class Library:
         return self.entries[name]
 
     def load(self, name: str) -> Any:
-        """Return the system ``name``, ready for inference; requests at the same time load it once.
+        """Return the system ``name``, ready for inference; simultaneous requests load it once.
 
         Returns:
             A :class:`~vocoders.interface.Vocoder`, a :class:`~vocoders.interface.WaveformGenerator` or an
-            :class:`~effects.models.EffectModel`, as the entry's kind says.
+            :class:`~effects.models.EffectModel`, by the entry's kind.
         """
         entry = self.entry(name)
         with self._lock:
@@ -172,7 +172,7 @@ class Library:
 
     @property
     def loaded_bytes(self) -> int:
-        """Bytes of the files of what is in memory."""
+        """Bytes of the files of the systems in memory."""
         with self._lock:
             return sum(size for _, size in self._loaded.values())
 
@@ -183,7 +183,7 @@ class Library:
             return list(self._loaded)
 
     def _shrink(self) -> None:
-        # The newest stays whatever its size: the request that loaded it needs it.
+        # The newest stays at any size: the request that loaded it needs it.
         while len(self._loaded) > 1 and sum(size for _, size in self._loaded.values()) > self.capacity_bytes:
             name, _ = self._loaded.popitem(last=False)
             _logger.info("%s leaves the memory", name)
@@ -254,7 +254,7 @@ def _below(folders: Sequence[Path]) -> list[Path]:
 
 def _unique(path: Path, taken: dict[str, Entry]) -> str:
     resolved = path.resolve()
-    # Recipes call every result "model": the folder above says which.
+    # Recipes call every result "model": the folder above has the name.
     name = resolved.parent.name if resolved.name == "model" else resolved.name
     if name not in taken:
         return name

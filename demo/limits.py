@@ -1,4 +1,4 @@
-"""What the demo takes in: lengths, sizes and formats, with one message for each cause."""
+"""Limits of the demo's inputs: lengths, sizes and formats, with one message per cause."""
 
 import math
 from collections.abc import Sequence
@@ -35,12 +35,12 @@ _SILENCE = 10 ** (-70 / 20)
 
 @dataclass(frozen=True)
 class Clip:
-    """Audio that may be processed.
+    """Accepted audio.
 
     Attributes:
         audio: (C, T) float32.
         sample_rate: in Hz.
-        remarks: what was changed on the way, for the reader.
+        remarks: changes of the audio, for the user.
     """
 
     audio: "Tensor"
@@ -56,17 +56,17 @@ class Clip:
 def read_clip(
     path: str | None, sample_rate: int | None = None, mono: bool = True, max_seconds: float = MAX_SECONDS
 ) -> Clip:
-    """Read what a user gave.
+    """Read the clip of a user.
 
     Args:
-        path: a file in Gradio's temporary folder, ``None`` where nothing was given.
-        sample_rate: resample to this rate in Hz; ``None`` keeps the file's.
-        mono: average the channels; otherwise of more than two channels the first two remain.
-        max_seconds: the longest clip.
+        path: a file in Gradio's temporary folder, ``None`` without a clip.
+        sample_rate: resample to this rate in Hz; ``None``: keep the file's.
+        mono: average the channels; else keep the first two.
+        max_seconds: greatest length of a clip.
 
     Raises:
-        DataError: for no file, one that lies elsewhere, that is no audio, silent, too large, too short or too long,
-            or of too many channels or a strange rate.
+        DataError: for no file, a file elsewhere, a file that is not audio, is silent, too large, too short or too long,
+            or has too many channels or an unsupported sample rate.
     """
     if not path:
         raise DataError("there is no clip yet; upload or record one, or pick an example")
@@ -102,10 +102,10 @@ def read_clip(
 
 
 def owned_path(path: str) -> Path:
-    """Return ``path`` if it is a file that Gradio keeps for its users.
+    """Return ``path`` if it is an uploaded file in Gradio's folder.
 
     Raises:
-        DataError: if it lies anywhere else.
+        DataError: if it is elsewhere.
     """
     root = temporary_folder().resolve()
     file = Path(path).resolve()
@@ -115,7 +115,7 @@ def owned_path(path: str) -> Path:
 
 
 def check_number(name: str, value: object, low: float, high: float) -> float:
-    """Return ``value`` if it is a number in ``[low, high]``: a caller of the API may send anything.
+    """Return ``value`` if it is a number in ``[low, high]``; callers of the API may send anything.
 
     Raises:
         ConfigError: otherwise.
@@ -154,7 +154,7 @@ def _check_header(frames: int, sample_rate: int, channels: int, max_seconds: flo
 
 
 class _named:
-    """Errors of the reader without the path on the server."""
+    """Remove the path on the server from errors of the reader."""
 
     def __init__(self, file: Path) -> None:
         self.file = file

@@ -1,4 +1,4 @@
-"""What pictures and tables of the page show of audio: spectra, gains and their differences; NumPy alone."""
+"""Measurements for pictures and tables: spectra, gains and their differences, with NumPy only."""
 
 import math
 
@@ -20,12 +20,12 @@ _FLOOR = 1e-10
 
 
 def decibels(power: np.ndarray) -> np.ndarray:
-    """Return 10 lg of a power, not below -100 dB."""
+    """Return 10 lg of a power, at least -100 dB."""
     return 10 * np.log10(np.maximum(power, _FLOOR))
 
 
 def null_depth_db(test: np.ndarray, reference: np.ndarray) -> float:
-    """Return the level of ``test - reference`` relative to that of ``reference`` in dB, -inf where they are equal."""
+    """Return the level of ``test - reference`` relative to that of ``reference`` in dB, -inf if they are equal."""
     ratio = error_to_signal_ratio(test, reference)
     return 10 * math.log10(ratio) if 0 < ratio < math.inf else -math.inf if ratio == 0 else math.inf
 
@@ -37,7 +37,7 @@ def log_mel_db(audio: np.ndarray, sample_rate: int, n_mels: int = 80, columns: i
         audio: (T,).
         sample_rate: in Hz.
         n_mels: bands from 0 Hz to half the sample rate.
-        columns: about the largest number of frames: the hop grows with the length, from 10 ms on.
+        columns: approximate maximum number of frames; the hop is at least 10 ms and grows with the length.
 
     Returns:
         (n_mels, F) in dB.
@@ -51,7 +51,7 @@ def log_mel_db(audio: np.ndarray, sample_rate: int, n_mels: int = 80, columns: i
 def mel_distance_db(test: np.ndarray, reference: np.ndarray, sample_rate: int) -> float:
     """Return the mean absolute difference of two log-mel spectrograms in dB.
 
-    What lies more than 80 dB below the reference's maximum counts as equally quiet.
+    Levels are raised to 80 dB below the reference's maximum.
     """
     length = min(len(test), len(reference))
     pair = [log_mel_db(x[:length], sample_rate, columns=1 << 30) for x in (test, reference)]
@@ -63,11 +63,12 @@ def pitch_errors(f0: np.ndarray, reference: np.ndarray) -> tuple[float, float]:
     """Compare two F0 contours.
 
     Args:
-        f0: (F,) in Hz, 0 where unvoiced.
+        f0: (F,) in Hz, 0 for unvoiced frames.
         reference: as ``f0``.
 
     Returns:
-        RMS difference in cents where both are voiced (NaN if nowhere), and the part of frames with another voicing.
+        RMS difference in cents of frames that are voiced in both (NaN if none), and the fraction of frames with
+            different voicing.
     """
     length = min(len(f0), len(reference))
     f0, reference = f0[:length], reference[:length]
@@ -78,14 +79,14 @@ def pitch_errors(f0: np.ndarray, reference: np.ndarray) -> tuple[float, float]:
 def gain_over_time_db(
     wet: np.ndarray, dry: np.ndarray, sample_rate: int, points: int = 400, floor_db: float = -60.0
 ) -> np.ndarray:
-    """Return the level of ``wet`` over that of ``dry`` in short frames.
+    """Return the level of ``wet`` relative to ``dry`` in short frames.
 
     Args:
         wet: (T,).
         dry: (T,).
         sample_rate: in Hz.
-        points: about the number of frames, which last 10 ms at least.
-        floor_db: NaN where ``dry`` is below this level.
+        points: approximate number of frames, which are at least 10 ms long.
+        floor_db: the result is NaN where ``dry`` is below this level.
 
     Returns:
         (F,) in dB.
@@ -100,10 +101,10 @@ def gain_over_time_db(
 def frequency_gain_db(
     wet: np.ndarray, dry: np.ndarray, sample_rate: int, points: int = 120
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return the long-term spectrum of ``wet`` over that of ``dry``, in bands of a sixth of an octave.
+    """Return the long-term spectrum of ``wet`` relative to ``dry``, in bands of a sixth of an octave.
 
     Returns:
-        Frequencies in Hz from 20 on, and the gain in dB; NaN where ``dry`` has no energy.
+        Frequencies in Hz from 20, and the gain in dB; NaN where ``dry`` has no energy.
     """
     n_fft = 4096
     spectra = [_power_spectrogram(x, n_fft, n_fft // 2).mean(axis=1) for x in (wet, dry)]
@@ -131,7 +132,7 @@ def _power_spectrogram(audio: np.ndarray, n_fft: int, hop: int) -> np.ndarray:
 
 
 def _mel_basis(sample_rate: int, n_fft: int, n_mels: int) -> np.ndarray:
-    """Return triangles on the mel scale 2595 lg(1 + f / 700), each of sum 1, (n_mels, n_fft // 2 + 1)."""
+    """Return triangular filters of sum 1 on the mel scale 2595 lg(1 + f / 700), (n_mels, n_fft // 2 + 1)."""
     top = 2595 * math.log10(1 + sample_rate / 1400)
     edges = 700 * (10 ** (np.linspace(0, top, n_mels + 2) / 2595) - 1)
     bins = np.arange(n_fft // 2 + 1) * sample_rate / n_fft

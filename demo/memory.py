@@ -1,4 +1,4 @@
-"""Memory of a server whose requests are computed by many threads."""
+"""Memory of a server with many computing threads."""
 
 import ctypes
 import sys
@@ -11,10 +11,10 @@ _ARENAS = 2
 
 
 def share_arenas() -> bool:
-    """Let all threads allocate from two arenas; return whether the system can.
+    """Let all threads allocate from two arenas; return whether the system supports it.
 
-    By default glibc gives each thread an arena of its own, and what one frees the others cannot use: after some dozens
-    of requests the server kept 200 MB more, and went on growing. To be called before there are threads.
+    By default glibc gives each thread a separate arena, and other threads cannot use the memory freed in it: after
+    some dozens of requests the server had grown by 200 MB, without an end. Call this before any thread starts.
     """
     if not sys.platform.startswith("linux"):
         return False

@@ -1,4 +1,4 @@
-"""What users see when something cannot be done: one message, and a server that goes on."""
+"""Errors for users: one message each, while the server continues."""
 
 import functools
 import inspect
@@ -21,7 +21,7 @@ def guarded(told: int | None = None, outputs: int = 0) -> Callable[[Callable[...
     """Turn the errors of a handler (plain or a generator) into messages on the page.
 
     Args:
-        told: which of the handler's outputs is a line of status; generators leave the message there, too.
+        told: index of the status line among the handler's outputs; generators write the message there, too.
         outputs: number of outputs.
     """
 

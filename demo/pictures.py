@@ -1,7 +1,7 @@
-"""Pictures of audio as HTML: spectrograms and curves that follow the page's colours and width.
+"""Pictures of audio as HTML: spectrograms and curves with the page's colours and width.
 
-Images are small PNGs stretched by the browser; axes, labels and curves are text and vectors in the colours of the page,
-so that light and dark mode, narrow screens and readers of alternative text are served by one picture.
+Images are small PNGs stretched by the browser; axes, labels and curves are text and vectors in the colours of the page.
+One picture thus suits light and dark mode, narrow screens and screen readers.
 """
 
 import base64
@@ -15,9 +15,9 @@ from PIL import Image
 
 __all__ = ["curves", "difference", "figure", "spectrogram"]
 
-# Viridis (van der Walt and Smith 2015) at ten equal steps: even in lightness, the same for colour-blind eyes.
+# Viridis (van der Walt and Smith 2015) at ten equal steps: uniform in lightness, also for colour-blind readers.
 _VIRIDIS = "440154 482878 3e4a89 31688e 26828e 1f9e89 35b779 6ece58 b5de2b fde725"
-# Dash patterns of lines; their colours, after Okabe and Ito (2008), stand in the style sheet for both modes.
+# Dash patterns of lines; the style sheet has their colours for both modes, after Okabe and Ito (2008).
 _DASHES = ["", "6 4", "2 3", "8 3 2 3"]
 _LOUDER, _QUIETER = (213, 94, 0), (0, 114, 178)
 _RANGE_DB = 80.0
@@ -25,7 +25,7 @@ _DIFFERENCE_DB = 20.0
 
 
 def figure(panels: Sequence[str], caption: str) -> str:
-    """Put panels one above the other."""
+    """Stack panels vertically."""
     return f'<figure class="ondes-figure">{"".join(panels)}<figcaption>{html.escape(caption)}</figcaption></figure>'
 
 
@@ -33,7 +33,7 @@ def spectrogram(title: str, levels: np.ndarray, top_db: float, seconds: float, s
     """Draw a log-mel spectrogram.
 
     Args:
-        title: above it.
+        title: text above it.
         levels: (bands, F) in dB.
         top_db: level of the brightest colour; the darkest is 80 dB below.
         seconds: duration.
@@ -47,10 +47,10 @@ def spectrogram(title: str, levels: np.ndarray, top_db: float, seconds: float, s
 
 
 def difference(title: str, levels: np.ndarray, seconds: float, sample_rate: int) -> str:
-    """Draw the difference of two log-mel spectrograms: orange is louder, blue is quieter, nothing is equal.
+    """Draw the difference of two log-mel spectrograms: orange is louder, blue quieter, transparent equal.
 
     Args:
-        title: above it.
+        title: text above it.
         levels: (bands, F) difference in dB.
         seconds: duration.
         sample_rate: in Hz.
@@ -83,8 +83,8 @@ def curves(
         x_range: ends of the horizontal axis.
         y_range: ends of the vertical axis.
         units: of x and y.
-        log_x: equal ratios at equal distances.
-        log_y: as ``log_x``.
+        log_x: logarithmic horizontal axis.
+        log_y: logarithmic vertical axis.
     """
     x_ticks, y_ticks = _ticks(*x_range, log_x), _ticks(*y_range, log_y)
     grid = "".join(f'<line class="grid" x1="0" x2="1000" y1="{_y(p)}" y2="{_y(p)}"/>' for p, _ in y_ticks)
@@ -114,7 +114,7 @@ def _panel(
     x_unit: str,
 ) -> str:
     side = "".join(f'<span style="bottom:{100 * p:.2f}%">{label}</span>' for p, label in y_ticks)
-    # The unit stands at the right end, in the place of the last tick.
+    # The unit replaces the last tick at the right end.
     below = "".join(f'<span style="left:{100 * p:.2f}%">{label}</span>' for p, label in x_ticks if p < 0.96)
     head = f'<strong>{html.escape(title)}</strong><span class="legend">{legend}</span>'
     return (

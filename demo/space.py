@@ -1,4 +1,4 @@
-"""`python -m demo.space FOLDER`: write a folder that a hosted Gradio space runs as it is."""
+"""`python -m demo.space FOLDER`: write a folder that a hosted Gradio space runs unchanged."""
 
 import argparse
 import shutil
@@ -12,7 +12,7 @@ __all__ = ["main", "write_space"]
 
 _ROOT = Path(__file__).resolve().parents[1]
 _PACKAGES = ("vocoders", "effects", "demo")
-# A space wants these at its top, and beside them the file that it runs.
+# A space expects these at its top level, next to the file that it runs.
 _TOP = ("README.md", "requirements.txt")
 _APP = '''"""Serve the page."""
 
@@ -27,10 +27,10 @@ _UNWANTED = shutil.ignore_patterns("__pycache__", "*.pyc", "*.nbi", "*.nbc")
 
 
 def write_space(folder: Path) -> Path:
-    """Write the space; packages that are there already are replaced, everything else is left alone.
+    """Write the space; replace existing packages, and keep all other files.
 
     Raises:
-        ConfigError: if ``folder`` lies in the repository's own packages.
+        ConfigError: if ``folder`` is inside a package of the repository.
     """
     folder = folder.expanduser().resolve()
     if folder == _ROOT or any(folder.is_relative_to(_ROOT / package) for package in _PACKAGES):
@@ -46,9 +46,9 @@ def write_space(folder: Path) -> Path:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Write the space that the command line names; return the exit status."""
+    """Write the space to the folder on the command line; return the exit status."""
     parser = argparse.ArgumentParser(prog="python -m demo.space", description="Write a complete Gradio space.")
-    parser.add_argument("folder", type=Path, help="where to write it")
+    parser.add_argument("folder", type=Path, help="folder to write")
     try:
         folder = write_space(parser.parse_args(arguments).folder)
     except (OndesError, OSError) as error:

@@ -1,4 +1,4 @@
-"""Parts of the page that Gradio has not: knobs from a schema, a player of audio that is still being made, tables."""
+"""Parts of the page that Gradio lacks: knobs from a schema, a player for audio in progress, tables."""
 
 import base64
 import html
@@ -33,12 +33,12 @@ STYLE = (_ASSETS / "style.css").read_text(encoding="utf-8")
 
 
 def clip_input(**options: Any) -> gr.Audio:
-    """Return a player for audio that users give: a file that they upload or record, never an address on the net."""
+    """Return an input for audio that users upload or record; it never loads an address."""
     audio = gr.Audio(type="filepath", sources=["upload", "microphone"], buttons=[], **options)
     keep = audio.async_move_resource_to_block_cache
 
     async def refuse_addresses(url_or_file_path: Any) -> str | None:
-        # The server would fetch whatever a caller of the API names.
+        # Otherwise the server would fetch any address from a caller of the API.
         if str(url_or_file_path or "").lower().startswith(("http:", "https:")):
             raise gr.Error("Clips are uploaded, not fetched from an address.", print_exception=False)
         return await keep(url_or_file_path)
@@ -48,12 +48,12 @@ def clip_input(**options: Any) -> gr.Audio:
 
 
 def seed_input(**options: Any) -> gr.Number:
-    """Return the field of a seed."""
+    """Return an input field for a seed."""
     return gr.Number(0, label="Seed", precision=0, minimum=0, maximum=2**31 - 1, **options)
 
 
 def knob_panel(**options: Any) -> gr.HTML:
-    """Return a panel whose sliders are made by the page from :func:`knob_schema`; its event is ``release``."""
+    """Return a panel whose sliders the page builds from :func:`knob_schema`; its event is ``release``."""
     return gr.HTML(
         value=None,
         apply_default_css=False,
@@ -64,13 +64,13 @@ def knob_panel(**options: Any) -> gr.HTML:
 
 
 def knob_schema(knobs: "KnobSet") -> dict[str, Any]:
-    """Return what a panel shows: all knobs, at their defaults."""
+    """Return the content of a panel: all knobs at their defaults."""
     described = [knob.model_dump(exclude={"smoothing_ms"}) for knob in knobs.knobs]
     return {"knobs": described, "values": {knob.name: knob.default for knob in knobs.knobs}}
 
 
 def knob_values(panel: Any) -> dict[str, Any]:
-    """Return the settings that a panel holds, or that a caller of the API sent: ``{"threshold": -24}``."""
+    """Return the settings from a panel or from a caller of the API: ``{"threshold": -24}``."""
     if not isinstance(panel, Mapping):
         return {}
     values = panel.get("values", {}) if "knobs" in panel else panel
@@ -78,7 +78,7 @@ def knob_values(panel: Any) -> dict[str, Any]:
 
 
 def live_player(**options: Any) -> gr.HTML:
-    """Return a player of pieces from :func:`live_message`."""
+    """Return a player for the pieces of :func:`live_message`."""
     return gr.HTML(
         value=None,
         apply_default_css=False,
@@ -98,7 +98,7 @@ def comparison(a: str, b: str, **options: Any) -> gr.HTML:
     Args:
         a: ``elem_id`` of the first player.
         b: ``elem_id`` of the second one.
-        options: as Gradio's HTML takes them.
+        options: options of Gradio's HTML.
     """
     return gr.HTML(
         value=None,
@@ -119,10 +119,10 @@ def live_message(
     """Return a message for a live player.
 
     Args:
-        run: names the generation.
+        run: name of the generation.
         sample_rate: in Hz.
-        total: samples when all is done.
-        index: number of the first of ``pieces``.
+        total: samples of the complete generation.
+        index: number of the first item of ``pieces``.
         pieces: (N,) float samples each.
         state: ``running``, ``done`` or ``cancelled``.
     """
@@ -132,17 +132,17 @@ def live_message(
 
 
 def plain_html(value: str = "", **options: Any) -> gr.HTML:
-    """Return HTML that the demo's own style sheet dresses, not Gradio's."""
+    """Return HTML with the demo's style sheet instead of Gradio's."""
     return gr.HTML(value, apply_default_css=False, js_on_load=None, **options)
 
 
 def alarm(text: str) -> str:
-    """Return a line that says why something could not be done."""
+    """Return a line with the reason of a failure."""
     return f'<div class="ondes-status"><span role="alert">{html.escape(text)}</span></div>'
 
 
 def status(text: str, remarks: Sequence[str] = (), fraction: float | None = None) -> str:
-    """Return a line of status, announced to screen readers, with remarks below."""
+    """Return a status line, announced by screen readers, with remarks below."""
     bar = "" if fraction is None else f'<progress value="{fraction:.3f}" max="1">{100 * fraction:.0f} %</progress>'
     listed = "".join(f"<li>{html.escape(remark)}</li>" for remark in remarks)
     items = f"<ul>{listed}</ul>" if listed else ""
@@ -153,10 +153,10 @@ def table(headings: Sequence[str], rows: Sequence[Sequence[str]], caption: str, 
     """Return a table.
 
     Args:
-        headings: of the columns.
-        rows: texts; the first of each names the row.
+        headings: headings of the columns.
+        rows: texts; the first one of each row is its name.
         caption: for screen readers.
-        numbers: columns that hold numbers.
+        numbers: indices of numeric columns.
     """
 
     def style(column: int) -> str:

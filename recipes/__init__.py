@@ -1,1 +1,1 @@
-"""Training, evaluation and the command line: all that knows losses, discriminators, data sets and metrics."""
+"""Training, evaluation and the command line, with losses, discriminators, data sets and metrics."""

@@ -1,4 +1,4 @@
-"""Metrics of the evaluation on the audio of a validation."""
+"""Metrics of ``ondes evaluate`` on the audio of validations."""
 
 import logging
 from collections.abc import Iterable
@@ -16,7 +16,7 @@ logger = logging.getLogger(__name__)
 
 
 def audio_metric_names(names: Iterable[str]) -> tuple[str, ...]:
-    """Return what validations call the values of these metrics.
+    """Return the names of these metrics' values in validations.
 
     Raises:
         ConfigError: for an unknown name.
@@ -27,30 +27,30 @@ def audio_metric_names(names: Iterable[str]) -> tuple[str, ...]:
 class AudioMetrics:
     """Means of metrics over the utterances of a validation.
 
-    An utterance for which a metric is undefined is left out of its mean. A metric that fails, or is undefined for more
-    than half of the utterances, has no value in this validation: it could not be compared with another one's.
+    A mean leaves out utterances for which the metric is undefined. A metric that fails, or is undefined for more than
+    half of the utterances, has no value in this validation, since it would not be comparable.
 
     Args:
-        names: of metrics, as ``ondes evaluate audio --metrics`` takes them.
+        names: names of metrics, as in ``ondes evaluate audio --metrics``.
         has_dry: whether the input of an effect is known.
 
     Raises:
-        ConfigError: for an unknown metric, or one that needs the input of an effect while there is none.
-        MissingExtraError: if the package of a metric that was named is not installed.
+        ConfigError: for an unknown metric, or one that needs an effect's input where there is none.
+        MissingExtraError: if the package of a named metric is not installed.
     """
 
     def __init__(self, names: Iterable[str] = (), has_dry: bool = False) -> None:
         self._metrics = []
-        #: Metrics that cannot run on this machine, and why.
+        #: Metrics that cannot run on this machine, with the reason.
         self.not_run: dict[str, str] = {}
         if names:
-            # Some load networks, which draw initial weights; training must not notice.
+            # Some load networks, which draw initial weights; training must not depend on that.
             with torch.random.fork_rng(devices=()):
                 self._metrics, not_run = find_metrics(names, has_dry)
             self.not_run = {_value_name(name): reason for name, reason in not_run.items()}
         for reason in dict.fromkeys(self.not_run.values()):
             logger.warning("not computed in validations: %s", reason)
-        #: Which values of each metric are better, by the name of the value.
+        #: Better direction of each value, by its name.
         self.values: dict[str, Direction] = {_value_name(metric.name): metric.direction for metric in self._metrics}
         self._found: list[tuple[dict[str, float], dict[str, Exception]]] = []
 
@@ -61,7 +61,7 @@ class AudioMetrics:
                 self._found.append(measure(reference, generated, sample_rate, self._metrics, dry))
 
     def means(self, step: int) -> dict[str, float]:
-        """Return the means over what was added since the last call, of those metrics that have one."""
+        """Return the means since the last call, for metrics that have one."""
         found, self._found = self._found, []
         means = {}
         for metric in self._metrics:
@@ -80,5 +80,5 @@ class AudioMetrics:
 
 
 def _value_name(metric: str) -> str:
-    # Not valid/: mel_l1 of the evaluation is another one than that of the model's own front end.
+    # Not valid/: mel_l1 of the evaluation differs from that of the model's front end.
     return f"metric/{metric.partition(':')[0]}"

@@ -16,16 +16,16 @@ logger = logging.getLogger(__name__)
 
 
 class BestCheckpoint:
-    """Keep the weights of the best validation in one file, and know its value when the run is resumed.
+    """Keeps the weights of the best validation in a file, and restores its value when the run is resumed.
 
-    A value that is not finite never wins, and of equal values the earlier one stays.
+    A value that is not finite is never the best; of equal values the earlier one is kept.
 
     Args:
         run: folder of the run.
-        metric: name of the value that counts.
-        direction: which values are better.
-        data: what the run validates on.
-        resumed: whether the run goes on from a checkpoint; what a run leaves that begins anew is removed.
+        metric: name of the value to compare.
+        direction: better direction of the value.
+        data: validation data of the run.
+        resumed: whether the run continues from a checkpoint; if not, an old file is removed.
     """
 
     def __init__(self, run: Path, metric: str, direction: Direction, data: str | None, resumed: bool) -> None:
@@ -54,15 +54,15 @@ class BestCheckpoint:
             logger.warning(text, path, measured, data)
 
     def update(self, step: int, values: Mapping[str, float], state: Callable[[], dict[str, Any]]) -> dict[str, float]:
-        """Take a validation into account.
+        """Add the result of a validation.
 
         Args:
-            step: when it was.
-            values: what it gave.
-            state: gives the weights that were validated, with family and configuration.
+            step: step of the validation.
+            values: its values.
+            state: function that returns the validated weights, with family and configuration.
 
         Returns:
-            The best value so far as ``best/NAME``; nothing while there is none.
+            The best value so far as ``best/NAME``; empty if there is none.
 
         Raises:
             CheckpointError: if the file cannot be written.

@@ -41,7 +41,7 @@ def build_objective(config: TrainConfig, generator: nn.Module) -> Objective:
 def build_optimizer(config: OptimizerConfig, module: nn.Module) -> torch.optim.Optimizer:
     """Build AdamW for the trainable parameters of ``module``.
 
-    Each group of parameters holds ``rate``, the factor of its learning rate to ``config.learning_rate``.
+    ``rate`` in each parameter group is its learning rate relative to ``config.learning_rate``.
     """
     system_rate = config.system_learning_rate
     systems = set(module.system_parameters()) if isinstance(module, PretrainedModel) else set()
@@ -75,7 +75,7 @@ def _biases_and_norms(module: nn.Module) -> set[str]:
 
 @dataclass(frozen=True)
 class TrainedGenerator:
-    """What a training run has made so far."""
+    """The model of a training run at its current step."""
 
     model: PretrainedModel
     config: TrainConfig
@@ -83,16 +83,16 @@ class TrainedGenerator:
 
 
 def restore_generator(folder: Path, checkpoint: str | Path = "last", sampling: Sequence[str] = ()) -> TrainedGenerator:
-    """Restore the generator of a training run: the moving average if the run keeps one.
+    """Restore the generator of a training run: the moving average if there is one.
 
     Args:
         folder: the run's folder.
-        checkpoint: which of its checkpoints, as :func:`~recipes.checkpoint.load_chosen_checkpoint` takes it.
-        sampling: changes ``model.sampling.key=value`` of how the model is sampled, which weights do not depend on.
+        checkpoint: choice for :func:`~recipes.checkpoint.load_chosen_checkpoint`.
+        sampling: changes ``model.sampling.key=value`` of sampling options, on which weights do not depend.
 
     Raises:
         CheckpointError: if there is no usable checkpoint.
-        ConfigError: for another change, or an impossible one.
+        ConfigError: for any other change, or an invalid one.
     """
     state = load_chosen_checkpoint(folder, checkpoint)
     for change in sampling:
@@ -109,7 +109,7 @@ def restore_generator(folder: Path, checkpoint: str | Path = "last", sampling: S
 
 
 def start_generator(config: TrainConfig, generator: PretrainedModel, state: Mapping[str, Any]) -> None:
-    """Give a model the weights of another run's checkpoint; it brings them from their configuration to its own.
+    """Load the weights of another run's checkpoint; the model adapts them to its configuration.
 
     Raises:
         CheckpointError: if they were trained on other features.
@@ -118,7 +118,7 @@ def start_generator(config: TrainConfig, generator: PretrainedModel, state: Mapp
     stored = state["config"]
     trained_config = config.task.read_model(stored["model"], stored.get("effect"))
     config.task.check_front_end(trained_config)
-    # Where a run starts changes none of its random numbers.
+    # Initial weights must not change the random numbers of a run.
     with torch.random.fork_rng(devices=[]):
         trained = type(generator)(trained_config)
     trained.load_state_dict(generator_state(state))
@@ -126,7 +126,7 @@ def start_generator(config: TrainConfig, generator: PretrainedModel, state: Mapp
 
 
 def generator_state(state: Mapping[str, Any]) -> dict[str, torch.Tensor]:
-    """Return the generator's weights of a checkpoint: the moving average if there is one."""
+    """Return the generator's weights in a checkpoint: the moving average if there is one."""
     average = state.get("ema")
     if average is None:
         return dict(state["parts"]["generator"])

@@ -1,4 +1,4 @@
-"""Training checkpoints: written in one piece or not at all, read without executing anything."""
+"""Training checkpoints: written atomically, and read without executing code."""
 
 import logging
 import re
@@ -41,15 +41,15 @@ def checkpoint_path(folder: Path, step: int) -> Path:
 
 
 def best_path(run: Path) -> Path:
-    """Return the path of a run's best checkpoint: one file of its own, which no later checkpoint removes."""
+    """Return the path of a run's best checkpoint: a separate file, which no later checkpoint removes."""
     return run / "best.pt"
 
 
 def save_checkpoint(folder: Path, step: int, state: Mapping[str, Any], keep: int) -> Path:
     """Write a checkpoint and remove all but the latest ``keep``.
 
-    The file is written under another name, flushed to the disk and renamed: whatever interrupts this, the previous
-    checkpoint stays and no damaged one bears a checkpoint's name.
+    The file is written under another name, flushed to the disk and renamed. An interruption leaves the previous
+    checkpoint in place, and no damaged file under a checkpoint's name.
 
     Raises:
         CheckpointError: if it cannot be written (disk full, no permission).
@@ -61,7 +61,7 @@ def save_checkpoint(folder: Path, step: int, state: Mapping[str, Any], keep: int
 
 
 def save_best(run: Path, step: int, state: Mapping[str, Any]) -> Path:
-    """Put another best checkpoint in the place of the one before, as :func:`save_checkpoint` writes it."""
+    """Replace the best checkpoint, written like :func:`save_checkpoint`."""
     return _write(best_path(run), step, state)
 
 
@@ -95,10 +95,10 @@ def load_checkpoint(path: Path) -> dict[str, Any]:
 
 
 def check_run_folder(path: Path) -> None:
-    """Refuse a file or a model in place of a run's folder.
+    """Refuse a file or a model instead of a run's folder.
 
     Raises:
-        CheckpointError: saying what it is.
+        CheckpointError: for a file or a model.
     """
     if path.is_file():
         raise CheckpointError(advise_on_path(path))
@@ -107,27 +107,27 @@ def check_run_folder(path: Path) -> None:
 
 
 def check_training_state(state: Any, path: Path) -> None:
-    """Refuse what another program wrote, and say how it comes in.
+    """Refuse a file of another program, with advice on how to convert it.
 
     Raises:
-        CheckpointError: if ``state``, read from ``path``, is no training checkpoint of ondes.
+        CheckpointError: if ``state``, read from ``path``, is not a training checkpoint of ondes.
     """
     if not is_training_checkpoint(state):
         raise CheckpointError(f"{path}: no checkpoint of ondes; {advise_on_checkpoint(path, state)}")
 
 
 def load_initial_state(source: str | Path) -> dict[str, Any]:
-    """Read the weights that a new run starts from.
+    """Read the initial weights of a new run.
 
     Args:
-        source: a checkpoint of another run, its folder (the latest checkpoint counts), or a model: its folder, the name
-            of one that ships with ondes, or a hub id.
+        source: a checkpoint of another run, its folder (for the latest checkpoint), or a model: its folder, the name
+            of a shipped one, or a hub id.
 
     Returns:
-        A checkpoint; that of a model holds its family, its configuration and its generator alone.
+        A checkpoint; for a model it contains only family, configuration and generator.
 
     Raises:
-        CheckpointError: if it is missing or damaged, or nothing that ondes wrote.
+        CheckpointError: if it is missing or damaged, or not written by ondes.
     """
     path = Path(source).expanduser()
     state: dict[str, Any] | None
@@ -144,10 +144,10 @@ def load_initial_state(source: str | Path) -> dict[str, Any]:
 
 
 def load_latest_checkpoint(folder: Path) -> dict[str, Any] | None:
-    """Read the latest checkpoint that is whole, or return None if there is none at all.
+    """Read the latest undamaged checkpoint; return ``None`` if there are no checkpoints.
 
     Raises:
-        CheckpointError: if there are checkpoints and every one is damaged.
+        CheckpointError: if all checkpoints are damaged.
     """
     paths = find_checkpoints(folder)
     for path in reversed(paths):
@@ -161,14 +161,14 @@ def load_latest_checkpoint(folder: Path) -> dict[str, Any] | None:
 
 
 def load_chosen_checkpoint(run: Path, choice: str | Path = "last") -> dict[str, Any]:
-    """Read the checkpoint of a run that a user names.
+    """Read the checkpoint of a run that the user chose.
 
     Args:
         run: folder of the run.
-        choice: ``best`` (by validation), ``last`` (the latest that is whole), the number of a step, or a file.
+        choice: ``best`` (by validation), ``last`` (the latest undamaged one), the number of a step, or a file.
 
     Raises:
-        CheckpointError: if there is none of this name, if it is damaged, or nothing that ondes trained.
+        CheckpointError: if there is no such checkpoint, or it is damaged or not from ondes.
     """
     check_run_folder(run)
     if choice == "last":
@@ -207,7 +207,7 @@ def _find_chosen(run: Path, choice: str | Path) -> Path:
 
 
 def _choices(run: Path) -> str:
-    """Say what a user can choose in a run."""
+    """Return the choices of checkpoints in a run, as text."""
     found = ["'best'"] if best_path(run).is_file() else []
     if steps := [int(path.stem.partition("-")[2]) for path in find_checkpoints(run / "checkpoints")]:
         found += ["'last'", f"the steps {', '.join(map(str, steps))}"]

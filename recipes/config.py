@@ -1,4 +1,4 @@
-"""The configuration of a training run: one YAML file says everything."""
+"""The configuration of a training run, in one YAML file."""
 
 from collections.abc import Mapping
 from functools import cached_property
@@ -20,13 +20,12 @@ class TrainConfig(Config):
 
     Attributes:
         family: model family, as in :func:`recipes.families.model_class`.
-        model: configuration of the model, checked by the family; an effect has the knobs of its processor where none
-            are named.
+        model: configuration of the model, validated by the family; by default an effect has the knobs of its processor.
         data: data directories, segments and batches.
-        effect: what an effect learns from; of effects alone, see :mod:`recipes.data.effects.config`.
+        effect: training pairs, only for effects; see :mod:`recipes.data.effects.config`.
         objective: ``name`` and options of the objective.
-        optimizer: of every part.
-        scheduler: of every part.
+        optimizer: optimiser of every part.
+        scheduler: learning rate schedule of every part.
         trainer: steps, precision, logging.
     """
 
@@ -41,15 +40,15 @@ class TrainConfig(Config):
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any], source: str = "config", prefix: str = "") -> Self:
-        """Check the whole run, the sections of its family and of its objective included."""
+        """Validate the whole run, with the sections of its family and its objective."""
         config = super().from_dict(data, source, prefix)
         options, _ = config.task.options, (config.objective_options, config.task.best_metric)
-        # Written out, so that a stored run does not change with the defaults.
+        # Stored explicitly, so that a stored run does not change with the defaults.
         return config if options is None else config.model_copy(update={"effect": options.to_dict()})
 
     @cached_property
     def task(self) -> Task:
-        """What kind of training the run is: it follows from what models of the family do."""
+        """The task of the run, which follows from the family."""
         task = TASKS[kind_of(self.family, self.model)]
         objective = OBJECTIVES.find(str(self.objective.get("name")))
         return task(self.family, self.model, self.effect, self.data, self.trainer, objective)
@@ -66,5 +65,5 @@ class TrainConfig(Config):
 
     @property
     def front_end(self) -> FrontEnd:
-        """What the model is given of audio."""
+        """The front end of the model."""
         return self.task.front_end

@@ -1,4 +1,4 @@
-"""Neural effects beside the true one: four cells, audio seen in training or not, at knob settings seen or not."""
+"""Comparison of neural effects with their processor in four cells: seen or unseen audio, seen or unseen settings."""
 
 import time
 from collections.abc import Mapping, Sequence
@@ -15,9 +15,9 @@ __all__ = ["evaluate_effects", "evaluate_recorded"]
 
 IDENTITY, CONSTANT_GAIN = "identity", "constant gain"
 
-# What both hear before they are compared, and how long they are compared, in seconds.
+# Audio before the comparison, and length of the comparison, in seconds.
 _PRE_ROLL, _SECONDS = 0.5, 3.0
-# Peaks in dBFS: recordings as they are mixed, loud enough for an effect to act.
+# Peaks in dBFS: typical levels of recordings, loud enough for an effect to act.
 _LEVEL_DB = (-12.0, 0.0)
 
 
@@ -30,14 +30,14 @@ def evaluate_effects(
     metrics: Sequence[str],
     seed: int,
 ) -> "EvaluationResult":
-    """Measure models of one ground-truth effect; rows are cells and systems, files are renderings.
+    """Measure models of a processor; rows are cells and systems, files are renderings.
 
-    Every cell holds, beside the models, the dry audio (``identity``) and the dry audio times the best gain
-    (``constant gain``). Models play through the engine, as users hear them.
+    Every cell contains the models, the dry audio (``identity``) and the dry audio times the best gain
+    (``constant gain``). Models play through the engine, as for users.
 
     Args:
         models: folders, shipped names or hub ids, by the name of the row.
-        processor: the ground-truth effect.
+        processor: name of the processor.
         seen: data directory of the dry audio that models were trained on.
         unseen: data directory of dry audio that they were not trained on.
         items: renderings in each cell.
@@ -45,8 +45,8 @@ def evaluate_effects(
         seed: of segments, settings and confidence intervals.
 
     Raises:
-        CheckpointError, DataError: for what cannot be read.
-        ConfigError: if a model has knobs that the effect lacks.
+        CheckpointError, DataError: for unreadable models or data.
+        ConfigError: if a model has knobs that the processor lacks.
     """
     from effects.registry import load
 
@@ -64,14 +64,14 @@ def evaluate_effects(
 def evaluate_recorded(
     models: Mapping[str, str | Path], pairs: Path, items: int, metrics: Sequence[str], seed: int
 ) -> "EvaluationResult":
-    """Measure models of a recorded device, at the settings of the recordings; otherwise as :func:`evaluate_effects`.
+    """Measure models of a recorded device, at the settings of the recordings; otherwise like :func:`evaluate_effects`.
 
     Args:
         models: folders, shipped names or hub ids, by the name of the row.
         pairs: data directory of recorded pairs.
-        items: pieces that are compared.
+        items: number of excerpts to compare.
         metrics: names.
-        seed: of pieces and confidence intervals.
+        seed: of excerpts and confidence intervals.
     """
     from effects.registry import load
 
@@ -129,7 +129,7 @@ def _score(
     dry, wet = (item[key][..., start:].double() for key in ("audio", "target"))
     name = f"{item['utt_id']}-{number}"
     references = [Signal(x[0].float().numpy(), rate) for x in (wet, dry)]
-    if not is_heard(references[0]):  # a pause: nothing to compare
+    if not is_heard(references[0]):  # a pause has nothing to compare
         return [], [Problem(cell, name, "", "undefined", REFERENCE_IS_HEARD.reason)]
     gain = (dry * wet).sum() / dry.square().sum().clamp(min=1e-12)
     outputs: dict[str, Tensor] = {IDENTITY: dry, CONSTANT_GAIN: gain * dry}
@@ -145,7 +145,7 @@ def _score(
 
 
 def _play(model: "EffectModel", item: dict[str, Any]) -> "Tensor":
-    """Return what a model makes of an item's dry audio at its setting."""
+    """Return a model's output for the dry audio and the setting of an item."""
     from effects.engine import render
 
     values = model.knobs.denormalize(item["knobs"].double())

@@ -1,4 +1,4 @@
-"""What installed packages add to ondes: every registry that they can add to, and what each of them brings."""
+"""Additions of installed packages: all open registries, and the entries of each package."""
 
 from importlib.metadata import entry_points
 
@@ -30,7 +30,7 @@ REGISTRIES: tuple[Registry, ...] = (
 
 
 def list_plugins() -> list[Plugin]:
-    """Import everything that installed packages bring, and return it with what is wrong.
+    """Import all additions of installed packages; return them with their errors.
 
     An entry point of a group that ondes does not read, such as ``ondes.vocoder``, is listed as a problem.
     """

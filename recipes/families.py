@@ -1,4 +1,4 @@
-"""Every family that can be trained, vocoders and effects, by name."""
+"""All families for training, of vocoders and effects, by name."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Kind", "find_family", "kind_of", "load", "model_class", "read_config"]
 
-#: What a model does: features to a waveform, a waveform from nothing, or an effect on audio.
+#: Kind of a model: features to waveform, unconditional generation, or an effect on audio.
 Kind = Literal["vocoder", "generator", "effect"]
 
 
@@ -24,7 +24,7 @@ def find_family(name: str) -> Family:
     """Return a family.
 
     Raises:
-        ConfigError: if there is none of this name; the message has the nearest, or all.
+        ConfigError: if there is no such family; the message names the nearest, or all.
     """
     registries = (vocoders.registry.FAMILIES, effects.registry.FAMILIES)
     for registry in registries:
@@ -34,7 +34,7 @@ def find_family(name: str) -> Family:
 
 
 def kind_of(family: str, model: Mapping[str, Any]) -> Kind:
-    """Return what a model of this configuration does.
+    """Return the kind of a model with this configuration.
 
     Raises:
         ConfigError: for an unknown family.
@@ -68,6 +68,6 @@ def load(source: str | Path, verify: bool = False) -> Any:
 
 
 def read_config(source: str | Path) -> "ModelConfig":
-    """Read the configuration of a model alone; errors as for :func:`load`."""
+    """Read only the configuration of a model; errors as for :func:`load`."""
     file = read_model_config(resolve_model(source))
     return model_class(file.family).config_class.from_dict(file.config, str(file.path / "config.json"))

@@ -1,6 +1,6 @@
-"""What a launcher such as torchrun says to each of its processes, checked, and the processes brought together.
+"""Read and check the environment that a launcher such as torchrun sets, and wait for all processes.
 
-A variable that is missing or contradicts another one is an error before any work; so is a process that does not come.
+A missing or contradictory variable is an error before any work; so is a process that does not start.
 """
 
 import errno
@@ -17,26 +17,26 @@ from vocoders.core.errors import ConfigError
 __all__ = ["Launch", "join_processes", "read_launch"]
 
 _NEEDED = ("RANK", "WORLD_SIZE", "LOCAL_RANK", "MASTER_ADDR", "MASTER_PORT")
-# How other launchers count the processes that they start.
+# Variables in which other launchers count their processes.
 _FOREIGN_COUNTS = ("SLURM_STEP_NUM_TASKS", "OMPI_COMM_WORLD_SIZE", "PMI_SIZE", "MV2_COMM_WORLD_SIZE")
 _ADVICE = "start processes with torchrun, or unset {} to train in one process"
-# Processes are started together; what keeps one longer than this is a fault.
+# Processes start together; a longer delay is a fault.
 _PATIENCE_SECONDS = 60.0
 _TRY_SECONDS = 2.0
 
 
 @dataclass(frozen=True)
 class Launch:
-    """The place of this process among those of a run.
+    """This process among those of a run.
 
     Attributes:
         rank: number of this process among all.
         world_size: number of all processes.
-        local_rank: number of this process on its machine, and of its GPU.
+        local_rank: number of this process, and of its GPU, on its machine.
         address: name or address of the machine of process 0.
-        port: where process 0 is met there.
-        has_agent: whether the launcher itself listens at that port, as torchrun does.
-        attempt: how often the launcher has started all processes anew.
+        port: port of process 0 there.
+        has_agent: whether the launcher listens at that port, like torchrun.
+        attempt: number of restarts of all processes by the launcher.
     """
 
     rank: int
@@ -54,10 +54,10 @@ class Launch:
 
 
 def read_launch(environment: Mapping[str, str] = os.environ) -> Launch | None:
-    """Return what a launcher has said, ``None`` where there is no launcher.
+    """Return the variables of a launcher, ``None`` without a launcher.
 
     Raises:
-        ConfigError: if a variable is missing, is no number, or contradicts another one.
+        ConfigError: if a variable is missing, is not a number, or contradicts another one.
     """
     given = {name: value.strip() for name, value in environment.items() if value.strip()}
     if not any(name in given for name in _NEEDED[:3]):
@@ -85,18 +85,18 @@ def read_launch(environment: Mapping[str, str] = os.environ) -> Launch | None:
 
 
 def join_processes(launch: Launch | None, patience: float = _PATIENCE_SECONDS) -> object:
-    """Wait until all processes of a launch have come.
+    """Wait until all processes of a launch have connected.
 
     Args:
         launch: from :func:`read_launch`.
-        patience: seconds.
+        patience: longest wait in seconds.
 
     Returns:
-        Where they met; it has to be kept until their process group is made. ``None`` for one process alone.
+        The store that connects them, to be kept until their process group exists. ``None`` for a single process.
 
     Raises:
         ConfigError: if there is no GPU for this process, the address or port of process 0 cannot be used, or a process
-            does not come.
+            does not connect.
     """
     if launch is None:
         return None
@@ -141,7 +141,7 @@ def _check_device(launch: Launch) -> None:
 
 
 def _check_own_port(launch: Launch) -> None:
-    """Find out whether process 0 can listen where it will be looked for."""
+    """Check that process 0 can listen at its address and port."""
     dual = socket.has_dualstack_ipv6()
     family = socket.AF_INET6 if dual else socket.AF_INET
     try:
@@ -159,7 +159,7 @@ def _check_own_port(launch: Launch) -> None:
 
 
 def _wait_for_port(launch: Launch, deadline: float, patience: float) -> None:
-    """Wait until somebody listens where process 0 is to be met."""
+    """Wait until process 0 listens at its address and port."""
     while (left := deadline - time.monotonic()) > 0:
         with suppress(OSError):
             socket.create_connection((launch.address, launch.port), timeout=max(min(left, _TRY_SECONDS), 0.01)).close()
@@ -175,14 +175,14 @@ def _meet(launch: Launch, deadline: float, patience: float) -> object:
     left = timedelta(seconds=max(deadline - time.monotonic(), 1.0))
     is_host = launch.rank == 0 and not launch.has_agent
     try:
-        # The same server will serve the process group that is made afterwards.
-        # torch documents it, and leaves it out of its list of names.
+        # The same server later serves the process group.
+        # Documented by torch, but not in its ``__all__``.
         store = distributed.TCPStore(  # pyright: ignore[reportPrivateImportUsage]
             launch.address, launch.port, launch.world_size, is_host, left, wait_for_workers=False, multi_tenant=True
         )
         here = [f"ondes/{launch.attempt}/{rank}" for rank in range(launch.world_size)]
         store.set(here[launch.rank], "here")
-        # The store's own way of waiting writes warnings of many lines when it ends in vain.
+        # The wait of the store itself writes long warnings when it times out.
         while not (complete := store.check(here)) and time.monotonic() < deadline:
             time.sleep(0.1)
         absent = [] if complete else [str(rank) for rank, key in enumerate(here) if not store.check([key])]

@@ -1,4 +1,4 @@
-"""Bits per sample of a training run of codes, beside simple models of the same codes, as rows of an evaluation."""
+"""Bits per sample of a training run on codes and of simple models of the same codes, as rows of an evaluation."""
 
 import math
 import time
@@ -41,21 +41,21 @@ def evaluate_likelihood(
 
     Args:
         exp: folder of a training run whose objective is a likelihood.
-        data: what to measure.
-        train: where the simple models count codes; ``None``: the training data of the run.
-        checkpoint: of the run: ``best``, ``last``, the number of a step, or a file.
-        name: of the model's row; ``None``: its family.
-        piece_length: samples of the pieces that utterances are cut into; ``None``: they stay whole.
-        batch_size: how many of similar length are computed together.
-        device: where the model runs.
-        seed: of the confidence intervals.
+        data: data directory to measure.
+        train: data directory in which the simple models count codes; ``None``: the training data of the run.
+        checkpoint: checkpoint of the run: ``best``, ``last``, the number of a step, or a file.
+        name: name of the model's row; ``None``: its family.
+        piece_length: length in samples of the pieces of utterances; ``None``: whole utterances.
+        batch_size: number of items of similar length in a batch.
+        device: device of the model.
+        seed: seed of the confidence intervals.
 
     Returns:
         Rows of the model, a Markov chain of order 1, a histogram and a uniform distribution. The facts are the means
         over all samples (``bits_per_sample`` by row), ``data``, ``train``, ``samples``, ``step`` and ``codes``.
 
     Raises:
-        CheckpointError, DataError: for what cannot be read.
+        CheckpointError, DataError: for unreadable runs or data.
         ConfigError: if the run was not trained by likelihood, or no training data is known.
     """
     trained = restore_generator(exp, checkpoint)
@@ -116,7 +116,7 @@ def likelihood_notes(result: EvaluationResult) -> list[str]:
 def _measure(
     model: Any, objective: LikelihoodObjective, dataset: PieceDataset, batch_size: int
 ) -> Iterator[tuple[int, dict[str, Any], float, float]]:
-    """Yield number and content of each item, its bits under the model, and the seconds that they took."""
+    """Yield number and content of each item, its bits under the model, and the computing time in seconds."""
     numbers = sorted(range(len(dataset)), key=dataset.length) if batch_size > 1 else list(range(len(dataset)))
     batches = [numbers[first : first + batch_size] for first in range(0, len(numbers), batch_size)]
     for batch in track(iter(batches), "evaluate", len(batches)):
@@ -134,7 +134,7 @@ def _measure(
 
 
 def _simple_models(objective: LikelihoodObjective, seen: PieceDataset) -> dict[str, Callable[[np.ndarray], float]]:
-    """Return functions that give the bits of a sequence of codes, by the name of the row."""
+    """Return functions from a sequence of codes to its bits, by the name of the row."""
     num_codes, first = objective.quantiser.num_codes, objective.quantiser.zero_code
     counted = [objective.codes(seen[number]["audio"][0]).numpy() for number in range(len(seen))]
     return {
@@ -150,7 +150,7 @@ def _timed(measure: Callable[[np.ndarray], float], codes: np.ndarray) -> tuple[f
 
 
 def _ids(dataset: PieceDataset, are_pieces: bool) -> list[str]:
-    """Return the id of each item: the utterance, and the number of the piece where utterances are cut."""
+    """Return the id of each item: the utterance, with the number of the piece if utterances are cut."""
     count: Counter[str] = Counter()
     ids = []
     for number in range(len(dataset)):

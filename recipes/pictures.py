@@ -15,12 +15,12 @@ _N_FFT, _HOP_LENGTH, _RANGE_DB = 1024, 256, 80.0
 
 
 def spectrogram_picture(signals: Mapping[str, Tensor], sample_rate: int, path: Path | None = None) -> np.ndarray:
-    """Draw the spectrograms of ``signals`` one above the other, on one colour scale.
+    """Draw the spectrograms of ``signals`` below each other, with one colour scale.
 
     Args:
         signals: title -> audio (1, T) or (T,) on the CPU.
         sample_rate: in Hz.
-        path: where to write a PNG; ``None``: nowhere.
+        path: PNG file to write; ``None``: no file.
 
     Returns:
         The picture, (height, width, 3) uint8.

@@ -1,4 +1,4 @@
-"""Progress of long runs: a bar with speed and time left on a terminal, plain lines in a log elsewhere."""
+"""Progress of long runs: a bar with speed and remaining time on a terminal, else log lines."""
 
 import logging
 import sys
@@ -15,7 +15,7 @@ _SECONDS_BETWEEN_LINES = 30.0
 
 
 def track(items: Iterable[Item], description: str, total: int) -> Iterator[Item]:
-    """Yield ``items`` unchanged while showing how many of ``total`` are done."""
+    """Yield ``items`` unchanged, and show how many of ``total`` are done."""
     started, done = time.monotonic(), 0
     with gauge(description, total, "items/s", counted=True) as advance:
         for done, item in enumerate(items, start=1):
@@ -32,15 +32,15 @@ def gauge(
     """Show the progress of work.
 
     Args:
-        description: what is going on.
+        description: name of the work.
         total: amount of work.
-        unit: of the speed, which is an amount per second.
+        unit: unit of the speed, amount per second.
         shown: whether to show anything.
-        counted: whether the amount is a number of things; otherwise it is shown in percent.
-        start: amount that was done before.
+        counted: show the amount as a number; else in percent.
+        start: amount done before.
 
     Yields:
-        A function to call with the amount that is done so far.
+        A function to call with the amount done so far.
     """
     from rich.console import Console
     from rich.progress import (
@@ -71,7 +71,7 @@ def gauge(
             now = time.monotonic()
             speed = (done - start) / max(now - started, 1e-9)
             if is_terminal:
-                # Of the last half minute, as soon as there are two reports in it.
+                # Speed over the last half minute, as soon as it contains two reports.
                 recent = bar.tasks[0].speed or speed
                 bar.update(task, completed=done, speed=f"{recent:.{1 if recent >= 10 else 2}f} {unit}")
             elif shown and now - last >= _SECONDS_BETWEEN_LINES and start < done < total:

@@ -1,4 +1,4 @@
-"""Ranking what was drawn by its likelihood."""
+"""Ranking of generated items by likelihood."""
 
 import torch
 from torch import Tensor
@@ -9,17 +9,17 @@ __all__ = ["select"]
 
 
 def select(log_likelihoods: Tensor, drop_worst: float = 0.4, drop_best: float = 0.05) -> list[int]:
-    """Return the items that remain without the least and the most likely ones, in ascending order of likelihood.
+    """Drop the least and the most likely items; return the others in ascending order of likelihood.
 
-    The defaults are what is published for SC09: unlikely items are noise, the most likely ones silence.
+    The defaults are published for SC09: unlikely items are noise, and the most likely ones silence.
 
     Args:
-        log_likelihoods: (B,), of items of one length.
-        drop_worst: part of the items, from the least likely one on, rounded to whole items.
-        drop_best: part of the items, from the most likely one down.
+        log_likelihoods: (B,), of items with equal length.
+        drop_worst: fraction of the items to drop, least likely first, rounded to whole items.
+        drop_best: fraction of the items to drop, most likely first.
 
     Raises:
-        ConfigError: if a part lies outside [0, 1), or nothing would remain.
+        ConfigError: if a fraction is outside [0, 1), or no item would remain.
     """
     for name, part in (("drop_worst", drop_worst), ("drop_best", drop_best)):
         if not 0 <= part < 1:

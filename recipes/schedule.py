@@ -1,4 +1,4 @@
-"""Schedules of the learning rate: by the step, and by how validation goes."""
+"""Schedules of the learning rate, by the step or by the validation loss."""
 
 import math
 from typing import Any
@@ -7,14 +7,14 @@ from recipes.sections import SchedulerConfig
 
 __all__ = ["Plateau", "learning_rate_factor"]
 
-# As torch's scheduler of that name: a loss counts as better if it is lower by this share.
+# As in torch's scheduler: a loss is an improvement if it is lower by this fraction.
 _LEAST_IMPROVEMENT = 1e-4
 
 
 def learning_rate_factor(config: SchedulerConfig, step: int, max_steps: int) -> float:
-    """Return the factor of the learning rate for the update number ``step`` (from 0)."""
+    """Return the factor on the learning rate for update number ``step`` (from 0)."""
     warmup = min(1.0, (step + 1) / config.warmup_steps) if config.warmup_steps else 1.0
-    # What a plateau does depends on more than the step, see Plateau.
+    # A plateau depends on more than the step, see Plateau.
     if config.name in ("constant", "plateau"):
         return warmup
     if config.name == "exponential":
@@ -26,7 +26,7 @@ def learning_rate_factor(config: SchedulerConfig, step: int, max_steps: int) -> 
 
 
 def _one_cycle(config: SchedulerConfig, step: int, max_steps: int) -> float:
-    """Return the factor on the way up, whose last step has the whole rate, or down, whose first has it again."""
+    """Return the factor while it rises or falls; the last rising and the first falling step have the full rate."""
     rising = round(config.rise * max_steps)
     if step < rising:
         foot, way = config.initial, step / max(rising - 1, 1)
@@ -47,7 +47,7 @@ class Plateau:
         self.factor, self._best, self._waited = 1.0, math.inf, 0
 
     def update(self, loss: float) -> None:
-        """Take the loss of a validation into account; one that is not a number is no improvement."""
+        """Add the loss of a validation; NaN is not an improvement."""
         if loss < self._best * (1 - _LEAST_IMPROVEMENT):
             self._best, self._waited = loss, 0
             return
@@ -56,7 +56,7 @@ class Plateau:
             self.factor, self._waited = self.factor * self.config.decay, 0
 
     def state_dict(self) -> dict[str, Any]:
-        """Return what a resumed run needs."""
+        """Return the state for a resumed run."""
         return {"factor": self.factor, "best": self._best, "waited": self._waited}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:

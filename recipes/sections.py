@@ -1,4 +1,4 @@
-"""The sections of a training configuration that say how a run goes, whatever it trains."""
+"""The sections of a training configuration that all kinds of training share."""
 
 from typing import Literal
 
@@ -13,12 +13,12 @@ class OptimizerConfig(Config):
     """AdamW.
 
     Attributes:
-        learning_rate: of everything without a rate of its own.
+        learning_rate: for all parameters without a separate rate.
         betas: decay of the running averages.
         weight_decay: decoupled, as in AdamW.
         eps: added to the denominator.
-        system_learning_rate: of the state-space parameters (step sizes, A, B) that a model names in
-            ``system_parameters()``; they are not decayed. ``None``: they are parameters like others.
+        system_learning_rate: for the state-space parameters (step sizes, A, B) that a model names in
+            ``system_parameters()``, without weight decay. ``None``: they are treated like all parameters.
         decay_biases: whether weight decay also acts on biases and on the parameters of norms.
     """
 
@@ -31,7 +31,7 @@ class OptimizerConfig(Config):
 
 
 class SchedulerConfig(Config):
-    """Learning rate as a factor of the step.
+    """Schedule of the learning rate: a factor that depends on the step.
 
     Attributes:
         name: ``cosine`` falls until ``max_steps``, ``exponential`` by ``decay`` every 1000 steps, ``plateau`` by
@@ -39,11 +39,11 @@ class SchedulerConfig(Config):
             for ``patience`` validations, ``one_cycle`` rises as a cosine and falls as another until ``max_steps``
             (SignalTrain, with ``final`` 1/1500), or ``constant``.
         warmup_steps: linear rise from zero.
-        decay: of ``exponential`` and ``plateau``.
-        patience: of ``plateau``.
-        final: factor at which ``cosine`` and ``one_cycle`` end.
-        initial: factor at which ``one_cycle`` starts.
-        rise: part of the steps in which ``one_cycle`` rises.
+        decay: factor of ``exponential`` and ``plateau``.
+        patience: validations without improvement before ``plateau`` decays.
+        final: last factor of ``cosine`` and ``one_cycle``.
+        initial: first factor of ``one_cycle``.
+        rise: fraction of the steps in which ``one_cycle`` rises.
     """
 
     name: Literal["cosine", "exponential", "plateau", "one_cycle", "constant"] = "cosine"
@@ -56,29 +56,28 @@ class SchedulerConfig(Config):
 
 
 class TrainerConfig(Config):
-    """How long, how precise, how often.
+    """Steps, precision and intervals of a run.
 
     Attributes:
         max_steps: number of updates.
-        seed: of every random number.
+        seed: seed of all random numbers.
         precision: ``no`` (float32), ``bf16`` or ``fp16``.
-        max_gradient_norm: total norm at which gradients are clipped; ``None``: no clipping.
+        max_gradient_norm: maximum total norm of gradients, which are clipped above it; ``None``: no clipping.
         ema_decay: decay of the exponential moving average of the generator; ``None``: no average.
         log_every: steps between log lines.
         valid_every: steps between validations.
         checkpoint_every: steps between checkpoints.
-        keep_checkpoints: how many of the latest checkpoints stay; the best one stays beside them.
-        best_metric: value of the validations whose best checkpoint is kept, by its name in the log, such as
-            ``valid/loss`` or ``metric/pesq``; ``None``: their loss, which is ``valid/mel_l1`` of a model that
-            synthesises audio from features, else ``valid/loss``. Whether higher, lower or nearer to zero is better
-            belongs to the value.
-        valid_metrics: metrics of ``ondes evaluate`` that validations compute on what they synthesise (as many
-            utterances as ``valid_utterances``) or on what an effect renders (``effect.valid_items``), logged as
+        keep_checkpoints: number of latest checkpoints to keep, in addition to the best one.
+        best_metric: validation value that determines the best checkpoint, by its name in the log, such as
+            ``valid/loss`` or ``metric/pesq``. ``None``: ``valid/mel_l1`` for a model that synthesises audio from
+            features, else ``valid/loss``. Each value defines whether higher, lower or nearer to zero is better.
+        valid_metrics: metrics of ``ondes evaluate`` on the synthesised utterances of validations (at most
+            ``valid_utterances``) or on the renderings of an effect (``effect.valid_items``), logged as
             ``metric/NAME``.
-        valid_utterances: at most this many utterances (or pieces of them) are validated, evenly spread over the set;
-            ``None``: 20 of a model that synthesises them from features, else all.
-        max_skipped_steps: steps in a row that may be skipped because a loss or a gradient is not finite.
-        valid_clips: validation utterances whose audio and spectrograms are stored.
+        valid_utterances: maximum number of validated utterances (or pieces of them), evenly spread over the set;
+            ``None``: 20 for a model that synthesises them from features, else all.
+        max_skipped_steps: maximum number of consecutive steps skipped because a loss or a gradient is not finite.
+        valid_clips: number of validation utterances whose audio and spectrograms are stored.
         num_threads: CPU threads of torch; ``None``: torch's choice.
     """
 
@@ -101,4 +100,4 @@ class TrainerConfig(Config):
     @field_validator("precision", mode="before")
     @classmethod
     def _read_no(cls, value: object) -> object:
-        return "no" if value is False else value  # in YAML a bare no is false
+        return "no" if value is False else value  # YAML reads a bare no as false

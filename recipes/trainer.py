@@ -1,4 +1,4 @@
-"""The trainer: steps, precision, processes and checkpoints. It knows no family, and no kind of training."""
+"""The trainer: steps, precision, processes and checkpoints, independent of family and task."""
 
 import logging
 import signal
@@ -33,18 +33,18 @@ logger = logging.getLogger(__name__)
 class Trainer:
     """One training run in one folder.
 
-    The folder holds ``config.yaml``, ``metrics.jsonl``, ``checkpoints/``, ``best.pt`` (of the best validation),
+    The folder contains ``config.yaml``, ``metrics.jsonl``, ``checkpoints/``, ``best.pt`` (of the best validation),
     ``tensorboard/`` and ``valid/``.
 
     Args:
-        config: the run.
-        folder: where its results go.
+        config: configuration of the run.
+        folder: folder for its results.
         resume: continue from the latest checkpoint in ``folder``; without it, a folder with checkpoints is refused.
         initial: start from the weights of this checkpoint, run or model, at step 0 with fresh optimisers.
 
     Raises:
-        ConfigError: if ``folder`` holds a run and ``resume`` is false, its configuration differs, the objective tunes a
-            trained model and there is none, or the launcher's environment cannot be used.
+        ConfigError: if ``folder`` contains a run and ``resume`` is false, its configuration differs, the objective
+            tunes a trained model and there is none, or the launcher's environment is invalid.
         CheckpointError: if a checkpoint does not fit.
     """
 
@@ -55,12 +55,12 @@ class Trainer:
         options = config.trainer
         if options.num_threads is not None:
             torch.set_num_threads(options.num_threads)
-        # Windows and running statistics are the same or kept per process; broadcasting them would write into tensors
-        # that the backward pass of a module called twice still needs.
+        # Windows are equal in all processes, running statistics are kept per process. Broadcasting would overwrite
+        # tensors that the backward pass of a module called twice still needs.
         handlers: list[KwargsHandler] = [DistributedDataParallelKwargs(broadcast_buffers=False)]
         launch = read_launch()
         meeting = join_processes(launch)
-        # Without a GPU, accelerate takes the processes of torchrun for strangers, each the main one, unless told.
+        # Without a GPU and this flag, accelerate treats each process of torchrun as a separate main process.
         cpu = launch is not None and not torch.accelerator.is_available()
         self.accelerator = Accelerator(cpu=cpu, mixed_precision=options.precision, kwargs_handlers=handlers)
         del meeting
@@ -94,11 +94,11 @@ class Trainer:
 
     @property
     def generator(self) -> nn.Module:
-        """The generator that is validated and packed: the average if there is one."""
+        """The generator for validation and packing: the moving average if there is one."""
         return self.ema.module if self.ema is not None else self.accelerator.unwrap_model(self.parts["generator"])
 
     def run(self) -> None:
-        """Train until ``max_steps``, or until a signal asks to stop; a checkpoint is written at the end.
+        """Train until ``max_steps`` or until a signal to stop, and write a checkpoint at the end.
 
         Raises:
             KeyboardInterrupt: after the checkpoint, if the run was interrupted.
@@ -108,7 +108,7 @@ class Trainer:
         is_main = accelerator.is_main_process
         log = TrainingLog(self.config, self.objective, self.folder, self.step, self._resumed) if is_main else None
         self._catch_signals()
-        # Elsewhere than on a terminal the log lines serve.
+        # Without a terminal, log lines show the progress.
         is_shown = is_main and sys.stderr.isatty()
         with gauge("training", options.max_steps, "steps/s", is_shown, counted=True, start=self.step) as advance:
             for batch in loader:
@@ -155,7 +155,7 @@ class Trainer:
         logger.info("step %d: wrote %s", self.step, path)
 
     def _origin(self) -> dict[str, Any]:
-        """Return what a checkpoint says about the model that its weights belong to."""
+        """Return the description of the model in a checkpoint."""
         return {"family": self.config.family, "config": self.config.to_dict()}
 
     def _train_step(self, batch: Mapping[str, Any]) -> dict[str, Tensor | float]:
@@ -182,10 +182,10 @@ class Trainer:
         return log
 
     def _skip(self, problem: str) -> None:
-        """Count a step whose update was left out.
+        """Count a skipped step.
 
         Raises:
-            OndesError: after ``max_skipped_steps`` of them in a row.
+            OndesError: after more than ``max_skipped_steps`` consecutive ones.
         """
         self.skipped_steps += 1
         self._skipped_in_a_row += 1
@@ -200,7 +200,7 @@ class Trainer:
         """Back-propagate ``loss`` and step the part ``name``; return the norm of its gradient before clipping.
 
         Raises:
-            _NotFinite: before anything is changed, if the loss or the gradient is NaN or infinite.
+            _NotFinite: if the loss or the gradient is NaN or infinite; nothing is changed.
         """
         optimizer = self.optimizers[name]
         if not self._finite(loss.detach()):
@@ -210,7 +210,7 @@ class Trainer:
         limit = self.config.trainer.max_gradient_norm
         norm = self.accelerator.clip_grad_norm_(self.parts[name].parameters(), limit or float("inf"))
         assert norm is not None
-        # In fp16 gradients may overflow now and then: the scaler skips such a step by itself.
+        # In fp16 gradients may overflow occasionally: the scaler skips such a step.
         if self.config.trainer.precision != "fp16" and not torch.isfinite(norm):
             optimizer.zero_grad(set_to_none=True)
             raise _NotFinite(f"the gradient of the {name} is not finite")
@@ -218,14 +218,14 @@ class Trainer:
         return norm
 
     def _finite(self, loss: Tensor) -> bool:
-        """Tell whether the loss is finite in every process: all skip a step, or none."""
+        """Return whether the loss is finite in every process: all skip a step, or none."""
         finite = torch.isfinite(loss).all().float()
         if self.accelerator.num_processes > 1:
             finite = self.accelerator.reduce(finite, "mean")
         return bool(finite == 1)
 
     def _validate(self, log: TrainingLog | None) -> None:
-        """Validate (main process only), and let a plateau lower every process's rate."""
+        """Validate (main process only), and update the plateau schedule in every process."""
         values = {} if log is None else log.validate(self.generator, self.step, self._validated_state)
         if self.plateau is None:
             return
@@ -235,11 +235,11 @@ class Trainer:
         self.plateau.update(loss[0])
 
     def _validated_state(self) -> dict[str, Any]:
-        """Return the weights that are validated and packed, without what training needs."""
+        """Return the weights for validation and packing, without training state."""
         return {**self._origin(), "parts": {"generator": self.generator.state_dict()}}
 
     def _find_state(self, resume: bool, initial: str | Path | None) -> tuple[dict[str, Any] | None, bool]:
-        """Return a checkpoint to start from, and whether only its weights count."""
+        """Return the initial checkpoint, and whether only its weights are used."""
         latest = load_latest_checkpoint(self.folder / "checkpoints")
         if latest is not None and not resume:
             raise ConfigError(f"{self.folder} holds a run at step {latest['step']}; pass --resume or another folder")
@@ -269,7 +269,7 @@ class Trainer:
             if self.ema is not None:
                 self.ema.load_state_dict(state["ema"])
         except (KeyError, RuntimeError) as error:
-            # torch's first line names the class alone, the next one the first tensor that does not fit.
+            # torch names only the class in the first line, and the first tensor that does not fit in the second.
             problem = str(error).splitlines()[:2][-1].strip()
             raise CheckpointError(f"the checkpoint does not fit this run: {problem}") from None
         if "scaler" in state and self.accelerator.scaler is not None:
@@ -284,7 +284,7 @@ class Trainer:
         logger.info("resumed at step %d", self.step)
 
     def _catch_signals(self) -> None:
-        """Let the first Ctrl-C or SIGTERM end the run after the current step; a second Ctrl-C ends it at once."""
+        """End the run after the current step at the first Ctrl-C or SIGTERM, and at once at a second Ctrl-C."""
 
         def stop(number: int, frame: object) -> None:
             self._stop = True
@@ -296,10 +296,10 @@ class Trainer:
 
 
 class _NotFinite(Exception):
-    """A loss or a gradient is NaN or infinite; the step is left out."""
+    """A loss or a gradient is NaN or infinite; the step is skipped."""
 
 
 def _average(decay: float, average: Tensor, current: Tensor, count: Tensor | int) -> Tensor:
-    """Move the average towards the current weights; at first fast, so that the initial weights are soon forgotten."""
+    """Move the average towards the current weights, faster at first to forget the initial weights soon."""
     decay = min(decay, (1 + int(count)) / (10 + int(count)))
     return average.lerp(current, 1 - decay)

@@ -1,4 +1,4 @@
-"""What a training run writes down while it goes on: scalars, its speed, validations and the best weights."""
+"""The log of a training run: scalars, speed, validations and the best weights."""
 
 import json
 import logging
@@ -19,17 +19,17 @@ logger = logging.getLogger(__name__)
 
 
 class TrainingLog:
-    """The log of a run; that of its main process.
+    """The log of a run, in its main process.
 
     Args:
-        config: the run.
-        objective: that of the run.
-        folder: that of the run.
-        step: at which it begins.
-        resumed: whether it goes on from a checkpoint.
+        config: configuration of the run.
+        objective: objective of the run.
+        folder: folder of the run.
+        step: first step.
+        resumed: whether the run continues from a checkpoint.
 
     Raises:
-        ConfigError: if the metric that decides about the best checkpoint cannot run on this machine.
+        ConfigError: if the metric of the best checkpoint cannot run on this machine.
         DataError: for unusable validation data.
     """
 
@@ -43,7 +43,7 @@ class TrainingLog:
         self._start = step, time.monotonic()
 
     def write(self, step: int, values: Mapping[str, Tensor | float], skipped: int, learning_rate: float) -> None:
-        """Write what a training step gave, how many were skipped so far, the speed and the learning rate."""
+        """Write the values of a training step, the number of skipped steps, the speed and the learning rate."""
         line = {name: float(value) for name, value in values.items()}
         if skipped:
             line["skipped_steps"] = skipped
@@ -53,15 +53,15 @@ class TrainingLog:
         self._scalars.write(step, line | speed | {"learning_rate": learning_rate})
 
     def validate(self, model: nn.Module, step: int, state: Callable[[], dict[str, Any]]) -> dict[str, float]:
-        """Validate a model, write the values, and keep it if it is the best so far.
+        """Validate a model, write the values, and keep the model if it is the best so far.
 
         Args:
             model: the model.
-            step: number of updates made so far.
-            state: gives its weights, as a checkpoint holds them.
+            step: number of updates so far.
+            state: function that returns its weights in the form of a checkpoint.
 
         Returns:
-            The values; none without validation data.
+            The values; empty without validation data.
         """
         if self._validator is None:
             return {}
@@ -69,7 +69,7 @@ class TrainingLog:
         if self._best is not None:
             values |= self._best.update(step, values, state)
         self._scalars.write(step, values)
-        # The time that a validation takes is none of training.
+        # The time of a validation does not count as training.
         self._start = step, time.monotonic()
         return values
 
@@ -98,7 +98,7 @@ class _Scalars:
         logger.info("step %d: %s", step, ", ".join(f"{name} {value:.4g}" for name, value in values.items()))
 
     def _drop_after(self, step: int) -> None:
-        """Remove the lines of steps that a resumed run will make again."""
+        """Remove the lines of steps that a resumed run will repeat."""
         if self.path.exists():
             lines = [line for line in self.path.read_text().splitlines() if json.loads(line)["step"] <= step]
             self.path.write_text("".join(line + "\n" for line in lines))

@@ -1,4 +1,4 @@
-"""The blind test below the vocoder's result."""
+"""Blind test below the vocoder's result."""
 
 from typing import Any, get_args
 
@@ -13,14 +13,16 @@ from vocoders.core.errors import DataError
 
 __all__ = ["build_blind_test"]
 
-_START = "Press New trial: A and B are the clip and the result in a random order, X is one of them again."
+_START = "Press New trial. A and B are the clip and the result in random order; X is one of them."
 
 
 def build_blind_test(pair: gr.State) -> None:
-    """Lay out the test of the ``pair`` that the last synthesis left."""
+    """Lay out the test of ``pair``, the last clip and its synthesis."""
     trial = gr.State(None, time_to_live=STATE_SECONDS)
     score = gr.State(Score(), time_to_live=STATE_SECONDS)
-    gr.Markdown("Can you hear the difference? Listen to all three as often as you like, then say which one X is.")
+    gr.Markdown(
+        "Can you hear the difference? Listen to all three as often as you like, then choose whether X is A or B."
+    )
     with gr.Row():
         sounds = [
             gr.Audio(label=name, interactive=False, buttons=["download"], elem_id=f"blind-{name}", min_width=200)
@@ -42,7 +44,7 @@ def build_blind_test(pair: gr.State) -> None:
             show_progress="hidden",
         )
     reset.click(lambda: (Score(), status("The score is 0 of 0.")), None, [score, told], api_visibility="private")
-    # Another result makes the trial that is on the page meaningless.
+    # A new result ends the trial on the page.
     pair.change(
         lambda: (None, None, None, None, *_buttons(False), status(_START)),
         None,
@@ -58,7 +60,7 @@ def _start(pair: dict[str, Any] | None) -> tuple[Any, ...]:
         raise DataError("there is no result to test yet; press Synthesise first")
     trial, sounds = new_trial(pair["reference"], pair["result"])
     players = [result_file(sounds[name], pair["rate"], name) for name in "ABX"]
-    return trial, *players, *_buttons(True), status("Which one is X?")
+    return trial, *players, *_buttons(True), status("Is X A or B?")
 
 
 def _make_answer(choice: Choice) -> Any:
@@ -70,7 +72,7 @@ def _make_answer(choice: Choice) -> Any:
         a, b = ("the clip", "the result") if trial.a_is_reference else ("the result", "the clip")
         text = (
             f"{verdict}: X was {trial.x_is} (A was {a}, B was {b}). Score: {score.correct} of {score.total}; "
-            f"guessing does as well or better with a probability of {100 * chance(score):.0f} %."
+            f"guessing is at least as good with a probability of {100 * chance(score):.0f} %."
         )
         return None, score, *_buttons(False), status(text)
 

@@ -1,4 +1,4 @@
-"""Tab Effects: a clip through a true effect, and through a learned one beside it."""
+"""Tab Effects: a clip through a processor, and through a model of it."""
 
 import math
 from collections.abc import Iterator
@@ -29,11 +29,11 @@ _DEFAULT_EFFECT = "comp_4c"
 
 
 def build(page: Page) -> Any:
-    """Lay out the tab; return the function and the components that fill its lists when torch is there."""
+    """Lay out the tab; return the function and the components that fill its lists once torch is imported."""
     library = page.library
     gr.Markdown(
-        "Turn the knobs of an effect; a learned model of it plays beside it where there is one. "
-        "Knobs take the keyboard, and typed values such as 5 ms or 1.2 kHz; a double click resets one.",
+        "Turn the knobs of an effect and compare it with a learned model, if there is one. "
+        "Knobs accept the keyboard and typed values such as 5 ms or 1.2 kHz; a double click resets a knob.",
         elem_classes="ondes-note",
     )
     with gr.Row():
@@ -56,8 +56,8 @@ def build(page: Page) -> Any:
     with gr.Row():
         options = {"interactive": False, "buttons": ["download"], "min_width": 220}
         dry = gr.Audio(label="Clip", elem_id="effects-dry", **options)
-        true = gr.Audio(label="True effect", elem_id="effects-true", **options)
-        learned = gr.Audio(label="Learned effect", elem_id="effects-learned", visible=False, **options)
+        true = gr.Audio(label="Processor", elem_id="effects-true", **options)
+        learned = gr.Audio(label="Learned model", elem_id="effects-learned", visible=False, **options)
         null = gr.Audio(label="Difference", elem_id="effects-null", **options)
     with gr.Row():
         with gr.Column(scale=3, min_width=300):
@@ -79,12 +79,12 @@ def build(page: Page) -> Any:
 
 
 def _fill(library: Library) -> tuple[Any, ...]:
-    """Return lists and knobs for the first effect; this is what needs torch."""
+    """Return lists and knobs for the first effect; needs torch."""
     from demo.work.apply import processor_knobs
 
     own, names = _targets(library), list(processor_knobs())
     choices = [(_title(name, bool(own.get(name))), name) for name in names]
-    choices += [(f"{entry.name} (learned, without a true effect)", entry.name) for entry in _orphans(library)]
+    choices += [(f"{entry.name} (learned, without its processor)", entry.name) for entry in _orphans(library)]
     with_model = [name for name in names if own.get(name)]
     first = _DEFAULT_EFFECT if _DEFAULT_EFFECT in with_model or not with_model else with_model[0]
     return gr.update(choices=choices, value=first, allow_custom_value=False), *_choose_effect(library, first)
@@ -106,7 +106,7 @@ def _describe(effect: str) -> str:
     from effects.processors import PROCESSORS
 
     if effect not in PROCESSORS:
-        return status("A learned effect without a true one beside it.")
+        return status("A learned model without its processor.")
     first = (type(PROCESSORS[effect]).__doc__ or "").strip().split("\n")[0]
     return status(first.replace("``", ""))
 
@@ -117,7 +117,7 @@ def _title(processor: str, has_model: bool) -> str:
 
 
 def _targets(library: Library) -> dict[str, list[str]]:
-    """Return the learned models of each true effect."""
+    """Return the learned models of each processor."""
     from demo.work.apply import processor_knobs
 
     knobs = processor_knobs()
@@ -150,14 +150,14 @@ def _when_live(handler: Any) -> Any:
 def _make_handler(library: Library) -> Any:
     @guarded(told=4, outputs=7)
     def effect(audio: str | None, effect: str, model: str | None = "", knobs: Any = None) -> Iterator[tuple[Any, ...]]:
-        """Render a clip; the true effect comes first, then the learned one, then pictures and levels."""
+        """Render a clip; return the processor first, then the model, then pictures and levels."""
         from demo.work.apply import apply_learned, apply_true, knobs_of, read_dry, resolve_knobs
         from effects.processors import PROCESSORS
 
         model = model or None
         if model is not None and model not in _models_of(library, effect):
             raise ConfigError(
-                f"model '{str(model)[:80]}' does not imitate '{str(effect)[:80]}'; choose one of its list"
+                f"model '{str(model)[:80]}' does not imitate '{str(effect)[:80]}'; choose one from its list"
             )
         settings = resolve_knobs(knobs_of(library, effect, model), knob_values(knobs))
         clip = read_dry(library, audio, model)
@@ -165,7 +165,7 @@ def _make_handler(library: Library) -> Any:
         if effect in PROCESSORS:
             wets["true"] = apply_true(effect, clip.audio, clip.sample_rate, settings)
             if model is not None:
-                # The true effect plays while the learned one is computed.
+                # The processor's output plays while the model computes.
                 first = common_gain([dry, wets["true"].audio])
                 early = {"clip": dry * first, "true": wets["true"].audio * first}
                 players = [result_file(to_integers(x), clip.sample_rate, name) for name, x in early.items()]
@@ -174,7 +174,7 @@ def _make_handler(library: Library) -> Any:
         if model is not None:
             source = clip.audio
             if is_inverse:
-                # These models undo the effect: they hear what it made, and the clip is what they should give back.
+                # These models undo the effect: the processor's output is their input, and the clip their target.
                 import torch
 
                 source = torch.from_numpy(wets["true"].audio)
@@ -187,7 +187,7 @@ def _make_handler(library: Library) -> Any:
 def _outputs(
     dry: np.ndarray, wets: dict[str, "Rendering"], rate: int, remarks: tuple[str, ...], is_inverse: bool
 ) -> tuple[Any, ...]:
-    """Return what the page shows of a rendering, in the order of its components."""
+    """Return the outputs of a rendering, in the order of the components."""
     audio = {"clip": dry} | {name: wet.audio for name, wet in wets.items()}
     if {"true", "learned"} <= wets.keys():
         target = "clip" if is_inverse else "true"
@@ -197,9 +197,7 @@ def _outputs(
         audio["null"], null_name = audio[wet] - dry, "effect − clip"
     gain = common_gain(list(audio.values()))
     if gain < 1:
-        remarks += (
-            f"all players were turned down by {-20 * math.log10(gain):.1f} dB: the effect goes beyond full scale",
-        )
+        remarks += (f"all players are attenuated by {-20 * math.log10(gain):.1f} dB: the effect exceeds full scale",)
     files = {"clip": "clip", "true": "true_effect", "learned": "learned_effect", "null": "difference"}
     players = {name: result_file(to_integers(x * gain), rate, files[name]) for name, x in audio.items()}
     seconds = dry.shape[-1] / rate
@@ -235,14 +233,14 @@ def _picture(audio: dict[str, np.ndarray], rate: int, seconds: float) -> str:
         ),
     ]
     caption = (
-        "Level of the effect over that of the clip: in frames of 10 ms or more (gain reduction), and in "
-        "sixths of an octave."
+        "Level of the effect relative to the clip, over time in frames of 10 ms or more (gain reduction), and over "
+        "frequency in sixths of an octave."
     )
     return figure(panels, caption)
 
 
 def _span(values: list[np.ndarray]) -> tuple[float, float]:
-    """Return an axis in dB that shows the values, 0 among them, and nothing below -48 dB."""
+    """Return the range of an axis in dB that includes the values and 0, but nothing below -48 dB."""
     finite = np.concatenate([y[np.isfinite(y)] for y in values] or [np.zeros(1)])
     low, high = (float(np.percentile(finite, q)) for q in (1, 99)) if finite.size else (0.0, 0.0)
     low, high = max(-48.0, min(low, 0.0)) - 1.5, min(48.0, max(high, 0.0)) + 1.5

@@ -1,4 +1,4 @@
-"""Tab Generate: audio from nothing or behind a prompt, heard while it is drawn."""
+"""Tab Generate: audio drawn unconditionally or after a prompt, played while it is drawn."""
 
 import threading
 import uuid
@@ -23,30 +23,30 @@ from demo.widgets import clip_input, live_message, live_player, plain_html, seed
 __all__ = ["Runs", "build"]
 
 _SECONDS, _PROMPT = (0.5, 15.0), (0.25, 8.0)
-_ANY_LABEL = "whatever the seed draws"
-# A message holds this many pieces again, should the page have missed some.
+_ANY_LABEL = "random, by the seed"
+# Number of earlier pieces repeated in a message, in case the page missed some.
 _REPEATED = 5
 _NONE = (
-    "No generative model is installed yet. Train one with a recipe below `egs/` (spoken digits take an hour on a CPU), "
-    "and start the demo with `python -m demo --models FOLDER`."
+    "No generative model is installed yet. Train one with a recipe in `egs/` (spoken digits take an hour on a CPU), "
+    "then start the demo with `python -m demo --models FOLDER`."
 )
 
 
 class Runs:
-    """Generations that somebody wants to end, by their number; the numbers of old ones are forgotten."""
+    """Cancelled generations, by number; old numbers are dropped."""
 
     def __init__(self, capacity: int = 1000) -> None:
         self._cancelled: deque[str] = deque(maxlen=capacity)
         self._lock = threading.Lock()
 
     def cancel(self, run: str | None) -> None:
-        """End a generation, or let it not begin."""
+        """Cancel a generation that runs or waits."""
         if run:
             with self._lock:
                 self._cancelled.append(run)
 
     def is_cancelled(self, run: str | None) -> bool:
-        """Whether somebody wants the generation to end."""
+        """Whether the generation is cancelled."""
         with self._lock:
             return run in self._cancelled
 
@@ -56,7 +56,7 @@ def build(page: Page) -> None:
     runs, entries = Runs(), page.library.of_kind("generator")
     there = bool(entries)
     gr.Markdown(
-        "Draw audio from nothing, or continue a prompt. You hear it while it is being made." if there else _NONE,
+        "Draw new audio, or continue a prompt. It plays while it is generated." if there else _NONE,
         elem_id="generate-note",
         elem_classes="ondes-note",
     )
@@ -116,14 +116,14 @@ def build(page: Page) -> None:
 
 
 def _label_choice(library: Library, name: str | None) -> gr.Dropdown:
-    """Return the choice of a model's labels; hidden for a model without."""
+    """Return the list of a model's labels, hidden if it has none."""
     labels = library.entry(name).labels if name else ()
     return gr.Dropdown(
         [(_ANY_LABEL, ""), *labels],
         value="",
         label="Label",
         visible=bool(labels),
-        # The choices are those of the model on the page; a program may ask for what another one says.
+        # The list contains the labels of the model on the page; a program may send a label of another model.
         allow_custom_value=True,
         elem_id="generate-label",
     )
@@ -132,20 +132,20 @@ def _label_choice(library: Library, name: str | None) -> gr.Dropdown:
 def _make_handler(
     library: Library, runs: Runs, names: Sequence[str], changes: Callable[[str, Sequence[Any]], dict[str, Any]]
 ) -> Any:
-    """Return a handler of a model, a length, values of the options ``names``, and what else is wanted.
+    """Return a handler for a model, a length, values of the options ``names``, and the other inputs.
 
     Args:
         library: the generators.
-        runs: generations that are to end.
+        runs: cancelled generations.
         names: of the options.
-        changes: tells what a generator's name and values of the options change.
+        changes: function of a generator's name and option values that returns the changed options.
     """
 
     @guarded(told=1, outputs=4)
     def generate(model: str, seconds: float, *values: Any) -> Iterator[tuple[Any, ...]]:
-        """Draw audio; pieces come while it is made, the whole and its picture at the end.
+        """Draw audio; yield pieces meanwhile, and the whole with its picture at the end.
 
-        Options that are left out are those of the model itself.
+        Options that are left out have the model's default.
         """
         from demo.work.generate import Draw, draw
 
@@ -161,7 +161,7 @@ def _make_handler(
         )
         name, pieces, remarks = run or uuid.uuid4().hex, [], ()
         total = prompt_length = 0
-        yield gr.skip(), status("The model is being prepared.", fraction=0.0), None, ""
+        yield gr.skip(), status("Preparing the model.", fraction=0.0), None, ""
         last = None
         for piece in draw(library, wanted, lambda: runs.is_cancelled(run)):
             pieces.append(piece.samples)
@@ -179,7 +179,7 @@ def _make_handler(
 
 def _progress(piece: Any, remarks: tuple[str, ...]) -> str:
     if not piece.drawn or not piece.elapsed:
-        return status("The prompt has been read." if len(piece.samples) else "Begins.", remarks, fraction=0.0)
+        return status("Read the prompt." if len(piece.samples) else "Starting.", remarks, fraction=0.0)
     speed = piece.drawn / piece.elapsed
     rest = (piece.wanted - piece.drawn) / speed
     text = (
@@ -192,7 +192,7 @@ def _progress(piece: Any, remarks: tuple[str, ...]) -> str:
 def _finished(
     name: str, pieces: list[np.ndarray], last: Any, total: int, remarks: tuple[str, ...], cancelled: bool
 ) -> tuple[Any, ...]:
-    """Return what the page shows at the end, also where it came early."""
+    """Return the outputs at the end, also after an early one."""
     audio = np.concatenate(pieces) if pieces else np.zeros(0, np.float32)
     if last is None or not audio.size:
         return gr.skip(), status("Cancelled before the first sample."), None, ""
@@ -200,7 +200,7 @@ def _finished(
     first = max(0, len(pieces) - _REPEATED)
     message = live_message(name, rate, total, first, pieces[first:], state)
     seconds, speed = last.drawn / rate, last.drawn / max(last.elapsed, 1e-9)
-    early = "Cancelled: " if cancelled else "" if last.drawn >= last.wanted else "The time is over: "
+    early = "Cancelled: " if cancelled else "" if last.drawn >= last.wanted else "Time limit reached: "
     text = (
         f"{early}{seconds:.2f} s drawn in {last.elapsed:.2f} s, {speed:,.0f} samples per second "
         f"({speed / rate:.2f} × real time)."
@@ -208,6 +208,6 @@ def _finished(
     levels = log_mel_db(audio, rate)
     drawn = figure(
         [spectrogram("Result", levels, float(levels.max()), len(audio) / rate, rate)],
-        "Log-mel spectrogram; a prompt stands at its beginning.",
+        "Log-mel spectrogram, beginning with the prompt if there is one.",
     )
     return message, status(text, remarks), result_file(to_integers(audio), rate, "generated"), drawn

@@ -1,4 +1,4 @@
-"""Tab Models: what is installed, under which licence, and how fast it is here."""
+"""Tab Models: installed models, their licences, and their speed on this machine."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -30,9 +30,9 @@ def build(page: Page) -> None:
         with gr.Column(scale=2, min_width=300):
             model = gr.Dropdown(names, value=names[0][1], label="Model", elem_id="models-model")
         with gr.Column(scale=1, min_width=200):
-            measure_one = gr.Button("Measure its speed", size="md", elem_id="models-measure")
+            measure_one = gr.Button("Measure speed", size="md", elem_id="models-measure")
             measure_all = gr.Button("Measure all", size="md", elem_id="models-measure-all")
-    told = plain_html(status("Speeds are measured on this machine, on request."), elem_id="models-status")
+    told = plain_html(status("Speeds on this machine are measured on request."), elem_id="models-status")
     card = gr.Markdown(_card(library, names[0][1]), elem_id="models-card")
 
     model.change(lambda name: _card(library, name), model, card, queue=False, show_progress="hidden", api_name="card")
@@ -68,7 +68,7 @@ def _make_handler(library: Library, speeds: dict[str, float]) -> Any:
 
         names = [model] if model is not None else list(library.entries)
         for number, name in enumerate(names):
-            yield _overview(library, speeds), status(f"{name} is being measured.", fraction=number / len(names))
+            yield _overview(library, speeds), status(f"Measuring {name}.", fraction=number / len(names))
             speeds[name] = speed(library, name)
         text = f"{names[-1]}: {_speed_text(names[-1], speeds)}. " if len(names) == 1 else ""
         yield _overview(library, speeds), status(f"{text}Median of 3 runs on {machine()}.")
@@ -80,7 +80,7 @@ def _card(library: Library, name: str) -> str:
     """Return the text of a model's card, without its front matter."""
     entry = library.entry(name)
     if entry.path is None:
-        return f"# {entry.label}\n\nNeeds no training: part of ondes, for comparison."
+        return f"# {entry.label}\n\nA baseline of ondes, for comparison; it needs no training."
     try:
         text = read_text(entry.path / "README.md")
     except DataError:

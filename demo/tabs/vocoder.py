@@ -1,4 +1,4 @@
-"""Tab Vocoder: analysis and synthesis of a clip, beside the clip itself."""
+"""Tab Vocoder: analysis and synthesis of a clip, compared with the clip."""
 
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
@@ -28,7 +28,7 @@ def build(page: Page) -> None:
     """Lay out the tab."""
     entries = page.library.of_kind("vocoder")
     gr.Markdown(
-        "Analyse a clip and synthesise it again from what the vocoder sees. Both sides play at the same loudness.",
+        "Analyse a clip and synthesise it from the features of the vocoder. Both versions play at the same loudness.",
         elem_classes="ondes-note",
     )
     with gr.Row():
@@ -66,7 +66,7 @@ def build(page: Page) -> None:
         **COMPUTE,
         api_name="vocode",
     )
-    # Two requests of one page would overwrite each other's results: the button waits for its own.
+    # Two requests of one page would overwrite each other's results: the button waits for its result.
     run.click(
         _make_handler(page.library, options.names, options.changed),
         [audio, model, *options.controls, seed],
@@ -81,19 +81,19 @@ def build(page: Page) -> None:
 def _make_handler(
     library: Library, names: Sequence[str], changes: Callable[[str, Sequence[Any]], dict[str, Any]]
 ) -> Any:
-    """Return a handler of a clip, a vocoder, values of the options ``names`` and a seed.
+    """Return a handler for a clip, a vocoder, values of the options ``names`` and a seed.
 
     Args:
         library: the vocoders.
         names: of the options.
-        changes: tells what a vocoder's name and values of the options change.
+        changes: function of a vocoder's name and option values that returns the changed options.
     """
 
     @guarded(told=2, outputs=6)
     def vocode(audio: str | None, model: str, *values: Any) -> Iterator[tuple[Any, ...]]:
-        """Synthesise a clip; the audio comes first, then the picture, then the metrics.
+        """Synthesise a clip; yield the audio first, then the picture, then the metrics.
 
-        Options that are left out are those of the vocoder itself.
+        Options that are left out have the vocoder's default.
         """
         from demo.work.vocode import Settings, measure
         from demo.work.vocode import vocode as work
@@ -139,4 +139,6 @@ def _picture(copy: "Copy") -> str:
         }
         span = (float(voiced.min()) * 0.9, float(voiced.max()) * 1.1)
         panels.append(curves("F0", lines, (0, seconds), span, ("s", "Hz"), log_y=True))
-    return figure(panels, "Log-mel spectrograms on one scale; in the difference orange is louder, blue quieter than A.")
+    return figure(
+        panels, "Log-mel spectrograms on one scale. In the difference, orange is louder than A, blue quieter."
+    )

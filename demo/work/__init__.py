@@ -1,1 +1,1 @@
-"""What the tabs compute. These modules import torch; the page imports them when they are first needed."""
+"""Computation for the tabs. These modules import torch; the page imports them at their first use."""

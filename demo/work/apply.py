@@ -1,4 +1,4 @@
-"""A clip through a true effect and a learned one."""
+"""Apply processors and learned effects to a clip."""
 
 import time
 from collections.abc import Callable, Mapping
@@ -20,7 +20,7 @@ from vocoders.core.errors import ConfigError
 
 __all__ = ["Rendering", "apply_learned", "apply_true", "knobs_of", "processor_knobs", "read_dry", "resolve_knobs"]
 
-# Samples at once: nobody waits for single blocks here, and this is almost twice as fast as the engine's own hop.
+# Block size in samples: latency does not matter here, and this is almost twice as fast as the engine's hop.
 _HOP = 4096
 
 
@@ -30,7 +30,7 @@ class Rendering:
 
     Attributes:
         audio: (C, T).
-        seconds: of computing.
+        seconds: computing time.
     """
 
     audio: np.ndarray
@@ -38,12 +38,12 @@ class Rendering:
 
 
 def processor_knobs() -> dict[str, tuple[str, ...]]:
-    """Return the names of the knobs of every true effect that is installed."""
+    """Return the names of the knobs of every installed processor."""
     return {name: processor.knobs.names for name, processor in PROCESSORS.items() if processor.is_available}
 
 
 def knobs_of(library: Library, effect: str, model: str | None) -> KnobSet:
-    """Return the knobs of a true effect, or of a learned one without a true one."""
+    """Return the knobs of a processor, or of a learned effect without its processor."""
     if effect in PROCESSORS:
         return PROCESSORS[effect].knobs
     if model is None:
@@ -52,7 +52,7 @@ def knobs_of(library: Library, effect: str, model: str | None) -> KnobSet:
 
 
 def resolve_knobs(knobs: KnobSet, given: Mapping[str, Any] | None) -> dict[str, float]:
-    """Return the value of every knob; what lies beyond a range is refused, not clamped in silence."""
+    """Return the value of every knob; refuse values out of range instead of clamping them."""
     values = knobs.resolve(given)
     for name, value in (given or {}).items():
         knob = knobs[name]
@@ -62,7 +62,7 @@ def resolve_knobs(knobs: KnobSet, given: Mapping[str, Any] | None) -> dict[str, 
 
 
 def read_dry(library: Library, path: str | None, model: str | None) -> Clip:
-    """Read the clip at the rate of the learned effect, or at its own where there is none."""
+    """Read the clip at the sample rate of the learned effect, or without one at that of the file."""
     clip = read_clip(path, mono=False)
     if model is None:
         return clip
@@ -74,7 +74,7 @@ def read_dry(library: Library, path: str | None, model: str | None) -> Clip:
 
 
 def apply_true(effect: str, audio: Tensor, sample_rate: int, settings: Mapping[str, float]) -> Rendering:
-    """Apply a ground-truth effect to audio (C, T)."""
+    """Apply a processor to audio (C, T)."""
     processor: Processor = PROCESSORS[effect]
     started = time.perf_counter()
     padded = torch.nn.functional.pad(audio, (0, processor.latency))[None]
@@ -90,7 +90,7 @@ def apply_learned(
     settings: Mapping[str, float],
     progress: Callable[[float], None] | None = None,
 ) -> Rendering:
-    """Apply a learned effect to audio (C, T); a mono model hears each channel on its own."""
+    """Apply a learned effect to audio (C, T); a mono model processes channels separately."""
     network = _load_effect(library, model)
     channels = network.config.audio_channels
     fitting = audio if channels in (1, len(audio)) else audio[:1].expand(channels, -1)

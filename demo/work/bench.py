@@ -1,4 +1,4 @@
-"""How fast a model is on this machine."""
+"""Speed of models on this machine."""
 
 import platform
 import statistics
@@ -34,7 +34,7 @@ def machine() -> str:
 
 
 def speed(library: Library, name: str) -> float:
-    """Return how many seconds of audio a model makes in a second: the median of three runs behind one to warm up."""
+    """Return the seconds of audio per second of computing: the median of three runs after a warm-up."""
     run = _preparation(library, name)
     run()
     times = []
@@ -46,7 +46,7 @@ def speed(library: Library, name: str) -> float:
 
 
 def rehearse(library: Library) -> None:
-    """Use the first model of each kind and the true effects once: compiled code is loaded, memory is warm."""
+    """Use the first model of each kind and the processors once, to load compiled code and warm the memory."""
     for kind in ("vocoder", "effect", "generator"):
         for entry in library.of_kind(kind)[:1]:
             _preparation(library, entry.name)()
@@ -56,12 +56,12 @@ def rehearse(library: Library) -> None:
 
 
 def _preparation(library: Library, name: str) -> Callable[[], float]:
-    """Return a function that makes some audio and returns its length in seconds."""
+    """Return a function that computes some audio and returns its length in seconds."""
     return _RUNS[library.entry(name).kind](library.load(name))
 
 
 def _vocoder_run(vocoder: Vocoder) -> Callable[[], float]:
-    # Vocoders are measured from their features: that is their part of a synthesis.
+    # Vocoders are measured without the analysis: features are their input.
     inputs = vocoder.analyze(_voice(vocoder.sample_rate))
     features, f0 = inputs["features"], inputs.get("f0")
     return lambda: vocoder.synthesize(features, f0).shape[-1] / vocoder.sample_rate
@@ -81,7 +81,7 @@ _RUNS = {"vocoder": _vocoder_run, "generator": _generator_run, "effect": _effect
 
 
 def _voice(sample_rate: int) -> torch.Tensor:
-    """Return a buzz that glides in pitch, (1, T): something that trackers call voiced."""
+    """Return a buzz with gliding pitch, (1, T), which F0 trackers find voiced."""
     t = np.arange(round(_SECONDS * sample_rate)) / sample_rate
     phase = np.cumsum(120 + 40 * np.sin(2 * np.pi * t)) / sample_rate
     harmonics = sum((np.sin(2 * np.pi * k * phase) / k for k in range(1, 20)), np.zeros_like(phase))

@@ -1,4 +1,4 @@
-"""An end to work that takes too long."""
+"""Time limit for long work."""
 
 import time
 from collections.abc import Callable
@@ -13,7 +13,7 @@ MAX_WORK_SECONDS = 120.0
 def with_deadline(
     progress: Callable[[float], None] | None, seconds: float = MAX_WORK_SECONDS
 ) -> Callable[[float], None]:
-    """Return a progress function that passes fractions on, and raises DataError when the time is over."""
+    """Return a progress function that forwards fractions, and raises DataError after the time limit."""
     started = time.monotonic()
 
     def report(fraction: float) -> None:

@@ -1,4 +1,4 @@
-"""Audio from nothing or from a prompt, piece by piece while it is drawn."""
+"""Generation of audio, unconditionally or after a prompt, in pieces while it is drawn."""
 
 import queue
 import threading
@@ -23,16 +23,16 @@ __all__ = ["Draw", "Piece", "draw"]
 
 @dataclass(frozen=True)
 class Draw:
-    """What is wanted.
+    """A request for audio.
 
     Attributes:
         model: a name in the library.
         seconds: length to draw, without the prompt.
-        options: what is changed of the generator's own options, as :func:`~demo.work.options.chosen_options` takes it.
+        options: changes of the generator's default options, for :func:`~demo.work.options.chosen_options`.
         seed: equal seeds give equal audio.
         prompt_path: clip to continue, or ``None``.
-        prompt_seconds: how much of the end of the clip is used.
-        label: what is to be heard, of a model with labels; ``None``: the seed chooses.
+        prompt_seconds: length of the prompt, from the end of the clip.
+        label: label to draw, for a model with labels; ``None``: the seed determines it.
     """
 
     model: str
@@ -52,10 +52,10 @@ class Piece:
         samples: (N,) float32, may be empty.
         sample_rate: in Hz.
         drawn: samples so far, without the prompt.
-        wanted: samples when all is done.
-        elapsed: seconds of computing so far.
-        is_prompt: whether this is the prompt, as the model hears it.
-        remarks: what was changed on the way.
+        wanted: samples of the complete generation.
+        elapsed: computing time so far in seconds.
+        is_prompt: whether this is the prompt, in the form that the model reads.
+        remarks: changes of the input, for the user.
     """
 
     samples: np.ndarray
@@ -68,10 +68,10 @@ class Piece:
 
 
 def draw(library: Library, wanted: Draw, is_cancelled: Callable[[], bool]) -> Iterator[Piece]:
-    """Draw audio; it ends early when ``is_cancelled`` says so or the time is over.
+    """Draw audio until the end, until ``is_cancelled``, or until the time limit.
 
     Raises:
-        OndesError: for models, prompts or settings that cannot be used.
+        OndesError: for unusable models, prompts or settings.
     """
     if library.entry(wanted.model).kind != "generator":
         raise ConfigError(f"'{wanted.model}' makes audio from features, not from nothing; use the tab Vocoder")
@@ -94,7 +94,7 @@ def draw(library: Library, wanted: Draw, is_cancelled: Callable[[], bool]) -> It
 
 
 def _read_prompt(wanted: Draw, sample_rate: int) -> tuple[Tensor, tuple[str, ...]]:
-    """Return the part of the clip (T,) that is continued, and what was changed on the way."""
+    """Return the part of the clip (T,) that is continued, and remarks on its changes."""
     clip, kept = read_clip(wanted.prompt_path, sample_rate), round(wanted.prompt_seconds * sample_rate)
     is_cut = clip.audio.shape[-1] > kept
     cut = (f"the last {wanted.prompt_seconds:g} s of the clip are continued",) if is_cut else ()
@@ -102,7 +102,7 @@ def _read_prompt(wanted: Draw, sample_rate: int) -> tuple[Tensor, tuple[str, ...
 
 
 def _pieces(stream: "_Stream", sample_rate: int, length: int, remarks: tuple[str, ...]) -> Iterator[Piece]:
-    """Return what a stream tells: progress alone while a generator draws everything at once, else audio."""
+    """Return one message of a stream: only progress if a generator draws everything at once, else audio."""
     started, drawn, reached, is_prompt = time.perf_counter(), 0, 0, True
     nothing = np.zeros(0, np.float32)
     for number, new in enumerate(stream):
@@ -111,7 +111,7 @@ def _pieces(stream: "_Stream", sample_rate: int, length: int, remarks: tuple[str
             yield Piece(nothing, sample_rate, reached, length, time.perf_counter() - started)
             continue
         if number == 0:
-            # The generator has been prepared, and begins to draw now.
+            # The generator is prepared and now begins to draw.
             started = time.perf_counter()
         drawn += 0 if is_prompt else len(new)
         reached, elapsed = max(reached, drawn), time.perf_counter() - started
@@ -120,9 +120,9 @@ def _pieces(stream: "_Stream", sample_rate: int, length: int, remarks: tuple[str
 
 
 class _Stream:
-    """What a generator draws in a thread of its own: finished fractions below 1 until there is audio, then audio (N,).
+    """Output of a generator in a separate thread: finished fractions below 1 until there is audio, then audio (N,).
 
-    It ends early when somebody wishes it, when its time is over, and when nobody asks any more.
+    It ends early when it is cancelled, at the time limit, and when nobody reads it any more.
     """
 
     def __init__(
@@ -133,7 +133,7 @@ class _Stream:
         self._begun, self._has_audio, self._nobody_asks = time.perf_counter(), False, threading.Event()
 
     def __iter__(self) -> Iterator[float | np.ndarray]:
-        """Iterate over what is drawn; errors of the generator are raised here."""
+        """Iterate over the output; errors of the generator are raised here."""
         threading.Thread(target=self._work, daemon=True).start()
         try:
             while (new := self._news.get()) is not None:
@@ -152,12 +152,12 @@ class _Stream:
                     break
         except _OverError:
             pass
-        except BaseException as error:  # handed over to the thread that waits
+        except BaseException as error:  # passed to the waiting thread
             self._news.put(error)
         self._news.put(None)
 
     def _report(self, fraction: float) -> None:
-        # Where pieces come, they tell how far it is, and it ends between them.
+        # With pieces, they show the progress, and the end is between two of them.
         if self._has_audio:
             return
         if self._is_over():
@@ -170,4 +170,4 @@ class _Stream:
 
 
 class _OverError(Exception):
-    """Nobody wants the rest."""
+    """The rest is not needed."""

@@ -1,4 +1,4 @@
-"""Options that users and programs give, as the system itself takes them."""
+"""Options from users and programs, in the form of the system."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -11,15 +11,15 @@ __all__ = ["chosen_options"]
 
 
 def chosen_options(system: System, given: Mapping[str, Any]) -> SynthesisOptions:
-    """Return the system's own options with changes.
+    """Return the system's default options with changes.
 
     Args:
-        system: what they are for.
-        given: values by name, as numbers or as texts; ``None`` and empty texts stay what the system says.
+        system: the system that declares the options.
+        given: values by name, as numbers or texts; ``None`` and empty texts mean the default.
 
     Raises:
-        ConfigError: for an option that the system does not declare, an impossible value, or a number beyond the
-            option's dial: what a stranger's request costs stays within it.
+        ConfigError: for an option that the system does not declare, an invalid value, or a number beyond the
+            option's dial, which limits the cost of a request.
     """
     declared = {option.name: option for option in system.options_class.declared()}
     own, changes = system.default_options.to_dict(), {}
@@ -36,7 +36,7 @@ def chosen_options(system: System, given: Mapping[str, Any]) -> SynthesisOptions
 def _typed(option: Option, value: Any) -> Any:
     if isinstance(value, str):
         return option.parse(value)
-    # Sliders and JSON know one kind of number.
+    # Sliders and JSON have a single type of number.
     is_whole = isinstance(value, float) and value.is_integer()
     return int(value) if is_whole and option.kind == "integer" else value
 

@@ -1,4 +1,4 @@
-"""Copy-synthesis of a clip by any vocoder, and what is measured of it."""
+"""Copy-synthesis of a clip by any vocoder, and its metrics."""
 
 import importlib.util
 import math
@@ -26,18 +26,18 @@ from vocoders.interface import Vocoder
 __all__ = ["Copy", "Settings", "load_vocoder", "measure", "vocode"]
 
 _CONTOUR_SECONDS = 0.005
-# A tracker that is fast enough for thirty seconds; both signals of a pair pass the same one.
+# A tracker that is fast enough for thirty seconds; both signals of a pair use the same one.
 _TRACKER = F0Config(method="dio", refine=True, f0_min=60.0, f0_max=900.0)
 
 
 @dataclass(frozen=True)
 class Settings:
-    """What a user chose.
+    """The choices of a user.
 
     Attributes:
         model: a name in the library.
-        options: what is changed of the vocoder's own options, as :func:`~demo.work.options.chosen_options` takes it.
-        seed: of all noise.
+        options: changes of the vocoder's default options, for :func:`~demo.work.options.chosen_options`.
+        seed: seed of all noise.
     """
 
     model: str
@@ -47,16 +47,16 @@ class Settings:
 
 @dataclass(frozen=True)
 class Copy:
-    """A clip and what a vocoder made of it.
+    """A clip and its copy by a vocoder.
 
     Attributes:
-        reference: (T,) the clip at the vocoder's rate, brought to one loudness with ``result``.
+        reference: (T,) the clip at the vocoder's sample rate, with the same loudness as ``result``.
         result: (T,).
         sample_rate: in Hz.
-        compute_seconds: analysis and synthesis together.
-        contours: F0 in Hz by name, at equal steps over the clip; 0 is unvoiced. Empty for vocoders without F0.
+        compute_seconds: time of analysis and synthesis.
+        contours: F0 in Hz by name, at equal steps over the clip, 0 for unvoiced. Empty for vocoders without F0.
         f0_scale: factor on F0 in ``result``.
-        remarks: what was changed on the way.
+        remarks: changes of the clip, for the user.
     """
 
     reference: np.ndarray
@@ -77,7 +77,7 @@ def load_vocoder(library: Library, name: str) -> Vocoder:
     """Return a vocoder of the library.
 
     Raises:
-        ConfigError: for another name, or a model that is no vocoder.
+        ConfigError: for an unknown name, or a model that is not a vocoder.
     """
     if library.entry(name).kind != "vocoder":
         raise ConfigError(f"'{name}' is no vocoder; choose one from the list")
@@ -85,10 +85,10 @@ def load_vocoder(library: Library, name: str) -> Vocoder:
 
 
 def vocode(library: Library, settings: Settings, path: str | None, progress: Callable[[float], None]) -> Copy:
-    """Analyse the clip at ``path`` and synthesise it again.
+    """Analyse the clip at ``path`` and synthesise it.
 
     Raises:
-        OndesError: for clips, models or settings that cannot be used.
+        OndesError: for unusable clips, models or settings.
     """
     vocoder = load_vocoder(library, settings.model)
     options = chosen_options(vocoder, settings.options)
@@ -96,35 +96,35 @@ def vocode(library: Library, settings: Settings, path: str | None, progress: Cal
     started = time.perf_counter()
     length = clip.audio.shape[-1]
     audio = pad(clip.audio, (0, -length % vocoder.hop_length))
-    # F0 is drawn, too, and takes long to find: once is enough.
+    # The plot also needs F0; its analysis is slow, so compute it once.
     inputs = vocoder.analyze(audio) if vocoder.uses_f0 else {"audio": audio}
     how = {"options": options, "seed": settings.seed, "progress": with_deadline(progress)}
     result = vocoder.synthesize(**inputs, **how).reshape(-1)[:length].float().cpu().numpy()
     seconds = time.perf_counter() - started
     if not np.isfinite(result).all():
         raise ConfigError(f"'{settings.model}' computes NaN with these settings; choose others")
-    # By this name every vocoder whose pitch can be moved declares it.
+    # Every vocoder with adjustable pitch declares an option of this name.
     f0_scale = options.to_dict().get("f0_scale", 1.0)
     (reference, result), gains = equal_loudness([clip.audio[0].numpy(), result], vocoder.sample_rate)
     remarks = clip.remarks
     if abs(gains[1] - gains[0]) > 1:
-        remarks += (f"the result was {gains[0] - gains[1]:+.1f} dB louder before both were brought to one loudness",)
+        remarks += (f"the result was {gains[0] - gains[1]:+.1f} dB louder before both were set to equal loudness",)
     contours = _contours(inputs["f0"], f0_scale) if vocoder.uses_f0 else {}
     return Copy(reference, result, vocoder.sample_rate, seconds, contours, f0_scale, remarks)
 
 
 def measure(copy: Copy) -> dict[str, str]:
-    """Return metrics of a copy by name, as texts; what cannot be measured says why."""
+    """Return metrics of a copy by name, as texts: the value, or the reason for a missing one."""
     rows = {"Mel distance": f"{mel_distance_db(copy.result, copy.reference, copy.sample_rate):.2f} dB"}
     hop = round(_CONTOUR_SECONDS * copy.sample_rate)
     reference, result = (
         extract_f0(x.astype(np.float32), copy.sample_rate, hop, _TRACKER) for x in (copy.reference, copy.result)
     )
     cents, voicing = pitch_errors(result, reference * copy.f0_scale)
-    rows["F0 error"] = "nothing voiced" if math.isnan(cents) else f"{cents:.0f} cents RMS"
+    rows["F0 error"] = "no voiced frames" if math.isnan(cents) else f"{cents:.0f} cents RMS"
     rows["Voicing errors"] = f"{100 * voicing:.1f} % of frames"
     if copy.f0_scale != 1:
-        # Metrics of likeness would count the wanted pitch as an error.
+        # Metrics of similarity would count the chosen pitch as an error.
         return rows | {"M-STFT": "only at F0 scale 1", "PESQ-wb": "only at F0 scale 1"}
     return rows | {"M-STFT": _mstft(copy), "PESQ-wb": _pesq(copy)}
 

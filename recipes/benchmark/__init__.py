@@ -1,1 +1,1 @@
-"""How fast models are: systems that run side by side, clocks, counters, and tables of the results."""
+"""Benchmark of speed: contenders in alternation, clocks, counters, and tables of results."""

@@ -1,4 +1,4 @@
-"""Effects block by block, as an audio host calls them: how much of the time between two blocks is used."""
+"""Load of effects that play block by block, as in an audio host."""
 
 import copy
 import statistics
@@ -17,7 +17,7 @@ from recipes.benchmark.counting import counted
 
 __all__ = ["ONNX_RUNTIME", "BlockStream", "OnnxPlayer", "count_effect_macs", "in_engine", "measure_blocks"]
 
-#: The peer of effects: what ``--against`` calls it.
+#: Name of the peer of effects for ``--against``.
 ONNX_RUNTIME = "onnx-runtime"
 
 _COUNTED = 1024
@@ -25,7 +25,7 @@ _COUNTED = 1024
 
 @dataclass(frozen=True)
 class BlockStream:
-    """What takes blocks of audio one after the other.
+    """A processor of consecutive blocks of audio.
 
     Attributes:
         process: takes the next samples (C, T).
@@ -142,7 +142,7 @@ def _stream(stream: BlockStream, block: int, seconds: float) -> np.ndarray:
 
 def _row(name: str, stream: BlockStream, block: int, threads: int, values: Sequence[np.ndarray]) -> dict[str, Any]:
     duration = block / stream.sample_rate
-    # The first blocks of a stream meet cold caches; a host starts its clock later.
+    # The first blocks of a stream have cold caches; a host starts its clock later.
     loads = np.concatenate([times[1:] for times in values]) / duration
     return {
         "effect": name,

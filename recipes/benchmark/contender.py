@@ -1,4 +1,4 @@
-"""What is measured: anything that makes audio from nothing but a length, behind one interface."""
+"""Interface of contenders: audio from a length."""
 
 from abc import ABC, abstractmethod
 from typing import Any
@@ -54,6 +54,6 @@ class Contender(ABC):
         return 0 if self.network is None else sum(parameter.numel() for parameter in self.network.parameters())
 
     def wait(self) -> None:
-        """Wait until the device has done what it was told."""
+        """Wait until the device has finished."""
         if self.device.type == "cuda":
             torch.cuda.synchronize(self.device)

@@ -1,4 +1,4 @@
-"""Find what a name on the command line means: a vocoder, an autoregressive model, an effect, or a peer."""
+"""Find the contender of a name on the command line: a vocoder, a generator, an effect, or a peer."""
 
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -62,7 +62,7 @@ def create_system(request: Request) -> Contender:
 
 
 def is_effect(source: str) -> bool:
-    """Say whether a name means an effect; a model that does not exist is an error."""
+    """Return whether a name means an effect; an unknown model is an error."""
     if vocoders.registry.is_baseline(source):
         return False
     if source in PEERS:

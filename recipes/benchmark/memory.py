@@ -1,4 +1,4 @@
-"""Peak memory of one synthesis, in a process of its own: what other systems left behind must not count.
+"""Peak memory of one synthesis, in a separate process, without the memory of other systems.
 
 The peak is what the kernel calls the high-water mark of the process; before it stands what the process takes with its
 libraries loaded and no model built.

@@ -1,4 +1,4 @@
-"""Our own systems as contenders: vocoders from features, and generators from nothing."""
+"""Systems of ondes as contenders: vocoders with features, and generators."""
 
 import math
 from typing import Any
@@ -101,7 +101,7 @@ class VocoderContender(_ModelContender):
 
 
 class GeneratorContender(_ModelContender):
-    """A generator of waveforms, from nothing."""
+    """A generator of waveforms, without prompt."""
 
     kind = "generator"
 

@@ -1,4 +1,4 @@
-"""A whole benchmark: which systems, in which order, and the document with everything that was measured."""
+"""A complete benchmark: the order of contenders, and the document with all results."""
 
 import logging
 import platform
@@ -28,7 +28,7 @@ _logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Plan:
-    """What to measure.
+    """The request for a benchmark.
 
     Attributes:
         systems: vocoders, generators and peers, which take turns.

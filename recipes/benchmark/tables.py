@@ -1,4 +1,4 @@
-"""Markdown tables of results in JSON, and pages that hold such tables between marks.
+"""Markdown tables of results in JSON, and pages with such tables between marks.
 
 A page says ``<!-- table: results.json -->`` and ``<!-- end of table -->``; what stands between the two is made from
 that file, whose path counts from the page. Numbers in a README are then never typed by hand.
@@ -48,7 +48,7 @@ def tables_markdown(document: Mapping[str, Any]) -> str:
 
 
 def fill_tables(page: Path) -> str:
-    """Return a page with every marked table made anew.
+    """Return a page with every marked table renewed.
 
     Raises:
         DataError: if the page or a file that it names cannot be read, or no table is marked.
@@ -127,7 +127,7 @@ def _blocks_table(document: Mapping[str, Any]) -> str:
 
 
 def _table(rows: Sequence[Row], columns: Sequence[Column]) -> str:
-    """Return a table without the columns in which nothing stands."""
+    """Return a table without empty columns."""
     cells = [(heading, [text(row) for row in rows]) for heading, text in columns]
     cells = [(heading, column) for heading, column in cells if any(column)]
     if not rows:

@@ -12,7 +12,7 @@ from recipes.benchmark.contender import Contender
 
 __all__ = ["FIRST_CHUNK_SECONDS", "first_chunk", "measure_speed"]
 
-# What a player wants before it starts.
+# Audio that a player needs before it starts.
 FIRST_CHUNK_SECONDS = 0.25
 
 

@@ -1,1 +1,1 @@
-"""The `ondes` command: one small file for each subcommand."""
+"""The `ondes` command: one file per subcommand."""

@@ -1,4 +1,4 @@
-"""Work on many files, one after the other, whatever becomes of single ones."""
+"""Process many files in sequence; a failed file does not stop the others."""
 
 import json
 import logging
@@ -13,7 +13,7 @@ __all__ = ["Job", "Report", "run_jobs", "share_of"]
 
 _logger = logging.getLogger(__name__)
 
-# Runs of less audio than this, in one file, end before a progress bar would tell anything.
+# A single file with less audio than this is done before a progress bar is of use.
 _LONG_SECONDS = 30.0
 
 Progress = Callable[[float], None]
@@ -21,12 +21,12 @@ Progress = Callable[[float], None]
 
 @dataclass(frozen=True)
 class Job:
-    """One file to make of another.
+    """One input file and its output file.
 
     Attributes:
-        path: what is read.
-        output: what is written.
-        seconds: length of the audio, for the progress; 0 where nobody knows.
+        path: input file.
+        output: output file.
+        seconds: length of the audio, for the progress bar; 0 if unknown.
     """
 
     path: Path
@@ -36,13 +36,13 @@ class Job:
 
 @dataclass(frozen=True)
 class Report:
-    """What was made of a file: one line of ``--json``.
+    """Result of one job: one line of ``--json``.
 
     Attributes:
-        path: what was read.
-        output: what was written.
+        path: input file.
+        output: output file.
         seconds: length of the audio.
-        rtf: computing time over that length.
+        rtf: real-time factor, computing time over length.
     """
 
     path: str
@@ -52,12 +52,12 @@ class Report:
 
 
 def run_jobs(jobs: Sequence[Job], work: Callable[[Job, Progress], Report], title: str, json_lines: bool) -> None:
-    """Do every job, show the progress, and report each.
+    """Run all jobs, show the progress, and report each job.
 
     Args:
-        jobs: what to do.
-        work: does one job; it is given a function to call with the finished fraction.
-        title: what the work is called.
+        jobs: input and output files.
+        work: function that runs one job. It also takes a function, to be called with the finished fraction.
+        title: name of the work on the progress bar.
         json_lines: print one JSON line for each file.
 
     Raises:
@@ -100,7 +100,7 @@ def share_of(advance: Progress, before: float, amount: float) -> Progress:
 
 
 def _try(job: Job, work: Callable[[Job, Progress], Report], progress: Progress) -> tuple[str, Report | None]:
-    """Do one job; return what went wrong, or the report."""
+    """Run one job; return an error message, or the report."""
     from vocoders.core.errors import OndesError
 
     try:
@@ -108,7 +108,7 @@ def _try(job: Job, work: Callable[[Job, Progress], Report], progress: Progress) 
     except OndesError as error:
         known = str(error)
         return known if str(job.path) in known else f"{job.path}: {known}", None
-    except Exception as error:  # one file must not take the others along
+    except Exception as error:  # one file must not stop the others
         _logger.debug("%s", job.path, exc_info=True)
         reason = (str(error).strip() or "no message").splitlines()[0]
         return f"{job.path}: {type(error).__name__}: {reason} (-v shows where)", None

@@ -1,4 +1,4 @@
-"""`ondes bench`: how fast models are on this machine, beside peers; and the tables of a README from its results."""
+"""`ondes bench`: speed of models and peers on this machine, and README tables from the results."""
 
 import json
 from collections.abc import Sequence
@@ -27,7 +27,7 @@ def register(app: typer.Typer) -> None:
 def _bench(
     names: Annotated[
         list[str] | None,
-        typer.Argument(metavar="MODEL", help="What --models takes.", show_default=False),
+        typer.Argument(metavar="MODEL", help="The same as --models.", show_default=False),
     ] = None,
     models: Annotated[
         str | None,
@@ -45,31 +45,33 @@ def _bench(
         str,
         typer.Option(
             "--against",
-            help="Peers in the same run: vocos, griffin-lim; of effects: onnx-runtime.",
+            help="Peers in the same run: vocos, griffin-lim; for effects onnx-runtime.",
             show_default="none",
         ),
     ] = "",
-    blocks: Annotated[str, typer.Option("--blocks", help="Block sizes of effects, in samples.")] = "64,256,1024,4096",
+    blocks: Annotated[str, typer.Option("--blocks", help="Block sizes for effects, in samples.")] = "64,256,1024,4096",
     steps: Annotated[int | None, typer.Option("--steps", min=1, help="Solver steps, for flow matching.")] = None,
     solver: Annotated[str | None, typer.Option("--solver", help="euler, midpoint, heun or rk4.")] = None,
-    precision: Annotated[str, typer.Option("--precision", help="fp32, bf16 (by autocast), or both.")] = "fp32",
-    runs: Annotated[int, typer.Option("--runs", min=1, help="Counted rounds; medians are shown.")] = 5,
-    memory: Annotated[bool, typer.Option("--memory/--no-memory", help="Peak memory, a process per system.")] = True,
-    out: Annotated[Path | None, typer.Option("--out", help="JSON file with every run.")] = None,
+    precision: Annotated[str, typer.Option("--precision", help="fp32, bf16 (autocast), or both: fp32,bf16.")] = "fp32",
+    runs: Annotated[int, typer.Option("--runs", min=1, help="Measured rounds; tables show medians.")] = 5,
+    memory: Annotated[
+        bool, typer.Option("--memory/--no-memory", help="Measure peak memory, in one process per system.")
+    ] = True,
+    out: Annotated[Path | None, typer.Option("--out", help="JSON file for all runs.")] = None,
     table: Annotated[
-        Path | None, typer.Option("--table", help="Measure nothing: print the tables of this result.")
+        Path | None, typer.Option("--table", help="Print the tables of this result; measure nothing.")
     ] = None,
     fill: Annotated[
-        Path | None, typer.Option("--fill", help="Measure nothing: renew the tables that a page marks.")
+        Path | None, typer.Option("--fill", help="Renew the marked tables of this page; measure nothing.")
     ] = None,
 ) -> None:
     """Measure speed, size, arithmetic and memory of models.
 
-    Systems take turns within each round, so that ratios hold when the
-    machine's speed drifts. Vocoders start from features: the excitation is
-    included, the analysis is not. Effects play block by block. RTF is time
-    over duration. For bf16, SNR is the distance to the waveform of fp32. A
-    page marks a table by '<!-- table: results.json -->' and
+    Systems alternate within each round, so ratios stay right when the speed
+    of the machine drifts. Vocoders start from features: times include the
+    excitation, but not the analysis. Effects play block by block. RTF is
+    computing time over duration. SNR for bf16 is relative to the waveform of
+    fp32. A page marks a table by '<!-- table: results.json -->' and
     '<!-- end of table -->'.
     """
     from recipes.benchmark.tables import fill_tables, read_results, tables_markdown

@@ -1,4 +1,4 @@
-"""The option that says which checkpoint of a training run a command takes."""
+"""The option for the checkpoint of a training run."""
 
 from typing import Annotated
 
@@ -6,12 +6,12 @@ import typer
 
 __all__ = ["CheckpointOption"]
 
-#: To be used with the default ``"last"``.
+#: For use with the default ``"last"``.
 CheckpointOption = Annotated[
     str,
     typer.Option(
         "--checkpoint",
         metavar="best|last|STEP|FILE",
-        help="Checkpoint of the run: the best in validation, the latest, that of a step, or a file.",
+        help="Checkpoint of the run: best in validation, last, a step, or a file.",
     ),
 ]

@@ -1,4 +1,4 @@
-"""`ondes convert`: from a reference implementation's checkpoint to a model folder."""
+"""`ondes convert`: a checkpoint of a reference implementation becomes a model folder."""
 
 from pathlib import Path
 from typing import Annotated
@@ -20,18 +20,20 @@ def _convert(
     output: Annotated[Path, typer.Option("--output", "-o", help="Model folder to write.", show_default=False)],
     family: Annotated[str, typer.Option("--family", help="Family of the model.", show_default=False)],
     variant: Annotated[str | None, typer.Option("--variant", help="Published variant, such as v1.")] = None,
-    config: Annotated[Path | None, typer.Option("--config", help="Configuration, where it is not published.")] = None,
+    config: Annotated[
+        Path | None, typer.Option("--config", help="Configuration, for a variant that is not published.")
+    ] = None,
     stats: Annotated[
         Path | None, typer.Option("--stats", help="Statistics of the training features: joblib, .npz, .npy, .json.")
     ] = None,
     no_stats: Annotated[
-        bool, typer.Option("--no-stats", help="Mean 0 and deviation 1: your features are normalised already.")
+        bool, typer.Option("--no-stats", help="Use mean 0 and deviation 1: features are already normalised.")
     ] = False,
     card: Annotated[Path | None, typer.Option("--card", help="Model card; a minimal one by default.")] = None,
     half: Annotated[bool, typer.Option("--half", help="Store the weights in half precision.")] = False,
     force: Annotated[bool, typer.Option("--force", "-f", help="Replace an existing model folder.")] = False,
 ) -> None:
-    """Convert a reference checkpoint; nothing in it is executed."""
+    """Convert a reference checkpoint without executing code from it."""
     from vocoders.core.errors import ConfigError
     from vocoders.core.model_advice import advise_on_path
     from vocoders.core.model_source import MODEL_FILES, is_model_folder

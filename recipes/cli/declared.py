@@ -1,7 +1,7 @@
-"""Options of a command that the systems themselves declare.
+"""Options of a command that systems declare.
 
-`ondes synth --f0-scale 1.2 --steps 4` knows neither pitch nor steps: every family and baseline, also one of an
-installed package, declares its options, and the command has all of them.
+The source of `ondes synth` mentions neither ``--f0-scale`` nor ``--steps``. Every family and baseline declares its
+options, also in an installed package, and the command offers all of them.
 """
 
 import logging
@@ -26,7 +26,7 @@ _GIVEN = "recipes.cli.declared"
 
 
 def declared_command(kind: "Kind") -> type[typer.core.TyperCommand]:
-    """Return a class of commands that have the options of every vocoder, or of every generator."""
+    """Return a command class with the options of every vocoder, or of every generator."""
 
     class _DeclaredCommand(typer.core.TyperCommand):
         def get_params(self, ctx: "Context") -> list[Any]:
@@ -43,20 +43,20 @@ def declared_command(kind: "Kind") -> type[typer.core.TyperCommand]:
 
 
 def given_options(context: "Context") -> dict[str, str]:
-    """Return the texts of the declared options that stand on the command line, by name."""
+    """Return the values of the declared options on the command line as texts, by name."""
     return context.meta[_GIVEN]
 
 
 def chosen_options(system: "System", name: str, given: dict[str, str]) -> "SynthesisOptions":
-    """Return the options of a system with what stands on the command line.
+    """Return the options of a system, with the values from the command line.
 
     Args:
-        system: what they are for.
-        name: how the user calls it.
-        given: as :func:`given_options` returns it.
+        system: the system that declares the options.
+        name: name of the system, as the user typed it.
+        given: the result of :func:`given_options`.
 
     Raises:
-        ConfigError: for an option that the system does not have, or an impossible value.
+        ConfigError: for an option that the system does not declare, or an invalid value.
     """
     from vocoders.core.errors import ConfigError
 
@@ -71,7 +71,7 @@ def chosen_options(system: "System", name: str, given: dict[str, str]) -> "Synth
 
 
 def _without_clashes(own: list[Any], declared: list[Any]) -> list[Any]:
-    """Leave out what would take the place of another option: of the command, or one that was declared before."""
+    """Leave out options whose name is taken: by the command, or by an earlier declaration."""
     taken = {flag for parameter in own for flag in parameter.opts}
     kept = []
     for parameter in declared:
@@ -89,7 +89,7 @@ def _warn_of_clash(flag: str) -> None:
 
 
 def _parameters(kind: "Kind") -> list[Any]:
-    """Return the parameters as typer makes them of a function that has all declared options."""
+    """Return the parameters that typer makes from a function with all declared options."""
     from vocoders.registry import declared_options
 
     def command(**given: str | None) -> None: ...
@@ -111,7 +111,7 @@ def _option(option: "Option") -> Any:
         help=option.help,
         metavar="|".join(option.choices) or {"numbers": "N,N..."}.get(option.kind, "N"),
         show_default=False,
-        rich_help_panel="Options of the system; each brings its own defaults",
+        rich_help_panel="Options of the system, with its defaults",
     )
 
 

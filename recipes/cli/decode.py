@@ -1,4 +1,4 @@
-"""`ondes decode`: synthesise a data directory with a trained run, beside its references and baselines."""
+"""`ondes decode`: synthesis of a data directory with a trained run, next to references and baselines."""
 
 import logging
 from pathlib import Path
@@ -27,20 +27,21 @@ def register(app: typer.Typer) -> None:
 def _decode(
     exp: Annotated[Path, typer.Option("--exp", help="Folder of a training run.", show_default=False)],
     data: Annotated[Path, typer.Option("--data", help="Kaldi data directory.", show_default=False)],
-    output: Annotated[Path, typer.Option("--output", "-o", help="Folder to fill.", show_default=False)],
+    output: Annotated[Path, typer.Option("--output", "-o", help="Folder to write.", show_default=False)],
     checkpoint: CheckpointOption = "last",
     feature_dir: Annotated[
         Path | None, typer.Option("--features", help="Folder of features; default: that of the run.")
     ] = None,
     baselines: Annotated[
-        str, typer.Option("--baselines", help="Also griffin-lim, mel-inversion, world: names separated by commas.")
+        str,
+        typer.Option("--baselines", help="Baselines to add, separated by commas: griffin-lim, mel-inversion, world."),
     ] = "",
     device: Annotated[str, typer.Option("--device", help="cpu, cuda, cuda:1, ... or auto.")] = "auto",
     seed: Annotated[int, typer.Option("--seed", help="Equal seeds give equal audio.")] = 0,
 ) -> None:
     """Synthesise a data directory from its features, with the model of a run.
 
-    The folder then holds reference, model, and a folder for each baseline.
+    The output has the folders reference, model, and one for each baseline.
     """
     from recipes.build import restore_generator
     from recipes.progress import track
@@ -75,7 +76,7 @@ def _write(out: Path, name: str, audio: "dict[str, Tensor]", sample_rate: int) -
 
 
 def _baselines(names: str, model: "Vocoder") -> "dict[str, Vocoder]":
-    """Return baselines by name, each from what the model starts from: its mel, or its sample rate."""
+    """Return baselines by name, with the mel or the sample rate of the model."""
     from vocoders.registry import BASELINES
 
     return {name: BASELINES.find(name).system_class.beside(model) for name in names.replace(",", " ").split()}

@@ -1,4 +1,4 @@
-"""Drawing many waveforms: batch by batch as the memory allows, and the choice of the likely ones."""
+"""Draw many waveforms in batches that fit into memory, and choose among them by likelihood."""
 
 import logging
 import time
@@ -21,7 +21,7 @@ _logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Request:
-    """What is wanted of a generator."""
+    """A request to a generator."""
 
     length: int
     num: int
@@ -34,7 +34,7 @@ class Request:
 
 @dataclass(frozen=True)
 class Item:
-    """One waveform: audio (1, T), its log-likelihood in nats and its label, None where there is none."""
+    """One waveform: audio (1, T), its log-likelihood in nats and its label; None for a missing value."""
 
     number: int
     audio: "Tensor"
@@ -77,7 +77,7 @@ def draw(generator: "WaveformGenerator", request: Request, is_batch_fixed: bool)
 
 
 def _fitting_batch(generator: "WaveformGenerator", request: Request, is_fixed: bool) -> int:
-    """Return how many items are drawn together; as many as the memory allows, unless the user has said."""
+    """Return the batch size: the user's, or as many items as the memory allows."""
     from vocoders.core.errors import ConfigError
     from vocoders.core.memory import available_memory
 
@@ -99,7 +99,7 @@ def _fitting_batch(generator: "WaveformGenerator", request: Request, is_fixed: b
 
 
 def select_items(items: Sequence[Item], drop_worst: float, drop_best: float) -> list[Item]:
-    """Return the items without the least and the most likely ones, in ascending order of likelihood."""
+    """Drop the least and the most likely items; return the others in ascending order of likelihood."""
     import torch
 
     from recipes.ranking import select

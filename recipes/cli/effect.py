@@ -1,4 +1,4 @@
-"""`ondes effect`: audio in, the same audio through a neural effect or its ground truth out."""
+"""`ondes effect`: play audio through a neural effect or a processor."""
 
 import logging
 import time
@@ -24,13 +24,13 @@ __all__ = ["register"]
 
 _logger = logging.getLogger(__name__)
 
-# Samples that a host plays at once where nothing is said, and that are read from a file at once.
+# Default block size, and the number of samples read from a file at once.
 _BLOCK = 1 << 15
 
 
 @dataclass(frozen=True)
 class _Report(Report):
-    """What was made of a file by an effect."""
+    """Result for one file."""
 
     sample_rate: int
     channels: int
@@ -41,7 +41,7 @@ class _Report(Report):
 
 @dataclass(frozen=True)
 class _Playing:
-    """What every file is played through, and how."""
+    """The effect and its settings for all files."""
 
     source: "Source"
     options: "Options"
@@ -73,27 +73,31 @@ def _effect(
     ] = None,
     processor: Annotated[
         str | None,
-        typer.Option("--processor", help="The ground-truth effect of this name, such as comp_4c, and no model."),
+        typer.Option("--processor", help="Processor to use instead of a model, such as comp_4c."),
     ] = None,
     knobs: Annotated[
         list[str] | None,
         typer.Option(
-            "--knob", "-k", metavar="NAME=VALUE", help="As threshold=-24dB or attack=5ms.", show_default=False
+            "--knob",
+            "-k",
+            metavar="NAME=VALUE",
+            help="Value of a knob: threshold=-24dB, attack=5ms.",
+            show_default=False,
         ),
     ] = None,
     automation: Annotated[
         Path | None,
-        typer.Option("--automation", metavar="CSV", help="Knobs over time: a column time (s), one for each knob."),
+        typer.Option("--automation", metavar="CSV", help="Knobs over time: column time (s), then one per knob."),
     ] = None,
-    block: Annotated[int, typer.Option("--block", min=1, help="Samples that are played at once.")] = _BLOCK,
-    mix: Annotated[float, typer.Option("--mix", help="Part of the effect in the output, 0 .. 1.")] = 1.0,
+    block: Annotated[int, typer.Option("--block", min=1, help="Samples per block.")] = _BLOCK,
+    mix: Annotated[float, typer.Option("--mix", help="Mix of dry (0) and wet (1) audio.")] = 1.0,
     stereo: Annotated[
         Literal["dual", "linked"],
-        typer.Option("--stereo", help="Channels of a mono model: each on its own, or one gain for all."),
+        typer.Option("--stereo", help="Stereo through a mono model: separate channels, or one gain."),
     ] = "dual",
     device: Annotated[str, typer.Option("--device", help="cpu, cuda, cuda:1, ... or auto.")] = "auto",
     zero_latency: Annotated[
-        bool, typer.Option("--zero-latency", help="Run the model on the blocks themselves, without waiting for hops.")
+        bool, typer.Option("--zero-latency", help="Run the model on each block at once; do not wait for a hop.")
     ] = False,
     list_knobs: Annotated[bool, typer.Option("--list-knobs", help="Show the knobs of the effect, and exit.")] = False,
     force: Annotated[bool, typer.Option("--force", "-f", help="Replace existing output files.")] = False,
@@ -101,11 +105,11 @@ def _effect(
 ) -> None:
     """Play audio through an effect.
 
-    Length, sample rate, channels and sample format of each file are kept;
-    audio of another rate than the model's is resampled there and back.
-    Blocks of any size give the same audio, bit for bit, unless with
-    --zero-latency (then within a millionth). With --processor, or with
-    --model true:comp_4c, the effect that models learn from is heard.
+    Each file keeps its length, sample rate, channels and sample format.
+    Audio at another rate is resampled to the model's rate and back. Blocks
+    of any size give the same audio, bit for bit; with --zero-latency, within
+    1e-6. --processor comp_4c, or --model true:comp_4c, plays the processor
+    from which models learn.
     """
     from recipes.cli.effect_source import resolve_source
 
@@ -140,7 +144,7 @@ def _find_files(inputs: list[str] | None, output: Path | None, force: bool) -> "
 def _read_options(
     source: "Source", knobs: Sequence[str], automation: Path | None, stereo: "StereoMode", zero_latency: bool
 ) -> "Options":
-    """Check everything that is the same for all files, before any work."""
+    """Check the options that all files share, before any work."""
     from effects.automation import Automation
     from recipes.cli.effect_source import Options
 
@@ -159,7 +163,7 @@ def _seconds(path: Path) -> float:
 
     try:
         return audio_info(path).duration
-    except DataError:  # told when its turn comes: the other files are worth playing
+    except DataError:  # reported when its turn comes: the other files can be played
         return 0.0
 
 
@@ -186,18 +190,18 @@ def _play(job: Job, playing: _Playing, progress: Callable[[float], None]) -> _Re
 
 
 def _through(path: Path, stream: "Stream", playing: _Playing) -> "Iterator[Tensor]":
-    """Yield the file's audio behind the effect, played in the host's blocks."""
+    """Yield the file's audio after the effect, played in blocks of the host's size."""
     from effects.rendering import render_blocks
     from vocoders.core.audio import read_blocks
 
-    # Whole blocks are read at once, however small they are.
+    # Read a whole number of blocks at once, however small they are.
     size = max(1, _BLOCK // playing.block) * playing.block
     blocks = (block for read in read_blocks(path, size) for block in read.split(playing.block, dim=-1))
     return render_blocks(stream, blocks, playing.mix)
 
 
 class _Meter:
-    """Looks at audio that passes: how much it was, and its peak."""
+    """Measures the length and the peak of a stream."""
 
     def __init__(self, report: Callable[[int], None]) -> None:
         self.peak = 0.0

@@ -1,4 +1,4 @@
-"""In which format `ondes effect` writes what it made of a file."""
+"""Formats of the files that `ondes effect` writes."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -8,7 +8,7 @@ if TYPE_CHECKING:
 
 __all__ = ["choose_subtype"]
 
-# Sample formats that hold any length exactly; those of fixed frames would change it.
+# Sample formats that store any length exactly; formats with fixed frames would change it.
 _KEPT = (
     "PCM_S8",
     "PCM_U8",
@@ -24,7 +24,7 @@ _KEPT = (
     "ALAC_20",
     "ALAC_24",
 )
-# Where a container lacks the input's format: the one that loses least.
+# If the container lacks the input's format: the format that loses least.
 _SUBSTITUTES = {
     "PCM_S8": ("PCM_U8", "PCM_16"),
     "PCM_U8": ("PCM_S8", "PCM_16"),
@@ -42,11 +42,11 @@ def choose_subtype(info: "AudioInfo", output: Path) -> tuple[str, str | None]:
     """Return the sample format of an output file, and a note if it is not the input's.
 
     Args:
-        info: of the input.
-        output: the file to write; its suffix chooses the container.
+        info: properties of the input file.
+        output: the file to write; its suffix determines the container.
 
     Returns:
-        libsndfile's name, and the note.
+        The name of the format in libsndfile, and the note.
     """
     from vocoders.core.audio_formats import has_sample_format, output_format
 

@@ -1,4 +1,4 @@
-"""What `ondes effect` plays audio through: a neural effect, or the ground-truth effect that models learn from."""
+"""The effect that `ondes effect` plays: a neural effect, or a processor from which models learn."""
 
 import logging
 from dataclasses import dataclass
@@ -19,13 +19,13 @@ __all__ = ["Options", "Source", "resolve_source"]
 
 _logger = logging.getLogger(__name__)
 
-# Before the name of a ground-truth effect where a model is expected.
+# Prefix of a processor's name in place of a model.
 _TRUE = "true:"
 
 
 @dataclass(frozen=True)
 class Options:
-    """How audio is played; ``settings`` holds every knob that the user has set."""
+    """Options of playing; ``settings`` contains the knobs that the user has set."""
 
     settings: dict[str, float]
     automation: "Automation | None" = None
@@ -35,14 +35,14 @@ class Options:
 
 @dataclass(frozen=True)
 class Source:
-    """A neural effect or a ground-truth effect."""
+    """A neural effect or a processor."""
 
     name: str
     effect: "EffectModel | Processor"
 
     @property
     def model(self) -> "EffectModel | None":
-        """The neural effect; ``None``: it is a ground-truth effect."""
+        """The neural effect; ``None`` for a processor."""
         from effects.processors import Processor
 
         return None if isinstance(self.effect, Processor) else self.effect
@@ -56,11 +56,11 @@ class Source:
         """Start a stream.
 
         Args:
-            sample_rate: of the audio in Hz; ``None``: the one that the effect was made for.
-            options: how to play.
+            sample_rate: of the audio in Hz; ``None``: that of the effect.
+            options: options of playing.
 
         Raises:
-            ConfigError: for what the effect cannot do.
+            ConfigError: for an option that the effect does not support.
         """
         from effects.engine import Engine
         from effects.processor_stream import ProcessorStream
@@ -75,7 +75,7 @@ class Source:
         return ProcessorStream(effect, sample_rate or 44100, settings, automation)
 
     def about(self, sample_rate: int, channels: int, stereo: str) -> list[str]:
-        """Return what a user should know about audio of this rate and number of channels."""
+        """Return notes for the user on audio with this sample rate and number of channels."""
         if self.model is None:
             return []
         notes = []
@@ -88,17 +88,17 @@ class Source:
 
 
 def resolve_source(model: str | None, processor: str | None, device: str) -> Source:
-    """Return what the user named.
+    """Return the effect that the user named.
 
     Args:
-        model: shipped name, folder or hub id of a model; or the name of a ground-truth effect, which ``true:`` before
-            it makes certain; ``None``: the only neural effect that ships with ondes.
-        processor: name of a ground-truth effect.
+        model: shipped name, folder or hub id of a model; or the name of a processor, which the prefix ``true:``
+            forces; ``None``: the only neural effect that ships with ondes.
+        processor: name of a processor.
         device: name of a device, or ``auto``.
 
     Raises:
-        CheckpointError: if there is no such model, or it is no effect.
-        ConfigError: if both or too few are given, or for an unknown ground-truth effect or device.
+        CheckpointError: if there is no such model, or it is not an effect.
+        ConfigError: if both are given, or none where one is needed, or for an unknown processor or device.
     """
     from effects.processors import PROCESSORS, find_processor
     from vocoders.core.device import resolve_device

@@ -1,4 +1,4 @@
-"""`ondes export`: an effect for other programs, tried before it is written."""
+"""`ondes export`: an effect for other programs, verified before it is written."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -30,23 +30,23 @@ def _export(
     knobs: Annotated[
         list[str] | None,
         typer.Option(
-            "--knob", "-k", metavar="NAME=VALUE", help="As threshold=-24dB; else the default.", show_default=False
+            "--knob", "-k", metavar="NAME=VALUE", help="Value of a fixed knob: threshold=-24dB.", show_default=False
         ),
     ] = None,
     freeze: Annotated[
-        bool, typer.Option("--freeze", help="onnx: fold the knobs into the weights, as rtneural always does.")
+        bool, typer.Option("--freeze", help="onnx: fold knobs into the weights; rtneural always does.")
     ] = False,
     max_block: Annotated[
-        int | None, typer.Option("--max-block", min=1, help="onnx: samples that one call can take; default: 4096.")
+        int | None, typer.Option("--max-block", min=1, help="onnx: largest block in samples; default: 4096.")
     ] = None,
     force: Annotated[bool, typer.Option("--force", "-f", help="Replace an existing export.")] = False,
 ) -> None:
     """Export an effect to ONNX or RTNeural.
 
-    The folder holds the model, metadata.json (knobs and their
+    The folder contains the model, metadata.json (knobs and their
     normalisation, latency, sample rate, states) and test_vector.npz (input,
-    knobs, output). It appears only after the export was run and gave the
-    model's output within a millionth.
+    knobs, output). It is written only after the export has run and
+    reproduced the model's output within 1e-6.
     """
     from effects.registry import load
     from vocoders.core.errors import ConfigError
@@ -81,7 +81,7 @@ def _write(
 
 
 def _check_replaceable(folder: Path, force: bool) -> None:
-    """Refuse to replace what is not wanted, and anything that is more than an export."""
+    """Refuse to replace a folder without ``--force``, or one with more than an export in it."""
     from effects.runtimes.bundle import METADATA_FILE, TEST_VECTOR_FILE
     from effects.runtimes.onnx.export import GRAPH_FILE
     from effects.runtimes.rtneural import MODEL_FILE

@@ -22,23 +22,23 @@ def register(app: typer.Typer) -> None:
 
 def _features(
     data: Annotated[Path, typer.Option("--data", help="Kaldi data directory.", show_default=False)],
-    output: Annotated[Path, typer.Option("--output", "-o", help="Feature folder to fill.", show_default=False)],
+    output: Annotated[Path, typer.Option("--output", "-o", help="Feature folder to write.", show_default=False)],
     overrides: Annotated[
         list[str] | None,
         typer.Argument(metavar="KEY=VALUE", help="Changes of --config, as for 'ondes train'."),
     ] = None,
     config: Annotated[Path | None, typer.Option("--config", help="Training configuration (YAML).")] = None,
-    model: Annotated[str | None, typer.Option("--model", "-m", help="Model whose front end counts.")] = None,
+    model: Annotated[str | None, typer.Option("--model", "-m", help="Model with the front end to use.")] = None,
     nj: Annotated[int, typer.Option("--nj", min=1, help="Number of processes.")] = 1,
     statistics: Annotated[
-        bool, typer.Option("--statistics/--no-statistics", help="Compute statistics; of the training set alone.")
+        bool, typer.Option("--statistics/--no-statistics", help="Compute statistics; for the training set only.")
     ] = True,
-    resample: Annotated[bool, typer.Option("--resample", help="Convert other rates, average channels.")] = False,
+    resample: Annotated[bool, typer.Option("--resample", help="Convert other sample rates; average channels.")] = False,
     force: Annotated[
-        bool, typer.Option("--force", "-f", help="Replace results of another front end or another data set.")
+        bool, typer.Option("--force", "-f", help="Replace results of another front end or data set.")
     ] = False,
 ) -> None:
-    """Extract F0 and mel statistics; what is there already is kept."""
+    """Extract F0 and mel statistics; keep existing results."""
     from recipes.data.features import extract_features
     from vocoders.core.errors import ConfigError
 

@@ -1,4 +1,4 @@
-"""`ondes generate`: waveforms from nothing or from a prompt, by autoregressive models and unconditional diffusion."""
+"""`ondes generate`: waveforms of autoregressive and unconditional diffusion models, also after a prompt."""
 
 import json
 import logging
@@ -22,13 +22,13 @@ __all__ = ["register"]
 
 _logger = logging.getLogger(__name__)
 
-# Items that are drawn together where neither --batch nor the memory says less.
+# Largest batch without --batch; the memory may allow less.
 _MOST_ITEMS = 64
 
 
 @dataclass(frozen=True)
 class _Report:
-    """One line of ``--json``; None is what a model does not have: a likelihood, or labels."""
+    """One line of ``--json``; None for a model without likelihoods or without labels."""
 
     path: str
     item: int
@@ -53,26 +53,26 @@ def _generate(
         str,
         typer.Option("--model", "-m", help="Shipped name, folder or hub id of a generator.", show_default=False),
     ],
-    seconds: Annotated[float, typer.Option("--seconds", help="Length to draw, without the prompt.")] = 1.0,
+    seconds: Annotated[float, typer.Option("--seconds", help="Length of the new audio, without the prompt.")] = 1.0,
     num: Annotated[int, typer.Option("--num", "-n", min=1, help="How many.")] = 1,
     label: Annotated[
         str | None,
         typer.Option(
             "--label",
             "-l",
-            help="Word to draw, of a model with labels; without it, each item draws its own.",
+            help="Label to draw, such as a word; default: a random one per item.",
             show_default=False,
         ),
     ] = None,
     prompt: Annotated[
         Path | None, typer.Option("--prompt", help="Audio to continue; the output begins with it, quantised.")
     ] = None,
-    seed: Annotated[int, typer.Option("--seed", help="Equal seeds give equal audio, whatever --num and --batch.")] = 0,
+    seed: Annotated[int, typer.Option("--seed", help="Equal seeds give equal audio, for any --num and --batch.")] = 0,
     drop_worst: Annotated[
-        float, typer.Option("--drop-worst", help="Part of the items to drop, least likely first; published: 0.4.")
+        float, typer.Option("--drop-worst", help="Fraction to drop, least likely first; published: 0.4.")
     ] = 0.0,
     drop_best: Annotated[
-        float, typer.Option("--drop-best", help="Part of the items to drop, most likely first; published: 0.05.")
+        float, typer.Option("--drop-best", help="Fraction to drop, most likely first; published: 0.05.")
     ] = 0.0,
     batch: Annotated[
         int | None, typer.Option("--batch", min=1, help="Items drawn together.", show_default="auto")
@@ -81,10 +81,10 @@ def _generate(
     force: Annotated[bool, typer.Option("--force", "-f", help="Replace existing output files.")] = False,
     json_lines: Annotated[bool, typer.Option("--json", help="Print one JSON line per file.")] = False,
 ) -> None:
-    """Draw waveforms from nothing, or continue a prompt.
+    """Draw waveforms, unconditionally or after a prompt.
 
-    With a prompt, each item continues it. Items are numbered from 0;
-    --drop-worst and --drop-best leave out items by their likelihood.
+    Every item continues the prompt. Items are numbered from 0; --drop-worst
+    and --drop-best leave out items by likelihood.
     """
     from recipes.cli.interruption import prompt_interruption
     from vocoders.core.device import resolve_device
@@ -92,7 +92,7 @@ def _generate(
 
     _check(seconds, num, drop_worst, drop_best)
     output = output.expanduser()
-    # Told before a model is fetched.
+    # Reported before a model is downloaded.
     _plan(output, _names(num, prompt), prompt, force)
     generator = load_generator(model, device=resolve_device(device))
     options = chosen_options(generator, model, given_options(context))
@@ -117,12 +117,12 @@ def _check(seconds: float, num: int, drop_worst: float, drop_best: float) -> Non
 
     if not 0 < seconds < float("inf"):
         raise typer.BadParameter(f"{seconds:g} is not a positive number", param_hint="--seconds")
-    # Told before hours of work: nothing may remain.
+    # Reported before hours of work: all items may be dropped.
     select(torch.zeros(num), drop_worst, drop_best)
 
 
 def _names(num: int, prompt: Path | None, labels: Sequence[str] = ()) -> list[str]:
-    """Return the file name of each item: its number, and its label if it has one."""
+    """Return the file name of each item: number, and label if there is one."""
     stem, digits = "sample" if prompt is None else prompt.stem, len(str(num - 1))
     names = [f"{stem}-{item:0{digits}d}" for item in range(num)]
     return [f"{name}-{label}" for name, label in zip(names, labels, strict=True)] if labels else names

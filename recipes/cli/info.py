@@ -24,7 +24,7 @@ def _info(
             show_default=False,
         ),
     ],
-    verify: Annotated[bool, typer.Option("--verify", help="Model: replay the reference stored with it.")] = False,
+    verify: Annotated[bool, typer.Option("--verify", help="Replay the stored reference of a model.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Show facts about an audio file, a feature file or a model."""
@@ -70,7 +70,7 @@ def _describe_audio(path: Path) -> dict[str, Any]:
 
 
 def _decibels(amplitude: float) -> float | None:
-    """Return dB relative to full scale; ``None`` is silence (JSON has no infinity)."""
+    """Return dB relative to full scale; ``None`` for silence (JSON has no infinity)."""
     return round(20 * math.log10(amplitude), 2) if amplitude > 0 else None
 
 

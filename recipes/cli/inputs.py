@@ -1,4 +1,4 @@
-"""What `ondes synth` reads: files, folders, patterns, wav.scp lists, and feature files."""
+"""Inputs of `ondes synth`: files, folders, patterns, wav.scp lists, and feature files."""
 
 import glob
 from collections.abc import Iterator, Sequence
@@ -18,20 +18,20 @@ FEATURE_SUFFIXES = (".npy", ".npz")
 
 @dataclass(frozen=True)
 class Input:
-    """One input, and the name of its output below the output folder, without a suffix."""
+    """One input, and the name of its output in the output folder, without suffix."""
 
     path: Path
     name: PurePath
 
     @property
     def is_features(self) -> bool:
-        """Whether this is a feature file and not audio."""
+        """Whether this is a feature file, not audio."""
         return self.path.suffix.lower() in FEATURE_SUFFIXES
 
 
 @dataclass(frozen=True)
 class Features:
-    """Content of a feature file: ``features`` (bins, F), ``f0`` (F,) in Hz if it is there, and a fingerprint."""
+    """Content of a feature file: ``features`` (bins, F), ``f0`` (F,) in Hz if present, and a fingerprint."""
 
     features: "Tensor"
     f0: "Tensor | None"
@@ -39,13 +39,13 @@ class Features:
 
 
 def find_inputs(arguments: Sequence[str]) -> list[Input]:
-    """Expand the inputs of the command line, each one once.
+    """Expand the inputs on the command line, without duplicates.
 
-    A file keeps its stem as name, files of a folder or pattern their path below it, entries of a wav.scp their id.
+    The name of a file is its stem; in a folder or pattern, its path below; in a wav.scp, the id.
 
     Raises:
-        ConfigError: if an argument leads to no file.
-        DataError: for a wav.scp that cannot be understood.
+        ConfigError: if an argument gives no file.
+        DataError: for an invalid wav.scp.
     """
     found: dict[tuple[Path, PurePath], Input] = {}
     for argument in arguments:
@@ -57,11 +57,12 @@ def find_inputs(arguments: Sequence[str]) -> list[Input]:
 def read_features(path: Path) -> Features:
     """Read a feature file.
 
-    ``.npy`` holds features (bins, F). ``.npz`` holds ``features``, for models that take it ``f0`` (F,) in Hz with 0 for
-    unvoiced, and if known the ``fingerprint`` of the front end. A leading axis of length 1 is accepted for each.
+    ``.npy`` contains features (bins, F). ``.npz`` contains ``features``, ``f0`` (F,) in Hz with 0 for unvoiced frames
+    if the model takes F0, and the ``fingerprint`` of the front end if known. Arrays may have a leading axis of length
+    1.
 
     Raises:
-        DataError: if the file is damaged, lacks features, or holds other shapes, NaN or a negative F0.
+        DataError: if the file is damaged, lacks features, or contains other shapes, NaN or a negative F0.
     """
     import torch
 
@@ -130,7 +131,7 @@ def _search_folder(folder: Path) -> list[Input]:
 
 
 def _named_below(folder: Path, files: Sequence[Path]) -> list[Input]:
-    """Name files by their place; one that cannot be read here takes no name from one that can."""
+    """Name files by their path; an unreadable file takes no name from a readable one."""
     from vocoders.core.audio_formats import reason_to_leave_out
 
     named = [Input(path, path.relative_to(folder).with_suffix("")) for path in files]

@@ -1,7 +1,7 @@
-"""Ctrl-C that works at once, also during a long call into C.
+"""Ctrl-C that works at once, even during a long call into C.
 
-Python notices Ctrl-C between two of its own steps. The pitch analysis of a long file is one call that takes minutes,
-and nobody waits that long for a command to stop.
+Python handles Ctrl-C between two bytecode instructions. The pitch analysis of a long file is a single call of minutes,
+too long to wait for.
 """
 
 import os
@@ -18,13 +18,13 @@ _LEAVE_BAR = "\x1b[?25h\n"  # show the cursor, start a new line
 
 @contextmanager
 def prompt_interruption(grace_seconds: float = 2.0) -> Iterator[None]:
-    """End the process with exit code 130 if it has not left the block by itself soon after Ctrl-C.
+    """End the process with exit code 130 if it is still in the block shortly after Ctrl-C.
 
-    For work that loses nothing by this: files are written under temporary names. Where Python reacts in time,
-    KeyboardInterrupt is raised as ever.
+    For work that loses nothing by this: files are written under temporary names. If Python reacts in time, it raises
+    KeyboardInterrupt as usual.
 
     Args:
-        grace_seconds: how long to wait for Python's own reaction.
+        grace_seconds: time to wait for Python's reaction.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
@@ -42,7 +42,7 @@ def prompt_interruption(grace_seconds: float = 2.0) -> Iterator[None]:
 
     watcher = threading.Thread(target=watch, daemon=True)
     watcher.start()
-    # Python's handler in C writes the number of each signal there, at the very moment.
+    # Python's handler in C writes the number of each signal to it at once.
     previous = signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
     try:
         yield

@@ -16,7 +16,7 @@ _HEADINGS = ("knob", "unit", "range", "default", "scale")
 
 
 def show_knobs(source: "Source", as_json: bool) -> None:
-    """Print the knobs of ``source``: a table on a terminal, else tab-separated lines, or one JSON object for each."""
+    """Print the knobs of ``source``: a table on a terminal, else tab-separated lines, or one JSON object per knob."""
     knobs = source.knobs.knobs
     if as_json:
         for knob in knobs:

@@ -1,4 +1,4 @@
-"""Options that take several values in a row: ``--seconds 1 10`` for ``--seconds 1,10``."""
+"""Options with several values in sequence: ``--seconds 1 10`` for ``--seconds 1,10``."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -16,7 +16,7 @@ _NUMBER = re.compile(r"[\d.]+([,][\d.]+)*")
 
 
 class ListKind(StrEnum):
-    """What may follow an option as further values, and how they are handed on."""
+    """Kind of further values after an option, and the form that the parser receives."""
 
     NAMES = "names joined by commas"
     NUMBERS = "numbers joined by commas"
@@ -24,9 +24,9 @@ class ListKind(StrEnum):
 
 
 def list_command(options: Mapping[str, ListKind]) -> type[typer.core.TyperCommand]:
-    """Return a class of commands in which the options named may have several values in a row.
+    """Return a command class whose named options take several values in sequence.
 
-    A value ends where the next option begins, for numbers also where something else than a number follows.
+    The values end at the next option; numbers also end at the first argument that is not a number.
     """
 
     class _ListCommand(typer.core.TyperCommand):
@@ -37,7 +37,7 @@ def list_command(options: Mapping[str, ListKind]) -> type[typer.core.TyperComman
 
 
 def join_values(arguments: Sequence[str], options: Mapping[str, ListKind]) -> list[str]:
-    """Bring the values in a row into the form that the parser knows."""
+    """Rewrite the values into the form that the parser knows."""
     joined: list[str] = []
     position = 0
     while position < len(arguments):

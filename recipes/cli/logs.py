@@ -1,4 +1,4 @@
-"""Log lines of the command line: on standard error, so that standard output holds results alone."""
+"""Logging of the command line, on standard error: standard output contains only results."""
 
 import logging
 import sys
@@ -10,7 +10,7 @@ _PACKAGES = ("vocoders", "effects", "recipes", "demo")
 
 
 class _StandardError(logging.StreamHandler):
-    """Writes to what ``sys.stderr`` is at that moment: a progress bar puts itself in its place while it is shown."""
+    """Writes to the current ``sys.stderr``, which a progress bar replaces while it is shown."""
 
     def __init__(self) -> None:
         logging.Handler.__init__(self)
@@ -27,7 +27,7 @@ class _Formatter(logging.Formatter):
 
 
 def show_logs(verbosity: int = 0) -> None:
-    """Show the log lines of our packages: warnings (-1), progress (0), every step with its time (1 and above)."""
+    """Show log lines of our packages: warnings (-1), progress (0), or every step with its time (1 and above)."""
     handler = _StandardError()
     pattern = "%(asctime)s %(name)s: %(message)s" if verbosity > 0 else "%(message)s"
     handler.setFormatter(_Formatter(pattern))

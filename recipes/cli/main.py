@@ -1,7 +1,6 @@
-"""The entry point of the `ondes` command: global options, logging, and what errors look like.
+"""The entry point of the `ondes` command: global options, logging, and the form of errors.
 
-Exit codes: 0 done, 1 some inputs failed, 2 a command line, configuration, file or model that cannot be used,
-130 interrupted.
+Exit codes: 0 done; 1 some inputs failed; 2 invalid command line, configuration, file or model; 130 interrupted.
 """
 
 import os
@@ -57,9 +56,9 @@ def _show_version(wanted: bool) -> None:
 def _ondes(
     context: typer.Context,
     verbose: Annotated[
-        int, typer.Option("--verbose", "-v", count=True, show_default=False, help="Say more: every step, and its time.")
+        int, typer.Option("--verbose", "-v", count=True, show_default=False, help="Log every step with its time.")
     ] = 0,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Say less: warnings and errors only.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Log only warnings and errors.")] = False,
     version: Annotated[
         bool, typer.Option("--version", is_eager=True, callback=_show_version, help="Show the version and exit.")
     ] = False,
@@ -73,7 +72,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line.
 
     Args:
-        arguments: without the program's name; ``None`` takes those of the process.
+        arguments: arguments without the program's name; ``None``: those of the process.
 
     Returns:
         The exit code.
@@ -89,7 +88,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (KeyboardInterrupt, typer.Abort):
         return 130
     except BrokenPipeError:
-        # The reader of a pipe went away (`ondes models | head -1`); Python's own flush at exit must not complain.
+        # The reader of a pipe has exited (`ondes models | head -1`); Python's flush at exit must not fail.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
 

@@ -1,4 +1,4 @@
-"""`ondes models`: what ships with this installation, and what other packages add to it."""
+"""`ondes models`: the shipped models, and the additions of other packages."""
 
 import json
 import sys
@@ -22,10 +22,10 @@ def register(app: typer.Typer) -> None:
 def _models(
     as_json: Annotated[bool, typer.Option("--json", help="Print a JSON list.")] = False,
     plugins: Annotated[
-        bool, typer.Option("--plugins", help="List what installed packages add instead, and what is wrong with it.")
+        bool, typer.Option("--plugins", help="List additions of installed packages instead, with their errors.")
     ] = False,
 ) -> None:
-    """List the models that ship with ondes, or what installed packages add to it."""
+    """List the models that ship with ondes, or the additions of installed packages."""
     if plugins:
         _show_plugins(as_json)
         return

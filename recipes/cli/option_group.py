@@ -10,10 +10,10 @@ __all__ = ["with_option_groups"]
 
 
 def with_option_groups(command: Callable[..., None]) -> Callable[..., None]:
-    """Return ``command`` with options for the fields of each parameter that is a dataclass, where that stood.
+    """Return ``command`` with each dataclass parameter replaced by options for its fields.
 
-    The fields are ``Annotated`` with ``typer.Option`` as parameters of commands are, and have defaults. The command
-    is called with the dataclass; what its construction raises ends the command before it has begun.
+    The fields are ``Annotated`` with ``typer.Option``, like parameters of commands, and have defaults. The command is
+    called with the dataclass; an error in its construction ends the command before it begins.
     """
     hints = get_type_hints(command, include_extras=True)
     groups: dict[str, Any] = {}

@@ -1,4 +1,4 @@
-"""Where `ondes synth` and `ondes effect` write: decided and checked before anything is computed."""
+"""Output files of `ondes synth` and `ondes effect`, chosen and checked before any computation."""
 
 import os
 from collections.abc import Sequence
@@ -9,7 +9,7 @@ from vocoders.core.errors import ConfigError
 
 __all__ = ["plan_outputs"]
 
-# Codecs that know some sample rates only, and lose a little more with each encoding.
+# Codecs with few sample rates and a loss at each encoding.
 _FIXED_FRAMES = {".mp3", ".opus"}
 
 
@@ -17,15 +17,15 @@ def plan_outputs(inputs: Sequence[Input], output: Path, force: bool, keep_suffix
     """Return the output file of each input.
 
     Args:
-        inputs: what is read.
-        output: a file (.wav, .flac, .ogg ...) for a single input, or a folder, which then holds ``<name>.wav`` for
-            each input, in the input's sub-folders.
-        force: allow existing files to be replaced; an input is never replaced.
-        keep_suffix: in a folder, name each file as its input, where that format can be written and holds any rate and
+        inputs: the input files.
+        output: a file (.wav, .flac, .ogg ...) for a single input, or a folder for ``<name>.wav`` of each input, in the
+            input's sub-folders.
+        force: replace existing files, but never an input.
+        keep_suffix: in a folder, keep the suffix of each input if that format can be written at any sample rate and
             length.
 
     Raises:
-        ConfigError: if two inputs would become one file, a file exists already, or cannot be written.
+        ConfigError: if two inputs have the same output, or a file exists already or cannot be written.
     """
     outputs = _name_outputs(inputs, output, keep_suffix)
     _check_collisions(inputs, outputs)

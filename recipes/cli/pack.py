@@ -20,7 +20,7 @@ def _pack(
         list[str] | None,
         typer.Argument(
             metavar="KEY=VALUE",
-            help="How the model is sampled by default, such as model.sampling.temperature=0.9.",
+            help="Changes of default options, such as model.sampling.temperature=0.9.",
             show_default=False,
         ),
     ] = None,
@@ -36,7 +36,8 @@ def _pack(
 ) -> None:
     """Pack a training run into a model folder, for --model of other commands.
 
-    The folder holds config.json, model.safetensors, the card and a reference.
+    It contains config.json, model.safetensors, the card and a stored
+    reference.
     """
     import torch
 

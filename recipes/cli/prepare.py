@@ -1,4 +1,4 @@
-"""`ondes prepare`: from a corpus to Kaldi data directories."""
+"""`ondes prepare`: a corpus becomes Kaldi data directories."""
 
 from enum import StrEnum
 from pathlib import Path
@@ -30,16 +30,16 @@ class _Microphone(StrEnum):
 _Source = Annotated[Path, typer.Argument(metavar="SRC", help="Folder of the corpus.", show_default=False)]
 _DataDir = Annotated[
     Path,
-    typer.Argument(metavar="DATA_DIR", help="Data directory to write; skipped.tsv in it lists unusable files."),
+    typer.Argument(metavar="DATA_DIR", help="Data directory to write; its skipped.tsv lists unusable files."),
 ]
 _Nj = Annotated[int, typer.Option("--nj", min=1, help="Number of processes.")]
 _Decode = Annotated[
-    bool, typer.Option("--decode/--no-decode", help="Decode every file, which finds truncated, silent and NaN ones.")
+    bool, typer.Option("--decode/--no-decode", help="Decode files to find truncated, silent or NaN audio.")
 ]
 _MinDuration = Annotated[float, typer.Option("--min-duration", min=0.0, help="Shortest utterance in seconds.")]
 _Dev = Annotated[int, typer.Option("--dev", min=0, help="Size of DATA_DIR/dev; the rest goes to DATA_DIR/train.")]
 _Test = Annotated[int, typer.Option("--test", min=0, help="Size of DATA_DIR/test.")]
-_By = Annotated[_SplitBy, typer.Option("--split-by", help="What --dev and --test count.")]
+_By = Annotated[_SplitBy, typer.Option("--split-by", help="Unit of --dev and --test.")]
 
 
 def register(app: typer.Typer) -> None:
@@ -54,7 +54,7 @@ def register(app: typer.Typer) -> None:
 
 
 class _Corpora(typer.core.TyperGroup):
-    """The commands below, and one for each corpus reader of an installed package, which is imported when it runs."""
+    """The commands below, and one per corpus reader of an installed package, imported when it runs."""
 
     def list_commands(self, ctx: "Context") -> list[str]:
         from recipes.data.corpora import CORPORA
@@ -68,7 +68,7 @@ class _Corpora(typer.core.TyperGroup):
 
 
 def _added(name: str) -> Any:
-    """Return the command of an installed package's corpus reader."""
+    """Return the command for a corpus reader of an installed package."""
     from recipes.data.corpora import CORPORA
 
     def command(
@@ -99,7 +99,7 @@ def _libritts(
     data_dir: _DataDir,
     subsets: Annotated[
         list[str] | None,
-        typer.Option("--subsets", help="Subsets such as train-clean-100, separated by commas; all by default."),
+        typer.Option("--subsets", help="Subsets separated by commas, such as train-clean-100; default: all."),
     ] = None,
     nj: _Nj = 1,
     decode: _Decode = True,
@@ -108,9 +108,9 @@ def _libritts(
     test: _Test = 0,
     split_by: _By = _SplitBy.utterance,
 ) -> None:
-    """Prepare LibriTTS, LibriTTS-R or a corpus in their layout.
+    """Prepare LibriTTS, LibriTTS-R or a corpus with the same layout.
 
-    That is SUBSET/SPEAKER/CHAPTER/FILE, .wav or .flac.
+    The layout is SUBSET/SPEAKER/CHAPTER/FILE, with .wav or .flac files.
     """
     from recipes.data.corpora import find_libritts
 
@@ -136,7 +136,9 @@ def _ljspeech(
 def _vctk(
     source: _Source,
     data_dir: _DataDir,
-    microphone: Annotated[_Microphone, typer.Option("--mic", help="Which recording to take.")] = _Microphone.mic1,
+    microphone: Annotated[
+        _Microphone, typer.Option("--mic", help="Microphone of the recordings to use.")
+    ] = _Microphone.mic1,
     nj: _Nj = 1,
     decode: _Decode = True,
     min_duration: _MinDuration = 0.1,
@@ -154,18 +156,18 @@ def _folder(
     source: _Source,
     data_dir: _DataDir,
     speaker: Annotated[
-        str | None, typer.Option("--speaker", help="Speaker of all files; by default the first sub-folder.")
+        str | None, typer.Option("--speaker", help="Speaker of all files; default: the first sub-folder.")
     ] = None,
     speaker_pattern: Annotated[
         str | None,
-        typer.Option("--speaker-pattern", help="Regular expression on the path; its first group is the speaker."),
+        typer.Option("--speaker-pattern", help="Regular expression on the path; group 1 is the speaker."),
     ] = None,
     text_pattern: Annotated[
         str | None,
         typer.Option(
             "--text-pattern",
-            help="Regular expression on the path below SRC; its first group is the transcript. "
-            "By default that is FILE.txt beside FILE.wav.",
+            help="Regular expression on the path below SRC; group 1 is the transcript. "
+            "Default: FILE.txt next to FILE.wav.",
         ),
     ] = None,
     nj: _Nj = 1,
@@ -175,7 +177,7 @@ def _folder(
     test: _Test = 0,
     split_by: _By = _SplitBy.utterance,
 ) -> None:
-    """Prepare your own audio: any folder, with all folders in it."""
+    """Prepare your own audio: any folder, with its sub-folders."""
     from recipes.data.corpora import find_folder
 
     found = find_folder(source, speaker, speaker_pattern, text_pattern)
@@ -187,18 +189,18 @@ def _pairs(
     data_dir: _DataDir,
     knobs: Annotated[
         str | None,
-        typer.Option("--knobs", help="Names of the values in SignalTrain's file names; default: those of the LA-2A."),
+        typer.Option("--knobs", help="Knobs in SignalTrain's file names, in order; default: those of the LA-2A."),
     ] = None,
     config: Annotated[
         Path | None,
-        typer.Option("--config", help="Configuration of a training; values are checked against its model's knobs."),
+        typer.Option("--config", help="Training configuration; its model's knobs check the values."),
     ] = None,
 ) -> None:
-    """Prepare recordings of what went into a device and what came out.
+    """Prepare recordings of a device: pairs of its input and its output.
 
-    They are listed in pairs.csv (dry, wet, set, a column for each knob), or
-    named as those of SignalTrain. Each pair is checked for silence, latency,
-    polarity and clipping. Values are written in s, Hz and dB.
+    List the pairs in pairs.csv (dry, wet, set, a column for each knob), or
+    name the files like those of SignalTrain. Each pair is checked for
+    silence, latency, polarity and clipping. Values are in s, Hz and dB.
     """
     from recipes.data.effects.pairs import find_pairs
     from recipes.data.effects.preparation import prepare_pairs

@@ -1,4 +1,4 @@
-"""Options that are called otherwise now: the former name goes on working, and says so."""
+"""Renamed options: the former name still works, with a warning."""
 
 import logging
 from collections.abc import Mapping
@@ -15,10 +15,10 @@ _logger = logging.getLogger(__name__)
 
 
 def renamed_command(names: Mapping[str, str]) -> type[typer.core.TyperCommand]:
-    """Return a class of commands that take options by former names too, which are no part of the help.
+    """Return a command class that also accepts former names of options, without showing them in the help.
 
     Args:
-        names: the option of each former name, both with their dashes.
+        names: former names and their options, both with dashes.
     """
 
     class _RenamedCommand(typer.core.TyperCommand):

@@ -1,4 +1,4 @@
-"""`ondes synth`: audio or features in, synthesised audio out."""
+"""`ondes synth`: synthesis of audio from audio or features."""
 
 import logging
 import time
@@ -26,7 +26,7 @@ _logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class _Report(Report):
-    """What was synthesised from a file."""
+    """Result for one file."""
 
     sample_rate: int
     channels: int
@@ -35,7 +35,7 @@ class _Report(Report):
 
 @dataclass(frozen=True)
 class _Synthesis:
-    """How every file is synthesised."""
+    """The vocoder and the options for all files."""
 
     vocoder: "Vocoder"
     options: "SynthesisOptions"
@@ -70,19 +70,16 @@ def _synth(
     ] = None,
     device: Annotated[str, typer.Option("--device", help="cpu, cuda, cuda:1, ... or auto.")] = "auto",
     seed: Annotated[int, typer.Option("--seed", help="Equal seeds give equal audio.")] = 0,
-    resample: Annotated[
-        bool, typer.Option("--resample", help="Convert audio of another rate; the output has the model's.")
-    ] = False,
+    resample: Annotated[bool, typer.Option("--resample", help="Convert audio to the model's sample rate.")] = False,
     force: Annotated[bool, typer.Option("--force", "-f", help="Replace existing output files.")] = False,
     json_lines: Annotated[bool, typer.Option("--json", help="Print one JSON line per file.")] = False,
 ) -> None:
     """Synthesise audio from audio (copy-synthesis) or features.
 
-    The output has the model's sample rate, and the duration and channels
-    of the input; each channel is synthesised on its own. A folder's
-    sub-folders are kept. Baselines need no training: griffin-lim and
-    mel-inversion (or griffin-lim:MODEL for the mel of a model), and world
-    (or world:48000).
+    The output has the model's sample rate, and the duration and channels of
+    the input; channels are synthesised separately. Sub-folders are kept.
+    Baselines need no training: griffin-lim and mel-inversion (with
+    griffin-lim:MODEL, from the mel of a model), and world (or world:48000).
     """
     from recipes.cli.inputs import find_inputs
     from recipes.cli.outputs import plan_outputs
@@ -101,7 +98,7 @@ def _synth(
 
 
 def _measure(items: "Sequence[Input]", synthesis: _Synthesis) -> list[float]:
-    """Return the length of each input in seconds of synthesis, 0 if unreadable; refuse wrong rates before any work."""
+    """Return the length of each input in seconds, 0 if unreadable; refuse wrong sample rates before any work."""
     from recipes.cli.inputs import read_features
     from vocoders.core.audio import audio_info
     from vocoders.core.errors import ConfigError, DataError
@@ -117,7 +114,7 @@ def _measure(items: "Sequence[Input]", synthesis: _Synthesis) -> list[float]:
             lengths.append(info.duration * info.channels)
             if info.sample_rate != vocoder.sample_rate:
                 wrong.append((item.path, info.sample_rate))
-        except DataError:  # told when its turn comes: the other files are worth synthesising
+        except DataError:  # reported when its turn comes: the other files can be synthesised
             lengths.append(0.0)
     if wrong and not synthesis.resample:
         path, rate = wrong[0]
@@ -141,7 +138,7 @@ def _work(job: Job, synthesis: _Synthesis, is_features: bool, progress: Callable
 
 
 def _from_features(path: Path, synthesis: _Synthesis, progress: Callable[[float], None]) -> "tuple[Tensor, float]":
-    """Return audio (1, T) on the CPU, and the seconds that the synthesis took."""
+    """Return audio (1, T) on the CPU, and the time of synthesis in seconds."""
     features = _checked_features(path, synthesis.vocoder)
     started = time.perf_counter()
     how = {"options": synthesis.options, "seed": synthesis.seed, "progress": progress}
@@ -149,7 +146,7 @@ def _from_features(path: Path, synthesis: _Synthesis, progress: Callable[[float]
 
 
 def _from_audio(path: Path, synthesis: _Synthesis, progress: Callable[[float], None]) -> "tuple[Tensor, float]":
-    """Return audio (C, T) on the CPU, and the seconds that analysis and synthesis took."""
+    """Return audio (C, T) on the CPU, and the time of analysis and synthesis in seconds."""
     import torch
 
     channels = _read(path, synthesis)

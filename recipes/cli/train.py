@@ -1,4 +1,4 @@
-"""`ondes train`: run or resume one training run."""
+"""`ondes train`: start or resume a training run."""
 
 from pathlib import Path
 from typing import Annotated
@@ -26,10 +26,10 @@ def _train(
     ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Check the configuration and build the parts.")] = False,
 ) -> None:
-    """Train a model; several processes through torchrun.
+    """Train a model; use torchrun for several processes.
 
-    Ctrl-C ends the run after the current step and writes a checkpoint;
-    --resume goes on from there exactly.
+    Ctrl-C ends the run after the current step and writes a checkpoint, from
+    which --resume continues exactly.
     """
     from recipes.config import TrainConfig
 

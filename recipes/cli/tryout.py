@@ -1,4 +1,4 @@
-"""`ondes try`: hear and measure a model on one clip, offline, with nothing to prepare."""
+"""`ondes try`: hear and measure a model on one clip, offline, without preparation."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -24,7 +24,7 @@ def register(app: typer.Typer) -> None:
 def _try(
     context: typer.Context,
     audio: Annotated[
-        Path | None, typer.Argument(metavar="AUDIO", help="A clip; default: the one that ships with ondes.")
+        Path | None, typer.Argument(metavar="AUDIO", help="Audio clip; default: the one that ships with ondes.")
     ] = None,
     model: Annotated[str | None, typer.Option("--model", "-m", help="Shipped name, folder or hub id.")] = None,
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder for the results.")] = Path("out"),
@@ -32,8 +32,8 @@ def _try(
 ) -> None:
     """Hear and measure a vocoder on one clip.
 
-    It writes the copy-synthesis, its reference and a picture of both. The
-    clip is brought to the model's sample rate and one channel.
+    Writes the copy-synthesis, its reference and a picture of both. The clip
+    is converted to the model's sample rate and to mono.
     """
     import time
 

@@ -1,6 +1,6 @@
-"""F0 contours on disk: one ``.npy`` file for each utterance under ``f0/``, all made by one front end.
+"""F0 contours on disk: one ``.npy`` file per utterance in ``f0/``, all from one front end.
 
-The file ``f0/FINGERPRINT`` names that front end. A cache of another front end is an error, never silently mixed.
+The file ``f0/FINGERPRINT`` names that front end. A cache of another front end is an error: front ends are never mixed.
 """
 
 import shutil
@@ -26,10 +26,10 @@ class F0Cache:
     """Cached F0 of one front end.
 
     Args:
-        feature_dir: folder of the cache; the contours lie in its folder ``f0``.
-        fingerprint: front end, as :func:`f0_fingerprint` says it.
+        feature_dir: folder of the cache; contours are in its folder ``f0``.
+        fingerprint: front end, from :func:`f0_fingerprint`.
         create: start the cache if there is none.
-        replace: throw away a cache of another front end instead of refusing it.
+        replace: delete a cache of another front end instead of refusing it.
 
     Raises:
         DataError: if there is no cache (without ``create``) or it belongs to another front end; both lines are printed.
@@ -52,7 +52,7 @@ class F0Cache:
             )
         if not (create or replace):
             raise DataError(f"{self.folder}: no F0 cache; run 'ondes features' first")
-        # The marker goes first and comes last: a cache without one is unfinished and counts as empty.
+        # The marker is removed first and written last: a cache without it is unfinished and counts as empty.
         try:
             marker.unlink(missing_ok=True)
             if self.folder.exists():
@@ -69,7 +69,7 @@ class F0Cache:
         """Return the F0 of an utterance, (F,) float32 in Hz, 0 = unvoiced.
 
         Raises:
-            DataError: if it is not there or damaged.
+            DataError: if it is missing or damaged.
         """
         try:
             f0 = np.load(self.path(utt_id), mmap_mode="r" if mmap else None, allow_pickle=False)

@@ -1,4 +1,4 @@
-"""Find out whether an audio file can be trained on, and if not, say why in words.
+"""Check whether an audio file is usable for training; if not, return the reason.
 
 The header gives the duration quickly; decoding the whole file finds truncated, silent and NaN ones.
 """
@@ -16,13 +16,13 @@ _SILENCE = 1e-4
 
 @dataclass(frozen=True, slots=True)
 class AudioCheck:
-    """What was found in one file.
+    """Result of checking one file.
 
     Attributes:
         duration: in seconds.
         sample_rate: in Hz.
         channels: number of channels.
-        problem: why the file cannot be used; empty if it can.
+        problem: reason why the file is unusable; empty if it is usable.
     """
 
     duration: float = 0.0
@@ -32,14 +32,14 @@ class AudioCheck:
 
 
 def check_audio(path: str | Path, decode: bool = True, min_duration: float = 0.0) -> AudioCheck:
-    """Check one audio file; a bad file is an answer, never an exception.
+    """Check one audio file; a bad file gives a result, never an exception.
 
-    A truncated file counts as bad, although it can be read: what is missing was to be trained on.
+    A truncated file counts as bad although it is readable, since training data is missing.
 
     Args:
         path: the file.
         decode: read the whole file, not only its header.
-        min_duration: shortest useful duration in seconds.
+        min_duration: shortest usable duration in seconds.
     """
     from vocoders.core.audio import audio_info, read_blocks
 

@@ -11,7 +11,7 @@ __all__ = ["DataConfig"]
 
 
 class DataConfig(Config):
-    """Where training data lies and how batches are made of it.
+    """Training data and the batches made from it.
 
     Attributes:
         train: Kaldi data directory of the training set.
@@ -22,18 +22,18 @@ class DataConfig(Config):
         segment_length: training segment in samples, a multiple of the hop length.
         batch_size: segments in a batch, for each process.
         shorter: what to do with utterances shorter than a segment: ``pad`` them with zeros or ``drop`` them.
-        resample: convert audio of another rate and average channels; otherwise both are errors.
+        resample: convert other sample rates and average channels; else both are errors.
         in_memory: read the whole corpus once and keep it as int16.
         num_workers: loader processes.
-        weighting: ``utterance``: each once in an epoch; ``duration``: as often as it holds segments.
+        weighting: ``utterance``: each once in an epoch; ``duration``: once per segment that fits into it.
         balance_speakers: draw the speaker uniformly, then one of its utterances.
-        pause_seconds: shortest and longest pause after an utterance; others of its speaker follow until the segment is
-            full, and the pauses are learned too. ``None``: utterances stay alone. For models of audio itself; those
-            with labels get utterances of one label, and segments that start with one (so that what an utterance holds
-            beyond ``segment_length`` is not learned).
+        pause_seconds: shortest and longest pause after an utterance. More utterances of the speaker follow until the
+            segment is full, and the model also learns the pauses. ``None``: one utterance per segment. Only for models
+            without features. With labels, a segment contains utterances of one label and starts at the beginning of
+            one, so audio of an utterance beyond ``segment_length`` is not learned.
         peak: scale each utterance to this peak (BigVGAN's convention is 0.95).
         gain_db: lowest and highest gain of a random level change in dB.
-        seed: with the step it determines every batch.
+        seed: seed of all batches, together with the step.
     """
 
     train: str | None = None
@@ -55,7 +55,7 @@ class DataConfig(Config):
 
     @property
     def train_directory(self) -> str:
-        """The data directory of the training set; a :class:`ConfigError` where none is named."""
+        """The data directory of the training set; raises :class:`ConfigError` if none is set."""
         if self.train is None:
             raise ConfigError("data.train is not set; expected the data directory of the training set")
         return self.train

@@ -1,8 +1,8 @@
-"""Training segments and whole utterances with their features.
+"""Training segments and whole utterances, with features.
 
-Items hold ``audio`` (1, T) in [-1, 1], ``features`` (n_mels, F), ``f0`` (1, F) in Hz (models with F0 only), ``utt_id``
-and ``speaker``, with T == F * hop_length exactly. Features are raw log-mels; a model that wants them normalised does
-that itself with the training statistics.
+Items contain ``audio`` (1, T) in [-1, 1], ``features`` (n_mels, F), ``f0`` (1, F) in Hz (models with F0 only),
+``utt_id`` and ``speaker``, with T == F * hop_length exactly. Features are raw log-mels; a model that needs them
+normalised does that itself with the training statistics.
 """
 
 import math
@@ -25,21 +25,21 @@ Item = dict[str, Any]
 
 
 class ArraySource(Protocol):
-    """Where frame-rate arrays of an utterance come from: the F0 cache, or predicted features."""
+    """Source of frame-rate arrays of an utterance: the F0 cache, or predicted features."""
 
     def get(self, utt_id: str, mmap: bool = False) -> np.ndarray:
-        """Return the array; frames are the last axis."""
+        """Return the array, with frames on the last axis."""
         ...
 
 
 class TrainingSet(Dataset[Item]):
-    """A data set whose items come from a reader's utterances; the key of an item is (index, draw)."""
+    """A data set with items from the utterances of a reader; the key of an item is (index, draw)."""
 
     reader: AudioReader
 
 
 class _FeatureDataset(Dataset[Item]):
-    """What both data sets share: reading audio, computing features of a part of an utterance, checking lengths."""
+    """Shared by both data sets: reading audio, computing features of a part of an utterance, checking lengths."""
 
     def __init__(
         self, reader: AudioReader, mel: MelConfig, f0: ArraySource | None = None, predicted: ArraySource | None = None
@@ -49,7 +49,7 @@ class _FeatureDataset(Dataset[Item]):
         self.reader, self.mel, self.hop_length = reader, mel, mel.hop_length
         self._log_mel = LogMel(mel)
         self._f0, self._predicted = f0, predicted
-        # A frame sees at most half a window and one hop beyond its own hop.
+        # A frame depends on at most half a window and one hop beyond its hop.
         self._context = math.ceil(mel.n_fft / 2 / mel.hop_length) + 1
 
     def __len__(self) -> int:
@@ -65,7 +65,7 @@ class _FeatureDataset(Dataset[Item]):
         return min(frames, self._predicted.get(self.reader.utterances[index].utt_id, mmap=True).shape[-1])
 
     def part(self, index: int, start: int, frames: int, generator: np.random.Generator | None = None) -> Item:
-        """Return ``frames`` frames of an utterance from frame ``start`` on, as an item.
+        """Return ``frames`` frames of an utterance, from frame ``start``, as an item.
 
         The features equal those of the whole utterance (cut to whole frames, padded with zeros up to ``frames``).
         """
@@ -90,7 +90,7 @@ class _FeatureDataset(Dataset[Item]):
         return item | {"utt_id": utterance.utt_id, "speaker": utterance.speaker}
 
     def _samples(self, index: int, first: int, available: int, count: int) -> Tensor:
-        """Return ``count`` frames of samples from frame ``first`` on, of which ``available`` exist."""
+        """Return ``count`` frames of samples from frame ``first``; ``available`` of them exist."""
         samples = self.reader.read(index, first * self.hop_length, available * self.hop_length)
         if len(samples) != available * self.hop_length:
             raise DataError(
@@ -166,13 +166,13 @@ class SegmentDataset(_FeatureDataset, TrainingSet):
         self._gain_db, self._seed = gain_db, seed
 
     def __getitem__(self, key: int | tuple[int, int]) -> Item:
-        """Return a segment of an utterance; the key is its index or (index, draw), as the sampler gives it."""
+        """Return a segment of an utterance; the key is its index, or (index, draw) from the sampler."""
         index, draw = key if isinstance(key, tuple) else (key, 0)
         generator = np.random.default_rng([self._seed, draw, index])
         last = max(self.num_frames(index) - self.segment_frames, 0)
         start = int(generator.integers(0, last, endpoint=True))
         item = self.part(index, start, self.segment_frames, generator)
-        # For random numbers that the model draws for this item alone, whatever batch or process it lands in.
+        # Seed of the model's random numbers for this item, independent of batch and process.
         return item | {"seed": torch.tensor(int(generator.integers(2**62)))}
 
     def _augment(self, audio: Tensor, generator: np.random.Generator) -> Tensor:

@@ -1,7 +1,7 @@
 """The feature stage: F0 into the cache, mel statistics into ``statistics.json``.
 
-Mels themselves are never stored: the data set computes them on the fly. Both results are resumable: what is already
-right is not computed again.
+Mels themselves are never stored: the data set computes them on the fly. Both results are resumable: existing
+correct results are not computed again.
 """
 
 import hashlib
@@ -33,7 +33,7 @@ STATISTICS_FILE = "statistics.json"
 
 @dataclass(frozen=True)
 class _Job:
-    """What a worker does with each utterance."""
+    """The work on each utterance in a worker."""
 
     mel: MelConfig
     f0: F0Config | None
@@ -65,13 +65,13 @@ def extract_features(
 
     Args:
         data_dir: Kaldi data directory.
-        feature_dir: where ``f0/`` and ``statistics.json`` go; several data directories may share it.
+        feature_dir: folder for ``f0/`` and ``statistics.json``; several data directories may share it.
         mel_config: front end of the statistics, and the frame grid of F0.
         f0_config: pitch tracker; ``None`` extracts no F0.
         nj: number of processes.
         statistics: compute statistics; False for development and test sets.
-        resample: convert audio of another rate and average channels.
-        peak: scale each utterance to this peak before the statistics, as the training data will be.
+        resample: convert other sample rates and average channels.
+        peak: scale each utterance to this peak before the statistics, like the training data.
         force: replace results of another front end or of another data set instead of refusing.
 
     Returns:
@@ -111,7 +111,7 @@ def extract_features(
 
 
 def _process(job: _Job, utterance: Utterance) -> _Outcome:
-    """Do one utterance; runs in a worker process."""
+    """Process one utterance, in a worker process."""
     hop_length, sample_rate = job.mel.hop_length, job.mel.sample_rate
     samples = read_utterance(utterance, sample_rate, job.resample)
     num_frames = len(samples) // hop_length
@@ -145,7 +145,7 @@ def _log_mel(config: MelConfig) -> LogMel:
 
 
 def _cached(utterance: Utterance, cache: F0Cache, num_frames: int | None = None) -> bool:
-    """Tell whether the cache holds a whole contour that is not older than the audio."""
+    """Return whether the cache has a complete contour that is not older than the audio."""
     path = cache.path(utterance.utt_id)
     try:
         if path.stat().st_mtime < utterance.path.stat().st_mtime:
@@ -157,14 +157,14 @@ def _cached(utterance: Utterance, cache: F0Cache, num_frames: int | None = None)
 
 
 def _newest(utterances: Sequence[Utterance]) -> float:
-    """Return when the audio last changed."""
+    """Return the time of the last change of the audio."""
     return max((path.stat().st_mtime for path in {u.path for u in utterances} if path.exists()), default=0.0)
 
 
 def _known_statistics(
     path: Path, fingerprint: str, peak: float | None, source: str, force: bool
 ) -> FeatureStatistics | None:
-    """Return the statistics that ``path`` holds already, ``None`` if they must be computed."""
+    """Return the existing statistics in ``path``, ``None`` if they must be computed."""
     if not path.exists():
         return None
     try:

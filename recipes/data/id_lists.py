@@ -1,4 +1,4 @@
-"""Lines of an id and what belongs to it, the form of every Kaldi file: ``wav.scp``, ``utt2spk``, ``text`` ..."""
+"""Lists with an id and a value in each line, the form of every Kaldi file: ``wav.scp``, ``utt2spk``, ``text`` ..."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -16,13 +16,13 @@ def read_id_list(
 
     Args:
         path: the list.
-        kind: what it is, for the message where there is none.
-        value: what an id names, for the message where it stands alone.
-        empty_values: whether an id may stand alone.
+        kind: name of the list, for the message if it is missing.
+        value: name of the value, for the message if it is missing.
+        empty_values: whether an id may have no value.
         in_order: whether ids must be sorted by their characters, as ``LC_ALL=C sort`` does with UTF-8.
 
     Raises:
-        DataError: with file and line, for a list that cannot be read, and ids that stand alone, twice or out of order.
+        DataError: with file and line, for an unreadable list, and ids without value, repeated or out of order.
     """
     table: dict[str, str] = {}
     previous = ""
@@ -41,10 +41,10 @@ def read_id_list(
 def read_file_list(path: Path, kind: str, *, in_order: bool = False) -> dict[str, Path]:
     """Read lines of an id and a file, as in ``wav.scp``; a list may be empty.
 
-    A relative path counts from the working directory, as in Kaldi, and where nothing stands there, from the list.
+    A relative path is relative to the working directory, as in Kaldi, or if nothing is there, to the list.
 
     Raises:
-        DataError: as :func:`read_id_list`, and for commands in the place of files.
+        DataError: as :func:`read_id_list`, and for commands instead of files.
     """
     locations = read_id_list(path, kind, value="file", in_order=in_order)
     for name, location in locations.items():
@@ -60,7 +60,7 @@ def format_id_list(rows: Mapping[str, str]) -> str:
     """Return lines of ids and values, sorted by id, which :func:`read_id_list` reads again.
 
     Raises:
-        DataError: for an id or a value that cannot stand in a line.
+        DataError: for an id or a value that cannot be written in a line.
     """
     for key, value in rows.items():
         if key.split() != [key] or not (_is_line(key) and _is_line(value)):
@@ -72,7 +72,7 @@ def format_file_list(files: Mapping[str, Path]) -> str:
     """Return lines of ids and files, sorted by id, which :func:`read_file_list` reads again.
 
     Raises:
-        DataError: as :func:`format_id_list`, and for a file that would be taken for a command.
+        DataError: as :func:`format_id_list`, and for a file that would be read as a command.
     """
     for key, file in files.items():
         if not can_be_listed(file):
@@ -81,7 +81,7 @@ def format_file_list(files: Mapping[str, Path]) -> str:
 
 
 def can_be_listed(file: Path) -> bool:
-    """Return whether a file can stand in a list: its path has no line break, '|' at an end, or byte outside UTF-8."""
+    """Return whether a list can contain a file: no line break, '|' at an end, or byte outside UTF-8 in its path."""
     location = str(file)
     return _is_line(location) and not location.startswith("|") and not location.endswith("|")
 

@@ -1,10 +1,10 @@
 """Kaldi data directories: the manifest of every recipe.
 
-A directory holds ``wav.scp`` (recording, path), ``utt2spk`` (utterance, speaker), ``spk2utt`` (its inverse), and
+A directory contains ``wav.scp`` (recording, path), ``utt2spk`` (utterance, speaker), ``spk2utt`` (its inverse), and
 optionally ``utt2dur`` (utterance, seconds), ``text`` (utterance, transcript) and ``segments`` (utterance, recording,
 start and end in seconds). Without ``segments`` each recording is one utterance of the same id. Every file is sorted by
-id in the C locale. A relative path in ``wav.scp`` counts from the working directory, as in Kaldi, and where nothing
-stands there, from the data directory itself.
+id in the C locale. A relative path in ``wav.scp`` is relative to the working directory, as in Kaldi, or if nothing is
+there, to the data directory.
 """
 
 import os
@@ -29,9 +29,9 @@ class Utterance:
         path: audio file.
         speaker: speaker id.
         start: first second of the utterance in the file.
-        duration: in seconds; 0 where not yet known.
+        duration: in seconds; 0 if not yet known.
         text: transcript, if there is one.
-        recording: id of the recording where the utterance is only a segment of the file; empty for a whole file.
+        recording: id of the recording if the utterance is a segment of the file; empty for a whole file.
     """
 
     utt_id: str
@@ -77,7 +77,7 @@ class KaldiDirectory:
             check_files: also check that every audio file exists.
 
         Raises:
-            DataError: naming each file, line and cause; see :meth:`validate`.
+            DataError: with file, line and cause; see :meth:`validate`.
         """
         path = Path(path)
         if not path.is_dir():
@@ -109,14 +109,14 @@ class KaldiDirectory:
 
     @classmethod
     def write(cls, path: str | Path, utterances: Iterable[Utterance]) -> "KaldiDirectory":
-        """Write a data directory; files that are already right stay untouched.
+        """Write a data directory; leave files that are already correct unchanged.
 
         Args:
-            path: the directory; made if it is not there.
+            path: the directory; created if missing.
             utterances: in any order.
 
         Raises:
-            DataError: for duplicate or unusable ids, an empty list, or a disk that cannot be written.
+            DataError: for duplicate or invalid ids, an empty list, or an error while writing.
         """
         directory = cls(Path(path), tuple(sorted(utterances, key=lambda utterance: utterance.utt_id)))
         directory.validate(check_files=False)
@@ -140,10 +140,10 @@ class KaldiDirectory:
         return directory
 
     def validate(self, check_files: bool = True) -> None:
-        """Check the utterances themselves.
+        """Validate the utterances.
 
         Raises:
-            DataError: for no utterance at all, ids that repeat, are out of order or cannot be file names, empty
+            DataError: for an empty list, ids that are repeated, out of order or invalid as file names, empty
                 speakers, bad times, one recording id with two paths, or (``check_files``) missing audio files.
         """
         if not self.utterances:
@@ -246,7 +246,7 @@ def _check_presence(folder: Path, *names: str) -> None:
 
 
 def _read_table(path: Path, empty_values: bool = False) -> dict[str, str]:
-    """Read a sorted list of ids and values; what is not there is an empty one."""
+    """Read a sorted list of ids and values; a missing file is an empty list."""
     return read_id_list(path, "list", empty_values=empty_values, in_order=True) if path.exists() else {}
 
 

@@ -41,14 +41,14 @@ def endless_loader(
     rank: int = 0,
     world_size: int = 1,
 ) -> DataLoader:
-    """Return an endless loader of training batches, which begins with the batch of ``start_step``.
+    """Return an endless loader of training batches, from the batch of ``start_step``.
 
     The loader already knows its process (``rank`` of ``world_size``): it must not be sharded again.
 
     Args:
-        dataset: what batches are made of.
+        dataset: the items.
         config: the ``data`` section.
-        collate: makes a batch of items.
+        collate: function from items to a batch.
         start_step: step to resume at.
         rank: number of this process.
         world_size: number of processes.
@@ -63,7 +63,7 @@ def endless_loader(
         batch_sampler=sampler,
         num_workers=config.num_workers,
         collate_fn=collate,
-        # Of its own, so that a loader started in mid-run (resume) draws nothing from torch's global state.
+        # A separate generator, so that a loader of a resumed run draws nothing from torch's global state.
         generator=torch.Generator().manual_seed(config.seed),
         worker_init_fn=_leave_signals_to_the_parent,
         pin_memory=torch.cuda.is_available(),
@@ -75,7 +75,7 @@ def segment_dataset(config: DataConfig, mel: MelConfig, f0: F0Config | None = No
     """Return training segments with their features; ``f0`` is the pitch tracker of a model with F0.
 
     Raises:
-        DataError: for an unusable data directory, F0 that is missing or of another front end.
+        DataError: for an unusable data directory, and F0 that is missing or from another front end.
         ConfigError: for a segment that is not a whole number of frames, or paths that are not set.
     """
     if config.pause_seconds is not None:
@@ -96,10 +96,10 @@ def utterance_dataset(config: DataConfig, mel: MelConfig, f0: F0Config | None, p
 
 
 def waveform_dataset(config: DataConfig, front_end: FrontEnd) -> WaveformDataset:
-    """Return training segments of audio alone, with labels where the model has some.
+    """Return training segments of audio without features, with labels if the model has any.
 
     Raises:
-        DataError: for an unusable data directory, or an utterance whose text is no label of the model.
+        DataError: for an unusable data directory, or an utterance whose text is not a label of the model.
         ConfigError: if no directory is named.
     """
     _, reader = _training_audio(config, front_end.sample_rate, front_end.hop_length)
@@ -115,15 +115,15 @@ def build_piece_dataset(
     longest: int | None = None,
     needs_labels: bool = False,
 ) -> PieceDataset:
-    """Return every sample of a data directory once, read as training reads its own.
+    """Return every sample of a data directory once, read like the training data.
 
     Args:
         config: the ``data`` section.
-        front_end: of the model.
+        front_end: front end of the model.
         path: the data directory.
-        longest: samples of a piece; ``None``: whole utterances.
-        needs_labels: whether a text that is no label of the model is an error; otherwise pieces have labels only if
-            the text of every utterance is one.
+        longest: length of a piece in samples; ``None``: whole utterances.
+        needs_labels: whether a text that is not a label of the model is an error; else pieces have labels only if the
+            texts of all utterances are labels.
 
     Raises:
         DataError: for an unusable data directory.
@@ -153,11 +153,11 @@ def _audio(config: DataConfig, path: str | Path, sample_rate: int) -> tuple[Kald
 
 
 def _training_audio(config: DataConfig, sample_rate: int, hop_length: int) -> tuple[KaldiDirectory, AudioReader]:
-    """Return the training set without what is too short for a segment."""
+    """Return the training set without utterances shorter than a segment."""
     directory = KaldiDirectory.read(config.train_directory)
     shortest = config.segment_length if config.shorter == "drop" else hop_length
     if config.features == "predicted":
-        # They cannot be padded (nobody knows what the acoustic model makes of silence) and may lack a frame or two.
+        # They cannot be padded (the output of the acoustic model for silence is unknown) and may lack a frame or two.
         shortest = config.segment_length + 2 * hop_length
     kept = tuple(u for u in directory if round(u.duration * sample_rate) >= shortest)
     if len(kept) < len(directory):
@@ -194,6 +194,6 @@ def _check_complete(place: Path, missing: Sequence[str], what: str) -> None:
 
 
 def _leave_signals_to_the_parent(worker: int) -> None:
-    """Ignore Ctrl-C and SIGTERM, which reach a whole process group: the trainer ends its workers itself."""
+    """Ignore Ctrl-C and SIGTERM, which reach a whole process group: the trainer ends its workers."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)

@@ -1,4 +1,4 @@
-"""The same function over many files, in several processes, in order, with progress."""
+"""Map a function over many files in several processes, in order, with progress."""
 
 import multiprocessing
 import multiprocessing.connection
@@ -29,12 +29,12 @@ def map_parallel(
         function: a picklable function of one picklable argument.
         items: the arguments.
         nj: number of processes; 1 runs in this process.
-        description: what the progress bar says.
+        description: text of the progress bar.
         chunk_size: items that a process takes at a time. More is faster for short work, but Ctrl-C waits for chunks.
 
     Raises:
         ConfigError: if ``nj`` is below 1.
-        DataError: if a worker process dies; errors of ``function`` itself come through unchanged.
+        DataError: if a worker process dies; errors of ``function`` are passed on unchanged.
     """
     if nj < 1:
         raise ConfigError(f"nj is {nj}; expected at least one process")
@@ -56,7 +56,7 @@ def map_parallel(
 
 
 def _start_worker() -> None:
-    # Ctrl-C belongs to the parent, which then lets its workers finish their current file.
+    # The parent handles Ctrl-C, and lets its workers finish their current file.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()
     os.environ["OMP_NUM_THREADS"] = "1"
@@ -65,7 +65,7 @@ def _start_worker() -> None:
 
 
 def _end_with_parent() -> None:
-    """End this worker when its parent is killed; otherwise it would wait for work forever."""
+    """End this worker when its parent is killed; else it would wait for work forever."""
     parent = multiprocessing.parent_process()
     if parent is not None:
         multiprocessing.connection.wait([parent.sentinel])

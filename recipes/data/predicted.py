@@ -15,7 +15,8 @@ class PredictedFeatures:
     """Features (n_mels, F) that an acoustic model predicted, aligned with the recordings.
 
     Args:
-        data_dir: Kaldi data directory with ``feats.scp``: utterance id and path of a ``.npy`` file in each line.
+        data_dir: Kaldi data directory with ``feats.scp``: each line has an utterance id and the path of a ``.npy``
+            file.
 
     Raises:
         DataError: if ``feats.scp`` is missing or malformed.

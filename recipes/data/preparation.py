@@ -1,4 +1,4 @@
-"""From the files of a corpus to a Kaldi data directory: check every file, leave bad ones out and list them."""
+"""Preparation of a Kaldi data directory: check every file of a corpus, leave out bad ones and list them."""
 
 import hashlib
 import logging
@@ -24,7 +24,7 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Preparation:
-    """What came of preparing a corpus.
+    """Result of preparing a corpus.
 
     Attributes:
         directories: the data directories written, by name (``""`` if the corpus was not split).
@@ -46,18 +46,18 @@ def prepare(
     test: int = 0,
     split_by: Literal["utterance", "speaker"] = "utterance",
 ) -> Preparation:
-    """Check the utterances that a corpus layout found and write the data directory.
+    """Check the utterances from a corpus reader and write the data directory.
 
     Args:
         utterances: whole files; their durations are filled in here.
-        data_dir: where to write. With ``dev`` or ``test`` it gets the folders ``train``, ``dev`` and ``test``,
-            else it is the data directory itself. ``skipped.tsv`` lists what was left out and why.
+        data_dir: folder to write. With ``dev`` or ``test`` it gets the folders ``train``, ``dev`` and ``test``,
+            else it is the data directory itself. ``skipped.tsv`` lists skipped files with reasons.
         nj: number of processes.
-        decode: decode each file as a check; otherwise only headers are read.
+        decode: decode each file as a check; else read only headers.
         min_duration: shortest utterance in seconds.
         dev: number of utterances (or speakers) for ``dev``.
         test: the same for ``test``.
-        split_by: what ``dev`` and ``test`` count.
+        split_by: unit of ``dev`` and ``test``.
 
     Raises:
         DataError: if no utterance is left.
@@ -102,8 +102,7 @@ def split(
 ) -> dict[str, list[Utterance]]:
     """Divide utterances into disjoint ``train``, ``dev`` and ``test`` lists; empty lists are left out.
 
-    The choice depends on the ids alone (a hash orders them), so files that are added to a corpus later do not
-    reshuffle the rest.
+    The choice depends only on the ids (a hash orders them), so files added to a corpus later do not reshuffle the rest.
 
     Raises:
         ConfigError: if a count is negative or nothing is left for ``train``.
@@ -132,7 +131,7 @@ def _check(utterance: Utterance, decode: bool, min_duration: float) -> AudioChec
 
 
 def _printable(path: str) -> str:
-    """Return a path as one line of UTF-8, whatever bytes its name holds."""
+    """Return a path as one line of UTF-8, for any bytes in its name."""
     return "".join(path.encode("utf-8", "replace").decode().splitlines())
 
 

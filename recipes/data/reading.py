@@ -1,4 +1,4 @@
-"""Utterances as mono float32 samples at the model's rate, from disk or from an int16 copy in memory."""
+"""Utterances as mono float32 samples at the model's sample rate, from disk or from an int16 copy in memory."""
 
 import logging
 from collections.abc import Sequence
@@ -18,9 +18,9 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """Where an utterance lies in its file: first sample and number of samples at the file's own rate.
+    """Position of an utterance in its file: first sample and number of samples, at the file's sample rate.
 
-    Of a file that is not seekable a part is read by decoding all that stands before it.
+    If the file is not seekable, a part of it is read by decoding everything before it.
     """
 
     sample_rate: int
@@ -60,10 +60,10 @@ def read_utterance(
     """Read a whole utterance as (T,) float32 in [-1, 1].
 
     Args:
-        utterance: what to read.
+        utterance: the utterance.
         sample_rate: expected rate in Hz.
         resample: convert another rate and average channels; otherwise both are errors.
-        span: what :func:`utterance_span` gave, where it is known already.
+        span: result of :func:`utterance_span`, if known.
 
     Raises:
         DataError: for an unreadable file, or another format without ``resample``.
@@ -78,7 +78,7 @@ def read_utterance(
 
 
 def check_format(utterance: Utterance, span: Span, sample_rate: int, resample: bool) -> None:
-    """Raise :class:`DataError` if the file's format differs and ``resample`` does not allow that."""
+    """Raise :class:`DataError` if the file's format differs and ``resample`` is false."""
     if resample or (span.sample_rate == sample_rate and span.channels == 1):
         return
     found = f"{span.sample_rate} Hz with {span.channels} channel{'s' if span.channels > 1 else ''}"
@@ -86,7 +86,7 @@ def check_format(utterance: Utterance, span: Span, sample_rate: int, resample: b
 
 
 def peak_gain(samples: np.ndarray, peak: float) -> np.float32:
-    """Return the factor that brings ``samples`` to the given peak (1 for silence)."""
+    """Return the factor that scales ``samples`` to the given peak (1 for silence)."""
     highest = np.abs(samples).max(initial=0.0)
     return np.float32(peak / highest if highest > 0 else 1.0)
 
@@ -95,12 +95,12 @@ class AudioReader:
     """Random access to the samples of many utterances.
 
     Args:
-        utterances: what can be read, by index.
+        utterances: the utterances, read by index.
         sample_rate: expected rate in Hz.
         resample: convert other rates and average channels.
         peak: scale each utterance to this peak.
-        in_memory: read everything now and keep it as int16 (exact for 16-bit files): small corpora then never touch the
-            disk again, and forked loader processes share the copy.
+        in_memory: read everything now and keep it as int16 (exact for 16-bit files): small corpora then need no
+            disk access, and forked loader processes share the copy.
     """
 
     def __init__(
@@ -132,7 +132,7 @@ class AudioReader:
         return span.length if self._direct(span) else len(self._whole(index))
 
     def read(self, index: int, start: int = 0, length: int | None = None) -> np.ndarray:
-        """Return ``length`` samples from ``start`` on (fewer at the end), (n,) float32.
+        """Return ``length`` samples from ``start`` (fewer at the end), (n,) float32.
 
         Raises:
             DataError: if the file cannot be read or has another format.
@@ -150,7 +150,7 @@ class AudioReader:
         return samples if self.peak is None else samples * self._gain(index)
 
     def _direct(self, span: Span) -> bool:
-        """Tell whether parts can be read from the file without reading all of it."""
+        """Return whether a part of the file can be read without reading all of it."""
         return span.sample_rate == self.sample_rate and span.is_seekable
 
     def _part(self, index: int, span: Span, start: int, length: int) -> np.ndarray:

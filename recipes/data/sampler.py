@@ -1,7 +1,7 @@
-"""Which utterances make up the batch of a training step: a pure function of (seed, step, rank, number of processes).
+"""Utterances of the batch of a training step: a pure function of (seed, step, rank, number of processes).
 
-Nothing is stored between steps, so a resumed run continues exactly, and the batches of two processes together hold
-what one process with twice the batch size draws.
+No state is kept between steps, so a resumed run continues exactly, and the batches of two processes together equal
+the batch of one process with twice the batch size.
 """
 
 from collections.abc import Iterator, Sequence
@@ -16,7 +16,7 @@ __all__ = ["BalancedOrder", "Order", "ShuffledOrder", "StepBatchSampler"]
 
 
 class Order(Protocol):
-    """An endless sequence of item indices that can be entered anywhere."""
+    """An endless sequence of item indices with random access."""
 
     period: int
     """Number of positions in an epoch."""
@@ -27,11 +27,11 @@ class Order(Protocol):
 
 
 class ShuffledOrder:
-    """Each epoch holds every item exactly ``repeats`` times, in a new random order.
+    """Each epoch contains every item exactly ``repeats`` times, in a new random order.
 
     Args:
-        repeats: (N,) how often each item occurs in an epoch, at least once.
-        seed: determines all epochs.
+        repeats: (N,) number of occurrences of each item in an epoch, at least 1.
+        seed: seed of all epochs.
         stream: separates several orders of one seed.
     """
 
@@ -54,12 +54,12 @@ class ShuffledOrder:
 
 
 class BalancedOrder:
-    """Each round holds every speaker once, in a new random order; a speaker's utterances are shuffled like epochs.
+    """Each round contains every speaker once, in a new random order; a speaker's utterances are shuffled like epochs.
 
     Args:
         speakers: (N,) speaker of each item.
         repeats: (N,) relative frequency of each item among those of its speaker.
-        seed: determines everything.
+        seed: seed of all rounds.
     """
 
     def __init__(self, speakers: Sequence[str], repeats: Sequence[int], seed: int) -> None:
@@ -81,7 +81,7 @@ class BalancedOrder:
 
 
 class StepBatchSampler(Sampler[list[tuple[int, int]]]):
-    """Endless batches of (item, draw); ``draw`` is unique in the whole training and seeds the item's random crop.
+    """Endless batches of (item, draw); ``draw`` is unique in the training and the seed of the item's random crop.
 
     Args:
         order: sequence of items.
@@ -101,7 +101,7 @@ class StepBatchSampler(Sampler[list[tuple[int, int]]]):
 
     @property
     def steps_per_epoch(self) -> float:
-        """Number of steps in which all processes together draw one epoch."""
+        """Number of steps of one epoch, over all processes."""
         return self.order.period / (self.batch_size * self.world_size)
 
     def batch(self, step: int) -> list[tuple[int, int]]:

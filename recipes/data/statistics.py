@@ -16,7 +16,7 @@ _FORMAT = 1
 
 @dataclass
 class RunningStatistics:
-    """Streaming mean and variance in float64; parts are merged in any grouping (Chan, Golub & LeVeque 1979).
+    """Streaming mean and variance in float64; parts can be merged in any grouping (Chan, Golub & LeVeque 1979).
 
     Attributes:
         count: number of frames so far.
@@ -54,17 +54,17 @@ class RunningStatistics:
 
 @dataclass(frozen=True)
 class FeatureStatistics:
-    """What a model needs to know about its training features.
+    """Statistics of the training features of a model.
 
     Attributes:
         mean: (M,) float64 mean of each mel band.
         std: (M,) float64 population deviation of each mel band.
-        fingerprint: front end that made the features.
+        fingerprint: front end of the features.
         energy_min: lowest frame energy sqrt(sum of linear mel), the range of PeriodWave's prior.
         energy_max: highest frame energy.
-        peak: level to which each utterance was scaled first; ``None`` if audio was taken as it is.
+        peak: level to which each utterance was scaled first; ``None`` for unscaled audio.
         frames: number of frames counted.
-        source: short digest of the utterances counted, which tells whether they must be counted again.
+        source: short digest of the counted utterances, which shows whether they must be counted again.
     """
 
     mean: np.ndarray
@@ -80,7 +80,7 @@ class FeatureStatistics:
     def from_running(
         cls, running: RunningStatistics, fingerprint: str, peak: float | None, source: str
     ) -> "FeatureStatistics":
-        """Finish a running count; a band that never changes gets the deviation 1, so that one can divide by it."""
+        """Finish a running count; a constant band gets the deviation 1, so that division is possible."""
         std = np.sqrt(running.squares / running.count)
         std = np.where(std > 1e-6 * np.maximum(1.0, np.abs(running.mean)), std, 1.0)
         return cls(
@@ -93,10 +93,10 @@ class FeatureStatistics:
 
         Args:
             path: JSON file that :meth:`save` wrote.
-            fingerprint: front end that the statistics must belong to.
+            fingerprint: required front end of the statistics.
 
         Raises:
-            DataError: if the file is missing or malformed, or of another front end (both lines are printed).
+            DataError: if the file is missing or malformed, or from another front end (both lines are printed).
         """
         path = Path(path)
         try:

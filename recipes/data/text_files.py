@@ -1,4 +1,4 @@
-"""Small text files of one folder that change together and only if their content does."""
+"""Small text files of a folder, written together and only if their content changes."""
 
 from collections.abc import Mapping
 from contextlib import ExitStack
@@ -10,10 +10,10 @@ __all__ = ["write_texts"]
 
 
 def write_texts(folder: str | Path, texts: Mapping[str, str | None]) -> list[str]:
-    """Write several text files of one folder so that they change together.
+    """Write several text files of a folder so that they change together.
 
-    All new contents lie on the disk before the first file is replaced. A file whose content is already right is left
-    untouched (its time stamp too), and a file whose text is ``None`` is removed.
+    All new contents are on the disk before the first file is replaced. A file that is already correct is left
+    unchanged, with its time stamp; a file whose text is ``None`` is removed.
 
     Returns:
         The names of the files that changed.

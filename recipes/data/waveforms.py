@@ -1,6 +1,6 @@
-"""Audio alone, for models without features: training segments and whole utterances.
+"""Audio for models without features: training segments and whole utterances.
 
-Items hold ``audio`` (1, T) in [-1, 1], ``length`` (how many of the T samples exist, the others are zeros), ``utt_id``,
+Items contain ``audio`` (1, T) in [-1, 1], ``length`` (the number of samples before the zero padding), ``utt_id``,
 ``speaker``, ``seed`` and, for a model with labels, ``labels``: the index of the utterance's text among them.
 """
 
@@ -26,15 +26,15 @@ class WaveformDataset(TrainingSet):
 
     Args:
         reader: the audio.
-        segment_length: samples of an item; shorter audio is followed by zeros.
+        segment_length: samples of an item; shorter audio is padded with zeros.
         gain_db: range of a random gain in dB.
         seed: seed of the crops.
-        pause_seconds: range of the silence between the utterances of an endless stream, of which items are segments;
-            ``None``: an item holds one utterance.
-        labels: of the model. Utterances of a stream have the same one.
+        pause_seconds: range of the silence between utterances of an endless stream, from which items are cut;
+            ``None``: an item contains one utterance.
+        labels: labels of the model. Utterances of a stream have the same label.
 
     Raises:
-        DataError: if the text of an utterance is none of the labels.
+        DataError: if the text of an utterance is not a label.
     """
 
     def __init__(
@@ -58,7 +58,7 @@ class WaveformDataset(TrainingSet):
         return len(self.reader.utterances)
 
     def __getitem__(self, key: int | tuple[int, int]) -> dict[str, Any]:
-        """Return a segment of an utterance; the key is its index or (index, draw), as the sampler gives it."""
+        """Return a segment of an utterance; the key is its index, or (index, draw) from the sampler."""
         index, draw = key if isinstance(key, tuple) else (key, 0)
         generator = np.random.default_rng([self._seed, draw, index])
         pauses = self._pause_seconds
@@ -77,10 +77,10 @@ class WaveformDataset(TrainingSet):
         return _read(self.reader, index, int(generator.integers(0, last, endpoint=True)), self.segment_length)
 
     def _stream(self, index: int, generator: np.random.Generator, pauses: tuple[float, float]) -> dict[str, Any]:
-        """Return a segment that starts in the utterance ``index``: half of the time with it, with labels always.
+        """Return a segment that starts in utterance ``index``: at its beginning half of the time, with labels always.
 
-        It never starts in a pause: a network at rest, as at the start of what it generates, is followed by sound,
-        and by the whole of what it is asked for.
+        It never starts in a pause: so the network learns to begin with sound, and with the complete utterance of a
+        label.
         """
         first = self.reader.num_samples(index)
         start = int(generator.integers(first)) if not self._labels and generator.random() < 0.5 else 0
@@ -102,11 +102,11 @@ class PieceDataset(Dataset[dict[str, Any]]):
 
     Args:
         reader: the audio.
-        longest: samples of a piece; ``None``: never cut.
-        labels: of the model.
+        longest: length of a piece in samples; ``None``: whole utterances.
+        labels: labels of the model.
 
     Raises:
-        DataError: without any audio, or if the text of an utterance is none of the labels.
+        DataError: without any audio, or if the text of an utterance is not a label.
     """
 
     def __init__(self, reader: AudioReader, longest: int | None = None, labels: Sequence[str] = ()) -> None:
@@ -137,7 +137,7 @@ class PieceDataset(Dataset[dict[str, Any]]):
         if not 0 <= number < len(self):
             raise IndexError(number)
         index, start, length = self._pieces[number]
-        # Random numbers of a piece are the same in every validation.
+        # A piece has the same random numbers in every validation.
         return _read(self.reader, index, start, length) | _label(self._labels, index) | {"seed": torch.tensor(number)}
 
 
@@ -148,7 +148,7 @@ def collate_padded(items: Sequence[dict[str, Any]]) -> dict[str, Any]:
 
 
 def _label_indices(reader: AudioReader, labels: Sequence[str]) -> list[int]:
-    """Return the index of each utterance's text among the labels; nothing without labels."""
+    """Return the index of each utterance's text among the labels; empty without labels."""
     if not labels:
         return []
     indices: dict[str | None, int] = {label: index for index, label in enumerate(labels)}

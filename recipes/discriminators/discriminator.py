@@ -1,4 +1,4 @@
-"""What every discriminator is."""
+"""Base class of discriminators."""
 
 from abc import ABC, abstractmethod
 from typing import ClassVar
@@ -11,13 +11,13 @@ __all__ = ["Discriminator"]
 
 
 class Discriminator(nn.Module, ABC):
-    """Tells recordings from generated audio.
+    """Distinguishes recordings from generated audio.
 
     Args:
         options: an instance of ``Options``.
 
     Attributes:
-        Options: what a recipe can say; the base has nothing. A field ``sample_rate`` that a recipe leaves out is that
+        Options: options in a recipe; the base has none. The default of a field ``sample_rate`` is that
             of the generator.
     """
 

@@ -7,7 +7,7 @@ from torch.nn.utils.parametrizations import weight_norm
 
 __all__ = ["SpectrumStack"]
 
-# That of both discriminators in PeriodWave; EnCodec itself has 0.2.
+# Slope of both discriminators in PeriodWave; EnCodec has 0.2.
 _SLOPE = 0.1
 
 
@@ -17,7 +17,7 @@ class SpectrumStack(nn.Module):
     Args:
         channels: width of every layer.
         dilations: in time, one per strided layer.
-        normalize_input: give the first layer weight normalisation, as the others have it.
+        normalize_input: give the first layer weight normalisation, like the others.
 
     Shape:
         (B, 2, N, F), real and imaginary part -> score (B, 1, N, ceil(F / 2^len(dilations))), and the activations of

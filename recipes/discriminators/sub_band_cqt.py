@@ -1,6 +1,6 @@
 """Multi-scale sub-band constant-Q discriminator (Gu et al., arXiv 2311.14957) in the configuration of PeriodWave-Turbo.
 
-It is the one of BigVGAN-v2, too.
+BigVGAN-v2 has the same one.
 """
 
 from collections.abc import Iterable
@@ -19,7 +19,7 @@ from vocoders.frontends.constant_q import ConstantQ, ConstantQConfig, OctaveLadd
 
 __all__ = ["SubBandCQTDiscriminator", "SubBandCQTOptions"]
 
-# The transform runs at twice the sample rate, so that the highest octave keeps clear of the Nyquist frequency.
+# The transform runs at twice the sample rate, so that the highest octave stays below the Nyquist frequency.
 _OVERSAMPLING = 2
 
 
@@ -48,7 +48,7 @@ class SubBandCQTOptions(Config):
         """Return the configuration of each transform.
 
         Raises:
-            ConfigError: if an option does not fit the others.
+            ConfigError: if options contradict each other.
         """
         if len(self.hop_lengths) != len(self.bins_per_octave):
             raise ConfigError(
@@ -97,14 +97,14 @@ class SubBandCQTDiscriminator(Discriminator):
         super().__init__(options)
         options = options or SubBandCQTOptions()
         self.resample = Resample(1, _OVERSAMPLING)
-        # Registered anew: nothing learned, so nothing for a checkpoint.
+        # Registered again: it is not learned, so it does not belong into a checkpoint.
         self.resample.register_buffer("kernel", self.resample.get_buffer("kernel"), persistent=False)
         self.ladder = OctaveLadder(options.num_octaves)
         self.discriminators = nn.ModuleList(_CQTDiscriminator(config, options) for config in options.transforms())
 
     def forward(self, audio: Tensor) -> tuple[list[Tensor], list[Tensor]]:
         """Return scores and feature maps."""
-        # torch's ModuleList does not say what it holds.
+        # torch's ModuleList has no type of its items.
         discriminators = cast("Iterable[_CQTDiscriminator]", self.discriminators)
         # Filters this long need float32, whatever the precision of training.
         with torch.autocast(audio.device.type, enabled=False):

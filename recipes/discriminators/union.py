@@ -1,4 +1,4 @@
-"""Several discriminators as one, chosen by name."""
+"""A set of discriminators, chosen by name."""
 
 from collections.abc import Mapping
 from typing import Any

@@ -1,11 +1,11 @@
 """Losses between the output of an effect model and the wet audio, by name and weight.
 
-Spectral distances do not hear polarity or a shift of one sample, waveform distances hear nothing else; so both are
-used. Every term is a mean over items of a batch, so that quiet items count as much as loud ones; those of SignalTrain
-are means over samples.
+Spectral distances ignore polarity and a shift of one sample, which dominate waveform distances; so both are used. Every
+term is a mean over items of a batch, which gives quiet and loud items equal weight; the terms of SignalTrain are means
+over samples.
 
 The published loss of SignalTrain is ``{log_cosh: 1.0, output_spectrum: 2.0e-6}``, or without weighting
-``{log_cosh: 1.0, output_spectrum_flat: 2.0e-5}``: its second term looks at the output of the model alone.
+``{log_cosh: 1.0, output_spectrum_flat: 2.0e-5}``: its second term depends only on the output of the model.
 """
 
 import math
@@ -32,12 +32,12 @@ __all__ = [
     "SpectralLoss",
 ]
 
-# Energies below this, -80 dB for each sample, count as silence that need not be matched to the last bit.
+# Energies below this, -80 dB per sample, count as silence and need no exact match.
 _FLOOR = 1e-8
 
 
 class ErrorToSignalRatio(nn.Module):
-    """Energy of the error over that of the target, both behind the pre-emphasis 1 - 0.85 z^-1.
+    """Energy of the error over that of the target, both after the pre-emphasis 1 - 0.85 z^-1.
 
     Source: Wright et al. 2020; the filter of micro-TCN and auraloss.
 
@@ -73,9 +73,9 @@ class DCLoss(nn.Module):
 
 
 class SpectralLoss(nn.Module):
-    """Mean difference of log magnitudes at three resolutions, deaf to what lies below a floor.
+    """Mean difference of log magnitudes at three resolutions, with a floor.
 
-    Without a floor, bins that nobody hears decide.
+    Without the floor, inaudible bins would dominate.
     """
 
     resolutions = ((1024, 120), (2048, 240), (512, 50))
@@ -92,7 +92,7 @@ class SpectralLoss(nn.Module):
     def _log_magnitude(self, x: Tensor, n_fft: int, hop: int) -> Tensor:
         window = torch.hann_window(n_fft, device=x.device, dtype=x.dtype)
         spectrum = torch.stft(x.flatten(0, 1), n_fft, hop, window=window, return_complex=True)
-        # Scaled to the amplitude of a sine, so that the floor means a level.
+        # Scaled to the amplitude of a sine, so that the floor is a level.
         magnitude = (spectrum.real.square() + spectrum.imag.square() + 1e-12).sqrt() * (2 / window.sum())
         return torch.log(magnitude + self.floor)
 
@@ -127,13 +127,13 @@ class LogCosh(nn.Module):
 
 
 class OutputSpectrum(nn.Module):
-    """Mean magnitude of the spectrum that a model puts its output together from, bin k weighted by exp(7 k / bins).
+    """Mean magnitude of the spectrum from which a model composes its output, bin k weighted by exp(7 k / bins).
 
-    Not a distance: the target does not enter. The weight, 1 at the lowest bin and about 1080 at the highest one, pushes
-    down the hiss at high frequencies that a waveform distance hardly hears.
+    Not a distance: it does not use the target. The weight, 1 at the lowest bin and about 1080 at the highest, pushes
+    down the hiss at high frequencies that a waveform distance hardly shows.
 
     Args:
-        growth: logarithm of the weight at the end of the spectrum; 0: all bins weigh the same.
+        growth: logarithm of the weight at the end of the spectrum; 0: equal weights.
 
     Shape:
         (..., bins) -> scalar.
@@ -166,7 +166,7 @@ EFFECT_LOSSES: Registry[type[nn.Module]] = Registry(
     reserved=lambda: SPECTRUM_LOSSES,
 )
 
-#: Losses of the magnitudes that a model puts its output together from.
+#: Losses of the magnitudes from which a model composes its output.
 SPECTRUM_LOSSES: dict[str, Callable[[], nn.Module]] = {
     "output_spectrum": OutputSpectrum,
     "output_spectrum_flat": partial(OutputSpectrum, growth=0.0),
@@ -198,7 +198,7 @@ class EffectLoss(nn.Module):
 
     @property
     def needs_magnitude(self) -> bool:
-        """Whether a term looks at the model's magnitudes."""
+        """Whether a term needs the model's magnitudes."""
         return any(name in SPECTRUM_LOSSES for name in self.terms)
 
     def forward(
@@ -210,7 +210,7 @@ class EffectLoss(nn.Module):
             prediction: (B, C, T).
             target: (B, C, T).
             dry: (B, C, T).
-            magnitude: (..., bins) of the output's spectrum, where ``needs_magnitude``.
+            magnitude: (..., bins) of the output's spectrum, if ``needs_magnitude``.
         """
         values = {
             name: term(magnitude) if name in SPECTRUM_LOSSES else term(prediction, target, dry)

@@ -1,4 +1,4 @@
-"""What every reconstruction loss is."""
+"""Base class of reconstruction losses."""
 
 from abc import ABC, abstractmethod
 from typing import ClassVar
@@ -18,7 +18,7 @@ class Loss(nn.Module, ABC):
         options: an instance of ``Options``.
 
     Attributes:
-        Options: what a recipe can say besides the weight; the base has nothing.
+        Options: options in a recipe, in addition to the weight; the base has none.
     """
 
     Options: ClassVar[type[Config]] = Config

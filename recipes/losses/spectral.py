@@ -45,7 +45,7 @@ class MelLoss(Loss):
 
 
 class _CentredLogMel(LogMel):
-    """Log-mel with every centred frame, the one on the end of the audio too: T // hop_length + 1 in all."""
+    """Log-mel with all centred frames, including the one at the end of the audio: T // hop_length + 1."""
 
     def spectrum(self, audio: Tensor) -> Tensor:
         config = self.config
@@ -104,7 +104,7 @@ class MultiScaleMelLoss(Loss):
 
 
 class TurboMelLoss(MultiScaleMelLoss):
-    """The multi-scale mel loss as PeriodWave-Turbo (arXiv 2408.08019) and BigVGAN-v2 publish it."""
+    """The multi-scale mel loss as published for PeriodWave-Turbo (arXiv 2408.08019) and BigVGAN-v2."""
 
     class Options(MultiScaleMelLoss.Options):
         """Options in a recipe: those of :class:`MultiScaleMelLoss` with the published values."""

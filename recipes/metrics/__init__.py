@@ -1,1 +1,1 @@
-"""Objective measures of audio quality: metrics by name, evaluation of systems, and baselines that every table needs."""
+"""Objective measures of audio quality: metrics by name, and the evaluation of systems."""

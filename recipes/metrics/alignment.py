@@ -1,4 +1,4 @@
-"""Delay and polarity: two faults that spectral distances do not see and waveform distances see as total failure."""
+"""Delay and polarity: two faults that spectral distances ignore and waveform distances count as total failure."""
 
 import numpy as np
 
@@ -24,12 +24,12 @@ class Lag(Metric):
     definition = f"delay of generated behind reference at the {_SEARCH}"
 
     def measure(self, pair: SignalPair) -> float:
-        """Return the delay in samples; negative where the generated signal is early."""
+        """Return the delay in samples, negative if the generated signal is early."""
         return float(best_lag(pair)[0])
 
 
 class Polarity(Metric):
-    """Sign of the correlation at the best lag: 1 as the reference, -1 inverted."""
+    """Sign of the correlation at the best lag: 1 for that of the reference, -1 if inverted."""
 
     name = "polarity"
     title = "polarity"

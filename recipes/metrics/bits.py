@@ -1,4 +1,4 @@
-"""Bits per sample of simple models of codes: what any model of their dependence over time has to beat.
+"""Bits per sample of simple models of codes, which every model with memory should surpass.
 
 Both count codes in training data and add a constant to every count, so that no code has probability zero: an order-0
 histogram, P(c) = (n_c + a) / (n + a K), and an order-1 Markov chain, P(c | b) = (n_bc + w P(c)) / (n_b + w). The chain
@@ -16,9 +16,9 @@ __all__ = ["BitsPerSample", "HistogramModel", "MarkovModel"]
 
 
 class BitsPerSample(Metric):
-    """Negative log-likelihood that a model gives to the codes of a recording, in bits for each sample.
+    """Negative log-likelihood of the codes of a recording under a model, in bits per sample.
 
-    It belongs to a model and a recording; audio that the model has made says nothing about it.
+    It is defined for a model and a recording, not for generated audio.
     """
 
     name = "bits_per_sample"
@@ -33,7 +33,7 @@ class BitsPerSample(Metric):
     )
 
     def measure(self, pair: SignalPair) -> float:
-        """Refuse: there is no model in a pair of signals."""
+        """Refuse: a pair of signals has no model."""
         raise UndefinedMetricError("bits belong to a model and not to its audio; use 'ondes evaluate likelihood'")
 
 
@@ -41,9 +41,9 @@ class HistogramModel:
     """Codes drawn independently of each other.
 
     Args:
-        sequences: of training, each integer (T,) in [0, num_codes).
+        sequences: training sequences, each integer (T,) in [0, num_codes).
         num_codes: K.
-        added: a, what is added to each count.
+        added: a, added to each count.
     """
 
     def __init__(self, sequences: Iterable[np.ndarray], num_codes: int, added: float = 1.0) -> None:
@@ -58,13 +58,13 @@ class HistogramModel:
 
 
 class MarkovModel:
-    """Each code depends on the one before it; the first on ``first``, as a model's input starts with silence.
+    """Each code depends on the code before it; the first on ``first``, since a model's input starts with silence.
 
     Args:
-        sequences: of training, each integer (T,) in [0, num_codes).
+        sequences: training sequences, each integer (T,) in [0, num_codes).
         num_codes: K.
-        first: code that stands before every sequence.
-        weight: w, how many observations the histogram counts for in each row.
+        first: code before every sequence.
+        weight: w, weight of the histogram in each row, in observations.
     """
 
     def __init__(self, sequences: Iterable[np.ndarray], num_codes: int, first: int, weight: float = 16.0) -> None:

@@ -14,12 +14,12 @@ def bootstrap_interval(
 
     Args:
         values: (n,) one value per utterance, n >= 1.
-        confidence: probability that the interval is to cover.
+        confidence: coverage probability of the interval.
         resamples: number of means of n values drawn with replacement.
         seed: equal seeds give equal intervals; two systems with the same n are resampled with the same draws.
 
     Returns:
-        Lower and upper limit; NaN for a single value, which says nothing about spread.
+        Lower and upper limit; NaN for a single value, which has no spread.
     """
     values = np.asarray(values, dtype=np.float64)
     if len(values) < 2:

@@ -21,7 +21,7 @@ _TITLES = {
 
 
 class Dnsmos(Metric):
-    """Predicted mean opinion score, 1 ... 5, of the generated signal alone.
+    """Predicted mean opinion score, 1 ... 5, of the generated signal without its reference.
 
     Args:
         score: ``p808`` (overall, P.808 network), or ``sig``, ``bak``, ``ovrl`` (P.835 network).
@@ -58,7 +58,7 @@ def _scores(signal: Signal) -> dict[str, float]:
 
 @lru_cache(maxsize=1)
 def _networks() -> Any:
-    """Load both networks once per process, on one thread each: files are what is spread over the processors."""
+    """Load both networks once per process, on one thread each: processors work on different files."""
     import onnxruntime
     from speechmos import dnsmos
 

@@ -1,4 +1,4 @@
-"""Where metrics are defined: conditions on a pair of signals, each with the reason why without it there is no value.
+"""Domains of metrics: conditions on a pair of signals, each with the reason for a missing value.
 
 A metric declares its conditions in ``domain``; :meth:`recipes.metrics.metric.Metric.__call__` checks them, in order.
 """
@@ -25,21 +25,21 @@ __all__ = [
     "lasts",
 ]
 
-# Mean square of -80 dBFS: the rounding of 16 bits and its dither lie below, and little else.
+# Mean square of -80 dBFS: only 16-bit rounding and its dither are below.
 SILENCE = 1e-8
-# Of a constant float32 signal, whose deviation is what rounding leaves.
+# Deviation of a constant float32 signal after rounding.
 _LEAST_DEVIATION = 1e-6
 
 
 @dataclass(frozen=True)
 class Condition:
-    """What has to hold for a metric to have a value.
+    """A condition for a metric to have a value.
 
     Attributes:
-        holds: tells whether it does, for a pair.
-        reason: what is said where it does not.
-        is_fault: whether the system is to blame then, unless its reference is silent too: the value has failed, and is
-            not merely undefined.
+        holds: function that returns whether a pair satisfies it.
+        reason: message if it is not satisfied.
+        is_fault: whether the value then counts as failed, by a fault of the system, and not merely as undefined, unless
+            the reference is silent too.
     """
 
     holds: Callable[["SignalPair"], bool]
@@ -48,13 +48,13 @@ class Condition:
 
 
 def lasts(seconds: float) -> Condition:
-    """Return the condition that signals are some seconds long, and hold a sample."""
+    """Return the condition that signals have a minimum length in seconds, and at least a sample."""
     reason = f"the audio is shorter than {seconds:g} s" if seconds else "there is no audio"
     return Condition(lambda pair: 0 < len(pair.generated.samples) >= seconds * pair.sample_rate, reason)
 
 
 def is_heard(signal: "Signal") -> bool:
-    """Tell whether a signal is more than silence: its level lies above -80 dBFS."""
+    """Return whether a signal is not silent: its level is above -80 dBFS."""
     return signal.remember("is_heard", lambda: bool(np.mean(np.square(signal.samples, dtype=np.float64)) > SILENCE))
 
 

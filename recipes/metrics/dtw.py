@@ -14,7 +14,7 @@ def warping_path(reference: np.ndarray, generated: np.ndarray, band: int) -> tup
     Args:
         reference: (N, D).
         generated: (M, D).
-        band: largest distance in frames from the diagonal; it is widened to ``|N - M|`` where that is more.
+        band: largest distance in frames from the diagonal; at least ``|N - M|`` is used.
 
     Returns:
         Two index arrays (L,): frames of the reference and of the generated sequence along the path.

@@ -1,4 +1,4 @@
-"""Measure systems: read pairs of files, align them, compute metrics in parallel, keep every value and every failure."""
+"""Measure systems: read and align pairs of files, compute metrics in parallel, and keep all values and failures."""
 
 import time
 from collections.abc import Mapping, Sequence
@@ -38,11 +38,11 @@ NATURAL = "natural"
 
 
 class Alignment(Config):
-    """How two signals of different length or rate become comparable.
+    """Alignment of two signals with different length or sample rate.
 
     Attributes:
-        report_seconds: both are cut to the shorter one; a longer difference than this is reported.
-        fail_seconds: with a longer difference than this the pair fails.
+        report_seconds: both are cut to the shorter one; a difference longer than this is reported.
+        fail_seconds: with a difference longer than this the pair fails.
         resample: resample generated audio to the rate of its reference; otherwise a different rate fails.
     """
 
@@ -53,15 +53,15 @@ class Alignment(Config):
 
 @dataclass(frozen=True)
 class Problem:
-    """Something that the reader of a result must know.
+    """A problem in a result.
 
     Attributes:
         system: name of the system.
         utt_id: id of the utterance.
-        metric: name of the metric; empty where the pair itself is concerned.
+        metric: name of the metric; empty for a problem of the pair.
         kind: ``failed`` (no value because something is broken), ``undefined`` (the metric has no value here),
             ``cropped`` (lengths differ by more than ``report_seconds``), ``missing`` (a file without its partner).
-        message: what was found.
+        message: description of the problem.
     """
 
     system: str
@@ -73,9 +73,9 @@ class Problem:
 
 @dataclass(frozen=True)
 class Score:
-    """All values of one pair; a metric without a value is absent, and a :class:`Problem` says why.
+    """All values of one pair; a metric without a value is absent, and a :class:`Problem` gives the reason.
 
-    ``seconds`` is the time that each metric took. What several metrics share is counted where it was needed first.
+    ``seconds`` is the time of each metric. A shared analysis counts for the first metric that needs it.
     """
 
     system: str
@@ -88,11 +88,11 @@ class Score:
 
 @dataclass(frozen=True)
 class Summary:
-    """Mean of a metric over the utterances where it has a value.
+    """Mean of a metric over the utterances with a value.
 
     Attributes:
-        mean: ``None`` over nothing.
-        low: lower limit of its confidence interval; ``None`` where fewer than two values say nothing about spread.
+        mean: ``None`` without any value.
+        low: lower limit of its confidence interval; ``None`` for fewer than two values.
         high: upper limit.
         n: number of values.
         left_out: number of measured utterances without a value; :attr:`EvaluationResult.problems` say why.
@@ -106,24 +106,24 @@ class Summary:
 
     @property
     def interval(self) -> tuple[float, float] | None:
-        """Both limits, where there are any."""
+        """Both limits, ``None`` if there are none."""
         return None if self.low is None or self.high is None else (self.low, self.high)
 
 
 @dataclass(frozen=True)
 class EvaluationResult:
-    """Everything that was measured.
+    """Result of an evaluation.
 
     Attributes:
         metrics: the metrics, in the order of the columns.
         systems: names of the systems, in the order of the rows.
         scores: one per pair that could be read.
         problems: everything that failed, is undefined, was cropped or is missing.
-        confidence: of the intervals.
-        seed: of the bootstrap.
-        pairs: what was compared.
-        not_run: metrics that were asked for and could not run, and why.
-        wall_seconds: how long all of it took, reading and processes included.
+        confidence: coverage of the intervals.
+        seed: seed of the bootstrap.
+        pairs: the compared pairs.
+        not_run: requested metrics that could not run, with reasons.
+        wall_seconds: total time, with reading and the start of processes.
         facts: further entries of the JSON file.
     """
 
@@ -141,7 +141,7 @@ class EvaluationResult:
 
     @property
     def failures(self) -> tuple[Problem, ...]:
-        """The problems for which something is broken."""
+        """The failures among the problems."""
         return tuple(problem for problem in self.problems if problem.kind == "failed")
 
     @property
@@ -163,7 +163,7 @@ class EvaluationResult:
         return np.array([s.values[metric] for s in self.scores if s.system == system and metric in s.values])
 
     def summary(self, system: str, metric: str) -> Summary:
-        """Return mean and bootstrap interval of what has a value, and how much has none."""
+        """Return mean and bootstrap interval over the values, and the number of missing values."""
         if (system, metric) not in self._summaries:
             values = self.values(system, metric)
             mean = float(values.mean()) if len(values) else None
@@ -186,11 +186,11 @@ def evaluate_pairs(
     :attr:`EvaluationResult.problems`. Analyses of a reference are shared by the systems that are compared with it.
 
     Args:
-        pairs: what to compare, of one or several systems.
+        pairs: pairs to compare, of one or several systems.
         metrics: names or metrics.
         nj: number of processes; 1 runs in this one.
-        alignment: what to do about different lengths and rates.
-        seed: of the bootstrap.
+        alignment: treatment of different lengths and sample rates.
+        seed: seed of the bootstrap.
 
     Raises:
         ConfigError: for an unknown metric or a bad ``nj``.
@@ -233,18 +233,18 @@ def evaluate_systems(
 
     Args:
         reference: folder, Kaldi data directory or wav.scp.
-        systems: the same of each system, by name.
+        systems: the same for each system, by name.
         metrics: names or metrics.
         nj: number of processes.
-        alignment: what to do about different lengths and rates.
-        seed: of the bootstrap.
+        alignment: treatment of different lengths and sample rates.
+        seed: seed of the bootstrap.
         natural: add a first row :data:`NATURAL`, the references against themselves: the value that metrics without a
             reference give to the recordings.
-        dry: folder, data directory or wav.scp of what went into the effect, for metrics that need it.
+        dry: folder, data directory or wav.scp with the inputs of the effect, for metrics that need them.
 
     Raises:
         ConfigError: if a system has the name of the natural row; and as :func:`evaluate_pairs`.
-        DataError: if a folder holds no audio or nothing of it pairs.
+        DataError: if a folder contains no audio, or no file has a partner.
     """
     if natural and NATURAL in systems:
         raise ConfigError(f"a system is called '{NATURAL}', which is the row of the references; rename it")
@@ -277,11 +277,11 @@ def measure(
         reference: (C, T) or (T,), in [-1, 1], a tensor or an array.
         generated: the same shape.
         sample_rate: of both, in Hz.
-        metrics: what to measure; each channel is measured alone, and the mean over the channels is returned.
+        metrics: names of metrics; the result is the mean over channels, which are measured separately.
         dry: the input of the effect, of the same shape, for metrics that need it.
 
     Returns:
-        The values by name, and for each metric without a value the error that says why.
+        The values by name, and the error of each metric without a value.
 
     Raises:
         DataError: if the shapes differ, or samples are NaN or infinite.
@@ -304,7 +304,7 @@ def measure(
 
 
 def measure_pair(system: str, utt_id: str, pair: SignalPair, metrics: Sequence[Metric]) -> tuple[Score, list[Problem]]:
-    """Measure signals in memory; return their score, and why values are missing in it."""
+    """Measure signals in memory; return their score, and the reasons for missing values."""
     return _score(system, utt_id, [pair], metrics, 0.0)
 
 
@@ -316,7 +316,7 @@ def _channels(audio: torch.Tensor, sample_rate: int) -> list[Signal]:
 def _measure_channels(
     channels: Sequence[SignalPair], metrics: Sequence[Metric]
 ) -> tuple[dict[str, float], dict[str, Exception], dict[str, float]]:
-    """Return the means over channels, why the others have no value, and the seconds that each metric took."""
+    """Return means over channels, reasons for missing values, and the time of each metric in seconds."""
     values: dict[str, float] = {}
     errors: dict[str, Exception] = {}
     seconds: dict[str, float] = {}
@@ -324,7 +324,7 @@ def _measure_channels(
         started = time.perf_counter()
         try:
             values[metric.name] = float(np.mean([metric(pair) for pair in channels]))
-        # A metric comes from a foreign package and may fail in any way; one bad file must not end the run.
+        # A metric of another package may fail in any way; one bad file must not end the run.
         except Exception as error:
             errors[metric.name] = error
         seconds[metric.name] = time.perf_counter() - started
@@ -396,7 +396,7 @@ def read_clip(clip: Clip) -> tuple[torch.Tensor, int]:
 
 
 def _read_dry(clip: Clip, references: list[Signal]) -> list[Signal]:
-    """Read the input of an effect, which has to have rate, channels and at least the length of its reference."""
+    """Read the input of an effect, with the sample rate, channels and at least the length of its reference."""
     signals = _channels(*read_clip(clip))
     found, expected = ((group[0].sample_rate, len(group), len(group[0].samples)) for group in (signals, references))
     if found[:2] != expected[:2] or found[2] < expected[2]:
@@ -410,7 +410,7 @@ def _read_dry(clip: Clip, references: list[Signal]) -> list[Signal]:
 def _align(
     references: list[Signal], generated: torch.Tensor, sample_rate: int, alignment: Alignment
 ) -> tuple[list[Signal], list[Signal], float]:
-    """Return both sides with one rate, channel count and length, and by how many seconds the lengths differed."""
+    """Return both signals with equal rate, channels and length, and the difference of lengths in seconds."""
     rate = references[0].sample_rate
     if sample_rate != rate:
         if not alignment.resample:

@@ -29,7 +29,7 @@ class _PitchMetric(Metric):
     direction = Direction.LOWER
     identity = 0.0
     shortest = 0.1
-    # What is computed, in some words.
+    # Short description of the computation.
     _what: ClassVar[str]
 
     def __init__(self, tracker: F0Method = "harvest") -> None:
@@ -39,7 +39,7 @@ class _PitchMetric(Metric):
         self.definition = f"{self._what}; tracker {tracker}, 71-800 Hz, frames of 5 ms, no time warping"
 
     def tracks(self, pair: SignalPair) -> tuple[np.ndarray, np.ndarray]:
-        """Return the F0 of (reference, generated) over the frames that both have."""
+        """Return the F0 of (reference, generated) over their common frames."""
         reference, generated = f0_track(pair.reference, self.tracker), f0_track(pair.generated, self.tracker)
         num_frames = min(len(reference), len(generated))
         return reference[:num_frames], generated[:num_frames]

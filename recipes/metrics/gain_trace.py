@@ -1,7 +1,7 @@
-"""Gain over time, of what came out of an effect over what went in: where compressors differ and waveforms hardly do.
+"""Gain of an effect over time: it shows differences of compressors that waveforms hardly show.
 
-G(t) = 20 log10(env(wet) / env(dry)), with env the level of frames under a Hann window. Frames whose dry level lies at
-or below -60 dBFS say nothing about a gain and do not count.
+G(t) = 20 log10(env(wet) / env(dry)), with env the level of frames under a Hann window. Frames with a dry level of at
+most -60 dBFS are left out, since their gain is meaningless.
 """
 
 import numpy as np
@@ -14,7 +14,7 @@ __all__ = ["GainConcordance", "GainTraceError", "frame_levels", "gain_traces"]
 
 _FRAME_SECONDS, _HOP_SECONDS = 0.02, 0.005
 _GATE_DB = -60.0
-# 16-bit rounding, about -101 dB: an output that is silent is not infinitely far from one that is inaudible.
+# 16-bit rounding, about -101 dB: it keeps the distance between a silent and an inaudible output finite.
 _FLOOR = (2.0**-15) ** 2 / 12
 _TRACE = (
     "G = 20 log10(level(output) / level(dry input)) on Hann frames of 20 ms every 5 ms where the dry input is above "
@@ -91,7 +91,7 @@ class GainConcordance(_GainMetric):
 
 
 def gain_traces(pair: SignalPair) -> tuple[np.ndarray, np.ndarray]:
-    """Return the gains in dB of (reference, generated), (F,) each, over the frames where the dry input has a level.
+    """Return the gains in dB of (reference, generated), (F,) each, over frames where the dry input is audible.
 
     Raises:
         DataError: for a pair without the input of the effect.

@@ -1,4 +1,4 @@
-"""Faults that spectra and scores hide: level, DC offset, clipping, energy in the highest band."""
+"""Faults that spectral distances and scores hide: level, DC offset, clipping, energy in the highest band."""
 
 from collections.abc import Callable
 
@@ -11,7 +11,7 @@ from vocoders.core.measures import mean_power
 __all__ = ["ClippedShare", "DcOffset", "HighFrequencyDifference", "LevelDifference"]
 
 _FULL_SCALE = 32767 / 32768
-# What rounding leaves of nothing, in units of the power of a signal at full scale.
+# Power of rounding errors in silence, relative to full scale.
 _LEAST_POWER = 1e-16
 
 
@@ -31,7 +31,7 @@ def _high_power(signal: Signal) -> float:
     """Return the mean power above a third of the sample rate, by Parseval over the whole signal."""
 
     def compute() -> float:
-        # A taper keeps the jump between the two ends of the signal out of the high band.
+        # A taper keeps the jump between the ends of the signal out of the high band.
         samples = signal.samples
         spectrum = np.fft.rfft(samples * np.hanning(len(samples)))
         return float(np.mean(np.abs(spectrum[len(samples) // 3 :]) ** 2))
@@ -40,7 +40,7 @@ def _high_power(signal: Signal) -> float:
 
 
 class LevelDifference(Metric):
-    """Level of the generated signal above the reference, in dB of RMS."""
+    """RMS level of the generated signal relative to the reference, in dB."""
 
     name = "level_difference"
     title = "level"
@@ -57,7 +57,7 @@ class LevelDifference(Metric):
 
 
 class HighFrequencyDifference(Metric):
-    """Energy of the upper third of the spectrum above that of the reference, in dB: hiss, whistles or dullness."""
+    """Energy of the upper third of the spectrum relative to the reference, in dB: hiss, whistles or dullness."""
 
     name = "high_frequency_difference"
     title = "HF energy"
@@ -89,7 +89,7 @@ class DcOffset(Metric):
 
 
 class ClippedShare(Metric):
-    """Share of generated samples at full scale, in percent; the reference does not enter."""
+    """Share of generated samples at full scale, in percent, independent of the reference."""
 
     name = "clipped_share"
     title = "clipped"

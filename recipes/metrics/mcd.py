@@ -1,7 +1,7 @@
 """Mel-cepstral distortion on WORLD spectral envelopes.
 
 The mel-cepstrum is that of SPTK's ``sp2mc`` (spectrum to minimum-phase cepstrum, then frequency warping by a
-first-order all-pass), computed with numpy alone; the envelope is WORLD's CheapTrick, which follows F0, so that pitch
+first-order all-pass), computed with numpy; the envelope is WORLD's CheapTrick, which follows F0, so that pitch
 does not leak into the distance.
 """
 
@@ -19,7 +19,7 @@ __all__ = ["MelCepstralDistortion", "mel_cepstrum", "mel_warping"]
 _ORDER = 39
 _FRAME_SECONDS = 0.005
 _WARPING_BAND_SECONDS = 1.0
-# White noise of 16-bit rounding: keeps digital silence finite. An envelope of white noise has about its variance.
+# White noise of 16-bit rounding, which keeps digital silence finite. Its envelope is about its variance.
 _FLOOR = (2.0**-15) ** 2 / 12
 
 
@@ -27,7 +27,7 @@ class MelCepstralDistortion(Metric):
     """Mean over frames of (10 / ln 10) sqrt(2 sum_m (c_m - c'_m)^2), in dB (Kubichek 1993).
 
     Args:
-        energy: sum from m = 0 (level counts) in place of m = 1.
+        energy: sum from m = 0 (with the level) instead of m = 1.
         warping: align the frames by dynamic time warping first, on the same coefficients.
     """
 
@@ -72,7 +72,7 @@ def mel_cepstrum(power: np.ndarray, order: int, alpha: float) -> np.ndarray:
     """
     cepstrum = np.fft.irfft(np.log(power), axis=-1)
     num_coefficients = power.shape[-1]
-    # ln P = 2 ln |H|, and each coefficient but the first and the last stands twice in the symmetric cepstrum.
+    # ln P = 2 ln |H|, and each coefficient except the first and the last occurs twice in the symmetric cepstrum.
     cepstrum = cepstrum[..., :num_coefficients]
     cepstrum[..., 0] /= 2
     cepstrum[..., -1] /= 2
@@ -83,8 +83,8 @@ def mel_cepstrum(power: np.ndarray, order: int, alpha: float) -> np.ndarray:
 def _warping_matrix(num_coefficients: int, order: int, alpha: float) -> np.ndarray:
     """Return A (order + 1, num_coefficients) with mel-cepstrum = A cepstrum (Oppenheim and Johnson 1972; SPTK freqt).
 
-    Column k holds the cepstrum of the k-th power of the all-pass z' -> z, that is of
-    ((z'^-1 + alpha) / (1 + alpha z'^-1))^k; each column follows from the one before.
+    Column k is the cepstrum of the k-th power of the all-pass z' -> z, that is of
+    ((z'^-1 + alpha) / (1 + alpha z'^-1))^k; each column follows from the previous one.
     """
     matrix = np.zeros((order + 1, num_coefficients))
     matrix[0, 0] = 1.0

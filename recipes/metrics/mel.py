@@ -14,7 +14,7 @@ __all__ = ["LogSpectralDistance", "MelL1", "frame_length"]
 
 
 def frame_length(sample_rate: int) -> int:
-    """Return the power of two that is nearest to 42.7 ms: 1024 samples at 22.05 and 24 kHz, 2048 at 44.1 and 48 kHz."""
+    """Return the power of two nearest to 42.7 ms: 1024 samples at 22.05 and 24 kHz, 2048 at 44.1 and 48 kHz."""
     return 2 ** round(math.log2(sample_rate * 1024 / 24000))
 
 
@@ -22,7 +22,7 @@ class MelL1(Metric):
     """Mean absolute difference of natural-log mel spectra, in nat.
 
     The front end is that of HiFi-GAN and BigVGAN over the whole band: 100 Slaney mels from 0 Hz to half the sample
-    rate, frames of about 43 ms with a quarter as hop, floor 1e-5. It does not depend on the model's own mel, so that
+    rate, frames of about 43 ms with a quarter as hop, floor 1e-5. It does not depend on the mel of a model, so that
     rows of one table can be compared.
     """
 

@@ -1,7 +1,7 @@
-"""What a metric is: one number about one generated signal, declared with unit, direction and perfect value.
+"""Interface of metrics: one number for a generated signal, with unit, direction and perfect value.
 
-Several metrics share slow analyses (resampling, pitch). A :class:`Signal` therefore remembers what was computed from
-it, so that every metric can stay one small class for one number.
+Several metrics share slow analyses (resampling, pitch). A :class:`Signal` therefore caches them, so that every metric
+is a small class for one number.
 """
 
 import importlib
@@ -33,11 +33,11 @@ Result = TypeVar("Result")
 
 
 class UndefinedMetricError(DataError):
-    """A metric that has no value for this pair, for example a pitch error where nothing is voiced."""
+    """A metric that has no value for this pair, for example a pitch error without voiced frames."""
 
 
 class UnavailableMetricError(OndesError):
-    """A metric that cannot run on this machine, for example because its weights cannot be fetched."""
+    """A metric that cannot run on this machine, for example because its weights cannot be downloaded."""
 
 
 class Direction(StrEnum):
@@ -53,7 +53,7 @@ class Direction(StrEnum):
         return {"higher": "↑", "lower": "↓", "zero": "→0"}[self.value]
 
     def better(self, first: float, second: float) -> bool:
-        """Say whether ``first`` is the better one of two values."""
+        """Return whether ``first`` is the better of two values."""
         if self is Direction.HIGHER:
             return first > second
         if self is Direction.LOWER:
@@ -63,7 +63,7 @@ class Direction(StrEnum):
 
 @dataclass(eq=False)
 class Signal:
-    """One mono signal and what has been computed from it.
+    """One mono signal, with a cache of its analyses.
 
     Attributes:
         samples: (T,) float32 in [-1, 1].
@@ -80,13 +80,13 @@ class Signal:
         return len(self.samples) / self.sample_rate
 
     def remember(self, key: Hashable, compute: Callable[[], Result]) -> Result:
-        """Return the result of ``compute``, which runs only the first time that ``key`` is asked for."""
+        """Return the result of ``compute``, which runs only at the first request for ``key``."""
         if key not in self._memory:
             self._memory[key] = compute()
         return self._memory[key]
 
     def resampled(self, sample_rate: int) -> np.ndarray:
-        """Return the samples at another rate, by the resampler that the published protocols use.
+        """Return the samples at another rate, with the resampler of the published protocols.
 
         It is torchaudio's ``Resample`` with its defaults (sinc with a Hann window, width 6, roll-off 0.99).
         """
@@ -99,7 +99,7 @@ class Signal:
         return self.remember(("resampled", sample_rate), compute)
 
     def cropped(self, num_samples: int) -> "Signal":
-        """Return the first ``num_samples`` samples; the same object where nothing is cut."""
+        """Return the first ``num_samples`` samples; the same object if nothing is cut."""
         return self if num_samples >= len(self.samples) else Signal(self.samples[:num_samples], self.sample_rate)
 
 
@@ -112,12 +112,12 @@ def _resampler(original: int, target: int) -> torch.nn.Module:
 
 @dataclass(frozen=True, eq=False)
 class SignalPair:
-    """A generated signal beside its reference: same rate, same length.
+    """A generated signal and its reference, with equal rate and length.
 
     Attributes:
-        reference: what should have come out.
-        generated: what came out.
-        dry: what went into the effect that both show, for metrics with ``needs_dry``.
+        reference: target of the system.
+        generated: output of the system.
+        dry: input of the effect, for metrics with ``needs_dry``.
     """
 
     reference: Signal
@@ -135,21 +135,21 @@ class SignalPair:
 
 
 class Metric(ABC):
-    """One number about a generated signal.
+    """One number for a generated signal.
 
     Attributes:
         name: key in the registry, on the command line and in result files.
         title: heading in tables.
         unit: unit of the value, empty for a plain score.
-        direction: which values are better.
-        identity: value of a signal compared with itself; ``None`` where it depends on the signal.
+        direction: better direction of values.
+        identity: value of a signal compared with itself; ``None`` if it depends on the signal.
         sample_rate: rate at which the metric works; ``None``: the rate of the files.
-        needs_reference: whether the reference enters the value.
-        needs_dry: whether the input of an effect enters the value.
+        needs_reference: whether the value depends on the reference.
+        needs_dry: whether the value depends on the input of an effect.
         shortest: shortest signal in seconds for which the metric is defined.
-        domain: what else has to hold for the metric to have a value.
+        domain: further conditions for the metric to have a value.
         decimals: digits after the point in tables.
-        definition: what is computed, in one line, precise enough to repeat it.
+        definition: the computation in one line, precise enough to repeat it.
     """
 
     name: str
@@ -175,9 +175,9 @@ class Metric(ABC):
         """Return the value for one pair.
 
         Raises:
-            UndefinedMetricError: if the metric has no value here (too short, silent, nothing voiced ...), with the
+            UndefinedMetricError: if the metric has no value here (too short, silent, no voiced frames ...), with the
                 reason.
-            DataError: if the generated audio is to blame for that, or the metric needs the input of an effect and this
+            DataError: if this is a fault of the generated audio, or the metric needs the input of an effect and the
                 pair has none.
         """
         if self.needs_dry and pair.dry is None:
@@ -206,8 +206,8 @@ def optional_module(module: str, package: str, purpose: str) -> ModuleType:
 
     Args:
         module: dotted module name.
-        package: name of the package that brings it.
-        purpose: what needs it, for the message.
+        package: name of the package with the module.
+        purpose: purpose of the module, for the message.
 
     Raises:
         MissingExtraError: if the package is not installed.

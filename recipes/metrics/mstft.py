@@ -1,4 +1,4 @@
-"""STFT distances: at three resolutions (M-STFT), as vocoder papers report it, and at one, as effect papers do."""
+"""STFT distances: at three resolutions (M-STFT) as in vocoder papers, and at one as in effect papers."""
 
 from functools import lru_cache
 

@@ -1,4 +1,4 @@
-"""Which generated file belongs to which reference: by relative path, by file stem, or by the ids of a wav.scp."""
+"""Pairing of generated files with references: by relative path, by file stem, or by the ids of a wav.scp."""
 
 from collections import Counter
 from dataclasses import dataclass
@@ -29,7 +29,7 @@ class Clip:
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """A generated clip of one system beside its reference, and the input of the effect where there is one."""
+    """A generated clip of a system, its reference, and the input of the effect if there is one."""
 
     system: str
     utt_id: str
@@ -40,7 +40,7 @@ class Pair:
 
 @dataclass(frozen=True)
 class Pairing:
-    """The pairs of one system and what found no partner.
+    """The pairs of one system, and clips without a partner.
 
     Attributes:
         pairs: sorted by utterance id.
@@ -88,11 +88,11 @@ def find_clips(source: str | Path) -> dict[str, Clip]:
 def find_pairs(reference: str | Path, generated: str | Path, system: str, dry: str | Path | None = None) -> Pairing:
     """Pair the clips of one system with their references, and with the inputs of an effect if ``dry`` names them.
 
-    The whole id decides; where it finds nothing, the last part of the id does (a flat folder of generated files beside
+    Equal ids form a pair; else equal last parts of the ids (a flat folder of generated files and
     a corpus in speaker folders), if that is unique on both sides.
 
     Raises:
-        DataError: as :func:`find_clips`, and if nothing pairs.
+        DataError: as :func:`find_clips`, and if there is no pair.
     """
     references, candidates = find_clips(reference), find_clips(generated)
     partners = _partners(references, candidates)
@@ -141,7 +141,7 @@ def _stem(utt_id: str) -> str:
 
 
 def _by_stem(clips: dict[str, Clip]) -> dict[str, str]:
-    """Map the last part of each id to the id, where it is unique."""
+    """Map the last part of each id to the id, if it is unique."""
     counts = Counter(map(_stem, clips))
     return {_stem(utt_id): utt_id for utt_id in clips if counts[_stem(utt_id)] == 1}
 

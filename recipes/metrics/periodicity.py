@@ -39,16 +39,16 @@ _ORIGINAL_HOP = 256
 _RANGE = (50.0, 550.0)
 _SILENCE_DB = -60.0
 _PYIN_NO_TROUGH = 0.01
-# Of CREPE: some 10 MB of activations for each frame.
+# Batch of CREPE: about 10 MB of activations per frame.
 _FRAMES_AT_ONCE = 32
 
 
 @dataclass(frozen=True, eq=False)
 class VoicingCurves:
-    """What one tracker says about one signal, a frame for every 256 samples.
+    """Output of a tracker for a signal, one frame per 256 samples.
 
     Attributes:
-        octaves: (F,) log2 of the pitch in Hz, without meaning where unvoiced.
+        octaves: (F,) log2 of the pitch in Hz, undefined where unvoiced.
         periodicity: (F,) 0 ... 1.
         voiced: (F,) bool.
     """
@@ -61,7 +61,7 @@ class VoicingCurves:
 class _TrackerMetric(Metric):
     sample_rate = _RATE
     shortest = 0.1
-    # Title without the tracker, and what is computed in some words.
+    # Title without the tracker, and a short description of the computation.
     _heading: ClassVar[str]
     _what: ClassVar[str]
 
@@ -223,7 +223,7 @@ def _decide_crepe(octaves: np.ndarray, periodicity: np.ndarray) -> np.ndarray:
     import torchcrepe
 
     with warnings.catch_warnings():
-        # Nothing above the lower bound: the mean of no pitch.
+        # No pitch above the lower bound: the mean is undefined.
         warnings.simplefilter("ignore", RuntimeWarning)
         pitch = torchcrepe.threshold.Hysteresis()(
             torch.from_numpy(np.exp2(octaves))[None], torch.from_numpy(periodicity)[None]
@@ -245,7 +245,7 @@ def _track_swift(samples: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 def _swift_detector() -> Any:
     from swift_f0 import SwiftF0
 
-    # Files are what is spread over the processors.
+    # Processors work on different files.
     return SwiftF0(threads=1)
 
 

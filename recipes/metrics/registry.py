@@ -1,4 +1,4 @@
-"""Every metric by name, in groups; the code of one is imported when it is created."""
+"""All metrics by name, in groups; the code of a metric is imported when it is created."""
 
 from collections.abc import Callable, Iterable
 from functools import partial
@@ -26,7 +26,7 @@ _Maker = Callable[..., "Metric"]
 
 
 def _at(place: str, *arguments: Any, **options: Any) -> _Maker:
-    """Return what makes the metric at a place ``module:name`` of this package."""
+    """Return a function that creates the metric at ``module:name`` in this package."""
     return partial(_make, f"recipes.metrics.{place}", *arguments, **options)
 
 
@@ -87,7 +87,7 @@ _GROUPS: dict[str, dict[str, _Maker]] = {
     },
 }
 
-#: What makes each metric; those that take a tracker are called with its name.
+#: Functions that create the metrics; those with a tracker take its name.
 METRICS: Registry[_Maker] = Registry(
     "metric",
     "ondes.metrics",
@@ -98,7 +98,7 @@ METRICS: Registry[_Maker] = Registry(
 #: These take the name of a tracker after a colon, such as periodicity:swift.
 TRACKED_METRICS = ("periodicity", "vuv_f1", "pitch_cents")
 
-#: What is measured of audio where nothing else is asked for.
+#: Default metrics of audio.
 DEFAULT_METRICS = (
     "pesq",
     "mstft",
@@ -112,12 +112,12 @@ DEFAULT_METRICS = (
 )
 
 
-#: What is measured of effects where nothing else is asked for.
+#: Default metrics of effects.
 EFFECT_METRICS = ("esr", "mae", "mstft", "dlufs", "gain_trace", "gain_trace_p95", "lag", "polarity")
 
 
 def metric_groups() -> dict[str, list[str]]:
-    """Return the names of all metrics by what they are about; those of an installed package are a group of their own.
+    """Return the names of all metrics by topic; those of an installed package form a separate group.
 
     Nothing is imported.
     """
@@ -130,14 +130,14 @@ def metric_groups() -> dict[str, list[str]]:
 
 
 def create_metrics(names: Iterable[str] = DEFAULT_METRICS) -> "list[Metric]":
-    """Create metrics by name, in the given order; ``all`` stands for every one.
+    """Create metrics by name, in the given order; ``all`` means all of them.
 
     Metrics of voicing take a tracker after a colon: ``periodicity:swift``.
 
     Raises:
         ConfigError: for a name that is not in :data:`METRICS`, or no name at all.
         MissingExtraError: if a metric's package is not installed.
-        UnavailableMetricError: if a metric's weights cannot be fetched.
+        UnavailableMetricError: if a metric's weights cannot be downloaded.
     """
     return [_create(name) for name in expand_names(names)]
 
@@ -145,8 +145,8 @@ def create_metrics(names: Iterable[str] = DEFAULT_METRICS) -> "list[Metric]":
 def find_metrics(names: Iterable[str], has_dry: bool = False) -> "tuple[list[Metric], dict[str, str]]":
     """Create those metrics that can run here.
 
-    What ``all`` brings in is left out where its package is missing, or where it needs the input of an effect; weights
-    that cannot be fetched are nobody's fault, so that such a metric is left out even if it was asked for by name.
+    From ``all``, metrics without their package or without the input of an effect are left out. A metric whose weights
+    cannot be downloaded is left out even if it was requested by name.
 
     Args:
         names: as in :func:`create_metrics`.

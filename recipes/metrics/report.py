@@ -1,6 +1,6 @@
-"""One page that shows an evaluation: table, values of every file, and the sound itself beside its reference.
+"""An HTML page for an evaluation: table, values of every file, and audio next to its reference.
 
-The page is one file without any outside resource: sound, pictures and plots stand inside it. Its size is bounded by
+The page is one file without any outside resource: it contains sound, pictures and plots. Its size is bounded by
 the number of utterances that are shown and by a limit on their length.
 """
 
@@ -32,8 +32,8 @@ def results_html(
     Args:
         result: the evaluation.
         title: heading of the page.
-        notes: lines above the table, as they are.
-        num_files: utterances to hear and see; see :func:`choose_utterances`.
+        notes: lines above the table, unchanged.
+        num_files: number of utterances with sound and picture; see :func:`choose_utterances`.
     """
     style = resources.files("recipes.metrics").joinpath("report.css").read_text(encoding="utf-8")
     chosen = choose_utterances(result, num_files)
@@ -153,7 +153,7 @@ def _utterance(
     for name, clip in clips.items():
         try:
             samples, sample_rate = read_clip(clip)
-        except DataError:  # gone since it was measured
+        except DataError:  # removed since the measurement
             continue
         sounds[name] = samples[:, : round(_LONGEST_SECONDS * sample_rate)].numpy(), sample_rate
     spectra = {name: decibels(*sound) for name, sound in sounds.items()}

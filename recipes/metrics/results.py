@@ -80,7 +80,7 @@ def table_markdown(result: EvaluationResult) -> str:
 
 
 def stored_table_markdown(document: Mapping[str, Any]) -> str:
-    """Return the table of :func:`table_markdown` from what :func:`results_json` has written."""
+    """Return the table of :func:`table_markdown` from the JSON of :func:`results_json`."""
     metrics = document["metrics"]
     rows = [["system", "n", *(metric.get("heading", metric["title"]) for metric in metrics.values())]]
     for system, found in document["systems"].items():
@@ -94,7 +94,7 @@ def stored_table_markdown(document: Mapping[str, Any]) -> str:
 
 
 def results_markdown(result: EvaluationResult, title: str = "Results", notes: Sequence[str] = ()) -> str:
-    """Return a RESULTS.md: the table, what each number means, and everything that failed.
+    """Return a RESULTS.md: the table, the definition of each number, and all problems.
 
     Args:
         result: the evaluation.

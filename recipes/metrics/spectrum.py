@@ -1,7 +1,7 @@
 """Long-term average spectra: colour of the sound per band, level of the high bands, and narrow lines.
 
-Averages over a whole file forgive what single frames do, and show what they hide: a tilt, a missing octave, or the
-weak whistle that a network with strided layers leaves at a fraction of the sample rate.
+Averages over a whole file ignore errors of single frames, and show faults that single frames hide: a tilt, a missing
+octave, or the weak whistle of a network with strided layers at a fraction of the sample rate.
 """
 
 from collections.abc import Iterator
@@ -25,7 +25,7 @@ _BAND_HZ = 500
 _HIGH_BANDS_HZ = 5000
 _NEIGHBOURHOOD_HZ, _LINE_HZ = 300.0, 40.0
 _FRAMES_AT_ONCE = 256
-# White noise of 16-bit rounding, about -101 dB: an empty band is not infinitely far from an inaudible one.
+# White noise of 16-bit rounding, about -101 dB: it keeps the distance between an empty and an inaudible band finite.
 _FLOOR = (2.0**-15) ** 2 / 12
 _SPECTRUM = "Hann frames of about 171 ms, hop a quarter, 16-bit noise floor"
 
@@ -88,7 +88,7 @@ class HighBandDifference(_LongTermMetric):
 
 
 class NarrowLine(_LongTermMetric):
-    """How far a narrow line stands out of its surroundings, above the same in the reference, in dB.
+    """Level of a narrow line above its surroundings, relative to the reference, in dB.
 
     Args:
         frequency: of the line in Hz. Aliasing of sub-band and strided networks gathers at simple fractions of the
@@ -119,7 +119,7 @@ class NarrowLine(_LongTermMetric):
 def band_differences(reference: Signal, generated: Signal) -> np.ndarray:
     """Return the long-term level of ``generated`` above ``reference`` in bands of 500 Hz, (bands,) in dB.
 
-    Band k reaches from 500 k Hz up to, and without, 500 (k + 1) Hz; what is left below half the sample rate is no band.
+    Band k reaches from 500 k Hz up to, and without, 500 (k + 1) Hz; a rest below half the sample rate is ignored.
 
     Raises:
         UndefinedMetricError: if the audio is shorter than one frame.
@@ -152,7 +152,7 @@ def long_term_power(samples: np.ndarray, sample_rate: int) -> np.ndarray:
 
 
 def narrow_line_db(audio: np.ndarray, sample_rate: int, frequency: float) -> float:
-    """Measure how far a spectral line stands out of its surroundings on the long-term average power spectrum.
+    """Measure the level of a spectral line above its surroundings in the long-term average power spectrum.
 
     The surroundings are the median of the bins within 300 Hz, those within 40 Hz left out. The line is measured at
     ``frequency`` itself and not at the nearest bin, so that every sample rate gives the same answer.

@@ -1,4 +1,4 @@
-"""UTMOS: predicted opinion score without a reference (Saeki et al. 2022), from weights that are fetched once."""
+"""UTMOS: predicted opinion score without a reference (Saeki et al. 2022), with weights that are downloaded once."""
 
 import contextlib
 import io
@@ -26,7 +26,7 @@ class Utmos(Metric):
     first use and then kept by torch.
 
     Raises:
-        UnavailableMetricError: if they are not there and cannot be fetched.
+        UnavailableMetricError: if they are missing and cannot be downloaded.
     """
 
     name = "utmos"
@@ -52,7 +52,7 @@ class Utmos(Metric):
 def _predictor() -> Any:
     """Load the predictor once per process."""
     try:
-        # torch.hub tells on standard error what it downloads, in the middle of a progress bar.
+        # torch.hub reports downloads on standard error, in the middle of a progress bar.
         with _patience(_SECONDS_TO_WAIT), contextlib.redirect_stderr(io.StringIO()):
             predictor: Any = torch.hub.load(
                 _REPOSITORY,
@@ -61,7 +61,7 @@ def _predictor() -> Any:
                 verbose=False,
             )
             return predictor.eval()
-    except Exception as error:  # a network, a proxy, a disk or foreign code: whatever it is, the metric cannot run
+    except Exception as error:  # a network, a proxy, a disk or foreign code: in any case the metric cannot run
         cause = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise UnavailableMetricError(
             f"UTMOS: its weights ({_REPOSITORY}) are not on this machine and cannot be fetched ({cause}); "

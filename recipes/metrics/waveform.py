@@ -13,12 +13,12 @@ from vocoders.core.measures import error_to_signal_ratio, loudness_lufs
 __all__ = ["ErrorToSignalRatio", "LoudnessDifference", "MeanAbsoluteError", "ScaleInvariantSdr"]
 
 _SDR_LIMIT = 100.0
-# Parts below it do not count. The recommendation says -70; -58 is what tables have always said.
+# Parts below it do not count. The recommendation has -70; our tables have always used -58.
 _GATE_LUFS = -58.0
 
 
 class ScaleInvariantSdr(Metric):
-    """Ratio of the scaled reference to what is left of the generated signal, in dB (Le Roux et al. 2019).
+    """Ratio of the scaled reference to the rest of the generated signal, in dB (Le Roux et al. 2019).
 
     SI-SDR = 10 log10(|a s|^2 / |a s - y|^2) with a = <y, s> / <s, s>, s the reference, y the generated signal, both
     without their mean.

@@ -1,4 +1,4 @@
-"""Objectives: each holds the science of one training idea, and nothing of steps, devices or files."""
+"""Objectives: one training idea each, independent of steps, devices and files."""
 
 from recipes.objectives.diffusion import DiffusionObjective, DiffusionOptions
 from recipes.objectives.effect import EffectObjective, EffectOptions

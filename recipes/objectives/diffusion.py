@@ -30,7 +30,7 @@ class DiffusionOptions(Config):
 
 
 class DiffusionModel(Protocol):
-    """What denoising diffusion needs of an estimator of noise, ``forward(x, steps, features)``."""
+    """Interface of an estimator of noise, ``forward(x, steps, features)``, for denoising diffusion."""
 
     @property
     def schedule(self) -> "DiffusionSchedule":
@@ -63,14 +63,14 @@ class DiffusionObjective(Objective):
     def training_step(self, parts: Mapping[str, nn.Module], batch: Batch, step: int, update: Update) -> Log:
         """Train the generator once.
 
-        Args as in :meth:`Objective.training_step`; ``batch`` holds ``audio`` (B, 1, T), ``seed`` (B,), and ``features``
-        (B, n_mels, F) for a conditional model.
+        Args as in :meth:`Objective.training_step`; ``batch`` contains ``audio`` (B, 1, T), ``seed`` (B,), and
+        ``features`` (B, n_mels, F) for a conditional model.
         """
         loss = self._square_error(parts["generator"], batch).mean()
         return {"loss/diffusion": loss.detach(), "gradient/generator": update("generator", loss)}
 
     def validation_loss(self, generator: nn.Module, batch: Batch) -> tuple[float, int]:
-        """Return the summed squares of a batch and their number; noise and levels are those of the items' seeds."""
+        """Return the summed squares of a batch and their number; noise and levels come from the seeds of the items."""
         error = self._square_error(generator, batch)
         if "length" in batch:
             exists = torch.arange(error.shape[-1], device=error.device) < batch["length"][:, None, None]
@@ -88,7 +88,7 @@ class DiffusionObjective(Objective):
 
 
 def draw_noise(seeds: Tensor, length: int, num_steps: int) -> tuple[Tensor, Tensor]:
-    """Draw for each item a level in [0, num_steps), int64 (B,), and normal noise (B, 1, length) from its seed."""
+    """Draw a level in [0, num_steps), int64 (B,), and normal noise (B, 1, length) from the seed of each item."""
     levels, noises = [], []
     for seed in seeds.tolist():
         generator = torch.Generator().manual_seed(seed)

@@ -1,4 +1,4 @@
-"""Learning an effect from pairs of dry and wet audio at known knobs."""
+"""Training of an effect on pairs of dry and wet audio at known knobs."""
 
 from collections.abc import Mapping
 from contextlib import nullcontext
@@ -22,7 +22,7 @@ class EffectOptions(Config):
     Attributes:
         name: ``effect``.
         losses: weight of each loss by its name, see :data:`recipes.losses.effect.EFFECT_LOSSES`, and
-            :data:`~recipes.losses.effect.SPECTRUM_LOSSES` for a model that puts a spectrum together.
+            :data:`~recipes.losses.effect.SPECTRUM_LOSSES` for a model that composes a spectrum.
     """
 
     name: Literal["effect"] = "effect"
@@ -30,10 +30,10 @@ class EffectOptions(Config):
 
 
 class EffectObjective(Objective):
-    """Supervised losses on what follows the pre-roll.
+    """Supervised losses on the audio after the pre-roll.
 
     Raises:
-        ConfigError: for an unknown loss, or one that looks at magnitudes that the model does not have.
+        ConfigError: for an unknown loss, or one that needs magnitudes of a model without them.
     """
 
     Options = EffectOptions
@@ -54,13 +54,13 @@ class EffectObjective(Objective):
     def training_step(self, parts: Mapping[str, nn.Module], batch: Batch, step: int, update: Update) -> Log:
         """Train the generator once.
 
-        Args as in :meth:`Objective.training_step`; ``batch`` holds ``audio`` and ``target`` (B, C, P + T), ``knobs``
+        Args as in :meth:`Objective.training_step`; ``batch`` contains ``audio`` and ``target`` (B, C, P + T), ``knobs``
         (B, K) or (B, K, P + T), ``pre_roll`` P.
         """
         magnitudes: list[Tensor] = []
         listening = nullcontext()
         if self.loss.needs_magnitude:
-            # They are no output of the model: a wrapper for distributed training would not let them through.
+            # They are not outputs of the model: a wrapper for distributed training would hide them.
             spectrum = unwrap(parts["generator"]).spectrum
             assert isinstance(spectrum, nn.Module)
 
@@ -80,14 +80,14 @@ class EffectObjective(Objective):
         return self.error_ratios(*self.compared(generator, batch)[:2])
 
     def error_ratios(self, prediction: Tensor, target: Tensor) -> tuple[float, int]:
-        """Return the sum of the error-to-signal ratios of audio (B, C, T), and the number of items; silence is none."""
+        """Return the sum of the error-to-signal ratios of audio (B, C, T), and the number of audible items."""
         heard = is_heard(target)
         prediction, target = prediction[heard], target[heard]
         ratios = (target - prediction).square().sum(dim=(1, 2)) / target.square().sum(dim=(1, 2))
         return float(ratios.sum()), len(ratios)
 
     def compared(self, generator: nn.Module, batch: Batch) -> tuple[Tensor, Tensor, Tensor]:
-        """Return prediction, target and dry audio behind the pre-roll, in the time of the target."""
+        """Return prediction, target and dry audio after the pre-roll, aligned with the target."""
         audio, target, start = batch["audio"], batch["target"], int(batch["pre_roll"])
         length = audio.shape[-1] - audio.shape[-1] % self.block_length
         if length - start - self.latency <= 0:
@@ -99,11 +99,11 @@ class EffectObjective(Objective):
         return output[..., late].float(), target[..., same], audio[..., same]
 
     def _after_pre_roll(self, magnitude: Tensor, batch: Batch) -> Tensor:
-        """Return the magnitudes (B, blocks, frames, bins) of the blocks that are compared."""
+        """Return the magnitudes (B, blocks, frames, bins) of the compared blocks."""
         blocks = magnitude.float().unflatten(0, (batch["audio"].shape[0], -1))
         return blocks[:, int(batch["pre_roll"]) // self.block_length :]
 
 
 def is_heard(target: Tensor) -> Tensor:
-    """Tell which items of audio (B, C, T) are more than silence, to which nothing can be compared; bool (B,)."""
+    """Return which items of audio (B, C, T) are not silent and thus comparable; bool (B,)."""
     return target.square().mean(dim=(1, 2)) > SILENCE

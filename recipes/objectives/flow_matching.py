@@ -22,7 +22,7 @@ class FlowMatchingOptions(Config):
     Attributes:
         name: ``flow_matching``.
         weighting: ``prior`` divides the error by the deviation of the prior (published for models with an energy
-            prior), so that quiet frames count as much as loud ones; ``none`` is the plain mean square.
+            prior), so that quiet and loud frames have equal weight; ``none`` is the plain mean square.
     """
 
     name: Literal["flow_matching"] = "flow_matching"
@@ -30,10 +30,10 @@ class FlowMatchingOptions(Config):
 
 
 class FlowModel(Protocol):
-    """What flow matching needs of a network of the velocity."""
+    """Interface of a velocity network, for flow matching."""
 
     def flow_sample(self, batch: Batch, t: Tensor) -> FlowSample:
-        """Return the arguments of ``forward`` at times t (B,), what it should return, and the prior's deviation."""
+        """Return the arguments of ``forward`` at times t (B,), the target of its output, and the prior's deviation."""
         ...
 
 
@@ -42,7 +42,7 @@ class FlowMatchingObjective(Objective):
 
     Args:
         options: the weighting.
-        generator: a network of the velocity.
+        generator: a velocity network.
     """
 
     Options = FlowMatchingOptions
@@ -65,7 +65,7 @@ class FlowMatchingObjective(Objective):
 
 
 def draw_times(seeds: Tensor) -> Tensor:
-    """Draw a time in [0, 1) for each item from its seed, (B,); other numbers than the noise of the same seed."""
+    """Draw a time in [0, 1) for each item from its seed, (B,); independent of the noise from the same seed."""
     generators = (torch.Generator().manual_seed(seed ^ 0x5EED) for seed in seeds.tolist())
     return torch.stack([torch.rand((), generator=generator) for generator in generators])
 

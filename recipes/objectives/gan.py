@@ -1,6 +1,6 @@
 """Adversarial training of a vocoder: reconstruction, feature matching and adversarial losses.
 
-Source: section III of Wavehax (arXiv 2411.06807), itself UnivNet's and HiFi-GAN's recipe.
+Source: section III of Wavehax (arXiv 2411.06807), which follows UnivNet and HiFi-GAN.
 """
 
 from collections.abc import Iterator, Mapping
@@ -29,7 +29,7 @@ class AdversarialOptions(Config):
         adversarial: ``hinge`` or ``mse``.
         average: average over discriminators and feature maps instead of summing.
         discriminators: discriminators by name, each a mapping of options.
-        adversarial_start: first step at which the generator sees the discriminators.
+        adversarial_start: first step at which the generator is trained with adversarial losses.
         discriminator_start: first step at which the discriminators are trained.
         discriminators_first: in each step, train the discriminators before the generator instead of after it.
     """
@@ -56,7 +56,7 @@ class GanOptions(AdversarialOptions):
 
 
 class GanModel(Protocol):
-    """What adversarial training needs of a generator besides ``forward``, which returns audio (B, 1, T)."""
+    """Interface of a generator for adversarial training; ``forward`` returns audio (B, 1, T)."""
 
     @property
     def sample_rate(self) -> int:
@@ -86,14 +86,14 @@ class GanObjective(Objective):
         self.discriminator = DiscriminatorUnion(options.discriminators, generator.sample_rate)
 
     def parts(self) -> dict[str, nn.Module]:
-        """Return the modules that this objective trains besides the generator."""
+        """Return the modules that this objective trains in addition to the generator."""
         return {"discriminator": self.discriminator}
 
     def training_step(self, parts: Mapping[str, nn.Module], batch: Batch, step: int, update: Update) -> Log:
         """Train both parts once.
 
-        Args as in :meth:`Objective.training_step`; ``batch`` holds ``audio`` (B, 1, T) and what the generator's
-        ``draw_inputs`` needs.
+        Args as in :meth:`Objective.training_step`; ``batch`` contains ``audio`` (B, 1, T) and the inputs of the
+        generator's ``draw_inputs``.
         """
         options = self.options
         generator, discriminator = parts["generator"], parts["discriminator"]
@@ -137,7 +137,7 @@ class GanObjective(Objective):
 
 @contextmanager
 def frozen(module: nn.Module) -> Iterator[None]:
-    """Keep gradients from reaching the parameters of a module, while they still pass through it."""
+    """Block gradients of a module's parameters, but let gradients pass through the module."""
     parameters = [parameter for parameter in module.parameters() if parameter.requires_grad]
     for parameter in parameters:
         parameter.requires_grad_(False)

@@ -1,6 +1,6 @@
 """Maximum likelihood of quantised audio, code by code: cross entropy of an autoregressive model.
 
-Source: SaShiMi (arXiv 2202.09729), section 4; as WaveNet and SampleRNN before it.
+Source: SaShiMi (arXiv 2202.09729), section 4; like WaveNet and SampleRNN.
 """
 
 import math
@@ -16,7 +16,7 @@ from vocoders.core.config import Config
 
 __all__ = ["CodeModel", "LikelihoodObjective", "LikelihoodOptions", "Quantiser", "encode_batch"]
 
-# Cross entropy leaves positions of this target out.
+# Cross entropy ignores positions with this target.
 IGNORED = -100
 
 
@@ -31,7 +31,7 @@ class LikelihoodOptions(Config):
 
 
 class Quantiser(Protocol):
-    """What turns audio into codes."""
+    """Interface of quantisers: audio to codes."""
 
     @property
     def num_codes(self) -> int:
@@ -49,11 +49,11 @@ class Quantiser(Protocol):
 
 
 class CodeModel(Protocol):
-    """What maximum likelihood needs of a model of codes, ``forward(codes, labels)`` -> logits (B, L, num_codes)."""
+    """Interface of a model of codes, ``forward(codes, labels)`` -> logits (B, L, num_codes)."""
 
     @property
     def quantiser(self) -> Quantiser:
-        """What its codes are."""
+        """The quantiser of its codes."""
         ...
 
     def shift(self, codes: Tensor) -> Tensor:
@@ -64,7 +64,7 @@ class CodeModel(Protocol):
 class LikelihoodObjective(Objective):
     """Mean cross entropy of the codes of a segment, each predicted from those before it.
 
-    What pads a short utterance is read, but not predicted.
+    The padding of a short utterance is an input, but not a target.
 
     Args:
         options: none but the name.
@@ -73,7 +73,7 @@ class LikelihoodObjective(Objective):
 
     Options = LikelihoodOptions
     kinds = ("generator",)
-    #: What the loss of a validation is reported as: nats, and bits per sample.
+    #: Units of the validation loss: nats, and bits per sample.
     validation_units: ClassVar[Mapping[str, float]] = {"valid/loss": 1.0, "valid/bits": 1 / math.log(2)}
 
     def __init__(self, options: LikelihoodOptions, generator: CodeModel) -> None:
@@ -83,8 +83,8 @@ class LikelihoodObjective(Objective):
     def training_step(self, parts: Mapping[str, nn.Module], batch: Batch, step: int, update: Update) -> Log:
         """Train the generator once.
 
-        Args as in :meth:`Objective.training_step`; ``batch`` holds ``audio`` (B, 1, T), ``length`` (B,), how many
-        samples of each item exist, and ``labels`` (B,) for a generator with labels.
+        Args as in :meth:`Objective.training_step`; ``batch`` contains ``audio`` (B, 1, T), ``length`` (B,), the number
+        of samples before the padding, and ``labels`` (B,) for a generator with labels.
         """
         total, count = self._cross_entropy(parts["generator"], batch)
         loss = total / count
@@ -122,16 +122,16 @@ def encode_batch(quantiser: Quantiser, audio: Tensor, length: Tensor) -> tuple[T
     """Quantise a padded batch.
 
     Args:
-        quantiser: of the model.
+        quantiser: quantiser of the model.
         audio: (B, 1, T).
-        length: (B,), how many samples of each item exist.
+        length: (B,), number of samples of each item before the padding.
 
     Returns:
-        Codes (B, T), the code of silence behind the end of an item, and targets (B, T), -100 there.
+        Codes (B, T), with the code of silence after the end of an item, and targets (B, T), -100 there.
     """
     codes = torch.full((audio.shape[0], audio.shape[-1]), quantiser.zero_code, device=audio.device)
     targets = torch.full_like(codes, IGNORED)
-    # Item by item: the published quantiser rescales what exists of a clip, not its padding.
+    # Item by item: the published quantiser rescales a clip without its padding.
     for item, samples in enumerate(length.tolist()):
         codes[item, :samples] = quantiser.encode(audio[item, 0, :samples])
         targets[item, :samples] = codes[item, :samples]

@@ -1,4 +1,4 @@
-"""What every objective is: the science of one training idea, and nothing of steps, devices or files."""
+"""Base class of objectives: one training idea, independent of steps, devices and files."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
@@ -22,14 +22,14 @@ class Objective(nn.Module, ABC):
 
     Args:
         options: an instance of ``Options``.
-        generator: the model to train; a subclass says what it needs of it.
+        generator: the model to train; subclasses define its interface.
 
     Attributes:
-        Options: typed options; ``name`` among them is that of the objective.
-        kinds: what models that it trains do.
+        Options: typed options; ``name`` is the name of the objective.
+        kinds: kinds of models that it can train.
         needs_initial: whether it tunes a trained model.
         validation_units: names under which a validation reports :meth:`validation_loss`, and the factor of each, such
-            as bits for nats; the first is the loss. Empty: the objective has no loss of a validation.
+            as bits for nats; the first is the loss. Empty: the objective has no validation loss.
     """
 
     Options: ClassVar[type[Config]]
@@ -42,7 +42,7 @@ class Objective(nn.Module, ABC):
         self.options = options
 
     def parts(self) -> dict[str, nn.Module]:
-        """Return the modules that are trained besides the generator, by name."""
+        """Return the modules trained in addition to the generator, by name."""
         return {}
 
     @abstractmethod
@@ -52,8 +52,8 @@ class Objective(nn.Module, ABC):
         Args:
             parts: ``generator`` and :meth:`parts`, possibly wrapped for distributed training. They are called through
                 their wrappers, so that gradients are averaged over processes.
-            batch: what the loader gives, on the device.
-            step: number of updates made so far.
+            batch: batch of the loader, on the device.
+            step: number of updates so far.
             update: see :data:`Update`.
 
         Returns:
@@ -61,7 +61,7 @@ class Objective(nn.Module, ABC):
         """
 
     def validation_loss(self, generator: nn.Module, batch: Batch) -> tuple[float, int]:
-        """Return the summed loss of a batch, and the number of its terms; of objectives with ``validation_units``."""
+        """Return the summed loss of a batch, and the number of its terms; for objectives with ``validation_units``."""
         raise NotImplementedError(f"{type(self).__name__} has no loss of a validation")
 
 

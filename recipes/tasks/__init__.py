@@ -1,4 +1,4 @@
-"""Kinds of training: features to a waveform, audio alone, effects. Each is one object that nothing else looks into."""
+"""Kinds of training: features to waveform, audio without features, effects. Each is one object."""
 
 from recipes.families import Kind
 from recipes.tasks.effects import EffectsTask
@@ -8,5 +8,5 @@ from recipes.tasks.waveforms import WaveformsTask
 
 __all__ = ["TASKS", "EffectsTask", "FeaturesTask", "Task", "Validator", "WaveformsTask"]
 
-#: The task of a run by what its model does.
+#: The task of a run, by the kind of its model.
 TASKS: dict[Kind, type[Task]] = {"vocoder": FeaturesTask, "generator": WaveformsTask, "effect": EffectsTask}

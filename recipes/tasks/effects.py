@@ -1,4 +1,4 @@
-"""Training of effects on pairs of dry and wet audio; validations take knob settings and recordings never trained on."""
+"""Training of effects on pairs of dry and wet audio, validated at held-out settings on unseen recordings."""
 
 import logging
 from collections.abc import Iterator, Mapping
@@ -27,13 +27,13 @@ _FLOORS = ("valid/esr_identity", "valid/esr_constant_gain")
 
 
 class EffectsTask(Task):
-    """Training on pairs of dry and wet audio at known knobs, which are rendered or were recorded."""
+    """Training on rendered or recorded pairs of dry and wet audio at known knobs."""
 
     options: EffectDataConfig
     model: EffectConfig
 
     def read_model(self, model: Mapping[str, Any], effect: Mapping[str, Any] | None = None) -> EffectConfig:
-        """Return the typed configuration of a model; where it names no knobs, it has those of what it learns."""
+        """Return the typed configuration of a model; by default it has the knobs of the processor or device."""
         knobs = None if effect is None else _known_knobs(EffectDataConfig.from_dict(effect, "effect", "effect"))
         if knobs is not None and "knobs" not in model:
             default: KnobSet = model_class(self.family).config_class.model_fields["knobs"].default
@@ -43,12 +43,12 @@ class EffectsTask(Task):
         return config
 
     def check_available(self) -> None:
-        """Raise a :class:`MissingExtraError` where the processor belongs to a package that is not installed."""
+        """Raise a :class:`MissingExtraError` if the processor needs a package that is not installed."""
         if self.options.processor is not None:
             find_processor(self.options.processor).check_available()
 
     def pairs(self, path: str, options: EffectDataConfig, held_out: bool = False) -> EffectDataset:
-        """Return the pairs of a data directory; ``held_out``: at knob settings that are never trained."""
+        """Return the pairs of a data directory; ``held_out``: at held-out settings."""
         return effect_dataset(self.data, options, self.model.knobs, self.model.sample_rate, path, held_out)
 
     def _read_options(self, effect: Mapping[str, Any] | None) -> EffectDataConfig:
@@ -67,14 +67,14 @@ class EffectsTask(Task):
 
 
 class EffectValidator(LossValidator):
-    """Error-to-signal ratio at knob settings that are never trained, on recordings that are not.
+    """Error-to-signal ratio at held-out settings on unseen recordings.
 
     Pair (recording, draw) is the same in every validation. Metrics are those of the time of the target, after the
     pre-roll.
     """
 
     def __init__(self, task: EffectsTask, path: str, objective: EffectObjective, metrics: AudioMetrics) -> None:
-        # Recordings as they are: what is synthetic would decide the mean.
+        # Only recordings, unchanged: synthetic audio would dominate the mean.
         self.config = task.options.model_copy(update={"synthetic": 0.0, "moving": 0.0})
         self.dataset, self.batch_size = task.pairs(path, self.config, held_out=True), task.data.batch_size
         self.objective, self.metrics = objective, metrics
@@ -83,7 +83,7 @@ class EffectValidator(LossValidator):
     def _measure(self, model: Any, step: int, board: Any) -> dict[str, float]:
         """Return the values of the model, and the ratio of the floors: the dry audio, and the best constant gain.
 
-        Pauses are left out; where there is nothing else, no ratio is returned.
+        Pauses are left out; if there is nothing else, no ratio is returned.
         """
         values = super()._measure(model, step, board)
         if not self._floors:
@@ -107,7 +107,7 @@ class EffectValidator(LossValidator):
 
 
 def floor_ratios(batch: dict[str, Any]) -> list[tuple[float, float]]:
-    """Return for each pair that is heard the error-to-signal ratios of the dry audio and of the best constant gain."""
+    """Return the error-to-signal ratios of the dry audio and of the best constant gain, for each pair not silent."""
     ratios = []
     for dry, wet in zip(batch["audio"], batch["target"], strict=True):
         dry, wet = (x[..., int(batch["pre_roll"]) :].double() for x in (dry, wet))
@@ -120,7 +120,7 @@ def floor_ratios(batch: dict[str, Any]) -> list[tuple[float, float]]:
 
 
 def _known_knobs(options: EffectDataConfig) -> KnobSet | None:
-    """Return the knobs of the effect that is learned, where its name says them."""
+    """Return the knobs of the processor or device, if its name determines them."""
     if options.processor is not None:
         return find_processor(options.processor).knobs
     if options.device is None:

@@ -1,4 +1,4 @@
-"""Training of what turns features into a waveform; validations synthesise fixed utterances from their features."""
+"""Training of vocoders on features; validations synthesise fixed utterances from their features."""
 
 from dataclasses import asdict
 from pathlib import Path
@@ -32,7 +32,7 @@ class FeaturesTask(Task):
         """The mel that the features are.
 
         Raises:
-            ConfigError: of a model that takes something else.
+            ConfigError: for a model with other features.
         """
         if self.front_end.mel is None:
             raise ConfigError(f"{self.family}: its front_end states no mel, and training needs one; state it")
@@ -44,11 +44,11 @@ class FeaturesTask(Task):
         return {"valid/mel_l1": Direction.LOWER, "valid/level_db": Direction.ZERO}
 
     def prepare(self, generator: Any) -> None:
-        """Give a new model the statistics of the training features that it names.
+        """Give a new model the statistics of the training features.
 
         Raises:
-            ConfigError: if they are missing, or of audio at another level.
-            DataError: if they are damaged, or of another front end.
+            ConfigError: if they are missing, or from audio at another level.
+            DataError: if they are damaged, or from another front end.
         """
         if self.data.feature_dir is None or not generator.statistics:
             return
@@ -62,10 +62,10 @@ class FeaturesTask(Task):
         generator.set_statistics(**{name: torch.as_tensor(values[name]).float() for name in generator.statistics})
 
     def utterances(self, path: str | Path, feature_dir: str | Path | None = None) -> UtteranceDataset:
-        """Return the whole utterances of a data directory with their features; ``feature_dir`` holds their F0.
+        """Return the whole utterances of a data directory with their features; ``feature_dir`` contains their F0.
 
         Raises:
-            DataError: for an unusable data directory, F0 that is missing or of another front end.
+            DataError: for an unusable data directory, and F0 that is missing or from another front end.
         """
         changes = {} if feature_dir is None else {"feature_dir": str(feature_dir)}
         return utterance_dataset(self.data.model_copy(update=changes), self.mel, self.front_end.f0, path)
@@ -80,7 +80,7 @@ class FeaturesTask(Task):
 class CopySynthesisValidator(Validator):
     """Copy-synthesis of a validation set from its features; audio and pictures of the first clips go to ``folder``."""
 
-    # Longer utterances are cut, and of more than these some are taken that are evenly spread over the set.
+    # Longer utterances are cut; of more utterances, an evenly spread subset is used.
     max_seconds, max_utterances = 6.0, 20
 
     def __init__(self, dataset: UtteranceDataset, folder: Path, options: TrainerConfig, metrics: AudioMetrics) -> None:

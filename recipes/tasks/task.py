@@ -1,4 +1,4 @@
-"""What kind of training a run is: where batches come from, what a validation does, and which values it gives."""
+"""Base class of tasks, the kinds of training: source of batches, validation, and its values."""
 
 import difflib
 from abc import ABC, abstractmethod
@@ -25,7 +25,7 @@ __all__ = ["Task", "Validator", "evenly_spread"]
 
 
 class Validator(ABC):
-    """Measures a model; ``values`` are what it gives, and which of them are better."""
+    """Measures a model; ``values`` are the names of its values, with their better direction."""
 
     values: dict[str, Direction]
 
@@ -44,12 +44,12 @@ class Validator(ABC):
 
 
 class Task(ABC):
-    """One kind of training, with what a run's configuration says about it.
+    """One kind of training, with the configuration of a run.
 
     Args:
-        family: of the model.
+        family: family of the model.
         model: the section ``model``.
-        effect: the section ``effect``, which belongs to effects alone.
+        effect: the section ``effect``, only for effects.
         data: the section ``data``.
         trainer: the section ``trainer``.
         objective: class of the objective.
@@ -90,15 +90,15 @@ class Task(ABC):
 
     @property
     def front_end(self) -> FrontEnd:
-        """What the model is given of audio."""
+        """The front end of the model."""
         return self.model.front_end
 
     def check_available(self) -> None:
-        """Raise a :class:`MissingExtraError` where the run needs a package that is not installed."""
+        """Raise a :class:`MissingExtraError` if the run needs a package that is not installed."""
         return
 
     def check_front_end(self, trained: ModelConfig) -> None:
-        """Raise a :class:`CheckpointError` for a model to start from that takes other features."""
+        """Raise a :class:`CheckpointError` for an initial model with other features."""
         found, expected = trained.front_end, self.front_end.fingerprint
         if found.mel is not None and found.fingerprint != expected:
             raise CheckpointError(
@@ -106,7 +106,7 @@ class Task(ABC):
             )
 
     def prepare(self, generator: Any) -> None:
-        """Give a new model what it must know of the training data."""
+        """Give a new model the statistics of the training data that it needs."""
         del generator
 
     def loader(self, start_step: int = 0, rank: int = 0, world_size: int = 1) -> DataLoader:
@@ -114,14 +114,14 @@ class Task(ABC):
         return endless_loader(self._training_set(), self.data, self._collate, start_step, rank, world_size)
 
     def validator(self, objective: Any, folder: Path) -> Validator | None:
-        """Return what validates the run; ``None`` without validation data.
+        """Return the validator of the run; ``None`` without validation data.
 
         Args:
-            objective: that of the run.
-            folder: that of the run; audio of validations goes to ``valid`` in it.
+            objective: objective of the run.
+            folder: folder of the run; its ``valid`` is for audio of validations.
 
         Raises:
-            ConfigError: if the metric that decides about the best checkpoint cannot run on this machine.
+            ConfigError: if the metric of the best checkpoint cannot run on this machine.
             DataError: for an unusable data directory.
         """
         if self.data.valid is None:
@@ -135,7 +135,7 @@ class Task(ABC):
 
     @property
     def losses(self) -> dict[str, Direction]:
-        """Values that a validation gives by itself, and which are better; the first is the loss."""
+        """Values of every validation, with their better direction; the first is the loss."""
         return dict.fromkeys(self.objective.validation_units, Direction.LOWER)
 
     @property
@@ -155,7 +155,7 @@ class Task(ABC):
 
     @property
     def best_metric(self) -> str | None:
-        """Name of the value whose best checkpoint is kept; ``None`` if validations give no value.
+        """Name of the value that determines the best checkpoint; ``None`` without values.
 
         Raises:
             ConfigError: if no validation of this run gives ``trainer.best_metric``.
@@ -184,11 +184,11 @@ class Task(ABC):
 
     @abstractmethod
     def _training_set(self) -> TrainingSet:
-        """Return what batches are made of."""
+        """Return the data set of the batches."""
 
     @abstractmethod
     def _validator(self, path: str, objective: Any, folder: Path, metrics: AudioMetrics) -> Validator:
-        """Return what validates on the data directory ``path``."""
+        """Return the validator for the data directory ``path``."""
 
 
 def evenly_spread(count: int, wanted: int) -> list[int]:

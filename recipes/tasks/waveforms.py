@@ -1,4 +1,4 @@
-"""Training on audio alone, of models that make a waveform from nothing; validations compute the objective's loss."""
+"""Training of generators on audio without features; validations compute the objective's loss."""
 
 import logging
 from collections.abc import Iterator
@@ -20,7 +20,7 @@ logger = logging.getLogger(__name__)
 
 
 class WaveformsTask(Task):
-    """Training on segments of audio, with labels where the model has some."""
+    """Training on segments of audio, with labels if the model has any."""
 
     makes_audio = False
 
@@ -38,8 +38,8 @@ class LossValidator(Validator):
     Args:
         dataset: the pieces.
         objective: with ``validation_loss`` and ``validation_units``.
-        batch_size: pieces of similar length that are computed together.
-        max_pieces: at most this many, evenly spread over the set.
+        batch_size: number of pieces of similar length in a batch.
+        max_pieces: maximum number of pieces, evenly spread over the set.
     """
 
     def __init__(
@@ -49,7 +49,7 @@ class LossValidator(Validator):
         self.indices = sorted(evenly_spread(len(dataset), max_pieces or len(dataset)), key=dataset.length)
 
     def _measure(self, model: Any, step: int, board: Any) -> dict[str, float]:
-        """Return the mean loss over all that the pieces hold, in each of the objective's units."""
+        """Return the mean loss over all terms of the pieces, in each of the objective's units."""
         device = next(model.parameters()).device
         total, count = 0.0, 0
         for batch in self._batches():

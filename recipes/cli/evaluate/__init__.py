@@ -1,4 +1,4 @@
-"""`ondes evaluate`: one subcommand for each thing that can be measured."""
+"""`ondes evaluate`: one subcommand per kind of measurement."""
 
 import typer
 

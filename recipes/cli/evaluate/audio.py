@@ -1,4 +1,4 @@
-"""`ondes evaluate audio`: systems beside references of the same file names."""
+"""`ondes evaluate audio`: comparison of systems with references of the same file names."""
 
 from pathlib import Path
 from typing import Annotated
@@ -27,23 +27,27 @@ def _audio(
     gen: Annotated[
         list[str],
         typer.Option(
-            "--gen", metavar="[NAME=]DIR", help="Files of a system; give several for a row each.", show_default=False
+            "--gen", metavar="[NAME=]DIR", help="Files of a system; repeat for more rows.", show_default=False
         ),
     ],
     metrics: MetricsOption = None,
-    dry: Annotated[
-        Path | None, typer.Option("--dry", help="What went into the effect, for the metrics of its gain.")
-    ] = None,
-    natural: Annotated[bool, typer.Option("--natural", help="Add a row: references against themselves.")] = False,
-    resample: Annotated[bool, typer.Option("--resample", help="Convert generated files of another rate.")] = False,
+    dry: Annotated[Path | None, typer.Option("--dry", help="Input of the effect, for metrics of its gain.")] = None,
+    natural: Annotated[
+        bool, typer.Option("--natural", help="Add a row that compares references with themselves.")
+    ] = False,
+    resample: Annotated[
+        bool, typer.Option("--resample", help="Convert generated files with another sample rate.")
+    ] = False,
     max_difference: Annotated[
         float,
-        typer.Option("--max-difference", min=0, metavar="SECONDS", help="Lengths that differ by more are an error."),
+        typer.Option(
+            "--max-difference", min=0, metavar="SECONDS", help="Largest difference of lengths; more is an error."
+        ),
     ] = 1.0,
     nj: Annotated[int, typer.Option("--nj", min=1, help="Number of processes.")] = 1,
     seed: SeedOption = 0,
     report_files: Annotated[
-        int, typer.Option("--report-files", min=0, help="Utterances to hear on the page; it grows with them.")
+        int, typer.Option("--report-files", min=0, help="Utterances with sound on the HTML page.")
     ] = 8,
     *,
     outputs: Outputs,

@@ -1,4 +1,4 @@
-"""`ondes evaluate effect`: models beside the true effect that they learned."""
+"""`ondes evaluate effect`: comparison of models with the processor that they learned."""
 
 from pathlib import Path
 from typing import Annotated
@@ -19,7 +19,7 @@ ModelsArgument = Annotated[
         metavar="MODEL", help="Effect: shipped name, folder or hub id; NAME=MODEL names its row.", show_default=False
     ),
 ]
-ItemsOption = Annotated[int, typer.Option("--items", min=1, help="Pieces of 3 s that are compared in each cell.")]
+ItemsOption = Annotated[int, typer.Option("--items", min=1, help="Excerpts of 3 s to compare in each cell.")]
 
 
 def register(app: typer.Typer) -> None:
@@ -30,7 +30,7 @@ def register(app: typer.Typer) -> None:
 
 def _effect(
     models: ModelsArgument,
-    true: Annotated[str, typer.Option("--true", help="True effect, such as comp_4c.", show_default=False)],
+    true: Annotated[str, typer.Option("--true", help="Processor, such as comp_4c.", show_default=False)],
     train: Annotated[
         Path, typer.Option("--train", help="Data directory of audio heard in training.", show_default=False)
     ],
@@ -43,12 +43,12 @@ def _effect(
     *,
     outputs: Outputs,
 ) -> None:
-    """Compare models of an effect with the true effect.
+    """Compare models of an effect with the processor that they learned.
 
-    There are four cells: dry audio of --train (seen) and of --data (unseen),
-    each at knob settings of the kind that was trained and of the kind that
-    was held out. Each cell has two more rows: the dry audio, and the dry
-    audio at its best gain.
+    There are four cells: dry audio from --train (seen) and from --data
+    (unseen), each at settings from the range of training and at held-out
+    settings. Two more rows show the dry audio, and the dry audio at the best
+    constant gain.
     """
     from recipes.effect_evaluation import evaluate_effects
     from recipes.metrics.registry import EFFECT_METRICS

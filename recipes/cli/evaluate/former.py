@@ -1,4 +1,4 @@
-"""Command lines of former versions: one line says what to type now."""
+"""Command lines of former versions: one line gives the new form."""
 
 import shlex
 from collections.abc import Sequence
@@ -14,18 +14,18 @@ if TYPE_CHECKING:
 
 __all__ = ["FormerGroup", "register_former"]
 
-# Which options belong to which subcommand, the telling ones first.
+# Options of each subcommand, the distinctive ones first.
 _SIGNS = {"--effect": "effect", "--exp": "likelihood", "--ref": "audio", "--gen": "audio"}
 
 
 class FormerGroup(typer.core.TyperGroup):
-    """A group that knows the options which `ondes evaluate` had when it had no subcommands."""
+    """A group that knows the options of `ondes evaluate` from before its subcommands."""
 
     def parse_args(self, ctx: "Context", args: list[str]) -> list[str]:
         """Parse the arguments.
 
         Raises:
-            ConfigError: if they begin with an option that a subcommand has now.
+            ConfigError: if they begin with an option that now belongs to a subcommand.
         """
         if args and args[0].startswith("-") and args[0] not in ctx.help_option_names:
             _refuse("ondes evaluate", _modern(args))
@@ -33,13 +33,13 @@ class FormerGroup(typer.core.TyperGroup):
 
 
 def register_former(app: typer.Typer) -> None:
-    """Add commands that are gone to ``app``, hidden, each with what to type now."""
+    """Add removed commands to ``app``, hidden; each gives the new form."""
     settings = {"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []}
     app.command("likelihood", hidden=True, add_help_option=False, context_settings=settings)(_likelihood)
 
 
 def _likelihood(context: typer.Context) -> None:
-    """Say what `ondes likelihood` is called now."""
+    """Give the new name of `ondes likelihood`."""
     _refuse("ondes likelihood", ["likelihood", *context.args])
 
 
@@ -49,7 +49,7 @@ def _refuse(former: str, words: Sequence[str]) -> None:
 
 
 def _modern(arguments: Sequence[str]) -> list[str]:
-    """Return a subcommand and its arguments for what `ondes evaluate` took before."""
+    """Return a subcommand and its arguments for former arguments of `ondes evaluate`."""
     words = [part for word in arguments for part in (word.split("=", 1) if word.startswith("--") else [word])]
     kind = next((kind for sign, kind in _SIGNS.items() if sign in words), None)
     if kind is None:

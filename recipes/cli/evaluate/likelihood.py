@@ -1,4 +1,4 @@
-"""`ondes evaluate likelihood`: bits per sample of a training run, beside simple models of the same codes."""
+"""`ondes evaluate likelihood`: bits per sample of a training run and of simple models of the same codes."""
 
 from pathlib import Path
 from typing import Annotated
@@ -22,26 +22,24 @@ def _likelihood(
     data: Annotated[Path, typer.Option("--data", help="Data directory to measure.", show_default=False)],
     train: Annotated[
         Path | None,
-        typer.Option("--train", help="Data directory where simple models count codes; default: that of the run."),
+        typer.Option("--train", help="Data directory for simple models; default: that of the run."),
     ] = None,
     checkpoint: CheckpointOption = "last",
     name: Annotated[str | None, typer.Option("--name", help="Name of the row; default: the family.")] = None,
     pieces: Annotated[
-        int, typer.Option("--pieces", min=0, help="Cut into pieces of this many samples; 0: whole utterances.")
+        int, typer.Option("--pieces", min=0, help="Cut utterances into pieces of this many samples; 0: whole.")
     ] = 0,
-    batch: Annotated[
-        int, typer.Option("--batch", min=1, help="Utterances computed together; more are faster on a GPU.")
-    ] = 1,
+    batch: Annotated[int, typer.Option("--batch", min=1, help="Utterances per batch; more are faster on a GPU.")] = 1,
     device: Annotated[str, typer.Option("--device", help="cpu, cuda, cuda:1, ... or auto.")] = "auto",
     seed: SeedOption = 0,
     *,
     outputs: Outputs,
 ) -> None:
-    """Measure the bits per sample that a model of codes needs for recordings.
+    """Measure the bits per sample of recordings under a model of codes.
 
-    Beside it stand a histogram and a Markov chain of order 1 of the codes in
-    the training data. Means over utterances are in the table, those over all
-    samples below it.
+    More rows show a histogram and a first-order Markov chain of the codes in
+    the training data. The table shows means over utterances; means over all
+    samples are below it.
     """
     from recipes.likelihood_evaluation import evaluate_likelihood, likelihood_notes
 

@@ -13,21 +13,21 @@ __all__ = ["MetricsOption", "chosen_names", "metric_command"]
 
 MetricsOption = Annotated[
     str | None,
-    typer.Option("--metrics", help="Names separated by commas, or all; they stand below.", show_default=False),
+    typer.Option("--metrics", help="Names separated by commas, or all; see below.", show_default=False),
 ]
 
 
 def chosen_names(given: str | None, default: Sequence[str]) -> Sequence[str]:
-    """Return the names that stand on the command line, or ``default`` where none do."""
+    """Return the names on the command line, or ``default`` if there are none."""
     return default if given is None else given.replace(",", " ").split()
 
 
 def metric_command(base: type[typer.core.TyperCommand], for_effects: bool = False) -> type[typer.core.TyperCommand]:
-    """Return a class of commands whose help ends with the names of all metrics, those of installed packages too.
+    """Return a command class whose help ends with the names of all metrics, also those of installed packages.
 
     Args:
-        base: class of commands to add that to.
-        for_effects: whether the command measures effects, by other metrics where nothing is said.
+        base: command class to extend.
+        for_effects: whether the command measures effects, which have other default metrics.
     """
 
     class _MetricCommand(base):
@@ -42,6 +42,6 @@ def _list_metrics(for_effects: bool) -> str:
     from recipes.metrics.registry import DEFAULT_METRICS, EFFECT_METRICS, TRACKED_METRICS, metric_groups
 
     groups = [f"{title}: {', '.join(names)}" for title, names in metric_groups().items()]
-    default = f"By default: {', '.join(EFFECT_METRICS if for_effects else DEFAULT_METRICS)}"
-    trackers = f"A pitch tracker may follow {', '.join(TRACKED_METRICS)}, as in {TRACKED_METRICS[0]}:swift"
+    default = f"Default: {', '.join(EFFECT_METRICS if for_effects else DEFAULT_METRICS)}"
+    trackers = f"A pitch tracker may follow {', '.join(TRACKED_METRICS)}, such as {TRACKED_METRICS[0]}:swift"
     return "\b\n" + "\n".join(["Metrics", *groups, "", default, trackers])

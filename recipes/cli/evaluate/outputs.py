@@ -1,4 +1,4 @@
-"""Where an evaluation goes: the screen, and the files that the user asks for."""
+"""Outputs of an evaluation: the screen, and the files that the user requests."""
 
 import logging
 import os
@@ -20,16 +20,16 @@ _logger = logging.getLogger(__name__)
 _PANEL = "Files to write"
 
 SeedOption = Annotated[
-    int, typer.Option("--seed", help="Seed of confidence intervals, and of what else is drawn at random.")
+    int, typer.Option("--seed", help="Seed of confidence intervals and of all other random numbers.")
 ]
 
 
 @dataclass(frozen=True)
 class Outputs:
-    """The files that hold the result of an evaluation.
+    """Files for the result of an evaluation.
 
     Raises:
-        ConfigError: if one of them cannot be written, which is found out before a long run and not after it.
+        ConfigError: if one of them cannot be written; this is checked before the run.
     """
 
     out: Annotated[Path | None, typer.Option("--out", help="JSON file with every value.", rich_help_panel=_PANEL)] = (
@@ -43,12 +43,12 @@ class Outputs:
     ] = None
     report: Annotated[
         Path | None,
-        typer.Option("--report", help="HTML page with plots; of audio, also with sound.", rich_help_panel=_PANEL),
+        typer.Option("--report", help="HTML page with plots; for audio also with sound.", rich_help_panel=_PANEL),
     ] = None
     title: Annotated[str, typer.Option("--title", help="Heading of the pages.", rich_help_panel=_PANEL)] = "Results"
     note: Annotated[
         list[str] | None,
-        typer.Option("--note", help="Line for the pages; repeat for more.", rich_help_panel=_PANEL),
+        typer.Option("--note", help="Line to add to the pages; repeat for more.", rich_help_panel=_PANEL),
     ] = None
 
     def __post_init__(self) -> None:
@@ -70,12 +70,12 @@ class Outputs:
         return {option: path for option, path in files.items() if path is not None}
 
     def present(self, result: "EvaluationResult", facts: Sequence[str] = (), num_files: int = 0) -> None:
-        """Show a result and write it.
+        """Show a result and write its files.
 
         Args:
-            result: what was measured.
-            facts: lines about it, for the screen and above the user's own notes on the pages.
-            num_files: utterances to hear on the HTML page.
+            result: the result.
+            facts: lines about the result, for the screen and, above the user's notes, for the pages.
+            num_files: utterances with sound on the HTML page.
 
         Raises:
             typer.Exit: with code 1 if something has failed.
@@ -84,7 +84,7 @@ class Outputs:
         from recipes.metrics.report import results_html
         from recipes.metrics.results import results_csv, results_json, results_markdown, timing_line
 
-        # The table comes first: a disk that is full must not take the numbers with it.
+        # The table comes first: the numbers must not be lost if the disk is full.
         show_table(result)
         for fact in facts:
             typer.echo(fact)

@@ -1,4 +1,4 @@
-"""`ondes evaluate pairs`: models beside recordings of the device that they learned."""
+"""`ondes evaluate pairs`: comparison of models with recordings of the device that they learned."""
 
 from pathlib import Path
 from typing import Annotated
@@ -35,8 +35,8 @@ def _pairs(
 ) -> None:
     """Compare models of a device with recordings of it.
 
-    Models play at the settings of the recordings. Two more rows are the dry
-    audio, and the dry audio at its best gain.
+    Models play at the settings of the recordings. Two more rows show the dry
+    audio, and the dry audio at the best constant gain.
     """
     from recipes.effect_evaluation import evaluate_recorded
     from recipes.metrics.registry import EFFECT_METRICS

@@ -1,4 +1,4 @@
-"""What each row of an evaluation is called."""
+"""Names of the rows of an evaluation."""
 
 from pathlib import Path
 
@@ -6,7 +6,7 @@ __all__ = ["name_systems"]
 
 
 def name_systems(option: str, sources: list[str]) -> dict[str, str]:
-    """Name each system by what stands before ``=``, else by as many parts of its path as tell it from the others."""
+    """Name each system by the text before ``=``, else by the shortest distinct part of its path."""
     from vocoders.core.errors import ConfigError
 
     given, unnamed = {}, []
@@ -28,7 +28,7 @@ def name_systems(option: str, sources: list[str]) -> dict[str, str]:
             break
     by_source = dict(zip(unnamed, names, strict=True))
     named = {}
-    # Rows keep the order of the command line.
+    # Rows are in the order of the command line.
     for source in sources:
         name = by_source.get(source) or source.partition("=")[0]
         if name in named:

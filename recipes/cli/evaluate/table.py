@@ -1,4 +1,4 @@
-"""An evaluation on the screen: its table, and what the reader must know about it."""
+"""An evaluation on the screen: its table and its problems."""
 
 import sys
 from collections import Counter
@@ -44,8 +44,8 @@ def _terminal_cell(summary: "Summary", decimals: int) -> str:
 
 
 def show_problems(problems: "tuple[Problem, ...]") -> None:
-    """Print what failed, is undefined, was cropped or is missing; many files without a partner are one line."""
-    # What is broken comes first: the list on the screen may be cut. Files without partner are one line for each cause.
+    """Print failed, undefined, cropped and missing values; many files without a partner share one line."""
+    # Failures come first: the list on the screen may be cut. Files without a partner share one line per cause.
     missing = Counter((p.system, p.message) for p in problems if p.kind == "missing")
     lone = {key for key, count in missing.items() if count <= _LISTED_MISSING}
     ordered = [p for p in problems if p.kind != "missing" or (p.system, p.message) in lone]

@@ -12,7 +12,7 @@ from vocoders.core.plugins import Registry
 
 __all__ = ["CORPORA", "find_folder", "find_libritts", "find_ljspeech", "find_vctk"]
 
-#: Functions from the folder of a corpus to its utterances, as `ondes prepare NAME` calls them.
+#: Functions from the folder of a corpus to its utterances, for `ondes prepare NAME`.
 CORPORA: Registry[Callable[[Path], list[Utterance]]] = Registry(
     "corpus reader",
     "ondes.corpora",

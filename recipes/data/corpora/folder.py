@@ -1,4 +1,4 @@
-"""Own data: any folder of audio files, searched recursively; the first sub-folder is the speaker."""
+"""Any folder of audio files, searched recursively; the first sub-folder is the speaker."""
 
 import hashlib
 import re
@@ -21,8 +21,8 @@ def find_folder(
 ) -> list[Utterance]:
     """List the audio files below a folder.
 
-    The id is the path below ``source`` with ``-`` for each slash and ``_`` for white space; where two files would
-    share one (``a.wav`` and ``a.flac``), a short hash of the path is added. A file ``x.txt`` beside ``x.wav`` is its
+    The id is the path below ``source`` with ``-`` for each slash and ``_`` for white space; if two files would
+    share one (``a.wav`` and ``a.flac``), a short hash of the path is added. A file ``x.txt`` next to ``x.wav`` is its
     transcript.
 
     Args:
@@ -33,8 +33,8 @@ def find_folder(
         text_pattern: the same for the transcript, instead of the file ``x.txt``: ``^([^/]+)/`` finds ``seven``.
 
     Raises:
-        DataError: if there is no audio file, or one whose path an expression does not fit.
-        ConfigError: if one is no regular expression with a group.
+        DataError: if there is no audio file, or a path that an expression does not match.
+        ConfigError: if an expression is invalid or has no group.
     """
     root = corpus_root(source)
     speakers, texts = _expression("speaker", speaker_pattern), _expression("text", text_pattern)
@@ -42,7 +42,7 @@ def find_folder(
     if not paths:
         raise DataError(f"{root}: no audio file (wav, flac, ogg, mp3 ...) in it or below; check the folder")
     names = {path: _identifier(path.relative_to(root).with_suffix("")) for path in paths}
-    # A file that cannot be read here takes no name from one that can.
+    # An unreadable file takes no name from a readable one.
     counts = Counter(names[path] for path in paths if not reason_to_leave_out(path))
     utterances = []
     for path in paths:

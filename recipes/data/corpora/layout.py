@@ -1,4 +1,4 @@
-"""What all corpus layouts need: walking folders, reading transcripts, saying what was expected."""
+"""Shared by all corpus layouts: walking folders, reading transcripts, messages about the expected layout."""
 
 import logging
 import os
@@ -30,7 +30,7 @@ def folder_names(folder: Path) -> list[str]:
 
 
 def read_transcript(path: Path) -> str | None:
-    """Return the words of a transcript file on one line; ``None``, with a warning, if it is there and no text."""
+    """Return the words of a transcript file on one line; ``None`` if missing, or with a warning if not text."""
     if not path.is_file():
         return None
     try:

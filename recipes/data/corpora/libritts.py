@@ -15,11 +15,11 @@ def find_libritts(source: str | Path, subsets: Sequence[str] = ()) -> list[Utter
     """List the utterances of a corpus in LibriTTS layout.
 
     Args:
-        source: the folder that holds the subsets (``train-clean-100``, ``dev-clean`` ...).
-        subsets: which of them; all if empty.
+        source: the folder with the subsets (``train-clean-100``, ``dev-clean`` ...).
+        subsets: the subsets to list; all if empty.
 
     Raises:
-        DataError: if a subset is not there or holds no audio; the message lists those that are.
+        DataError: if a subset is missing or contains no audio; the message lists existing ones.
     """
     root = corpus_root(source)
     present = folder_names(root)

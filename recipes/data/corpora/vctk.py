@@ -18,8 +18,8 @@ def find_vctk(source: str | Path, microphone: Literal["mic1", "mic2"] = "mic1") 
 
     Args:
         source: the corpus folder.
-        microphone: which recording to take where there are two; files without a microphone in their name always
-            count (version 0.80).
+        microphone: the recording to use if there are two; files without a microphone in their name are always
+            used (version 0.80).
 
     Raises:
         DataError: if no audio is found.

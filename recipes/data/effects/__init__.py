@@ -1,1 +1,1 @@
-"""Pairs of dry and wet audio for effects: rendered while training runs, or recorded from a device."""
+"""Pairs of dry and wet audio for effects: rendered during training, or recorded from a device."""

@@ -10,23 +10,23 @@ __all__ = ["EffectDataConfig"]
 
 
 class EffectDataConfig(Config):
-    """What an effect learns from.
+    """Training pairs of an effect.
 
     Dry audio comes from the data directories of the ``data`` section, and from a synthetic bank. The wet audio is
-    rendered while training runs, or, where ``processor`` is not set, was recorded (``wet.scp`` and ``knobs.csv`` in the
-    data directory, as ``ondes prepare pairs`` writes them).
+    rendered by ``processor`` during training; without one it was recorded (``wet.scp`` and ``knobs.csv`` in the data
+    directory, from ``ondes prepare pairs``).
 
     Attributes:
-        processor: name of the ground-truth effect, such as ``comp_4c``.
-        device: name of a recorded device whose knobs are known, as in :data:`effects.models.devices.DEVICES`.
-        pre_roll: samples before each segment that model and effect hear without being compared.
-        synthetic: part of the items whose dry audio is synthetic.
-        bank: which synthetic audio: ``ondes``, or ``signaltrain``, the signals that SignalTrain was trained with on the
+        processor: name of the processor, such as ``comp_4c``.
+        device: name of a recorded device with known knobs, from :data:`effects.models.devices.DEVICES`.
+        pre_roll: samples before each segment that model and processor receive, but losses ignore.
+        synthetic: fraction of items with synthetic dry audio.
+        bank: synthetic audio: ``ondes``, or ``signaltrain``, the signals that SignalTrain was trained with on the
             fly, see :mod:`recipes.data.effects.signaltrain_signals`.
-        ends: part of the knobs that stand at one of their ends.
-        knob_shape: places on the dials follow the distribution Beta(``knob_shape``, ``knob_shape``): 1 is uniform, less
-            favours the ends (SignalTrain: 0.8).
-        moving: part of the items whose knobs move.
+        ends: fraction of knobs at one of their ends.
+        knob_shape: positions on the dials have the distribution Beta(``knob_shape``, ``knob_shape``): 1 is uniform,
+            less favours the ends (SignalTrain: 0.8).
+        moving: fraction of items with moving knobs.
         level_db: range of the peak level of dry items in dBFS.
         valid_items: items of a validation.
     """

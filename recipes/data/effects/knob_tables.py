@@ -1,6 +1,6 @@
-"""Knob settings of recordings: as their owner wrote them, and ``knobs.csv``, which holds plain numbers.
+"""Knob settings of recordings: as written by their owner, and ``knobs.csv`` with plain numbers.
 
-``knobs.csv`` stands in a data directory of recorded pairs, with a column ``utt_id`` and one for each knob. Numbers are
+``knobs.csv`` is in a data directory of recorded pairs. It has a column ``utt_id`` and one for each knob. Numbers are
 in the unit of the knob (seconds, Hz, dB) with a decimal point; the position of a switch may also be its name.
 """
 
@@ -23,7 +23,7 @@ _logger = logging.getLogger(__name__)
 
 KNOBS_FILE = "knobs.csv"
 
-#: Where a setting was found (a file, a line of a table), and its values as text by name.
+#: Source of a setting (a file, a line of a table), and its values as text by name.
 Setting = tuple[str, Mapping[str, str]]
 
 _NAME = "name of a position"
@@ -36,12 +36,12 @@ def plain_settings(settings: Sequence[Setting], knobs: KnobSet | None = None) ->
     """Return settings in plain numbers: seconds, Hz and decibels with a decimal point.
 
     Args:
-        settings: as they were written.
-        knobs: what the values belong to. Where that is not known, every unit and every word (a position of a switch)
-            is taken, but all values of one knob must be numbers of one unit, or words.
+        settings: the settings as written.
+        knobs: the knobs. If unknown, every unit and every word (a position of a switch) is accepted, but all values of
+            a knob must be numbers of one unit, or words.
 
     Raises:
-        DataError: with the place, for an unknown knob and what is no value of it.
+        DataError: with the place, for an unknown knob or an invalid value.
     """
     kinds: dict[str, tuple[set[str], str]] = {}
     plain = []
@@ -68,7 +68,7 @@ def read_knob_table(path: Path, knobs: KnobSet) -> dict[str, dict[str, float]]:
     """Return the value of every knob by utterance.
 
     Raises:
-        DataError: if there is no such table; with the line for an unknown knob or an impossible value.
+        DataError: if there is no such table; with the line for an unknown knob or an invalid value.
     """
     expected = f"a row of names, utt_id and the knobs {', '.join(knobs.names)}, and a row for each recording"
     table = read_table(path, "table of knob settings", expected)
@@ -89,7 +89,7 @@ def read_knob_table(path: Path, knobs: KnobSet) -> dict[str, dict[str, float]]:
 
 def _checked(text: str, knob: Knob) -> str:
     value = knob.parse(text)
-    knob.check(value)  # its range may change until the training, so the value itself is kept
+    knob.check(value)  # its range may change before training, so keep the value
     return format_number(value)
 
 
@@ -99,7 +99,7 @@ def _plain(text: str, kinds: dict[str, tuple[set[str], str]], name: str) -> str:
     value = found.value(found.units[0]) if found is not None and found.units else math.nan
     if not is_word and not math.isfinite(value):
         raise DataError(f"'{text}'; expected a number, alone or with {_UNITS}, or the name of a switch's position")
-    # What all values of the column so far can be.
+    # Possible types of all values in the column so far.
     before, example = kinds.get(name, ({_NAME, *get_args(Unit)}, text))
     common = before & ({_NAME} if found is None else set(found.units))
     if not common:

@@ -1,4 +1,4 @@
-"""Build the pairs of an effect's training from its configuration."""
+"""Build the training pairs of an effect from its configuration."""
 
 from effects.knobs import KnobSet
 from recipes.data.config import DataConfig
@@ -26,10 +26,10 @@ def effect_dataset(
     Args:
         config: the ``data`` section.
         effect: the ``effect`` section.
-        knobs: those of the model.
-        sample_rate: that of the model, in Hz.
+        knobs: knobs of the model.
+        sample_rate: sample rate of the model in Hz.
         directory: Kaldi data directory.
-        held_out: rendered pairs at knob settings that are never trained.
+        held_out: render pairs at held-out settings.
 
     Raises:
         ConfigError: if knobs do not fit.

@@ -1,6 +1,6 @@
-"""Find recorded pairs of dry and wet audio, and check what goes wrong when devices are recorded.
+"""Find recorded pairs of dry and wet audio, and check for common faults of recordings.
 
-Two layouts are known. SignalTrain's: ``input_<id>_.wav`` beside ``target_<id>_<effect>__<value>__<value>.wav``, in
+Two layouts are known. SignalTrain's: ``input_<id>_.wav`` next to ``target_<id>_<effect>__<value>__<value>.wav``, in
 folders Train, Val and Test. Your own: ``pairs.csv`` with the columns ``dry`` and ``wet`` (files), optionally ``set``
 (train, dev or test), and one for each knob, as any spreadsheet saves it.
 """
@@ -26,13 +26,13 @@ __all__ = ["PAIRS_TABLE", "RecordedPair", "check_pair", "find_pairs"]
 PAIRS_TABLE = "pairs.csv"
 _TARGET = re.compile(r"target_(?P<id>\d+)_(?P<effect>.+?)__(?P<values>.+)\.\w+$", re.IGNORECASE)
 _SETS = {"train": "train", "val": "dev", "valid": "dev", "dev": "dev", "test": "test"}
-# Every tenth pair each, where nothing says which.
+# Every tenth pair for each, if the sets are not given.
 _TENTH = {8: "dev", 9: "test"}
 
 _CHECKED_SECONDS = 30.0
 _MOST_LAG_SECONDS = 1.0
 _MOST_DIFFERENCE = 0.5
-# Filters delay by some samples; more is a recording that was not aligned.
+# Filters delay by some samples; more is a misaligned recording.
 _TOLERATED_LAG = 32
 _SILENCE = 1e-4
 _CLIPPED_RUN = 8
@@ -44,8 +44,8 @@ class RecordedPair:
 
     Attributes:
         name: unique, a file name.
-        dry: what went in.
-        wet: what came out.
+        dry: input of the device.
+        wet: output of the device.
         part: ``train``, ``dev`` or ``test``.
         settings: knob values by name: plain numbers as text, or positions of switches.
     """
@@ -64,10 +64,10 @@ def find_pairs(folder: Path, knob_names: Sequence[str] = (), knobs: KnobSet | No
         folder: with ``pairs.csv``, or in SignalTrain's layout.
         knob_names: in the order of the values in SignalTrain's file names; by default those of ``knobs``, or else of
             the LA-2A.
-        knobs: what the values are checked against, see :func:`~recipes.data.effects.knob_tables.plain_settings`.
+        knobs: knobs that validate the values, see :func:`~recipes.data.effects.knob_tables.plain_settings`.
 
     Raises:
-        DataError: if the folder holds no pair, a file of one is missing, or a name or a value does not fit.
+        DataError: if the folder contains no pair, a file of a pair is missing, or a name or a value is invalid.
     """
     if not folder.is_dir():
         raise DataError(f"{folder}: no such folder; expected recorded pairs")
@@ -86,10 +86,10 @@ def find_pairs(folder: Path, knob_names: Sequence[str] = (), knobs: KnobSet | No
 
 
 def check_pair(pair: RecordedPair) -> tuple[str | None, list[str]]:
-    """Look at a pair.
+    """Check a pair.
 
     Returns:
-        Why it cannot be used (``None`` if it can), and what its owner should know.
+        The reason why it is unusable (``None`` if usable), and notes for its owner.
     """
     try:
         rates = {audio_info(path).sample_rate for path in (pair.dry, pair.wet)}
@@ -164,7 +164,7 @@ def _identifier(text: str) -> str:
 
 
 def _best_lag(dry: np.ndarray, wet: np.ndarray, rate: int) -> tuple[int, float]:
-    """Return by how many samples ``wet`` is late, and the sign of the correlation there."""
+    """Return the delay of ``wet`` in samples, and the sign of the correlation there."""
     reach = min(round(_MOST_LAG_SECONDS * rate), len(dry) - 1)
     correlation = signal.correlate(wet.astype(np.float64), dry.astype(np.float64), method="fft")
     middle = len(dry) - 1

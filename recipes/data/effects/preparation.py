@@ -1,4 +1,4 @@
-"""From recorded pairs to data directories."""
+"""Preparation of data directories from recorded pairs."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ __all__ = ["PreparedPairs", "prepare_pairs"]
 
 @dataclass(frozen=True)
 class PreparedPairs:
-    """What was written, what was left out and why, and what is worth knowing."""
+    """Data directories written, pairs left out with reasons, and notes."""
 
     directories: list[KaldiDirectory]
     skipped: list[tuple[str, str]]
@@ -30,7 +30,7 @@ def prepare_pairs(pairs: Sequence[RecordedPair], folder: Path) -> PreparedPairs:
     """Check pairs and write ``folder/train``, ``folder/dev`` and ``folder/test``.
 
     Raises:
-        DataError: if no pair can be used, or two differ in their knobs' names.
+        DataError: if no pair is usable, or two pairs have different knobs.
     """
     for pair in pairs:
         if lacking := sorted(pairs[0].settings.keys() ^ pair.settings.keys()):

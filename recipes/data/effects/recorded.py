@@ -1,7 +1,7 @@
-"""Pairs that were recorded from a device, at knob settings that the data directory names.
+"""Pairs recorded from a device, at the knob settings in the data directory.
 
-Beside ``wav.scp`` (dry audio) stand ``wet.scp`` (the device's answer, of the same length) and ``knobs.csv``, see
-:mod:`recipes.data.effects.knob_tables`.
+``wav.scp`` lists dry audio, ``wet.scp`` the output of the device with the same length, and ``knobs.csv`` the settings,
+see :mod:`recipes.data.effects.knob_tables`.
 """
 
 from dataclasses import replace
@@ -28,14 +28,14 @@ WET_FILE = "wet.scp"
 
 
 class RecordedDataset(TrainingSet):
-    """Segments of recorded pairs; items as those of :class:`~recipes.data.effects.rendered.RenderedDataset`.
+    """Segments of recorded pairs; items like those of :class:`~recipes.data.effects.rendered.RenderedDataset`.
 
     Args:
         directory: the data directory.
-        reader: of its dry audio.
+        reader: reader of its dry audio.
         config: segments, resampling, seed.
         pre_roll: samples before each segment.
-        knobs: those of the model.
+        knobs: knobs of the model.
 
     Raises:
         DataError: if wet audio or settings are missing.

@@ -1,8 +1,8 @@
-"""Pairs that are rendered while training runs.
+"""Pairs rendered during training.
 
 An item is a pure function of (seed, draw, index): the same from any number of workers, and after a resumption.
-Its keys: ``audio`` (1, P + T), dry; ``target`` (1, P + T), wet; ``knobs`` (K,), normalised, or (K, P + T) where they
-move; P samples of pre-roll come first, which model and effect hear and no loss counts.
+Its keys: ``audio`` (1, P + T), dry; ``target`` (1, P + T), wet; ``knobs`` (K,), normalised, or (K, P + T) if they
+move. The first P samples are pre-roll for model and processor, which losses ignore.
 """
 
 from collections.abc import Callable
@@ -38,10 +38,10 @@ class DryAudio:
 
     Args:
         reader: the recordings.
-        length: samples of a segment; shorter recordings are followed by silence.
-        synthetic: part of the segments that is synthetic.
-        level_db: range of the peak level in dBFS; on top of the levels that the bank of SignalTrain has of its own.
-        bank: which synthetic audio, see :data:`BANKS`.
+        length: samples of a segment; shorter recordings are padded with zeros.
+        synthetic: fraction of synthetic segments.
+        level_db: range of the peak level in dBFS, in addition to the levels in SignalTrain's bank.
+        bank: name of the synthetic audio, see :data:`BANKS`.
     """
 
     def __init__(
@@ -61,26 +61,26 @@ class DryAudio:
             audio = np.zeros(self.length)
             audio[: len(samples)] = samples
             peak = np.abs(audio).max()
-            # What is almost silent stays so: noise is nothing to learn from.
+            # Almost silent audio is not amplified: it would become noise.
             audio = audio / max(peak, 1e-3)
         level = 10 ** (generator.uniform(*self.level_db) / 20)
-        # The dry audio is turned over, not the pair: an asymmetric effect answers to it.
+        # Only the dry audio is inverted, not the pair: the output of an asymmetric effect depends on polarity.
         return (level * generator.choice([-1.0, 1.0]) * audio).astype(np.float32)
 
 
 class RenderedDataset(TrainingSet):
-    """Pairs of a ground-truth effect.
+    """Pairs of a processor.
 
     Args:
         reader: dry recordings.
         config: the ``effect`` section.
         segment_length: T.
-        knobs: those of the model, which the processor must have too.
-        seed: of everything.
-        held_out: draw knob settings that are never trained.
+        knobs: knobs of the model, which the processor must also have.
+        seed: seed of all random numbers.
+        held_out: draw held-out settings.
 
     Raises:
-        ConfigError: if no processor is named, or it lacks a knob of the model.
+        ConfigError: if no processor is set, or it lacks a knob of the model.
     """
 
     def __init__(
@@ -107,7 +107,7 @@ class RenderedDataset(TrainingSet):
         return len(self.reader.utterances)
 
     def __getitem__(self, key: int | tuple[int, int]) -> dict[str, Any]:
-        """Return a pair; the key is the index of a recording, or (index, draw), as the sampler gives it."""
+        """Return a pair; the key is the index of a recording, or (index, draw) from the sampler."""
         index, draw = key if isinstance(key, tuple) else (key, key)
         generator = np.random.Generator(np.random.Philox(np.random.SeedSequence([self._seed, draw, index])))
         dry = torch.from_numpy(self._dry.draw(index, generator))[None]
@@ -129,7 +129,7 @@ class RenderedDataset(TrainingSet):
         return draw_settings(self.knobs, draw, generator, self._held_out, config.ends, config.knob_shape)
 
     def _initial_state(self, generator: np.random.Generator) -> State:
-        """Return the state of the effect at the start of an item, whose noise is its own."""
+        """Return the state of the processor at the start of an item, with separate noise for each item."""
         seeds = torch.from_numpy(generator.integers(1 << 63, size=1))
         return self.processor.initial_state(1, 1, self.reader.sample_rate, seeds)
 
@@ -145,7 +145,7 @@ class RenderedDataset(TrainingSet):
         return wet[0], values
 
     def _render_moving(self, dry: Tensor, path: np.ndarray, state: State) -> tuple[Tensor, Tensor]:
-        """Render with knobs that stand still for a control period and move from one to the next."""
+        """Render with knobs that are constant in each control period and change between periods."""
         blocks, rows = [], []
         for block, setting in zip(dry.split(CONTROL_PERIOD, dim=-1), path, strict=True):
             values = self._values(setting)
@@ -157,7 +157,7 @@ class RenderedDataset(TrainingSet):
 
 
 def _path(first: np.ndarray, second: np.ndarray, length: int, generator: np.random.Generator) -> np.ndarray:
-    """Return settings (periods, K) that swing between two."""
+    """Return settings (periods, K) that oscillate between two settings."""
     periods = -(-length // CONTROL_PERIOD)
     cycles = generator.uniform(0.2, 1.5)
     share = 0.5 - 0.5 * np.cos(2 * np.pi * (cycles * np.arange(periods) / periods + generator.random()))
@@ -165,9 +165,9 @@ def _path(first: np.ndarray, second: np.ndarray, length: int, generator: np.rand
 
 
 def collate_pairs(items: list[dict[str, Any]], pre_roll: int) -> dict[str, Any]:
-    """Stack pairs, and say how many samples of pre-roll they begin with.
+    """Stack pairs, and add the number of pre-roll samples.
 
-    Where any item's knobs move, all are written out over time.
+    If the knobs of any item move, all items have knobs over time.
     """
     knobs = [item["knobs"] for item in items]
     if any(knob.ndim == 2 for knob in knobs):

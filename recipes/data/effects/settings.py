@@ -1,6 +1,6 @@
-"""Which knob settings are trained, and which are kept for the test.
+"""Knob settings for training, and held-out settings for tests.
 
-Positions on the dials are spread by a Sobol sequence. Two kinds of places are never trained: a slab in the middle of
+Positions on the dials follow a Sobol sequence. Two regions are held out: a slab in the middle of
 each dial (a model must interpolate there), and the corners of the whole range (all knobs near an end).
 """
 
@@ -14,27 +14,27 @@ from effects.knobs import KnobSet
 
 __all__ = ["draw_settings", "is_held_out", "spread_places"]
 
-#: Where a dial's slab lies.
+#: Position of the slab on each dial.
 SLAB = (0.45, 0.55)
-#: How near to the ends of all dials a corner is.
+#: Size of a corner: distance to the ends of all dials.
 CORNER = 0.1
 _POINTS = 1 << 13
 _TRIES = 1000
 
 
 def is_held_out(positions: np.ndarray, knobs: KnobSet) -> bool:
-    """Tell whether a setting is never trained.
+    """Return whether a setting is held out.
 
     Args:
-        positions: places on the dials, (K,), 0 .. 1.
-        knobs: the knobs; those that jump from value to value have no slab.
+        positions: positions on the dials, (K,), 0 .. 1.
+        knobs: the knobs; switches have no slab.
     """
     moving = np.array([not knob.is_discrete for knob in knobs.knobs])
     if not moving.any():
         return False
     places = positions[moving]
     in_slab = (places > SLAB[0]) & (places < SLAB[1])
-    # With one or two knobs a corner would be an end that users turn to all the time.
+    # With one or two knobs a corner would be an end, a frequent setting of users.
     in_corner = len(places) > 2 and bool(((places < CORNER) | (places > 1 - CORNER)).all())
     return bool(in_slab.any()) or in_corner
 
@@ -47,20 +47,20 @@ def draw_settings(
     ends: float = 0.0,
     shape: float = 1.0,
 ) -> np.ndarray:
-    """Return the setting of an item as places on the dials, (K,) float64.
+    """Return the setting of an item as positions on the dials, (K,) float64.
 
     Args:
         knobs: the knobs.
-        index: number of the item in the whole training: the place in the Sobol sequence.
-        generator: of the item, for what the sequence does not decide.
-        held_out: draw from what is never trained.
-        ends: probability with which a knob stands at one of its ends.
-        shape: of the distribution of places, see :func:`spread_places`.
+        index: number of the item in the whole training, its index in the Sobol sequence.
+        generator: generator of the item, for all further random numbers.
+        held_out: draw a held-out setting.
+        ends: probability of a knob at one of its ends.
+        shape: shape of the distribution of positions, see :func:`spread_places`.
     """
     if len(knobs) == 0:
         return np.zeros(0)
     positions = _sequence(len(knobs))[index % _POINTS].copy()
-    # Later rounds of the sequence are shifted as a whole (Cranley and Patterson 1976).
+    # Later rounds of the sequence have a common shift (Cranley and Patterson 1976).
     positions = (positions + np.random.default_rng([index // _POINTS, len(knobs)]).random(len(knobs))) % 1.0
     for _ in range(_TRIES):
         at_end = generator.random(len(knobs)) < ends
@@ -72,7 +72,7 @@ def draw_settings(
 
 
 def spread_places(uniform: np.ndarray, shape: float) -> np.ndarray:
-    """Turn uniform places 0 .. 1 into places of the distribution Beta(shape, shape), in the same order."""
+    """Map uniform positions 0 .. 1 monotonically to the distribution Beta(shape, shape)."""
     return uniform if shape == 1 else betaincinv(shape, shape, uniform)
 
 

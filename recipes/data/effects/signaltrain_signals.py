@@ -1,16 +1,16 @@
-"""The training signals of SignalTrain (Hawley et al. 2019, arXiv 1905.11928): a bank beside our own.
+"""The training signals of SignalTrain (Hawley et al. 2019, arXiv 1905.11928): an alternative to our bank.
 
 Written from the description of the method and recorded signals. Quirks are kept:
 
-- Frequencies are in rad/s, never multiplied by 2 pi: sines of 0.8 .. 24 Hz, plucks of 8 .. 1019 Hz. The sweep alone
+- Frequencies are in rad/s, never multiplied by 2 pi: sines of 0.8 .. 24 Hz, plucks of 8 .. 1019 Hz. Only the sweep
   starts at 20 Hz.
-- The steps of ``level_steps`` are 1 dB of power, taken for amplitude: the level moves by 2 dB a step.
+- The steps of ``level_steps`` are 1 dB of power, applied to the amplitude: the level moves by 2 dB a step.
 - Time is in single precision, and so are the levels of the box.
 - One sample before the box's first edge already has its last level.
 - Pink noise has a real spectrum: it is symmetric about its middle.
-- What was scaled to its peak (0.6 .. 0.9) is not scaled again when noise is added.
+- Signals scaled to a peak of 0.6 .. 0.9 are not scaled again when noise is added.
 
-The published windows have 8192 samples at 44.1 kHz; times are parts of the window, whatever its length.
+The published windows have 8192 samples at 44.1 kHz; times are fractions of the window, for any length.
 """
 
 from collections.abc import Callable
@@ -19,7 +19,7 @@ import numpy as np
 
 __all__ = ["ON_THE_FLY", "SIGNALS", "finish", "scale_peak", "signaltrain_audio", "sweep", "time_axis"]
 
-#: Where random numbers come from; recorded signals were drawn from the older of the two.
+#: Sources of random numbers; recorded signals were drawn from the older one.
 Draws = np.random.Generator | np.random.RandomState
 
 
@@ -27,10 +27,10 @@ def signaltrain_audio(generator: Draws, length: int, sample_rate: int, kind: str
     """Return a signal of the bank, (length,) float64, at its published level: a peak below 1.
 
     Args:
-        generator: of the item.
+        generator: generator of the item.
         length: samples.
         sample_rate: in Hz.
-        kind: name of a signal; ``None``: one of those that training on the fly draws.
+        kind: name of a signal; ``None``: one of the signals for training on the fly.
     """
     name = str(generator.choice(ON_THE_FLY)) if kind is None else kind
     return finish(generator, SIGNALS[name](generator, time_axis(length, sample_rate)))
@@ -42,7 +42,7 @@ def time_axis(length: int, sample_rate: int) -> np.ndarray:
 
 
 def finish(generator: Draws, audio: np.ndarray) -> np.ndarray:
-    """Turn a signal over or not, and add noise of 1e-8 so that nothing is digital silence."""
+    """Invert a signal at random, and add noise of 1e-8 to avoid digital silence."""
     polarity = generator.choice([-1, 1])
     return polarity * audio.astype(np.float64) + 1e-8 * generator.random(len(audio))
 
@@ -76,7 +76,7 @@ def _noisy_sines(generator: Draws, time: np.ndarray) -> np.ndarray:
 
 
 def _pluck(generator: Draws, time: np.ndarray) -> np.ndarray:
-    """Return one to three sines at a low level, which are struck once and decay."""
+    """Return one to three plucked sines at a low level, which decay."""
     tones = np.zeros(len(time))
     for _ in range(generator.choice([1, 2, 3])):
         amplitude = generator.uniform(0.5, 0.95) * generator.choice([-1, 1])
@@ -132,13 +132,13 @@ def _spikes(generator: Draws, time: np.ndarray) -> np.ndarray:
 
 
 def _level_steps(generator: Draws, time: np.ndarray) -> np.ndarray:
-    """Return a sine whose level rises from "-30 dB" to "0 dB", which the last sample alone reaches."""
+    """Return a sine whose level rises from "-30 dB" to "0 dB", which only the last sample reaches."""
     tone = np.sin(generator.uniform(400, 5000) * time)
     return scale_peak(generator, tone * 10 ** (np.floor(np.linspace(-30, 0, len(time))) / 10))
 
 
 def _sweep(generator: Draws, time: np.ndarray) -> np.ndarray:
-    # The range is ours: how published rates are drawn is not known. The recorded one rises by three octaves.
+    # The range is ours: the published distribution of rates is unknown. The recorded sweep rises by three octaves.
     octaves = generator.uniform(1, 5)
     return scale_peak(generator, sweep(time, octaves * np.log(2) / max(time[-1], 1e-9)))
 
@@ -146,14 +146,14 @@ def _sweep(generator: Draws, time: np.ndarray) -> np.ndarray:
 def _with_noises(
     generator: Draws, audio: np.ndarray, noises: tuple[Callable[[Draws, int], np.ndarray], ...]
 ) -> np.ndarray:
-    """Add noises, each at a random level up to 0.2, drawn in their order."""
+    """Add noises, each at a random level up to 0.2, drawn in order."""
     for noise in noises:
         audio = audio + generator.uniform(0, 0.2) * noise(generator, len(audio))
     return audio
 
 
 def _pink(generator: Draws, length: int) -> np.ndarray:
-    """Return noise whose power falls by 3 dB for each octave, with a peak of 1."""
+    """Return noise whose power falls by 3 dB per octave, with a peak of 1."""
     bins = length // 2 + 1
     noise = np.fft.irfft((2 * generator.random(bins) - 1) / np.sqrt(np.arange(1, bins + 1)), length)
     return noise / np.abs(noise).max()
@@ -179,5 +179,5 @@ SIGNALS: dict[str, Callable[[Draws, np.ndarray], np.ndarray]] = {
     "pink": lambda generator, time: generator.uniform(0.2, 0.8) * _pink(generator, len(time)),
 }
 
-#: What training on the fly draws.
+#: Signals for training on the fly.
 ON_THE_FLY = ["sines", "noisy_sines", "pluck", "box", "noise_box", "noisy_pluck"]

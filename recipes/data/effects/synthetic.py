@@ -1,4 +1,4 @@
-"""A bank of synthetic dry audio: what recordings lack, and what shows a device's faults (sweeps, steps, bursts)."""
+"""A bank of synthetic dry audio: signals that recordings lack, and test signals (sweeps, steps, bursts)."""
 
 from collections.abc import Callable
 
@@ -12,7 +12,7 @@ def synthetic_audio(generator: np.random.Generator, length: int, sample_rate: in
     """Return a random signal of the bank, (length,) float64, with a peak of 1 (or silent).
 
     Args:
-        generator: of the item.
+        generator: generator of the item.
         length: samples.
         sample_rate: in Hz.
     """
@@ -53,13 +53,13 @@ def _chord(generator: np.random.Generator, length: int, sample_rate: int) -> np.
 
 def _noise(generator: np.random.Generator, length: int, sample_rate: int) -> np.ndarray:
     spectrum = np.fft.rfft(generator.standard_normal(length))
-    # White to red: power falls by 0 to 6 dB for each octave.
+    # White to red: power falls by 0 to 6 dB per octave.
     slope = generator.uniform(0, 1)
     return np.fft.irfft(spectrum / np.maximum(np.arange(len(spectrum)), 1) ** slope, length)
 
 
 def _steps(generator: np.random.Generator, length: int, sample_rate: int) -> np.ndarray:
-    """Return a tone or noise whose level jumps."""
+    """Return a tone or noise with jumps in level."""
     carrier = [_chord, _noise][generator.integers(2)](generator, length, sample_rate)
     count = int(generator.integers(2, 9))
     edges = np.sort(generator.integers(0, length, count - 1))
