@@ -134,7 +134,8 @@ def check_adversarial_updates(file: OracleFile) -> None:
     while f"s{step}.out" in file.names:
         inputs = file.below(f"s{step}.")
         prior = model.prior(inputs["in.f0"], inputs["draw.noise"], inputs["draw.phase"])
-        objective.draw_inputs = lambda batch, prior=prior, inputs=inputs: {"features": inputs["in.cond"], "prior": prior}
+        drawn = {"features": inputs["in.cond"], "prior": prior}
+        objective.draw_inputs = lambda batch, drawn=drawn: drawn
         log = objective.training_step(parts, {"audio": inputs["in.y"]}, 1 + step, update)
         for ours, theirs in recorded.items():
             file.compare(f"s{step}.loss.{theirs}", torch.as_tensor(log[ours]), 1e-5)
