@@ -62,10 +62,13 @@ class MelBaseline(BaselineVocoder):
 
     @classmethod
     def beside(cls, vocoder: Vocoder) -> Self:
-        """Make the baseline for the mel of ``vocoder``."""
-        if vocoder.mel is None:
-            raise ConfigError(f"{type(vocoder).__name__} starts from no mel, {cls.__name__} does; leave it out")
-        return cls(vocoder.mel)
+        """Make the baseline for the mel of ``vocoder``; without one, for the first preset of its sample rate."""
+        rate = vocoder.sample_rate
+        mel = vocoder.mel or next((preset for preset in MEL_PRESETS.values() if preset.sample_rate == rate), None)
+        if mel is None:
+            found = f"{type(vocoder).__name__} has no mel, and no preset has its {rate} Hz"
+            raise ConfigError(f"{found}; leave out the baseline {cls.__name__}")
+        return cls(mel)
 
     @property
     def mel(self) -> MelConfig:

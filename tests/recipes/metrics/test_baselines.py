@@ -132,3 +132,11 @@ def test_mel_inversion_brings_noise_to_the_mel(audio):
 def test_features_of_another_front_end_are_refused():
     with pytest.raises(ShapeError, match="give audio"):
         World(24000).synthesize(torch.zeros(1, 80, 10))
+
+
+def test_a_vocoder_without_a_mel_has_baselines_at_its_rate():
+    from vocoders.periodwave import VARIANTS, PeriodWave
+
+    codec = PeriodWave(VARIANTS["encodec"].model_copy(update={"hidden_channels": 16}))
+    assert codec.mel is None
+    assert GriffinLim.beside(codec).sample_rate == World.beside(codec).sample_rate == codec.sample_rate
