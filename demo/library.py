@@ -15,7 +15,7 @@ from effects.registry import FAMILIES as EFFECT_FAMILIES
 from effects.registry import load as load_effect
 from vocoders.core.errors import ConfigError, OndesError
 from vocoders.core.model_advice import advise_on_path
-from vocoders.core.model_source import describe_model, read_model_config, shipped_models
+from vocoders.core.model_source import describe_model, read_model_config, shipped_folders
 from vocoders.core.options import Option, SynthesisOptions
 from vocoders.registry import BASELINES, DEFAULT_VOCODER, Baseline
 from vocoders.registry import FAMILIES as VOCODER_FAMILIES
@@ -85,12 +85,8 @@ def find_entries(folders: Sequence[Path] = ()) -> list[Entry]:
     """Return shipped models, those in and below ``folders``, then baselines; leave out damaged ones."""
     baselines = {name: _describe_baseline(baseline) for name, baseline in BASELINES.usable().items()}
     found: dict[str, Entry] = {}
-    try:
-        shipped = [model.path for model in shipped_models()]
-    except OndesError as error:
-        _logger.warning("shipped models cannot be listed: %s", error)
-        shipped = []
-    for path, is_shipped in [*((path, True) for path in shipped), *((path, False) for path in _below(folders))]:
+    paths = [*((path, True) for path in shipped_folders()), *((path, False) for path in _below(folders))]
+    for path, is_shipped in paths:
         try:
             entry = _describe(path, _unique(path, found | baselines), is_shipped)
         except OndesError as error:
@@ -130,7 +126,7 @@ class Library:
     def __init__(self, entries: Iterable[Entry], capacity_bytes: int = 1 << 30) -> None:
         self.entries = {entry.name: entry for entry in entries}
         self.capacity_bytes = capacity_bytes
-        self._loaded: OrderedDict[str, tuple[Any, int]] = OrderedDict()
+        self._loaded: OrderedDict[str, Any] = OrderedDict()
         self._lock = threading.Lock()
         self._loading: dict[str, threading.Lock] = {}
 
@@ -149,24 +145,33 @@ class Library:
             raise ConfigError(f"no model '{str(name)[:80]}' here; choose one from the list")
         return self.entries[name]
 
-    def load(self, name: str) -> Any:
+    def load(self, name: str, kind: Kind | None = None) -> Any:
         """Return the system ``name``, ready for inference; simultaneous requests load it once.
+
+        Args:
+            name: name of an entry.
+            kind: the kind that the entry must have.
 
         Returns:
             A :class:`~vocoders.interface.Vocoder`, a :class:`~vocoders.interface.WaveformGenerator` or an
             :class:`~effects.models.EffectModel`, by the entry's kind.
+
+        Raises:
+            ConfigError: for an unknown name, or an entry of another kind.
         """
         entry = self.entry(name)
+        if kind is not None and entry.kind != kind:
+            raise ConfigError(f"'{name}' is no {kind}; choose one from the list")
         with self._lock:
             loading = self._loading.setdefault(name, threading.Lock())
         with loading:
             with self._lock:
                 if name in self._loaded:
                     self._loaded.move_to_end(name)
-                    return self._loaded[name][0]
+                    return self._loaded[name]
             model = _load(entry)
             with self._lock:
-                self._loaded[name] = model, entry.size_bytes
+                self._loaded[name] = model
                 self._shrink()
             return model
 
@@ -174,7 +179,7 @@ class Library:
     def loaded_bytes(self) -> int:
         """Bytes of the files of the systems in memory."""
         with self._lock:
-            return sum(size for _, size in self._loaded.values())
+            return self._sum_sizes()
 
     @property
     def loaded_names(self) -> list[str]:
@@ -182,9 +187,12 @@ class Library:
         with self._lock:
             return list(self._loaded)
 
+    def _sum_sizes(self) -> int:
+        return sum(self.entries[name].size_bytes for name in self._loaded)
+
     def _shrink(self) -> None:
         # The newest stays at any size: the request that loaded it needs it.
-        while len(self._loaded) > 1 and sum(size for _, size in self._loaded.values()) > self.capacity_bytes:
+        while len(self._loaded) > 1 and self._sum_sizes() > self.capacity_bytes:
             name, _ = self._loaded.popitem(last=False)
             _logger.info("%s leaves the memory", name)
 
@@ -209,19 +217,20 @@ def _describe_baseline(baseline: Baseline) -> Entry:
 
 
 def _describe(path: Path, name: str, is_shipped: bool) -> Entry:
-    config, said = read_model_config(path).config, describe_model(path)
+    file = read_model_config(path)
+    said = describe_model(file)
     return Entry(
         name=name,
         family=said.family,
         path=path,
-        config=config,
+        config=file.config,
         sample_rate=said.sample_rate,
         num_parameters=said.num_parameters,
         size_bytes=said.size_bytes,
         license=said.license,
         description=said.description,
         is_shipped=is_shipped,
-        **_what_registries_say(said.family, config),
+        **_what_registries_say(said.family, file.config),
     )
 
 

@@ -8,7 +8,6 @@ demo, the benchmark and the evaluation use these two classes alone, so a further
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
@@ -19,9 +18,10 @@ from torch import Tensor, nn
 from vocoders.core.checks import check_f0, check_features, check_mono
 from vocoders.core.errors import ConfigError, ShapeError
 from vocoders.core.options import SynthesisOptions
+from vocoders.core.pretrained import evaluating
 from vocoders.frontends.mel import MelConfig
 
-__all__ = ["Generation", "Kind", "Progress", "System", "Vocoder", "WaveformGenerator", "check_items", "evaluating"]
+__all__ = ["Generation", "Kind", "Progress", "System", "Vocoder", "WaveformGenerator", "check_items"]
 
 Kind = Literal["vocoder", "generator"]
 Progress = Callable[[float], None]
@@ -366,20 +366,6 @@ def check_items(length: int, items: int | Sequence[int]) -> Sequence[int]:
     if length < 1 or not numbers:
         raise ShapeError(f"{length} samples of {len(numbers)} items; expected at least 1 of each")
     return numbers
-
-
-@contextmanager
-def evaluating(system: System) -> Iterator[None]:
-    """Switch a network to evaluation mode, and back afterwards."""
-    if not isinstance(system, nn.Module):
-        yield
-        return
-    was_training = system.training
-    system.eval()
-    try:
-        yield
-    finally:
-        system.train(was_training)
 
 
 def _ignore(fraction: float) -> None:

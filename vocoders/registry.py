@@ -280,9 +280,9 @@ def default_vocoder() -> str:
     Raises:
         ConfigError: if there is none.
     """
-    names = [found.name for found in shipped_models() if found.family in FAMILIES]
-    if DEFAULT_VOCODER in names:
+    if DEFAULT_VOCODER in shipped_names():
         return DEFAULT_VOCODER
+    names = [found.name for found in shipped_models() if found.family in FAMILIES]
     if len(names) != 1:
         raise ConfigError(f"no model given; pass --model ({', '.join(names) or 'no model ships with ondes'})")
     return names[0]

@@ -19,6 +19,7 @@ from recipes.objectives import Objective
 from recipes.sections import TrainerConfig
 from vocoders.core.config import Config
 from vocoders.core.errors import CheckpointError, ConfigError
+from vocoders.core.pretrained import evaluating
 from vocoders.frontends.front_end import FrontEnd, ModelConfig
 
 __all__ = ["Task", "Validator", "evenly_spread"]
@@ -31,12 +32,8 @@ class Validator(ABC):
 
     def run(self, model: nn.Module, step: int, board: Any = None) -> dict[str, float]:
         """Return the values of a model after ``step`` updates; ``board`` takes audio and pictures (TensorBoard)."""
-        was_training = model.training
-        model.eval()
-        try:
+        with evaluating(model):
             return self._measure(model, step, board)
-        finally:
-            model.train(was_training)
 
     @abstractmethod
     def _measure(self, model: Any, step: int, board: Any) -> dict[str, float]:

@@ -13,6 +13,7 @@ import soundfile
 
 from vocoders.core import ffmpeg
 from vocoders.core.errors import DataError
+from vocoders.core.text import enumerate_some
 
 __all__ = [
     "AUDIO_SUFFIXES",
@@ -115,6 +116,5 @@ def warn_of_left_out(paths: Iterable[Path], place: str) -> None:
         if reason := reason_to_leave_out(path):
             by_reason.setdefault(reason, []).append(path.name)
     for reason, names in by_reason.items():
-        more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
         count = f"{len(names)} audio file{'s' if len(names) > 1 else ''}"
-        _logger.warning("%s: %s left out (%s): %s%s", place, count, reason, ", ".join(names[:_NAMED]), more)
+        _logger.warning("%s: %s left out (%s): %s", place, count, reason, enumerate_some(names, _NAMED))

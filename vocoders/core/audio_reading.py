@@ -113,9 +113,11 @@ class _Opened:
 
     def tell_damage(self) -> None:
         """Warn of the fault of the file, once."""
-        key = (str(self.path.absolute()), self.path.stat().st_mtime_ns)
         text = self.remark or (f"is {self.info.damage}; what is there is read" if self.info.damage else "")
-        if text and key not in _told:
+        if not text:
+            return
+        key = (str(self.path.absolute()), self.path.stat().st_mtime_ns)
+        if key not in _told:
             _told.add(key)
             _logger.warning("%s %s", self.path, text)
 

@@ -21,6 +21,7 @@ __all__ = [
     "is_model_folder",
     "read_model_config",
     "resolve_model",
+    "shipped_folders",
     "shipped_models",
     "shipped_names",
 ]
@@ -61,12 +62,12 @@ class ShippedModel:
 
 def shipped_models() -> list[ShippedModel]:
     """Return the models that ship with ondes, in order of their names; vocoders first, then effects."""
-    return [describe_model(folder) for folder in _shipped_folders()]
+    return [describe_model(read_model_config(folder)) for folder in shipped_folders()]
 
 
 def shipped_names() -> list[str]:
     """Return the names of the models that ship with ondes."""
-    return [folder.name for folder in _shipped_folders()]
+    return [folder.name for folder in shipped_folders()]
 
 
 def read_model_config(source: str | Path) -> ModelFile:
@@ -134,18 +135,18 @@ def resolve_model(source: str | Path) -> Path:
     raise CheckpointError(f"no model '{text}': no such folder, and {_missing_name(text)}")
 
 
-def _shipped_folders() -> list[Path]:
+def shipped_folders() -> list[Path]:
+    """Return the folders of the models that ship with ondes, in the order of :func:`shipped_models`."""
     return [file.parent for weights in _WEIGHTS for file in sorted(weights.glob("*/config.json"))]
 
 
-def describe_model(folder: Path) -> ShippedModel:
+def describe_model(file: ModelFile) -> ShippedModel:
     """Describe a model folder from its files.
 
     Raises:
-        CheckpointError: if they are missing or damaged.
+        CheckpointError: if its card or its weights are missing or damaged.
     """
-    file, card = read_model_config(folder), read_card(folder)
-
+    folder, card = file.path, read_card(file.path)
     weights = folder / "model.safetensors"
     return ShippedModel(
         name=folder.name,

@@ -20,6 +20,7 @@ from vocoders.core.config import Config, read_yaml
 from vocoders.core.errors import CheckpointError, ConfigError
 from vocoders.core.official_file import read_official_checkpoint, unreadable_reason
 from vocoders.core.official_state import official_state
+from vocoders.core.text import enumerate_some
 
 __all__ = [
     "KeyMap",
@@ -115,7 +116,7 @@ def load_official_state(
         ("unexpected", _with_nearest(unexpected, missing)),
         ("wrong shape", misfits),
     ]
-    lines = [f"{len(keys)} {kind}: {_shorten(keys)}" for kind, keys in problems if keys]
+    lines = [f"{len(keys)} {kind}: {enumerate_some(keys, _LISTED_KEYS)}" for kind, keys in problems if keys]
     if lines:
         advice = [advise()] if advise is not None else []
         raise CheckpointError(f"{source}: keys do not fit the network; {'; '.join([*lines, *advice])}")
@@ -218,8 +219,3 @@ def _norm(weight: Tensor, shape: torch.Size) -> Tensor:
 def _with_nearest(unexpected: Sequence[str], missing: Sequence[str]) -> list[str]:
     near = {key: difflib.get_close_matches(key, missing, n=1) for key in unexpected[:_LISTED_KEYS]}
     return [f"{key} (nearest: {near[key][0]})" if near.get(key) else key for key in unexpected]
-
-
-def _shorten(keys: Sequence[str]) -> str:
-    shown = ", ".join(keys[:_LISTED_KEYS])
-    return shown + (f" and {len(keys) - _LISTED_KEYS} more" if len(keys) > _LISTED_KEYS else "")

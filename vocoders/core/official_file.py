@@ -17,6 +17,7 @@ import torch
 from safetensors.torch import load_file
 
 from vocoders.core.errors import CheckpointError
+from vocoders.core.text import enumerate_some
 
 __all__ = ["foreign_classes", "read_official_checkpoint", "unreadable_reason"]
 
@@ -186,7 +187,7 @@ def _pickle_reason(path: Path) -> str:
 def _class_reason(classes: list[str]) -> str:
     if not classes:
         return ""
-    shown = ", ".join(classes[:6]) + (f" and {len(classes) - 6} more" if len(classes) > 6 else "")
+    shown = enumerate_some(classes, 6)
     return (
         f"it contains objects of {shown}, and loading them would execute code of that program; expected tensors in "
         f"plain containers; {_advise_state_dict()}"

@@ -16,6 +16,7 @@ from typing import Any
 from torch import Tensor
 
 from vocoders.core.errors import CheckpointError
+from vocoders.core.text import enumerate_some
 from vocoders.core.training_checkpoint import describe_training_checkpoint, is_training_checkpoint
 
 __all__ = ["REFERENCES", "Reference", "find_reference", "locate_state", "official_state"]
@@ -303,6 +304,6 @@ def _strangers(checkpoint: Any, family: str, found: str | None) -> str:
         return f"contains no weights (keys: {keys or 'none'}); expected a state dict, or one below other keys"
     path, state = max(states, key=lambda item: len(item[1]))
     place = f" in {'.'.join(path)}" if path else ""
-    shown = ", ".join(list(state)[:4]) + (f" and {len(state) - 4} more" if len(state) > 4 else "")
+    shown = enumerate_some(list(state), 4)
     known = f"no {REFERENCES[family].example} or similar, nor those of another known family"
     return f"contains no weights of {family} ({known}); found{place}: {shown}"

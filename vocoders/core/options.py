@@ -5,7 +5,6 @@ A vocoder or a generator declares its options (solver steps, a factor on F0, a t
 the benchmark build their options from the declaration, just as they build dials from the knobs of an effect.
 """
 
-import difflib
 import types
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from pydantic.fields import FieldInfo
 
 from vocoders.core.config import Config, parse_yaml
 from vocoders.core.errors import ConfigError
+from vocoders.core.plugins import unknown_name
 
 __all__ = ["Option", "OptionKind", "SynthesisOptions", "option"]
 
@@ -117,11 +117,10 @@ class SynthesisOptions(Config):
         named = {self.spellings.get(name, name): value for name, value in changes.items()}
         for name in named:
             if name not in fields:
-                near = difflib.get_close_matches(name, fields, n=1)
-                known = f"known options: {', '.join(fields)}" if fields else "it has no options"
-                raise ConfigError(
-                    f"{source}: unknown option '{name}'; {f'did you mean {near[0]!r}?' if near else known}"
+                found = (
+                    unknown_name("option", name, fields) if fields else f"unknown option '{name}'; it has no options"
                 )
+                raise ConfigError(f"{source}: {found}")
         plain = {name: list(value) if isinstance(value, tuple) else value for name, value in named.items()}
         return type(self).from_dict(self.to_dict() | plain, source)
 

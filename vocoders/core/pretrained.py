@@ -7,7 +7,8 @@ unpickled, and no file decides what is imported.
 
 import json
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, ClassVar, Generic, Self, TypeVar
 
@@ -30,12 +31,14 @@ from vocoders.core.model_source import (
     resolve_model,
     shipped_models,
 )
+from vocoders.core.text import enumerate_some
 from vocoders.version import __version__
 
 __all__ = [
     "ModelFile",
     "PretrainedModel",
     "ShippedModel",
+    "evaluating",
     "read_model_config",
     "read_tensors",
     "resolve_model",
@@ -48,6 +51,8 @@ _logger = logging.getLogger(__name__)
 # threads). The loose limit allows for weights in half precision, or the reduced precision of a GPU's convolutions.
 _TOLERANCE = 1e-4
 _LOOSE_TOLERANCE = 1e-2
+# Tensors, or files, that a message names.
+_LISTED = 8
 
 
 ConfigType = TypeVar("ConfigType", bound=Config)
@@ -251,27 +256,22 @@ def _stored_state(model: Any, half: bool) -> dict[str, Tensor]:
 def _check_state(state: Mapping[str, Tensor], wanted: Mapping[str, Tensor], path: Path) -> None:
     problems = []
     if missing := sorted(wanted.keys() - state.keys()):
-        problems.append(f"missing {_enumerate(missing)}")
+        problems.append(f"missing {enumerate_some(missing, _LISTED)}")
     if unexpected := sorted(state.keys() - wanted.keys()):
-        problems.append(f"unexpected {_enumerate(unexpected)}")
+        problems.append(f"unexpected {enumerate_some(unexpected, _LISTED)}")
     shared = sorted(wanted.keys() & state.keys())
     if wrong := [name for name in shared if state[name].shape != wanted[name].shape]:
         shapes = [f"{name} {tuple(state[name].shape)} instead of {tuple(wanted[name].shape)}" for name in wrong]
-        problems.append(f"wrong shapes: {_enumerate(shapes)}")
+        problems.append(f"wrong shapes: {enumerate_some(shapes, _LISTED)}")
     if wrong := [name for name in shared if _kind(state[name]) != _kind(wanted[name])]:
         kinds = [f"{name} {state[name].dtype} instead of {wanted[name].dtype}" for name in wrong]
-        problems.append(f"wrong types: {_enumerate(kinds)}")
+        problems.append(f"wrong types: {enumerate_some(kinds, _LISTED)}")
     if problems:
         raise CheckpointError(f"{path} does not fit its configuration: {'; '.join(problems)}")
 
 
 def _kind(tensor: Tensor) -> str:
     return "complex" if tensor.is_complex() else "float" if tensor.is_floating_point() else str(tensor.dtype)
-
-
-def _enumerate(names: list[str], most: int = 8) -> str:
-    more = f" and {len(names) - most} more" if len(names) > most else ""
-    return ", ".join(names[:most]) + more
 
 
 def _check_replaceable(folder: Path, overwrite: bool) -> None:
@@ -282,20 +282,32 @@ def _check_replaceable(folder: Path, overwrite: bool) -> None:
     if names and not overwrite:
         raise CheckpointError(f"{folder} exists already; choose another name or allow overwriting (--force)")
     if foreign := [name for name in names if name not in MODEL_FILES]:
-        raise CheckpointError(f"{folder} contains more than a model ({_enumerate(foreign)}) and is not replaced")
+        raise CheckpointError(
+            f"{folder} contains more than a model ({enumerate_some(foreign, _LISTED)}) and is not replaced"
+        )
+
+
+@contextmanager
+def evaluating(system: Any) -> Iterator[None]:
+    """Switch a network to evaluation mode, and back afterwards; anything else is left as it is."""
+    if not isinstance(system, nn.Module):
+        yield
+        return
+    was_training = system.training
+    system.eval()
+    try:
+        yield
+    finally:
+        system.train(was_training)
 
 
 @torch.inference_mode()
 def _run(model: Any, inputs: Mapping[str, Tensor]) -> Tensor:
-    was_training = model.training
     device = next(model.parameters()).device
-    model.eval()
-    try:
+    with evaluating(model):
         output = model(**{name: tensor.to(device) for name, tensor in inputs.items()})
-        # A streaming model also returns its state.
-        return (output[0] if isinstance(output, tuple) else output).cpu()
-    finally:
-        model.train(was_training)
+    # A streaming model also returns its state.
+    return (output[0] if isinstance(output, tuple) else output).cpu()
 
 
 def _relative_difference(output: Tensor, expected: Tensor) -> float:

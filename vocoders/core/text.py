@@ -1,13 +1,14 @@
-"""Text files saved by any editor or spreadsheet: encodings, byte order marks, line ends."""
+"""Text: files saved by any editor or spreadsheet, with their encodings and line ends; lists in messages."""
 
 import codecs
 import logging
 import re
+from collections.abc import Sequence
 from pathlib import Path
 
 from vocoders.core.errors import DataError
 
-__all__ = ["read_lines", "read_text"]
+__all__ = ["enumerate_some", "read_lines", "read_text"]
 
 _logger = logging.getLogger(__name__)
 
@@ -56,6 +57,12 @@ def read_lines(path: str | Path, kind: str = "file") -> list[tuple[int, str]]:
     """
     lines = enumerate(read_text(path, kind).split("\n"), start=1)
     return [(number, stripped) for number, line in lines if (stripped := line.strip())]
+
+
+def enumerate_some(names: Sequence[str], most: int) -> str:
+    """Return the first ``most`` names for a message, and the number of the others."""
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + more
 
 
 def _decode(content: bytes, path: str | Path) -> str:
