@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 import gradio as gr
 import numpy as np
 
+from demo.sound import to_integers
+
 if TYPE_CHECKING:
     from effects.knobs import KnobSet
 
@@ -126,7 +128,7 @@ def live_message(
         pieces: (N,) float samples each.
         state: ``running``, ``done`` or ``cancelled``.
     """
-    integers = [np.clip(np.rint(piece * 32767), -32768, 32767).astype("<i2") for piece in pieces]
+    integers = [to_integers(piece).astype("<i2") for piece in pieces]
     encoded = [base64.b64encode(piece.tobytes()).decode("ascii") for piece in integers]
     return {"run": run, "rate": sample_rate, "total": total, "index": index, "pieces": encoded, "state": state}
 

@@ -118,6 +118,9 @@ class KnobPath:
         settings: settings at the start.
         sample_rate: sample rate of the stream in Hz.
         automation: overrides the settings of the knobs that it names.
+
+    Raises:
+        ConfigError: for an unknown knob in either, or a value that is not finite.
     """
 
     def __init__(

@@ -74,8 +74,6 @@ class Engine:
             raise ConfigError(
                 f"linked channels need a model with a gain head; use stereo mode 'dual' for this {model.family}"
             )
-        for name in automation.curves if automation is not None else ():
-            _ = model.knobs[name]  # so that an unknown knob is an error at the start, not in the middle of the stream
         self._settings = model.knobs.resolve(settings)
         self.reset()
 

@@ -246,6 +246,10 @@ class KnobSet(Config):
         """Return the result of :meth:`resolve` as a vector (K,) of float64."""
         return torch.tensor(list(self.resolve(settings).values()), dtype=torch.float64)
 
+    def settings(self, values: Tensor) -> dict[str, float]:
+        """Return a vector (K,) of values by name, the inverse of :meth:`values`."""
+        return dict(zip(self.names, values.tolist(), strict=True))
+
     def normalize(self, values: Tensor) -> Tensor:
         """Convert values (..., K) to normalised numbers, in the range ``norm``."""
         low, high = self.norm

@@ -39,8 +39,6 @@ class ProcessorStream:
     ) -> None:
         processor.check_available()
         self.processor, self.sample_rate = processor, sample_rate
-        for name in automation.curves if automation is not None else ():
-            _ = processor.knobs[name]
         self._settings = processor.knobs.resolve(settings)
         self._path = KnobPath(processor.knobs, self._settings, sample_rate, automation)
         self._moves = automation is not None

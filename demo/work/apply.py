@@ -48,7 +48,7 @@ def knobs_of(library: Library, effect: str, model: str | None) -> KnobSet:
         return PROCESSORS[effect].knobs
     if model is None:
         raise ConfigError(f"no effect '{effect[:80]}' here; choose one from the list")
-    return _load_effect(library, model).knobs
+    return library.load(model, "effect").knobs
 
 
 def resolve_knobs(knobs: KnobSet, given: Mapping[str, Any] | None) -> dict[str, float]:
@@ -66,7 +66,7 @@ def read_dry(library: Library, path: str | None, model: str | None) -> Clip:
     clip = read_clip(path, mono=False)
     if model is None:
         return clip
-    wanted = _load_effect(library, model).sample_rate
+    wanted = library.load(model, "effect").sample_rate
     if clip.sample_rate == wanted:
         return clip
     remark = f"resampled from {clip.sample_rate / 1000:g} to {wanted / 1000:g} kHz"
@@ -91,19 +91,13 @@ def apply_learned(
     progress: Callable[[float], None] | None = None,
 ) -> Rendering:
     """Apply a learned effect to audio (C, T); a mono model processes channels separately."""
-    network = _load_effect(library, model)
+    network = library.load(model, "effect")
     channels = network.config.audio_channels
     fitting = audio if channels in (1, len(audio)) else audio[:1].expand(channels, -1)
     started = time.perf_counter()
     hop = -(-_HOP // network.block_length) * network.block_length
     wet = render(network, fitting, sample_rate, settings, hop=hop, progress=with_deadline(progress))
     return Rendering(_finite(wet[: len(audio)], model), time.perf_counter() - started)
-
-
-def _load_effect(library: Library, name: str) -> Any:
-    if library.entry(name).kind != "effect":
-        raise ConfigError(f"'{name}' is no effect; choose one from the list")
-    return library.load(name)
 
 
 def _finite(audio: Tensor, name: str) -> np.ndarray:

@@ -23,7 +23,7 @@ from vocoders.core.errors import ConfigError
 from vocoders.frontends.f0 import F0Config, extract_f0
 from vocoders.interface import Vocoder
 
-__all__ = ["Copy", "Settings", "load_vocoder", "measure", "vocode"]
+__all__ = ["Copy", "Settings", "measure", "vocode"]
 
 _CONTOUR_SECONDS = 0.005
 # A tracker that is fast enough for thirty seconds; both signals of a pair use the same one.
@@ -73,24 +73,13 @@ class Copy:
         return len(self.result) / self.sample_rate
 
 
-def load_vocoder(library: Library, name: str) -> Vocoder:
-    """Return a vocoder of the library.
-
-    Raises:
-        ConfigError: for an unknown name, or a model that is not a vocoder.
-    """
-    if library.entry(name).kind != "vocoder":
-        raise ConfigError(f"'{name}' is no vocoder; choose one from the list")
-    return library.load(name)
-
-
 def vocode(library: Library, settings: Settings, path: str | None, progress: Callable[[float], None]) -> Copy:
     """Analyse the clip at ``path`` and synthesise it.
 
     Raises:
         OndesError: for unusable clips, models or settings.
     """
-    vocoder = load_vocoder(library, settings.model)
+    vocoder: Vocoder = library.load(settings.model, "vocoder")
     options = chosen_options(vocoder, settings.options)
     clip = read_clip(path, vocoder.sample_rate)
     started = time.perf_counter()

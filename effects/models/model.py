@@ -1,7 +1,6 @@
 """The interface of every neural effect, for training, streaming and rendering."""
 
 from collections.abc import Mapping
-from importlib import import_module
 from typing import TYPE_CHECKING, ClassVar, TypeVar
 
 import torch
@@ -11,6 +10,7 @@ from torch import Tensor, nn
 from effects.knobs import KnobSet
 from effects.models.head import detector_signal
 from vocoders.core.errors import ShapeError
+from vocoders.core.plugins import import_place
 from vocoders.core.pretrained import PretrainedModel
 from vocoders.frontends.front_end import FrontEnd, ModelConfig
 
@@ -141,8 +141,7 @@ class EffectModel(PretrainedModel[ConfigType]):
 
     def _find_stream(self) -> "Stream | None":
         if self._stream is None and self.runtime is not None:
-            module, name = self.runtime.split(":")
-            self._stream = getattr(import_module(module), name)(self)
+            self._stream = import_place(self.runtime, f"the stream of family '{self.family}'")(self)
         return self._stream
 
     def reference_inputs(self) -> dict[str, Tensor]:
