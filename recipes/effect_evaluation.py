@@ -131,8 +131,7 @@ def _score(
     references = [Signal(x[0].float().numpy(), rate) for x in (wet, dry)]
     if not is_heard(references[0]):  # a pause has nothing to compare
         return [], [Problem(cell, name, "", "undefined", REFERENCE_IS_HEARD.reason)]
-    gain = (dry * wet).sum() / dry.square().sum().clamp(min=1e-12)
-    outputs: dict[str, Tensor] = {IDENTITY: dry, CONSTANT_GAIN: gain * dry}
+    outputs: dict[str, Tensor] = {IDENTITY: dry, CONSTANT_GAIN: constant_gain(dry, wet) * dry}
     for system, model in models.items():
         outputs[system] = _play(model, item)[..., start:]
     scores, problems = [], []
@@ -144,12 +143,16 @@ def _score(
     return scores, problems
 
 
+def constant_gain(dry: "Tensor", wet: "Tensor") -> "Tensor":
+    """Return the gain with which dry audio is nearest to wet audio, by least squares."""
+    return (dry * wet).sum() / dry.square().sum().clamp(min=1e-12)
+
+
 def _play(model: "EffectModel", item: dict[str, Any]) -> "Tensor":
     """Return a model's output for the dry audio and the setting of an item."""
     from effects.engine import render
 
-    values = model.knobs.denormalize(item["knobs"].double())
-    settings = {name: float(value) for name, value in zip(model.knobs.names, values, strict=True)}
+    settings = model.knobs.settings(model.knobs.denormalize(item["knobs"].double()))
     # A long hop saves time; the audio is the same.
     hop = -(-4096 // model.block_length) * model.block_length
     return render(model, item["audio"], settings=settings, hop=hop)

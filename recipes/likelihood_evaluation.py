@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from recipes.build import build_objective, restore_generator
+from recipes.data.dataset import move_batch
 from recipes.data.loader import build_piece_dataset
 from recipes.data.waveforms import PieceDataset, collate_padded
 from recipes.metrics.bits import BitsPerSample, HistogramModel, MarkovModel
@@ -122,10 +122,7 @@ def _measure(
     for batch in track(iter(batches), "evaluate", len(batches)):
         items = [dataset[number] for number in batch]
         begun = time.perf_counter()
-        padded = {
-            key: value.to(model.device) if isinstance(value, Tensor) else value
-            for key, value in collate_padded(items).items()
-        }
+        padded = move_batch(collate_padded(items), model.device)
         with torch.inference_mode():
             nats = objective.item_losses(model, padded).tolist()
         took = (time.perf_counter() - begun) / len(batch)

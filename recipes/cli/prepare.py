@@ -1,5 +1,6 @@
 """`ondes prepare`: a corpus becomes Kaldi data directories."""
 
+from dataclasses import asdict, dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -7,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 import typer.core
 import typer.main
+
+from recipes.cli.option_group import with_option_groups
 
 if TYPE_CHECKING:
     from typer._click import Context
@@ -32,23 +35,29 @@ _DataDir = Annotated[
     Path,
     typer.Argument(metavar="DATA_DIR", help="Data directory to write; its skipped.tsv lists unusable files."),
 ]
-_Nj = Annotated[int, typer.Option("--nj", min=1, help="Number of processes.")]
-_Decode = Annotated[
-    bool, typer.Option("--decode/--no-decode", help="Decode files to find truncated, silent or NaN audio.")
-]
-_MinDuration = Annotated[float, typer.Option("--min-duration", min=0.0, help="Shortest utterance in seconds.")]
-_Dev = Annotated[int, typer.Option("--dev", min=0, help="Size of DATA_DIR/dev; the rest goes to DATA_DIR/train.")]
-_Test = Annotated[int, typer.Option("--test", min=0, help="Size of DATA_DIR/test.")]
 _By = Annotated[_SplitBy, typer.Option("--split-by", help="Unit of --dev and --test.")]
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Preparation:
+    """Options of every corpus, as :func:`recipes.data.preparation.prepare` takes them."""
+
+    nj: Annotated[int, typer.Option("--nj", min=1, help="Number of processes.")] = 1
+    decode: Annotated[
+        bool, typer.Option("--decode/--no-decode", help="Decode files to find truncated, silent or NaN audio.")
+    ] = True
+    min_duration: Annotated[float, typer.Option("--min-duration", min=0.0, help="Shortest utterance in seconds.")] = 0.1
+    dev: Annotated[int, typer.Option("--dev", min=0, help="Size of DATA_DIR/dev; the rest goes to DATA_DIR/train.")] = 0
+    test: Annotated[int, typer.Option("--test", min=0, help="Size of DATA_DIR/test.")] = 0
 
 
 def register(app: typer.Typer) -> None:
     """Add the command group to ``app``."""
     group = typer.Typer(cls=_Corpora, help="Turn a corpus into Kaldi data directories.")
-    group.command("libritts")(_libritts)
-    group.command("ljspeech")(_ljspeech)
-    group.command("vctk")(_vctk)
-    group.command("folder")(_folder)
+    group.command("libritts")(with_option_groups(_libritts))
+    group.command("ljspeech")(with_option_groups(_ljspeech))
+    group.command("vctk")(with_option_groups(_vctk))
+    group.command("folder")(with_option_groups(_folder))
     group.command("pairs")(_pairs)
     app.add_typer(group, name="prepare")
 
@@ -71,41 +80,30 @@ def _added(name: str) -> Any:
     """Return the command for a corpus reader of an installed package."""
     from recipes.data.corpora import CORPORA
 
-    def command(
-        source: _Source,
-        data_dir: _DataDir,
-        nj: _Nj = 1,
-        decode: _Decode = True,
-        min_duration: _MinDuration = 0.1,
-        dev: _Dev = 0,
-        test: _Test = 0,
-        split_by: _By = _SplitBy.utterance,
-    ) -> None:
+    def command(source: _Source, data_dir: _DataDir, options: _Preparation, split_by: _By = _SplitBy.utterance) -> None:
         from recipes.data.kaldi import Utterance
         from vocoders.core.errors import ConfigError
 
         found = CORPORA.find(name)(source)
         if not isinstance(found, list) or not all(isinstance(item, Utterance) for item in found):
             raise ConfigError(f"corpus reader '{name}' found {found!r:.40}; expected a list of Utterance")
-        _run(found, data_dir, nj, decode, min_duration, dev, test, split_by)
+        _run(found, data_dir, options, split_by)
 
     app = typer.Typer(add_completion=False)
-    app.command(name, help=CORPORA.summary(name) or "Corpus reader of an installed package.")(command)
+    summary = CORPORA.summary(name) or "Corpus reader of an installed package."
+    app.command(name, help=summary)(with_option_groups(command))
     return typer.main.get_command(app)
 
 
 def _libritts(
     source: _Source,
     data_dir: _DataDir,
+    *,
     subsets: Annotated[
         list[str] | None,
         typer.Option("--subsets", help="Subsets separated by commas, such as train-clean-100; default: all."),
     ] = None,
-    nj: _Nj = 1,
-    decode: _Decode = True,
-    min_duration: _MinDuration = 0.1,
-    dev: _Dev = 0,
-    test: _Test = 0,
+    options: _Preparation,
     split_by: _By = _SplitBy.utterance,
 ) -> None:
     """Prepare LibriTTS, LibriTTS-R or a corpus with the same layout.
@@ -115,46 +113,36 @@ def _libritts(
     from recipes.data.corpora import find_libritts
 
     names = [name for value in subsets or [] for name in value.replace(",", " ").split()]
-    _run(find_libritts(source, names), data_dir, nj, decode, min_duration, dev, test, split_by)
+    _run(find_libritts(source, names), data_dir, options, split_by)
 
 
-def _ljspeech(
-    source: _Source,
-    data_dir: _DataDir,
-    nj: _Nj = 1,
-    decode: _Decode = True,
-    min_duration: _MinDuration = 0.1,
-    dev: _Dev = 0,
-    test: _Test = 0,
-) -> None:
+def _ljspeech(source: _Source, data_dir: _DataDir, options: _Preparation) -> None:
     """Prepare LJSpeech (metadata.csv and wavs/)."""
     from recipes.data.corpora import find_ljspeech
 
-    _run(find_ljspeech(source), data_dir, nj, decode, min_duration, dev, test, _SplitBy.utterance)
+    _run(find_ljspeech(source), data_dir, options, _SplitBy.utterance)
 
 
 def _vctk(
     source: _Source,
     data_dir: _DataDir,
+    *,
     microphone: Annotated[
         _Microphone, typer.Option("--mic", help="Microphone of the recordings to use.")
     ] = _Microphone.mic1,
-    nj: _Nj = 1,
-    decode: _Decode = True,
-    min_duration: _MinDuration = 0.1,
-    dev: _Dev = 0,
-    test: _Test = 0,
+    options: _Preparation,
     split_by: _By = _SplitBy.speaker,
 ) -> None:
     """Prepare VCTK 0.92 (wav48_silence_trimmed) or 0.80 (wav48)."""
     from recipes.data.corpora import find_vctk
 
-    _run(find_vctk(source, microphone.value), data_dir, nj, decode, min_duration, dev, test, split_by)
+    _run(find_vctk(source, microphone.value), data_dir, options, split_by)
 
 
 def _folder(
     source: _Source,
     data_dir: _DataDir,
+    *,
     speaker: Annotated[
         str | None, typer.Option("--speaker", help="Speaker of all files; default: the first sub-folder.")
     ] = None,
@@ -170,18 +158,14 @@ def _folder(
             "Default: FILE.txt next to FILE.wav.",
         ),
     ] = None,
-    nj: _Nj = 1,
-    decode: _Decode = True,
-    min_duration: _MinDuration = 0.1,
-    dev: _Dev = 0,
-    test: _Test = 0,
+    options: _Preparation,
     split_by: _By = _SplitBy.utterance,
 ) -> None:
     """Prepare your own audio: any folder, with its sub-folders."""
     from recipes.data.corpora import find_folder
 
     found = find_folder(source, speaker, speaker_pattern, text_pattern)
-    _run(found, data_dir, nj, decode, min_duration, dev, test, split_by)
+    _run(found, data_dir, options, split_by)
 
 
 def _pairs(
@@ -233,25 +217,12 @@ def _knobs_of(config: Path | None) -> "KnobSet | None":
 def _run(
     utterances: "list[Utterance]",
     data_dir: Path,
-    nj: int,
-    decode: bool,
-    min_duration: float,
-    dev: int,
-    test: int,
+    options: _Preparation,
     split_by: _SplitBy,
 ) -> None:
     from recipes.data.preparation import prepare
 
-    found = prepare(
-        utterances,
-        data_dir,
-        nj=nj,
-        decode=decode,
-        min_duration=min_duration,
-        dev=dev,
-        test=test,
-        split_by=split_by.value,
-    )
+    found = prepare(utterances, data_dir, split_by=split_by.value, **asdict(options))
     for directory in found.directories.values():
         hours = directory.duration / 3600
         typer.echo(f"{directory.path}: {len(directory)} utterances, {len(directory.speakers)} speakers, {hours:.3f} h")

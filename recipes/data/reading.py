@@ -149,6 +149,21 @@ class AudioReader:
             samples = self._part(index, span, start, length)
         return samples if self.peak is None else samples * self._gain(index)
 
+    def read_whole_part(self, index: int, start: int, length: int) -> np.ndarray:
+        """Return samples like :meth:`read`; fewer than the header of the file promises are an error.
+
+        Raises:
+            DataError: also for a file that is truncated, or has changed since its header was read.
+        """
+        samples = self.read(index, start, length)
+        expected = min(length, self.num_samples(index) - start)
+        if len(samples) != expected:
+            raise DataError(
+                f"{self.utterances[index].path}: gave {len(samples)} samples, expected {expected}; the file is "
+                "truncated or has changed, prepare the corpus again"
+            )
+        return samples
+
     def _direct(self, span: Span) -> bool:
         """Return whether a part of the file can be read without reading all of it."""
         return span.sample_rate == self.sample_rate and span.is_seekable

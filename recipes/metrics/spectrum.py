@@ -109,11 +109,13 @@ class NarrowLine(_LongTermMetric):
 
     def measure(self, pair: SignalPair) -> float:
         """Return the signed difference in dB."""
-        generated, reference = (
-            narrow_line_db(signal.samples, signal.sample_rate, self.frequency)
-            for signal in (pair.generated, pair.reference)
-        )
-        return generated - reference
+        return self._line(pair.generated) - self._line(pair.reference)
+
+    def _line(self, signal: Signal) -> float:
+        def measure() -> float:
+            return narrow_line_db(signal.samples, signal.sample_rate, self.frequency, _power(signal))
+
+        return signal.remember(("line", self.frequency), measure)
 
 
 def band_differences(reference: Signal, generated: Signal) -> np.ndarray:
@@ -124,11 +126,8 @@ def band_differences(reference: Signal, generated: Signal) -> np.ndarray:
     Raises:
         UndefinedMetricError: if the audio is shorter than one frame.
     """
-    levels = []
-    for signal in (generated, reference):
-        power = signal.remember("long_term_power", lambda s=signal: long_term_power(s.samples, s.sample_rate))
-        levels.append(10 * np.log10(_band_means(power, signal.sample_rate)))
-    return levels[0] - levels[1]
+    after, before = (10 * np.log10(_band_means(_power(x), x.sample_rate)) for x in (generated, reference))
+    return after - before
 
 
 def long_term_power(samples: np.ndarray, sample_rate: int) -> np.ndarray:
@@ -151,7 +150,7 @@ def long_term_power(samples: np.ndarray, sample_rate: int) -> np.ndarray:
     return total / count + _FLOOR
 
 
-def narrow_line_db(audio: np.ndarray, sample_rate: int, frequency: float) -> float:
+def narrow_line_db(audio: np.ndarray, sample_rate: int, frequency: float, power: np.ndarray | None = None) -> float:
     """Measure the level of a spectral line above its surroundings in the long-term average power spectrum.
 
     The surroundings are the median of the bins within 300 Hz, those within 40 Hz left out. The line is measured at
@@ -161,6 +160,7 @@ def narrow_line_db(audio: np.ndarray, sample_rate: int, frequency: float) -> flo
         audio: (T,) in [-1, 1].
         sample_rate: in Hz.
         frequency: of the line in Hz.
+        power: the result of :func:`long_term_power`, if it is known.
 
     Returns:
         Level in dB; about 0 where there is no line.
@@ -173,12 +173,16 @@ def narrow_line_db(audio: np.ndarray, sample_rate: int, frequency: float) -> flo
             f"a line at {frequency:g} Hz in {sample_rate} Hz audio; its surroundings of +-{_NEIGHBOURHOOD_HZ:g} Hz "
             "must lie between 0 Hz and half the sample rate"
         )
-    power = long_term_power(audio, sample_rate)
+    power = long_term_power(audio, sample_rate) if power is None else power
     distance = np.abs(np.linspace(0, sample_rate / 2, len(power)) - frequency)
     surroundings = np.median(power[(distance > _LINE_HZ) & (distance <= _NEIGHBOURHOOD_HZ)])
     phasor = np.exp(-2j * np.pi * frequency / sample_rate * np.arange(2 * (len(power) - 1)))
     line = np.concatenate([np.abs(frames @ phasor) ** 2 for frames in _windowed_frames(audio, sample_rate)]).mean()
     return 10 * float(np.log10((line + _FLOOR) / surroundings))
+
+
+def _power(signal: Signal) -> np.ndarray:
+    return signal.remember("long_term_power", lambda: long_term_power(signal.samples, signal.sample_rate))
 
 
 def _windowed_frames(samples: np.ndarray, sample_rate: int) -> Iterator[np.ndarray]:

@@ -13,6 +13,7 @@ from recipes.audio_metrics import AudioMetrics
 from recipes.data.effects.config import EffectDataConfig
 from recipes.data.effects.loader import EffectDataset, effect_dataset
 from recipes.data.effects.rendered import collate_pairs
+from recipes.effect_evaluation import constant_gain
 from recipes.families import model_class
 from recipes.objectives.effect import EffectObjective, is_heard
 from recipes.tasks.task import Task, Validator
@@ -114,8 +115,8 @@ def floor_ratios(batch: dict[str, Any]) -> list[tuple[float, float]]:
         if not is_heard(wet[None]):
             continue
         energy = wet.square().sum()
-        gain = (dry * wet).sum() / dry.square().sum().clamp(min=1e-12)
-        ratios.append(tuple(float((wet - g * dry).square().sum() / energy) for g in (1.0, gain)))
+        gains = (1.0, constant_gain(dry, wet))
+        ratios.append(tuple(float((wet - gain * dry).square().sum() / energy) for gain in gains))
     return ratios
 
 

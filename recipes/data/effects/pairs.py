@@ -92,8 +92,8 @@ def check_pair(pair: RecordedPair) -> tuple[str | None, list[str]]:
         The reason why it is unusable (``None`` if usable), and notes for its owner.
     """
     try:
-        rates = {audio_info(path).sample_rate for path in (pair.dry, pair.wet)}
-        lengths = [audio_info(path).frames for path in (pair.dry, pair.wet)]
+        infos = [audio_info(path) for path in (pair.dry, pair.wet)]
+        rates, lengths = {info.sample_rate for info in infos}, [info.frames for info in infos]
         if len(rates) > 1:
             return f"rates differ: {' and '.join(f'{rate} Hz' for rate in sorted(rates))}", []
         rate = rates.pop()

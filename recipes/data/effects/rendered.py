@@ -140,7 +140,7 @@ class RenderedDataset(TrainingSet):
 
     def _render(self, dry: Tensor, setting: np.ndarray, state: State) -> tuple[Tensor, Tensor]:
         values = self._values(setting)
-        settings = {name: float(value) for name, value in zip(self.knobs.names, values, strict=True)}
+        settings = self.knobs.settings(values)
         wet, _ = self.processor.process(dry[None], settings, self.reader.sample_rate, state)
         return wet[0], values
 
@@ -149,7 +149,7 @@ class RenderedDataset(TrainingSet):
         blocks, rows = [], []
         for block, setting in zip(dry.split(CONTROL_PERIOD, dim=-1), path, strict=True):
             values = self._values(setting)
-            settings = {name: float(value) for name, value in zip(self.knobs.names, values, strict=True)}
+            settings = self.knobs.settings(values)
             wet, state = self.processor.process(block[None], settings, self.reader.sample_rate, state)
             blocks.append(wet[0])
             rows.append(self.knobs.normalize(values)[:, None].expand(-1, block.shape[-1]))
