@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from vocoders.core.checks import check_f0, check_features, check_mono
 from vocoders.core.errors import ConfigError, ShapeError
 from vocoders.core.options import SynthesisOptions
-from vocoders.core.pretrained import evaluating
+from vocoders.core.pretrained import PretrainedModel, evaluating
 from vocoders.frontends.mel import MelConfig
 
 __all__ = ["Generation", "Kind", "Progress", "System", "Vocoder", "WaveformGenerator", "check_items"]
@@ -53,8 +53,8 @@ class System(ABC):
 
     @property
     def default_options(self) -> SynthesisOptions:
-        """The default options: those of the declaration, or the model's own."""
-        return self.options_class()
+        """The default options: those of the declaration, with what the model's configuration changes."""
+        return self.options_class.of_config(self.config.to_dict() if isinstance(self, PretrainedModel) else {})
 
     @property
     def device(self) -> torch.device:

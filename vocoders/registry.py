@@ -67,17 +67,8 @@ class VocoderFamily(Family):
         return self.title if self.titles is None else self.import_part(self.titles)(config)
 
     def options_of(self, config: Mapping[str, Any]) -> SynthesisOptions:
-        """Return the default options of a model with this configuration, without loading it.
-
-        By convention the section ``sampling`` contains those that differ from the declared defaults.
-
-        Raises:
-            ConfigError: if it contains an impossible value.
-        """
-        sampling = config.get("sampling")
-        own = sampling if isinstance(sampling, Mapping) else {}
-        declared = self.options_class.model_fields
-        return self.options_class.from_dict({key: own[key] for key in own if key in declared}, "sampling")
+        """Return the default options of a model with this configuration, without loading it."""
+        return self.options_class.of_config(config)
 
     def labels_of(self, config: Mapping[str, Any]) -> tuple[str, ...]:
         """Return the labels of a generator with this configuration: by convention, its section ``labels``."""

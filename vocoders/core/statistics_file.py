@@ -12,6 +12,7 @@ from safetensors.numpy import load
 
 from vocoders.core.errors import CheckpointError
 from vocoders.core.inert_pickle import ForeignClassError, Holder, read_inert_pickle
+from vocoders.core.text import looks_like_text
 
 __all__ = ["IDENTITY", "read_statistics"]
 
@@ -82,12 +83,8 @@ def _numbers_in(data: bytes, names: Sequence[str], feature: str | None) -> Mappi
     except ForeignClassError:
         raise
     except ValueError as error:
-        raise ValueError("it is a text file") if _is_text(data) else error from None
+        raise ValueError("it is a text file") if looks_like_text(data[:512]) else error from None
     return _of_feature(found, names, feature)
-
-
-def _is_text(data: bytes) -> bool:
-    return all(32 <= byte < 127 or byte in b"\r\n\t" for byte in data[:512])
 
 
 def _rows(array: np.ndarray, names: Sequence[str]) -> dict[str, np.ndarray]:

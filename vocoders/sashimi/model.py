@@ -61,11 +61,6 @@ class Sashimi(PretrainedModel[SashimiConfig], WaveformGenerator, nn.Module):
         """Front end in one line: models with equal lines take the same codes."""
         return f"codes {self.config.sample_rate} Hz {self.config.quantiser.fingerprint}"
 
-    @property
-    def default_options(self) -> CodeOptions:
-        """The sampling options of the model's configuration."""
-        return CodeOptions.from_dict(self.config.sampling.to_dict(), "sampling")
-
     def check_options(self, options: CodeOptions) -> None:
         """Raise a :class:`ConfigError` for guidance without labels."""
         if options.is_guided and not self.labels:
