@@ -57,16 +57,6 @@ class FlowVocoder(PretrainedModel[FlowConfigType], Vocoder, nn.Module):
         self.register_buffer("energy_range", torch.tensor(span))
 
     @property
-    def sample_rate(self) -> int:
-        """Sample rate in Hz."""
-        return self.config.sample_rate
-
-    @property
-    def hop_length(self) -> int:
-        """Samples per frame."""
-        return self.config.hop_length
-
-    @property
     def num_features(self) -> int:
         """Channels of the features."""
         return self.config.in_channels

@@ -52,11 +52,6 @@ class Sashimi(PretrainedModel[SashimiConfig], WaveformGenerator, nn.Module):
         self.head = nn.Linear(config.channels, self.quantiser.num_codes)
 
     @property
-    def sample_rate(self) -> int:
-        """Sample rate in Hz."""
-        return self.config.sample_rate
-
-    @property
     def fingerprint(self) -> str:
         """Front end in one line: models with equal lines take the same codes."""
         return f"codes {self.config.sample_rate} Hz {self.config.quantiser.fingerprint}"
