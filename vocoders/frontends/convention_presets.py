@@ -2,7 +2,7 @@
 
 Each entry is what the program's own code computes with its published settings. Programs whose features are normalised
 by the statistics of a corpus need that file too: ``normalization: {statistics: stats.h5}`` in a YAML file, or
-:meth:`vocoders.frontends.mel_convention.MelConvention.with_statistics`.
+:func:`with_statistics`.
 """
 
 import difflib
@@ -10,11 +10,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from vocoders.core.config import read_yaml
-from vocoders.core.errors import ConfigError, OndesError
+from vocoders.core.errors import CheckpointError, ConfigError, OndesError
+from vocoders.core.statistics_file import read_statistics
 from vocoders.frontends.mel_convention import MelConvention
 
-__all__ = ["CONVENTION_USERS", "MEL_CONVENTIONS", "find_convention", "read_convention"]
+__all__ = ["CONVENTION_USERS", "MEL_CONVENTIONS", "find_convention", "read_convention", "with_statistics"]
 
 _TACOTRON: dict[str, Any] = {"preset": "hifigan_22k", "padding": "center_reflect", "magnitude_epsilon": 0.0}
 _ESPNET: dict[str, Any] = {**_TACOTRON, "fmin": 80.0, "fmax": 7600.0, "log": "log10", "floor": 1e-10}
@@ -132,15 +135,38 @@ def _merge(base: dict[str, Any], change: Any) -> Any:
 
 
 def _read_statistics(path: Path, normalization: Mapping[str, Any]) -> dict[str, Any]:
-    from vocoders.core.statistics_file import read_statistics
-
     others = sorted(set(normalization) - {"statistics", "kind"})
     if others or normalization.get("kind", "mean_variance") != "mean_variance":
         raise ConfigError(f"{path}: 'normalization.statistics' gives mean and deviation; remove {', '.join(others)}")
     try:
-        found = read_statistics(path.parent / str(normalization["statistics"]), ("mean", "std"))
-        numbers = {name: [float(v) for v in found[name].reshape(-1)] for name in ("mean", "std")}
+        return mean_variance_of(path.parent / str(normalization["statistics"]))
     except OndesError as error:
         raise ConfigError(f"{path}: {error}") from None
-    plain = {name: values[0] if len(values) == 1 else values for name, values in numbers.items()}
+
+
+def mean_variance_of(statistics: str | Path) -> dict[str, Any]:
+    """Return the normalisation by a file of statistics, as plain types for :class:`MelConvention`.
+
+    Bands that never vary have the deviation 1.
+
+    Raises:
+        CheckpointError: if the file cannot be read, or its numbers are not finite; see :func:`read_statistics`.
+    """
+    found = read_statistics(statistics, ("mean", "std"), feature="mel")
+    numbers = {name: np.asarray(found[name], dtype=np.float64).reshape(-1) for name in ("mean", "std")}
+    if not all(np.isfinite(values).all() for values in numbers.values()):
+        raise CheckpointError(f"{statistics}: mean or deviation is NaN or infinite; measure the statistics again")
+    numbers["std"] = np.where(numbers["std"] == 0, 1.0, numbers["std"])
+    plain = {name: values.tolist() if len(values) > 1 else float(values[0]) for name, values in numbers.items()}
     return {"kind": "mean_variance", **plain}
+
+
+def with_statistics(convention: MelConvention, statistics: str | Path) -> MelConvention:
+    """Return a convention whose values are normalised by the mean and deviation in a file.
+
+    Raises:
+        ConfigError: for statistics of another number of bands.
+        CheckpointError: as :func:`mean_variance_of`.
+    """
+    data = {**convention.to_dict(), "normalization": mean_variance_of(statistics)}
+    return MelConvention.from_dict(data, str(statistics))

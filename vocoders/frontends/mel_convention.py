@@ -13,7 +13,6 @@ Programs agree on the idea of a mel spectrogram and on nothing else. A :class:`M
 """
 
 import hashlib
-from collections.abc import Sequence
 from typing import Annotated, Any, Literal
 
 import torch
@@ -214,15 +213,6 @@ class MelConvention(Config):
             return audio
         return torch.cat([audio[..., :1], audio[..., 1:] - self.preemphasis * audio[..., :-1]], dim=-1)
 
-    def with_statistics(self, mean: Sequence[float], std: Sequence[float]) -> "MelConvention":
-        """Return this convention normalised by mean and deviation, a number per band or one for all.
-
-        Raises:
-            ConfigError: for statistics of another number of bands, or a deviation of 0.
-        """
-        numbers = {"mean": _plain(mean), "std": _plain(std)}
-        return type(self).from_dict({**self.to_dict(), "normalization": {"kind": "mean_variance", **numbers}})
-
 
 def _lowest(mel: MelConfig, like: Tensor) -> float:
     return float(to_logarithm(like.new_tensor(mel.floor), mel.log))
@@ -232,11 +222,6 @@ def _sequence(value: PerBand) -> tuple[float, ...]:
     return value if isinstance(value, tuple) else (value,)
 
 
-def _plain(values: Sequence[float]) -> float | list[float]:
-    numbers = [float(value) for value in values]
-    return numbers[0] if len(numbers) == 1 else numbers
-
-
 def _column(value: PerBand, like: Tensor) -> Tensor:
     """Return numbers per band as a column (n_mels, 1), or (1, 1)."""
     return like.new_tensor(_sequence(value))[:, None]
@@ -244,7 +229,7 @@ def _column(value: PerBand, like: Tensor) -> Tensor:
 
 def _describe(value: PerBand) -> str:
     """Describe one number exactly, numbers per band by their range and a digest."""
-    if isinstance(value, float):
+    if not isinstance(value, tuple):
         return exact_text(value)
     digest = hashlib.sha256(repr(value).encode()).hexdigest()[:8]
     return f"{min(value):.4g}..{max(value):.4g} ({len(value)} bands, {digest})"
