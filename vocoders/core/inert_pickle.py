@@ -72,6 +72,10 @@ def _encode(text: str, encoding: str) -> bytes:
     return text.encode("latin1")
 
 
+def _as_bytes(data: Any) -> bytes:
+    return data.encode("latin1") if isinstance(data, str) else data
+
+
 def _numbers(dtype: Any, data: bytes, shape: Any, order: str = "C") -> np.ndarray:
     if not isinstance(dtype, np.dtype) or dtype.kind not in _NUMBERS:
         raise ForeignClassError("arrays of other things than numbers")
@@ -125,11 +129,8 @@ class _Reader(pickle._Unpickler):
             self.stack[-1] = found.newbyteorder(state[1]) if state[1] in "<>" else found
         elif isinstance(found, _Array):
             shape, dtype, is_fortran, data = state[1:]
-            if isinstance(data, list) and self.objects:
-                found.value = list(data)
-            else:
-                stored: bytes = data.encode("latin1") if isinstance(data, str) else data
-                found.value = _numbers(dtype, stored, shape, "F" if is_fortran else "C")
+            listed = self.objects and isinstance(data, list)
+            found.value = data if listed else _numbers(dtype, _as_bytes(data), shape, "F" if is_fortran else "C")
         elif isinstance(found, _Wrapper):
             self.stack[-1] = self._behind(state)
         elif isinstance(found, Holder) and isinstance(state, dict):
