@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from vocoders.core.chunking import chunk_spans, join_exact
 from vocoders.core.errors import ShapeError
-from vocoders.frontends.mel import LogMel
+from vocoders.frontends.mel import LogMel, from_logarithm
 
 __all__ = ["MelConsistency"]
 
@@ -55,7 +55,7 @@ class MelConsistency(nn.Module):
             raise ShapeError(
                 f"audio {tuple(audio.shape)}; expected {(batch, 1, num_frames * config.hop_length)} for these features"
             )
-        wanted = torch.exp(features) if config.log == "ln" else 10**features
+        wanted = from_logarithm(features, config.log)
         signal = before = audio[:, 0].float()
         for _ in range(iterations):
             spectrum = self.log_mel.complex_spectrum(signal)
