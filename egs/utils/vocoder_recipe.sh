@@ -6,7 +6,8 @@
 #   --dump DIR       F0 and statistics; configurations with one front end share it
 #   --init PATH      start from these weights: a checkpoint, a run's folder (exp/NAME) or a model folder
 #   --predicted DIR  train on, and decode, features that an acoustic model predicted: DIR/UTTERANCE.npy (bands, frames)
-#   --n_gpus N       GPUs, one process each; 0 trains on the CPU
+#   --n_gpus N       GPUs on each node, one process each; 0 trains on the CPU
+#   --nodes N        nodes of the training, only with --backend slurm
 #   --nj N           processes for data, features and evaluation
 #   --backend NAME   local or slurm, see cmd.sh
 #   --resume BOOL    continue the run if it was started before; false refuses to
@@ -30,6 +31,7 @@ dump=dump
 init=""
 predicted=""
 n_gpus=1
+nodes=1
 nj=4
 resume=true
 checkpoint=""
@@ -55,7 +57,20 @@ absolute_path() {
 
 # run_job GPUS THREADS LOG COMMAND...
 run_job() {
-  "$utils/$backend.sh" --gpus "$1" --threads "$2" "${@:3}"
+  local kind=cpu
+  if [ "$1" -gt 0 ]; then
+    kind=gpu
+  fi
+  launch_job --kind "$kind" --gpus "$1" --threads "$2" "${@:3}"
+}
+
+# launch_job OPTION... LOG COMMAND...: the job ends with this script.
+launch_job() {
+  local guard=()
+  if setpriv --pdeathsig TERM true 2>/dev/null; then
+    guard=(setpriv --pdeathsig TERM)
+  fi
+  ${guard[@]+"${guard[@]}"} "$utils/$backend.sh" "$@"
 }
 
 # run_stages [key=value]...: everything that --stage and --stop_stage ask for.
@@ -101,6 +116,11 @@ check_options() {
   [ -x "$utils/$backend.sh" ] || usage_error "unknown backend '$backend'; known backends: local, slurm"
   [ "$nj" -ge 1 ] || usage_error "--nj $nj; expected at least one process"
   [ "$n_gpus" -ge 0 ] || usage_error "--n_gpus $n_gpus; expected 0 or more"
+  [ "$nodes" -ge 1 ] || usage_error "--nodes $nodes; expected at least one"
+  if [ "$nodes" -gt 1 ]; then
+    [ "$backend" = slurm ] || usage_error "--nodes $nodes with --backend $backend; only slurm has several nodes"
+    [ "$n_gpus" -ge 1 ] || usage_error "--nodes $nodes without GPUs; pass --n_gpus, the GPUs of each node"
+  fi
   [ -z "$card" ] || [ -f "$card" ] || usage_error "$card: no such model card"
 }
 
@@ -183,10 +203,29 @@ train_model() {
   if [ -n "$init" ]; then
     command+=(--init "$init")
   fi
-  if [ "$n_gpus" -gt 1 ]; then
-    command=(torchrun --standalone --nproc_per_node "$n_gpus" --no-python "${command[@]}")
+  command+=(--gpus "$n_gpus")
+  if [ $((n_gpus * nodes)) -gt 1 ]; then
+    command=("$utils/torchrun.sh" --nodes "$nodes" --processes "$n_gpus" "${command[@]}")
   fi
-  run_job "$n_gpus" "$nj" "$exp/log/train.log" "${command[@]}" "${settings[@]}"
+  command+=("${settings[@]}")
+  launch_training "${command[@]}"
+}
+
+# launch_training COMMAND...: again, as long as a time limit of the cluster stops it after a checkpoint.
+launch_training() {
+  local status stopped="" options=(--kind train --gpus "$n_gpus" --threads "$nj" --nodes "$nodes")
+  while true; do
+    status=0
+    rm -f "$exp/stopped.json"
+    launch_job "${options[@]}" "$exp/log/train.log" "$@" || status=$?
+    # A job that does not come further than the one before would be queued for ever.
+    if [ "$status" -eq 0 ] || ! grep -qs SIGUSR1 "$exp/stopped.json" || [ "$stopped" = "$(cat "$exp/stopped.json")" ]; then
+      return "$status"
+    fi
+    stopped="$(cat "$exp/stopped.json")"
+    echo "the time limit of the job was reached: the training is queued again"
+    set -- "$@" --resume
+  done
 }
 
 decode_test_set() {

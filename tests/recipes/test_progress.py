@@ -35,7 +35,7 @@ def test_a_log_has_a_line_each_half_minute_and_one_at_the_end(caplog, clock) -> 
         for _ in track(range(10), "work", 10):
             clock[0] += 20.0
     lines = [record.getMessage() for record in caplog.records]
-    assert lines[0] == "work: 2 of 10, 0.1 items/s, 160 s left"
+    assert lines[0] == "work: 2 of 10, 0.1 items/s, 2 min 40 s left"
     assert lines[-1] == "work: 10 of 10 done in 200.0 s"
     assert len(lines) == 5
 
