@@ -1,11 +1,9 @@
-# Options of every vocoder recipe:
+# Options of every recipe:
 #   --stage N        first stage to run
 #   --stop_stage N   last stage to run
 #   --conf FILE      configuration of model and training
 #   --tag NAME       name of the run: everything goes to exp/NAME (default: name of the configuration)
-#   --dump DIR       F0 and statistics; configurations with one front end share it
 #   --init PATH      start from these weights: a checkpoint, a run's folder (exp/NAME) or a model folder
-#   --predicted DIR  train on, and decode, features that an acoustic model predicted: DIR/UTTERANCE.npy (bands, frames)
 #   --n_gpus N       GPUs on each node, one process each; 0 trains on the CPU
 #   --nodes N        nodes of the training, only with --backend slurm
 #   --nj N           processes for data, features and evaluation
@@ -13,8 +11,6 @@
 #   --resume BOOL    continue the run if it was started before; false refuses to
 #   --checkpoint C   which one is decoded, measured and packed: best (in validation), last, the number of a step, or a
 #                    file (default: last, if the recipe does not say otherwise)
-#   --baselines LIST systems beside the model: griffin-lim,world
-#   --metrics LIST   metrics of the evaluation, separated by commas (default: those of 'ondes evaluate audio')
 #   --card FILE      model card for the packed model
 #   key=value        changes of the configuration, e.g. trainer.max_steps=1000
 # shellcheck shell=bash disable=SC2154
@@ -22,7 +18,7 @@
 # A part of recipe.sh, which has set `recipe` (the folder of run.sh) and `utils`. It gives the defaults above and `run_stages`; the
 # functions download_corpus (stage -1) and prepare_data (stage 0: data/train, data/dev, data/test) are the recipe's own.
 # shellcheck disable=SC2034  # read by parse_options.sh
-help_files=("$utils/vocoder_recipe.sh")
+help_files=("$utils/feature_options.sh" "$utils/vocoder_recipe.sh")
 stage=0
 stop_stage=5
 conf="$recipe/conf/train.yaml"
@@ -38,6 +34,8 @@ checkpoint=""
 baselines=griffin-lim,world
 metrics=""
 card=""
+packed=""
+checked=""
 # shellcheck source=/dev/null
 . "$recipe/cmd.sh"
 start_folder="$PWD"
@@ -55,12 +53,23 @@ absolute_path() {
   esac
 }
 
+# check_configuration: once, before the first job or download. What is wrong with the configuration of the training would
+# otherwise show after hours of other stages.
+check_configuration() {
+  if [ -z "$checked" ] && [ "$stage" -lt 2 ] && chosen 2; then
+    ondes --quiet train --config "$conf" --exp "$exp" --dry-run "${settings[@]}" || exit 2
+  fi
+  checked=true
+}
+
 # run_job GPUS THREADS LOG COMMAND...
 run_job() {
   local kind=cpu
+  check_configuration
   if [ "$1" -gt 0 ]; then
     kind=gpu
   fi
+  tell_log "$3"
   launch_job --kind "$kind" --gpus "$1" --threads "$2" "${@:3}"
 }
 
@@ -71,6 +80,11 @@ launch_job() {
     guard=(setpriv --pdeathsig TERM)
   fi
   ${guard[@]+"${guard[@]}"} "$utils/$backend.sh" "$@"
+}
+
+# tell_log FILE: where the lines of the next job are.
+tell_log() {
+  echo "  log: $recipe/$1"
 }
 
 # run_stages [key=value]...: everything that --stage and --stop_stage ask for.
@@ -217,6 +231,7 @@ launch_training() {
   while true; do
     status=0
     rm -f "$exp/stopped.json"
+    tell_log "$exp/log/train.log"
     launch_job "${options[@]}" "$exp/log/train.log" "$@" || status=$?
     # A job that does not come further than the one before would be queued for ever.
     if [ "$status" -eq 0 ] || ! grep -qs SIGUSR1 "$exp/stopped.json" || [ "$stopped" = "$(cat "$exp/stopped.json")" ]; then
@@ -251,12 +266,23 @@ evaluate_systems() {
   echo "results: $recipe/$exp/RESULTS.md"
 }
 
+# model_command: how the packed model is used.
+model_command() {
+  echo "ondes synth --model $recipe/$exp/model INPUT --output OUTPUT"
+}
+
 pack_model() {
+  # Recipes that need the model in stage 3 pack it there.
+  if [ -n "$packed" ]; then
+    echo "packed in this run: $recipe/$exp/model"
+    return
+  fi
+  packed=true
   local options=(--checkpoint "$checkpoint")
   if [ -n "$card" ]; then
     options+=(--card "$card")
   fi
   run_job 0 1 "$exp/log/pack.log" \
     ondes pack --exp "$exp" --output "$exp/model" --force "${options[@]}"
-  echo "model: ondes synth --model $recipe/$exp/model INPUT --output OUTPUT"
+  echo "model: $(model_command)"
 }

@@ -49,6 +49,7 @@ def _train(
 
         model = build_generator(settings)
         build_objective(settings, model)
+        settings.task.check_segment()
         size = sum(parameter.numel() for parameter in model.parameters())
         typer.echo(f"{config}: {size:,} parameters, {settings.front_end.fingerprint}")
         return

@@ -153,3 +153,44 @@ def test_two_nodes_train_as_one_process_with_the_whole_batch(cluster, tmp_path, 
     ]
     assert losses[0] == pytest.approx(losses[1], rel=1e-3)
     assert "2 processes" in (tmp_path / "log").read_text()
+
+
+def test_options_and_changes_mix_and_help_shows_defaults(copy_recipe, shell, cluster, tmp_path):
+    folder = copy_recipe("mini/wavehax")
+    fake = tmp_path / "bin/ondes"
+    fake.write_text('#!/usr/bin/env bash\necho "$*" >>calls\n')
+    fake.chmod(0o755)
+    words = ["./run.sh", "--stage", "2", "trainer.max_steps=3", "--stop_stage", "2", "trainer.seed=4", "--tag", "x"]
+    result = shell(*words, cwd=folder, **cluster)
+    assert result.returncode == 0, result.stderr
+    assert f"log: {folder}/exp/x/log/train.log" in result.stdout
+    [call] = (folder / "calls").read_text().splitlines()
+    for word in ("trainer.max_steps=3", "trainer.seed=4", "--exp exp/x", "--gpus 0"):
+        assert word in call
+    text = shell("./run.sh", "--help", cwd=folder).stdout
+    assert "[train-mini]" in text
+    assert "[conf/train.yaml]" in text
+
+
+def test_what_is_wrong_with_the_configuration_shows_before_the_first_stage(copy_recipe, shell, tmp_path):
+    folder = copy_recipe("template/vocoder")
+    result = shell("./run.sh", "--audio_dir", tmp_path, "data.segment_length=7000", "--n_gpus", "0", cwd=folder)
+    assert result.returncode == 2
+    assert "segment_length 7000" in result.stderr
+    assert not (folder / "data").exists()
+
+
+@pytest.mark.parametrize(("recipe", "command"), [("sc09/sashimi", "generate"), ("comp4c/tcn", "effect")])
+def test_recipes_end_with_the_command_for_their_kind_of_model(copy_recipe, shell, cluster, tmp_path, recipe, command):
+    """And pack once: stages 3 and 5 need the same model."""
+    folder = copy_recipe(recipe)
+    fake = tmp_path / "bin/ondes"
+    fake.write_text('#!/usr/bin/env bash\necho "$1" >>calls\n')
+    fake.chmod(0o755)
+    (folder / "data/test").mkdir(parents=True)
+    (folder / "data/test/wav.scp").write_text("a /a.wav\n")
+    (folder / "exp/x/generated").mkdir(parents=True)
+    result = shell("./run.sh", "--stage", "3", "--tag", "x", "--n_gpus", "0", cwd=folder, **cluster)
+    assert f"ondes {command} --model {folder}/exp/x/model" in result.stdout, result.stderr
+    assert (folder / "calls").read_text().count("pack") == 1
+    assert "--predicted" not in shell("./run.sh", "--help", cwd=folder).stdout

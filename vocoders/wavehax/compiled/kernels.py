@@ -178,7 +178,9 @@ def _finish_entry(target, at, size, mean, rate, affine, channels):
     _standardise(target, at, size, mean, rate)
     for row in range(at, at + size, channels):
         for group in range(0, channels, LANES):
-            gained = fma(load(target, row + group, LANES), load(affine, group, LANES), load(affine, channels + group, LANES))
+            gained = fma(
+                load(target, row + group, LANES), load(affine, group, LANES), load(affine, channels + group, LANES)
+            )
             store(target, row + group, gained)
 
 
@@ -211,9 +213,7 @@ def convolve_frames(x, kernel, bins, margin, taps, reach, real, y, moments, star
         frame = target[n * length : (n + 1) * length]
         for bin_ in range(0, y.shape[1], TILE):
             _convolve(source, kernel, places, bin_, channels, taps, frame)
-        moments[n, 0], moments[n, 1] = _moments(
-            frame, 0, bins * channels, bins * (channels - real), bins * real
-        )
+        moments[n, 0], moments[n, 1] = _moments(frame, 0, bins * channels, bins * (channels - real), bins * real)
 
 
 @compiled(vectors)
@@ -227,7 +227,20 @@ def mix_frames(x, y, mean, rate, first, first_bias, second, second_bias, bins, m
         _standardise(middle, at, rows * channels, mean, rate)
         for bin_ in range(0, rows, TILE):
             to = n * stride + (margin + bin_) * channels
-            _mix(first, first_bias, second, second_bias, middle, at + bin_ * channels, channels, hidden, held, source, to, target)
+            _mix(
+                first,
+                first_bias,
+                second,
+                second_bias,
+                middle,
+                at + bin_ * channels,
+                channels,
+                hidden,
+                held,
+                source,
+                to,
+                target,
+            )
         _reflect(target, n * stride, bins, margin, channels)
 
 
@@ -252,5 +265,18 @@ def advance_frames(
             _standardise(frame, 0, rows * channels, np.float32(summed / count), rate)
         for bin_ in range(0, rows, TILE):
             to = n * stride + (margin + bin_) * channels
-            _mix(first, first_bias, second, second_bias, frame, bin_ * channels, channels, hidden, held, source, to, target)
+            _mix(
+                first,
+                first_bias,
+                second,
+                second_bias,
+                frame,
+                bin_ * channels,
+                channels,
+                hidden,
+                held,
+                source,
+                to,
+                target,
+            )
         _reflect(target, n * stride, bins, margin, channels)
