@@ -51,7 +51,7 @@ def load(source: str | Path, device: "str | torch.device" = "cpu", verify: bool 
         The model, in evaluation mode.
 
     Raises:
-        CheckpointError: if there is no such model, or it is no effect.
+        CheckpointError: if there is no such model, or it is not an effect.
     """
     folder = resolve_model(source)
     family = read_model_config(folder).family

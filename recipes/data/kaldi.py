@@ -147,13 +147,13 @@ class KaldiDirectory:
                 speakers, bad times, one recording id with two paths, or (``check_files``) missing audio files.
         """
         if not self.utterances:
-            raise DataError(f"{self.path}: holds no utterance; prepare the corpus again")
+            raise DataError(f"{self.path}: contains no utterance; prepare the corpus again")
         previous = ""
         paths: dict[str, Path] = {}
         for utterance in self.utterances:
             _check_utterance(self.path, utterance)
             if utterance.utt_id == previous:
-                raise DataError(f"{self.path}: utterance '{previous}' stands twice; ids must be unique")
+                raise DataError(f"{self.path}: utterance '{previous}' occurs twice; ids must be unique")
             if utterance.utt_id < previous:
                 raise DataError(f"{self.path}: '{utterance.utt_id}' stands after '{previous}'; sort with LC_ALL=C")
             previous = utterance.utt_id

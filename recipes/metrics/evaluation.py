@@ -247,7 +247,7 @@ def evaluate_systems(
         DataError: if a folder contains no audio, or no file has a partner.
     """
     if natural and NATURAL in systems:
-        raise ConfigError(f"a system is called '{NATURAL}', which is the row of the references; rename it")
+        raise ConfigError(f"the name '{NATURAL}' is reserved for the references; rename that system")
     pairs: list[Pair] = []
     problems: list[Problem] = []
     for system, folder in systems.items():

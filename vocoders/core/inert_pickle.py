@@ -70,7 +70,7 @@ def _encode(text: str, encoding: str) -> bytes:
 
 def _numbers(dtype: Any, data: bytes, shape: Any, order: str = "C") -> np.ndarray:
     if not isinstance(dtype, np.dtype) or dtype.kind not in _NUMBERS:
-        raise ForeignClassError("arrays of other things than numbers")
+        raise ForeignClassError("arrays that do not contain numbers")
     return np.frombuffer(data, dtype).reshape(shape, order="F" if order == "F" else "C").copy()
 
 
@@ -133,7 +133,7 @@ class _Reader(pickle._Unpickler):
     def _behind(self, wrapper: dict[str, Any]) -> np.ndarray:
         dtype, shape = wrapper["dtype"], wrapper["shape"]
         if not isinstance(dtype, np.dtype):
-            raise ForeignClassError("arrays of other things than numbers")
+            raise ForeignClassError("arrays that do not contain numbers")
         if wrapper.get("numpy_array_alignment_bytes") is not None:
             self.stream_.read(self.stream_.read(1)[0])
         size = int(np.prod(shape, dtype=object)) * dtype.itemsize

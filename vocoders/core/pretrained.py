@@ -223,7 +223,7 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
         CheckpointError: if it is missing, truncated or no safetensors file.
     """
     if not path.is_file():
-        raise CheckpointError(f"{path.parent} is no complete model folder: it has no {path.name}")
+        raise CheckpointError(f"{path.parent} is not a complete model folder: it has no {path.name}")
     try:
         with safe_open(path, framework="pt", device="cpu") as file:
             return {name: file.get_tensor(name) for name in file.keys()}  # no mapping: it has no iterator of its own

@@ -15,7 +15,7 @@ from vocoders.registry import BASELINES
 
 @pytest.fixture(scope="module")
 def audio(speech):
-    """(1, 1, T) at 24 kHz; T is no multiple of any hop."""
+    """(1, 1, T) at 24 kHz; T is not a multiple of any hop."""
     return torch.from_numpy(speech)[None, None, :20011]
 
 
