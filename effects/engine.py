@@ -178,9 +178,9 @@ class Engine:
         return self._stages
 
     def _make_stages(self, batch: int, channels: int) -> "_Stages":
-        wanted = self.model.config.audio_channels
-        if wanted != 1 and channels != wanted:
-            raise ConfigError(f"audio of {channels} channels for a model of {wanted}; convert it first")
+        own = self.model.config.audio_channels
+        if own != 1 and channels != own:
+            raise ConfigError(f"audio of {channels} channels for a model of {own}; convert it first")
         return _Stages(self, batch, channels)
 
 

@@ -294,7 +294,7 @@ def measure(
         raise DataError(f"dry audio of shape {tuple(dry.shape)}; expected {tuple(reference.shape)} as the reference")
     if reference.shape != generated.shape:
         raise DataError(
-            f"generated audio of shape {tuple(generated.shape)} beside a reference of {tuple(reference.shape)}; "
+            f"generated audio of shape {tuple(generated.shape)} for a reference of {tuple(reference.shape)}; "
             "expected the same (C, T)"
         )
     references, candidates = (_channels(audio, sample_rate) for audio in (reference, generated))

@@ -40,7 +40,7 @@ def read_statistics(path: str | Path, names: Sequence[str], feature: str | None 
         CheckpointError: if the file cannot be read or lacks one of the names; the message has the remedy.
     """
     path = Path(path)
-    wanted = " and ".join(f"'{name}'" for name in names)
+    expected = " and ".join(f"'{name}'" for name in names)
     try:
         found = _numbers_in(path.read_bytes(), names, feature)
         return {name: found[name] for name in names}
@@ -51,10 +51,10 @@ def read_statistics(path: str | Path, names: Sequence[str], feature: str | None 
     except _HDF5Error:
         problem, line = "it is an HDF5 file", _CONVERSIONS["HDF5"]
     except KeyError as error:
-        raise CheckpointError(f"{path}: expected {wanted}; it has no {error}") from None
+        raise CheckpointError(f"{path}: expected {expected}; it has no {error}") from None
     except (OSError, ValueError, TypeError, EOFError, zipfile.BadZipFile) as error:
         formats = ".npz, .npy, .json, .safetensors or joblib"
-        raise CheckpointError(f"{path}: expected {wanted} in {formats}: {error}") from None
+        raise CheckpointError(f"{path}: expected {expected} in {formats}: {error}") from None
     raise CheckpointError(
         f'{path}: {problem}; where you trust the file, convert it: python -c "{line.format(name=path.name)}"'
     )

@@ -139,4 +139,4 @@ def test_a_vocoder_without_a_mel_has_baselines_at_its_rate():
 
     codec = PeriodWave(VARIANTS["encodec"].model_copy(update={"hidden_channels": 16}))
     assert codec.mel is None
-    assert GriffinLim.beside(codec).sample_rate == World.beside(codec).sample_rate == codec.sample_rate
+    assert GriffinLim.matching(codec).sample_rate == World.matching(codec).sample_rate == codec.sample_rate

@@ -81,8 +81,8 @@ def test_the_line_metric_is_a_difference_and_ignores_level_and_neighbours(noise,
     assert difference > 10
     assert value("line_6k", make_pair(with_line, floor)) == pytest.approx(-difference)
     assert value("line_6k", make_pair(floor, with_line / 4)) == pytest.approx(difference, abs=0.05)
-    beside = floor + 0.003 * np.sin(2 * np.pi * 6100 * time)
-    assert abs(value("line_6k", make_pair(floor, beside))) < 1
+    neighbour = floor + 0.003 * np.sin(2 * np.pi * 6100 * time)
+    assert abs(value("line_6k", make_pair(floor, neighbour))) < 1
     assert NarrowLine(7500).name == "line_7.5k"
 
 
