@@ -136,5 +136,7 @@ class MultiScaleNetwork(ImageNetwork):
         spectra = torch.stack([real, imag], dim=2).flatten(1, 2)
         image = self.refine(torch.cat([condition, spectra], dim=1))
         real, imag = image.unflatten(1, (self.num_streams, 2)).unbind(dim=2)
-        streams = self.stft.inverse(real.flatten(0, 1), imag.flatten(0, 1))[:, 0].unflatten(0, (batch, -1))
+        # Not flatten(): an export would take the number of frames for a constant.
+        real, imag = (part.reshape(-1, part.shape[2], features.shape[-1]) for part in (real, imag))
+        streams = self.stft.inverse(real, imag)[:, 0].unflatten(0, (batch, -1))
         return self.decomposer.synthesis(streams)
