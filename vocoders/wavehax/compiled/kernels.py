@@ -12,9 +12,9 @@ sums in turn hide the time that a product takes.
 import numpy as np
 from numba import njit
 
+from vocoders.core import vectors
 from vocoders.core.compiling import compiled
-from vocoders.layers import vectors
-from vocoders.layers.vectors import fma, gelu, load, splat, store, total
+from vocoders.core.vectors import fma, gelu, load, splat, store, total
 
 __all__ = ["LANES", "TILE", "convolve_frames", "enter_frames", "leave_frames", "mix_frames"]
 
