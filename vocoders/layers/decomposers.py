@@ -28,14 +28,20 @@ def _insert_zeros(x: Tensor, factor: int) -> Tensor:
 
 
 class MultiStream(nn.Module):
-    """Learned analysis and synthesis filters (63 taps, reflected borders, no bias)."""
+    """Learned analysis and synthesis filters (63 taps, no bias).
+
+    Args:
+        num_streams: S.
+        reflect: mirror the borders (published); else zeros stand there, as a stream needs.
+    """
 
     taps = 62
 
-    def __init__(self, num_streams: int) -> None:
+    def __init__(self, num_streams: int, reflect: bool = True) -> None:
         super().__init__()
         self.num_streams = num_streams
-        options = {"padding": self.taps // 2, "padding_mode": "reflect", "bias": False}
+        mode = "reflect" if reflect else "zeros"
+        options = {"padding": self.taps // 2, "padding_mode": mode, "bias": False}
         self.conv_analysis = nn.Conv1d(1, num_streams, self.taps + 1, **options)
         self.conv_synthesis = nn.Conv1d(num_streams, 1, self.taps + 1, **options)
 
@@ -114,6 +120,10 @@ class HaarDecomposer(nn.Module):
         return streams
 
 
-def make_decomposer(name: DecomposerName, num_streams: int) -> MultiStream | PQMF | HaarDecomposer:
-    """Make the decomposer called ``name``."""
-    return {"multi_stream": MultiStream, "pqmf": PQMF, "haar": HaarDecomposer}[name](num_streams)
+def make_decomposer(
+    name: DecomposerName, num_streams: int, reflect: bool = True
+) -> MultiStream | PQMF | HaarDecomposer:
+    """Make the decomposer called ``name``; ``reflect`` belongs to ``multi_stream``."""
+    if name == "multi_stream":
+        return MultiStream(num_streams, reflect)
+    return PQMF(num_streams) if name == "pqmf" else HaarDecomposer(num_streams)

@@ -20,9 +20,9 @@ from vocoders.frontends.harmonic import (
 from vocoders.frontends.mel_consistency import MelConsistency
 from vocoders.interface import Progress
 from vocoders.mel_vocoder import MelVocoder
-from vocoders.wavehax.config import WavehaxConfig
+from vocoders.wavehax.config import FRAME_KERNEL, WavehaxConfig
 from vocoders.wavehax.envelope import EnvelopeNetwork
-from vocoders.wavehax.networks import FRAME_KERNEL, ComplexNetwork, MultiScaleNetwork, RealNetwork
+from vocoders.wavehax.networks import ComplexNetwork, MultiScaleNetwork, RealNetwork
 from vocoders.wavehax.options import WavehaxOptions
 
 __all__ = ["Wavehax"]
@@ -60,6 +60,8 @@ class Wavehax(MelVocoder[WavehaxConfig]):
     @property
     def least_frames(self) -> int:
         """Least number of frames for the kernels."""
+        if self.config.look_ahead is not None:
+            return 1
         return max(FRAME_KERNEL, self.config.kernel_size[1]) // 2 + 1
 
     def set_statistics(self, mean: Tensor, std: Tensor) -> None:
@@ -149,7 +151,7 @@ class Wavehax(MelVocoder[WavehaxConfig]):
     def halo_frames(self) -> int:
         """Number of frames on each side on which an output frame depends (for norms that are local in time)."""
         config = self.config
-        frames = FRAME_KERNEL // 2 + config.num_blocks * (config.kernel_size[1] // 2)
+        frames = max(sum(context.before for context in config.time_contexts), config.look_ahead or 0)
         frames += -(-config.n_fft // config.stream_hop_length)
         if config.network == "multi_scale":
             frames += 1
