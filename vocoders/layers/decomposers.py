@@ -53,6 +53,19 @@ class MultiStream(nn.Module):
         """Join (B, S, T / S) to (B, 1, T)."""
         return self.conv_synthesis(_insert_zeros(streams, self.num_streams))
 
+    @property
+    def reach(self) -> int:
+        """Samples of the waveform that each filter sees ahead."""
+        return self.taps // 2
+
+    def analysis_valid(self, x: Tensor) -> Tensor:
+        """Return the samples of the streams whose context lies within (B, 1, reach + T + reach)."""
+        return F.conv1d(x, self.conv_analysis.weight, stride=self.num_streams)
+
+    def synthesis_valid(self, streams: Tensor) -> Tensor:
+        """Return the samples of the waveform whose context lies within (B, S, N): (B, 1, S * N - 2 * reach)."""
+        return F.conv1d(_insert_zeros(streams, self.num_streams), self.conv_synthesis.weight)
+
 
 class PQMF(nn.Module):
     """Fixed pseudo-quadrature mirror filters: cosine-modulated Kaiser-windowed sinc.
@@ -62,6 +75,7 @@ class PQMF(nn.Module):
     """
 
     taps, cutoff, beta = 62, 0.142, 9.0
+    reach = taps // 2
 
     analysis_filter: Tensor
     synthesis_filter: Tensor
@@ -91,17 +105,19 @@ class PQMF(nn.Module):
 
     def synthesis(self, streams: Tensor) -> Tensor:
         """Join (B, S, T / S) to (B, 1, T)."""
-        return F.conv1d(_insert_zeros(streams, self.num_streams), self.synthesis_filter, padding=self.taps // 2)
+        return F.conv1d(_insert_zeros(streams, self.num_streams), self.synthesis_filter, padding=self.reach)
 
 
 class HaarDecomposer(nn.Module):
     """Haar wavelet packets in natural order: every stream is split into (low, high), log2(S) times."""
 
+    reach = 0
+
     def __init__(self, num_streams: int) -> None:
         super().__init__()
         if num_streams < 2 or num_streams & (num_streams - 1):
             raise ValueError(f"{num_streams} streams; the Haar decomposer needs a power of two")
-        self.levels = num_streams.bit_length() - 1
+        self.num_streams, self.levels = num_streams, num_streams.bit_length() - 1
 
     def analysis(self, x: Tensor) -> Tensor:
         """Split (B, 1, T) into (B, S, T / S); an odd length repeats its last sample."""
@@ -118,6 +134,10 @@ class HaarDecomposer(nn.Module):
             low, high = streams[:, ::2], streams[:, 1::2]
             streams = torch.stack([low + high, low - high], dim=-1).flatten(-2) * math.sqrt(0.5)
         return streams
+
+    # No sample depends on those of other groups of S samples.
+    analysis_valid = analysis
+    synthesis_valid = synthesis
 
 
 def make_decomposer(

@@ -26,8 +26,8 @@ class EnvelopeNetwork(ImageNetwork):
     """Correction of a source-filter vocoder by a Wavehax network.
 
     Shape:
-        features (B, n_mels, N) normalised, log_mel (B, n_mels, N) as extracted, excitation (B, 2, N * hop_length):
-        harmonic and noise part, each with a flat unit spectrum -> (B, 1, N * hop_length).
+        excitation (B, 2, N * hop_length): harmonic and noise part, each with a flat unit spectrum; features
+        (B, n_mels, N) normalised; log envelope (B, bins, N) -> (B, 1, N * hop_length).
     """
 
     def __init__(self, config: WavehaxConfig) -> None:
@@ -44,10 +44,6 @@ class EnvelopeNetwork(ImageNetwork):
         self.harmonic_gain = nn.Parameter(torch.sqrt(1 - noise**2)[:, None])
         self.noise_gain = nn.Parameter(noise[:, None].clone())
         self.unvoiced_gain = nn.Parameter(torch.ones(config.num_bins, 1))
-
-    def forward(self, features: Tensor, log_mel: Tensor, excitation: Tensor) -> Tensor:
-        """Return the waveform."""
-        return self.synthesize(excitation, features, self.envelope(log_mel))
 
     def lift(self, *frames: Tensor) -> Tensor:
         """Stack harmonics, projected harmonics, noise, projected features and envelope."""

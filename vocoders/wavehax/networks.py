@@ -4,7 +4,7 @@ All of them treat the short-time spectrum of the prior as an image (frequency by
 ConvNeXt blocks, and invert the resulting spectrum. Nothing upsamples, so nothing aliases (arXiv 2411.06807;
 multi-scale: arXiv 2506.03554).
 
-Each network maps ``features`` (B, n_mels, N), normalised, and ``prior`` (B, 1, N * hop_length) to a waveform
+Each network maps ``prior`` (B, P, N * hop_length) and ``features`` (B, n_mels, N), normalised, to a waveform
 (B, 1, N * hop_length).
 """
 
@@ -54,7 +54,7 @@ class ImageNetwork(nn.Module):
 
     :meth:`lift` turns frames into an image (B, inputs, bins, N), ConvNeXt blocks refine it, and :meth:`head` makes the
     spectrum of the output. Only ``lift`` and the blocks see other frames, each through its context. So the same parts
-    compute whole signals here and streams in :mod:`vocoders.wavehax.streaming`.
+    compute whole signals here and streams in :mod:`vocoders.wavehax.step`.
     """
 
     def __init__(self, config: WavehaxConfig) -> None:
@@ -75,7 +75,7 @@ class ImageNetwork(nn.Module):
         initialize_weights(self)
 
     def split(self, prior: Tensor) -> Tensor:
-        """Return the signals (B, P, T / P') of a prior that are transformed."""
+        """Return the signals of a prior that are transformed."""
         return prior
 
     def join(self, signals: Tensor) -> Tensor:
@@ -102,8 +102,8 @@ class ImageNetwork(nn.Module):
         """Return the last image (B, outputs, bins, N) from the output of the blocks."""
         return self.output_proj(self.output_norm(image))
 
-    def synthesize(self, prior: Tensor, *features: Tensor) -> Tensor:
-        """Return the waveform (B, 1, T) of a prior (B, P, T) and features (B, D, N)."""
+    def forward(self, prior: Tensor, *features: Tensor) -> Tensor:
+        """Return the waveform."""
         signals = self.split(prior)
         shape = signals.shape[:2]
         real, imag = (part.unflatten(0, shape) for part in self.stft(signals.flatten(0, 1)))
@@ -125,10 +125,6 @@ class RealNetwork(ImageNetwork):
         self.prior_proj = frame_convolution(config.num_bins, config.num_bins)
         self.cond_proj = frame_convolution(config.in_channels, config.num_bins)
         self.add_image_layers(config, 5, 2)
-
-    def forward(self, features: Tensor, prior: Tensor) -> Tensor:
-        """Return the waveform."""
-        return self.synthesize(prior, features)
 
     def spectra(self, real: Tensor, imag: Tensor) -> Frames:
         """Return the spectrum of the prior as the network takes it."""
@@ -165,7 +161,7 @@ class ComplexNetwork(nn.Module):
         if config.semi_unitary_init:
             initialize_semi_unitary(self)
 
-    def forward(self, features: Tensor, prior: Tensor) -> Tensor:
+    def forward(self, prior: Tensor, features: Tensor) -> Tensor:
         """Return the waveform."""
         spectrum = self.stft(prior)
         pairs = [spectrum, self.prior_proj(*spectrum), self.cond_proj(features, features)]
@@ -186,10 +182,6 @@ class MultiScaleNetwork(ImageNetwork):
         self.decomposer = make_decomposer(config.decomposer, config.num_streams, reflect=config.look_ahead is None)
         self.cond_proj = frame_convolution(config.in_channels, config.num_streams * config.num_bins)
         self.add_image_layers(config, 3 * config.num_streams, 2 * config.num_streams)
-
-    def forward(self, features: Tensor, prior: Tensor) -> Tensor:
-        """Return the waveform."""
-        return self.synthesize(prior, features)
 
     def split(self, prior: Tensor) -> Tensor:
         """Return the streams of the prior."""
