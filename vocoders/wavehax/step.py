@@ -77,7 +77,7 @@ class CausalStep(nn.Module):
             (1, n_fft - network.stft.hop_length),
             (outputs, self.synthesis_history),
         ]
-        return tuple(torch.zeros(batch, *shape, device=self.model.device) for shape in shapes)
+        return tuple(torch.zeros(batch, *shape, device=self.model.device) for shape in shapes if shape[-1])
 
     def forward(
         self, features: Tensor, prior: Tensor, index: Tensor | int, total: Tensor | int, *state: Tensor
@@ -105,13 +105,15 @@ class CausalStep(nn.Module):
         x = network.enter(network.lift(*(memory.extend(part) for part in frame)))
         for block, delay in zip(network.blocks, self.delays[1:], strict=False):
             x = block.valid(memory.extend(_keep(x, index, total, delay)))
-        spectrum = network.head(network.leave(x), *(memory.extend(part)[..., :1] for part in frame))
+        if self.delays[-1] > self.delays[0]:
+            frame = [memory.extend(part)[..., :1] for part in frame]
+        spectrum = network.head(network.leave(x), *frame)
         signals = self._overlap_add(memory, spectrum, index, total)
         audio = self._join(memory, signals)
         return audio, *memory.new
 
     def _split(self, memory: "_Memory", prior: Tensor, index: Tensor | int, total: Tensor | int) -> Tensor:
-        waveform = memory.extend(prior)
+        waveform = memory.extend(prior) if self.analysis_history else prior
         if not isinstance(self.network, MultiScaleNetwork):
             return waveform
         # The newest samples do not fill the filters yet.
@@ -121,7 +123,7 @@ class CausalStep(nn.Module):
 
     def _join(self, memory: "_Memory", signals: Tensor) -> Tensor:
         length = signals.shape[-1] * self.rate
-        signals = memory.extend(signals)
+        signals = memory.extend(signals) if self.synthesis_history else signals
         if not isinstance(self.network, MultiScaleNetwork):
             return signals
         return self.network.decomposer.synthesis_valid(signals)[..., -length:]
