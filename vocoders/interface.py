@@ -18,7 +18,8 @@ from torch import Tensor, nn
 from vocoders.core.checks import check_f0, check_features, check_mono
 from vocoders.core.errors import ConfigError, ShapeError
 from vocoders.core.options import SynthesisOptions
-from vocoders.core.pretrained import evaluating
+from vocoders.core.pretrained import PretrainedModel, evaluating
+from vocoders.frontends.front_end import FrontEnd, ModelConfig
 from vocoders.frontends.mel import MelConfig
 from vocoders.stream import Stream
 
@@ -43,19 +44,26 @@ class System(ABC):
         """Whether the system, in its configuration, is a vocoder or a generator."""
 
     @property
-    @abstractmethod
-    def sample_rate(self) -> int:
-        """Sample rate in Hz."""
+    def front_end(self) -> FrontEnd:
+        """Features that the system takes; the configuration of a model defines them."""
+        if isinstance(self, PretrainedModel) and isinstance(self.config, ModelConfig):
+            return self.config.front_end
+        raise NotImplementedError(f"{type(self).__name__} does not define its front_end")
 
     @property
-    @abstractmethod
+    def sample_rate(self) -> int:
+        """Sample rate in Hz."""
+        return self.front_end.sample_rate
+
+    @property
     def fingerprint(self) -> str:
         """Front end in one line: systems with equal lines take the same features, or the same codes."""
+        return self.front_end.fingerprint
 
     @property
     def default_options(self) -> SynthesisOptions:
-        """The default options: those of the declaration, or the model's own."""
-        return self.options_class()
+        """The default options: those of the declaration, with what the model's configuration changes."""
+        return self.options_class.of_config(self.config.to_dict() if isinstance(self, PretrainedModel) else {})
 
     @property
     def device(self) -> torch.device:
@@ -90,13 +98,14 @@ class System(ABC):
 class Vocoder(System):
     """Features in, waveform out.
 
-    A subclass defines the properties, :meth:`_analyze` and :meth:`_synthesize`; this class checks the arguments.
+    A subclass defines :meth:`_analyze` and :meth:`_synthesize`; one that is no model, ``front_end`` too. Properties
+    follow from the front end, and a subclass overrides those that differ. This class checks the arguments.
     """
 
     @property
     def uses_f0(self) -> bool:
         """Whether the vocoder takes F0 besides the features."""
-        return False
+        return self.front_end.f0 is not None
 
     @property
     def kind(self) -> Kind:
@@ -104,19 +113,19 @@ class Vocoder(System):
         return "vocoder"
 
     @property
-    @abstractmethod
     def hop_length(self) -> int:
         """Samples per frame of features."""
+        return self.front_end.hop_length
 
     @property
-    @abstractmethod
     def num_features(self) -> int:
-        """Channels of the features."""
+        """Channels of the features; 0 for a vocoder without a mel."""
+        return 0 if self.mel is None else self.mel.n_mels
 
     @property
     def mel(self) -> MelConfig | None:
         """The mel convention of the features; ``None`` if they are no mel."""
-        return None
+        return self.front_end.mel
 
     @property
     def least_frames(self) -> int:

@@ -21,7 +21,7 @@ from vocoders.core.errors import ShapeError
 # Not every length has a transform in half precision; transforms run in float32 instead.
 _HALF = (torch.float16, torch.bfloat16)
 
-__all__ = ["STFT", "from_log_magnitude_phase", "log_magnitude_phase"]
+__all__ = ["STFT", "fourier_kernels", "from_log_magnitude_phase", "log_magnitude_phase"]
 
 
 class STFT(nn.Module):
@@ -61,7 +61,7 @@ class STFT(nn.Module):
         self.register_buffer("window", window, persistent=False)
         self.register_buffer("squared_window", window**2, persistent=False)
         if real_valued:
-            analysis, synthesis = _fourier_kernels(window, norm)
+            analysis, synthesis = fourier_kernels(window, norm)
             self.register_buffer("analysis_kernel", analysis, persistent=False)
             self.register_buffer("synthesis_kernel", synthesis, persistent=False)
 
@@ -101,7 +101,8 @@ class STFT(nn.Module):
             real, imag = real.float(), imag.float()
         if self.real_valued:
             signal = F.conv_transpose1d(torch.cat([real, imag], 1), self.synthesis_kernel, stride=self.hop_length)
-            ones = torch.ones_like(real[:1, :1])
+            # Made from the input, so that an export does not take their number for a constant.
+            ones = real[:1, :1] * 0 + 1
             envelope = F.conv_transpose1d(ones, self.squared_window[None, None], stride=self.hop_length)
         else:
             frames = torch.fft.irfft(torch.complex(real, imag), n=self.n_fft, dim=1, norm=self.norm)
@@ -136,7 +137,7 @@ class STFT(nn.Module):
         return F.fold(frames, (1, length), (1, self.n_fft), stride=(1, self.hop_length))[:, 0]
 
 
-def _fourier_kernels(window: Tensor, norm: str) -> tuple[Tensor, Tensor]:
+def fourier_kernels(window: Tensor, norm: str) -> tuple[Tensor, Tensor]:
     """Return the windowed Fourier basis as convolution kernels, each (2 * bins, 1, n_fft)."""
     n_fft = window.numel()
     bins = n_fft // 2 + 1

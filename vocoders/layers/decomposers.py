@@ -22,9 +22,7 @@ def _decimate(x: Tensor, factor: int) -> Tensor:
 
 def _insert_zeros(x: Tensor, factor: int) -> Tensor:
     """Insert zeros after each sample, scaled so that the level of the interpolated signal is kept."""
-    up = x.new_zeros(*x.shape, factor)
-    up[..., 0] = x * factor
-    return up.flatten(-2)
+    return F.pad((x * factor)[..., None], (0, factor - 1)).flatten(-2)
 
 
 class MultiStream(nn.Module):

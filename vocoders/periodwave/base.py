@@ -10,7 +10,6 @@ from torch.utils.checkpoint import checkpoint
 
 from vocoders.core.chunking import chunk_spans, join_crossfade
 from vocoders.core.errors import ConfigError, ShapeError
-from vocoders.core.options import SynthesisOptions
 from vocoders.core.pretrained import PretrainedModel
 from vocoders.flow import ProbabilityPath
 from vocoders.frontends.mel import LogMel, MelConfig
@@ -58,16 +57,6 @@ class FlowVocoder(PretrainedModel[FlowConfigType], Vocoder, nn.Module):
         self.register_buffer("energy_range", torch.tensor(span))
 
     @property
-    def sample_rate(self) -> int:
-        """Sample rate in Hz."""
-        return self.config.sample_rate
-
-    @property
-    def hop_length(self) -> int:
-        """Samples per frame."""
-        return self.config.hop_length
-
-    @property
     def num_features(self) -> int:
         """Channels of the features."""
         return self.config.in_channels
@@ -81,11 +70,6 @@ class FlowVocoder(PretrainedModel[FlowConfigType], Vocoder, nn.Module):
     def mel(self) -> MelConfig | None:
         """The mel convention of the features; ``None`` if they are embeddings of a codec."""
         return self.config.mel if self.config.condition == "mel" else None
-
-    @property
-    def default_options(self) -> SynthesisOptions:
-        """The sampling options of the model's configuration."""
-        return self.options_class.from_dict(self.config.sampling.to_dict(), "sampling")
 
     @property
     def fingerprint(self) -> str:
