@@ -14,7 +14,7 @@ from torch import Tensor
 from vocoders.core.chunked_stream import ChunkedFunction
 from vocoders.core.errors import ConfigError
 from vocoders.frontends.harmonic import running_cycles
-from vocoders.stream import Stream
+from vocoders.stream import NoiseStream, Stream
 from vocoders.wavehax.options import WavehaxOptions
 from vocoders.wavehax.step import CausalStep
 
@@ -46,22 +46,20 @@ class PriorStream:
             limit = "" if prior.max_frequency is None else f" with max_frequency {prior.max_frequency:g}"
             raise ConfigError(f"the prior '{prior.name}'{limit} depends on later frames and has no stream")
         self.model = model
-        self.generators = [torch.Generator().manual_seed(seed) for seed in seeds]
-        phases = [torch.rand((1, 1), generator=generator) for generator in self.generators]
-        self.cycles = torch.cat(phases).double().to(model.device)
+        self.noise = NoiseStream(seeds)
+        self.cycles = self.noise.draw_phases().double().to(model.device)
 
     def push(self, f0: Tensor) -> Tensor:
         """Return the excitation (B, P, hop_length) of the next frame of F0 (B, 1, 1) in Hz."""
         hop, rate = self.model.hop_length, self.model.sample_rate
-        noise = torch.cat([torch.randn((1, 1, hop), generator=generator) for generator in self.generators])
-        prior = self.model.prior(f0, noise.to(f0.device), self.cycles)
+        prior = self.model.prior(f0, self.noise.draw(hop).to(f0.device), self.cycles)
         self.cycles = running_cycles(f0[:, 0].float(), hop, rate, self.cycles)[:, -1:]
         return prior
 
     def silence(self) -> Tensor:
         """Return a frame of zeros instead of an excitation."""
         parts = 2 if self.model.config.prior_shaping == "envelope" else 1
-        return torch.zeros(len(self.generators), parts, self.model.hop_length, device=self.model.device)
+        return torch.zeros(len(self.cycles), parts, self.model.hop_length, device=self.model.device)
 
 
 class CausalNetworkStream:
