@@ -87,8 +87,8 @@ class System(ABC):
         name, chosen = type(self).__name__, self.default_options
         if options is not None:
             if not issubclass(self.options_class, type(options)):
-                found, wanted = type(options).__name__, self.options_class.__name__
-                raise ConfigError(f"options of the class {found}; expected {wanted}, as {name}.options() gives them")
+                found, expected = type(options).__name__, self.options_class.__name__
+                raise ConfigError(f"options of the class {found}; expected {expected}, as {name}.options() gives them")
             chosen = self.options_class.from_dict(chosen.to_dict() | options.to_dict(), name)
         chosen = chosen.changed(name, **changes)
         self.check_options(chosen)

@@ -139,7 +139,7 @@ def _find_files(inputs: list[str] | None, output: Path | None, force: bool) -> "
         raise ConfigError(f"{missing} is missing: give audio and where to write, or --list-knobs")
     items = find_inputs(inputs)
     if features := [item.path for item in items if item.is_features]:
-        raise ConfigError(f"{features[0]} holds features; an effect takes audio")
+        raise ConfigError(f"{features[0]} contains features; an effect takes audio")
     return items, plan_outputs(items, output.expanduser(), force, keep_suffix=True)
 
 
