@@ -18,7 +18,7 @@ from effects.models.wavenet_config import ArrayConfig, WaveNetConfig
 from effects.models.wavenet_network import WaveNetNetwork
 from vocoders.core.errors import ConfigError
 
-__all__ = ["numbers", "write_container", "write_nam"]
+__all__ = ["check_nam_family", "numbers", "write_container", "write_nam"]
 
 _PLAIN, _NEWEST = "0.5.4", "0.7.0"
 # Silence after which the state of an LSTM is stored, in samples.
@@ -31,11 +31,15 @@ def write_nam(model: EffectModel, metadata: dict[str, Any]) -> dict[str, Any]:
     Raises:
         ConfigError: if such a file cannot hold the model.
     """
-    for kind, write in _WRITERS.items():
-        if isinstance(model, kind):
-            content = write(model)
-            return {**content, "sample_rate": model.sample_rate, "metadata": metadata}
-    raise ConfigError(f"a .nam file cannot hold a {model.family}; train family wavenet, and export that")
+    check_nam_family(model)
+    write = next(write for kind, write in _WRITERS.items() if isinstance(model, kind))
+    return {**write(model), "sample_rate": model.sample_rate, "metadata": metadata}
+
+
+def check_nam_family(model: EffectModel) -> None:
+    """Raise a :class:`ConfigError` for a family that `.nam` files do not know."""
+    if not isinstance(model, tuple(_WRITERS)):
+        raise ConfigError(f"a .nam file cannot hold a {model.family}; train family wavenet, and export that")
 
 
 def write_container(smaller: dict[str, Any], larger: dict[str, Any]) -> dict[str, Any]:

@@ -70,10 +70,10 @@ def write_guitarml(model: EffectModel, metadata: dict[str, Any]) -> dict[str, An
     Raises:
         ConfigError: if such a file cannot hold the model.
     """
-    model = _check(model, "GuitarML's plug-ins")
+    model = _check(model, "GuitarML")
     config, count = model.config, len(model.knobs)
     if config.cell != "lstm" or not config.residual or config.residual_gain != 1:
-        raise ConfigError("GuitarML's plug-ins play cell lstm with residual; train such a model")
+        raise ConfigError("GuitarML plays cell lstm with residual; train such a model")
     name, knobs, rate = _GUITARML.get(config.hidden_size, ("", (), 0))
     if count not in knobs:
         fitting = "; ".join(f"{units} units: {name}, {_join(knobs)} knobs" for units, (name, knobs, _) in _GUITARML.items())

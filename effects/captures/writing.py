@@ -9,15 +9,14 @@ from typing import Any, Literal, get_args
 import torch
 
 from effects.captures.freezing import freeze
-from effects.captures.info import write_date
+from effects.captures.info import write_date, write_metadata
 from effects.captures.loudness import measure
-from effects.captures.nam_writing import write_container, write_nam
+from effects.captures.nam_writing import check_nam_family, write_container, write_nam
 from effects.captures.reading import open_capture
 from effects.captures.recurrent_writing import write_aidax, write_guitarml
 from effects.models import EffectModel
 from vocoders.core.atomic import atomic_file
 from vocoders.core.errors import CheckpointError, ConfigError
-from vocoders.version import __version__
 
 __all__ = ["CAPTURE_FORMATS", "CaptureFormat", "Written", "write_capture"]
 
@@ -63,7 +62,8 @@ def write_capture(
         path: the file: ``.nam`` for ``nam``, ``.json`` or ``.aidax`` for ``aidax``, ``.json`` for ``proteus``.
         format: kind of file.
         settings: settings of knobs that are fixed.
-        about: fields of a :class:`~effects.captures.info.CaptureInfo` to store, such as ``name``.
+        about: fields of a :class:`~effects.captures.info.CaptureInfo` to store, such as ``name``; a model that was a
+            capture keeps its others.
         frozen: fix the knobs; `.nam` files have none, so there they always are.
         smaller: format ``nam``: the same capture in a smaller size, for a file with both.
         overwrite: replace an existing file.
@@ -80,9 +80,12 @@ def write_capture(
         raise ConfigError(f"files of format {format} have one size; two need format nam")
     if settings and not frozen and format != "nam":
         raise ConfigError("knobs stay knobs in this format; add --freeze to fix them at these settings")
+    if format == "nam":
+        check_nam_family(model)
     fixed = freeze(model, settings) if frozen or format == "nam" else model.cpu().eval()
     levels = measure(fixed)
-    metadata = {"date": write_date(), **levels, **dict(about or {}), "trained_with": f"ondes {__version__}"}
+    told = (model.capture.told() if model.capture else {}) | dict(about or {})
+    metadata = {"date": write_date(), **levels, **write_metadata(told, format)}
     content = _WRITERS[format](fixed, metadata)
     if smaller is not None:
         small = freeze(smaller, settings)

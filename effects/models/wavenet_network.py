@@ -4,7 +4,6 @@ Modules are registered in the order of the weights in a `.nam` file, so that the
 are such a list of weights.
 """
 
-import torch
 from torch import Tensor, nn
 
 from effects.models.activations import activate

@@ -11,12 +11,11 @@ blocks of any size give the same bits.
 
 from typing import NamedTuple
 
-import numpy as np
 from numba import njit
 
+from vocoders.core import vectors
 from vocoders.core.compiling import compiled
-from vocoders.layers import vectors
-from vocoders.layers.vectors import bounded, exp, fma, load, magnitude, positive_part, sigmoid, splat, store
+from vocoders.core.vectors import bounded, exp, fma, load, magnitude, positive_part, sigmoid, splat, store
 
 __all__ = ["ADD", "BLEND", "CONVOLVE", "FILL", "FUNCTIONS", "LANES", "MODULATE", "MULTIPLY", "SUM", "Step", "run_program"]
 

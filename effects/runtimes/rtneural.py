@@ -20,10 +20,11 @@ from torch import Tensor
 from effects.models import EffectModel
 from effects.models.head import LIMIT
 from effects.models.recurrent import Recurrent
-from effects.runtimes.bundle import TEST_VECTOR_FILE, TestVector, describe, make_test_vector, verify, write_metadata
+from effects.runtimes.bundle import TestVector, describe, make_test_vector, verify
 from effects.runtimes.rtneural_reader import RTNeuralModel
 from vocoders.core.atomic import atomic_folder
 from vocoders.core.errors import ConfigError
+from vocoders.core.graphs.agreement import write_metadata
 from vocoders.core.plugins import import_place
 
 __all__ = ["GATES", "MODEL_FILE", "export_rtneural", "play", "recurrent_layers"]
@@ -67,7 +68,7 @@ def export_rtneural(
     verification = verify(vector, {"layer list": _try(json.loads(text), head, vector)})
     with atomic_folder(folder, overwrite) as temporary:
         (temporary / MODEL_FILE).write_text(text + "\n", encoding="utf-8")
-        vector.save(temporary / TEST_VECTOR_FILE)
+        vector.save(temporary)
         metadata = describe(model, "rtneural", resolved, True, verification) | {"file": MODEL_FILE, "head": head}
         write_metadata(temporary, metadata)
     _logger.info("%s: differs from the model by %.1e of the peak", folder, verification.max_relative_error)
