@@ -1,8 +1,8 @@
 """Wavehax in streams: the excitation goes on from frame to frame, and so do the network and the refinement.
 
 A causal network (``look_ahead``) is computed frame by frame, see :mod:`vocoders.wavehax.step`. Any other network is
-computed in chunks with context, at a higher latency. Both go on in steps of fixed length, so the samples do not depend on
-the pieces in which the features come.
+computed in chunks with context, at a higher latency. Both go on in steps of fixed length, so the samples do not depend
+on the pieces in which the features come.
 """
 
 from collections.abc import Sequence
