@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -37,6 +38,7 @@ class Rendering:
     seconds: float
 
 
+@cache
 def processor_knobs() -> dict[str, tuple[str, ...]]:
     """Return the names of the knobs of every installed processor."""
     return {name: processor.knobs.names for name, processor in PROCESSORS.items() if processor.is_available}

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from recipes.cli.batch import Job, Report, run_jobs
+from recipes.cli.threads_option import ThreadsOption
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -96,6 +97,7 @@ def _effect(
         typer.Option("--stereo", help="Stereo through a mono model: separate channels, or one gain."),
     ] = "dual",
     device: Annotated[str, typer.Option("--device", help="cpu, cuda, cuda:1, ... or auto.")] = "auto",
+    threads: ThreadsOption = None,
     zero_latency: Annotated[
         bool, typer.Option("--zero-latency", help="Run the model on each block at once; do not wait for a hop.")
     ] = False,

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from demo_server import bad_clips, buzz, write_clip
 
-from demo.limits import check_choice, check_number, check_seed, owned_path, read_clip
+from demo.limits import check_number, check_seed, owned_path, read_clip
 from vocoders.core.errors import ConfigError, DataError
 
 
@@ -90,9 +90,3 @@ def test_numbers_from_callers_are_checked(value) -> None:
         check_number("steps", value, 0, 10)
     with pytest.raises(ConfigError, match="seed"):
         check_seed(-1 if value is None else "x")
-
-
-def test_choices_from_callers_are_checked() -> None:
-    assert check_choice("solver", "euler", ("euler", "heun")) == "euler"
-    with pytest.raises(ConfigError, match="expected one of euler, heun"):
-        check_choice("solver", "../../x", ("euler", "heun"))

@@ -85,21 +85,23 @@ class PatchedFile(io.FileIO):
         return count
 
 
-def find_audio_data(path: Path) -> AudioData | None:
+def find_audio_data(path: Path, head: bytes) -> AudioData | None:
     """Find the samples of a file; ``None`` for another kind of container, or where there are none.
+
+    Args:
+        path: the file.
+        head: its first bytes, at least 24 if it has so many.
 
     Raises:
         OSError: if the file cannot be read.
     """
+    if head[:4] in (b".snd", b"dns.") and len(head) >= 24:
+        return _sun_audio(head, path.stat().st_size)
+    layout = _LAYOUTS.get(head[:4])
+    if layout is None or (head[:4] == b"riff" and head[:16] != _W64_RIFF):
+        return None
     with open(path, "rb") as file:
-        size = os.fstat(file.fileno()).st_size
-        head = file.read(24)
-        if head[:4] in (b".snd", b"dns.") and len(head) == 24:
-            return _sun_audio(head, size)
-        layout = _LAYOUTS.get(head[:4])
-        if layout is None or (head[:4] == b"riff" and head[:16] != _W64_RIFF):
-            return None
-        return _chunk_audio(file, size, head[:4], layout)
+        return _chunk_audio(file, os.fstat(file.fileno()).st_size, head[:4], layout)
 
 
 def _sun_audio(head: bytes, size: int) -> AudioData:

@@ -101,6 +101,19 @@ class SynthesisOptions(Config):
         del config
         return cls.declared()
 
+    @classmethod
+    def of_config(cls, config: Mapping[str, Any]) -> Self:
+        """Return the default options of a model with this configuration.
+
+        By convention its section ``sampling`` contains those that differ from the declared defaults.
+
+        Raises:
+            ConfigError: if it contains an impossible value.
+        """
+        sampling = config.get("sampling")
+        own = sampling if isinstance(sampling, Mapping) else {}
+        return cls.from_dict({key: own[key] for key in own if key in cls.model_fields}, "sampling")
+
     def changed(self, source: str = "options", **changes: Any) -> Self:
         """Return these options with ``changes``.
 

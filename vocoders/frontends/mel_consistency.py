@@ -11,12 +11,12 @@ from torch import Tensor, nn
 
 from vocoders.core.chunking import chunk_spans, join_exact
 from vocoders.core.errors import ShapeError
-from vocoders.frontends.mel import LogMel
+from vocoders.frontends.mel import LogMel, from_logarithm
 
-__all__ = ["MelConsistency"]
+__all__ = ["LARGEST_RATIO", "MelConsistency"]
 
 # Largest factor by which one iteration scales a bin up or down.
-_LARGEST_RATIO = 30.0
+LARGEST_RATIO = 30.0
 
 
 class MelConsistency(nn.Module):
@@ -55,7 +55,7 @@ class MelConsistency(nn.Module):
             raise ShapeError(
                 f"audio {tuple(audio.shape)}; expected {(batch, 1, num_frames * config.hop_length)} for these features"
             )
-        wanted = torch.exp(features) if config.log == "ln" else 10**features
+        wanted = from_logarithm(features, config.log)
         signal = before = audio[:, 0].float()
         for _ in range(iterations):
             spectrum = self.log_mel.complex_spectrum(signal)
@@ -86,7 +86,7 @@ class MelConsistency(nn.Module):
         improved = present
         for _ in range(self.updates):
             ratio = wanted / torch.matmul(basis, improved).clamp(min=1e-9)
-            ratio = torch.matmul(basis.T, ratio.clamp(1 / _LARGEST_RATIO, _LARGEST_RATIO)) / sums.clamp(min=1e-12)
+            ratio = torch.matmul(basis.T, ratio.clamp(1 / LARGEST_RATIO, LARGEST_RATIO)) / sums.clamp(min=1e-12)
             improved = torch.where(covered, improved * ratio, improved)
         return (improved / present) ** (1 / power)
 

@@ -12,28 +12,22 @@ ones take their place:
 import math
 from collections.abc import Iterator
 
-import numpy as np
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from vocoders.core.chunking import chunk_spans, join_exact
-from vocoders.frontends.envelope import MelEnvelope, flat_harmonics
+from vocoders.frontends.envelope import MelEnvelope
 from vocoders.frontends.mel import LogMel
 
-__all__ = ["MovedHarmonics", "continuous_f0"]
+__all__ = ["MovedHarmonics"]
 
 # A change of F0 by this much, in octaves, replaces all of the harmonics; a smaller one replaces a part of them.
 _WHOLE_CHANGE = 1 / 24
 # Noise between the harmonics of voiced speech, relative to the mean magnitude: up to 2 kHz, and from 12 kHz.
 _NOISE_LOW, _NOISE_HIGH = 0.1, 0.7
-
-
-def continuous_f0(f0: Tensor) -> Tensor:
-    """Return F0 (B, 1, F) with unvoiced frames interpolated between voiced ones; 0 for an item without any."""
-    items = f0[:, 0].double().cpu().numpy()
-    frames = np.arange(items.shape[-1])
-    filled = [np.interp(frames, frames[item > 0], item[item > 0]) if (item > 0).any() else item for item in items]
-    return torch.from_numpy(np.stack(filled))[:, None].to(f0)
+# Harmonics on each side that contribute to a bin.
+_NEIGHBOURS = 2
 
 
 class MovedHarmonics(nn.Module):
@@ -44,6 +38,7 @@ class MovedHarmonics(nn.Module):
     """
 
     centres: Tensor
+    frequency: Tensor
     noise: Tensor
 
     def __init__(self, log_mel: LogMel) -> None:
@@ -52,10 +47,11 @@ class MovedHarmonics(nn.Module):
         self.unit = math.log(10) if mel.log == "log10" else 1.0
         self.envelope = MelEnvelope(mel, mel.n_fft // 2 + 1)
         self.context_frames = -(-mel.n_fft // mel.hop_length)
-        frequency = torch.linspace(0, mel.sample_rate / 2, mel.n_fft // 2 + 1)
+        frequency = torch.linspace(0, mel.sample_rate / 2, mel.n_fft // 2 + 1)[:, None]
         noise = _NOISE_LOW + (_NOISE_HIGH - _NOISE_LOW) * ((frequency - 2000) / 10000).clamp(0, 1)
-        self.register_buffer("noise", noise[:, None], persistent=False)
-        self.register_buffer("centres", (self.envelope.centres / frequency[1])[:, None], persistent=False)
+        self.register_buffer("frequency", frequency, persistent=False)
+        self.register_buffer("noise", noise, persistent=False)
+        self.register_buffer("centres", self.envelope.centres[:, None] / frequency[1], persistent=False)
 
     def forward(self, features: Tensor, mel_f0: Tensor, f0: Tensor, chunk_frames: int = 2000) -> Tensor:
         """Return a log-mel with its harmonics at another F0. Frames of the same F0 stay as they are.
@@ -67,24 +63,28 @@ class MovedHarmonics(nn.Module):
             chunk_frames: frames that are computed at once; the result does not depend on them.
         """
         # Windows overlap, and trackers miss frames: unvoiced frames next to voiced ones contain harmonics too.
-        old, new = continuous_f0(mel_f0), continuous_f0(f0)
+        old, new = (self._spread(x) for x in (mel_f0, f0))
         change = torch.log2(new.clamp(min=1.0) / old.clamp(min=1.0)).abs() / _WHOLE_CHANGE
-        change = torch.where((mel_f0 > 0) & (f0 == 0), 1.0, change.clamp(max=1.0)) * (old > 0)
+        change = change.clamp(max=1.0) * (old > 0)
         if not change.any():
             return features
-        hop, harmonics = self.log_mel.config.hop_length, flat_harmonics(f0, self.log_mel.config)
-        spans = chunk_spans(features.shape[-1], chunk_frames, self.context_frames)
+        spans = chunk_spans(features.shape[-1], chunk_frames, 0)
 
         def moved() -> Iterator[Tensor]:
             for span in spans:
-                mel, *tracks = (x[..., span.start : span.stop] for x in (features, old, f0, new))
-                yield self._move(mel, *tracks, harmonics[..., span.start * hop : span.stop * hop])
+                yield self._move(*(x[..., span.start : span.stop] for x in (features, old, f0, new)))
 
         return torch.where(change > 0, torch.lerp(features, join_exact(moved(), spans), change), features)
 
-    def _move(self, features: Tensor, old: Tensor, f0: Tensor, new: Tensor, harmonics: Tensor) -> Tensor:
+    def _spread(self, f0: Tensor) -> Tensor:
+        """Return F0 with the nearest voiced value in unvoiced frames up to ``context_frames`` away."""
+        for _ in range(self.context_frames):
+            f0 = torch.where(f0 > 0, f0, F.max_pool1d(f0, 3, stride=1, padding=1))
+        return f0
+
+    def _move(self, features: Tensor, old: Tensor, f0: Tensor, new: Tensor) -> Tensor:
         envelope = self.smooth(features, old)
-        moved = self._impose(envelope, harmonics)
+        moved = self._impose(envelope, f0)
         return torch.where(f0 > 0, moved + envelope - self.smooth(moved, new), envelope)
 
     def smooth(self, features: Tensor, f0: Tensor) -> Tensor:
@@ -101,13 +101,31 @@ class MovedHarmonics(nn.Module):
         mean = torch.log((area / (high - low).clamp(min=1e-3)).clamp(min=1e-12)) + self.envelope.log_filter_sums
         return torch.where(f0 > 0, mean / self.unit, features)
 
-    def _impose(self, envelope: Tensor, harmonics: Tensor) -> Tensor:
-        """Return the log-mel of flat harmonics (B, 1, F * hop_length) and noise with the envelope of a log-mel."""
+    def _impose(self, envelope: Tensor, f0: Tensor) -> Tensor:
+        """Return the log-mel of harmonics at ``f0`` and noise with the envelope of a smooth log-mel."""
         config = self.log_mel.config
-        power = self.log_mel.complex_spectrum(harmonics).abs() ** 2
-        excitation = torch.sqrt((1 - self.noise**2) * power + self.noise**2)
+        excitation = torch.sqrt((1 - self.noise**2) * self._harmonics(f0.clamp(min=1.0)) + self.noise**2)
         shaped = excitation**config.power * torch.exp(self.envelope(self.unit * envelope))
         return torch.log(torch.matmul(self.log_mel.basis, shaped).clamp(min=config.floor)) / self.unit
+
+    def _harmonics(self, f0: Tensor) -> Tensor:
+        """Return the power (B, n_fft // 2 + 1, F) of a flat series of harmonics, whose mean magnitude is 1.
+
+        A harmonic is the transform of the Hann window, sinc(x) / (1 - x^2) with x in units of sample rate / window
+        length; its magnitudes add up to twice its peak.
+        """
+        config = self.log_mel.config
+        width = config.sample_rate / config.window_length
+        nearest = torch.round(self.frequency / f0)
+        power = torch.zeros_like(nearest)
+        for neighbour in range(-_NEIGHBOURS, _NEIGHBOURS + 1):
+            number = nearest + neighbour
+            x = (self.frequency - number * f0) / width
+            # At 1 the quotient of two zeros is 1 / 2.
+            one_off = (x.abs() - 1).abs() < 1e-3
+            lobe = torch.where(one_off, 0.5, torch.sinc(x) / torch.where(one_off, 1.0, 1 - x**2))
+            power += torch.where(number > 0, lobe**2, 0.0)
+        return power * (f0 / (2 * width)) ** 2
 
 
 def _interpolate(values: Tensor, position: Tensor) -> Tensor:

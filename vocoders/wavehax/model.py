@@ -21,10 +21,12 @@ from vocoders.frontends.mel_consistency import MelConsistency
 from vocoders.frontends.moved_harmonics import MovedHarmonics
 from vocoders.interface import Progress
 from vocoders.mel_vocoder import MelVocoder
-from vocoders.wavehax.config import WavehaxConfig
+from vocoders.stream import Stream
+from vocoders.wavehax.config import FRAME_KERNEL, WavehaxConfig
 from vocoders.wavehax.envelope import EnvelopeNetwork
-from vocoders.wavehax.networks import FRAME_KERNEL, ComplexNetwork, MultiScaleNetwork, RealNetwork
+from vocoders.wavehax.networks import ComplexNetwork, MultiScaleNetwork, RealNetwork
 from vocoders.wavehax.options import WavehaxOptions
+from vocoders.wavehax.streaming import WavehaxStream
 
 __all__ = ["Wavehax"]
 
@@ -62,6 +64,8 @@ class Wavehax(MelVocoder[WavehaxConfig]):
     @property
     def least_frames(self) -> int:
         """Least number of frames for the kernels."""
+        if self.config.look_ahead is not None:
+            return 1
         return max(FRAME_KERNEL, self.config.kernel_size[1]) // 2 + 1
 
     def set_statistics(self, mean: Tensor, std: Tensor) -> None:
@@ -85,10 +89,14 @@ class Wavehax(MelVocoder[WavehaxConfig]):
             ShapeError: if the shapes do not match, or there are too few frames for the kernels.
         """
         self._check_shapes(features, prior)
+        return self.network(prior, *self.network_features(features))
+
+    def network_features(self, features: Tensor) -> tuple[Tensor, ...]:
+        """Return what the network takes of log-mels (B, n_mels, F): normalised mels, and their log envelope."""
         normalised = (features - self.feature_mean) / self.feature_std
-        if self.config.prior_shaping == "envelope":
-            return self.network(normalised, features, prior)
-        return self.network(normalised, prior)
+        if isinstance(self.network, EnvelopeNetwork):
+            return normalised, self.network.envelope(features)
+        return (normalised,)
 
     def prior(self, f0: Tensor, noise: Tensor | None = None, phase: Tensor | None = None) -> Tensor:
         """Make the excitation of ``f0``.
@@ -96,7 +104,7 @@ class Wavehax(MelVocoder[WavehaxConfig]):
         Args:
             f0: (B, 1, F) in Hz, 0 where unvoiced.
             noise: standard normal (B, 1, F * hop_length); ``None``: no noise.
-            phase: start phase in cycles (1, 1); ``None``: 0.
+            phase: start phase in cycles, (1, 1) or (B, 1); ``None``: 0.
 
         Returns:
             (B, 1, F * hop_length), or if the envelope shapes the prior (B, 2, F * hop_length): harmonics and noise.
@@ -109,9 +117,12 @@ class Wavehax(MelVocoder[WavehaxConfig]):
         return torch.cat([harmonics, noise], dim=1)
 
     def draw_prior(self, f0: Tensor, generator: torch.Generator | None = None) -> Tensor:
-        """Make the excitation of ``f0`` with noise and start phase drawn from ``generator``."""
-        noise = draw_prior_noise(f0, self.hop_length, generator)
-        return self.prior(f0, noise, draw_prior_phase(f0, generator))
+        """Make the excitation of ``f0`` with start phase and noise drawn from ``generator``, the phase first.
+
+        So a stream, which does not know the length of the noise, draws the same numbers.
+        """
+        phase = draw_prior_phase(f0, generator)
+        return self.prior(f0, draw_prior_noise(f0, self.hop_length, generator), phase)
 
     def draw_inputs(self, batch: Mapping[str, Any]) -> dict[str, Tensor]:
         """Return the arguments of :meth:`forward` for a training batch.
@@ -136,9 +147,8 @@ class Wavehax(MelVocoder[WavehaxConfig]):
         or batch norms the chunks join exactly. With the published utterance norm each chunk has its own statistics, and
         chunks are cross-faded: the result differs slightly from an unchunked one.
         """
-        f0 = inputs["f0"] * options.f0_scale
+        f0, refinement = inputs["f0"] * options.f0_scale, self.refinement(options)
         prior = self.draw_prior(f0, torch.Generator().manual_seed(seed))
-        refinement = self.config.mel_refinement if options.mel_refinement is None else options.mel_refinement
         features, mel_f0 = inputs["features"], inputs.get("mel_f0", inputs["f0"])
         if self.moved_harmonics is not None:
             features = self.moved_harmonics(features, mel_f0, f0)
@@ -147,11 +157,20 @@ class Wavehax(MelVocoder[WavehaxConfig]):
             refinement = 0
         return self._forward_in_chunks(features, prior, refinement, progress)
 
+    def refinement(self, options: WavehaxOptions) -> int:
+        """Return the number of iterations of mel refinement."""
+        if options.mel_refinement is not None:
+            return options.mel_refinement
+        return self.config.mel_refinement if options.f0_scale == 1 else 0
+
+    def _stream(self, options: WavehaxOptions, batch: int, seed: int, chunk: int) -> Stream:
+        return WavehaxStream(self, options, batch, seed, chunk)
+
     @property
     def halo_frames(self) -> int:
         """Number of frames on each side on which an output frame depends (for norms that are local in time)."""
         config = self.config
-        frames = FRAME_KERNEL // 2 + config.num_blocks * (config.kernel_size[1] // 2)
+        frames = max(sum(context.before for context in config.time_contexts), config.look_ahead or 0)
         frames += -(-config.n_fft // config.stream_hop_length)
         if config.network == "multi_scale":
             frames += 1
