@@ -147,21 +147,20 @@ class Wavehax(MelVocoder[WavehaxConfig]):
         or batch norms the chunks join exactly. With the published utterance norm each chunk has its own statistics, and
         chunks are cross-faded: the result differs slightly from an unchunked one.
         """
-        f0, refinement = inputs["f0"] * options.f0_scale, self.refinement(options)
+        f0 = inputs["f0"] * options.f0_scale
         prior = self.draw_prior(f0, torch.Generator().manual_seed(seed))
         features, mel_f0 = inputs["features"], inputs.get("mel_f0", inputs["f0"])
+        refinement = self.refinement(options, torch.equal(mel_f0, f0))
         if self.moved_harmonics is not None:
             features = self.moved_harmonics(features, mel_f0, f0)
-        elif options.mel_refinement is None and not torch.equal(mel_f0, f0):
-            # The mel contains the original harmonics.
-            refinement = 0
         return self._forward_in_chunks(features, prior, refinement, progress)
 
-    def refinement(self, options: WavehaxOptions) -> int:
-        """Return the number of iterations of mel refinement."""
+    def refinement(self, options: WavehaxOptions, same_f0: bool) -> int:
+        """Return the number of iterations of mel refinement; ``same_f0``: F0 is that of the mel."""
         if options.mel_refinement is not None:
             return options.mel_refinement
-        return self.config.mel_refinement if options.f0_scale == 1 else 0
+        # Otherwise the mel contains the original harmonics.
+        return self.config.mel_refinement if same_f0 or self.moved_harmonics is not None else 0
 
     def _stream(self, options: WavehaxOptions, batch: int, seed: int, chunk: int) -> Stream:
         return WavehaxStream(self, options, batch, seed, chunk)
