@@ -19,8 +19,10 @@ from vocoders.core.checks import check_f0, check_features, check_mono
 from vocoders.core.errors import ConfigError, ShapeError
 from vocoders.core.options import SynthesisOptions
 from vocoders.core.pretrained import PretrainedModel, evaluating
+from vocoders.frontends.analysis_stream import AnalysisStream
 from vocoders.frontends.front_end import FrontEnd, ModelConfig
 from vocoders.frontends.mel import MelConfig
+from vocoders.stream import Stream
 
 __all__ = ["Generation", "Kind", "Progress", "System", "Vocoder", "WaveformGenerator", "check_items"]
 
@@ -196,6 +198,44 @@ class Vocoder(System):
         with evaluating(self):
             return self._synthesize(inputs, chosen, seed, progress or _ignore)
 
+    def stream(
+        self,
+        options: SynthesisOptions | None = None,
+        *,
+        batch: int = 1,
+        seed: int = 0,
+        chunk: int = 8,
+        **changes: Any,
+    ) -> Stream:
+        """Open a stream: features in, audio out, as they come.
+
+        Args:
+            options: as returned by :meth:`options`; ``None``: the defaults of the system.
+            batch: number of streams, which are computed together.
+            seed: seed of all noise and phases. Stream i of the batch is :meth:`synthesize` with ``seed + i``.
+            chunk: frames that are computed at once, by a network or a refinement that sees later frames: more are
+                faster and come later.
+            **changes: options by name.
+
+        Raises:
+            ConfigError: for a system without streams, and as :meth:`synthesize`.
+        """
+        if batch < 1 or chunk < 1:
+            raise ConfigError(f"a stream of {batch} items in chunks of {chunk} frames; expected at least 1 of each")
+        return self._stream(self._chosen(options, changes), batch, seed, chunk)
+
+    def analysis_stream(self, batch: int = 1) -> AnalysisStream:
+        """Open the analysis of a stream: audio in, the arguments of :meth:`Stream.push` out.
+
+        Raises:
+            ConfigError: for a vocoder whose features are no mel.
+        """
+        return AnalysisStream(self.front_end, batch)
+
+    def _stream(self, options: Any, batch: int, seed: int, chunk: int) -> Stream:
+        """Open a stream with checked arguments."""
+        raise ConfigError(f"{type(self).__name__} has no stream; synthesize the whole features")
+
     def copy_synthesis(self, audio: Tensor, **how: Any) -> Tensor:
         """Analyse audio and synthesise it again, with the same number of samples.
 
@@ -215,13 +255,24 @@ class Vocoder(System):
         if features is None:
             raise ShapeError(f"{name} needs features or audio; both are missing")
         inputs = {"features": check_features(features, self.num_features, self.least_frames)}
-        if self.uses_f0:
-            if f0 is None:
-                raise ShapeError(f"{name} needs features and f0, or audio; f0 is missing")
-            inputs["f0"] = check_f0(f0, inputs["features"])
-        elif f0 is not None:
-            raise ShapeError(f"{name} uses no f0; leave it out")
+        inputs |= self.check_f0(f0, inputs["features"])
         return {key: value.to(self.device) for key, value in inputs.items()}
+
+    def check_f0(self, f0: Tensor | None, features: Tensor) -> dict[str, Tensor]:
+        """Return ``f0`` (B, 1, F) of features (B, num_features, F) by its name; nothing for a vocoder without F0.
+
+        Raises:
+            ShapeError: if F0 is missing, superfluous or of another shape.
+            DataError: for NaN, infinite or negative values.
+        """
+        name = type(self).__name__
+        if not self.uses_f0:
+            if f0 is not None:
+                raise ShapeError(f"{name} uses no f0; leave it out")
+            return {}
+        if f0 is None:
+            raise ShapeError(f"{name} needs features and f0, or audio; f0 is missing")
+        return {"f0": check_f0(f0, features)}
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -44,12 +44,24 @@ class VocoderFamily(Family):
         kind: what its models do.
         generates_without: name of a section of the configuration; models that lack it are generators.
         titles: import path of a function from configuration to title; ``None``: the family's title.
+        graphs: import path of a function from model and options to its ONNX graphs; ``None``: there are none.
     """
 
     options: str = "vocoders.core.options:SynthesisOptions"
     kind: "Kind" = "vocoder"
     generates_without: str | None = None
     titles: str | None = None
+    graphs: str | None = None
+
+    def make_graphs(self, model: Any, options: SynthesisOptions) -> Any:
+        """Return the plans of a model's ONNX graphs, the whole synthesis first.
+
+        Raises:
+            ConfigError: if the family has none.
+        """
+        if self.graphs is None:
+            raise ConfigError(f"models of family '{self.name}' have no ONNX graph; run them with ondes itself")
+        return self.import_part(self.graphs)(model, options)
 
     @property
     def options_class(self) -> type[SynthesisOptions]:
@@ -139,6 +151,7 @@ FAMILIES: Registry[VocoderFamily] = Registry(
                 "vocoders.wavehax.official:convert",
                 needs_statistics=True,
                 options="vocoders.wavehax.options:WavehaxOptions",
+                graphs="vocoders.wavehax.graphs:graphs",
             ),
             VocoderFamily(
                 "periodwave",

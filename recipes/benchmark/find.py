@@ -7,6 +7,7 @@ import torch
 
 import effects.registry
 import vocoders.registry
+from effects.captures.names import is_capture
 from recipes.benchmark.contender import Contender
 from recipes.benchmark.models import contender_of
 from recipes.benchmark.peers import PEERS, create_peer
@@ -72,7 +73,7 @@ def is_effect(source: str) -> bool:
         return True
     if separator and family in vocoders.registry.FAMILIES:
         return False
-    return read_model_config(resolve_model(source)).family in effects.registry.FAMILIES
+    return is_capture(source) or read_model_config(resolve_model(source)).family in effects.registry.FAMILIES
 
 
 def find_effect(source: str, device: str = "cpu") -> Any:

@@ -45,7 +45,7 @@ def tables_markdown(document: Mapping[str, Any]) -> str:
     """Return the tables of a result, each followed by an empty line."""
     if "metrics" in document:
         return stored_table_markdown(document)
-    parts = [_systems_table(document), _speed_table(document), _blocks_table(document)]
+    parts = [_systems_table(document), _speed_table(document), _busy_table(document), _blocks_table(document)]
     return "\n".join([f"{_machine(document)}\n", *filter(None, parts)])
 
 
@@ -112,6 +112,19 @@ def _speed_table(document: Mapping[str, Any]) -> str:
         ("SNR", lambda row: _optional(row["snr"], lambda value: f"{value:.1f} dB")),
     ]
     return _table(rows, columns)
+
+
+def _busy_table(document: Mapping[str, Any]) -> str:
+    columns: list[Column] = [
+        ("system", lambda row: row["system"]),
+        ("audio", lambda row: f"{row['seconds_asked']:g} s"),
+        ("threads", lambda row: str(row["threads"])),
+        ("busy processes", lambda row: str(row["load"])),
+        ("RTF ↓", lambda row: f"{row['rtf']:.4f}"),
+        ("RTF without ↓", lambda row: f"{row['quiet_rtf']:.4f}"),
+        ("times slower ↓", lambda row: f"{row['rtf'] / row['quiet_rtf']:.2f}"),
+    ]
+    return _table(document.get("busy", ()), columns)
 
 
 def _blocks_table(document: Mapping[str, Any]) -> str:

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from vocoders.core.errors import ConfigError, OndesError
 from vocoders.frontends.front_end import FrontEnd
-from vocoders.frontends.mel import MEL_PRESETS, LogMel, MelConfig
+from vocoders.frontends.mel import MEL_PRESETS, LogMel, MelConfig, from_logarithm
 from vocoders.interface import Vocoder
 
 __all__ = ["BaselineVocoder", "MelBaseline"]
@@ -86,7 +86,7 @@ class MelBaseline(BaselineVocoder):
 
         The spectrum is the least-squares solution of ``mel = basis @ spectrum`` (pseudo-inverse), cut at zero.
         """
-        mel = features.exp() if self.mel.log == "ln" else 10.0**features
+        mel = from_logarithm(features, self.mel.log)
         spectrum = torch.matmul(self._inverse_basis, mel).clamp(min=0.0)
         return spectrum if self.mel.power == 1 else spectrum.sqrt()
 

@@ -4,7 +4,7 @@ import logging
 import re
 from decimal import Decimal, InvalidOperation
 
-__all__ = ["format_number", "split_number"]
+__all__ = ["exact_text", "format_number", "split_number"]
 
 _logger = logging.getLogger(__name__)
 
@@ -34,3 +34,9 @@ def format_number(value: float) -> str:
     """Return the shortest text that reads as the finite number ``value``: digits and a point, no exponent."""
     text = f"{Decimal(repr(float(value))):f}"
     return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+def exact_text(value: float) -> str:
+    """Return a number briefly if that is exact, else with all its digits: ``8000``, ``1e-05``, ``0.123456789``."""
+    brief = f"{value:g}"
+    return brief if float(brief) == value else repr(value)

@@ -20,6 +20,7 @@ from vocoders.periodwave.estimator import Estimator
 from vocoders.periodwave.options import AnyFlowOptions, AnyFlowSampling
 from vocoders.periodwave.streaming import velocity_in_chunks
 from vocoders.periodwave.unet import FreeU
+from vocoders.stream import ChunkedStream, Stream
 
 __all__ = ["FlowVocoder", "Velocity", "call_counter", "freeu_of"]
 
@@ -134,6 +135,16 @@ class FlowVocoder(PretrainedModel[FlowConfigType], Vocoder, nn.Module):
             waveform = self._synthesize_in_chunks(inputs | {"noise": noise}, options, progress)
         window = round(self.window_seconds * self.sample_rate / self.hop_length)
         return self.mel_consistency.in_chunks(waveform, features, options.mel_refinement, window)
+
+    def _stream(self, options: Any, batch: int, seed: int, chunk: int) -> Stream:
+        halo = -(-self.reach // self.hop_length)
+
+        def compute(features: Tensor, noise: Tensor) -> Tensor:
+            with parametrize.cached():
+                waveform = self._flow(features, noise, options, lambda _: None)
+            return self.mel_consistency(waveform, features, options.mel_refinement)
+
+        return ChunkedStream(self, compute, range(seed, seed + batch), chunk, halo, min(halo, chunk))
 
     def _synthesize_in_chunks(
         self, inputs: Mapping[str, Tensor], options: AnyFlowOptions, progress: Progress

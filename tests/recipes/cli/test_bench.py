@@ -82,3 +82,13 @@ def test_misuse_is_one_line(ondes, arguments: list[str], cause: str) -> None:
     run = ondes("bench", *arguments)
     assert (run.code, run.out, run.err.count("\n")) == (2, "", 1), run.err
     assert cause in run.err
+
+
+def test_busy_processes_beside_are_a_second_measurement(ondes, tmp_path: Path) -> None:
+    out = tmp_path / "b.json"
+    run = ondes("bench", "wavehax:v2", *QUICK, "--load", "2", "--out", out)
+    assert run.code == 0, run.err
+    document = json.loads(out.read_text())
+    (quiet,), (busy,) = document["speed"], document["busy"]
+    assert (busy["load"], busy["quiet_rtf"], busy["system"]) == (2, quiet["rtf"], quiet["system"])
+    assert f"| 2 | {busy['rtf']:.4f} | {quiet['rtf']:.4f} |" in run.out

@@ -288,8 +288,8 @@ def test_loader_processes_change_nothing(data_dir: Path) -> None:
 def test_duration_weighting_draws_seconds_evenly(data_dir: Path) -> None:
     config = DataConfig(train=str(data_dir), segment_length=SEGMENT, batch_size=1, num_workers=0, weighting="duration")
     loader = build_loader(config, mel_config())
-    period = loader.batch_sampler.order.period
-    counts = Counter(index for batch in islice(loader.batch_sampler, period) for index, _ in batch)
+    period = loader.sampler.order.period
+    counts = Counter(index for batch in islice(loader.sampler, period) for index, _ in batch)
     for index, utterance in enumerate(loader.dataset.reader.utterances):
         assert counts[index] == round(utterance.duration / 0.2)
 

@@ -8,7 +8,7 @@ same order for any batch size, so an item does not depend on the batch.
 import numpy as np
 from numba import njit
 
-from vocoders.layers.vectors import (
+from vocoders.core.vectors import (
     exp,
     fma,
     gelu,

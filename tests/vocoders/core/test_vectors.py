@@ -5,7 +5,7 @@ import pytest
 from numba import njit
 from numba.core.errors import TypingError
 
-from vocoders.layers.vectors import exp, fma, gelu, load, sigmoid, splat, store, total
+from vocoders.core.vectors import exp, fma, gelu, load, sigmoid, splat, store, total
 
 
 @njit
