@@ -304,7 +304,7 @@ def test_outputs_that_cannot_be_are_refused_before_any_work(ondes, make_audio, t
         (["a/x.wav", "-o", "taken", "--force"], "is a folder"),
         (["none.wav", "a/x.wav", "-o", "out"], "none.wav: no such file"),
         (["none/*.wav", "-o", "out"], "matches no audio"),
-        (["taken", "-o", "out"], "holds no audio"),
+        (["taken", "-o", "out"], "no audio"),
         (["a/x.wav", "-o", "out", "--f0-scale", "0"], "f0_scale"),
         (["a/x.wav", "-o", "out", "--f0-scale", "nan"], "f0_scale"),
         (["a/x.wav", "-o", "out", "--device", "abacus"], "unknown device"),
