@@ -4,7 +4,7 @@ import logging
 import signal
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from torch.utils.data import DataLoader
@@ -31,6 +31,8 @@ __all__ = [
 ]
 
 logger = logging.getLogger(__name__)
+
+Segments = TypeVar("Segments", bound=SegmentDataset)
 
 
 def endless_loader(
@@ -71,8 +73,16 @@ def endless_loader(
     )
 
 
-def segment_dataset(config: DataConfig, mel: MelConfig, f0: F0Config | None = None) -> SegmentDataset:
-    """Return training segments with their features; ``f0`` is the pitch tracker of a model with F0.
+def segment_dataset(
+    config: DataConfig, mel: MelConfig, f0: F0Config | None = None, segments: type[Segments] = SegmentDataset
+) -> Segments:
+    """Return training segments with their features.
+
+    Args:
+        config: the ``data`` section.
+        mel: front end.
+        f0: pitch tracker of a model with F0.
+        segments: class of the data set.
 
     Raises:
         DataError: for an unusable data directory, and F0 that is missing or from another front end.
@@ -83,7 +93,7 @@ def segment_dataset(config: DataConfig, mel: MelConfig, f0: F0Config | None = No
     directory, reader = _training_audio(config, mel.sample_rate, mel.hop_length)
     utterances = reader.utterances
     cache, predicted = _f0_cache(config, mel, f0, utterances), _predicted(config, directory.path, utterances)
-    return SegmentDataset(
+    return segments(
         reader, mel, config.segment_length, f0=cache, predicted=predicted, gain_db=config.gain_db, seed=config.seed
     )
 
