@@ -44,12 +44,24 @@ class VocoderFamily(Family):
         kind: what its models do.
         generates_without: name of a section of the configuration; models that lack it are generators.
         titles: import path of a function from configuration to title; ``None``: the family's title.
+        graphs: import path of a function from model and options to its ONNX graphs; ``None``: there are none.
     """
 
     options: str = "vocoders.core.options:SynthesisOptions"
     kind: "Kind" = "vocoder"
     generates_without: str | None = None
     titles: str | None = None
+    graphs: str | None = None
+
+    def make_graphs(self, model: Any, options: SynthesisOptions) -> Any:
+        """Return the plans of a model's ONNX graphs, the whole synthesis first.
+
+        Raises:
+            ConfigError: if the family has none.
+        """
+        if self.graphs is None:
+            raise ConfigError(f"models of family '{self.name}' have no ONNX graph; run them with ondes itself")
+        return self.import_part(self.graphs)(model, options)
 
     @property
     def options_class(self) -> type[SynthesisOptions]:
@@ -67,17 +79,8 @@ class VocoderFamily(Family):
         return self.title if self.titles is None else self.import_part(self.titles)(config)
 
     def options_of(self, config: Mapping[str, Any]) -> SynthesisOptions:
-        """Return the default options of a model with this configuration, without loading it.
-
-        By convention the section ``sampling`` contains those that differ from the declared defaults.
-
-        Raises:
-            ConfigError: if it contains an impossible value.
-        """
-        sampling = config.get("sampling")
-        own = sampling if isinstance(sampling, Mapping) else {}
-        declared = self.options_class.model_fields
-        return self.options_class.from_dict({key: own[key] for key in own if key in declared}, "sampling")
+        """Return the default options of a model with this configuration, without loading it."""
+        return self.options_class.of_config(config)
 
     def labels_of(self, config: Mapping[str, Any]) -> tuple[str, ...]:
         """Return the labels of a generator with this configuration: by convention, its section ``labels``."""
@@ -127,7 +130,7 @@ def _check_options(system: VocoderFamily | Baseline) -> None:
     """Refuse an invalid declaration of options, which would break the commands for all systems."""
     found = system.options_class
     if not (isinstance(found, type) and issubclass(found, SynthesisOptions)):
-        raise ConfigError(f"{system.options} is no subclass of SynthesisOptions")
+        raise ConfigError(f"{system.options} is not a subclass of SynthesisOptions")
     try:
         found.declared()
     except TypeError as error:
@@ -148,6 +151,7 @@ FAMILIES: Registry[VocoderFamily] = Registry(
                 "vocoders.wavehax.official:convert",
                 needs_statistics=True,
                 options="vocoders.wavehax.options:WavehaxOptions",
+                graphs="vocoders.wavehax.graphs:graphs",
             ),
             VocoderFamily(
                 "periodwave",
@@ -242,13 +246,13 @@ def load_vocoder(
 
     Raises:
         CheckpointError: if there is no such model.
-        ConfigError: if it is no vocoder, or no name is given and there is no default.
+        ConfigError: if it is not a vocoder, or no name is given and there is no default.
     """
     from vocoders.interface import Vocoder
 
     system = load(source if source is not None else default_vocoder(), device, verify)
     if not isinstance(system, Vocoder) or system.kind != "vocoder":
-        raise ConfigError(f"'{source}' is no vocoder: it makes audio from nothing; use 'ondes generate'")
+        raise ConfigError(f"'{source}' is not a vocoder: it makes audio from nothing; use 'ondes generate'")
     return system
 
 

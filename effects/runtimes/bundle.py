@@ -1,7 +1,6 @@
 """The common parts of exports: the description, a test vector, and the verification of the export."""
 
 import copy
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,22 +11,11 @@ import torch
 
 from effects.knobs import KnobSet
 from effects.models import EffectModel
-from vocoders.core.errors import CheckpointError
+from vocoders.core.graphs.agreement import TEST_VECTOR_FILE, check_agreement, relative_error, write_test_vector
 from vocoders.version import __version__
 
-__all__ = [
-    "METADATA_FILE",
-    "TEST_VECTOR_FILE",
-    "TestVector",
-    "Verification",
-    "describe",
-    "make_test_vector",
-    "verify",
-    "write_metadata",
-]
+__all__ = ["TestVector", "Verification", "describe", "make_test_vector", "verify"]
 
-METADATA_FILE = "metadata.json"
-TEST_VECTOR_FILE = "test_vector.npz"
 _FORMAT = 1
 # Largest difference from the model in double precision, as a fraction of the output's peak. If rounding is amplified so
 # much that PyTorch in single precision is near this limit, another order of summation may exceed it a few times.
@@ -48,10 +36,9 @@ class TestVector:
     rounding: float
     """Difference of PyTorch in single precision from ``output``, as a fraction of its peak."""
 
-    def save(self, path: Path) -> None:
-        """Write an .npz file of ``input``, ``knobs`` and ``output``."""
-        with open(path, "wb") as stream:
-            np.savez(stream, input=self.input, knobs=self.knobs, output=self.output)
+    def save(self, folder: Path) -> None:
+        """Write the file of ``input``, ``knobs`` and ``output`` to a folder."""
+        write_test_vector(folder, {"input": self.input, "knobs": self.knobs, "output": self.output})
 
 
 @dataclass(frozen=True)
@@ -85,7 +72,7 @@ def make_test_vector(model: EffectModel, settings: Mapping[str, float], least: i
     output, _ = double(audio.double(), knobs.float().double())
     rounded, _ = single(audio, knobs.float())
     arrays = (audio[0].numpy(), knobs[0].float().numpy(), output[0].float().numpy())
-    return TestVector(*arrays, rounding=_relative_error(rounded[0].numpy(), output[0].numpy()))
+    return TestVector(*arrays, rounding=relative_error(rounded[0].numpy(), output[0].numpy()))
 
 
 def verify(vector: TestVector, outputs: Mapping[str, np.ndarray]) -> Verification:
@@ -99,14 +86,8 @@ def verify(vector: TestVector, outputs: Mapping[str, np.ndarray]) -> Verificatio
         CheckpointError: if one differs too much.
     """
     tolerance = max(_TOLERANCE, _AMPLIFIED * vector.rounding)
-    errors = {how: _relative_error(output, vector.output) for how, output in outputs.items()}
-    how = max(errors, key=lambda name: errors[name])
-    if not errors[how] <= tolerance:
-        raise CheckpointError(
-            f"the export ({how}) differs from the model by {errors[how]:.1e} of the peak; expected at most "
-            f"{tolerance:.0e}; nothing was written"
-        )
-    return Verification(errors[how], vector.rounding, tolerance)
+    errors = {how: relative_error(output, vector.output) for how, output in outputs.items()}
+    return Verification(check_agreement(errors, tolerance), vector.rounding, tolerance)
 
 
 def describe(
@@ -130,11 +111,6 @@ def describe(
     }
 
 
-def write_metadata(folder: Path, metadata: Mapping[str, Any]) -> None:
-    """Write ``metadata.json``."""
-    (folder / METADATA_FILE).write_text(json.dumps(metadata, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-
-
 def _describe_knobs(knobs: KnobSet) -> dict[str, Any]:
     low, high = knobs.norm
     return {
@@ -146,9 +122,3 @@ def _describe_knobs(knobs: KnobSet) -> dict[str, Any]:
         **knobs.to_dict(),
     }
 
-
-def _relative_error(output: np.ndarray, expected: np.ndarray) -> float:
-    if output.shape != expected.shape:
-        return float("inf")
-    difference = np.abs(output.astype(np.float64) - expected).max()
-    return float(difference / max(np.abs(expected).max(), 1e-9))

@@ -11,6 +11,7 @@ import typer
 
 from recipes.cli.batch import Job, Report, run_jobs, share_of
 from recipes.cli.declared import chosen_options, declared_command, given_options
+from recipes.cli.threads_option import ThreadsOption
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -71,6 +72,7 @@ def _synth(
         ),
     ] = None,
     device: Annotated[str, typer.Option("--device", help="cpu, cuda, cuda:1, ... or auto.")] = "auto",
+    threads: ThreadsOption = None,
     seed: Annotated[int, typer.Option("--seed", help="Equal seeds give equal audio.")] = 0,
     f0: Annotated[
         str,

@@ -102,7 +102,7 @@ def make_prior(
 
 def hold_frames(frames: Tensor, hop_length: int) -> Tensor:
     """Repeat each frame value for ``hop_length`` samples: (..., F) -> (..., F * hop_length)."""
-    return frames.repeat_interleave(hop_length, dim=-1)
+    return frames[..., None].expand(*frames.shape, hop_length).flatten(-2)
 
 
 def harmonic_sum(cycles: Tensor, num_harmonics: Tensor) -> Tensor:
@@ -121,7 +121,7 @@ def harmonic_sum(cycles: Tensor, num_harmonics: Tensor) -> Tensor:
     Returns:
         The sum, float64.
     """
-    half = torch.pi * torch.frac(cycles)
+    half = torch.pi * (cycles - torch.floor(cycles))
     denominator = torch.sin(half)
     vanishing = denominator.abs() < 1e-12
     total = torch.sin(num_harmonics * half) * torch.sin((num_harmonics + 1) * half)
@@ -132,7 +132,7 @@ def running_cycles(f0: Tensor, hop_length: int, sample_rate: int, phase: Tensor 
     """Return the phase of the fundamental at each sample, in cycles: float64 inclusive running sum, (B, T)."""
     increments = hold_frames(f0.double() / sample_rate, hop_length)
     if phase is not None:
-        increments[:, :1] += phase.double()
+        increments = torch.cat([increments[:, :1] + phase.double(), increments[:, 1:]], dim=1)
     return torch.cumsum(increments, dim=-1)
 
 
@@ -158,7 +158,7 @@ def _pcph(f0: Tensor, hop_length: int, sample_rate: int, config: PriorConfig, ph
     # A harmonic counts if k * f0, rounded to float32, does not exceed the Nyquist frequency.
     num_harmonics = torch.where((num_harmonics + 1) * safe <= nyquist, num_harmonics + 1, num_harmonics)
     num_harmonics = torch.where(num_harmonics * safe > nyquist, num_harmonics - 1, num_harmonics)
-    num_harmonics = num_harmonics.clamp(max=_most_harmonics(f0, config.max_frequency or nyquist))
+    num_harmonics = torch.minimum(num_harmonics, _most_harmonics(f0, config.max_frequency or nyquist))
     amplitude = config.power_factor * torch.sqrt(4 * f0 / sample_rate) * voiced
     cycles = running_cycles(f0, hop_length, sample_rate, phase)
     total = harmonic_sum(cycles, hold_frames(num_harmonics.double(), hop_length))
@@ -171,7 +171,8 @@ def _pcph_linear_decay(
     top = config.max_frequency or sample_rate / 2
     voiced = f0 > 0
     ratio = torch.where(voiced, f0, top) / top
-    k = torch.arange(1, _most_harmonics(f0, top) + 1, device=f0.device, dtype=f0.dtype)[:, None, None]
+    most = int(_most_harmonics(f0, top))
+    k = torch.arange(1, most + 1, device=f0.device, dtype=f0.dtype)[:, None, None]
     mask = (k * torch.where(voiced, f0, top) <= top).to(f0.dtype)
     first, second = (mask * k).sum(0), (mask * k**2).sum(0)
     power = torch.where(voiced, ratio**2 * second - 2 * ratio * first + 1 / ratio, 1.0)
@@ -185,8 +186,9 @@ def _pcph_linear_decay(
     return total
 
 
-def _most_harmonics(f0: Tensor, top: float) -> int:
-    return int(top / f0[f0 > 0].min())
+def _most_harmonics(f0: Tensor, top: float) -> Tensor:
+    """Return the number of harmonics of the lowest F0 of the batch, ()."""
+    return torch.floor(top / torch.where(f0 > 0, f0, torch.inf).amin())
 
 
 _HARMONIC_PARTS = {"sine": _sine, "sawtooth": _sawtooth, "pcph": _pcph, "pcph_linear_decay": _pcph_linear_decay}

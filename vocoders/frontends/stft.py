@@ -21,7 +21,7 @@ from vocoders.core.errors import ShapeError
 # Not every length has a transform in half precision; transforms run in float32 instead.
 _HALF = (torch.float16, torch.bfloat16)
 
-__all__ = ["STFT", "from_log_magnitude_phase", "log_magnitude_phase"]
+__all__ = ["STFT", "fourier_kernels", "from_log_magnitude_phase", "log_magnitude_phase"]
 
 
 class STFT(nn.Module):
@@ -61,7 +61,7 @@ class STFT(nn.Module):
         self.register_buffer("window", window, persistent=False)
         self.register_buffer("squared_window", window**2, persistent=False)
         if real_valued:
-            analysis, synthesis = _fourier_kernels(window, norm)
+            analysis, synthesis = fourier_kernels(window, norm)
             self.register_buffer("analysis_kernel", analysis, persistent=False)
             self.register_buffer("synthesis_kernel", synthesis, persistent=False)
 
@@ -73,7 +73,10 @@ class STFT(nn.Module):
             signal = signal[:, 0]
         if signal.dim() != 2:
             raise ShapeError(f"STFT input of shape {tuple(signal.shape)}; expected (B, T) or (B, 1, T)")
-        signal = self._pad(signal.float() if signal.dtype in _HALF else signal)
+        return self.transform(self._pad(signal.float() if signal.dtype in _HALF else signal))
+
+    def transform(self, signal: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the spectrogram of ``signal`` (B, T) without padding: the frames that lie within it."""
         if self.real_valued:
             spectrum = F.conv1d(signal[:, None], self.analysis_kernel, stride=self.hop_length)
             real, imag = spectrum.chunk(2, dim=1)
@@ -84,19 +87,34 @@ class STFT(nn.Module):
 
     def inverse(self, real: Tensor, imag: Tensor) -> Tensor:
         """Return the signal of the spectrogram (real, imag) by windowed overlap-add."""
+        signal, envelope = self.overlap_add(real, imag)
+        start, length = self._crop(real.shape[-1])
+        return signal[..., start : start + length] / envelope[..., start : start + length]
+
+    def overlap_add(self, real: Tensor, imag: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the sum of the windowed frames, (B, 1, (N - 1) * hop_length + n_fft), and that of squared windows.
+
+        The quotient of the two is the signal, padding included.
+        """
         num_frames = real.shape[-1]
         if real.dtype in _HALF:
             real, imag = real.float(), imag.float()
         if self.real_valued:
             signal = F.conv_transpose1d(torch.cat([real, imag], 1), self.synthesis_kernel, stride=self.hop_length)
-            ones = torch.ones_like(real[:1, :1])
+            # Made from the input, so that an export does not take their number for a constant.
+            ones = real[:1, :1] * 0 + 1
             envelope = F.conv_transpose1d(ones, self.squared_window[None, None], stride=self.hop_length)
         else:
             frames = torch.fft.irfft(torch.complex(real, imag), n=self.n_fft, dim=1, norm=self.norm)
             signal = self._overlap_add(frames * self.window[:, None])
             envelope = self._overlap_add(self.squared_window[None, :, None].expand(1, -1, num_frames))
-        start, length = self._crop(num_frames)
-        return signal[..., start : start + length] / envelope[..., start : start + length]
+        return signal, envelope
+
+    @property
+    def margins(self) -> tuple[int, int]:
+        """Samples by which ``same`` padding extends a signal on the left and on the right."""
+        left = (self.n_fft - self.hop_length) // 2
+        return left, self.n_fft - self.hop_length - left
 
     def _pad(self, signal: Tensor) -> Tensor:
         if self.padding == "center":
@@ -107,20 +125,19 @@ class STFT(nn.Module):
             return F.pad(signal, (self.n_fft // 2, self.n_fft // 2), mode="reflect")
         if signal.shape[-1] < self.hop_length:
             raise ShapeError(f"{signal.shape[-1]} samples; at least one hop of {self.hop_length} is needed")
-        left = (self.n_fft - self.hop_length) // 2
-        return F.pad(signal, (left, self.n_fft - self.hop_length - left))
+        return F.pad(signal, self.margins)
 
     def _crop(self, num_frames: int) -> tuple[int, int]:
         if self.padding == "center":
             return self.n_fft // 2, max(num_frames - 1, 1) * self.hop_length
-        return (self.n_fft - self.hop_length) // 2, num_frames * self.hop_length
+        return self.margins[0], num_frames * self.hop_length
 
     def _overlap_add(self, frames: Tensor) -> Tensor:
         length = (frames.shape[-1] - 1) * self.hop_length + self.n_fft
         return F.fold(frames, (1, length), (1, self.n_fft), stride=(1, self.hop_length))[:, 0]
 
 
-def _fourier_kernels(window: Tensor, norm: str) -> tuple[Tensor, Tensor]:
+def fourier_kernels(window: Tensor, norm: str) -> tuple[Tensor, Tensor]:
     """Return the windowed Fourier basis as convolution kernels, each (2 * bins, 1, n_fft)."""
     n_fft = window.numel()
     bins = n_fft // 2 + 1

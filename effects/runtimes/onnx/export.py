@@ -12,18 +12,13 @@ import numpy as np
 import torch
 
 from effects.models import EffectModel
-from effects.runtimes.bundle import (
-    TEST_VECTOR_FILE,
-    TestVector,
-    describe,
-    make_test_vector,
-    verify,
-    write_metadata,
-)
-from effects.runtimes.onnx.graph import OPSET, Graph, StateTensor
+from effects.runtimes.bundle import TestVector, describe, make_test_vector, verify
+from effects.runtimes.onnx.graph import Graph, StateTensor
 from effects.runtimes.onnx.stream import StepRunner
 from vocoders.core.atomic import atomic_folder
 from vocoders.core.errors import ConfigError
+from vocoders.core.graphs.agreement import write_metadata
+from vocoders.core.graphs.session import OPSET
 from vocoders.core.plugins import import_place
 
 __all__ = ["DEFAULT_MAX_BLOCK", "GRAPH_FILE", "export_onnx"]
@@ -89,7 +84,7 @@ def export_onnx(
     }
     with atomic_folder(folder, overwrite) as temporary:
         (temporary / GRAPH_FILE).write_bytes(content)
-        vector.save(temporary / TEST_VECTOR_FILE)
+        vector.save(temporary)
         write_metadata(temporary, metadata)
     _logger.info("%s: differs from the model by %.1e of the peak", folder, verification.max_relative_error)
     return metadata

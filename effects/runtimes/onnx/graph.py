@@ -6,12 +6,11 @@ from typing import Any
 
 import numpy as np
 
-from vocoders.core.errors import MissingExtraError
+from vocoders.core.graphs.session import OPSET, import_onnx
 from vocoders.version import __version__
 
-__all__ = ["OPSET", "Graph", "StateTensor", "import_onnx"]
+__all__ = ["Graph", "StateTensor"]
 
-OPSET = 18
 _IR_VERSION = 9
 
 # The name of what a node gives out, or a constant.
@@ -129,19 +128,6 @@ class Graph:
     def _new_name(self, kind: str) -> str:
         self._count += 1
         return f"{kind.lower()}.{self._count}"
-
-
-def import_onnx() -> Any:
-    """Return the module ``onnx``.
-
-    Raises:
-        MissingExtraError: if it is not installed.
-    """
-    try:
-        import onnx
-    except ModuleNotFoundError:
-        raise MissingExtraError("onnx", "export", "export to ONNX") from None
-    return onnx
 
 
 def _infos(values: list[tuple[str, list[int | str], str]]) -> list[Any]:

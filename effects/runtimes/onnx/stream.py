@@ -10,10 +10,11 @@ import torch
 from torch import Tensor
 
 from effects.knobs import KnobSet
-from effects.runtimes.bundle import METADATA_FILE
 from effects.runtimes.onnx.graph import StateTensor
 from vocoders.core.checks import check_audio
-from vocoders.core.errors import CheckpointError, MissingExtraError, ShapeError
+from vocoders.core.errors import CheckpointError, ShapeError
+from vocoders.core.graphs.agreement import METADATA_FILE
+from vocoders.core.graphs.session import import_onnxruntime, open_session
 
 __all__ = ["OnnxStream", "StepRunner"]
 
@@ -32,15 +33,8 @@ class StepRunner:
     """
 
     def __init__(self, model: bytes | str | Path, states: list[StateTensor], in_place: bool = True) -> None:
-        self._runtime = _import_runtime()
-        options = self._runtime.SessionOptions()
-        options.intra_op_num_threads = options.inter_op_num_threads = 1
-        options.log_severity_level = 3
-        source = str(model) if isinstance(model, Path) else model
-        try:
-            self._session = self._runtime.InferenceSession(source, options, providers=["CPUExecutionProvider"])
-        except Exception as error:  # the runtime's errors have no common base
-            raise CheckpointError(f"ONNX Runtime cannot load the graph: {str(error).splitlines()[0]}") from None
+        self._runtime = import_onnxruntime()
+        self._session = open_session(model)
         self._knobs = next(
             (
                 self._runtime.OrtValue.ortvalue_from_numpy(np.zeros(item.shape, np.float32))
@@ -157,15 +151,8 @@ def _read_metadata(folder: Path) -> dict[str, Any]:
     try:
         metadata = json.loads((folder / METADATA_FILE).read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise CheckpointError(f"{folder} is no export: {METADATA_FILE} cannot be read ({error})") from None
+        raise CheckpointError(f"{folder} is not an export: {METADATA_FILE} cannot be read ({error})") from None
     if metadata.get("kind") != "onnx":
         raise CheckpointError(f"{folder} is an export of kind '{metadata.get('kind')}'; expected 'onnx'")
     return metadata
 
-
-def _import_runtime() -> Any:
-    try:
-        import onnxruntime
-    except ModuleNotFoundError:
-        raise MissingExtraError("onnxruntime", "export", "running an ONNX graph") from None
-    return onnxruntime

@@ -1,0 +1,256 @@
+"""Compiled loops over Wavehax's image: frames that stay in the cache, channels in registers.
+
+An image has a row of channels for each bin and frame, (frames, rows, channels). Above and below the bins of a frame lie
+the margins of the depthwise kernel, reflected when the frame is written, and rows that fill the last tile. Eight
+neighbouring bins form a tile, one vector of sums for each; a weight is then read once for eight products, and eight
+sums in turn hide the time that a product takes.
+"""
+
+# numba turns the functions of vectors into others that take fewer arguments; no stub says so.
+# pyright: reportCallIssue=false
+
+import numpy as np
+from numba import njit
+
+from vocoders.core import vectors
+from vocoders.core.compiling import compiled
+from vocoders.core.vectors import fma, gelu, load, splat, store, total
+
+__all__ = ["LANES", "TILE", "convolve_frames", "enter_frames", "leave_frames", "mix_frames"]
+
+# Channels of a vector, and bins of a tile.
+LANES, TILE = 16, 8
+_EPSILON = 1e-6
+
+
+@njit
+def _convolve(x, weights, places, bin_, channels, taps, y):
+    """Write the depthwise convolution of a tile of bins; ``places`` are the starts of the frames under the kernel."""
+    w = 0
+    for group in range(0, channels, LANES):
+        a = b = c = d = e = f = g = h = splat(0.0, LANES)
+        for place in places:
+            at = place + bin_ * channels + group
+            for _ in range(taps):
+                weight = load(weights, w, LANES)
+                a = fma(weight, load(x, at, LANES), a)
+                b = fma(weight, load(x, at + channels, LANES), b)
+                c = fma(weight, load(x, at + 2 * channels, LANES), c)
+                d = fma(weight, load(x, at + 3 * channels, LANES), d)
+                e = fma(weight, load(x, at + 4 * channels, LANES), e)
+                f = fma(weight, load(x, at + 5 * channels, LANES), f)
+                g = fma(weight, load(x, at + 6 * channels, LANES), g)
+                h = fma(weight, load(x, at + 7 * channels, LANES), h)
+                at += channels
+                w += LANES
+        to = bin_ * channels + group
+        store(y, to, a)
+        store(y, to + channels, b)
+        store(y, to + 2 * channels, c)
+        store(y, to + 3 * channels, d)
+        store(y, to + 4 * channels, e)
+        store(y, to + 5 * channels, f)
+        store(y, to + 6 * channels, g)
+        store(y, to + 7 * channels, h)
+
+
+@njit
+def _multiply(weights, w, x, at, inputs, bias, b_at):
+    """Return the products of eight rows of ``inputs`` numbers with the columns of a group: eight vectors of sums."""
+    a = b = c = d = e = f = g = h = load(bias, b_at, LANES)
+    for i in range(at, at + inputs):
+        weight = load(weights, w, LANES)
+        w += LANES
+        a = fma(weight, splat(x[i], LANES), a)
+        b = fma(weight, splat(x[i + inputs], LANES), b)
+        c = fma(weight, splat(x[i + 2 * inputs], LANES), c)
+        d = fma(weight, splat(x[i + 3 * inputs], LANES), d)
+        e = fma(weight, splat(x[i + 4 * inputs], LANES), e)
+        f = fma(weight, splat(x[i + 5 * inputs], LANES), f)
+        g = fma(weight, splat(x[i + 6 * inputs], LANES), g)
+        h = fma(weight, splat(x[i + 7 * inputs], LANES), h)
+    return a, b, c, d, e, f, g, h
+
+
+@njit
+def _mix(first, first_bias, second, second_bias, y, at, channels, hidden, held, x, to, out):
+    """Add the pointwise pair of a tile of eight rows of ``y`` to ``x``, and write the sum to ``out``."""
+    for group in range(0, hidden, LANES):
+        a, b, c, d, e, f, g, h = _multiply(first, group * channels, y, at, channels, first_bias, group)
+        store(held, group, a)
+        store(held, group + hidden, b)
+        store(held, group + 2 * hidden, c)
+        store(held, group + 3 * hidden, d)
+        store(held, group + 4 * hidden, e)
+        store(held, group + 5 * hidden, f)
+        store(held, group + 6 * hidden, g)
+        store(held, group + 7 * hidden, h)
+    for i in range(0, TILE * hidden, LANES):
+        store(held, i, gelu(load(held, i, LANES)))
+    for group in range(0, channels, LANES):
+        a, b, c, d, e, f, g, h = _multiply(second, group * hidden, held, 0, hidden, second_bias, group)
+        there = to + group
+        store(out, there, load(x, there, LANES) + a)
+        store(out, there + channels, load(x, there + channels, LANES) + b)
+        store(out, there + 2 * channels, load(x, there + 2 * channels, LANES) + c)
+        store(out, there + 3 * channels, load(x, there + 3 * channels, LANES) + d)
+        store(out, there + 4 * channels, load(x, there + 4 * channels, LANES) + e)
+        store(out, there + 5 * channels, load(x, there + 5 * channels, LANES) + f)
+        store(out, there + 6 * channels, load(x, there + 6 * channels, LANES) + g)
+        store(out, there + 7 * channels, load(x, there + 7 * channels, LANES) + h)
+
+
+@njit
+def _moments(y, at, size, padding, count):
+    """Return the sum of ``size`` numbers from ``at`` on, and of the squares of their distances to their mean."""
+    sums = splat(0.0, LANES)
+    for i in range(at, at + size, LANES):
+        sums = sums + load(y, i, LANES)
+    whole = total(sums)
+    mean = np.float32(whole / count)
+    squares = splat(0.0, LANES)
+    for i in range(at, at + size, LANES):
+        distance = load(y, i, LANES) - mean
+        squares = fma(distance, distance, squares)
+    # Channels that only fill the last vector are 0.
+    return whole, total(squares) - padding * mean * mean
+
+
+@njit
+def _standardise(y, at, size, mean, rate):
+    """Subtract the mean of numbers and multiply them by ``rate``."""
+    scale, shift = splat(rate, LANES), splat(np.float32(-mean * rate), LANES)
+    for i in range(at, at + size, LANES):
+        store(y, i, fma(load(y, i, LANES), scale, shift))
+
+
+@njit
+def _reflect(out, at, bins, margin, channels):
+    """Reflect the first and last bins of a frame into its margins."""
+    low = at + margin * channels
+    high = low + (bins - 1) * channels
+    for row in range(1, margin + 1):
+        for channel in range(0, channels, LANES):
+            store(out, low - row * channels + channel, load(out, low + row * channels + channel, LANES))
+            store(out, high + row * channels + channel, load(out, high - row * channels + channel, LANES))
+
+
+@njit
+def _mirrored(index, count):
+    """Return the place of an index beyond either end of ``count`` frames."""
+    if index < 0:
+        index = -index
+    return index if index < count else 2 * (count - 1) - index
+
+
+@compiled(vectors)
+def enter_frames(image, weights, bias, scale_bias, real, bins, margin, per_frame, moments, out, start, stop):
+    """Project the planes of frames to channels.
+
+    ``image`` (frames, rows, planes) has ``planes`` numbers for each bin; ``weights`` (channels / 16, planes, 16).
+    Per frame the result is normalised, with the gains and offsets in ``scale_bias`` (2, channels); else ``moments``
+    (frames, 2) receives its sums.
+    """
+    planes, channels = image.shape[2], out.shape[2]
+    flat, target, affine = image.reshape(-1), out.reshape(-1), scale_bias.reshape(-1)
+    rows, stride = image.shape[1], out.shape[1] * channels
+    size = bins * channels
+    for n in range(start, stop):
+        at = n * stride + margin * channels
+        for bin_ in range(0, rows, TILE):
+            for group in range(0, channels, LANES):
+                tile = _multiply(weights, group * planes, flat, (n * rows + bin_) * planes, planes, bias, group)
+                to = at + bin_ * channels + group
+                for row in range(TILE):
+                    store(target, to + row * channels, tile[row])
+        summed, squares = _moments(target, at, size, bins * (channels - real), bins * real)
+        if per_frame:
+            count = bins * real
+            rate = np.float32(1 / np.sqrt(squares / count + _EPSILON))
+            _finish_entry(target, at, size, np.float32(summed / count), rate, affine, channels)
+            _reflect(target, n * stride, bins, margin, channels)
+        else:
+            moments[n, 0], moments[n, 1] = summed, squares
+
+
+@njit
+def _finish_entry(target, at, size, mean, rate, affine, channels):
+    _standardise(target, at, size, mean, rate)
+    for row in range(at, at + size, channels):
+        for group in range(0, channels, LANES):
+            gained = fma(load(target, row + group, LANES), load(affine, group, LANES), load(affine, channels + group, LANES))
+            store(target, row + group, gained)
+
+
+@compiled(vectors)
+def leave_frames(x, bins, margin, real, mean, rate, per_frame, out, start, stop):
+    """Write the normalised bins of frames without margins: (frames, bins, channels)."""
+    channels = x.shape[2]
+    stride, size, source, target = x.shape[1] * channels, bins * channels, x.reshape(-1), out.reshape(-1)
+    for n in range(start, stop):
+        at, to = n * stride + margin * channels, n * size
+        if per_frame:
+            count = bins * real
+            summed, squares = _moments(source, at, size, bins * (channels - real), count)
+            mean, rate = np.float32(summed / count), np.float32(1 / np.sqrt(squares / count + _EPSILON))
+        scale, shift = splat(rate, LANES), splat(np.float32(-mean * rate), LANES)
+        for i in range(0, size, LANES):
+            store(target, to + i, fma(load(source, at + i, LANES), scale, shift))
+
+
+@compiled(vectors)
+def convolve_frames(x, kernel, bins, margin, taps, reach, real, y, moments, start, stop):
+    """Write the depthwise convolution of frames to ``y`` (frames, rows, channels), and their sums to ``moments``."""
+    frames, channels = x.shape[0], x.shape[2]
+    stride, source, target = x.shape[1] * channels, x.reshape(-1), y.reshape(-1)
+    places = np.empty(2 * reach + 1, np.int64)
+    length = y.shape[1] * channels
+    for n in range(start, stop):
+        for tap in range(2 * reach + 1):
+            places[tap] = _mirrored(n + tap - reach, frames) * stride
+        frame = target[n * length : (n + 1) * length]
+        for bin_ in range(0, y.shape[1], TILE):
+            _convolve(source, kernel, places, bin_, channels, taps, frame)
+        moments[n, 0], moments[n, 1] = _moments(
+            frame, 0, bins * channels, bins * (channels - real), bins * real
+        )
+
+
+@compiled(vectors)
+def mix_frames(x, y, mean, rate, first, first_bias, second, second_bias, bins, margin, out, start, stop):
+    """Add the pointwise pair of the normalised frames ``y`` to ``x``, and write the sums to ``out``."""
+    channels, hidden = x.shape[2], len(first_bias)
+    stride, source, middle, target = x.shape[1] * channels, x.reshape(-1), y.reshape(-1), out.reshape(-1)
+    rows, held = y.shape[1], np.empty(TILE * hidden, np.float32)
+    for n in range(start, stop):
+        at = n * rows * channels
+        _standardise(middle, at, rows * channels, mean, rate)
+        for bin_ in range(0, rows, TILE):
+            to = n * stride + (margin + bin_) * channels
+            _mix(first, first_bias, second, second_bias, middle, at + bin_ * channels, channels, hidden, held, source, to, target)
+        _reflect(target, n * stride, bins, margin, channels)
+
+
+@compiled(vectors)
+def advance_frames(
+    x, kernel, taps, reach, real, per_frame, first, first_bias, second, second_bias, bins, margin, out, start, stop
+):
+    """Run a block whose norm is local over frames: each frame is read once, and stays in the cache until it is done."""
+    frames, channels, hidden = x.shape[0], x.shape[2], len(first_bias)
+    stride, source, target = x.shape[1] * channels, x.reshape(-1), out.reshape(-1)
+    rows = (bins + TILE - 1) // TILE * TILE
+    held, frame = np.empty(TILE * hidden, np.float32), np.zeros(rows * channels, np.float32)
+    places, count = np.empty(2 * reach + 1, np.int64), bins * real
+    for n in range(start, stop):
+        for tap in range(2 * reach + 1):
+            places[tap] = _mirrored(n + tap - reach, frames) * stride
+        for bin_ in range(0, rows, TILE):
+            _convolve(source, kernel, places, bin_, channels, taps, frame)
+        if per_frame:
+            summed, squares = _moments(frame, 0, bins * channels, bins * (channels - real), count)
+            rate = np.float32(1 / np.sqrt(squares / count + _EPSILON))
+            _standardise(frame, 0, rows * channels, np.float32(summed / count), rate)
+        for bin_ in range(0, rows, TILE):
+            to = n * stride + (margin + bin_) * channels
+            _mix(first, first_bias, second, second_bias, frame, bin_ * channels, channels, hidden, held, source, to, target)
+        _reflect(target, n * stride, bins, margin, channels)
