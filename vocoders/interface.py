@@ -20,6 +20,7 @@ from vocoders.core.checks import check_f0, check_features, check_mono
 from vocoders.core.errors import ConfigError, ShapeError
 from vocoders.core.options import SynthesisOptions
 from vocoders.core.pretrained import PretrainedModel, evaluating
+from vocoders.frontends.analysis_stream import AnalysisStream
 from vocoders.frontends.convention_presets import find_convention
 from vocoders.frontends.front_end import FrontEnd, ModelConfig
 from vocoders.frontends.mel import MelConfig
@@ -92,8 +93,8 @@ class System(ABC):
         name, chosen = type(self).__name__, self.default_options
         if options is not None:
             if not issubclass(self.options_class, type(options)):
-                found, wanted = type(options).__name__, self.options_class.__name__
-                raise ConfigError(f"options of the class {found}; expected {wanted}, as {name}.options() gives them")
+                found, expected = type(options).__name__, self.options_class.__name__
+                raise ConfigError(f"options of the class {found}; expected {expected}, as {name}.options() gives them")
             chosen = self.options_class.from_dict(chosen.to_dict() | options.to_dict(), name)
         chosen = chosen.changed(name, **changes)
         self.check_options(chosen)
@@ -249,6 +250,14 @@ class Vocoder(System):
         if batch < 1 or chunk < 1:
             raise ConfigError(f"a stream of {batch} items in chunks of {chunk} frames; expected at least 1 of each")
         return self._stream(self._chosen(options, changes), batch, seed, chunk)
+
+    def analysis_stream(self, batch: int = 1) -> AnalysisStream:
+        """Open the analysis of a stream: audio in, the arguments of :meth:`Stream.push` out.
+
+        Raises:
+            ConfigError: for a vocoder whose features are no mel.
+        """
+        return AnalysisStream(self.front_end, batch)
 
     def _stream(self, options: Any, batch: int, seed: int, chunk: int) -> Stream:
         """Open a stream with checked arguments."""

@@ -54,7 +54,7 @@ class Option:
         Limits are checked when the options are built.
 
         Raises:
-            ConfigError: if the text is no number where one is needed.
+            ConfigError: if the text is not a number where one is needed.
         """
         stripped = text.strip()
         if self.is_optional and stripped.lower() == "none":

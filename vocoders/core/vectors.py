@@ -31,6 +31,7 @@ __all__ = [
     "positive_part",
     "sigmoid",
     "splat",
+    "square_root",
     "store",
     "total",
 ]
@@ -240,6 +241,16 @@ def largest(typing_context, lanes):
 def _nearest_integer(typing_context, lanes):
     def emit(context, builder, signature, arguments):
         return _call(builder, "llvm.rint", signature.return_type.width, *arguments)
+
+    return lanes(lanes), emit
+
+
+@_intrinsic
+def square_root(typing_context, lanes):
+    """Signature (lanes): the square root."""
+
+    def emit(context, builder, signature, arguments):
+        return _call(builder, "llvm.sqrt", signature.return_type.width, *arguments)
 
     return lanes(lanes), emit
 
