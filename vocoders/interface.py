@@ -144,7 +144,7 @@ class Vocoder(System):
         """Time of the F0 of frame n minus n hops, in hops."""
         return 0.0
 
-    def refinement(self, options: Any) -> int:
+    def refinement_iterations(self, options: Any) -> int:
         """Return the number of iterations of mel refinement that ``options`` ask for."""
         del options
         return 0

@@ -56,7 +56,7 @@ class MelInput:
         num_frames = log_mel.shape[-1]
         if f0 is not None:
             f0 = interpolate_contour(f0, foreign.frame_positions(num_frames, vocoder.f0_offset))
-        iterations = vocoder.refinement(options)
+        iterations = vocoder.refinement_iterations(options)
         plain = options.changed(mel_refinement=0) if iterations else options
         waveform = vocoder.synthesize(foreign.convert(log_mel), f0, options=plain, seed=seed, progress=progress)
         waveform = waveform[..., : foreign.num_samples(num_frames)]

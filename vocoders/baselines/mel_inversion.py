@@ -30,7 +30,7 @@ class MelInversion(MelBaseline):
         super().__init__(mel)
         self.mel_consistency = MelConsistency(self.log_mel)
 
-    def refinement(self, options: MelInversionOptions) -> int:
+    def refinement_iterations(self, options: MelInversionOptions) -> int:
         """Return the number of iterations of mel refinement."""
         return options.mel_refinement
 

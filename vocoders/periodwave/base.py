@@ -116,7 +116,7 @@ class FlowVocoder(PretrainedModel[FlowConfigType], Vocoder, nn.Module):
                 f"mel_refinement {options.mel_refinement}: this model takes embeddings and no mel; set it to 0"
             )
 
-    def refinement(self, options: Any) -> int:
+    def refinement_iterations(self, options: Any) -> int:
         """Return the number of iterations of mel refinement."""
         return options.mel_refinement
 
