@@ -162,6 +162,10 @@ class Wavehax(MelVocoder[WavehaxConfig]):
         # Otherwise the mel contains the original harmonics.
         return self.config.mel_refinement if same_f0 or self.moved_harmonics is not None else 0
 
+    def refinement_iterations(self, options: WavehaxOptions) -> int:
+        """Return the number of iterations of mel refinement, 0 where F0 is not that of the mel."""
+        return self.refinement(options, True) if options.f0_scale == 1 else 0
+
     def _stream(self, options: WavehaxOptions, batch: int, seed: int, chunk: int) -> Stream:
         return WavehaxStream(self, options, batch, seed, chunk)
 
