@@ -12,6 +12,7 @@ from pathlib import Path
 
 from demo.memory import share_arenas
 from vocoders.core.errors import OndesError
+from vocoders.core.threads import set_threads
 
 __all__ = ["main"]
 
@@ -22,6 +23,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
     logging.getLogger("httpx").setLevel(logging.WARNING)
     share_arenas()
+    set_threads()
     _own_temporary_folder()
     os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
     # Gradio reads the folder for its files when it is imported.

@@ -66,18 +66,18 @@ class OptionControls:
             values: of the controls, in the order of ``names``.
         """
         shown = self._shown.get(system, {})
-        given = {name: value for name, value in zip(self.names, values, strict=True) if name in shown}
-        return {name: value for name, value in given.items() if value != shown[name]["value"]}
+        given = zip(self.names, values, strict=True)
+        return {name: value for name, value in given if name in shown and value != shown[name]["value"]}
 
     def given(self, system: str, values: Sequence[Any]) -> dict[str, Any]:
-        """Return the values from a program, whether the system declares them or not.
+        """Return the values from a program, which may be ``None``, whether the system declares them or not.
 
         Args:
             system: its name.
             values: of the parameters, in the order of ``names``.
         """
         del system
-        return {name: value for name, value in zip(self.names, values, strict=True) if value is not None}
+        return dict(zip(self.names, values, strict=True))
 
     def follow(self, model: gr.Dropdown) -> None:
         """Show the controls of the system that is selected in ``model``.

@@ -1,7 +1,6 @@
 """Limits of the demo's inputs: lengths, sizes and formats, with one message per cause."""
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,7 +16,6 @@ __all__ = [
     "MAX_FILE_BYTES",
     "MAX_SECONDS",
     "Clip",
-    "check_choice",
     "check_number",
     "check_seed",
     "owned_path",
@@ -128,17 +126,6 @@ def check_number(name: str, value: object, low: float, high: float) -> float:
 def check_seed(value: object) -> int:
     """Return ``value`` as a seed."""
     return int(check_number("seed", value, 0, 2**31 - 1))
-
-
-def check_choice(name: str, value: object, choices: Sequence[str]) -> str:
-    """Return ``value`` if it is one of ``choices``.
-
-    Raises:
-        ConfigError: otherwise.
-    """
-    if value not in choices:
-        raise ConfigError(f"{name} '{str(value)[:40]}'; expected one of {', '.join(choices)}")
-    return str(value)
 
 
 def _check_header(frames: int, sample_rate: int, channels: int, max_seconds: float) -> None:

@@ -1,7 +1,7 @@
 """Metrics of ``ondes evaluate`` on the audio of validations."""
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import torch
 from torch import Tensor
@@ -10,9 +10,12 @@ from recipes.metrics.evaluation import measure
 from recipes.metrics.metric import Direction, UndefinedMetricError
 from recipes.metrics.registry import expand_names, find_metrics
 
-__all__ = ["AudioMetrics", "audio_metric_names"]
+__all__ = ["AudioMetrics", "Scores", "audio_metric_names"]
 
 logger = logging.getLogger(__name__)
+
+#: Values and errors of the metrics of an utterance, by the name of the metric.
+Scores = tuple[dict[str, float], dict[str, Exception]]
 
 
 def audio_metric_names(names: Iterable[str]) -> tuple[str, ...]:
@@ -52,17 +55,16 @@ class AudioMetrics:
             logger.warning("not computed in validations: %s", reason)
         #: Better direction of each value, by its name.
         self.values: dict[str, Direction] = {_value_name(metric.name): metric.direction for metric in self._metrics}
-        self._found: list[tuple[dict[str, float], dict[str, Exception]]] = []
 
-    def add(self, reference: Tensor, generated: Tensor, sample_rate: int, dry: Tensor | None = None) -> None:
-        """Measure an utterance: audio (C, T) each, ``dry`` the input of an effect."""
-        if self._metrics:
-            with torch.random.fork_rng(devices=()):
-                self._found.append(measure(reference, generated, sample_rate, self._metrics, dry))
+    def scores(self, reference: Tensor, generated: Tensor, sample_rate: int, dry: Tensor | None = None) -> list[Scores]:
+        """Measure an utterance: audio (C, T) each, ``dry`` the input of an effect; empty without metrics."""
+        if not self._metrics:
+            return []
+        with torch.random.fork_rng(devices=()):
+            return [measure(reference, generated, sample_rate, self._metrics, dry)]
 
-    def means(self, step: int) -> dict[str, float]:
-        """Return the means since the last call, for metrics that have one."""
-        found, self._found = self._found, []
+    def means(self, found: Sequence[Scores], step: int) -> dict[str, float]:
+        """Return the means over utterances, for metrics that have one."""
         means = {}
         for metric in self._metrics:
             values = [these[metric.name] for these, _ in found if metric.name in these]

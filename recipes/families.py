@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import effects.registry
 import vocoders.registry
+from effects.captures.names import is_capture
 from vocoders.core.errors import ConfigError
 from vocoders.core.family import Family
 from vocoders.core.model_source import read_model_config, resolve_model
@@ -56,18 +57,23 @@ def load(source: str | Path, verify: bool = False) -> Any:
     """Load a vocoder or an effect for inference.
 
     Args:
-        source: a folder, the name of a model that ships with ondes, or a hub id ``organisation/name``.
+        source: a folder, the name of a model that ships with ondes, a hub id ``organisation/name``, or the file of a
+            capture.
         verify: replay the reference that is stored with the model.
 
     Raises:
         CheckpointError: if there is no such model.
         ConfigError: for an unknown family.
     """
+    if is_capture(source):
+        return effects.registry.load(source, verify=verify)
     folder = resolve_model(source)
     return model_class(read_model_config(folder).family).from_pretrained(folder, verify=verify)
 
 
 def read_config(source: str | Path) -> "ModelConfig":
     """Read only the configuration of a model; errors as for :func:`load`."""
+    if is_capture(source):
+        return load(source).config
     file = read_model_config(resolve_model(source))
     return model_class(file.family).config_class.from_dict(file.config, str(file.path / "config.json"))

@@ -11,10 +11,11 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Protocol
 
 from vocoders.core.errors import ConfigError
 
-__all__ = ["Launch", "join_processes", "read_launch"]
+__all__ = ["Launch", "Store", "join_processes", "read_launch"]
 
 _NEEDED = ("RANK", "WORLD_SIZE", "LOCAL_RANK", "MASTER_ADDR", "MASTER_PORT")
 # Variables in which other launchers count their processes.
@@ -53,6 +54,18 @@ class Launch:
         return f"{self.address}:{self.port}"
 
 
+class Store(Protocol):
+    """What the processes of a run can leave for each other."""
+
+    def set(self, key: str, value: str, /) -> None:
+        """Leave a value under a key."""
+        ...
+
+    def check(self, keys: list[str], /) -> bool:
+        """Return whether all of these keys have a value."""
+        ...
+
+
 def read_launch(environment: Mapping[str, str] = os.environ) -> Launch | None:
     """Return the variables of a launcher, ``None`` without a launcher.
 
@@ -77,14 +90,14 @@ def read_launch(environment: Mapping[str, str] = os.environ) -> Launch | None:
     local_size = _number(given, "LOCAL_WORLD_SIZE", 1, world_size + 1, "WORLD_SIZE + 1", str(world_size))
     local_rank = _number(given, "LOCAL_RANK", 0, local_size, "LOCAL_WORLD_SIZE")
     if local_rank > rank:
-        raise ConfigError(f"LOCAL_RANK {local_rank} of RANK {rank}; a process has no larger number on its machine")
+        raise ConfigError(f"LOCAL_RANK {local_rank} exceeds RANK {rank}; expected at most the rank")
     port = _number(given, "MASTER_PORT", 1, 1 << 16)
     has_agent = given.get("TORCHELASTIC_USE_AGENT_STORE") == "True"
     attempt = given.get("TORCHELASTIC_RESTART_COUNT", "0")
     return Launch(rank, world_size, local_rank, given["MASTER_ADDR"], port, has_agent, attempt)
 
 
-def join_processes(launch: Launch | None, patience: float = _PATIENCE_SECONDS) -> object:
+def join_processes(launch: Launch | None, patience: float = _PATIENCE_SECONDS) -> Store | None:
     """Wait until all processes of a launch have connected.
 
     Args:
@@ -169,7 +182,7 @@ def _wait_for_port(launch: Launch, deadline: float, patience: float) -> None:
     raise ConfigError(f"{found}; is it running there, and MASTER_ADDR and MASTER_PORT the same for all?")
 
 
-def _meet(launch: Launch, deadline: float, patience: float) -> object:
+def _meet(launch: Launch, deadline: float, patience: float) -> Store:
     import torch.distributed as distributed
 
     left = timedelta(seconds=max(deadline - time.monotonic(), 1.0))

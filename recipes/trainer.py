@@ -1,19 +1,20 @@
 """The trainer: steps, precision, processes and checkpoints, independent of family and task."""
 
 import logging
-import signal
 import sys
-from collections.abc import Mapping
+import time
+from collections.abc import Iterator, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
 from accelerate import Accelerator
-from accelerate.utils import DistributedDataParallelKwargs, KwargsHandler, broadcast_object_list
+from accelerate.utils import DistributedDataParallelKwargs, KwargsHandler
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
 
+from recipes.agreement import Agreement, Decision
 from recipes.build import build_generator, build_objective, build_optimizer, start_generator
 from recipes.checkpoint import load_initial_state, load_latest_checkpoint, save_checkpoint
 from recipes.config import TrainConfig
@@ -21,6 +22,8 @@ from recipes.data.dataset import move_batch
 from recipes.launcher import join_processes, read_launch
 from recipes.progress import gauge
 from recipes.schedule import Plateau, learning_rate_factor
+from recipes.stopping import StopRequest
+from recipes.tasks import Validator
 from recipes.training_log import TrainingLog
 from vocoders.core.errors import CheckpointError, ConfigError, OndesError
 from vocoders.core.pretrained import PretrainedModel
@@ -63,11 +66,14 @@ class Trainer:
         # Without a GPU and this flag, accelerate treats each process of torchrun as a separate main process.
         cpu = launch is not None and not torch.accelerator.is_available()
         self.accelerator = Accelerator(cpu=cpu, mixed_precision=options.precision, kwargs_handlers=handlers)
-        del meeting
+        index, count = self.accelerator.process_index, self.accelerator.num_processes
+        self.agreement = Agreement(index, count, meeting, launch.attempt if launch is not None else "0")
         torch.manual_seed(options.seed)
         self.step = 0
         self.skipped_steps = self._skipped_in_a_row = 0
-        self._stop = False
+        self._saved = -1
+        self._validator: Validator | None = None
+        self.stop = StopRequest()
         self.plateau = Plateau(config.scheduler) if config.scheduler.name == "plateau" else None
         if self.plateau is not None and config.data.valid is None:
             raise ConfigError("scheduler 'plateau' needs validations; set data.valid, or another scheduler.name")
@@ -101,19 +107,26 @@ class Trainer:
         """Train until ``max_steps`` or until a signal to stop, and write a checkpoint at the end.
 
         Raises:
-            KeyboardInterrupt: after the checkpoint, if the run was interrupted.
+            DataError: if an item cannot be read or a loader process dies, in this process.
+            OndesError: if another process fails.
+            KeyboardInterrupt: after the checkpoint, if Ctrl-C interrupted the run.
+            TrainingStopped: after the checkpoint, if another signal did.
         """
         options, accelerator = self.config.trainer, self.accelerator
         loader = self.config.task.loader(self.step, accelerator.process_index, accelerator.num_processes)
-        is_main = accelerator.is_main_process
-        log = TrainingLog(self.config, self.objective, self.folder, self.step, self._resumed) if is_main else None
-        self._catch_signals()
+        self._validator = self.config.task.validator(self.objective, self.folder)
+        log = None
+        if accelerator.is_main_process:
+            directions = None if self._validator is None else self._validator.values
+            log = TrainingLog(self.config, directions, self.folder, self.step, self._resumed)
         # Without a terminal, log lines show the progress.
-        is_shown = is_main and sys.stderr.isatty()
-        with gauge("training", options.max_steps, "steps/s", is_shown, counted=True, start=self.step) as advance:
-            for batch in loader:
-                if self.step >= options.max_steps or self._stop:
-                    break
+        is_shown = log is not None and sys.stderr.isatty()
+        with (
+            self.stop.caught(),
+            loader.open() as batches,
+            gauge("training", options.max_steps, "steps/s", is_shown, counted=True, start=self.step) as advance,
+        ):
+            while self.step < options.max_steps and (batch := self._next(batches)) is not None:
                 values = self._train_step(batch)
                 is_last = self.step == options.max_steps
                 if log is not None and (self.step % options.log_every == 0 or is_last):
@@ -124,16 +137,41 @@ class Trainer:
                 if self.step % options.checkpoint_every == 0:
                     self.save()
                 advance(self.step)
-        if self.step % options.checkpoint_every or self._stop:
-            self.save()
+            # Here all processes have finished, or agreed to stop.
+            if self._saved != self.step:
+                self.save()
         if log is not None:
             log.close()
-        if self._stop:
-            raise KeyboardInterrupt
+        if self.stop:
+            raise self.stop.consequence
+
+    def _next(self, batches: Iterator[Any]) -> Any:
+        """Return the batch of the next step, the same step in every process; ``None``: all processes stop.
+
+        Raises:
+            DataError: if this process has no batch.
+            OndesError: if another process has none, or has ended.
+        """
+        batch, problem = None, None
+        try:
+            batch = self.stop.attempt(lambda: next(batches))
+        except Exception as error:
+            problem = error
+        decision = self.agreement.decide(
+            Decision.FAIL if problem is not None else Decision.STOP if self.stop else Decision.CONTINUE
+        )
+        if problem is not None:
+            raise problem
+        if decision is Decision.FAIL:
+            raise OndesError("another process of the run cannot go on; its message says why")
+        if decision is Decision.STOP:
+            self.stop.follow()
+            return None
+        return batch
 
     def save(self) -> None:
         """Write a checkpoint (main process only)."""
-        self.accelerator.wait_for_everyone()
+        self._saved = self.step
         if not self.accelerator.is_main_process:
             return
         state: dict[str, Any] = {
@@ -170,7 +208,7 @@ class Trainer:
             part.train()
         log: dict[str, Tensor | float] = {}
         try:
-            with self.accelerator.autocast():
+            with self.accelerator.autocast(), self.agreement.watched():
                 log = self.objective.training_step(self.parts, batch, self.step, self._update)
         except _NotFinite as problem:
             self._skip(str(problem))
@@ -225,14 +263,26 @@ class Trainer:
         return bool(finite == 1)
 
     def _validate(self, log: TrainingLog | None) -> None:
-        """Validate (main process only), and update the plateau schedule in every process."""
-        values = {} if log is None else log.validate(self.generator, self.step, self._validated_state)
-        if self.plateau is None:
+        """Validate, each process a share; a signal to any process ends the validation without values."""
+        if self._validator is None:
             return
-        loss = [values.get(self.config.task.value_names[0], float("nan"))]
-        if self.accelerator.num_processes > 1:
-            broadcast_object_list(loss)
-        self.plateau.update(loss[0])
+        validator, started = self._validator, time.monotonic()
+        board = None if log is None else log.board
+        rank, world_size = self.agreement.rank, self.agreement.num_processes
+        found = self.stop.attempt(
+            lambda: validator.measure(self.generator, self.step, board, rank, world_size, self.agreement.check)
+        )
+        if self.stop:
+            self.agreement.tell_to_stop()
+        findings = [share for share in self.agreement.gather(found) if share is not None]
+        if len(findings) < world_size:
+            logger.warning("step %d: the validation was interrupted; it has no values", self.step)
+            return
+        values = validator.combine(findings, self.step)
+        if self.plateau is not None:
+            self.plateau.update(values.get(self.config.task.value_names[0], float("nan")))
+        if log is not None:
+            log.write_validation(self.step, values, self._validated_state, time.monotonic() - started)
 
     def _validated_state(self) -> dict[str, Any]:
         """Return the weights for validation and packing, without training state."""
@@ -277,22 +327,11 @@ class Trainer:
         torch.set_rng_state(state["rng"]["cpu"])
         if "cuda" in state["rng"] and torch.cuda.is_available():
             torch.cuda.set_rng_state(state["rng"]["cuda"])
-        self.step = state["step"]
+        self.step = self._saved = state["step"]
         self.skipped_steps = state.get("skipped_steps", 0)
         if self.plateau is not None and "plateau" in state:
             self.plateau.load_state_dict(state["plateau"])
         logger.info("resumed at step %d", self.step)
-
-    def _catch_signals(self) -> None:
-        """End the run after the current step at the first Ctrl-C or SIGTERM, and at once at a second Ctrl-C."""
-
-        def stop(number: int, frame: object) -> None:
-            self._stop = True
-            signal.signal(signal.SIGINT, signal.default_int_handler)
-            logger.warning("stopping after this step; a checkpoint will be written")
-
-        signal.signal(signal.SIGINT, stop)
-        signal.signal(signal.SIGTERM, stop)
 
 
 class _NotFinite(Exception):

@@ -7,11 +7,11 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from torch import Tensor, nn
+from torch import Tensor
 
 from recipes.best import BestCheckpoint
 from recipes.config import TrainConfig
-from recipes.objectives import Objective
+from recipes.metrics.metric import Direction
 
 __all__ = ["TrainingLog"]
 
@@ -23,24 +23,26 @@ class TrainingLog:
 
     Args:
         config: configuration of the run.
-        objective: objective of the run.
+        directions: better direction of each value of a validation; ``None`` without validation data.
         folder: folder of the run.
         step: first step.
         resumed: whether the run continues from a checkpoint.
-
-    Raises:
-        ConfigError: if the metric of the best checkpoint cannot run on this machine.
-        DataError: for unusable validation data.
     """
 
-    def __init__(self, config: TrainConfig, objective: Objective, folder: Path, step: int, resumed: bool) -> None:
-        self._validator = config.task.validator(objective, folder)
+    def __init__(
+        self, config: TrainConfig, directions: Mapping[str, Direction] | None, folder: Path, step: int, resumed: bool
+    ) -> None:
         self._best = None
-        if self._validator is not None and (metric := config.task.best_metric) is not None:
-            direction = self._validator.values[metric]
-            self._best = BestCheckpoint(folder, metric, direction, config.data.valid, resumed)
+        if directions is not None and (metric := config.task.best_metric) is not None:
+            self._best = BestCheckpoint(folder, metric, directions[metric], config.data.valid, resumed)
         self._scalars = _Scalars(folder, step)
         self._start = step, time.monotonic()
+        self._last = config.trainer.max_steps
+
+    @property
+    def board(self) -> Any:
+        """TensorBoard's writer, for audio and pictures."""
+        return self._scalars.board
 
     def write(self, step: int, values: Mapping[str, Tensor | float], skipped: int, learning_rate: float) -> None:
         """Write the values of a training step, the number of skipped steps, the speed and the learning rate."""
@@ -52,26 +54,23 @@ class TrainingLog:
         speed = {"steps_per_second": (step - first) / max(self._start[1] - started, 1e-9)}
         self._scalars.write(step, line | speed | {"learning_rate": learning_rate})
 
-    def validate(self, model: nn.Module, step: int, state: Callable[[], dict[str, Any]]) -> dict[str, float]:
-        """Validate a model, write the values, and keep the model if it is the best so far.
+    def write_validation(
+        self, step: int, values: dict[str, float], state: Callable[[], dict[str, Any]], seconds: float
+    ) -> None:
+        """Write the values of a validation, and keep the model if it is the best so far.
 
         Args:
-            model: the model.
             step: number of updates so far.
-            state: function that returns its weights in the form of a checkpoint.
-
-        Returns:
-            The values; empty without validation data.
+            values: the values; none are written if there are none.
+            state: function that returns the validated weights in the form of a checkpoint.
+            seconds: duration of the validation, which does not count as training.
         """
-        if self._validator is None:
-            return {}
-        values = self._validator.run(model, step, self._scalars.board)
         if self._best is not None:
-            values |= self._best.update(step, values, state)
-        self._scalars.write(step, values)
-        # The time of a validation does not count as training.
-        self._start = step, time.monotonic()
-        return values
+            values = values | self._best.update(step, values, state)
+        if values:
+            self._scalars.write(step, values)
+        first, started = self._start
+        self._start = first, started + seconds
 
     def close(self) -> None:
         """Flush everything."""

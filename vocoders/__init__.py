@@ -15,6 +15,11 @@ Examples:
 
 import lazy_loader
 
+from .core.threads import wait_passively
+
+# Here, since torch must not be imported before.
+wait_passively()
+
 # The names are listed in the stub next to this file and imported on first use, so that `import vocoders.core` does not
 # import the networks.
 __getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

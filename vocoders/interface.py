@@ -18,8 +18,11 @@ from torch import Tensor, nn
 from vocoders.core.checks import check_f0, check_features, check_mono
 from vocoders.core.errors import ConfigError, ShapeError
 from vocoders.core.options import SynthesisOptions
-from vocoders.core.pretrained import evaluating
+from vocoders.core.pretrained import PretrainedModel, evaluating
+from vocoders.frontends.analysis_stream import AnalysisStream
+from vocoders.frontends.front_end import FrontEnd, ModelConfig
 from vocoders.frontends.mel import MelConfig
+from vocoders.stream import Stream
 
 __all__ = ["Generation", "Kind", "Progress", "System", "Vocoder", "WaveformGenerator", "check_items"]
 
@@ -44,19 +47,26 @@ class System(ABC):
         """Whether the system, in its configuration, is a vocoder or a generator."""
 
     @property
-    @abstractmethod
-    def sample_rate(self) -> int:
-        """Sample rate in Hz."""
+    def front_end(self) -> FrontEnd:
+        """Features that the system takes; the configuration of a model defines them."""
+        if isinstance(self, PretrainedModel) and isinstance(self.config, ModelConfig):
+            return self.config.front_end
+        raise NotImplementedError(f"{type(self).__name__} does not define its front_end")
 
     @property
-    @abstractmethod
+    def sample_rate(self) -> int:
+        """Sample rate in Hz."""
+        return self.front_end.sample_rate
+
+    @property
     def fingerprint(self) -> str:
         """Front end in one line: systems with equal lines take the same features, or the same codes."""
+        return self.front_end.fingerprint
 
     @property
     def default_options(self) -> SynthesisOptions:
-        """The default options: those of the declaration, or the model's own."""
-        return self.options_class()
+        """The default options: those of the declaration, with what the model's configuration changes."""
+        return self.options_class.of_config(self.config.to_dict() if isinstance(self, PretrainedModel) else {})
 
     @property
     def device(self) -> torch.device:
@@ -86,8 +96,8 @@ class System(ABC):
         name, chosen = type(self).__name__, self.default_options
         if options is not None:
             if not issubclass(self.options_class, type(options)):
-                found, wanted = type(options).__name__, self.options_class.__name__
-                raise ConfigError(f"options of the class {found}; expected {wanted}, as {name}.options() gives them")
+                found, expected = type(options).__name__, self.options_class.__name__
+                raise ConfigError(f"options of the class {found}; expected {expected}, as {name}.options() gives them")
             chosen = self.options_class.from_dict(chosen.to_dict() | options.to_dict(), name)
         chosen = chosen.changed(name, **changes)
         self.check_options(chosen)
@@ -97,13 +107,14 @@ class System(ABC):
 class Vocoder(System):
     """Features in, waveform out.
 
-    A subclass defines the properties, :meth:`_analyze` and :meth:`_synthesize`; this class checks the arguments.
+    A subclass defines :meth:`_analyze` and :meth:`_synthesize`; one that is no model, ``front_end`` too. Properties
+    follow from the front end, and a subclass overrides those that differ. This class checks the arguments.
     """
 
     @property
     def uses_f0(self) -> bool:
         """Whether the vocoder takes F0 besides the features."""
-        return False
+        return self.front_end.f0 is not None
 
     @property
     def kind(self) -> Kind:
@@ -111,19 +122,19 @@ class Vocoder(System):
         return "vocoder"
 
     @property
-    @abstractmethod
     def hop_length(self) -> int:
         """Samples per frame of features."""
+        return self.front_end.hop_length
 
     @property
-    @abstractmethod
     def num_features(self) -> int:
-        """Channels of the features."""
+        """Channels of the features; 0 for a vocoder without a mel."""
+        return 0 if self.mel is None else self.mel.n_mels
 
     @property
     def mel(self) -> MelConfig | None:
         """The mel convention of the features; ``None`` if they are no mel."""
-        return None
+        return self.front_end.mel
 
     @property
     def least_frames(self) -> int:
@@ -195,6 +206,44 @@ class Vocoder(System):
         with evaluating(self):
             return self._synthesize(inputs, chosen, seed, progress or _ignore)
 
+    def stream(
+        self,
+        options: SynthesisOptions | None = None,
+        *,
+        batch: int = 1,
+        seed: int = 0,
+        chunk: int = 8,
+        **changes: Any,
+    ) -> Stream:
+        """Open a stream: features in, audio out, as they come.
+
+        Args:
+            options: as returned by :meth:`options`; ``None``: the defaults of the system.
+            batch: number of streams, which are computed together.
+            seed: seed of all noise and phases. Stream i of the batch is :meth:`synthesize` with ``seed + i``.
+            chunk: frames that are computed at once, by a network or a refinement that sees later frames: more are
+                faster and come later.
+            **changes: options by name.
+
+        Raises:
+            ConfigError: for a system without streams, and as :meth:`synthesize`.
+        """
+        if batch < 1 or chunk < 1:
+            raise ConfigError(f"a stream of {batch} items in chunks of {chunk} frames; expected at least 1 of each")
+        return self._stream(self._chosen(options, changes), batch, seed, chunk)
+
+    def analysis_stream(self, batch: int = 1) -> AnalysisStream:
+        """Open the analysis of a stream: audio in, the arguments of :meth:`Stream.push` out.
+
+        Raises:
+            ConfigError: for a vocoder whose features are no mel.
+        """
+        return AnalysisStream(self.front_end, batch)
+
+    def _stream(self, options: Any, batch: int, seed: int, chunk: int) -> Stream:
+        """Open a stream with checked arguments."""
+        raise ConfigError(f"{type(self).__name__} has no stream; synthesize the whole features")
+
     def copy_synthesis(self, audio: Tensor, **how: Any) -> Tensor:
         """Analyse audio and synthesise it again, with the same number of samples.
 
@@ -214,13 +263,24 @@ class Vocoder(System):
         if features is None:
             raise ShapeError(f"{name} needs features or audio; both are missing")
         inputs = {"features": check_features(features, self.num_features, self.least_frames)}
-        if self.uses_f0:
-            if f0 is None:
-                raise ShapeError(f"{name} needs features and f0, or audio; f0 is missing")
-            inputs["f0"] = check_f0(f0, inputs["features"])
-        elif f0 is not None:
-            raise ShapeError(f"{name} uses no f0; leave it out")
+        inputs |= self.check_f0(f0, inputs["features"])
         return {key: value.to(self.device) for key, value in inputs.items()}
+
+    def check_f0(self, f0: Tensor | None, features: Tensor) -> dict[str, Tensor]:
+        """Return ``f0`` (B, 1, F) of features (B, num_features, F) by its name; nothing for a vocoder without F0.
+
+        Raises:
+            ShapeError: if F0 is missing, superfluous or of another shape.
+            DataError: for NaN, infinite or negative values.
+        """
+        name = type(self).__name__
+        if not self.uses_f0:
+            if f0 is not None:
+                raise ShapeError(f"{name} uses no f0; leave it out")
+            return {}
+        if f0 is None:
+            raise ShapeError(f"{name} needs features and f0, or audio; f0 is missing")
+        return {"f0": check_f0(f0, features)}
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -60,26 +60,6 @@ class MelVocoder(PretrainedModel[MelConfigType], Vocoder, nn.Module):
         self.log_mel = LogMel(config.mel)
 
     @property
-    def uses_f0(self) -> bool:
-        """Whether the configuration has an F0 tracker."""
-        return self.config.f0 is not None
-
-    @property
-    def sample_rate(self) -> int:
-        """Sample rate in Hz."""
-        return self.config.mel.sample_rate
-
-    @property
-    def hop_length(self) -> int:
-        """Samples per frame."""
-        return self.config.mel.hop_length
-
-    @property
-    def num_features(self) -> int:
-        """Number of mel bands."""
-        return self.config.mel.n_mels
-
-    @property
     def mel(self) -> MelConfig:
         """The mel convention of the features."""
         return self.config.mel

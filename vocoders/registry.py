@@ -86,17 +86,8 @@ class VocoderFamily(Family):
         return self.title if self.titles is None else self.import_part(self.titles)(config)
 
     def options_of(self, config: Mapping[str, Any]) -> SynthesisOptions:
-        """Return the default options of a model with this configuration, without loading it.
-
-        By convention the section ``sampling`` contains those that differ from the declared defaults.
-
-        Raises:
-            ConfigError: if it contains an impossible value.
-        """
-        sampling = config.get("sampling")
-        own = sampling if isinstance(sampling, Mapping) else {}
-        declared = self.options_class.model_fields
-        return self.options_class.from_dict({key: own[key] for key in own if key in declared}, "sampling")
+        """Return the default options of a model with this configuration, without loading it."""
+        return self.options_class.of_config(config)
 
     def labels_of(self, config: Mapping[str, Any]) -> tuple[str, ...]:
         """Return the labels of a generator with this configuration: by convention, its section ``labels``."""
@@ -146,7 +137,7 @@ def _check_options(system: VocoderFamily | Baseline) -> None:
     """Refuse an invalid declaration of options, which would break the commands for all systems."""
     found = system.options_class
     if not (isinstance(found, type) and issubclass(found, SynthesisOptions)):
-        raise ConfigError(f"{system.options} is no subclass of SynthesisOptions")
+        raise ConfigError(f"{system.options} is not a subclass of SynthesisOptions")
     try:
         found.declared()
     except TypeError as error:
@@ -281,13 +272,13 @@ def load_vocoder(
 
     Raises:
         CheckpointError: if there is no such model.
-        ConfigError: if it is no vocoder, or no name is given and there is no default.
+        ConfigError: if it is not a vocoder, or no name is given and there is no default.
     """
     from vocoders.interface import Vocoder
 
     system = load(source if source is not None else default_vocoder(), device, verify, runtime)
     if not isinstance(system, Vocoder) or system.kind != "vocoder":
-        raise ConfigError(f"'{source}' is no vocoder: it makes audio from nothing; use 'ondes generate'")
+        raise ConfigError(f"'{source}' is not a vocoder: it makes audio from nothing; use 'ondes generate'")
     return system
 
 

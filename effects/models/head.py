@@ -10,7 +10,7 @@ from vocoders.core.errors import ShapeError
 
 __all__ = ["LIMIT", "Head", "HeadName", "detector_signal"]
 
-HeadName = Literal["direct", "gain"]
+HeadName = Literal["direct", "linear", "gain"]
 
 # Gains stay within +-60 dB, in nepers.
 LIMIT = 60 * math.log(10) / 20
@@ -19,7 +19,7 @@ LIMIT = 60 * math.log(10) / 20
 class Head(nn.Module):
     """Compute audio from projected features.
 
-    ``direct``: the audio is the tanh of the features. ``gain``: one feature is a gain for all channels, and the tanh of
+    ``direct``: the audio is the tanh of the features. ``linear``: it is the features themselves. ``gain``: one feature is a gain for all channels, and the tanh of
     the others is added: ``dry * exp(gain) + alpha * tanh(rest)`` with alpha = 0 initially. A network with small weights
     starts as the identity, and a compressor is close to it.
 
@@ -27,17 +27,21 @@ class Head(nn.Module):
     every channel gets the same gain and its share of the added signal.
 
     Args:
-        name: ``direct`` or ``gain``.
+        name: ``direct``, ``linear`` or ``gain``.
         audio_channels: channels of the model.
-        residual: ``direct``: add the dry audio.
+        residual: ``direct`` and ``linear``: add the dry audio.
+        residual_gain: factor on the dry audio that is added.
 
     Shape:
         features (B, num_features, T), dry (B, C, T) -> (B, C, T).
     """
 
-    def __init__(self, name: HeadName, audio_channels: int, residual: bool = False) -> None:
+    def __init__(
+        self, name: HeadName, audio_channels: int, residual: bool = False, residual_gain: float = 1.0
+    ) -> None:
         super().__init__()
-        self.name, self.audio_channels, self.residual = name, audio_channels, residual
+        self.name, self.audio_channels = name, audio_channels
+        self.residual, self.residual_gain = residual, residual_gain
         self.num_features = audio_channels + (name == "gain")
         if name == "gain":
             self.alpha = nn.Parameter(torch.zeros(()))
@@ -51,9 +55,9 @@ class Head(nn.Module):
 
     def forward(self, features: Tensor, dry: Tensor) -> Tensor:
         """Return the audio."""
-        if self.name == "direct":
-            wet = torch.tanh(features)
-            return dry + wet if self.residual else wet
+        if self.name != "gain":
+            wet = torch.tanh(features) if self.name == "direct" else features
+            return wet + self.residual_gain * dry if self.residual else wet
         gain, rest = features[:, :1], features[:, 1:]
         added = self.alpha * torch.tanh(rest)
         if dry.shape[1] != self.audio_channels:

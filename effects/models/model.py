@@ -15,6 +15,7 @@ from vocoders.core.pretrained import PretrainedModel
 from vocoders.frontends.front_end import FrontEnd, ModelConfig
 
 if TYPE_CHECKING:
+    from effects.captures.info import CaptureInfo
     from effects.runtimes.stream import Stream
 
 __all__ = ["EffectConfig", "EffectModel", "State"]
@@ -66,6 +67,8 @@ class EffectModel(PretrainedModel[ConfigType]):
     rtneural_layers: ClassVar[str | None] = None
 
     runtime: ClassVar[str | None] = None
+    #: What the file of a capture tells besides the model.
+    capture: "CaptureInfo | None" = None
     _stream: "Stream | None" = None
 
     @property

@@ -35,8 +35,10 @@ class RecurrentConfig(EffectConfig):
         num_layers: number of stacked layers.
         conditioning: ``concat``: the knobs are concatenated to the audio at every sample; ``film``: they modulate the
             output of the cells.
-        head: ``direct`` (published) or ``gain``, see :class:`~effects.models.head.Head`.
-        residual: head ``direct``: add the dry audio.
+        head: ``direct`` (published), ``linear`` (captures) or ``gain``, see :class:`~effects.models.head.Head`.
+        residual: head ``direct`` or ``linear``: add the dry audio.
+        residual_gain: factor on the dry audio that is added.
+        stored_start: streams start from a state that is stored with the weights, instead of zeros.
         condition_channels: ``film``: widths of the layers of the condition.
     """
 
@@ -46,12 +48,14 @@ class RecurrentConfig(EffectConfig):
     conditioning: Literal["concat", "film"] = "concat"
     head: HeadName = "direct"
     residual: bool = False
+    residual_gain: float = 1.0
+    stored_start: bool = False
     condition_channels: tuple[int, ...] = Field(default=(16, 32), min_length=1)
 
     @model_validator(mode="after")
     def _check(self) -> "RecurrentConfig":
-        if self.residual and self.head != "direct":
-            raise ValueError("residual belongs to head 'direct'; head 'gain' multiplies the dry audio already")
+        if self.residual and self.head == "gain":
+            raise ValueError("residual belongs to head 'direct' or 'linear'; head 'gain' multiplies the dry audio already")
         return self
 
 
@@ -78,9 +82,12 @@ class Recurrent(EffectModel[RecurrentConfig]):
         if not concat:
             self.condition = Condition(len(config.knobs), config.condition_channels)
             self.film = FiLM(config.hidden_size, config.condition_channels[-1])
-        self.head = Head(config.head, config.audio_channels, config.residual)
+        self.head = Head(config.head, config.audio_channels, config.residual, config.residual_gain)
         self.projection = nn.Linear(config.hidden_size, self.head.num_features)
         self.head.start(self.projection)
+        if config.stored_start:
+            for name in self.state_names:
+                self.register_buffer(f"start_{name}", torch.zeros(config.num_layers, config.hidden_size))
 
     @property
     def takes_linked_channels(self) -> bool:
@@ -116,9 +123,21 @@ class Recurrent(EffectModel[RecurrentConfig]):
     def initial_state(
         self, batch: int, channels: int, device: torch.device | None = None, dtype: torch.dtype = torch.float32
     ) -> State:
-        """Return the state after silence: zeros (B, layers, units)."""
+        """Return the state at the start (B, layers, units): the stored one, or zeros."""
         shape = (batch, self.config.num_layers, self.config.hidden_size)
-        return {name: torch.zeros(shape, device=device, dtype=dtype) for name in self.state_names}
+        if not self.config.stored_start:
+            return {name: torch.zeros(shape, device=device, dtype=dtype) for name in self.state_names}
+        starts = {name: self.get_buffer(f"start_{name}").expand(shape) for name in self.state_names}
+        return {name: start.to(device=device, dtype=dtype, copy=True) for name, start in starts.items()}
+
+    def warm_up(self, samples: int) -> None:
+        """Let streams start from the state that the knobs' defaults and this many silent samples lead to."""
+        knobs = self.knobs.normalize(self.knobs.values())[None].to(self.projection.weight)
+        with torch.no_grad():
+            silence = self.projection.weight.new_zeros(1, self.config.audio_channels, samples)
+            _, state = self.stream(silence, knobs, self.initial_state(1, 1))
+        for name in self.state_names:
+            self.get_buffer(f"start_{name}").copy_(state[name][0])
 
     @property
     def state_names(self) -> tuple[str, ...]:

@@ -1,8 +1,8 @@
 """Export of recurrent effects, at fixed knobs, as a layer list for RTNeural (BSD-3, C++).
 
 Constant knobs are a bias (``concat``) or a scaling of the output layer (``film``), so a plug-in needs only the layers.
-The metadata describe the head as ``head``: with ``direct`` the output of the last layer is the audio, plus the input if
-``residual`` is true; with ``gain`` it is ``[g, r_1 .. r_C]``, and the audio is
+The metadata describe the head as ``head``: with ``direct`` or ``linear`` the output of the last layer is the audio, plus
+``residual_gain`` times the input if ``residual`` is true; with ``gain`` it is ``[g, r_1 .. r_C]``, and the audio is
 ``input * exp(limit * tanh(g / limit)) + alpha * tanh(r)``.
 """
 
@@ -27,13 +27,13 @@ from vocoders.core.errors import ConfigError
 from vocoders.core.graphs.agreement import write_metadata
 from vocoders.core.plugins import import_place
 
-__all__ = ["MODEL_FILE", "export_rtneural", "play", "recurrent_layers"]
+__all__ = ["GATES", "MODEL_FILE", "export_rtneural", "play", "recurrent_layers"]
 
 _logger = logging.getLogger(__name__)
 
 MODEL_FILE = "model.json"
-# Positions of Keras' gates among PyTorch's: an LSTM has the same order, a GRU has update before reset.
-_GATES = {"lstm": (0, 1, 2, 3), "gru": (1, 0, 2)}
+#: Positions of Keras' gates among PyTorch's: an LSTM has the same order, a GRU has update before reset.
+GATES = {"lstm": (0, 1, 2, 3), "gru": (1, 0, 2)}
 
 
 def export_rtneural(
@@ -78,8 +78,8 @@ def export_rtneural(
 def play(layers: RTNeuralModel, head: Mapping[str, Any], audio: np.ndarray) -> np.ndarray:
     """Return the next samples (C, T) of an exported effect, computed by its layers and its ``head``."""
     features = layers.process(audio.T.astype(np.float64)).T
-    if head["name"] == "direct":
-        return features + audio if head["residual"] else features
+    if head["name"] != "gain":
+        return features + head["residual_gain"] * audio if head["residual"] else features
     gain = np.exp(head["limit"] * np.tanh(features[:1] / head["limit"]))
     return audio * gain + head["alpha"] * np.tanh(features[1:])
 
@@ -97,6 +97,8 @@ def recurrent_layers(model: Recurrent, knobs: Tensor) -> tuple[dict[str, Any], d
     Sums are taken in double precision and stored in single.
     """
     config, still = model.config, copy.deepcopy(model).cpu().double().eval()
+    if config.stored_start:
+        raise ConfigError("a layer list starts from zeros, this model from a stored state; use format 'onnx' or 'nam'")
     layers = [_recurrent_layer(still, layer, knobs.double()) for layer in range(config.num_layers)]
     kernel, bias = still.projection.weight, still.projection.bias
     if config.conditioning == "film":
@@ -105,7 +107,7 @@ def recurrent_layers(model: Recurrent, knobs: Tensor) -> tuple[dict[str, Any], d
         kernel, bias = kernel * gain, bias + kernel @ shift
     activation = "tanh" if config.head == "direct" else ""
     layers.append(_layer("dense", activation, len(bias), [kernel.T, bias]))
-    head = {"name": config.head, "residual": config.residual}
+    head = {"name": config.head, "residual": config.residual, "residual_gain": config.residual_gain}
     if config.head == "gain":
         head |= {"limit": LIMIT, "alpha": model.head.alpha.item()}
     return {"in_shape": [None, None, config.audio_channels], "layers": layers}, head
@@ -125,8 +127,8 @@ def _recurrent_layer(model: Recurrent, layer: int, knobs: Tensor) -> dict[str, A
 
 
 def _gates(tensor: Tensor, cell: str) -> Tensor:
-    parts = tensor.chunk(len(_GATES[cell]))
-    return torch.cat([parts[gate] for gate in _GATES[cell]])
+    parts = tensor.chunk(len(GATES[cell]))
+    return torch.cat([parts[gate] for gate in GATES[cell]])
 
 
 def _layer(kind: str, activation: str, size: int, weights: list[Tensor]) -> dict[str, Any]:

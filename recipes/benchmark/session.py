@@ -15,6 +15,7 @@ from recipes.benchmark.blocks import BlockStream, OnnxPlayer, count_effect_macs,
 from recipes.benchmark.contender import Contender
 from recipes.benchmark.counting import NOT_COUNTED, count_macs
 from recipes.benchmark.find import Request, create_system, find_effect
+from recipes.benchmark.load import busy_processes, compare_with_quiet
 from recipes.benchmark.memory import peak_memory
 from recipes.benchmark.timing import FIRST_CHUNK_SECONDS, first_chunk, measure_speed
 from recipes.progress import gauge
@@ -39,6 +40,7 @@ class Plan:
         runs: counted rounds.
         device: where everything runs.
         has_onnx_runtime: whether effects play their exported graphs in ONNX Runtime as well, on one thread.
+        load: busy processes beside a second measurement of every system; 0: no second measurement.
         has_memory: whether peak memory is measured, in a process for each system.
     """
 
@@ -51,6 +53,7 @@ class Plan:
     device: str
     has_onnx_runtime: bool = False
     has_memory: bool = True
+    load: int = 0
 
 
 def run_benchmark(plan: Plan) -> dict[str, Any]:
@@ -62,18 +65,24 @@ def run_benchmark(plan: Plan) -> dict[str, Any]:
     systems = [create_system(request) for request in plan.systems]
     effects = {name: find_effect(name, plan.device) for name in plan.effects}
     speed: list[dict[str, Any]] = []
+    busy: list[dict[str, Any]] = []
     blocks: list[dict[str, Any]] = []
     with TemporaryDirectory() as folder, _restored_threads():
         players = _export(plan, effects, Path(folder))
         streams = {block: _streams(effects, players, block) for block in plan.blocks}
         rounds = (plan.runs + 1) * len(plan.threads)
-        work = rounds * (len(systems) * len(plan.seconds) + sum(map(len, streams.values())))
+        work = rounds * (len(systems) * len(plan.seconds) * (2 if plan.load else 1) + sum(map(len, streams.values())))
         with gauge("bench", work, "runs/s") as advance:
             count = _counter(advance)
             for threads in plan.threads:
                 torch.set_num_threads(threads)
                 for seconds in plan.seconds if systems else ():
-                    speed += measure_speed(systems, seconds, threads, plan.runs, count)
+                    quiet = measure_speed(systems, seconds, threads, plan.runs, count)
+                    speed += quiet
+                    if plan.load:
+                        with busy_processes(plan.load):
+                            beside = measure_speed(systems, seconds, threads, plan.runs, count)
+                        busy += compare_with_quiet(quiet, beside, plan.load)
                 for block in plan.blocks if effects else ():
                     blocks += measure_blocks(streams[block], block, max(plan.seconds), threads, plan.runs, count)
         torch.set_num_threads(plan.threads[0])
@@ -92,6 +101,7 @@ def run_benchmark(plan: Plan) -> dict[str, Any]:
         "counting": NOT_COUNTED,
         "systems": rows,
         "speed": speed,
+        "busy": busy,
         "blocks": blocks,
     }
 

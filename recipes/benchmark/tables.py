@@ -23,7 +23,7 @@ Column = tuple[str, Callable[[Row], str]]
 
 
 def read_results(path: Path) -> dict[str, Any]:
-    """Read what `ondes bench --out` or one of `ondes evaluate` with ``--out`` has written.
+    """Read a result that `ondes bench` or `ondes evaluate` wrote with ``--out``.
 
     Raises:
         DataError: if it cannot be read, or is something else.
@@ -33,9 +33,11 @@ def read_results(path: Path) -> dict[str, Any]:
     except FileNotFoundError:
         raise DataError(f"{path}: no such file; 'ondes bench' and 'ondes evaluate' write it with --out") from None
     except (OSError, ValueError) as error:
-        raise DataError(f"{path}: no JSON that can be read: {error}") from None
+        raise DataError(f"{path}: not valid JSON: {error}") from None
     if not isinstance(document, dict) or not ({"machine", "speed"} <= document.keys() or "metrics" in document):
-        raise DataError(f"{path}: no result of 'ondes bench' or 'ondes evaluate'; give what their --out has written")
+        raise DataError(
+            f"{path}: not a result of 'ondes bench' or 'ondes evaluate'; pass a file that one of them wrote with --out"
+        )
     return document
 
 
@@ -43,7 +45,7 @@ def tables_markdown(document: Mapping[str, Any]) -> str:
     """Return the tables of a result, each followed by an empty line."""
     if "metrics" in document:
         return stored_table_markdown(document)
-    parts = [_systems_table(document), _speed_table(document), _blocks_table(document)]
+    parts = [_systems_table(document), _speed_table(document), _busy_table(document), _blocks_table(document)]
     return "\n".join([f"{_machine(document)}\n", *filter(None, parts)])
 
 
@@ -56,8 +58,8 @@ def fill_tables(page: Path) -> str:
     text = read_text(page, "page")
     if not _SECTION.search(text):
         raise DataError(
-            f"{page} marks no table; write '<!-- table: results.json -->' and '<!-- end of table -->' on lines of "
-            "their own"
+            f"{page} contains no table mark; write '<!-- table: results.json -->' and '<!-- end of table -->' on "
+            "lines of their own"
         )
 
     def fill(section: re.Match[str]) -> str:
@@ -110,6 +112,19 @@ def _speed_table(document: Mapping[str, Any]) -> str:
         ("SNR", lambda row: _optional(row["snr"], lambda value: f"{value:.1f} dB")),
     ]
     return _table(rows, columns)
+
+
+def _busy_table(document: Mapping[str, Any]) -> str:
+    columns: list[Column] = [
+        ("system", lambda row: row["system"]),
+        ("audio", lambda row: f"{row['seconds_asked']:g} s"),
+        ("threads", lambda row: str(row["threads"])),
+        ("busy processes", lambda row: str(row["load"])),
+        ("RTF ↓", lambda row: f"{row['rtf']:.4f}"),
+        ("RTF without ↓", lambda row: f"{row['quiet_rtf']:.4f}"),
+        ("times slower ↓", lambda row: f"{row['rtf'] / row['quiet_rtf']:.2f}"),
+    ]
+    return _table(document.get("busy", ()), columns)
 
 
 def _blocks_table(document: Mapping[str, Any]) -> str:

@@ -54,6 +54,9 @@ def _bench(
     solver: Annotated[str | None, typer.Option("--solver", help="euler, midpoint, heun or rk4.")] = None,
     precision: Annotated[str, typer.Option("--precision", help="fp32, bf16 (autocast), or both: fp32,bf16.")] = "fp32",
     runs: Annotated[int, typer.Option("--runs", min=1, help="Measured rounds; tables show medians.")] = 5,
+    load: Annotated[
+        int, typer.Option("--load", min=0, help="Measure systems again beside this many busy processes.")
+    ] = 0,
     memory: Annotated[
         bool, typer.Option("--memory/--no-memory", help="Measure peak memory, in one process per system.")
     ] = True,
@@ -90,7 +93,7 @@ def _bench(
     chosen = [*(names or []), *_words(models or "")] or _shipped()
     sampling = {"steps": steps, "solver": solver}
     plan = _plan(chosen, _words(against), _words(precision), sampling, device)
-    plan = _replace(plan, seconds, threads, blocks, runs, memory)
+    plan = _replace(plan, seconds, threads, blocks, runs, memory, load)
     with prompt_interruption():
         document = run_benchmark(plan)
     typer.echo(tables_markdown(document), nl=False)
@@ -122,7 +125,7 @@ def _plan(
     return Plan(tuple(requests), tuple(effects), (), (), (), 1, device, has_onnx_runtime)
 
 
-def _replace(plan: "Plan", seconds: str, threads: str, blocks: str, runs: int, memory: bool) -> "Plan":
+def _replace(plan: "Plan", seconds: str, threads: str, blocks: str, runs: int, memory: bool, load: int) -> "Plan":
     from dataclasses import replace
 
     return replace(
@@ -132,6 +135,7 @@ def _replace(plan: "Plan", seconds: str, threads: str, blocks: str, runs: int, m
         blocks=tuple(map(int, _numbers(blocks, "--blocks", whole=True))),
         runs=runs,
         has_memory=memory,
+        load=load,
     )
 
 
@@ -156,7 +160,7 @@ def _numbers(text: str, option: str, whole: bool = False) -> list[float]:
     try:
         numbers = [float(part) for part in text.split(",")]
     except ValueError:
-        raise ConfigError(f"{option}: '{text}' is no list of numbers; expected something like {example}") from None
+        raise ConfigError(f"{option}: '{text}' is not a list of numbers; expected something like {example}") from None
     if not all(0 < number < float("inf") and (not whole or number == int(number)) for number in numbers):
         kind = "whole numbers from 1" if whole else "positive numbers"
         raise ConfigError(f"{option}: found '{text}'; expected {kind} such as {example}")

@@ -8,6 +8,7 @@ import typer
 
 from recipes.cli.checkpoint_option import CheckpointOption
 from recipes.cli.renamed import renamed_command
+from recipes.cli.threads_option import ThreadsOption
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -37,6 +38,7 @@ def _decode(
         typer.Option("--baselines", help="Baselines to add, separated by commas: griffin-lim, mel-inversion, world."),
     ] = "",
     device: Annotated[str, typer.Option("--device", help="cpu, cuda, cuda:1, ... or auto.")] = "auto",
+    threads: ThreadsOption = None,
     seed: Annotated[int, typer.Option("--seed", help="Equal seeds give equal audio.")] = 0,
 ) -> None:
     """Synthesise a data directory from its features, with the model of a run.
@@ -79,4 +81,4 @@ def _baselines(names: str, model: "Vocoder") -> "dict[str, Vocoder]":
     """Return baselines by name, with the mel or the sample rate of the model."""
     from vocoders.registry import BASELINES
 
-    return {name: BASELINES.find(name).system_class.beside(model) for name in names.replace(",", " ").split()}
+    return {name: BASELINES.find(name).system_class.matching(model) for name in names.replace(",", " ").split()}

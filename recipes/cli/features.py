@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from recipes.cli.renamed import renamed_command
+from recipes.cli.threads_option import ThreadsOption
 
 if TYPE_CHECKING:
     from recipes.data.config import DataConfig
@@ -30,6 +31,7 @@ def _features(
     config: Annotated[Path | None, typer.Option("--config", help="Training configuration (YAML).")] = None,
     model: Annotated[str | None, typer.Option("--model", "-m", help="Model with the front end to use.")] = None,
     nj: Annotated[int, typer.Option("--nj", min=1, help="Number of processes.")] = 1,
+    threads: ThreadsOption = None,
     statistics: Annotated[
         bool, typer.Option("--statistics/--no-statistics", help="Compute statistics; for the training set only.")
     ] = True,

@@ -12,6 +12,7 @@ import typer
 
 from recipes.cli.declared import chosen_options, declared_command, given_options
 from recipes.cli.drawing import Item, Request, draw, select_items
+from recipes.cli.threads_option import ThreadsOption
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -78,6 +79,7 @@ def _generate(
         int | None, typer.Option("--batch", min=1, help="Items drawn together.", show_default="auto")
     ] = None,
     device: Annotated[str, typer.Option("--device", help="cpu, cuda, cuda:1, ... or auto.")] = "auto",
+    threads: ThreadsOption = None,
     force: Annotated[bool, typer.Option("--force", "-f", help="Replace existing output files.")] = False,
     json_lines: Annotated[bool, typer.Option("--json", help="Print one JSON line per file.")] = False,
 ) -> None:

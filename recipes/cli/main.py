@@ -1,6 +1,7 @@
 """The entry point of the `ondes` command: global options, logging, and the form of errors.
 
-Exit codes: 0 done; 1 some inputs failed; 2 invalid command line, configuration, file or model; 130 interrupted.
+Exit codes: 0 done; 1 some inputs failed; 2 invalid command line, configuration, file or model; 75 a training that a
+signal of the cluster stopped, to be started again; 130 interrupted.
 """
 
 import os
@@ -29,6 +30,7 @@ from recipes.cli import (
     tryout,
 )
 from recipes.cli.logs import show_logs
+from recipes.stopping import STOPPED, TrainingStopped
 from vocoders.core.errors import OndesError
 from vocoders.version import __version__
 
@@ -46,8 +48,8 @@ for _command in (*_commands, effect, export, generate, pack, bench):
     _command.register(app)
 
 
-def _show_version(wanted: bool) -> None:
-    if wanted:
+def _show_version(is_requested: bool) -> None:
+    if is_requested:
         typer.echo(f"ondes {__version__}")
         raise typer.Exit
 
@@ -87,6 +89,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _fail(_usage_problem(error), error.exit_code)
     except (KeyboardInterrupt, typer.Abort):
         return 130
+    except TrainingStopped:
+        return STOPPED
     except BrokenPipeError:
         # The reader of a pipe has exited (`ondes models | head -1`); Python's flush at exit must not fail.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

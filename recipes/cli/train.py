@@ -24,6 +24,7 @@ def _train(
         str | None,
         typer.Option("--init", help="Start at step 0 from the weights of this checkpoint, run or model."),
     ] = None,
+    threads: Annotated[int | None, typer.Option("--threads", min=1, help="The same as trainer.num_threads=N.")] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Check the configuration and build the parts.")] = False,
 ) -> None:
     """Train a model; use torchrun for several processes.
@@ -33,7 +34,8 @@ def _train(
     """
     from recipes.config import TrainConfig
 
-    settings = TrainConfig.from_yaml(config, overrides or ())
+    own = [] if threads is None else [f"trainer.num_threads={threads}"]
+    settings = TrainConfig.from_yaml(config, [*(overrides or ()), *own])
     settings.task.check_available()
     if dry_run:
         from recipes.build import build_generator, build_objective

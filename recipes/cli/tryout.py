@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from recipes.cli.declared import chosen_options, declared_command, given_options
+from recipes.cli.threads_option import ThreadsOption
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -29,6 +30,7 @@ def _try(
     model: Annotated[str | None, typer.Option("--model", "-m", help="Shipped name, folder or hub id.")] = None,
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder for the results.")] = Path("out"),
     seed: Annotated[int, typer.Option("--seed", help="Equal seeds give equal audio.")] = 0,
+    threads: ThreadsOption = None,
 ) -> None:
     """Hear and measure a vocoder on one clip.
 

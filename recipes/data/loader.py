@@ -1,13 +1,9 @@
 """Data sets of a run from its ``data`` section, and the endless loader of training batches."""
 
 import logging
-import signal
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
-
-import torch
-from torch.utils.data import DataLoader
 
 from recipes.data.cache import F0Cache, f0_fingerprint
 from recipes.data.config import DataConfig
@@ -17,6 +13,7 @@ from recipes.data.predicted import PredictedFeatures
 from recipes.data.reading import AudioReader
 from recipes.data.sampler import BalancedOrder, Order, ShuffledOrder, StepBatchSampler
 from recipes.data.waveforms import PieceDataset, WaveformDataset
+from recipes.data.workers import BatchLoader
 from vocoders.core.errors import ConfigError, DataError
 from vocoders.frontends.f0 import F0Config
 from vocoders.frontends.front_end import FrontEnd
@@ -40,7 +37,7 @@ def endless_loader(
     start_step: int = 0,
     rank: int = 0,
     world_size: int = 1,
-) -> DataLoader:
+) -> BatchLoader:
     """Return an endless loader of training batches, from the batch of ``start_step``.
 
     The loader already knows its process (``rank`` of ``world_size``): it must not be sharded again.
@@ -58,17 +55,7 @@ def endless_loader(
     sampler = StepBatchSampler(order, config.batch_size, rank, world_size, start_step)
     count = len(reader.utterances)
     logger.info("%s: %d recordings, %.1f steps in an epoch", config.train, count, sampler.steps_per_epoch)
-    return DataLoader(
-        dataset,
-        batch_sampler=sampler,
-        num_workers=config.num_workers,
-        collate_fn=collate,
-        # A separate generator, so that a loader of a resumed run draws nothing from torch's global state.
-        generator=torch.Generator().manual_seed(config.seed),
-        worker_init_fn=_leave_signals_to_the_parent,
-        pin_memory=torch.cuda.is_available(),
-        persistent_workers=config.num_workers > 0,
-    )
+    return BatchLoader(dataset, sampler, collate, config.num_workers, config.seed)
 
 
 def segment_dataset(config: DataConfig, mel: MelConfig, f0: F0Config | None = None) -> SegmentDataset:
@@ -191,9 +178,3 @@ def _predicted(config: DataConfig, path: Path, utterances: Sequence[Utterance]) 
 def _check_complete(place: Path, missing: Sequence[str], what: str) -> None:
     if missing:
         raise DataError(f"{place}: {len(missing)} utterances such as '{missing[0]}' have no {what}")
-
-
-def _leave_signals_to_the_parent(worker: int) -> None:
-    """Ignore Ctrl-C and SIGTERM, which reach a whole process group: the trainer ends its workers."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)

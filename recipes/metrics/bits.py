@@ -34,7 +34,7 @@ class BitsPerSample(Metric):
 
     def measure(self, pair: SignalPair) -> float:
         """Refuse: a pair of signals has no model."""
-        raise UndefinedMetricError("bits belong to a model and not to its audio; use 'ondes evaluate likelihood'")
+        raise UndefinedMetricError("bits per sample need a model, not audio; use 'ondes evaluate likelihood'")
 
 
 class HistogramModel:

@@ -66,7 +66,7 @@ class HighFrequencyDifference(Metric):
     identity = 0.0
     decimals = 2
     domain = _has_level(_high_power, " above a third of the sample rate")
-    definition = "10 log10 of the energy above a third of the sample rate (8-12 kHz at 24 kHz), generated / reference"
+    definition = "10 log10(generated / reference) of the energy above a third of the sample rate (8-12 kHz at 24 kHz)"
 
     def measure(self, pair: SignalPair) -> float:
         """Return the signed difference in dB."""

@@ -33,8 +33,8 @@ class MelL1(Metric):
     identity = 0.0
     shortest = 0.05
     definition = (
-        "mean |ln mel(reference) - ln mel(generated)|, 100 Slaney mels, 0 Hz ... half the rate, frame 43 ms, hop a "
-        "quarter, floor 1e-5"
+        "mean |ln mel(reference) - ln mel(generated)|, 100 Slaney mels from 0 Hz to half the sample rate, frames of "
+        "43 ms, hop a quarter, floor 1e-5"
     )
 
     def measure(self, pair: SignalPair) -> float:
@@ -59,7 +59,8 @@ class LogSpectralDistance(Metric):
     identity = 0.0
     shortest = 0.05
     definition = (
-        "mean over frames of sqrt(mean over bins (20 log10 |X|/|Y|)^2), Hann frame 43 ms, hop a quarter, |X| >= 1e-5"
+        "mean over frames of sqrt(mean over bins (20 log10 |X|/|Y|)^2), Hann frames of 43 ms, hop a quarter, "
+        "|X| >= 1e-5"
     )
 
     def measure(self, pair: SignalPair) -> float:

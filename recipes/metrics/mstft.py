@@ -24,7 +24,7 @@ class MultiResolutionStft(Metric):
     identity = 0.0
     definition = (
         "auraloss MultiResolutionSTFTLoss defaults (FFT 1024/2048/512, hop 120/240/50, window 600/1200/240), "
-        "called (generated, reference), one file at a time, native rate"
+        "arguments (generated, reference), each file alone, at its sample rate"
     )
     _loss_name, _longest_transform = "MultiResolutionSTFTLoss", 2048
 

@@ -113,7 +113,7 @@ class VoicingF1(_TrackerMetric):
     identity = 1.0
     decimals = 4
     _heading = "V/UV F1"
-    _what = "F1 = 2 TP / (2 TP + FP + FN) of the voiced frames, truth is the voicing of the reference"
+    _what = "F1 = 2 TP / (2 TP + FP + FN) of the voiced frames; the reference is the truth"
 
     def __init__(self, tracker: str | None = None) -> None:
         super().__init__(tracker)
@@ -283,7 +283,7 @@ _TRACKERS = {
         "torchcrepe",
         "metrics",
         "torchcrepe full, Viterbi, voiced by hysteresis 0.19 / 0.31 / width 0.2, the same pitch dither for both "
-        "signals (published pitch errors hold two dithers, 11.5 cent in quadrature)",
+        "signals (published pitch errors include two dithers, 11.5 cent in quadrature)",
         _track_crepe,
         _decide_crepe,
     ),

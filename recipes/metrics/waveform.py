@@ -109,7 +109,7 @@ class LoudnessDifference(Metric):
         ),
     )
     definition = (
-        "|integrated loudness(generated) - integrated loudness(reference)|, ITU-R BS.1770-4 with the absolute gate at "
+        "|integrated loudness(generated) - integrated loudness(reference)|, ITU-R BS.1770-4 absolute gate at "
         f"{_GATE_LUFS:g} LUFS"
     )
 

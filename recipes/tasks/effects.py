@@ -1,7 +1,7 @@
 """Training of effects on pairs of dry and wet audio, validated at held-out settings on unseen recordings."""
 
-import logging
-from collections.abc import Iterator, Mapping
+import math
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -9,20 +9,18 @@ from effects.knobs import KnobSet
 from effects.models import EffectConfig
 from effects.models.devices import DEVICES
 from effects.processors import find_processor
-from recipes.audio_metrics import AudioMetrics
+from recipes.audio_metrics import AudioMetrics, Scores
 from recipes.data.effects.config import EffectDataConfig
 from recipes.data.effects.loader import EffectDataset, effect_dataset
 from recipes.data.effects.rendered import collate_pairs
 from recipes.effect_evaluation import constant_gain
 from recipes.families import model_class
 from recipes.objectives.effect import EffectObjective, is_heard
-from recipes.tasks.task import Task, Validator
+from recipes.tasks.task import Findings, Task, Validator, Visit
 from recipes.tasks.waveforms import LossValidator
 from vocoders.core.errors import ConfigError
 
 __all__ = ["EffectValidator", "EffectsTask", "floor_ratios"]
-
-logger = logging.getLogger(__name__)
 
 _FLOORS = ("valid/esr_identity", "valid/esr_constant_gain")
 
@@ -79,31 +77,38 @@ class EffectValidator(LossValidator):
         self.config = task.options.model_copy(update={"synthetic": 0.0, "moving": 0.0})
         self.dataset, self.batch_size = task.pairs(path, self.config, held_out=True), task.data.batch_size
         self.objective, self.metrics = objective, metrics
-        self._floors: dict[str, float] = {}
+        self._floors: dict[str, tuple[float, float]] = {}
+        self._scores: list[Scores] = []
 
-    def _measure(self, model: Any, step: int, board: Any) -> dict[str, float]:
-        """Return the values of the model, and the ratio of the floors: the dry audio, and the best constant gain.
+    def _measure(self, model: Any, step: int, board: Any, visit: Visit) -> Findings:
+        """Return the loss of a share of the pairs, and that of the floors: the dry audio, and the best constant gain.
 
         Pauses are left out; if there is nothing else, no ratio is returned.
         """
-        values = super()._measure(model, step, board)
+        self._scores = []
+        found = super()._measure(model, step, board, visit)
         if not self._floors:
-            ratios = [pair for batch in self._batches() for pair in floor_ratios(batch)]
-            means = [sum(found) / len(found) for found in zip(*ratios, strict=True)]
-            self._floors = dict(zip(_FLOORS, means, strict=False))
-            logger.info("floors: %s", ", ".join(f"{name} {value:.3g}" for name, value in self._floors.items()))
-        return values | self.metrics.means(step) | self._floors
+            ratios = [pair for number in visit(self.num_batches) for pair in floor_ratios(self._batch(number))]
+            self._floors = {name: (sum(r[i] for r in ratios), len(ratios)) for i, name in enumerate(_FLOORS)}
+        return Findings(found.sums | self._floors, self._scores)
 
-    def _batches(self) -> Iterator[dict[str, Any]]:
-        recordings = len(self.dataset)
-        for first in range(0, self.config.valid_items, self.batch_size):
-            numbers = range(first, min(first + self.batch_size, self.config.valid_items))
-            yield collate_pairs([self.dataset[number % recordings, number] for number in numbers], self.config.pre_roll)
+    def _metric_means(self, scores: list[Scores], step: int) -> dict[str, float]:
+        return self.metrics.means(scores, step)
+
+    @property
+    def num_batches(self) -> int:
+        """Number of batches of a validation."""
+        return math.ceil(self.config.valid_items / self.batch_size)
+
+    def _batch(self, number: int) -> dict[str, Any]:
+        first, recordings = number * self.batch_size, len(self.dataset)
+        numbers = range(first, min(first + self.batch_size, self.config.valid_items))
+        return collate_pairs([self.dataset[number % recordings, number] for number in numbers], self.config.pre_roll)
 
     def _loss(self, model: Any, batch: dict[str, Any]) -> tuple[float, int]:
         prediction, target, dry = self.objective.compared(model, batch)
         for item in is_heard(target).nonzero()[:, 0]:
-            self.metrics.add(target[item], prediction[item], model.sample_rate, dry[item])
+            self._scores += self.metrics.scores(target[item], prediction[item], model.sample_rate, dry[item])
         return self.objective.error_ratios(prediction, target)
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from recipes.audio_metrics import AudioMetrics
+from recipes.audio_metrics import AudioMetrics, Scores
 from recipes.data.dataset import SegmentDataset, UtteranceDataset
 from recipes.data.features import STATISTICS_FILE
 from recipes.data.loader import segment_dataset, utterance_dataset
@@ -16,7 +16,7 @@ from recipes.metrics.domain import SILENCE
 from recipes.metrics.metric import Direction
 from recipes.pictures import spectrogram_picture
 from recipes.sections import TrainerConfig
-from recipes.tasks.task import Task, Validator, evenly_spread
+from recipes.tasks.task import Findings, Task, Validator, Visit, evenly_spread
 from vocoders.core.audio import write_audio
 from vocoders.core.errors import ConfigError
 from vocoders.frontends.mel import MelConfig
@@ -87,27 +87,30 @@ class CopySynthesisValidator(Validator):
         self.dataset, self.folder, self.num_clips, self.metrics = dataset, folder, options.valid_clips, metrics
         self.indices = evenly_spread(len(dataset), options.valid_utterances or self.max_utterances)
 
-    def _measure(self, model: Any, step: int, board: Any) -> dict[str, float]:
-        """Synthesise, write the clips of this step and return the mean values.
+    def _measure(self, model: Any, step: int, board: Any, visit: Visit) -> Findings:
+        """Synthesise a share of the utterances, and write the clips of this step.
 
         Returns:
-            ``valid/mel_l1``: mean absolute difference of log-mels (model's front end); ``valid/level_db``: mean level
-            difference where the reference is heard, absent if it never is; ``metric/NAME``: what else is measured.
+            ``valid/mel_l1``: absolute differences of log-mels (model's front end); ``valid/level_db``: level
+            differences where the reference is heard; the scores of the metrics.
         """
-        distances, levels = [], []
-        for number, index in enumerate(self.indices):
-            item = self.dataset[index]
+        distances, levels, scores = [], [], []
+        for number in visit(len(self.indices)):
+            item = self.dataset[self.indices[number]]
             reference, output = self._synthesize(model, item)
             with torch.inference_mode():
                 distance = (model.log_mel(output) - model.log_mel(reference)).abs().mean()
             distances.append(float(distance))
             if float(reference.square().mean()) > SILENCE:
                 levels.append(_level_db(output) - _level_db(reference))
-            self.metrics.add(reference[0], output[0], model.sample_rate)
+            scores += self.metrics.scores(reference[0], output[0], model.sample_rate)
             if number < self.num_clips:
                 self._store(model.sample_rate, item["utt_id"], reference, output, step, board)
         own = {"valid/mel_l1": distances, "valid/level_db": levels}
-        return {name: sum(found) / len(found) for name, found in own.items() if found} | self.metrics.means(step)
+        return Findings({name: (sum(found), len(found)) for name, found in own.items()}, scores)
+
+    def _metric_means(self, scores: list[Scores], step: int) -> dict[str, float]:
+        return self.metrics.means(scores, step)
 
     def _synthesize(self, model: Any, item: dict[str, Any]) -> tuple[Tensor, Tensor]:
         frames = int(self.max_seconds * model.sample_rate / model.hop_length)

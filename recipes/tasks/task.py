@@ -2,27 +2,46 @@
 
 import difflib
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from torch import nn
-from torch.utils.data import DataLoader
 
-from recipes.audio_metrics import AudioMetrics, audio_metric_names
+from recipes.audio_metrics import AudioMetrics, Scores, audio_metric_names
 from recipes.data.config import DataConfig
 from recipes.data.dataset import TrainingSet, collate
 from recipes.data.loader import endless_loader
+from recipes.data.workers import BatchLoader
 from recipes.families import kind_of, model_class
 from recipes.metrics.metric import Direction
 from recipes.objectives import Objective
+from recipes.progress import track
 from recipes.sections import TrainerConfig
 from vocoders.core.config import Config
 from vocoders.core.errors import CheckpointError, ConfigError
 from vocoders.core.pretrained import evaluating
 from vocoders.frontends.front_end import FrontEnd, ModelConfig
 
-__all__ = ["Task", "Validator", "evenly_spread"]
+__all__ = ["Findings", "Task", "Validator", "Visit", "evenly_spread"]
+
+
+#: From a number of utterances or batches to the numbers of those that this process measures.
+Visit = Callable[[int], Iterator[int]]
+
+
+@dataclass(frozen=True)
+class Findings:
+    """What a process found in its share of a validation.
+
+    Attributes:
+        sums: sum of each value, and the number of its terms.
+        scores: values and errors of the metrics of each utterance.
+    """
+
+    sums: dict[str, tuple[float, float]]
+    scores: list[Scores] = field(default_factory=list)
 
 
 class Validator(ABC):
@@ -32,12 +51,49 @@ class Validator(ABC):
 
     def run(self, model: nn.Module, step: int, board: Any = None) -> dict[str, float]:
         """Return the values of a model after ``step`` updates; ``board`` takes audio and pictures (TensorBoard)."""
+        return self.combine([self.measure(model, step, board)], step)
+
+    def measure(
+        self,
+        model: nn.Module,
+        step: int,
+        board: Any = None,
+        rank: int = 0,
+        world_size: int = 1,
+        check: Callable[[], None] = lambda: None,
+    ) -> Findings:
+        """Return the findings of a process in its share: every ``world_size``-th utterance or batch from ``rank``.
+
+        ``check`` is called before each, and may raise to end the validation.
+        """
+
+        def visit(count: int) -> Iterator[int]:
+            numbers = range(rank, count, world_size)
+            for number in track(numbers, f"step {step}: validation", len(numbers)):
+                check()
+                yield number
+
         with evaluating(model):
-            return self._measure(model, step, board)
+            return self._measure(model, step, board, visit)
+
+    def combine(self, findings: Sequence[Findings], step: int) -> dict[str, float]:
+        """Return the values from the findings of all processes."""
+        means = {}
+        for name in dict.fromkeys(name for found in findings for name in found.sums):
+            sums = [found.sums[name] for found in findings if name in found.sums]
+            count = sum(count for _, count in sums)
+            if count:
+                means[name] = sum(total for total, _ in sums) / count
+        return means | self._metric_means([score for found in findings for score in found.scores], step)
+
+    def _metric_means(self, scores: list[Scores], step: int) -> dict[str, float]:
+        """Return the means of metrics; a validator without metrics has none."""
+        del scores, step
+        return {}
 
     @abstractmethod
-    def _measure(self, model: Any, step: int, board: Any) -> dict[str, float]:
-        """Return the values of a model in evaluation mode."""
+    def _measure(self, model: Any, step: int, board: Any, visit: Visit) -> Findings:
+        """Return the findings in a share of the utterances or batches; the model is in evaluation mode."""
 
 
 class Task(ABC):
@@ -106,7 +162,7 @@ class Task(ABC):
         """Give a new model the statistics of the training data that it needs."""
         del generator
 
-    def loader(self, start_step: int = 0, rank: int = 0, world_size: int = 1) -> DataLoader:
+    def loader(self, start_step: int = 0, rank: int = 0, world_size: int = 1) -> BatchLoader:
         """Return the endless loader of training batches, see :func:`~recipes.data.loader.endless_loader`."""
         return endless_loader(self._training_set(), self.data, self._collate, start_step, rank, world_size)
 
@@ -157,17 +213,17 @@ class Task(ABC):
         Raises:
             ConfigError: if no validation of this run gives ``trainer.best_metric``.
         """
-        wanted, names = self.trainer.best_metric, self.value_names
-        if wanted is None:
+        best, names = self.trainer.best_metric, self.value_names
+        if best is None:
             return next(iter(names), None)
-        found = [name for name in names if wanted in (name, name.partition("/")[2])]
+        found = [name for name in names if best in (name, name.partition("/")[2])]
         if len(found) == 1:
             return found[0]
-        near = [] if found else difflib.get_close_matches(wanted, names, n=1)
+        near = [] if found else difflib.get_close_matches(best, names, n=1)
         hint = f"did you mean '{near[0]}'? " if near else ""
         more = " (trainer.valid_metrics adds metrics of 'ondes evaluate')" if self.makes_audio else ""
         raise ConfigError(
-            f"trainer.best_metric '{wanted}' is {'several values' if found else 'no value'} of a validation; {hint}"
+            f"trainer.best_metric '{best}' is {'several values' if found else 'no value'} of a validation; {hint}"
             f"expected one of {', '.join(names)}{more}"
         )
 
@@ -188,6 +244,6 @@ class Task(ABC):
         """Return the validator for the data directory ``path``."""
 
 
-def evenly_spread(count: int, wanted: int) -> list[int]:
-    """Return at most ``wanted`` indices below ``count``, evenly spread."""
-    return sorted({round(i * (count - 1) / max(wanted - 1, 1)) for i in range(wanted)})
+def evenly_spread(count: int, most: int) -> list[int]:
+    """Return at most ``most`` indices below ``count``, evenly spread."""
+    return sorted({round(i * (count - 1) / max(most - 1, 1)) for i in range(most)})

@@ -1,7 +1,8 @@
 """Training of generators on audio without features; validations compute the objective's loss."""
 
 import logging
-from collections.abc import Iterator
+import math
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from recipes.data.dataset import move_batch
 from recipes.data.loader import build_piece_dataset, waveform_dataset
 from recipes.data.waveforms import PieceDataset, WaveformDataset, collate_padded
 from recipes.objectives import Objective
-from recipes.tasks.task import Task, Validator, evenly_spread
+from recipes.tasks.task import Findings, Task, Validator, Visit, evenly_spread
 
 __all__ = ["LossValidator", "WaveformsTask"]
 
@@ -48,22 +49,31 @@ class LossValidator(Validator):
         self.dataset, self.objective, self.batch_size = dataset, objective, batch_size
         self.indices = sorted(evenly_spread(len(dataset), max_pieces or len(dataset)), key=dataset.length)
 
-    def _measure(self, model: Any, step: int, board: Any) -> dict[str, float]:
-        """Return the mean loss over all terms of the pieces, in each of the objective's units."""
+    def _measure(self, model: Any, step: int, board: Any, visit: Visit) -> Findings:
+        """Return the loss of a share of the batches, in each of the objective's units."""
         device = next(model.parameters()).device
         total, count = 0.0, 0
-        for batch in self._batches():
+        for number in visit(self.num_batches):
             with torch.inference_mode():
-                loss, number = self._loss(model, move_batch(batch, device))
-            total, count = total + loss, count + number
-        if count == 0:
-            logger.warning("step %d: all that would be validated is silent; the loss is undefined", step)
-            return {}
-        return {name: unit * total / count for name, unit in self.objective.validation_units.items()}
+                loss, terms = self._loss(model, move_batch(self._batch(number), device))
+            total, count = total + loss, count + terms
+        return Findings({name: (unit * total, count) for name, unit in self.objective.validation_units.items()})
 
-    def _batches(self) -> Iterator[dict[str, Any]]:
-        for first in range(0, len(self.indices), self.batch_size):
-            yield collate_padded([self.dataset[index] for index in self.indices[first : first + self.batch_size]])
+    def combine(self, findings: Sequence[Findings], step: int) -> dict[str, float]:
+        """Return the mean losses; none if there is nothing to hear."""
+        values = super().combine(findings, step)
+        if not values:
+            logger.warning("step %d: all that would be validated is silent; the loss is undefined", step)
+        return values
+
+    @property
+    def num_batches(self) -> int:
+        """Number of batches of a validation."""
+        return math.ceil(len(self.indices) / self.batch_size)
+
+    def _batch(self, number: int) -> dict[str, Any]:
+        first = number * self.batch_size
+        return collate_padded([self.dataset[index] for index in self.indices[first : first + self.batch_size]])
 
     def _loss(self, model: Any, batch: dict[str, Any]) -> tuple[float, int]:
         return self.objective.validation_loss(model, batch)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from demo_server import bad_clips, buzz, write_clip
 
-from demo.limits import check_choice, check_number, check_seed, owned_path, read_clip
+from demo.limits import check_number, check_seed, owned_path, read_clip
 from vocoders.core.errors import ConfigError, DataError
 
 
@@ -22,7 +22,7 @@ def uploads(tmp_path, monkeypatch):
     [
         ("silent", "silent"),
         ("long", "31.0 s long; the limit is 30 s"),
-        ("short", "50 ms long; at least 200 ms"),
+        ("short", "50 ms.* 200 ms"),
         ("channels", "9 channels; the limit is 8"),
         ("text", "text file, not audio"),
         ("cut", "damaged|truncated|could be read"),
@@ -44,7 +44,7 @@ def test_nothing_given(uploads) -> None:
 def test_a_large_file_is_refused_before_it_is_read(uploads, monkeypatch) -> None:
     monkeypatch.setattr("demo.limits.MAX_FILE_BYTES", 1 << 20)
     path = write_clip(uploads / "large.wav", buzz(29, 24000))
-    with pytest.raises(DataError, match="the limit is 1 MB"):
+    with pytest.raises(DataError, match="1 MB"):
         read_clip(str(path))
 
 
@@ -90,9 +90,3 @@ def test_numbers_from_callers_are_checked(value) -> None:
         check_number("steps", value, 0, 10)
     with pytest.raises(ConfigError, match="seed"):
         check_seed(-1 if value is None else "x")
-
-
-def test_choices_from_callers_are_checked() -> None:
-    assert check_choice("solver", "euler", ("euler", "heun")) == "euler"
-    with pytest.raises(ConfigError, match="expected one of euler, heun"):
-        check_choice("solver", "../../x", ("euler", "heun"))

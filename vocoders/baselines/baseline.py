@@ -7,7 +7,8 @@ import torch
 from torch import Tensor
 
 from vocoders.core.errors import ConfigError, OndesError
-from vocoders.frontends.mel import MEL_PRESETS, LogMel, MelConfig
+from vocoders.frontends.front_end import FrontEnd
+from vocoders.frontends.mel import MEL_PRESETS, LogMel, MelConfig, from_logarithm
 from vocoders.interface import Vocoder
 
 __all__ = ["BaselineVocoder", "MelBaseline"]
@@ -29,7 +30,7 @@ class BaselineVocoder(Vocoder):
 
     @classmethod
     @abstractmethod
-    def beside(cls, vocoder: Vocoder) -> Self:
+    def matching(cls, vocoder: Vocoder) -> Self:
         """Make the baseline that takes the same input as ``vocoder``.
 
         Raises:
@@ -56,12 +57,12 @@ class MelBaseline(BaselineVocoder):
         from vocoders.registry import load_vocoder
 
         try:
-            return cls.beside(load_vocoder(details))
+            return cls.matching(load_vocoder(details))
         except OndesError as error:
             raise ConfigError(f"{error}; give a model with a mel, or a preset: {', '.join(MEL_PRESETS)}") from None
 
     @classmethod
-    def beside(cls, vocoder: Vocoder) -> Self:
+    def matching(cls, vocoder: Vocoder) -> Self:
         """Make the baseline for the mel of ``vocoder``; without one, for the first preset of its sample rate."""
         rate = vocoder.sample_rate
         mel = vocoder.mel or next((preset for preset in MEL_PRESETS.values() if preset.sample_rate == rate), None)
@@ -71,36 +72,21 @@ class MelBaseline(BaselineVocoder):
         return cls(mel)
 
     @property
+    def front_end(self) -> FrontEnd:
+        """The input mel."""
+        return FrontEnd(sample_rate=self._mel.sample_rate, mel=self._mel)
+
+    @property
     def mel(self) -> MelConfig:
         """Convention of the input mel."""
         return self._mel
-
-    @property
-    def sample_rate(self) -> int:
-        """Sample rate in Hz."""
-        return self.mel.sample_rate
-
-    @property
-    def hop_length(self) -> int:
-        """Samples per frame."""
-        return self.mel.hop_length
-
-    @property
-    def num_features(self) -> int:
-        """Number of mel bands."""
-        return self.mel.n_mels
-
-    @property
-    def fingerprint(self) -> str:
-        """The mel in one line."""
-        return self.mel.fingerprint
 
     def linear_spectrum(self, features: Tensor) -> Tensor:
         """Return the magnitudes (B, n_fft // 2 + 1, F) whose mel is nearest to log-mels (B, n_mels, F).
 
         The spectrum is the least-squares solution of ``mel = basis @ spectrum`` (pseudo-inverse), cut at zero.
         """
-        mel = features.exp() if self.mel.log == "ln" else 10.0**features
+        mel = from_logarithm(features, self.mel.log)
         spectrum = torch.matmul(self._inverse_basis, mel).clamp(min=0.0)
         return spectrum if self.mel.power == 1 else spectrum.sqrt()
 

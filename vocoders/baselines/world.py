@@ -10,6 +10,7 @@ from torch import Tensor
 from vocoders.baselines.baseline import BaselineVocoder
 from vocoders.baselines.options import WorldOptions
 from vocoders.core.errors import ConfigError, ShapeError
+from vocoders.frontends.front_end import FrontEnd
 from vocoders.interface import Progress, Vocoder
 
 __all__ = ["World"]
@@ -41,7 +42,7 @@ class World(BaselineVocoder):
         return cls(int(details or 24000))
 
     @classmethod
-    def beside(cls, vocoder: Vocoder) -> Self:
+    def matching(cls, vocoder: Vocoder) -> Self:
         """Make WORLD for the sample rate of ``vocoder``."""
         return cls(vocoder.sample_rate)
 
@@ -51,9 +52,9 @@ class World(BaselineVocoder):
         return True
 
     @property
-    def sample_rate(self) -> int:
-        """Sample rate in Hz."""
-        return self._sample_rate
+    def front_end(self) -> FrontEnd:
+        """Audio, from which WORLD extracts features of its own."""
+        return FrontEnd(sample_rate=self._sample_rate)
 
     @property
     def hop_length(self) -> int:

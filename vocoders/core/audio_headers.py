@@ -85,21 +85,23 @@ class PatchedFile(io.FileIO):
         return count
 
 
-def find_audio_data(path: Path) -> AudioData | None:
+def find_audio_data(path: Path, head: bytes) -> AudioData | None:
     """Find the samples of a file; ``None`` for another kind of container, or where there are none.
+
+    Args:
+        path: the file.
+        head: its first bytes, at least 24 if it has so many.
 
     Raises:
         OSError: if the file cannot be read.
     """
+    if head[:4] in (b".snd", b"dns.") and len(head) >= 24:
+        return _sun_audio(head, path.stat().st_size)
+    layout = _LAYOUTS.get(head[:4])
+    if layout is None or (head[:4] == b"riff" and head[:16] != _W64_RIFF):
+        return None
     with open(path, "rb") as file:
-        size = os.fstat(file.fileno()).st_size
-        head = file.read(24)
-        if head[:4] in (b".snd", b"dns.") and len(head) == 24:
-            return _sun_audio(head, size)
-        layout = _LAYOUTS.get(head[:4])
-        if layout is None or (head[:4] == b"riff" and head[:16] != _W64_RIFF):
-            return None
-        return _chunk_audio(file, size, head[:4], layout)
+        return _chunk_audio(file, os.fstat(file.fileno()).st_size, head[:4], layout)
 
 
 def _sun_audio(head: bytes, size: int) -> AudioData:
@@ -131,8 +133,8 @@ def _chunk_audio(file: BinaryIO, size: int, kind: bytes, layout: _Layout) -> Aud
         # libsndfile handles W64, AIFF without a length, and lengths that are too large by itself.
         helpless = kind not in (b"riff", b"FORM") or (kind == b"FORM" and length > 0)
         if (is_empty and helpless) or (kind == b"caff" and (unknown or length > present)):
-            wanted = {b"RF64": present, b"caff": present, b"FORM": 0}.get(kind, min(present, 0xFFFFFFFF))
-            patches.append((place, struct.pack(number, wanted)))
+            patched = {b"RF64": present, b"caff": present, b"FORM": 0}.get(kind, min(present, 0xFFFFFFFF))
+            patches.append((place, struct.pack(number, patched)))
         return AudioData(None if unknown else length, present, is_empty and kind != b"riff", tuple(patches))
     return None
 

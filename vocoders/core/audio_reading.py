@@ -16,6 +16,7 @@ from vocoders.core.audio_headers import AudioData, PatchedFile, find_audio_data
 from vocoders.core.checks import check_finite
 from vocoders.core.errors import DataError, OndesError, UnreadableAudioError
 from vocoders.core.resampling import resample
+from vocoders.core.text import looks_like_text
 
 __all__ = ["AudioInfo", "audio_info", "describe_sndfile_error", "read_audio", "read_blocks"]
 
@@ -229,7 +230,7 @@ def _open(path: str | Path, most_seconds: float | None = None) -> Iterator[_Open
 
 
 def _find_out(path: Path, head: bytes, stack: ExitStack, most_seconds: float | None) -> _Opened:
-    data = find_audio_data(path)
+    data = find_audio_data(path, head)
     source: object = path
     if data is not None and data.patches:
         source = stack.enter_context(PatchedFile(path, data.patches))
@@ -287,7 +288,7 @@ def _count(stream: _Stream, most_seconds: float | None) -> int:
 
 def _is_for_ffmpeg(path: Path, head: bytes, error: soundfile.LibsndfileError) -> bool:
     if ffmpeg.is_known(path, head):
-        return not _looks_like_text(head)
+        return not looks_like_text(head)
     reason = error.error_string
     return ffmpeg.is_installed() and ("unsupported encoding" in reason or "unimplemented format" in reason)
 
@@ -319,7 +320,7 @@ def _damaged(path: Path, head: bytes, reason: str) -> UnreadableAudioError:
     expected = "expected wav, flac, ogg, mp3 ..."
     if head.startswith(b"version https://git-lfs"):
         told, cause = "is a Git LFS pointer, not the audio itself; run 'git lfs pull'", "not audio (a Git LFS pointer)"
-    elif _looks_like_text(head):
+    elif looks_like_text(head):
         start = head.decode("utf-8", "ignore").split("\n")[0][:40]
         told = f"is a text file, not audio (it starts with {start!r}); {expected}"
         cause = "not audio (a text file)"
@@ -336,13 +337,3 @@ def _damaged(path: Path, head: bytes, reason: str) -> UnreadableAudioError:
     else:
         told, cause = f"is damaged: {reason}", f"truncated or corrupt ({reason})"
     return UnreadableAudioError(f"{path} {told}", cause)
-
-
-def _looks_like_text(head: bytes) -> bool:
-    try:
-        text = head.decode("utf-8")
-    except UnicodeDecodeError as error:
-        if error.start < len(head) - 3:  # more than a character cut in two at the end of the head
-            return False
-        text = head[: error.start].decode("utf-8")
-    return all(character.isprintable() or character in "\t\r\n" for character in text)

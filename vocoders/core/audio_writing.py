@@ -59,8 +59,7 @@ def write_audio(
         ShapeError: if ``audio`` is not (C, T) or (T,) floating point with at least one sample.
     """
     audio = _as_channels_first(audio, path, sample_rate)
-    blocks = audio.split(_BLOCK, dim=-1)
-    write_blocks(path, blocks, sample_rate, *audio.shape, subtype=subtype, overwrite=overwrite)
+    write_blocks(path, [audio], sample_rate, *audio.shape, subtype=subtype, overwrite=overwrite)
 
 
 def write_blocks(

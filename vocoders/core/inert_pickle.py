@@ -36,9 +36,9 @@ class _Wrapper(Holder):
 
 
 class _Array:
-    """An array, filled by the state that follows it in the stream."""
+    """An array, filled by the state that follows it in the stream; one of objects becomes their list."""
 
-    value: np.ndarray
+    value: np.ndarray | list[Any]
 
 
 def _reconstruct(*_: Any) -> _Array:
@@ -56,6 +56,10 @@ def _dtype(*arguments: Any) -> np.dtype:
     return found
 
 
+def _any_dtype(*arguments: Any) -> np.dtype:
+    return np.dtype(arguments[0])
+
+
 def _scalar(dtype: Any, data: bytes) -> Any:
     return _numbers(dtype, data, ())[()]
 
@@ -68,9 +72,13 @@ def _encode(text: str, encoding: str) -> bytes:
     return text.encode("latin1")
 
 
+def _as_bytes(data: Any) -> bytes:
+    return data.encode("latin1") if isinstance(data, str) else data
+
+
 def _numbers(dtype: Any, data: bytes, shape: Any, order: str = "C") -> np.ndarray:
     if not isinstance(dtype, np.dtype) or dtype.kind not in _NUMBERS:
-        raise ForeignClassError("arrays of other things than numbers")
+        raise ForeignClassError("arrays that do not contain numbers")
     return np.frombuffer(data, dtype).reshape(shape, order="F" if order == "F" else "C").copy()
 
 
@@ -99,12 +107,14 @@ class _Reader(pickle._Unpickler):
     stack: list[Any]
     dispatch: ClassVar[dict[int, Callable[[Any], None]]] = dict(pickle._Unpickler.dispatch)
 
-    def __init__(self, stream: io.BytesIO) -> None:
+    def __init__(self, stream: io.BytesIO, objects: bool) -> None:
         super().__init__(stream)
-        self.stream_ = stream
+        self.stream_, self.objects = stream, objects
 
     def find_class(self, module: str, name: str) -> Any:
         """Return our stand-in for a name."""
+        if self.objects and (module, name) == ("numpy", "dtype"):
+            return _any_dtype
         try:
             return _ALLOWED[f"{module}.{name}"]
         except KeyError:
@@ -118,9 +128,9 @@ class _Reader(pickle._Unpickler):
             # The state of a type of numbers is its byte order.
             self.stack[-1] = found.newbyteorder(state[1]) if state[1] in "<>" else found
         elif isinstance(found, _Array):
-            _, shape, dtype, is_fortran, data = state
-            data = data.encode("latin1") if isinstance(data, str) else data
-            found.value = _numbers(dtype, data, shape, "F" if is_fortran else "C")
+            shape, dtype, is_fortran, data = state[1:]
+            listed = self.objects and isinstance(data, list)
+            found.value = data if listed else _numbers(dtype, _as_bytes(data), shape, "F" if is_fortran else "C")
         elif isinstance(found, _Wrapper):
             self.stack[-1] = self._behind(state)
         elif isinstance(found, Holder) and isinstance(state, dict):
@@ -133,22 +143,26 @@ class _Reader(pickle._Unpickler):
     def _behind(self, wrapper: dict[str, Any]) -> np.ndarray:
         dtype, shape = wrapper["dtype"], wrapper["shape"]
         if not isinstance(dtype, np.dtype):
-            raise ForeignClassError("arrays of other things than numbers")
+            raise ForeignClassError("arrays that do not contain numbers")
         if wrapper.get("numpy_array_alignment_bytes") is not None:
             self.stream_.read(self.stream_.read(1)[0])
         size = int(np.prod(shape, dtype=object)) * dtype.itemsize
         return _numbers(dtype, self.stream_.read(size), shape, wrapper["order"])
 
 
-def read_inert_pickle(data: bytes) -> Any:
+def read_inert_pickle(data: bytes, objects: bool = False) -> Any:
     """Return the content of a pickle or a joblib file: containers, numbers, arrays, and :class:`Holder` objects.
+
+    Args:
+        data: the pickle.
+        objects: read arrays of objects too, as lists; NumPy stores a dictionary in a ``.npy`` as such an array.
 
     Raises:
         ForeignClassError: for any other class or function, with its name.
         ValueError: if the data is damaged.
     """
     try:
-        return _plain(_Reader(io.BytesIO(_decompress(data))).load())
+        return _plain(_Reader(io.BytesIO(_decompress(data)), objects).load())
     except ForeignClassError:
         raise
     except Exception as error:  # a damaged pickle raises errors of any type
@@ -170,7 +184,7 @@ def _decompress(data: bytes) -> bytes:
 
 def _plain(node: Any) -> Any:
     if isinstance(node, _Array):
-        return node.value
+        return [_plain(value) for value in node.value] if isinstance(node.value, list) else node.value
     if isinstance(node, dict):
         return {key: _plain(value) for key, value in node.items()}
     if isinstance(node, Holder):

@@ -4,7 +4,7 @@ import logging
 import re
 from decimal import Decimal, InvalidOperation
 
-__all__ = ["format_number", "split_number"]
+__all__ = ["exact_text", "format_number", "split_number"]
 
 _logger = logging.getLogger(__name__)
 
@@ -14,7 +14,7 @@ _THOUSANDS = re.compile(r"[-+]?[1-9][0-9]{0,2},[0-9]{2}0")
 
 
 def split_number(text: str) -> tuple[Decimal, str] | None:
-    """Return the number at the start of ``text`` and the rest of it; ``None`` if there is no number.
+    """Return the number at the start of ``text`` and the rest of it; ``None`` if there is not a number.
 
     A comma is a decimal sign; there is a warning where it may have been meant to separate thousands.
     """
@@ -34,3 +34,9 @@ def format_number(value: float) -> str:
     """Return the shortest text that reads as the finite number ``value``: digits and a point, no exponent."""
     text = f"{Decimal(repr(float(value))):f}"
     return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+def exact_text(value: float) -> str:
+    """Return a number briefly if that is exact, else with all its digits: ``8000``, ``1e-05``, ``0.123456789``."""
+    brief = f"{value:g}"
+    return brief if float(brief) == value else repr(value)

@@ -17,7 +17,7 @@ import torch
 from safetensors.torch import load_file
 
 from vocoders.core.errors import CheckpointError
-from vocoders.core.text import enumerate_some
+from vocoders.core.text import enumerate_some, looks_like_text
 
 __all__ = ["foreign_classes", "read_official_checkpoint", "unreadable_reason"]
 
@@ -86,7 +86,7 @@ def read_official_checkpoint(path: str | Path) -> Any:
 
 
 def unreadable_reason(path: Path) -> str:
-    """Return the reason why a file is no readable checkpoint, and the remedy."""
+    """Return the reason why a file is not a readable checkpoint, and the remedy."""
     try:
         with open(path, "rb") as stream:
             start = stream.read(512)
@@ -105,7 +105,7 @@ def unreadable_reason(path: Path) -> str:
         return _pickle_reason(path)
     if start[8:9] == b"{":
         return f"it is damaged or truncated, a safetensors file by its beginning; {_AGAIN}"
-    if _is_text(start):
+    if looks_like_text(start):
         if re.match(rb"\s*(<!doctype html|<html|<\?xml|<head|<body)", start, re.IGNORECASE):
             return "it is a web page saved in a checkpoint's place; download the file itself, not its page"
         return "it is a text file"
@@ -145,11 +145,6 @@ def _is_safetensors(path: Path) -> bool:
     with open(path, "rb") as stream:
         length = int.from_bytes(stream.read(8), "little")
         return 2 <= length <= path.stat().st_size - 8 and stream.read(1) == b"{"
-
-
-def _is_text(start: bytes) -> bool:
-    text = start.decode("utf-8", errors="replace").rstrip("\ufffd")
-    return "\ufffd" not in text and all(character.isprintable() or character.isspace() for character in text)
 
 
 def _zip_reason(path: Path) -> str:

@@ -54,7 +54,7 @@ class Option:
         Limits are checked when the options are built.
 
         Raises:
-            ConfigError: if the text is no number where one is needed.
+            ConfigError: if the text is not a number where one is needed.
         """
         stripped = text.strip()
         if self.is_optional and stripped.lower() == "none":
@@ -100,6 +100,19 @@ class SynthesisOptions(Config):
         """Return the options of a model with this configuration; a subclass leaves out impossible ones."""
         del config
         return cls.declared()
+
+    @classmethod
+    def of_config(cls, config: Mapping[str, Any]) -> Self:
+        """Return the default options of a model with this configuration.
+
+        By convention its section ``sampling`` contains those that differ from the declared defaults.
+
+        Raises:
+            ConfigError: if it contains an impossible value.
+        """
+        sampling = config.get("sampling")
+        own = sampling if isinstance(sampling, Mapping) else {}
+        return cls.from_dict({key: own[key] for key in own if key in cls.model_fields}, "sampling")
 
     def changed(self, source: str = "options", **changes: Any) -> Self:
         """Return these options with ``changes``.

@@ -1,4 +1,9 @@
-"""Files of feature statistics: ours, numpy arrays, and the reference's scalers in a joblib file."""
+"""Files of feature statistics: ours, and those of other programs.
+
+Others are scalers of scikit-learn in a joblib file, ``mean`` and ``scale`` of ParallelWaveGAN (HDF5 or two rows),
+count and sums of ESPnet (``feats_stats.npz``) and Kaldi (``cmvn.ark``), and the dictionary of Coqui
+(``scale_stats.npy``). No code of a file runs.
+"""
 
 import io
 import json
@@ -10,84 +15,129 @@ from typing import Any
 import numpy as np
 from safetensors.numpy import load
 
-from vocoders.core.errors import CheckpointError
+from vocoders.core.errors import CheckpointError, DataError
+from vocoders.core.hdf5 import read_hdf5
 from vocoders.core.inert_pickle import ForeignClassError, Holder, read_inert_pickle
+from vocoders.core.kaldi_files import is_kaldi, read_archive, read_entry, read_table
+from vocoders.core.text import looks_like_text
 
 __all__ = ["IDENTITY", "read_statistics"]
 
 IDENTITY = "identity"
 """Denotes the identity: mean 0 and deviation 1."""
 
-_CONVERSIONS = {
-    "joblib": "import joblib, numpy; s = joblib.load('{name}')['mel']; "
-    "numpy.savez('stats.npz', mean=s.mean_, std=s.scale_)",
-    "HDF5": "import h5py, numpy; f = h5py.File('{name}'); "
-    "numpy.savez('stats.npz', mean=f['mean'][()], std=f['std'][()])",
-}
+_CONVERSION = (
+    "import joblib, numpy; s = joblib.load('{name}')['mel']; numpy.savez('stats.npz', mean=s.mean_, std=s.scale_)"
+)
 
 
 def read_statistics(path: str | Path, names: Sequence[str], feature: str | None = None) -> dict[str, Any]:
     """Read numbers or arrays by name; the content decides the format, not the suffix, and no code of the file runs.
 
     Args:
-        path: ``.npz``, ``.safetensors`` or ``.json`` with ``names``; for two names also ``.npy`` with two rows; a
-            pickle of these, or a joblib file of ``StandardScaler`` objects, whose ``mean`` and ``std`` are read.
+        path: ``.npz``, ``.safetensors``, ``.h5`` or ``.json`` with ``names``; for two names also ``.npy`` with two
+            rows; a pickle of these; for ``mean`` and ``std`` also a joblib file of ``StandardScaler`` objects, and
+            count and sums of ESPnet and Kaldi.
         names: names to return.
         feature: name of the scaler, where there are several.
 
     Raises:
         CheckpointError: if the file cannot be read or lacks one of the names; the message has the remedy.
+        MissingExtraError: for a format whose reader is not installed.
     """
     path = Path(path)
-    wanted = " and ".join(f"'{name}'" for name in names)
+    expected = " and ".join(f"'{name}'" for name in names)
     try:
-        found = _numbers_in(path.read_bytes(), names, feature)
+        found = _by_name(_numbers_in(path, names, feature), names, feature)
         return {name: found[name] for name in names}
     except FileNotFoundError:
         raise CheckpointError(f"{path}: no such statistics file") from None
     except ForeignClassError as error:
-        problem, line = f"it contains {error}, and reading that would execute code", _CONVERSIONS["joblib"]
-    except _HDF5Error:
-        problem, line = "it is an HDF5 file", _CONVERSIONS["HDF5"]
+        line = _CONVERSION.format(name=path.name)
+        raise CheckpointError(
+            f"{path}: it contains {error}, and reading that would execute code; where you trust the file, convert it: "
+            f'python -c "{line}"'
+        ) from None
     except KeyError as error:
-        raise CheckpointError(f"{path}: expected {wanted}; it has no {error}") from None
-    except (OSError, ValueError, TypeError, EOFError, zipfile.BadZipFile) as error:
-        formats = ".npz, .npy, .json, .safetensors or joblib"
-        raise CheckpointError(f"{path}: expected {wanted} in {formats}: {error}") from None
-    raise CheckpointError(
-        f'{path}: {problem}; where you trust the file, convert it: python -c "{line.format(name=path.name)}"'
-    )
+        raise CheckpointError(f"{path}: expected {expected}; it has no {error}") from None
+    except (OSError, ValueError, TypeError, EOFError, zipfile.BadZipFile, DataError) as error:
+        formats = ".npz, .npy, .h5, .json, .safetensors, joblib or a cmvn of Kaldi"
+        raise CheckpointError(f"{path}: expected {expected} in {formats}: {error}") from None
 
 
-class _HDF5Error(Exception):
-    pass
-
-
-def _numbers_in(data: bytes, names: Sequence[str], feature: str | None) -> Mapping[str, Any]:
+def _numbers_in(path: Path, names: Sequence[str], feature: str | None) -> Mapping[str, Any]:
+    data = path.read_bytes()
     if not data:
         raise ValueError("it is empty")
     if data.startswith(b"\x89HDF"):
-        raise _HDF5Error
+        return read_hdf5(path)
     if data.startswith(b"PK"):
         with np.load(io.BytesIO(data), allow_pickle=False) as arrays:
             return dict(arrays)
     if data.startswith(b"\x93NUMPY"):
-        return _rows(np.load(io.BytesIO(data), allow_pickle=False), names)
+        return _npy(data, names)
     if data[8:9] == b"{" and not data.lstrip().startswith(b"{"):
         return load(data)
     if data.lstrip()[:1] == b"{":
         return json.loads(data)
+    if path.suffix == ".scp" or is_kaldi(data):
+        return _kaldi_sums(path)
     try:
         found = read_inert_pickle(data)
     except ForeignClassError:
         raise
     except ValueError as error:
-        raise ValueError("it is a text file") if _is_text(data) else error from None
+        raise ValueError("it is a text file") if looks_like_text(data[:512]) else error from None
     return _of_feature(found, names, feature)
 
 
-def _is_text(data: bytes) -> bool:
-    return all(32 <= byte < 127 or byte in b"\r\n\t" for byte in data[:512])
+def _by_name(found: Mapping[str, Any], names: Sequence[str], feature: str | None) -> Mapping[str, Any]:
+    """Return numbers under ``mean`` and ``std`` where another program calls them differently."""
+    if all(name in found for name in names) or set(names) != {"mean", "std"}:
+        return found
+    if {"count", "sum", "sum_square"} <= set(found):
+        return _moments(found["count"], found["sum"], found["sum_square"])
+    if {"mean", "scale"} <= set(found):
+        return {"mean": found["mean"], "std": found["scale"]}
+    prefix = f"{feature or 'mel'}_"
+    return {name: found[prefix + name] if prefix + name in found else found[name] for name in names}
+
+
+def _moments(count: Any, total: Any, squares: Any) -> dict[str, np.ndarray]:
+    """Return mean and deviation from the number of frames and the sums of values and of their squares."""
+    mean = np.asarray(total, dtype=np.float64) / count
+    variance = np.maximum(np.asarray(squares, dtype=np.float64) / count - mean**2, 0.0)
+    return {"mean": mean, "std": np.sqrt(variance)}
+
+
+def _kaldi_sums(path: Path) -> dict[str, np.ndarray]:
+    """Return mean and deviation of cmvn statistics (2, D + 1), added over the entries of an archive or table."""
+    if path.suffix == ".scp":
+        matrices = [read_entry(*place) for place in read_table(path).values()]
+    else:
+        matrices = [matrix for _, matrix in read_archive(path)]
+    shapes = {matrix.shape for matrix in matrices}
+    if len(shapes) != 1 or any(matrix.ndim != 2 or len(matrix) != 2 for matrix in matrices):
+        raise ValueError(
+            f"matrices {sorted(shapes)}; expected sums and squares in two rows, with the count behind them"
+        )
+    total = np.stack(matrices).astype(np.float64).sum(axis=0)
+    if total[0, -1] <= 0:
+        raise ValueError("a count of 0 frames")
+    return _moments(total[0, -1], total[0, :-1], total[1, :-1])
+
+
+def _npy(data: bytes, names: Sequence[str]) -> Mapping[str, Any]:
+    stream = io.BytesIO(data)
+    version = np.lib.format.read_magic(stream)
+    header = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+    shape, _, dtype = header(stream)
+    if not dtype.hasobject:
+        return _rows(np.load(io.BytesIO(data), allow_pickle=False), names)
+    found = read_inert_pickle(stream.read(), objects=True)
+    if shape != () or not isinstance(found, list) or not isinstance(found[0], Mapping):
+        raise ValueError("an array of objects; expected a dictionary of numbers")
+    return found[0]
 
 
 def _rows(array: np.ndarray, names: Sequence[str]) -> dict[str, np.ndarray]:

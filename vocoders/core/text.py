@@ -8,7 +8,7 @@ from pathlib import Path
 
 from vocoders.core.errors import DataError
 
-__all__ = ["enumerate_some", "read_lines", "read_text"]
+__all__ = ["enumerate_some", "looks_like_text", "read_lines", "read_text"]
 
 _logger = logging.getLogger(__name__)
 
@@ -37,7 +37,7 @@ def read_text(path: str | Path, kind: str = "file") -> str:
         The text, with ``\n`` as the only line end and without byte order marks at the beginning of lines.
 
     Raises:
-        DataError: if there is no such file or it is no text.
+        DataError: if there is no such file or it is not text.
     """
     try:
         content = Path(path).read_bytes()
@@ -57,6 +57,15 @@ def read_lines(path: str | Path, kind: str = "file") -> list[tuple[int, str]]:
     """
     lines = enumerate(read_text(path, kind).split("\n"), start=1)
     return [(number, stripped) for number, line in lines if (stripped := line.strip())]
+
+
+def looks_like_text(start: bytes) -> bool:
+    """Return whether a file that starts with these bytes is text in UTF-8; a last character may be cut in two."""
+    try:
+        text = codecs.getincrementaldecoder("utf-8")().decode(start)
+    except UnicodeDecodeError:
+        return False
+    return all(character.isprintable() or character.isspace() for character in text)
 
 
 def enumerate_some(names: Sequence[str], most: int) -> str:

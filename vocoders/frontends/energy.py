@@ -4,13 +4,14 @@ PeriodWave (Lee et al. 2024, after PriorGrad) starts its flow from noise whose d
 frame, scaled by the range of energies in the training set.
 """
 
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from pydantic import Field, model_validator
 from torch import Tensor
 
 from vocoders.core.config import Config
+from vocoders.frontends.mel import Logarithm, from_logarithm
 
 __all__ = ["ENERGY_PRESETS", "EnergyConfig", "mel_energy", "relative_energy"]
 
@@ -59,7 +60,7 @@ _PRESETS: dict[str, dict[str, Any]] = {
 ENERGY_PRESETS: dict[str, EnergyConfig] = {name: EnergyConfig(**values) for name, values in _PRESETS.items()}
 
 
-def mel_energy(log_mel: Tensor, log: Literal["ln", "log10"] = "ln") -> Tensor:
+def mel_energy(log_mel: Tensor, log: Logarithm = "ln") -> Tensor:
     """Return the square root of the sum of the linear mel amplitudes of each frame.
 
     Args:
@@ -69,12 +70,11 @@ def mel_energy(log_mel: Tensor, log: Literal["ln", "log10"] = "ln") -> Tensor:
     Returns:
         (..., 1, F).
     """
-    mel = torch.exp(log_mel) if log == "ln" else torch.pow(10.0, log_mel)
-    return mel.sum(dim=-2, keepdim=True).sqrt()
+    return from_logarithm(log_mel, log).sum(dim=-2, keepdim=True).sqrt()
 
 
 def relative_energy(
-    log_mel: Tensor, config: EnergyConfig, log: Literal["ln", "log10"] = "ln", energy_range: Tensor | None = None
+    log_mel: Tensor, config: EnergyConfig, log: Logarithm = "ln", energy_range: Tensor | None = None
 ) -> Tensor:
     """Return the energy of each frame on the scale of the training set, where 0 is the minimum and 1 the maximum.
 

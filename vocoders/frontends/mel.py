@@ -15,8 +15,21 @@ from torch import Tensor, nn
 from vocoders.core.checks import check_audio
 from vocoders.core.config import Config
 from vocoders.core.errors import ShapeError
+from vocoders.core.numbers import exact_text
 
-__all__ = ["MEL_PRESETS", "LogMel", "MelConfig"]
+__all__ = ["MEL_PRESETS", "Logarithm", "LogMel", "MelConfig", "from_logarithm", "to_logarithm"]
+
+Logarithm = Literal["ln", "log10", "log2"]
+
+
+def to_logarithm(mel: Tensor, log: Logarithm) -> Tensor:
+    """Return the logarithm of positive values."""
+    return {"ln": torch.log, "log10": torch.log10, "log2": torch.log2}[log](mel)
+
+
+def from_logarithm(log_mel: Tensor, log: Logarithm) -> Tensor:
+    """Return the values with a given logarithm."""
+    return torch.exp(log_mel) if log == "ln" else torch.pow(10.0 if log == "log10" else 2.0, log_mel)
 
 
 class MelConfig(Config):
@@ -39,7 +52,7 @@ class MelConfig(Config):
         scale: mel formula, Slaney's or HTK's.
         norm: ``slaney`` divides each triangle by its width in Hz.
         magnitude_epsilon: added to the squared magnitude before the square root.
-        log: natural (``ln``) or decimal (``log10``) logarithm.
+        log: natural (``ln``), decimal (``log10``) or binary (``log2``) logarithm.
         floor: lower limit of the argument of the logarithm.
     """
 
@@ -55,7 +68,7 @@ class MelConfig(Config):
     scale: Literal["slaney", "htk"] = "slaney"
     norm: Literal["slaney", "none"] = "slaney"
     magnitude_epsilon: float = Field(default=0.0, ge=0)
-    log: Literal["ln", "log10"] = "ln"
+    log: Logarithm = "ln"
     floor: float = Field(default=1e-5, gt=0)
 
     @model_validator(mode="before")
@@ -96,16 +109,10 @@ class MelConfig(Config):
         """The front end in one line: equal lines mean equal numbers."""
         return (
             f"mel {self.sample_rate} Hz n_fft={self.n_fft} hop={self.hop_length} win={self.window_length} "
-            f"bands={self.n_mels} {_exact(self.fmin)}-{_exact(self.top_frequency)} Hz {self.scale}/{self.norm} "
-            f"power={self.power} eps={_exact(self.magnitude_epsilon)} {self.log} floor={_exact(self.floor)} "
+            f"bands={self.n_mels} {exact_text(self.fmin)}-{exact_text(self.top_frequency)} Hz {self.scale}/{self.norm} "
+            f"power={self.power} eps={exact_text(self.magnitude_epsilon)} {self.log} floor={exact_text(self.floor)} "
             f"pad={self.padding}"
         )
-
-
-def _exact(value: float) -> str:
-    """Format a number briefly if that is exact, else with all its digits."""
-    brief = f"{value:g}"
-    return brief if float(brief) == value else repr(value)
 
 
 _HIFIGAN: dict[str, Any] = {
@@ -116,6 +123,9 @@ _PRESETS: dict[str, dict[str, Any]] = {
     "hifigan_22k": _HIFIGAN,
     "bigvgan_22k": _HIFIGAN,
     "bigvgan_24k": {**_HIFIGAN, "sample_rate": 24000, "n_mels": 100, "fmax": 12000.0},
+    "bigvgan_44k": {
+        **_HIFIGAN, "sample_rate": 44100, "n_fft": 2048, "hop_length": 512, "n_mels": 128, "fmax": 22050.0,
+    },
     "vocos_24k": {
         "sample_rate": 24000, "n_fft": 1024, "hop_length": 256, "n_mels": 100, "fmax": 12000.0,
         "padding": "center_reflect", "scale": "htk", "norm": "none", "floor": 1e-7,
@@ -171,8 +181,7 @@ class LogMel(nn.Module):
         # In training the check would cost time, and the trainer skips steps that are not finite.
         if not isinstance(audio, Tensor) or not (audio.requires_grad or audio.is_cuda):
             audio = check_audio(audio, "BT", "B1T", dtype=self.window.dtype)
-        mel = torch.clamp(self.linear(audio), min=self.config.floor)
-        return torch.log(mel) if self.config.log == "ln" else torch.log10(mel)
+        return to_logarithm(torch.clamp(self.linear(audio), min=self.config.floor), self.config.log)
 
     def linear(self, audio: Tensor) -> Tensor:
         """Return the mel spectrogram before the logarithm, (B, n_mels, T // hop_length), always in full precision."""

@@ -73,7 +73,10 @@ class STFT(nn.Module):
             signal = signal[:, 0]
         if signal.dim() != 2:
             raise ShapeError(f"STFT input of shape {tuple(signal.shape)}; expected (B, T) or (B, 1, T)")
-        signal = self._pad(signal.float() if signal.dtype in _HALF else signal)
+        return self.transform(self._pad(signal.float() if signal.dtype in _HALF else signal))
+
+    def transform(self, signal: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the spectrogram of ``signal`` (B, T) without padding: the frames that lie within it."""
         if self.real_valued:
             spectrum = F.conv1d(signal[:, None], self.analysis_kernel, stride=self.hop_length)
             real, imag = spectrum.chunk(2, dim=1)
@@ -84,6 +87,15 @@ class STFT(nn.Module):
 
     def inverse(self, real: Tensor, imag: Tensor) -> Tensor:
         """Return the signal of the spectrogram (real, imag) by windowed overlap-add."""
+        signal, envelope = self.overlap_add(real, imag)
+        start, length = self._crop(real.shape[-1])
+        return signal[..., start : start + length] / envelope[..., start : start + length]
+
+    def overlap_add(self, real: Tensor, imag: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the sum of the windowed frames, (B, 1, (N - 1) * hop_length + n_fft), and that of squared windows.
+
+        The quotient of the two is the signal, padding included.
+        """
         num_frames = real.shape[-1]
         if real.dtype in _HALF:
             real, imag = real.float(), imag.float()
@@ -96,8 +108,13 @@ class STFT(nn.Module):
             frames = torch.fft.irfft(torch.complex(real, imag), n=self.n_fft, dim=1, norm=self.norm)
             signal = self._overlap_add(frames * self.window[:, None])
             envelope = self._overlap_add(self.squared_window[None, :, None].expand(1, -1, num_frames))
-        start, length = self._crop(num_frames)
-        return signal[..., start : start + length] / envelope[..., start : start + length]
+        return signal, envelope
+
+    @property
+    def margins(self) -> tuple[int, int]:
+        """Samples by which ``same`` padding extends a signal on the left and on the right."""
+        left = (self.n_fft - self.hop_length) // 2
+        return left, self.n_fft - self.hop_length - left
 
     def _pad(self, signal: Tensor) -> Tensor:
         if self.padding == "center":
@@ -108,13 +125,12 @@ class STFT(nn.Module):
             return F.pad(signal, (self.n_fft // 2, self.n_fft // 2), mode="reflect")
         if signal.shape[-1] < self.hop_length:
             raise ShapeError(f"{signal.shape[-1]} samples; at least one hop of {self.hop_length} is needed")
-        left = (self.n_fft - self.hop_length) // 2
-        return F.pad(signal, (left, self.n_fft - self.hop_length - left))
+        return F.pad(signal, self.margins)
 
     def _crop(self, num_frames: int) -> tuple[int, int]:
         if self.padding == "center":
             return self.n_fft // 2, max(num_frames - 1, 1) * self.hop_length
-        return (self.n_fft - self.hop_length) // 2, num_frames * self.hop_length
+        return self.margins[0], num_frames * self.hop_length
 
     def _overlap_add(self, frames: Tensor) -> Tensor:
         length = (frames.shape[-1] - 1) * self.hop_length + self.n_fft

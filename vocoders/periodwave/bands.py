@@ -75,7 +75,7 @@ class Bands(nn.Module):
         config = self.config
         if config.energy is None:
             return torch.ones_like(features[:, :1]).expand(-1, config.num_bands, -1)
-        logarithm = math.log if config.mel.log == "ln" else math.log10
+        logarithm = {"ln": math.log, "log10": math.log10, "log2": math.log2}[config.mel.log]
         parts = [
             relative_energy(
                 features[:, bins] - logarithm(self._share(band)), config.energy, config.mel.log, energy_range

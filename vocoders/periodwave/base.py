@@ -10,7 +10,6 @@ from torch.utils.checkpoint import checkpoint
 
 from vocoders.core.chunking import chunk_spans, join_crossfade
 from vocoders.core.errors import ConfigError, ShapeError
-from vocoders.core.options import SynthesisOptions
 from vocoders.core.pretrained import PretrainedModel
 from vocoders.flow import ProbabilityPath
 from vocoders.frontends.mel import LogMel, MelConfig
@@ -21,6 +20,7 @@ from vocoders.periodwave.estimator import Estimator
 from vocoders.periodwave.options import AnyFlowOptions, AnyFlowSampling
 from vocoders.periodwave.streaming import velocity_in_chunks
 from vocoders.periodwave.unet import FreeU
+from vocoders.stream import ChunkedStream, Stream
 
 __all__ = ["FlowVocoder", "Velocity", "call_counter", "freeu_of"]
 
@@ -58,16 +58,6 @@ class FlowVocoder(PretrainedModel[FlowConfigType], Vocoder, nn.Module):
         self.register_buffer("energy_range", torch.tensor(span))
 
     @property
-    def sample_rate(self) -> int:
-        """Sample rate in Hz."""
-        return self.config.sample_rate
-
-    @property
-    def hop_length(self) -> int:
-        """Samples per frame."""
-        return self.config.hop_length
-
-    @property
     def num_features(self) -> int:
         """Channels of the features."""
         return self.config.in_channels
@@ -81,11 +71,6 @@ class FlowVocoder(PretrainedModel[FlowConfigType], Vocoder, nn.Module):
     def mel(self) -> MelConfig | None:
         """The mel convention of the features; ``None`` if they are embeddings of a codec."""
         return self.config.mel if self.config.condition == "mel" else None
-
-    @property
-    def default_options(self) -> SynthesisOptions:
-        """The sampling options of the model's configuration."""
-        return self.options_class.from_dict(self.config.sampling.to_dict(), "sampling")
 
     @property
     def fingerprint(self) -> str:
@@ -150,6 +135,16 @@ class FlowVocoder(PretrainedModel[FlowConfigType], Vocoder, nn.Module):
             waveform = self._synthesize_in_chunks(inputs | {"noise": noise}, options, progress)
         window = round(self.window_seconds * self.sample_rate / self.hop_length)
         return self.mel_consistency.in_chunks(waveform, features, options.mel_refinement, window)
+
+    def _stream(self, options: Any, batch: int, seed: int, chunk: int) -> Stream:
+        halo = -(-self.reach // self.hop_length)
+
+        def compute(features: Tensor, noise: Tensor) -> Tensor:
+            with parametrize.cached():
+                waveform = self._flow(features, noise, options, lambda _: None)
+            return self.mel_consistency(waveform, features, options.mel_refinement)
+
+        return ChunkedStream(self, compute, range(seed, seed + batch), chunk, halo, min(halo, chunk))
 
     def _synthesize_in_chunks(
         self, inputs: Mapping[str, Tensor], options: AnyFlowOptions, progress: Progress

@@ -52,19 +52,9 @@ class Sashimi(PretrainedModel[SashimiConfig], WaveformGenerator, nn.Module):
         self.head = nn.Linear(config.channels, self.quantiser.num_codes)
 
     @property
-    def sample_rate(self) -> int:
-        """Sample rate in Hz."""
-        return self.config.sample_rate
-
-    @property
     def fingerprint(self) -> str:
         """Front end in one line: models with equal lines take the same codes."""
         return f"codes {self.config.sample_rate} Hz {self.config.quantiser.fingerprint}"
-
-    @property
-    def default_options(self) -> CodeOptions:
-        """The sampling options of the model's configuration."""
-        return CodeOptions.from_dict(self.config.sampling.to_dict(), "sampling")
 
     def check_options(self, options: CodeOptions) -> None:
         """Raise a :class:`ConfigError` for guidance without labels."""

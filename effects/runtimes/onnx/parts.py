@@ -111,8 +111,10 @@ def add_pointwise(graph: Graph, conv: nn.Conv1d, x: str) -> str:
 
 def add_head(graph: Graph, head: Head, features: str, dry: str) -> None:
     """Make the output (1, C, T) from features (T, n) and dry audio (T, C)."""
-    if head.name == "direct":
-        wet = graph.op("Tanh", features)
+    if head.name != "gain":
+        wet = graph.op("Tanh", features) if head.name == "direct" else features
+        if head.residual_gain != 1:
+            dry = graph.op("Mul", dry, np.float32(head.residual_gain))
         wet = graph.op("Add", dry, wet) if head.residual else wet
     else:
         gain, rest = graph.ops("Split", features, integers(1, head.audio_channels), names=2, axis=1)

@@ -41,16 +41,26 @@ def _add_layer(graph: Graph, model: Recurrent, layer: int, x: str) -> str:
         moved = graph.op("Gemm", graph.knobs, weights[:, audio_channels:].T, input_bias)
         bias = graph.op("Concat", moved, recurrent_bias[None], axis=1)
         weights = weights[:, :audio_channels]
-    hidden = graph.state(f"hidden.{layer}", 1, 1, size)
-    inputs = [x, weights[None], recurrent[None], bias, "", hidden.input]
-    names = [f"features.{layer}", hidden.output]
+    inputs: list[str | np.ndarray] = [x, weights[None], recurrent[None], bias, ""]
+    names = [f"features.{layer}"]
+    # States are zero at the start of a stream: they are differences from the state that the model starts with.
+    starts, differences = model.initial_state(1, 1) if model.config.stored_start else {}, []
+    for name in model.state_names:
+        state = graph.state(f"{name}.{layer}", 1, 1, size)
+        if name not in starts:
+            inputs.append(state.input)
+            names.append(state.output)
+            continue
+        start = weight(starts[name][:, layer : layer + 1])
+        inputs.append(graph.op("Add", state.input, start))
+        names.append(f"last.{state.name}")
+        differences.append((names[-1], start, state.output))
     if cell == "lstm":
-        memory = graph.state(f"cell.{layer}", 1, 1, size)
-        inputs.append(memory.input)
-        names.append(memory.output)
         graph.ops("LSTM", *inputs, names=names, hidden_size=size)
     else:
         graph.ops("GRU", *inputs, names=names, hidden_size=size, linear_before_reset=1)
+    for last, start, output in differences:
+        graph.op("Sub", last, start, name=output)
     return graph.op("Squeeze", names[0], integers(1))
 
 

@@ -10,6 +10,7 @@ from recipes.cli.evaluate.outputs import Outputs, SeedOption
 from recipes.cli.evaluate.systems import name_systems
 from recipes.cli.lists import ListKind, list_command
 from recipes.cli.option_group import with_option_groups
+from recipes.cli.threads_option import ThreadsOption
 
 __all__ = ["register"]
 
@@ -45,6 +46,7 @@ def _audio(
         ),
     ] = 1.0,
     nj: Annotated[int, typer.Option("--nj", min=1, help="Number of processes.")] = 1,
+    threads: ThreadsOption = None,
     seed: SeedOption = 0,
     report_files: Annotated[
         int, typer.Option("--report-files", min=0, help="Utterances with sound on the HTML page.")

@@ -8,6 +8,7 @@ import typer
 from recipes.cli.checkpoint_option import CheckpointOption
 from recipes.cli.evaluate.outputs import Outputs, SeedOption
 from recipes.cli.option_group import with_option_groups
+from recipes.cli.threads_option import ThreadsOption
 
 __all__ = ["register"]
 
@@ -32,6 +33,7 @@ def _likelihood(
     batch: Annotated[int, typer.Option("--batch", min=1, help="Utterances per batch; more are faster on a GPU.")] = 1,
     device: Annotated[str, typer.Option("--device", help="cpu, cuda, cuda:1, ... or auto.")] = "auto",
     seed: SeedOption = 0,
+    threads: ThreadsOption = None,
     *,
     outputs: Outputs,
 ) -> None:

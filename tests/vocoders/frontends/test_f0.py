@@ -155,13 +155,13 @@ def test_bad_audio_is_refused():
     config = F0Config()
     broken = np.zeros(1000)
     broken[[7, 9]] = np.nan, np.inf
-    with pytest.raises(DataError, match=r"2 samples are NaN or infinite \(the first at sample 7\)"):
+    with pytest.raises(DataError, match="2 samples.* sample 7"):
         extract_f0(broken, SAMPLE_RATE, HOP, config)
     with pytest.raises(ShapeError, match="int16"):
         extract_f0(np.zeros(1000, dtype=np.int16), SAMPLE_RATE, HOP, config)
     with pytest.raises(ShapeError, match=r"\(1, 1000\)"):
         extract_f0(np.zeros((1, 1000)), SAMPLE_RATE, HOP, config)
-    with pytest.raises(ConfigError, match="f0_max 1000 Hz for audio of 2000 Hz"):
+    with pytest.raises(ConfigError, match="f0_max 1000 Hz.* 2000 Hz"):
         extract_f0(np.zeros(1000), 2000, HOP, config)
     with pytest.raises(ConfigError, match="hop_length is 0"):
         extract_f0(np.zeros(1000), SAMPLE_RATE, 0, config)
@@ -171,8 +171,8 @@ def test_bad_audio_is_refused():
     ("fields", "message"),
     [
         ({"f0_min": 300.0, "f0_max": 200.0}, "300 Hz to f0_max 200 Hz"),
-        ({"method": "swift", "f0_min": 2050.0, "f0_max": 4000.0}, "gives 'swift' the range 2050 to 2093.75 Hz"),
-        ({"method": "pyin", "refine": True}, "refine is for harvest and dio"),
+        ({"method": "swift", "f0_min": 2050.0, "f0_max": 4000.0}, r"'swift'.* 2050 to 2093\.75 Hz"),
+        ({"method": "pyin", "refine": True}, "refine.* harvest and dio"),
         ({"method": "crepe"}, "'harvest', 'dio', 'pyin' or 'swift'"),
         ({"f0_min": 0.0}, "f0_min"),
     ],
@@ -193,5 +193,5 @@ def test_fingerprint_tells_every_field_apart():
 def test_a_missing_package_is_named_with_its_extra(monkeypatch):
     _swift_detector.cache_clear()
     monkeypatch.setitem(sys.modules, "swift_f0", None)
-    with pytest.raises(MissingExtraError, match=r"F0 method 'swift' needs swift-f0.*ondes\[f0\]"):
+    with pytest.raises(MissingExtraError, match=r"'swift'.* swift-f0.*ondes\[f0\]"):
         extract_f0(harmonic_tone(200.0, 0.1), SAMPLE_RATE, HOP, F0Config(method="swift"))

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from vocoders.core.errors import ConfigError, ShapeError
 from vocoders.core.pretrained import PretrainedModel
-from vocoders.frontends.mel import LogMel, MelConfig
+from vocoders.frontends.mel import LogMel
 from vocoders.interface import Generation, Kind, Progress, Vocoder, WaveformGenerator
 from vocoders.layers.s4.kernel import copy_weights
 from vocoders.sashimi.diffwave.config import DiffwaveSashimiConfig
@@ -44,31 +44,6 @@ class DiffwaveSashimi(PretrainedModel[DiffwaveSashimiConfig], Vocoder, WaveformG
     def kind(self) -> Kind:
         """``vocoder`` with a mel, ``generator`` without."""
         return "generator" if self.config.mel is None else "vocoder"
-
-    @property
-    def sample_rate(self) -> int:
-        """Sample rate in Hz."""
-        return self.config.sample_rate
-
-    @property
-    def hop_length(self) -> int:
-        """Samples per frame of features; 1 for an unconditional model."""
-        return self.config.front_end.hop_length
-
-    @property
-    def num_features(self) -> int:
-        """Number of mel bands; 0 for an unconditional model."""
-        return 0 if self.config.mel is None else self.config.mel.n_mels
-
-    @property
-    def mel(self) -> MelConfig | None:
-        """The mel convention of the features."""
-        return self.config.mel
-
-    @property
-    def fingerprint(self) -> str:
-        """Front end in one line: models with equal lines take the same features."""
-        return self.config.front_end.fingerprint
 
     def forward(self, x: Tensor, steps: Tensor, features: Tensor | None = None) -> Tensor:
         """Estimate the noise in noisy waveforms.

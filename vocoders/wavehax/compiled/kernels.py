@@ -12,10 +12,10 @@ sums in turn hide the time that a product takes.
 import numpy as np
 from numba import njit
 
+from vocoders.core import vectors
 from vocoders.core.compiling import compiled
-from vocoders.layers import vectors
+from vocoders.core.vectors import fma, gelu, load, repeat, splat, store, total
 from vocoders.layers.norms import EPSILON
-from vocoders.layers.vectors import fma, gelu, load, repeat, splat, store, total
 
 __all__ = [
     "LANES",

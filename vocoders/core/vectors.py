@@ -19,6 +19,7 @@ from numba.extending import intrinsic, models, overload, register_model
 from scipy.special import erfcx
 
 __all__ = [
+    "bounded",
     "exp",
     "fma",
     "gelu",
@@ -26,10 +27,12 @@ __all__ = [
     "largest",
     "load",
     "load_integers",
+    "magnitude",
     "positive_part",
     "repeat",
     "sigmoid",
     "splat",
+    "square_root",
     "store",
     "total",
 ]
@@ -261,7 +264,19 @@ def _nearest_integer(typing_context, lanes):
 
 
 @_intrinsic
-def _magnitude(typing_context, lanes):
+def square_root(typing_context, lanes):
+    """Signature (lanes): the square root."""
+
+    def emit(context, builder, signature, arguments):
+        return _call(builder, "llvm.sqrt", signature.return_type.width, *arguments)
+
+    return lanes(lanes), emit
+
+
+@_intrinsic
+def magnitude(typing_context, lanes):
+    """Signature (lanes): |x|."""
+
     def emit(context, builder, signature, arguments):
         return _call(builder, "llvm.fabs", signature.return_type.width, *arguments)
 
@@ -269,7 +284,9 @@ def _magnitude(typing_context, lanes):
 
 
 @_intrinsic
-def _bounded(typing_context, lanes, least, most):
+def bounded(typing_context, lanes, least, most):
+    """Signature (lanes, least, most): x between two numbers."""
+
     def emit(context, builder, signature, arguments):
         value, width = arguments[0], signature.return_type.width
         for comparison, bound in zip((">", "<"), arguments[1:], strict=True):
@@ -296,7 +313,7 @@ def _power_of_two(typing_context, lanes):
 @njit
 def exp(x):
     """Return e^x with a relative error of 2e-7, for x in [-87, 88]; beyond, the value at the bound."""
-    x = _bounded(x, -87.0, 88.0)
+    x = bounded(x, -87.0, 88.0)
     count = _nearest_integer(x * 1.44269504)
     # ln 2 in two parts; the first has few bits, so its product with an integer is exact.
     rest = fma(count, splat(-0.693359375, x), x)
@@ -334,7 +351,7 @@ _TAIL = _tail_series()
 @njit
 def gelu(x):
     """Return x times the normal distribution function of x, with an error of some 1e-7 |x|."""
-    size = _magnitude(x)
+    size = magnitude(x)
     t = 1.0 / fma(size, splat(0.4 / 2**0.5, x), splat(1.0, x))
     series = splat(_TAIL[9], x)
     for power in range(8, -1, -1):

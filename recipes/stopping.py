@@ -1,0 +1,99 @@
+"""Signals that ask a run to end: Ctrl-C, SIGTERM of a cluster or a user, SIGUSR1 before a time limit.
+
+A request never ends the process by itself. A step is finished; what changes nothing, such as the wait for a batch or a
+validation, is left at once.
+"""
+
+import logging
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import FrameType
+from typing import TypeVar
+
+__all__ = ["STOPPED", "LeaveAtOnce", "StopRequest", "TrainingStopped"]
+
+Result = TypeVar("Result")
+logger = logging.getLogger(__name__)
+
+#: Exit code of a run that a signal ended after its checkpoint (EX_TEMPFAIL): the same command continues it.
+STOPPED = 75
+_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)
+# A launcher passes on a Ctrl-C that its processes have received from the terminal too.
+_SECONDS_OF_ONE_REQUEST = 1.0
+
+
+class TrainingStopped(BaseException):
+    """A signal ended the run; its checkpoint is written. Not an error, like KeyboardInterrupt."""
+
+
+class LeaveAtOnce(BaseException):
+    """Ends what :meth:`StopRequest.attempt` does."""
+
+
+class StopRequest:
+    """The first signal that asks this process to stop; a second Ctrl-C ends the process at once.
+
+    Attributes:
+        number: the signal; ``None``: none has arrived.
+    """
+
+    def __init__(self) -> None:
+        self.number: int | None = None
+        self._since = 0.0
+        self._interruptible = False
+
+    @contextmanager
+    def caught(self) -> Iterator[None]:
+        """Handle the signals within the block; only the main thread can."""
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
+        before = {number: signal.signal(number, self._receive) for number in _SIGNALS}
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+    @property
+    def consequence(self) -> BaseException:
+        """How the run ends after its checkpoint: KeyboardInterrupt after Ctrl-C, else TrainingStopped."""
+        return KeyboardInterrupt() if self.number in (None, signal.SIGINT) else TrainingStopped()
+
+    def __bool__(self) -> bool:
+        """Return whether the run should stop."""
+        return self.number is not None
+
+    def follow(self) -> None:
+        """Stop because another process of the run was asked to."""
+        if self.number is None:
+            self.number = signal.SIGTERM
+
+    def attempt(self, work: Callable[[], Result]) -> Result | None:
+        """Return the result of ``work``, or ``None`` as soon as a signal arrives, or if one has arrived before.
+
+        The work must have no effect that matters.
+        """
+        try:
+            try:
+                self._interruptible = True
+                return None if self else work()
+            finally:
+                self._interruptible = False
+        except LeaveAtOnce:
+            return None
+
+    def _receive(self, number: int, frame: FrameType | None) -> None:
+        del frame
+        now = time.monotonic()
+        if self.number is None:
+            self.number, self._since = number, now
+            logger.warning("%s: stopping; a checkpoint will be written", signal.Signals(number).name)
+        elif number == signal.SIGINT and now - self._since > _SECONDS_OF_ONE_REQUEST:
+            raise KeyboardInterrupt
+        if self._interruptible:
+            self._interruptible = False
+            raise LeaveAtOnce

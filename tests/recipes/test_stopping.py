@@ -1,0 +1,69 @@
+"""A request to stop: what it interrupts, what it leaves alone, and how the run ends."""
+
+import os
+import signal
+import time
+
+import pytest
+
+from recipes.stopping import LeaveAtOnce, StopRequest, TrainingStopped
+
+
+def send(number: int) -> None:
+    os.kill(os.getpid(), number)
+
+
+@pytest.mark.parametrize(
+    ("number", "consequence"),
+    [(signal.SIGINT, KeyboardInterrupt), (signal.SIGTERM, TrainingStopped), (signal.SIGUSR1, TrainingStopped)],
+)
+def test_a_signal_is_remembered_and_work_goes_on(number, consequence):
+    stop, before = StopRequest(), signal.getsignal(number)
+    with stop.caught():
+        assert not stop
+        send(number)
+        assert stop
+    assert isinstance(stop.consequence, consequence)
+    assert signal.getsignal(number) == before
+
+
+def test_what_may_be_left_is_left_at_once():
+    stop = StopRequest()
+
+    def wait():
+        signal.setitimer(signal.ITIMER_REAL, 0.05)
+        time.sleep(30)
+
+    started = time.monotonic()
+    with stop.caught():
+        before = signal.signal(signal.SIGALRM, lambda number, frame: send(signal.SIGTERM))
+        assert stop.attempt(lambda: 7) == 7
+        assert stop.attempt(wait) is None
+        assert stop
+        assert stop.attempt(lambda: 7) is None
+        signal.signal(signal.SIGALRM, before)
+    assert time.monotonic() - started < 5
+
+
+def test_another_process_may_end_it_too():
+    stop = StopRequest()
+
+    def leave():
+        raise LeaveAtOnce
+
+    assert stop.attempt(leave) is None
+    assert not stop
+    stop.follow()
+    assert stop
+
+
+def test_a_launcher_that_passes_ctrl_c_on_is_no_second_ctrl_c(monkeypatch):
+    stop, now = StopRequest(), [0.0]
+    monkeypatch.setattr("recipes.stopping.time.monotonic", lambda: now[0])
+    with stop.caught():
+        send(signal.SIGINT)
+        send(signal.SIGINT)
+        now[0] = 3.0
+        send(signal.SIGTERM)
+        with pytest.raises(KeyboardInterrupt):
+            send(signal.SIGINT)

@@ -1,0 +1,118 @@
+"""Matrices in Kaldi's archives (``.ark``) and tables (``.scp``), read by kaldiio without running anything.
+
+kaldiio also unpickles entries and runs the commands of tables; both execute what the file says, so they are refused
+here.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+
+from vocoders.core.errors import DataError, MissingExtraError
+from vocoders.core.text import read_lines
+
+__all__ = ["is_kaldi", "read_archive", "read_entry", "read_matrices", "read_table"]
+
+_BINARY = b"\0B"
+_LONGEST_KEY = 400
+
+
+def is_kaldi(data: bytes) -> bool:
+    """Return whether the content is a matrix or an archive of Kaldi, in binary or as text."""
+    start = data[:_LONGEST_KEY]
+    return start.startswith(_BINARY) or b" " + _BINARY in start or (b" [" in start and b"\0" not in start)
+
+
+def read_matrices(stream: IO[bytes], name: str) -> Iterator[tuple[str, np.ndarray]]:
+    """Yield the key and the array of each entry of an archive; a single matrix has the key ``""``.
+
+    Raises:
+        DataError: if the content is damaged, or an entry is anything but numbers.
+        MissingExtraError: without kaldiio.
+    """
+    matio = _import()
+    start = stream.read(_LONGEST_KEY)
+    stream.seek(0)
+    if start.startswith(_BINARY) or start.lstrip().startswith(b"["):
+        yield "", _read(stream, name)
+        return
+    try:
+        while (key := matio.read_token(stream)) is not None:
+            yield key, _read(stream, f"{name}:{key}")
+    except (UnicodeDecodeError, ValueError) as error:
+        raise DataError(f"{name}: damaged, or no archive of Kaldi: {error}") from None
+
+
+def read_archive(path: str | Path) -> Iterator[tuple[str, np.ndarray]]:
+    """Yield the key and the array of each entry of an ``.ark`` file; errors as :func:`read_matrices`."""
+    try:
+        with open(path, "rb") as stream:
+            yield from read_matrices(stream, str(path))
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read: {error.strerror or error}") from None
+
+
+def read_table(path: str | Path) -> dict[str, tuple[Path, int]]:
+    """Return the file and the byte offset of each entry of an ``.scp`` table; the offset is 0 for a file alone.
+
+    A relative path counts from the working directory, as in Kaldi, else from the folder of the table.
+
+    Raises:
+        DataError: for a line of another form, a command, or a repeated key.
+    """
+    found: dict[str, tuple[Path, int]] = {}
+    for number, line in read_lines(path, "table"):
+        key, _, rest = line.partition(" ")
+        rest = rest.strip()
+        if "|" in rest:
+            raise DataError(
+                f"{path} line {number}: '{key}' is a command, which is not run; write the matrices to files"
+            )
+        file, _, offset = rest.rpartition(":")
+        if not offset.isdecimal():
+            file, offset = rest, "0"
+        if not file or file.endswith("]"):
+            raise DataError(f"{path} line {number}: '{line[:60]}'; expected '<id> <file>' or '<id> <file>:<offset>'")
+        if key in found:
+            raise DataError(f"{path} line {number}: '{key}' occurs twice")
+        place = Path(file).expanduser()
+        beside = Path(path).parent / place
+        found[key] = (beside if not place.exists() and beside.exists() else place, int(offset))
+    return found
+
+
+def read_entry(path: str | Path, offset: int) -> np.ndarray:
+    """Return the array at a byte offset of an ``.ark`` file; errors as :func:`read_matrices`."""
+    _import()
+    try:
+        with open(path, "rb") as stream:
+            stream.seek(offset)
+            return _read(stream, f"{path}:{offset}")
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read: {error.strerror or error}") from None
+
+
+def _read(stream: IO[bytes], name: str) -> np.ndarray:
+    place = stream.tell()
+    start = stream.read(5)
+    stream.seek(place)
+    if not (start.startswith(_BINARY) or start.lstrip()[:1] in (b"[", b"")):
+        found = "a pickle, which could run code" if start.startswith(b"PKL") else repr(start)
+        raise DataError(f"{name}: expected a matrix of Kaldi, found {found}")
+    try:
+        array = _import().read_kaldi(stream)
+    except Exception as error:  # a damaged matrix raises errors of any type
+        raise DataError(f"{name}: damaged, or no matrix of Kaldi: {error or type(error).__name__}") from None
+    if not isinstance(array, np.ndarray) or array.dtype.kind not in "fiu":
+        raise DataError(f"{name}: expected a matrix of numbers")
+    return array
+
+
+def _import() -> Any:
+    try:
+        from kaldiio import matio
+    except ImportError:
+        raise MissingExtraError("kaldiio", "formats", "reading archives of Kaldi") from None
+    return matio
