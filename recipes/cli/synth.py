@@ -70,14 +70,11 @@ def _synth(
         ),
     ] = None,
     device: Annotated[str, typer.Option("--device", help="cpu, cuda, cuda:1, ... or auto.")] = "auto",
-<<<<<<< HEAD
     runtime: Annotated[
         str,
         typer.Option("--runtime", help="Network on the CPU: torch, compiled, onnx, openvino, or auto, the fastest."),
     ] = "auto",
-=======
     threads: ThreadsOption = None,
->>>>>>> main
     seed: Annotated[int, typer.Option("--seed", help="Equal seeds give equal audio.")] = 0,
     resample: Annotated[bool, typer.Option("--resample", help="Convert audio to the model's sample rate.")] = False,
     force: Annotated[bool, typer.Option("--force", "-f", help="Replace existing output files.")] = False,

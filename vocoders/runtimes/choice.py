@@ -43,7 +43,9 @@ class ModelRuntime:
     def __init__(self, name: RuntimeName, family: "VocoderFamily") -> None:
         self.name, self.family = name, family
         if name == "compiled" and family.compiled is None:
-            raise ConfigError(f"models of family '{family.name}' have no compiled network; expected runtime auto or torch")
+            raise ConfigError(
+                f"models of family '{family.name}' have no compiled network; expected runtime auto or torch"
+            )
         if name in ("onnx", "openvino"):
             if family.runtime_plan is None:
                 raise ConfigError(f"models of family '{family.name}' have no graph for {name}; expected auto or torch")
@@ -112,8 +114,8 @@ class ModelRuntime:
             error = relative_error(computing(*arguments).numpy(), part(*arguments).numpy())
             if not error <= TOLERANCE:
                 raise CheckpointError(
-                    f"runtime {name} differs from PyTorch by {error:.1e} of the peak; expected at most {TOLERANCE:.0e}; "
-                    "pass --runtime torch"
+                    f"runtime {name} differs from PyTorch by {error:.1e} of the peak; expected at most "
+                    f"{TOLERANCE:.0e}; pass --runtime torch"
                 )
         _logger.debug("%s: runtime %s on %d threads", family.name, name, threads)
         return computing

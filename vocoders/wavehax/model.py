@@ -12,10 +12,7 @@ from vocoders.frontends.envelope import flat_excitation_levels, flat_harmonics
 from vocoders.frontends.harmonic import (
     draw_prior_noise,
     draw_prior_phase,
-    harmonic_sum,
-    hold_frames,
     make_prior,
-    running_cycles,
 )
 from vocoders.frontends.mel_consistency import MelConsistency
 from vocoders.frontends.moved_harmonics import MovedHarmonics

@@ -70,8 +70,9 @@ class CompiledImage:
         rows = filled(bins, TILE)
         entry = torch.zeros(frames, rows, planes)
         entry[:, :bins] = image.permute(2, 1, 0)
-        shape = frames, rows + 2 * margin, self._width
+        shape = frames + 1, rows + 2 * margin, self._width
         x, spare = self._borrow(shape), self._borrow(shape)
+        x[-1] = spare[-1] = 0
         self._run(frames, enter_frames, entry.numpy(), self._entry, bins, margin, x)
         self._normalise(x, bins, margin, self._entry_affine)
         middle = self._borrow((frames, rows, self._width)) if self._is_global else None
@@ -79,7 +80,7 @@ class CompiledImage:
             self._advance(block, x, bins, margin, middle, spare)
             x, spare = spare, x
         self._normalise(x, bins, margin, self._exit_affine)
-        used = torch.from_numpy(x)[:, margin : margin + bins]
+        used = torch.from_numpy(x)[:-1, margin : margin + bins]
         result = (used @ self._exit + self._exit_bias).permute(2, 1, 0).contiguous()
         self._kept += [array for array in (x, spare, middle) if array is not None and array.nbytes <= _KEPT_BYTES]
         return result
@@ -96,26 +97,25 @@ class CompiledImage:
     def _advance(
         self, block: "_Block", x: np.ndarray, bins: int, margin: int, y: np.ndarray | None, out: np.ndarray
     ) -> None:
-        frames = len(x)
+        frames = len(x) - 1
         if block.is_local:
-            arguments = (x, block.kernel, block.taps, block.reach, self._channels, block.per_frame, *block.pair)
+            arguments = (x, block.kernel, *block.shape, self._channels, block.per_frame, *block.pair)
             self._run(frames, advance_frames, *arguments, bins, margin, out, scratch=block.scratch(bins))
             return
         moments = np.empty((frames, 2))
-        self._run(frames, convolve_frames, x, block.kernel, bins, block.taps, block.reach, self._channels, y, moments)
+        self._run(frames, convolve_frames, x, block.kernel, bins, *block.shape, self._channels, y, moments)
         mean, rate = _join(moments, bins * self._channels)
         pair = block.pair_after(mean, rate)
         self._run(frames, mix_frames, x, y, *pair, bins, margin, out, scratch=block.scratch(bins))
 
     def _normalise(self, x: np.ndarray, bins: int, margin: int, affine: np.ndarray) -> None:
-        mean, rate = np.float32(0), np.float32(1)
+        mean, rate, frames = np.float32(0), np.float32(1), len(x) - 1
         if not self._outer_per_frame:
-            moments = np.empty((len(x), 2))
-            self._run(len(x), measure_frames, x, bins, margin, self._channels, moments)
+            moments = np.empty((frames, 2))
+            self._run(frames, measure_frames, x, bins, margin, self._channels, moments)
             mean, rate = _join(moments, bins * self._channels)
-        self._run(
-            len(x), normalise_frames, x, bins, margin, self._channels, mean, rate, self._outer_per_frame, affine
-        )
+        how = (self._channels, mean, rate, self._outer_per_frame, affine)
+        self._run(frames, normalise_frames, x, bins, margin, *how)
 
     def _run(self, frames: int, function: Callable[..., None], *arguments: Any, scratch: int = 0) -> None:
         """Call a kernel for all frames, on all threads; each has its own scratch memory."""
@@ -144,8 +144,10 @@ class _Block:
 
     def __init__(self, block: ConvNeXtBlock2d, width: int) -> None:
         kernel = block.dwconv.weight.detach()[:, 0].permute(2, 1, 0)
-        self.reach, self.taps = kernel.shape[0] // 2, kernel.shape[1]
-        self.margin = self.taps // 2
+        context, taps = block.context, kernel.shape[1]
+        # Bins of the kernel; earlier frames; frames of the kernel; what stands beyond the ends.
+        self.shape = taps, context.before, context.width, context.mode == "reflect"
+        self.margin = taps // 2
         kernel = torch.nn.functional.pad(kernel, (0, width - kernel.shape[2]))
         kernel = kernel.unflatten(2, (-1, LANES)).permute(2, 0, 1, 3)
         self.kernel = _aligned(kernel)

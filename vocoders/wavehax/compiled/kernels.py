@@ -1,9 +1,9 @@
 """Compiled loops over Wavehax's image: frames that stay in the cache, channels in registers.
 
-An image has a row of channels for each bin and frame, (frames, rows, channels). Above and below the bins of a frame lie
-the margins of the depthwise kernel, reflected when the frame is written, and rows that fill the last tile. Eight
-neighbouring bins form a tile, one vector of sums for each; a weight is then read once for eight products, and eight
-sums in turn hide the time that a product takes.
+An image has a row of channels for each bin and frame, (frames + 1, rows, channels); the last frame is zero. Above and
+below the bins of a frame lie the margins of the depthwise kernel, reflected when the frame is written, and rows that
+fill the last tile. Eight neighbouring bins form a tile, one vector of sums for each; a weight is then read once for
+eight products, and eight sums in turn hide the time that a product takes.
 """
 
 # numba turns the functions of vectors into others that take fewer arguments; no stub says so.
@@ -145,11 +145,13 @@ def _reflect(out, at, bins, margin, channels):
 
 
 @njit
-def _mirrored(index, count):
-    """Return the place of an index beyond either end of ``count`` frames."""
-    if index < 0:
-        index = -index
-    return index if index < count else 2 * (count - 1) - index
+def _source_frame(index, count, reflects):
+    """Return the frame at an index that may lie beyond either end of ``count`` frames; frame ``count`` is zero."""
+    if 0 <= index < count:
+        return index
+    if not reflects:
+        return count
+    return -index if index < 0 else 2 * (count - 1) - index
 
 
 @njit
@@ -188,9 +190,7 @@ def measure_frames(x, bins, margin, real, moments, start, stop):
     channels, source = x.shape[2], x.reshape(-1)
     for n in range(start, stop):
         at = (n * x.shape[1] + margin) * channels
-        moments[n, 0], moments[n, 1] = _moments(
-            source, at, bins * channels, bins * (channels - real), bins * real
-        )
+        moments[n, 0], moments[n, 1] = _moments(source, at, bins * channels, bins * (channels - real), bins * real)
 
 
 @compiled(vectors)
@@ -212,21 +212,19 @@ def normalise_frames(x, bins, margin, real, mean, rate, per_frame, affine, start
 
 
 @compiled(vectors)
-def convolve_frames(x, kernel, bins, taps, reach, real, y, moments, start, stop):
+def convolve_frames(x, kernel, bins, taps, before, width, reflects, real, y, moments, start, stop):
     """Write the depthwise convolution of frames to ``y`` (frames, rows, channels), and their sums to ``moments``."""
-    frames, channels = x.shape[0], x.shape[2]
+    frames, channels = x.shape[0] - 1, x.shape[2]
     stride, source, target = x.shape[1] * channels, x.reshape(-1), y.reshape(-1)
-    places = np.empty(2 * reach + 1, np.int64)
+    places = np.empty(width, np.int64)
     length = y.shape[1] * channels
     for n in range(start, stop):
-        for tap in range(2 * reach + 1):
-            places[tap] = _mirrored(n + tap - reach, frames) * stride
+        for tap in range(width):
+            places[tap] = _source_frame(n + tap - before, frames, reflects) * stride
         frame = target[n * length : (n + 1) * length]
         for bin_ in range(0, y.shape[1], TILE):
             _convolve(source, kernel, places, bin_, channels, taps, frame)
-        moments[n, 0], moments[n, 1] = _moments(
-            frame, 0, bins * channels, bins * (channels - real), bins * real
-        )
+        moments[n, 0], moments[n, 1] = _moments(frame, 0, bins * channels, bins * (channels - real), bins * real)
 
 
 @compiled(vectors)
@@ -239,24 +237,54 @@ def mix_frames(x, y, first, first_bias, second, second_bias, bins, margin, out, 
         at = n * rows * channels
         for bin_ in range(0, rows, TILE):
             to = n * stride + (margin + bin_) * channels
-            _mix(first, first_bias, second, second_bias, middle, at + bin_ * channels, channels, hidden, held, source, to, target)
+            _mix(
+                first,
+                first_bias,
+                second,
+                second_bias,
+                middle,
+                at + bin_ * channels,
+                channels,
+                hidden,
+                held,
+                source,
+                to,
+                target,
+            )
         _reflect(target, n * stride, bins, margin, channels)
 
 
 @compiled(vectors)
 def advance_frames(
-    x, kernel, taps, reach, real, per_frame, first, first_bias, second, second_bias, bins, margin, out, held, start, stop
+    x,
+    kernel,
+    taps,
+    before,
+    width,
+    reflects,
+    real,
+    per_frame,
+    first,
+    first_bias,
+    second,
+    second_bias,
+    bins,
+    margin,
+    out,
+    held,
+    start,
+    stop,
 ):
     """Run a block whose norm is local over frames: each frame is read once, and stays in the cache until it is done."""
-    frames, channels, hidden = x.shape[0], x.shape[2], len(first_bias)
+    frames, channels, hidden = x.shape[0] - 1, x.shape[2], len(first_bias)
     stride, source, target = x.shape[1] * channels, x.reshape(-1), out.reshape(-1)
     rows = (bins + TILE - 1) // TILE * TILE
     # Both start at a cache line, as rows do: a vector across two lines would take two loads.
     frame = held[TILE * hidden : TILE * hidden + rows * channels]
-    places = np.empty(2 * reach + 1, np.int64)
+    places = np.empty(width, np.int64)
     for n in range(start, stop):
-        for tap in range(2 * reach + 1):
-            places[tap] = _mirrored(n + tap - reach, frames) * stride
+        for tap in range(width):
+            places[tap] = _source_frame(n + tap - before, frames, reflects) * stride
         for bin_ in range(0, rows, TILE):
             _convolve(source, kernel, places, bin_, channels, taps, frame)
         if per_frame:
@@ -264,5 +292,18 @@ def advance_frames(
             _standardise(frame, 0, rows * channels, mean, rate)
         for bin_ in range(0, rows, TILE):
             to = n * stride + (margin + bin_) * channels
-            _mix(first, first_bias, second, second_bias, frame, bin_ * channels, channels, hidden, held, source, to, target)
+            _mix(
+                first,
+                first_bias,
+                second,
+                second_bias,
+                frame,
+                bin_ * channels,
+                channels,
+                hidden,
+                held,
+                source,
+                to,
+                target,
+            )
         _reflect(target, n * stride, bins, margin, channels)
