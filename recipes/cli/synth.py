@@ -72,6 +72,10 @@ def _synth(
         ),
     ] = None,
     device: Annotated[str, typer.Option("--device", help="cpu, cuda, cuda:1, ... or auto.")] = "auto",
+    runtime: Annotated[
+        str,
+        typer.Option("--runtime", help="Network on the CPU: torch, compiled, onnx, openvino, or auto, the fastest."),
+    ] = "auto",
     threads: ThreadsOption = None,
     seed: Annotated[int, typer.Option("--seed", help="Equal seeds give equal audio.")] = 0,
     f0: Annotated[
@@ -102,7 +106,7 @@ def _synth(
     items = find_inputs(inputs)
     outputs = plan_outputs(items, output.expanduser(), force)
     name = model or default_vocoder()
-    vocoder = load_vocoder(name, device if is_baseline(name) else resolve_device(device))
+    vocoder = load_vocoder(name, device if is_baseline(name) else resolve_device(device), runtime=runtime)  # pyright: ignore[reportArgumentType]  (checked there)
     synthesis = _Synthesis(vocoder, chosen_options(vocoder, name, given_options(context)), seed, resample, _method(f0))
     lengths = _measure(items, synthesis)
     features = {item.path for item in items if item.is_features}
