@@ -8,7 +8,7 @@ from torch import Tensor
 from vocoders.core.checks import check_audio
 from vocoders.core.errors import DataError
 
-__all__ = ["resample"]
+__all__ = ["resample", "resampled_length"]
 
 
 def resample(audio: Tensor, orig_rate: int, new_rate: int) -> Tensor:
@@ -31,7 +31,7 @@ def resample(audio: Tensor, orig_rate: int, new_rate: int) -> Tensor:
     audio = check_audio(audio, dtype=None)
     if orig_rate == new_rate:
         return audio
-    length = max(1, (2 * audio.shape[-1] * new_rate + orig_rate) // (2 * orig_rate))
+    length = resampled_length(audio.shape[-1], orig_rate, new_rate)
     # soxr has no half precision.
     wide = audio.detach().cpu() if audio.dtype == torch.float64 else audio.detach().cpu().float()
     channels = wide.reshape(-1, audio.shape[-1]).numpy()
@@ -40,3 +40,8 @@ def resample(audio: Tensor, orig_rate: int, new_rate: int) -> Tensor:
         converted = soxr.resample(channel, orig_rate, new_rate, quality="VHQ")[:length]
         row[: len(converted)] = converted
     return torch.from_numpy(resampled).reshape(*audio.shape[:-1], length).to(audio)
+
+
+def resampled_length(length: int, orig_rate: int, new_rate: int) -> int:
+    """Return the number of samples that :func:`resample` makes of ``length`` samples: rounded half up, at least 1."""
+    return max(1, (2 * length * new_rate + orig_rate) // (2 * orig_rate))
