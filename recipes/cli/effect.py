@@ -60,6 +60,7 @@ def register(app: typer.Typer) -> None:
 
 
 def _effect(
+    *,
     inputs: Annotated[
         list[str] | None,
         typer.Argument(
@@ -108,8 +109,8 @@ def _effect(
         bool, typer.Option("--zero-latency", help="Run the model on each block at once; do not wait for a hop.")
     ] = False,
     list_knobs: Annotated[bool, typer.Option("--list-knobs", help="Show the knobs of the effect, and exit.")] = False,
-    capture: CaptureOptions = CaptureOptions(),
-    pipes: PipeOptions = PipeOptions(),
+    capture: CaptureOptions,
+    pipes: PipeOptions,
     force: Annotated[bool, typer.Option("--force", "-f", help="Replace existing output files.")] = False,
     json_lines: Annotated[bool, typer.Option("--json", help="Print one JSON line per file, or per knob.")] = False,
 ) -> None:

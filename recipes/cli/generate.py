@@ -47,6 +47,7 @@ def register(app: typer.Typer) -> None:
 
 
 def _generate(
+    *,
     context: typer.Context,
     output: Annotated[
         Path,
@@ -84,7 +85,7 @@ def _generate(
     ] = None,
     device: Annotated[str, typer.Option("--device", help="cpu, cuda, cuda:1, ... or auto.")] = "auto",
     threads: ThreadsOption = None,
-    pipes: PipeOptions = PipeOptions(),
+    pipes: PipeOptions,
     force: Annotated[bool, typer.Option("--force", "-f", help="Replace existing output files.")] = False,
     json_lines: Annotated[bool, typer.Option("--json", help="Print one JSON line per file.")] = False,
 ) -> None:

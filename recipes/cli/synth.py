@@ -53,6 +53,7 @@ def register(app: typer.Typer) -> None:
 
 
 def _synth(
+    *,
     context: typer.Context,
     inputs: Annotated[
         list[str],
@@ -78,8 +79,8 @@ def _synth(
     threads: ThreadsOption = None,
     seed: Annotated[int, typer.Option("--seed", help="Equal seeds give equal audio.")] = 0,
     resample: Annotated[bool, typer.Option("--resample", help="Convert audio to the model's sample rate.")] = False,
-    streaming: StreamOptions = StreamOptions(),
-    pipes: PipeOptions = PipeOptions(),
+    streaming: StreamOptions,
+    pipes: PipeOptions,
     force: Annotated[bool, typer.Option("--force", "-f", help="Replace existing output files.")] = False,
     json_lines: Annotated[bool, typer.Option("--json", help="Print one JSON line per file.")] = False,
 ) -> None:
