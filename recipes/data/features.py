@@ -29,6 +29,7 @@ __all__ = ["STATISTICS_FILE", "extract_features"]
 logger = logging.getLogger(__name__)
 
 STATISTICS_FILE = "statistics.json"
+_PART_FRAMES = 1 << 15
 
 
 @dataclass(frozen=True)
@@ -136,7 +137,11 @@ def _utterance_statistics(samples: np.ndarray, mel: MelConfig) -> RunningStatist
         log_mel = _log_mel(mel)  # pyright: ignore[reportArgumentType]
         features = log_mel(torch.from_numpy(samples)[None])[0]
         energy = mel_energy(features, mel.log)[0]
-    return RunningStatistics.of(features.numpy(), energy.numpy())
+    # In parts: the statistics are computed in double precision.
+    total = RunningStatistics()
+    for part, energies in zip(features.split(_PART_FRAMES, dim=-1), energy.split(_PART_FRAMES), strict=True):
+        total = total.merge(RunningStatistics.of(part.numpy(), energies.numpy()))
+    return total
 
 
 @lru_cache(maxsize=2)
