@@ -19,6 +19,8 @@ from vocoders.core.checks import check_f0, check_features, check_mono
 from vocoders.core.errors import ConfigError, ShapeError
 from vocoders.core.options import SynthesisOptions
 from vocoders.core.pretrained import PretrainedModel, evaluating
+from vocoders.frontends.analysis_stream import AnalysisStream
+from vocoders.frontends.f0_config import F0Method
 from vocoders.frontends.front_end import FrontEnd, ModelConfig
 from vocoders.frontends.mel import MelConfig
 from vocoders.stream import Stream
@@ -87,8 +89,8 @@ class System(ABC):
         name, chosen = type(self).__name__, self.default_options
         if options is not None:
             if not issubclass(self.options_class, type(options)):
-                found, wanted = type(options).__name__, self.options_class.__name__
-                raise ConfigError(f"options of the class {found}; expected {wanted}, as {name}.options() gives them")
+                found, expected = type(options).__name__, self.options_class.__name__
+                raise ConfigError(f"options of the class {found}; expected {expected}, as {name}.options() gives them")
             chosen = self.options_class.from_dict(chosen.to_dict() | options.to_dict(), name)
         chosen = chosen.changed(name, **changes)
         self.check_options(chosen)
@@ -133,11 +135,12 @@ class Vocoder(System):
         return 1
 
     @torch.inference_mode()
-    def analyze(self, audio: Tensor) -> dict[str, Tensor]:
+    def analyze(self, audio: Tensor, f0_method: F0Method | None = None) -> dict[str, Tensor]:
         """Extract the inputs of :meth:`synthesize` from audio.
 
         Args:
             audio: (T,), (B, T) or (B, 1, T) in [-1, 1] at ``sample_rate``; a last incomplete frame is dropped.
+            f0_method: tracker of F0; ``None``: the vocoder's own choice.
 
         Returns:
             ``features`` (B, num_features, F), and ``f0`` (B, 1, F) in Hz, 0 where unvoiced, if the vocoder uses F0.
@@ -145,12 +148,20 @@ class Vocoder(System):
         Raises:
             ShapeError: for audio of another shape or type.
             DataError: for audio that is too short, or contains NaN or infinite samples.
+            ConfigError: for a tracker where the vocoder leaves no choice.
         """
-        return self._analyze(check_mono(audio, least=self.least_frames * self.hop_length).to(self.device))
+        checked = check_mono(audio, least=self.least_frames * self.hop_length).to(self.device)
+        return self._analyze(checked) if f0_method is None else self._analyze_by(checked, f0_method)
 
     @abstractmethod
     def _analyze(self, audio: Tensor) -> dict[str, Tensor]:
         """Return the inputs of :meth:`_synthesize` for checked audio (B, 1, T) on the vocoder's device."""
+
+    def _analyze_by(self, audio: Tensor, f0_method: F0Method) -> dict[str, Tensor]:
+        """Return what :meth:`_analyze` returns, with another tracker of F0."""
+        del audio
+        reason = "leaves no choice of the tracker" if self.uses_f0 else "uses no F0"
+        raise ConfigError(f"F0 by '{f0_method}': {type(self).__name__} {reason}; leave it out")
 
     @abstractmethod
     def _synthesize(self, inputs: dict[str, Tensor], options: Any, seed: int, progress: Progress) -> Tensor:
@@ -163,6 +174,7 @@ class Vocoder(System):
         f0: Tensor | None = None,
         *,
         audio: Tensor | None = None,
+        f0_method: F0Method | None = None,
         seed: int = 0,
         options: SynthesisOptions | None = None,
         progress: Progress | None = None,
@@ -172,8 +184,10 @@ class Vocoder(System):
 
         Args:
             features: (num_features, F) or (B, num_features, F), as returned by :meth:`analyze`.
-            f0: (F,), (B, F) or (B, 1, F) in Hz, 0 where unvoiced; for vocoders that use F0.
+            f0: (F,), (B, F) or (B, 1, F) in Hz, 0 where unvoiced; for vocoders that use F0. ``None``: it is estimated
+                from the features, if they are a mel.
             audio: instead of features and F0: (T,), (B, T) or (B, 1, T) at ``sample_rate``.
+            f0_method: tracker of F0 in ``audio``; ``None``: the vocoder's own choice.
             seed: seed of all noise and phases; equal seeds give equal waveforms.
             options: as returned by :meth:`options`; ``None``: the defaults of the system.
             progress: called with the finished fraction.
@@ -191,7 +205,9 @@ class Vocoder(System):
         if audio is not None:
             if features is not None or f0 is not None:
                 raise ShapeError(f"{type(self).__name__} takes audio or features; leave out one of the two")
-            inputs = self.analyze(audio)
+            inputs = self.analyze(audio, f0_method)
+        elif f0_method is not None:
+            raise ConfigError(f"F0 by '{f0_method}' is tracked in audio; features come with f0, or it is estimated")
         else:
             inputs = self._checked_inputs(features, f0)
         with evaluating(self):
@@ -223,6 +239,14 @@ class Vocoder(System):
             raise ConfigError(f"a stream of {batch} items in chunks of {chunk} frames; expected at least 1 of each")
         return self._stream(self._chosen(options, changes), batch, seed, chunk)
 
+    def analysis_stream(self, batch: int = 1) -> AnalysisStream:
+        """Open the analysis of a stream: audio in, the arguments of :meth:`Stream.push` out.
+
+        Raises:
+            ConfigError: for a vocoder whose features are no mel.
+        """
+        return AnalysisStream(self.front_end, batch)
+
     def _stream(self, options: Any, batch: int, seed: int, chunk: int) -> Stream:
         """Open a stream with checked arguments."""
         raise ConfigError(f"{type(self).__name__} has no stream; synthesize the whole features")
@@ -241,12 +265,20 @@ class Vocoder(System):
         length = audio.shape[-1]
         return self.synthesize(audio=F.pad(audio, (0, -length % self.hop_length)), **how)[..., :length]
 
+    def _estimate_f0(self, features: Tensor) -> Tensor:
+        """Return F0 (B, 1, F) of checked features without F0; raises an error where they do not tell it."""
+        del features
+        raise ShapeError(f"{type(self).__name__} needs features and f0, or audio; f0 is missing")
+
     def _checked_inputs(self, features: Tensor | None, f0: Tensor | None) -> dict[str, Tensor]:
         name = type(self).__name__
         if features is None:
             raise ShapeError(f"{name} needs features or audio; both are missing")
         inputs = {"features": check_features(features, self.num_features, self.least_frames)}
-        inputs |= self.check_f0(f0, inputs["features"])
+        if self.uses_f0 and f0 is None:
+            inputs["f0"] = self._estimate_f0(inputs["features"])
+        else:
+            inputs |= self.check_f0(f0, inputs["features"])
         return {key: value.to(self.device) for key, value in inputs.items()}
 
     def check_f0(self, f0: Tensor | None, features: Tensor) -> dict[str, Tensor]:

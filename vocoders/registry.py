@@ -130,7 +130,7 @@ def _check_options(system: VocoderFamily | Baseline) -> None:
     """Refuse an invalid declaration of options, which would break the commands for all systems."""
     found = system.options_class
     if not (isinstance(found, type) and issubclass(found, SynthesisOptions)):
-        raise ConfigError(f"{system.options} is no subclass of SynthesisOptions")
+        raise ConfigError(f"{system.options} is not a subclass of SynthesisOptions")
     try:
         found.declared()
     except TypeError as error:
@@ -246,13 +246,13 @@ def load_vocoder(
 
     Raises:
         CheckpointError: if there is no such model.
-        ConfigError: if it is no vocoder, or no name is given and there is no default.
+        ConfigError: if it is not a vocoder, or no name is given and there is no default.
     """
     from vocoders.interface import Vocoder
 
     system = load(source if source is not None else default_vocoder(), device, verify)
     if not isinstance(system, Vocoder) or system.kind != "vocoder":
-        raise ConfigError(f"'{source}' is no vocoder: it makes audio from nothing; use 'ondes generate'")
+        raise ConfigError(f"'{source}' is not a vocoder: it makes audio from nothing; use 'ondes generate'")
     return system
 
 

@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from recipes.cli.batch import Job, Report, run_jobs
+from recipes.cli.capture_options import CaptureOptions
 from recipes.cli.meter import Meter
+from recipes.cli.option_group import with_option_groups
 from recipes.cli.threads_option import ThreadsOption
 
 if TYPE_CHECKING:
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
 
     from effects.automation import Automation
     from effects.engine import StereoMode
+    from effects.levels import Levels
     from effects.rendering import Stream
     from recipes.cli.effect_source import Options, Source
     from recipes.cli.inputs import Input
@@ -53,7 +56,7 @@ class _Playing:
 
 def register(app: typer.Typer) -> None:
     """Add the command to ``app``."""
-    app.command("effect")(_effect)
+    app.command("effect")(with_option_groups(_effect))
 
 
 def _effect(
@@ -71,7 +74,7 @@ def _effect(
     ] = None,
     model: Annotated[
         str | None,
-        typer.Option("--model", "-m", help="Shipped name, folder or hub id; default: the only effect that ships."),
+        typer.Option("--model", "-m", help="Shipped name, folder, hub id, or a capture: .nam, .json, .aidax."),
     ] = None,
     processor: Annotated[
         str | None,
@@ -103,6 +106,7 @@ def _effect(
         bool, typer.Option("--zero-latency", help="Run the model on each block at once; do not wait for a hop.")
     ] = False,
     list_knobs: Annotated[bool, typer.Option("--list-knobs", help="Show the knobs of the effect, and exit.")] = False,
+    capture: CaptureOptions = CaptureOptions(),
     force: Annotated[bool, typer.Option("--force", "-f", help="Replace existing output files.")] = False,
     json_lines: Annotated[bool, typer.Option("--json", help="Print one JSON line per file, or per knob.")] = False,
 ) -> None:
@@ -112,20 +116,23 @@ def _effect(
     Audio at another rate is resampled to the model's rate and back. Blocks
     of any size give the same audio, bit for bit; with --zero-latency, within
     1e-6. --processor comp_4c, or --model true:comp_4c, plays the processor
-    from which models learn.
+    from which models learn. --model amp.nam plays a capture of an amplifier
+    or a pedal; --slim, --normalize and --calibrate are for captures.
     """
-    from recipes.cli.effect_source import resolve_source
+    from recipes.cli.effect_source import find_levels, resolve_source
 
     if list_knobs:
         from recipes.cli.knob_table import show_knobs
 
-        show_knobs(resolve_source(model, processor, "cpu"), json_lines)
+        show_knobs(resolve_source(model, processor, "cpu", capture.slim), json_lines)
         return
     items, outputs = _find_files(inputs, output, force)
     if not 0 <= mix <= 1:
         raise typer.BadParameter(f"{mix:g} is not in the range 0 .. 1", param_hint="--mix")
-    source = resolve_source(model, processor, device)
-    playing = _Playing(source, _read_options(source, knobs or [], automation, stereo, zero_latency), block, mix)
+    source = resolve_source(model, processor, device, capture.slim)
+    levels = find_levels(source, capture.normalize, capture.calibrate)
+    options = _read_options(source, knobs or [], automation, stereo, zero_latency, levels)
+    playing = _Playing(source, options, block, mix)
     jobs = [Job(item.path, path, _seconds(item.path)) for item, path in zip(items, outputs, strict=True)]
     run_jobs(jobs, lambda job, progress: _play(job, playing, progress), "effect", json_lines)
 
@@ -140,12 +147,17 @@ def _find_files(inputs: list[str] | None, output: Path | None, force: bool) -> "
         raise ConfigError(f"{missing} is missing: give audio and where to write, or --list-knobs")
     items = find_inputs(inputs)
     if features := [item.path for item in items if item.is_features]:
-        raise ConfigError(f"{features[0]} holds features; an effect takes audio")
+        raise ConfigError(f"{features[0]} contains features; an effect takes audio")
     return items, plan_outputs(items, output.expanduser(), force, keep_suffix=True)
 
 
 def _read_options(
-    source: "Source", knobs: Sequence[str], automation: Path | None, stereo: "StereoMode", zero_latency: bool
+    source: "Source",
+    knobs: Sequence[str],
+    automation: Path | None,
+    stereo: "StereoMode",
+    zero_latency: bool,
+    levels: "Levels",
 ) -> "Options":
     """Check the options that all files share, before any work."""
     from effects.automation import Automation
@@ -155,7 +167,7 @@ def _read_options(
     curves = None if automation is None else Automation.read_csv(automation.expanduser(), source.knobs)
     for name in settings.keys() & (curves.curves.keys() if curves else set()):
         _logger.warning("knob '%s' follows %s; --knob %s has no effect", name, automation, name)
-    options = Options(settings, curves, stereo, zero_latency)
+    options = Options(settings, curves, stereo, zero_latency, levels)
     source.open(None, options)
     return options
 

@@ -48,8 +48,8 @@ for _command in (*_commands, effect, export, generate, pack, bench):
     _command.register(app)
 
 
-def _show_version(wanted: bool) -> None:
-    if wanted:
+def _show_version(is_requested: bool) -> None:
+    if is_requested:
         typer.echo(f"ondes {__version__}")
         raise typer.Exit
 

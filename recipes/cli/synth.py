@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from recipes.cli.inputs import Input
     from vocoders.core.options import SynthesisOptions
+    from vocoders.frontends.f0_config import F0Method
     from vocoders.interface import Vocoder
 
 __all__ = ["register"]
@@ -43,6 +44,7 @@ class _Synthesis:
     options: "SynthesisOptions"
     seed: int
     resample: bool
+    f0: "F0Method | None"
 
 
 def register(app: typer.Typer) -> None:
@@ -73,6 +75,15 @@ def _synth(
     device: Annotated[str, typer.Option("--device", help="cpu, cuda, cuda:1, ... or auto.")] = "auto",
     threads: ThreadsOption = None,
     seed: Annotated[int, typer.Option("--seed", help="Equal seeds give equal audio.")] = 0,
+    f0: Annotated[
+        str,
+        typer.Option(
+            "--f0",
+            metavar="SOURCE",
+            help="auto: that of a feature file, else from its mel; in audio, the model's tracker. mel: from the mel. "
+            "Trackers of audio: harvest, dio, pyin, swift.",
+        ),
+    ] = "auto",
     resample: Annotated[bool, typer.Option("--resample", help="Convert audio to the model's sample rate.")] = False,
     force: Annotated[bool, typer.Option("--force", "-f", help="Replace existing output files.")] = False,
     json_lines: Annotated[bool, typer.Option("--json", help="Print one JSON line per file.")] = False,
@@ -93,11 +104,24 @@ def _synth(
     outputs = plan_outputs(items, output.expanduser(), force)
     name = model or default_vocoder()
     vocoder = load_vocoder(name, device if is_baseline(name) else resolve_device(device))
-    synthesis = _Synthesis(vocoder, chosen_options(vocoder, name, given_options(context)), seed, resample)
+    synthesis = _Synthesis(vocoder, chosen_options(vocoder, name, given_options(context)), seed, resample, _method(f0))
     lengths = _measure(items, synthesis)
     features = {item.path for item in items if item.is_features}
     jobs = [Job(item.path, path, length) for item, path, length in zip(items, outputs, lengths, strict=True)]
     run_jobs(jobs, lambda job, progress: _work(job, synthesis, job.path in features, progress), "synthesis", json_lines)
+
+
+def _method(source: str) -> "F0Method | None":
+    """Return the tracker that ``--f0`` names; ``None``: the default."""
+    from typing import get_args
+
+    from vocoders.core.errors import ConfigError
+    from vocoders.core.plugins import unknown_name
+    from vocoders.frontends.f0_config import F0Method
+
+    if source not in ("auto", *get_args(F0Method)):
+        raise ConfigError(f"--f0: {unknown_name('F0 source', source, ('auto', *get_args(F0Method)))}")
+    return None if source == "auto" else source
 
 
 def _measure(items: "Sequence[Input]", synthesis: _Synthesis) -> list[float]:
@@ -158,7 +182,7 @@ def _work_in_parts(job: Job, synthesis: _Synthesis, is_features: bool, progress:
 
 def _from_features(path: Path, synthesis: _Synthesis, progress: Callable[[float], None]) -> "tuple[Tensor, float]":
     """Return audio (1, T) on the CPU, and the time of synthesis in seconds."""
-    features = _checked_features(path, synthesis.vocoder)
+    features = _checked_features(path, synthesis)
     started = time.perf_counter()
     how = {"options": synthesis.options, "seed": synthesis.seed, "progress": progress}
     return synthesis.vocoder.synthesize(**features, **how)[0].float().cpu(), time.perf_counter() - started
@@ -174,6 +198,7 @@ def _from_audio(path: Path, synthesis: _Synthesis, progress: Callable[[float], N
     for index, channel in enumerate(channels):
         part = share_of(progress, index / len(channels), 1 / len(channels))
         how = {"options": synthesis.options, "seed": synthesis.seed, "progress": part}
+        how["f0_method"] = synthesis.f0
         synthesised.append(synthesis.vocoder.copy_synthesis(channel[None, None], **how)[0].float().cpu())
     return torch.cat(synthesised), time.perf_counter() - started
 
@@ -195,10 +220,13 @@ def _read(path: Path, synthesis: _Synthesis) -> "Tensor":
     return audio
 
 
-def _checked_features(path: Path, vocoder: "Vocoder") -> "dict[str, Tensor]":
+def _checked_features(path: Path, synthesis: _Synthesis) -> "dict[str, Tensor]":
     from recipes.cli.inputs import read_features
-    from vocoders.core.errors import DataError
+    from vocoders.core.errors import ConfigError, DataError
 
+    vocoder, source = synthesis.vocoder, synthesis.f0
+    if source not in (None, "mel"):
+        raise ConfigError(f"{path}: --f0 {source} tracks audio, and this file holds features; pass auto or mel")
     found = read_features(path)
     if found.fingerprint is not None and found.fingerprint != vocoder.fingerprint:
         raise DataError(
@@ -206,6 +234,7 @@ def _checked_features(path: Path, vocoder: "Vocoder") -> "dict[str, Tensor]":
         )
     if not vocoder.uses_f0:
         return {"features": found.features[None]}
-    if found.f0 is None:
-        raise DataError(f"{path} holds no F0, which this model needs; give an .npz with 'features' and 'f0'")
+    if found.f0 is None or source == "mel":
+        _logger.info("%s: F0 is estimated from the mel", path)
+        return {"features": found.features[None]}
     return {"features": found.features[None], "f0": found.f0[None, None]}

@@ -30,7 +30,7 @@ class BaselineVocoder(Vocoder):
 
     @classmethod
     @abstractmethod
-    def beside(cls, vocoder: Vocoder) -> Self:
+    def matching(cls, vocoder: Vocoder) -> Self:
         """Make the baseline that takes the same input as ``vocoder``.
 
         Raises:
@@ -57,12 +57,12 @@ class MelBaseline(BaselineVocoder):
         from vocoders.registry import load_vocoder
 
         try:
-            return cls.beside(load_vocoder(details))
+            return cls.matching(load_vocoder(details))
         except OndesError as error:
             raise ConfigError(f"{error}; give a model with a mel, or a preset: {', '.join(MEL_PRESETS)}") from None
 
     @classmethod
-    def beside(cls, vocoder: Vocoder) -> Self:
+    def matching(cls, vocoder: Vocoder) -> Self:
         """Make the baseline for the mel of ``vocoder``; without one, for the first preset of its sample rate."""
         rate = vocoder.sample_rate
         mel = vocoder.mel or next((preset for preset in MEL_PRESETS.values() if preset.sample_rate == rate), None)

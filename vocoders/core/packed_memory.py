@@ -135,7 +135,7 @@ class LayoutBuilder:
             ValueError: if a piece of that name exists.
         """
         if name in self._pieces:
-            raise ValueError(f"a second piece '{name}'; expected another name")
+            raise ValueError(f"the name '{name}' is used twice; expected another name")
         piece = Piece(array, self._sizes[array], shape)
         self._pieces[name] = piece
         self._sizes[array] = filled(piece.stop, self._alignment)

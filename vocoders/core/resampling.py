@@ -25,7 +25,7 @@ def resample(audio: Tensor, orig_rate: int, new_rate: int) -> Tensor:
         (..., T * new_rate / orig_rate rounded half up, at least 1), on the device and in the type of ``audio``.
 
     Raises:
-        ShapeError: if ``audio`` holds no samples or is not floating point.
+        ShapeError: if ``audio`` contains no samples or is not floating point.
         DataError: if a rate is not a positive number, or samples are NaN or infinite.
     """
     if orig_rate <= 0 or new_rate <= 0:

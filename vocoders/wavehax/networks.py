@@ -67,9 +67,7 @@ class ImageNetwork(nn.Module):
         self.input_proj = nn.Conv2d(inputs, config.channels, 1, bias=False)
         self.input_norm = make_norm(config.outer_norm_name, config.channels)
         options = _block_options(config)
-        self.blocks = nn.ModuleList(
-            ConvNeXtBlock2d(**options, context=context) for context in config.time_contexts[1:]
-        )
+        self.blocks = nn.ModuleList(ConvNeXtBlock2d(**options, context=context) for context in config.time_contexts[1:])
         self.output_norm = make_norm(config.outer_norm_name, config.channels)
         self.output_proj = nn.Conv2d(config.channels, outputs, 1)
         initialize_weights(self)
