@@ -11,6 +11,7 @@ import typer
 
 from recipes.cli.batch import Job, Report, run_jobs
 from recipes.cli.capture_options import CaptureOptions
+from recipes.cli.meter import Meter
 from recipes.cli.option_group import with_option_groups
 from recipes.cli.pipes import PipeOptions, check_pipe_output, deliver, open_source, uses_pipes
 from recipes.cli.threads_option import ThreadsOption
@@ -204,7 +205,7 @@ def _play(job: Job, playing: _Playing, progress: Callable[[float], None]) -> _Re
     for text in [*notes, note] if note else notes:
         _logger.info("%s: %s", path, text)
     _warn_if_short(path, playing.options.automation, info.duration)
-    meter = _Meter(lambda samples: progress(samples / info.frames))
+    meter = Meter(lambda samples: progress(samples / info.frames))
     started = time.perf_counter()
     wet = meter.watch(_through(path, stream, playing))
     length = write_blocks(output, wet, info.sample_rate, info.channels, info.frames, subtype)
@@ -235,25 +236,6 @@ def _through(path: Path, stream: "Stream", playing: _Playing) -> "Iterator[Tenso
     size = max(1, _BLOCK // playing.block) * playing.block
     blocks = (block for read in read_blocks(path, size) for block in read.split(playing.block, dim=-1))
     return render_blocks(stream, blocks, playing.mix)
-
-
-class _Meter:
-    """Measures the length and the peak of a stream."""
-
-    def __init__(self, report: Callable[[int], None]) -> None:
-        self.peak = 0.0
-        self._report = report
-
-    def watch(self, blocks: "Iterator[Tensor]") -> "Iterator[Tensor]":
-        """Yield ``blocks`` unchanged."""
-        passed = told = 0
-        for block in blocks:
-            yield block
-            self.peak = max(self.peak, float(block.abs().max()))
-            passed += block.shape[-1]
-            if passed - told >= _BLOCK:
-                told = passed
-                self._report(passed)
 
 
 def _warn_if_short(path: Path, automation: "Automation | None", seconds: float) -> None:

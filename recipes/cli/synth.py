@@ -11,6 +11,7 @@ import typer
 
 from recipes.cli.batch import Job, Report, run_jobs, share_of
 from recipes.cli.declared import chosen_options, declared_command, given_options
+from recipes.cli.long_synthesis import is_long, synthesize_audio, synthesize_features
 from recipes.cli.option_group import with_option_groups
 from recipes.cli.pipes import PIPE, PipeOptions, check_pipe_output, only_one, uses_pipes
 from recipes.cli.synth_stream import StreamOptions, StreamSynthesis
@@ -188,6 +189,8 @@ def _measure(items: "Sequence[Input]", synthesis: _Synthesis) -> list[float]:
 def _work(job: Job, synthesis: _Synthesis, is_features: bool, progress: Callable[[float], None]) -> _Report:
     from vocoders.core.audio import write_audio
 
+    if is_long(job, synthesis.vocoder, synthesis.options):
+        return _work_in_parts(job, synthesis, is_features, progress)
     started = time.perf_counter()
     make = _from_features if is_features else _from_audio
     audio, computing = make(job.path, synthesis, progress)
@@ -197,6 +200,20 @@ def _work(job: Job, synthesis: _Synthesis, is_features: bool, progress: Callable
     seconds = audio.shape[-1] / rate
     peak = round(float(audio.abs().max()), 6)
     return _Report(str(job.path), str(job.output), seconds, round(computing / seconds, 6), rate, len(audio), peak)
+
+
+def _work_in_parts(job: Job, synthesis: _Synthesis, is_features: bool, progress: Callable[[float], None]) -> _Report:
+    vocoder, options, seed = synthesis.vocoder, synthesis.options, synthesis.seed
+    started = time.perf_counter()
+    if is_features:
+        inputs = _checked_features(job.path, vocoder)
+        length, channels, peak = synthesize_features(job, inputs, vocoder, options, seed, progress)
+    else:
+        length, channels, peak = synthesize_audio(job, vocoder, options, seed, progress)
+    rate = vocoder.sample_rate
+    seconds = length / rate
+    rtf = round((time.perf_counter() - started) / seconds, 6)
+    return _Report(str(job.path), str(job.output), seconds, rtf, rate, channels, peak)
 
 
 def _from_features(path: Path, synthesis: _Synthesis, progress: Callable[[float], None]) -> "tuple[Tensor, float]":

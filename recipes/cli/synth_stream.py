@@ -58,7 +58,7 @@ class StreamSynthesis:
             DataError: for another sample rate without ``resample``, or audio that cannot be used.
         """
         rate, channels, blocks = open_source(name, self.pipes)
-        blocks = self._at_the_rate(blocks, rate, channels)
+        blocks = self._at_the_rate(blocks, rate)
         made = self._stream(blocks, channels) if self.streaming.stream else self._whole(blocks)
         deliver(output, made, self.vocoder.sample_rate, channels, self.pipes, force)
 
@@ -73,23 +73,14 @@ class StreamSynthesis:
 
         deliver(output, _filled(made()), self.vocoder.sample_rate, 1, self.pipes, force)
 
-    def _at_the_rate(self, blocks: "Iterable[Tensor]", rate: int, channels: int) -> "Iterator[Tensor]":
-        import soxr
-        import torch
-
+    def _at_the_rate(self, blocks: "Iterable[Tensor]", rate: int) -> "Iterable[Tensor]":
         from vocoders.core.errors import DataError
+        from vocoders.core.resampling import resample_blocks
 
         expected = self.vocoder.sample_rate
-        if rate == expected:
-            yield from blocks
-            return
-        if not self.resample:
+        if rate != expected and not self.resample:
             raise DataError(f"{rate} Hz audio for a {expected} Hz model; pass --resample")
-        resampler = soxr.ResampleStream(rate, expected, channels, dtype="float32")
-        for block in blocks:
-            yield torch.from_numpy(resampler.resample_chunk(block.T.contiguous().numpy())).reshape(-1, channels).T
-        rest = resampler.resample_chunk(torch.zeros(0, channels).numpy(), last=True)
-        yield torch.from_numpy(rest).reshape(-1, channels).T
+        return resample_blocks(blocks, rate, expected)
 
     def _whole(self, blocks: "Iterable[Tensor]") -> "Iterator[Tensor]":
         """Synthesise all audio at once, each channel on its own."""

@@ -33,6 +33,7 @@ STATISTICS_FILE = "statistics.json"
 # Seconds of one core for a second of speech at 24 kHz, measured; only for estimates.
 _TRACKER_SECONDS = {"harvest": 0.2, "pyin": 0.12, "dio": 0.01, "swift": 0.006}
 _LONG_SECONDS = 600.0
+_PART_FRAMES = 1 << 15
 
 
 @dataclass(frozen=True)
@@ -155,7 +156,11 @@ def _utterance_statistics(samples: np.ndarray, mel: MelConfig) -> RunningStatist
         log_mel = _log_mel(mel)  # pyright: ignore[reportArgumentType]
         features = log_mel(torch.from_numpy(samples)[None])[0]
         energy = mel_energy(features, mel.log)[0]
-    return RunningStatistics.of(features.numpy(), energy.numpy())
+    # In parts: the statistics are computed in double precision.
+    total = RunningStatistics()
+    for part, energies in zip(features.split(_PART_FRAMES, dim=-1), energy.split(_PART_FRAMES), strict=True):
+        total = total.merge(RunningStatistics.of(part.numpy(), energies.numpy()))
+    return total
 
 
 @lru_cache(maxsize=2)
