@@ -11,7 +11,14 @@ import torch
 from vocoders.core.audio_pipes import RAW_ENCODINGS, PipeFormat, PipeWriter, read_pipe
 from vocoders.core.errors import ConfigError, DataError
 
-SUBTYPES = {"u8": "PCM_U8", "s16le": "PCM_16", "s24le": "PCM_24", "s32le": "PCM_32", "f32le": "FLOAT", "f64le": "DOUBLE"}
+SUBTYPES = {
+    "u8": "PCM_U8",
+    "s16le": "PCM_16",
+    "s24le": "PCM_24",
+    "s32le": "PCM_32",
+    "f32le": "FLOAT",
+    "f64le": "DOUBLE",
+}
 
 
 def noise(channels: int = 2, length: int = 1000) -> torch.Tensor:
