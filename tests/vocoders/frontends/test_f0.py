@@ -11,9 +11,9 @@ from vocoders.core.errors import ConfigError, DataError, MissingExtraError, Shap
 from vocoders.frontends.f0 import F0Config, _swift_detector, extract_f0
 
 SAMPLE_RATE, HOP = 24000, 240
-METHODS = ["harvest", "dio", "pyin", "swift"]
-# Tolerance on a steady tone in cents: pyin answers on a grid of ten cents, the network is what it is.
-CENTS = {"harvest": 1.0, "dio": 2.0, "pyin": 12.0, "swift": 15.0}
+METHODS = ["harvest", "dio", "pyin", "swift", "mel"]
+# Tolerance on a steady tone in cents: pyin answers on a grid of ten cents, the networks are what they are.
+CENTS = {"harvest": 1.0, "dio": 2.0, "pyin": 12.0, "swift": 15.0, "mel": 40.0}
 
 
 @pytest.fixture(params=METHODS)
@@ -144,7 +144,7 @@ def test_trackers_agree_on_speech(mini_libritts):
     path = sorted((mini_libritts / "dev-mini").rglob("*.flac"))[0]
     audio, sample_rate = soundfile.read(path, frames=3 * SAMPLE_RATE)
     reference = extract_f0(audio, sample_rate, HOP, F0Config())
-    for other in ("dio", "pyin", "swift"):
+    for other in ("dio", "pyin", "swift", "mel"):
         f0 = extract_f0(audio, sample_rate, HOP, F0Config(method=other))
         both = (f0 > 0) & (reference > 0)
         assert both.mean() > 0.3
@@ -173,7 +173,7 @@ def test_bad_audio_is_refused():
         ({"f0_min": 300.0, "f0_max": 200.0}, "300 Hz to f0_max 200 Hz"),
         ({"method": "swift", "f0_min": 2050.0, "f0_max": 4000.0}, r"'swift'.* 2050 to 2093\.75 Hz"),
         ({"method": "pyin", "refine": True}, "refine.* harvest and dio"),
-        ({"method": "crepe"}, "'harvest', 'dio', 'pyin' or 'swift'"),
+        ({"method": "crepe"}, "'harvest', 'dio', 'pyin', 'swift' or 'mel'"),
         ({"f0_min": 0.0}, "f0_min"),
     ],
 )
