@@ -146,9 +146,7 @@ def _parse_format(content: bytes) -> PipeFormat:
     kind, channels, sample_rate, _, _, bits = struct.unpack("<HHIIHH", content[:16])
     if kind == _EXTENSIBLE and len(content) >= 26:
         kind = struct.unpack("<H", content[24:26])[0]
-    encoding = next(
-        (name for name, known in RAW_ENCODINGS.items() if known == (bits // 8, kind) and bits % 8 == 0), None
-    )
+    encodings: list[Encoding] = [name for name, known in RAW_ENCODINGS.items() if known == (bits / 8, kind)]
     if not encodings or not _possible(sample_rate, channels):
         found = f"format {kind}, {bits} bits, {sample_rate} Hz, {channels} channels"
         raise DataError(f"standard input: a WAV of {found}; expected integers or floats of {', '.join(RAW_ENCODINGS)}")
