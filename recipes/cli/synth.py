@@ -168,7 +168,10 @@ def _from_features(path: Path, synthesis: _Synthesis, progress: Callable[[float]
     features = _checked_features(path, synthesis)
     started = time.perf_counter()
     how = {"options": synthesis.options, "seed": synthesis.seed, "progress": progress}
-    return synthesis.vocoder.synthesize(**features, **how)[0].float().cpu(), time.perf_counter() - started
+    audio = synthesis.vocoder.synthesize(**features, **how)[0].float().cpu()
+    if synthesis.vocoder.uses_f0 and "f0" not in features:
+        _logger.info("%s: F0 was estimated from the mel", path)
+    return audio, time.perf_counter() - started
 
 
 def _from_audio(path: Path, synthesis: _Synthesis, progress: Callable[[float], None]) -> "tuple[Tensor, float]":
@@ -218,6 +221,5 @@ def _checked_features(path: Path, synthesis: _Synthesis) -> "dict[str, Tensor]":
     if not vocoder.uses_f0:
         return {"features": found.features[None]}
     if found.f0 is None or source == "mel":
-        _logger.info("%s: F0 is estimated from the mel", path)
         return {"features": found.features[None]}
     return {"features": found.features[None], "f0": found.f0[None, None]}

@@ -9,9 +9,13 @@ from vocoders.frontends.mel_spectrum import spectrum_of_mel
 
 __all__ = ["contour_at", "estimate_f0"]
 
+_PART_FRAMES = 5000
+
 
 @torch.inference_mode()
-def estimate_f0(features: Tensor, mel: MelConfig, offset: float | None = None) -> Tensor:
+def estimate_f0(
+    features: Tensor, mel: MelConfig, offset: float | None = None, estimator: MelPitch | None = None
+) -> Tensor:
     """Estimate F0 from log-mels alone; see :class:`~vocoders.frontends.mel_pitch.MelPitch`.
 
     Mels of another convention than the estimator's become a spectrum, from which its mel is computed at its own frame
@@ -21,6 +25,7 @@ def estimate_f0(features: Tensor, mel: MelConfig, offset: float | None = None) -
         features: log-mels (B, n_mels, F), finite.
         mel: their convention.
         offset: time of frame n minus n hops, in hops; ``None``: that of the centres of the mel's frames.
+        estimator: the network; ``None``: the shipped one.
 
     Returns:
         (B, 1, F) in Hz, 0 = unvoiced, on the device of ``features``.
@@ -28,7 +33,7 @@ def estimate_f0(features: Tensor, mel: MelConfig, offset: float | None = None) -
     Raises:
         CheckpointError: if the estimator's files are damaged.
     """
-    estimator = shipped_mel_pitch()
+    estimator = estimator or shipped_mel_pitch()
     own = estimator.config.mel
     centre = 0.5 if mel.padding.startswith("same") else 0.0
     offset = centre if offset is None else offset
@@ -41,7 +46,9 @@ def estimate_f0(features: Tensor, mel: MelConfig, offset: float | None = None) -
     if mel.fingerprint != own.fingerprint:
         # Frame n of the estimator's mel is centred at n + 1/2 of its hops.
         times = (torch.arange(own_frames) + 0.5) * own_hop / hop - centre
-        log_mel = _interpolate(_convert(log_mel, mel, estimator), times)
+        # Frame by frame, so that only one part's spectrum is in memory.
+        converted = [_convert(part, mel, estimator) for part in log_mel.split(_PART_FRAMES, dim=-1)]
+        log_mel = _interpolate(torch.cat(converted, dim=-1), times)
     f0 = estimator.estimate(log_mel)
     times = (torch.arange(num_frames) + offset) * hop / own_hop - 0.5
     return contour_at(f0, times).to(features.device)
