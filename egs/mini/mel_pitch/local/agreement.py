@@ -75,8 +75,8 @@ def main() -> None:
     lines = [
         f"# Agreement with {teacher.method} on the audio",
         "",
-        f"{len(clips)} utterances of {arguments.data.name}, {sum(map(len, references))} frames. Gross errors are frames "
-        "voiced in both whose F0 differs by more than 20 %; cents are the median difference. Time is that of one CPU "
+        f"{len(clips)} utterances of {arguments.data.name}, {sum(map(len, references))} frames. Gross errors are frames"
+        " voiced in both whose F0 differs by more than 20 %; cents are the median difference. Time is that of one CPU "
         "thread for a second of audio, with the mel and its conversion.",
         "",
         "| system | F1 of voicing | gross errors | cents | seconds per second |",
