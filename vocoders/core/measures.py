@@ -94,7 +94,7 @@ def compare_f0(f0: np.ndarray, reference: np.ndarray) -> F0Agreement:
     both = (f0 > 0) & (reference > 0)
     ratio = f0[both].astype(np.float64) / reference[both]
     cents = float(np.median(np.abs(1200 * np.log2(ratio)))) if ratio.size else math.nan
-    voiced = np.count_nonzero(f0 > 0) + np.count_nonzero(reference > 0)
+    voiced = int(np.count_nonzero(f0 > 0)) + int(np.count_nonzero(reference > 0))
     return F0Agreement(voiced, ratio.size, int(np.count_nonzero(np.abs(ratio - 1) > 0.2)), cents)
 
 

@@ -24,7 +24,7 @@ from vocoders.core.errors import ConfigError, MissingExtraError
 from vocoders.core.resampling import resample
 from vocoders.frontends.f0_config import F0Config, F0Method
 from vocoders.frontends.mel import LogMel
-from vocoders.frontends.mel_f0 import contour_at
+from vocoders.frontends.mel_conversion import interpolate_contour
 from vocoders.frontends.mel_pitch import shipped_mel_pitch
 
 __all__ = ["F0Config", "F0Method", "extract_f0"]
@@ -90,7 +90,8 @@ def extract_f0(
 
 def _chunk_frames(sample_rate: int, hop_length: int) -> tuple[int, int]:
     """Return the number of frames of a chunk, and of the context on each side."""
-    return tuple(math.ceil(seconds * sample_rate / hop_length) for seconds in (_CHUNK_SECONDS, _CONTEXT_SECONDS))
+    frames_per_second = sample_rate / hop_length
+    return math.ceil(_CHUNK_SECONDS * frames_per_second), math.ceil(_CONTEXT_SECONDS * frames_per_second)
 
 
 def _chunk_samples(span: ChunkSpan, total: int, hop_length: int) -> tuple[int, int]:
@@ -169,7 +170,7 @@ def _track_mel(audio: np.ndarray, sample_rate: int, hop_length: int, config: F0C
     samples = F.pad(samples, (0, 2 * mel.hop_length + -len(samples) % mel.hop_length))
     f0 = estimator.estimate(LogMel(mel)(samples[None]))
     times = (torch.arange(num_frames) * hop_length + _offset(hop_length, config)) / sample_rate
-    found = contour_at(f0, times * mel.sample_rate / mel.hop_length - 0.5).flatten().numpy()
+    found = interpolate_contour(f0, times * mel.sample_rate / mel.hop_length - 0.5).flatten().numpy()
     return np.where((found >= config.f0_min) & (found <= config.f0_max), found, 0.0)
 
 

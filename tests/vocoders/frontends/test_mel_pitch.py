@@ -7,7 +7,7 @@ import torch
 from vocoders.core.errors import DataError, ShapeError
 from vocoders.core.measures import compare_f0
 from vocoders.frontends.mel import MEL_PRESETS, LogMel
-from vocoders.frontends.mel_f0 import contour_at, estimate_f0
+from vocoders.frontends.mel_f0 import estimate_f0
 from vocoders.frontends.mel_pitch import _SHIPPED, MelPitch, MelPitchConfig, shipped_mel_pitch
 
 RATE = 24000
@@ -66,16 +66,6 @@ def test_other_conventions_give_the_same_f0(preset):
     inner = f0[0, 0, 10:-10]
     assert (inner > 0).float().mean() > 0.95
     assert float((1200 * torch.log2(inner[inner > 0] / 200)).abs().median()) < 25
-
-
-def test_times_of_frames():
-    # A pitch that rises linearly tells the time of each value.
-    frames = torch.arange(50.0)
-    f0 = (100 + frames)[None, None]
-    assert torch.allclose(contour_at(f0, frames[:-1] + 0.5), torch.sqrt(f0[..., :-1] * f0[..., 1:]))
-    assert contour_at(f0, torch.tensor([-3.0, 90.0])).flatten().tolist() == pytest.approx([100.0, 149.0])
-    f0[..., 20:] = 0
-    assert contour_at(f0, torch.tensor([19.4, 19.6])).flatten().tolist() == pytest.approx([119.0, 0.0])
 
 
 def test_chunks_join_exactly(estimator, monkeypatch):

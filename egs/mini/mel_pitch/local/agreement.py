@@ -17,7 +17,8 @@ from vocoders.core.resampling import resample
 from vocoders.frontends.f0 import extract_f0
 from vocoders.frontends.f0_config import F0Config
 from vocoders.frontends.mel import MEL_PRESETS, LogMel, MelConfig
-from vocoders.frontends.mel_f0 import contour_at, estimate_f0
+from vocoders.frontends.mel_conversion import interpolate_contour
+from vocoders.frontends.mel_f0 import estimate_f0
 from vocoders.frontends.mel_pitch import MelPitch
 
 PRESETS = ("bigvgan_24k", "vocos_24k", "hifigan_22k", "espnet_24k", "wavehax_24k")
@@ -32,7 +33,7 @@ def from_mel(mel: MelConfig, estimator: MelPitch) -> Callable[[Tensor], np.ndarr
         features = front_end(resample(audio, own.sample_rate, mel.sample_rate)[None])
         f0 = estimate_f0(features, mel, 0.5, estimator)
         frames = (torch.arange(len(audio) // own.hop_length) + 0.5) * own.hop_length / own.sample_rate
-        return contour_at(f0, frames * mel.sample_rate / mel.hop_length - 0.5).flatten().numpy()
+        return interpolate_contour(f0, frames * mel.sample_rate / mel.hop_length - 0.5).flatten().numpy()
 
     return track
 
