@@ -8,7 +8,8 @@ from torch import Tensor
 from vocoders.core.checks import check_f0
 from vocoders.core.errors import ConfigError
 from vocoders.frontends.mel_convention import MelConvention
-from vocoders.frontends.mel_conversion import ForeignMel, interpolate_contour
+from vocoders.frontends.mel_conversion import ForeignMel
+from vocoders.frontends.mel_f0 import contour_at
 from vocoders.frontends.speech_envelope import Beyond
 
 if TYPE_CHECKING:
@@ -55,7 +56,7 @@ class MelInput:
             return vocoder.synthesize(log_mel, f0, options=options, seed=seed, progress=progress)
         num_frames = log_mel.shape[-1]
         if f0 is not None:
-            f0 = interpolate_contour(f0, foreign.frame_positions(num_frames, vocoder.f0_offset))
+            f0 = contour_at(f0, foreign.frame_positions(num_frames, vocoder.f0_offset))
         iterations = vocoder.refinement_iterations(options)
         plain = options.changed(mel_refinement=0) if iterations else options
         waveform = vocoder.synthesize(foreign.convert(log_mel), f0, options=plain, seed=seed, progress=progress)
