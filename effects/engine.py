@@ -182,9 +182,9 @@ class Engine:
         return self._stages
 
     def _make_stages(self, batch: int, channels: int) -> "_Stages":
-        wanted = self.model.config.audio_channels
-        if wanted != 1 and channels != wanted:
-            raise ConfigError(f"audio of {channels} channels for a model of {wanted}; convert it first")
+        own = self.model.config.audio_channels
+        if own != 1 and channels != own:
+            raise ConfigError(f"audio of {channels} channels for a model of {own}; convert it first")
         return _Stages(self, batch, channels)
 
 
@@ -296,7 +296,9 @@ class _Stages:
     def pop(self, length: int, block: int) -> Tensor:
         """Return the next ``length`` samples of the output."""
         if length > self._output.shape[-1]:
-            raise ShapeError(f"a block is no multiple of {block} samples, as was promised; reset, and keep to it")
+            raise ShapeError(
+                f"the block is not a multiple of {block} samples, as earlier ones were; reset the stream first"
+            )
         if length == self._output.shape[-1]:
             y, self._output = self._output, self.like
         else:

@@ -1,4 +1,4 @@
-"""Find the contender of a name on the command line: a vocoder, a generator, an effect, or a peer."""
+"""Find the contender that a name on the command line means: a vocoder, a generator, an effect, or a peer."""
 
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -20,7 +20,7 @@ __all__ = ["Request", "create_system", "find_effect", "is_effect"]
 
 @dataclass(frozen=True)
 class Request:
-    """A system as the command line asks for it; another process can build the same from it.
+    """A request for a system, as on the command line; another process can build the same system from it.
 
     Attributes:
         source: shipped name, folder or hub id, ``family:variant`` (random weights), or the name of a peer.
@@ -67,7 +67,7 @@ def is_effect(source: str) -> bool:
     if vocoders.registry.is_baseline(source):
         return False
     if source in PEERS:
-        raise ConfigError(f"'{source}' is a peer to compare with; pass --against {source}")
+        raise ConfigError(f"'{source}' is a peer; pass --against {source}")
     family, separator, _ = source.partition(":")
     if separator and family in effects.registry.FAMILIES:
         return True

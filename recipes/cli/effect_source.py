@@ -73,7 +73,7 @@ class Source:
             how = {"stereo": options.stereo, "zero_latency": options.zero_latency, "levels": options.levels}
             return Engine(effect, sample_rate, settings, automation, **how)
         if options.stereo != "dual":
-            raise ConfigError(f"--stereo {options.stereo}: '{self.name}' is no model; it has its own way with channels")
+            raise ConfigError(f"--stereo {options.stereo}: '{self.name}' is a processor, which handles channels itself")
         return ProcessorStream(effect, sample_rate or 44100, settings, automation)
 
     def about(self, sample_rate: int, channels: int, stereo: str) -> list[str]:

@@ -46,6 +46,9 @@ class WavehaxConfig(MelVocoderConfig):
         num_streams: ``multi_scale`` only: S.
         prior_shaping: ``none`` (published), or ``envelope`` (ours, ``real`` only): the network works in a domain
             whitened by the spectral envelope of the mel and learns a correction to a source-filter vocoder.
+        move_harmonics: whether ``synthesize`` moves the harmonics of the mel to the wanted F0, where that differs from
+            the mel's (ours; see :class:`~vocoders.frontends.moved_harmonics.MovedHarmonics`), or leaves the mel as it
+            is, as published. ``None``: only with ``prior_shaping: envelope``.
         mel_refinement: iterations of :class:`~vocoders.frontends.mel_consistency.MelConsistency` after the network in
             ``synthesize`` (ours; 0: none, as published).
     """
@@ -68,6 +71,7 @@ class WavehaxConfig(MelVocoderConfig):
     decomposer: DecomposerName = "multi_stream"
     num_streams: int = Field(default=4, gt=1)
     prior_shaping: Literal["none", "envelope"] = "none"
+    move_harmonics: bool | None = None
     mel_refinement: int = Field(default=0, ge=0)
 
     @model_validator(mode="after")
@@ -93,7 +97,9 @@ class WavehaxConfig(MelVocoderConfig):
         if self.network == "complex" or (self.network == "multi_scale" and self.decomposer == "pqmf"):
             raise ValueError("look_ahead needs network 'real' or 'multi_scale', and not the decomposer 'pqmf'")
         if not self.is_local:
-            raise ValueError("look_ahead needs norms that are local in time: norm and outer_norm 'frame', or norm 'batch'")
+            raise ValueError(
+                "look_ahead needs norms that are local in time: norm and outer_norm 'frame', or norm 'batch'"
+            )
         most = sum(context.width // 2 for context in share_look_ahead(self._time_kernels, None))
         if self.look_ahead > most:
             raise ValueError(f"look_ahead {self.look_ahead}; the kernels reach {most} frames ahead at most")
@@ -121,6 +127,11 @@ class WavehaxConfig(MelVocoderConfig):
     def is_local(self) -> bool:
         """Whether an output sample depends on a bounded part of the input alone."""
         return self.norm != "utterance" and self.outer_norm_name != "utterance"
+
+    @property
+    def moves_harmonics(self) -> bool:
+        """Whether synthesis moves the harmonics of the mel to another F0."""
+        return self.prior_shaping == "envelope" if self.move_harmonics is None else self.move_harmonics
 
     @property
     def num_bins(self) -> int:

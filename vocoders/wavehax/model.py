@@ -8,16 +8,14 @@ from torch import Tensor
 
 from vocoders.core.chunking import chunk_spans, join_crossfade, join_exact
 from vocoders.core.errors import ShapeError
-from vocoders.frontends.envelope import flat_excitation_levels
+from vocoders.frontends.envelope import flat_excitation_levels, flat_harmonics
 from vocoders.frontends.harmonic import (
     draw_prior_noise,
     draw_prior_phase,
-    harmonic_sum,
-    hold_frames,
     make_prior,
-    running_cycles,
 )
 from vocoders.frontends.mel_consistency import MelConsistency
+from vocoders.frontends.moved_harmonics import MovedHarmonics
 from vocoders.interface import Progress
 from vocoders.mel_vocoder import MelVocoder
 from vocoders.stream import Stream
@@ -54,6 +52,7 @@ class Wavehax(MelVocoder[WavehaxConfig]):
     def __init__(self, config: WavehaxConfig) -> None:
         super().__init__(config)
         self.mel_consistency = MelConsistency(self.log_mel)
+        self.moved_harmonics = MovedHarmonics(self.log_mel) if config.moves_harmonics else None
         self.register_buffer("feature_mean", torch.zeros(config.in_channels, 1))
         self.register_buffer("feature_std", torch.ones(config.in_channels, 1))
         shaped = config.prior_shaping == "envelope"
@@ -110,13 +109,8 @@ class Wavehax(MelVocoder[WavehaxConfig]):
         config = self.config
         if config.prior_shaping == "none":
             return make_prior(f0, config.hop_length, config.sample_rate, config.prior, noise, phase)
-        per_hertz, deviation = flat_excitation_levels(config.mel)
-        held = f0[:, 0].float()
-        num_harmonics = torch.floor(config.sample_rate / 2 / held.clamp(min=1.0)) * (held > 0)
-        cycles = running_cycles(held, config.hop_length, config.sample_rate, phase)
-        harmonics = harmonic_sum(cycles, hold_frames(num_harmonics.double(), config.hop_length)).float()
-        harmonics = (harmonics * hold_frames(held * per_hertz, config.hop_length))[:, None]
-        noise = torch.zeros_like(harmonics) if noise is None else noise * deviation
+        harmonics = flat_harmonics(f0, config.mel, phase)
+        noise = torch.zeros_like(harmonics) if noise is None else noise * flat_excitation_levels(config.mel)[1]
         return torch.cat([harmonics, noise], dim=1)
 
     def draw_prior(self, f0: Tensor, generator: torch.Generator | None = None) -> Tensor:
@@ -150,14 +144,24 @@ class Wavehax(MelVocoder[WavehaxConfig]):
         or batch norms the chunks join exactly. With the published utterance norm each chunk has its own statistics, and
         chunks are cross-faded: the result differs slightly from an unchunked one.
         """
-        prior = self.draw_prior(inputs["f0"] * options.f0_scale, torch.Generator().manual_seed(seed))
-        return self._forward_in_chunks(inputs["features"], prior, self.refinement(options), progress)
+        f0 = inputs["f0"] * options.f0_scale
+        prior = self.draw_prior(f0, torch.Generator().manual_seed(seed))
+        features, mel_f0 = inputs["features"], inputs.get("mel_f0", inputs["f0"])
+        refinement = self.refinement(options, torch.equal(mel_f0, f0))
+        if self.moved_harmonics is not None:
+            features = self.moved_harmonics(features, mel_f0, f0)
+        return self._forward_in_chunks(features, prior, refinement, progress)
 
-    def refinement(self, options: WavehaxOptions) -> int:
-        """Return the number of iterations of mel refinement."""
+    def refinement(self, options: WavehaxOptions, same_f0: bool) -> int:
+        """Return the number of iterations of mel refinement; ``same_f0``: F0 is that of the mel."""
         if options.mel_refinement is not None:
             return options.mel_refinement
-        return self.config.mel_refinement if options.f0_scale == 1 else 0
+        # Otherwise the mel contains the original harmonics.
+        return self.config.mel_refinement if same_f0 or self.moved_harmonics is not None else 0
+
+    def refinement_iterations(self, options: WavehaxOptions) -> int:
+        """Return the number of iterations of mel refinement, 0 where F0 is not that of the mel."""
+        return self.refinement(options, True) if options.f0_scale == 1 else 0
 
     def _stream(self, options: WavehaxOptions, batch: int, seed: int, chunk: int) -> Stream:
         return WavehaxStream(self, options, batch, seed, chunk)
@@ -193,7 +197,7 @@ class Wavehax(MelVocoder[WavehaxConfig]):
         def outputs() -> Iterator[Tensor]:
             for span in spans:
                 part = features[..., span.start : span.stop]
-                waveform = self(part, prior[..., span.start * hop : span.stop * hop])
+                waveform = self.compute(self, part, prior[..., span.start * hop : span.stop * hop])
                 yield self.mel_consistency(waveform, part, refinement)
                 progress(span.valid_stop / num_frames)
 
