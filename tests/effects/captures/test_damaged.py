@@ -228,7 +228,7 @@ def test_whatever_is_changed_opens_or_is_refused(tmp_path, data) -> None:
         for step in path:
             inner = inner[step]
         if data.draw(st.booleans()):
-            inner[last] = data.draw(JUNK)
+            inner[last] = copy.deepcopy(data.draw(JUNK))
         else:
             del inner[last]
     with contextlib.suppress(OndesError):
