@@ -431,7 +431,7 @@ class WaveformGenerator(System):
     ) -> Generation:
         """Draw the items with these numbers; all arguments are checked, except the prompt."""
 
-    def stream(
+    def draw_pieces(
         self,
         length: int,
         *,

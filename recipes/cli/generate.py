@@ -115,7 +115,7 @@ def _generate(
     audio = None if prompt is None else _read_prompt(prompt, generator)
     length = max(1, round(seconds * generator.sample_rate))
     if piped:
-        pieces = generator.stream(length, prompt=audio, label=label, seed=seed, options=options)
+        pieces = generator.draw_pieces(length, prompt=audio, label=label, seed=seed, options=options)
         deliver(output, (piece[None] for piece in pieces if len(piece)), generator.sample_rate, 1, pipes, force)
         return
     outputs = _plan(output, _names(num, prompt, labels), prompt, force)

@@ -133,15 +133,16 @@ def _synth(
 
 def _method(source: str) -> "F0Method | None":
     """Return the tracker that ``--f0`` names; ``None``: the default."""
-    from typing import get_args
+    from typing import cast, get_args
 
     from vocoders.core.errors import ConfigError
     from vocoders.core.plugins import unknown_name
     from vocoders.frontends.f0_config import F0Method
 
-    if source not in ("auto", *get_args(F0Method)):
-        raise ConfigError(f"--f0: {unknown_name('F0 source', source, ('auto', *get_args(F0Method)))}")
-    return None if source == "auto" else source
+    methods = get_args(F0Method)
+    if source not in ("auto", *methods):
+        raise ConfigError(f"--f0: {unknown_name('F0 source', source, ('auto', *methods))}")
+    return None if source == "auto" else cast("F0Method", source)
 
 
 def _synthesize_stream(
@@ -155,7 +156,7 @@ def _synthesize_stream(
     """Synthesise one input, or standard input, as it comes."""
     how = (synthesis.vocoder, synthesis.options, synthesis.seed, synthesis.resample, streaming, pipes)
     if items and items[0].is_features:
-        StreamSynthesis(*how).from_features(_checked_features(items[0].path, synthesis.vocoder), output, force)
+        StreamSynthesis(*how).from_features(_checked_features(items[0].path, synthesis), output, force)
     else:
         StreamSynthesis(*how).from_audio(str(items[0].path) if items else PIPE, output, force)
 
@@ -206,7 +207,7 @@ def _work_in_parts(job: Job, synthesis: _Synthesis, is_features: bool, progress:
     vocoder, options, seed = synthesis.vocoder, synthesis.options, synthesis.seed
     started = time.perf_counter()
     if is_features:
-        inputs = _checked_features(job.path, vocoder)
+        inputs = _checked_features(job.path, synthesis)
         length, channels, peak = synthesize_features(job, inputs, vocoder, options, seed, progress)
     else:
         length, channels, peak = synthesize_audio(job, vocoder, options, seed, progress)
