@@ -163,6 +163,7 @@ class Vocoder(System):
         f0: Tensor | None = None,
         *,
         audio: Tensor | None = None,
+        mel_f0: Tensor | None = None,
         seed: int = 0,
         options: SynthesisOptions | None = None,
         progress: Progress | None = None,
@@ -172,8 +173,11 @@ class Vocoder(System):
 
         Args:
             features: (num_features, F) or (B, num_features, F), as returned by :meth:`analyze`.
-            f0: (F,), (B, F) or (B, 1, F) in Hz, 0 where unvoiced; for vocoders that use F0.
-            audio: instead of features and F0: (T,), (B, T) or (B, 1, T) at ``sample_rate``.
+            f0: (F,), (B, F) or (B, 1, F) in Hz, 0 where unvoiced; for vocoders that use F0. With ``audio``, it replaces
+                the F0 of the audio.
+            audio: instead of features: (T,), (B, T) or (B, 1, T) at ``sample_rate``.
+            mel_f0: F0 of the audio that ``features`` come from, where ``f0`` is another (another melody, say), so that
+                the vocoder can move the harmonics that a mel contains. ``None``: the same as ``f0``.
             seed: seed of all noise and phases; equal seeds give equal waveforms.
             options: as returned by :meth:`options`; ``None``: the defaults of the system.
             progress: called with the finished fraction.
@@ -189,11 +193,16 @@ class Vocoder(System):
         """
         chosen = self._chosen(options, changes)
         if audio is not None:
-            if features is not None or f0 is not None:
-                raise ShapeError(f"{type(self).__name__} takes audio or features; leave out one of the two")
+            if features is not None or mel_f0 is not None:
+                found = "features" if features is not None else "mel_f0"
+                raise ShapeError(f"{type(self).__name__} takes audio or {found}; leave out one of the two")
             inputs = self.analyze(audio)
+            if f0 is not None:
+                inputs = self._with_f0(f0, inputs, mel_f0=inputs.get("f0"))
         else:
             inputs = self._checked_inputs(features, f0)
+            if mel_f0 is not None:
+                inputs = self._with_f0(f0, inputs, mel_f0)
         with evaluating(self):
             return self._synthesize(inputs, chosen, seed, progress or _ignore)
 
@@ -248,6 +257,11 @@ class Vocoder(System):
         inputs = {"features": check_features(features, self.num_features, self.least_frames)}
         inputs |= self.check_f0(f0, inputs["features"])
         return {key: value.to(self.device) for key, value in inputs.items()}
+
+    def _with_f0(self, f0: Tensor | None, inputs: dict[str, Tensor], mel_f0: Tensor | None) -> dict[str, Tensor]:
+        """Return inputs with the wanted F0, and that of the mel."""
+        wanted, own = (self.check_f0(x, inputs["features"]) for x in (f0, mel_f0))
+        return inputs | {"f0": wanted["f0"].to(self.device), "mel_f0": own["f0"].to(self.device)}
 
     def check_f0(self, f0: Tensor | None, features: Tensor) -> dict[str, Tensor]:
         """Return ``f0`` (B, 1, F) of features (B, num_features, F) by its name; nothing for a vocoder without F0.

@@ -31,10 +31,14 @@ class Input:
 
 @dataclass(frozen=True)
 class Features:
-    """Content of a feature file: ``features`` (bins, F), ``f0`` (F,) in Hz if present, and a fingerprint."""
+    """Content of a feature file: ``features`` (bins, F), F0 (F,) in Hz if present, and a fingerprint.
+
+    ``mel_f0`` is the F0 of the audio that the features come from, where the wanted ``f0`` is another.
+    """
 
     features: "Tensor"
     f0: "Tensor | None"
+    mel_f0: "Tensor | None"
     fingerprint: str | None
 
 
@@ -58,7 +62,8 @@ def read_features(path: Path) -> Features:
     """Read a feature file.
 
     ``.npy`` contains features (bins, F). ``.npz`` contains ``features``, ``f0`` (F,) in Hz with 0 for unvoiced frames
-    if the model takes F0, and the ``fingerprint`` of the front end if known. Arrays may have a leading axis of length
+    if the model takes F0, ``mel_f0`` if the features come from audio with another F0, and the ``fingerprint`` of the
+    front end if known. Arrays may have a leading axis of length
     1.
 
     Raises:
@@ -75,17 +80,19 @@ def read_features(path: Path) -> Features:
     features = features[0] if features.ndim == 3 and len(features) == 1 else features
     if features.ndim != 2 or features.size == 0 or features.dtype.kind not in "fiu":
         raise DataError(f"{path} holds features {features.shape} {features.dtype}; expected numbers (bins, frames)")
-    f0 = arrays.get("f0")
-    if f0 is not None and (f0.size != features.shape[1] or f0.dtype.kind not in "fiu"):
-        raise DataError(f"{path} holds f0 {f0.shape} {f0.dtype} for {features.shape[1]} frames; expected one per frame")
-    tensors = [torch.from_numpy(array.astype("float32")) for array in (features, f0) if array is not None]
+    tracks = {name: arrays[name] for name in ("f0", "mel_f0") if name in arrays}
+    for name, f0 in tracks.items():
+        if f0.size != features.shape[1] or f0.dtype.kind not in "fiu":
+            found = f"{path} holds {name} {f0.shape} {f0.dtype} for {features.shape[1]} frames"
+            raise DataError(f"{found}; expected one per frame")
+    tensor = torch.from_numpy(features.astype("float32"))
     try:
-        check_finite(tensors[0], "MF", "features")
-        f0 = check_f0(tensors[1].flatten(), tensors[0][None]).flatten() if f0 is not None else None
+        check_finite(tensor, "MF", "features")
+        checked = {name: check_f0(f0.flatten(), tensor[None]).flatten() for name, f0 in tracks.items()}
     except DataError as error:
         raise DataError(f"{path}: {error}; extract the features again") from None
     fingerprint = str(arrays["fingerprint"]) if "fingerprint" in arrays else None
-    return Features(tensors[0], f0, fingerprint)
+    return Features(tensor, checked.get("f0"), checked.get("mel_f0"), fingerprint)
 
 
 def _load_arrays(path: Path) -> dict:

@@ -191,4 +191,5 @@ def _checked_features(path: Path, vocoder: "Vocoder") -> "dict[str, Tensor]":
         return {"features": found.features[None]}
     if found.f0 is None:
         raise DataError(f"{path} holds no F0, which this model needs; give an .npz with 'features' and 'f0'")
-    return {"features": found.features[None], "f0": found.f0[None, None]}
+    tracks = {"f0": found.f0, "mel_f0": found.mel_f0}
+    return {"features": found.features[None]} | {name: x[None, None] for name, x in tracks.items() if x is not None}

@@ -97,7 +97,9 @@ class WavehaxConfig(MelVocoderConfig):
         if self.network == "complex" or (self.network == "multi_scale" and self.decomposer == "pqmf"):
             raise ValueError("look_ahead needs network 'real' or 'multi_scale', and not the decomposer 'pqmf'")
         if not self.is_local:
-            raise ValueError("look_ahead needs norms that are local in time: norm and outer_norm 'frame', or norm 'batch'")
+            raise ValueError(
+                "look_ahead needs norms that are local in time: norm and outer_norm 'frame', or norm 'batch'"
+            )
         most = sum(context.width // 2 for context in share_look_ahead(self._time_kernels, None))
         if self.look_ahead > most:
             raise ValueError(f"look_ahead {self.look_ahead}; the kernels reach {most} frames ahead at most")

@@ -12,10 +12,7 @@ from vocoders.frontends.envelope import flat_excitation_levels, flat_harmonics
 from vocoders.frontends.harmonic import (
     draw_prior_noise,
     draw_prior_phase,
-    harmonic_sum,
-    hold_frames,
     make_prior,
-    running_cycles,
 )
 from vocoders.frontends.mel_consistency import MelConsistency
 from vocoders.frontends.moved_harmonics import MovedHarmonics
@@ -31,6 +28,9 @@ from vocoders.wavehax.streaming import WavehaxStream
 __all__ = ["Wavehax"]
 
 _NETWORKS = {"real": RealNetwork, "complex": ComplexNetwork, "multi_scale": MultiScaleNetwork}
+
+# Iterations of refinement towards a mel with moved harmonics: more follow its errors, and the pitch becomes less exact.
+_MOVED_REFINEMENT = 8
 
 
 class Wavehax(MelVocoder[WavehaxConfig]):
@@ -147,21 +147,29 @@ class Wavehax(MelVocoder[WavehaxConfig]):
         or batch norms the chunks join exactly. With the published utterance norm each chunk has its own statistics, and
         chunks are cross-faded: the result differs slightly from an unchunked one.
         """
-        f0, refinement = inputs["f0"] * options.f0_scale, self.refinement(options)
+        f0 = inputs["f0"] * options.f0_scale
         prior = self.draw_prior(f0, torch.Generator().manual_seed(seed))
-        features, mel_f0 = inputs["features"], inputs.get("mel_f0", inputs["f0"])
-        if self.moved_harmonics is not None:
-            features = self.moved_harmonics(features, mel_f0, f0)
-        elif options.mel_refinement is None and not torch.equal(mel_f0, f0):
-            # The mel contains the original harmonics.
-            refinement = 0
+        mel_f0 = inputs.get("mel_f0", inputs["f0"])
+        refinement = self.refinement(options, not torch.equal(mel_f0, f0))
+        features = self.moved(inputs["features"], mel_f0, f0)
         return self._forward_in_chunks(features, prior, refinement, progress)
 
-    def refinement(self, options: WavehaxOptions) -> int:
-        """Return the number of iterations of mel refinement."""
+    def moved(self, features: Tensor, mel_f0: Tensor, f0: Tensor) -> Tensor:
+        """Return features of audio with ``mel_f0`` for synthesis with ``f0``; see ``WavehaxConfig.move_harmonics``."""
+        return features if self.moved_harmonics is None else self.moved_harmonics(features, mel_f0, f0)
+
+    def refinement(self, options: WavehaxOptions, is_moved: bool) -> int:
+        """Return the number of iterations of mel refinement.
+
+        Args:
+            options: of synthesis.
+            is_moved: whether F0 differs from that of the mel. The mel then contains the original harmonics, or is an
+                estimate.
+        """
         if options.mel_refinement is not None:
             return options.mel_refinement
-        return self.config.mel_refinement if options.f0_scale == 1 else 0
+        most = _MOVED_REFINEMENT if self.config.moves_harmonics else 0
+        return min(most, self.config.mel_refinement) if is_moved else self.config.mel_refinement
 
     def _stream(self, options: WavehaxOptions, batch: int, seed: int, chunk: int) -> Stream:
         return WavehaxStream(self, options, batch, seed, chunk)

@@ -108,6 +108,10 @@ class WavehaxStream(Stream):
         self.model, self.options = model, options
         config, hop = model.config, model.hop_length
         self.prior = PriorStream(model, range(seed, seed + batch))
+        self.moving: ChunkedFunction | None = None
+        if model.moved_harmonics is not None and options.f0_scale != 1:
+            self.moving = ChunkedFunction(self._move, (1, 1), 1, chunk, model.moved_harmonics.context_frames)
+            self.waiting = self.prior.silence()[..., :0]
         self.causal: CausalNetworkStream | None = None
         if config.look_ahead is not None:
             self.causal = CausalNetworkStream(model, batch)
@@ -115,7 +119,7 @@ class WavehaxStream(Stream):
             fade = 0 if config.is_local else chunk
             halo = model.halo_frames + fade
             self.network = ChunkedFunction(model, (1, hop), hop, chunk, halo, fade)
-        self.iterations = model.refinement(options)
+        self.iterations = model.refinement(options, options.f0_scale != 1)
         halo = self.iterations * model.mel_consistency.context_frames
         self.refining = ChunkedFunction(self._refine, (hop, 1), hop, chunk, halo)
         self.unrefined = torch.zeros(batch, 1, 0, device=model.device)
@@ -125,6 +129,10 @@ class WavehaxStream(Stream):
     def latency(self) -> int:
         """Largest number of samples by which the output lags behind the features."""
         hop = self.model.hop_length
+        moving = 0 if self.moving is None else self.moving.delay * hop
+        return moving + self._network_latency(hop)
+
+    def _network_latency(self, hop: int) -> int:
         if self.causal is None:
             # Both stages go on in chunks of the same length.
             halo = self.refining.halo if self.iterations else 0
@@ -134,19 +142,36 @@ class WavehaxStream(Stream):
         return (-(-latency // hop) + self.refining.delay) * hop if self.iterations else latency
 
     def _push(self, inputs: dict[str, Tensor]) -> list[Tensor]:
-        features, f0 = inputs["features"], inputs["f0"] * self.options.f0_scale
         parts = []
-        for frame in range(features.shape[-1]):
-            one = features[..., frame : frame + 1]
-            prior = self.prior.push(f0[..., frame : frame + 1])
-            if self.causal is None:
-                made = self.network.push(one, prior)
+        for features, f0 in zip(inputs["features"].split(1, dim=-1), inputs["f0"].split(1, dim=-1), strict=True):
+            prior = self.prior.push(f0 * self.options.f0_scale)
+            if self.moving is None:
+                parts += self._synthesized(features, prior)
             else:
-                made = [self.causal.push(one, prior)]
-            parts += self._refined(made, one)
+                self.waiting = torch.cat([self.waiting, prior], dim=-1)
+                parts += self._moved(self.moving.push(features, f0))
         return parts
 
+    def _move(self, features: Tensor, f0: Tensor) -> Tensor:
+        return self.model.moved(features, f0, f0 * self.options.f0_scale)
+
+    def _moved(self, made: list[Tensor]) -> list[Tensor]:
+        """Return the output that is complete after new frames with moved harmonics."""
+        hop, parts = self.model.hop_length, []
+        for features in (frame for piece in made for frame in piece.split(1, dim=-1)):
+            parts += self._synthesized(features, self.waiting[..., :hop])
+            self.waiting = self.waiting[..., hop:]
+        return parts
+
+    def _synthesized(self, features: Tensor, prior: Tensor) -> list[Tensor]:
+        """Return the output that is complete after one frame."""
+        made = self.network.push(features, prior) if self.causal is None else [self.causal.push(features, prior)]
+        return self._refined(made, features)
+
     def _finish(self) -> list[Tensor]:
+        return ([] if self.moving is None else self._moved(self.moving.finish())) + self._finish_network()
+
+    def _finish_network(self) -> list[Tensor]:
         if self.causal is None:
             made = self.network.finish()
         else:
