@@ -252,7 +252,7 @@ def _below(folders: Sequence[Path]) -> list[Path]:
     for folder in folders:
         if not folder.is_dir():
             advice = f"; {advise_on_path(folder)}" if folder.exists() else ""
-            raise ConfigError(f"{folder} is no folder; --models takes a model folder or a folder of them{advice}")
+            raise ConfigError(f"{folder} is not a folder; --models takes a model folder or a folder of them{advice}")
         paths = {file.parent for depth in range(_DEPTH + 1) for file in folder.glob("*/" * depth + "config.json")}
         models = sorted(path for path in paths if (path / "model.safetensors").is_file())
         if not models:

@@ -211,4 +211,4 @@ def _choices(run: Path) -> str:
     found = ["'best'"] if best_path(run).is_file() else []
     if steps := [int(path.stem.partition("-")[2]) for path in find_checkpoints(run / "checkpoints")]:
         found += ["'last'", f"the steps {', '.join(map(str, steps))}"]
-    return f"{run} holds {', '.join(found) or 'no checkpoint'}"
+    return f"{run} contains {', '.join(found) or 'no checkpoint'}"

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from vocoders.core.checks import check_f0, check_features
+from vocoders.core.checks import check_features
 from vocoders.core.chunked_stream import ChunkedFunction
 from vocoders.core.errors import ShapeError
 from vocoders.core.pretrained import evaluating

@@ -68,11 +68,11 @@ def read_dry(library: Library, path: str | None, model: str | None) -> Clip:
     clip = read_clip(path, mono=False)
     if model is None:
         return clip
-    wanted = library.load(model, "effect").sample_rate
-    if clip.sample_rate == wanted:
+    rate = library.load(model, "effect").sample_rate
+    if clip.sample_rate == rate:
         return clip
-    remark = f"resampled from {clip.sample_rate / 1000:g} to {wanted / 1000:g} kHz"
-    return Clip(resample(clip.audio, clip.sample_rate, wanted), wanted, (*clip.remarks, remark))
+    remark = f"resampled from {clip.sample_rate / 1000:g} to {rate / 1000:g} kHz"
+    return Clip(resample(clip.audio, clip.sample_rate, rate), rate, (*clip.remarks, remark))
 
 
 def apply_true(effect: str, audio: Tensor, sample_rate: int, settings: Mapping[str, float]) -> Rendering:

@@ -1,4 +1,4 @@
-"""Find the contender of a name on the command line: a vocoder, a generator, an effect, or a peer."""
+"""Find the contender that a name on the command line means: a vocoder, a generator, an effect, or a peer."""
 
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -7,6 +7,7 @@ import torch
 
 import effects.registry
 import vocoders.registry
+from effects.captures.names import is_capture
 from recipes.benchmark.contender import Contender
 from recipes.benchmark.models import contender_of
 from recipes.benchmark.peers import PEERS, create_peer
@@ -19,7 +20,7 @@ __all__ = ["Request", "create_system", "find_effect", "is_effect"]
 
 @dataclass(frozen=True)
 class Request:
-    """A system as the command line asks for it; another process can build the same from it.
+    """A request for a system, as on the command line; another process can build the same system from it.
 
     Attributes:
         source: shipped name, folder or hub id, ``family:variant`` (random weights), or the name of a peer.
@@ -66,13 +67,13 @@ def is_effect(source: str) -> bool:
     if vocoders.registry.is_baseline(source):
         return False
     if source in PEERS:
-        raise ConfigError(f"'{source}' is a peer to compare with; pass --against {source}")
+        raise ConfigError(f"'{source}' is a peer; pass --against {source}")
     family, separator, _ = source.partition(":")
     if separator and family in effects.registry.FAMILIES:
         return True
     if separator and family in vocoders.registry.FAMILIES:
         return False
-    return read_model_config(resolve_model(source)).family in effects.registry.FAMILIES
+    return is_capture(source) or read_model_config(resolve_model(source)).family in effects.registry.FAMILIES
 
 
 def find_effect(source: str, device: str = "cpu") -> Any:

@@ -1,4 +1,4 @@
-"""Systems of others to compare with, run in the same process: the Vocos of PyPI."""
+"""Systems of other projects, measured in the same process: Vocos from PyPI."""
 
 import torch
 from torch import Tensor
@@ -59,7 +59,7 @@ PEERS = {"vocos": VocosPeer}
 
 
 def create_peer(name: str, device: torch.device) -> Contender:
-    """Create a peer by name; a baseline can stand in the place of one.
+    """Create a peer by name; a baseline can serve as one.
 
     Raises:
         ConfigError: for an unknown name.

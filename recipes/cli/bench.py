@@ -160,7 +160,7 @@ def _numbers(text: str, option: str, whole: bool = False) -> list[float]:
     try:
         numbers = [float(part) for part in text.split(",")]
     except ValueError:
-        raise ConfigError(f"{option}: '{text}' is no list of numbers; expected something like {example}") from None
+        raise ConfigError(f"{option}: '{text}' is not a list of numbers; expected something like {example}") from None
     if not all(0 < number < float("inf") and (not whole or number == int(number)) for number in numbers):
         kind = "whole numbers from 1" if whole else "positive numbers"
         raise ConfigError(f"{option}: found '{text}'; expected {kind} such as {example}")

@@ -76,14 +76,14 @@ def read_features(path: Path) -> Features:
     arrays = _load_arrays(path)
     features = arrays.get("features")
     if features is None:
-        raise DataError(f"{path} holds {', '.join(arrays) or 'nothing'}; expected an array named 'features'")
+        raise DataError(f"{path} contains {', '.join(arrays) or 'nothing'}; expected an array named 'features'")
     features = features[0] if features.ndim == 3 and len(features) == 1 else features
     if features.ndim != 2 or features.size == 0 or features.dtype.kind not in "fiu":
-        raise DataError(f"{path} holds features {features.shape} {features.dtype}; expected numbers (bins, frames)")
+        raise DataError(f"{path} contains features {features.shape} {features.dtype}; expected numbers (bins, frames)")
     tracks = {name: arrays[name] for name in ("f0", "mel_f0") if name in arrays}
     for name, f0 in tracks.items():
         if f0.size != features.shape[1] or f0.dtype.kind not in "fiu":
-            found = f"{path} holds {name} {f0.shape} {f0.dtype} for {features.shape[1]} frames"
+            found = f"{path} contains {name} {f0.shape} {f0.dtype} for {features.shape[1]} frames"
             raise DataError(f"{found}; expected one per frame")
     tensor = torch.from_numpy(features.astype("float32"))
     try:
@@ -133,7 +133,7 @@ def _search_folder(folder: Path) -> list[Input]:
     files = list_audio(folder) or list(find_files(folder, FEATURE_SUFFIXES))
     if not files:
         hint = "; give the wav.scp in it" if (folder / "wav.scp").is_file() else ""
-        raise ConfigError(f"{folder} holds no audio (wav, flac, ogg, mp3 ...) and no features{hint}")
+        raise ConfigError(f"{folder} contains no audio (wav, flac, ogg, mp3 ...) and no features{hint}")
     return _named_below(folder, files)
 
 

@@ -11,6 +11,10 @@ import typer
 
 from recipes.cli.batch import Job, Report, run_jobs, share_of
 from recipes.cli.declared import chosen_options, declared_command, given_options
+from recipes.cli.long_synthesis import is_long, synthesize_audio, synthesize_features
+from recipes.cli.option_group import with_option_groups
+from recipes.cli.pipes import PIPE, PipeOptions, check_pipe_output, only_one, uses_pipes
+from recipes.cli.synth_stream import StreamOptions, StreamSynthesis
 from recipes.cli.threads_option import ThreadsOption
 
 if TYPE_CHECKING:
@@ -18,6 +22,7 @@ if TYPE_CHECKING:
 
     from recipes.cli.inputs import Input
     from vocoders.core.options import SynthesisOptions
+    from vocoders.frontends.f0_config import F0Method
     from vocoders.interface import Vocoder
 
 __all__ = ["register"]
@@ -42,26 +47,30 @@ class _Synthesis:
     options: "SynthesisOptions"
     seed: int
     resample: bool
+    f0: "F0Method | None"
 
 
 def register(app: typer.Typer) -> None:
     """Add the command to ``app``."""
-    app.command("synth", cls=declared_command("vocoder"))(_synth)
+    app.command("synth", cls=declared_command("vocoder"))(with_option_groups(_synth))
 
 
 def _synth(
+    *,
     context: typer.Context,
     inputs: Annotated[
         list[str],
         typer.Argument(
             metavar="INPUTS",
-            help="Audio (wav, flac, ogg, mp3 ...), a folder, a quoted pattern, a wav.scp, or features (.npy, .npz).",
+            help="Audio (wav, flac, ogg, mp3 ...), features (.npy, .npz), a folder, a quoted pattern, a wav.scp, or -.",
             show_default=False,
         ),
     ],
     output: Annotated[
         Path,
-        typer.Option("--output", "-o", metavar="DIR|FILE", help="Folder, or file for one input.", show_default=False),
+        typer.Option(
+            "--output", "-o", metavar="DIR|FILE|-", help="Folder, file, or - for standard output.", show_default=False
+        ),
     ],
     model: Annotated[
         str | None,
@@ -70,9 +79,24 @@ def _synth(
         ),
     ] = None,
     device: Annotated[str, typer.Option("--device", help="cpu, cuda, cuda:1, ... or auto.")] = "auto",
+    runtime: Annotated[
+        str,
+        typer.Option("--runtime", help="Network on the CPU: torch, compiled, onnx, openvino, or auto, the fastest."),
+    ] = "auto",
     threads: ThreadsOption = None,
     seed: Annotated[int, typer.Option("--seed", help="Equal seeds give equal audio.")] = 0,
+    f0: Annotated[
+        str,
+        typer.Option(
+            "--f0",
+            metavar="SOURCE",
+            help="auto: that of a feature file, else from its mel; in audio, the model's tracker. mel: from the mel. "
+            "Trackers of audio: harvest, dio, pyin, swift.",
+        ),
+    ] = "auto",
     resample: Annotated[bool, typer.Option("--resample", help="Convert audio to the model's sample rate.")] = False,
+    streaming: StreamOptions,
+    pipes: PipeOptions,
     force: Annotated[bool, typer.Option("--force", "-f", help="Replace existing output files.")] = False,
     json_lines: Annotated[bool, typer.Option("--json", help="Print one JSON line per file.")] = False,
 ) -> None:
@@ -82,21 +106,58 @@ def _synth(
     the input; channels are synthesised separately. Sub-folders are kept.
     Baselines need no training: griffin-lim and mel-inversion (with
     griffin-lim:MODEL, from the mel of a model), and world (or world:48000).
+    In a pipe: ondes synth - -o - --stream; --stream starts at once.
     """
     from recipes.cli.inputs import find_inputs
     from recipes.cli.outputs import plan_outputs
     from vocoders.core.device import resolve_device
     from vocoders.registry import default_vocoder, is_baseline, load_vocoder
 
-    items = find_inputs(inputs)
-    outputs = plan_outputs(items, output.expanduser(), force)
+    output, piped = output.expanduser(), uses_pipes(inputs, output)
+    items = [] if PIPE in inputs else find_inputs(inputs)
+    outputs = [] if piped else plan_outputs(items, output, force)
+    if piped or streaming.stream:
+        check_pipe_output(output if piped else outputs[0], force, json_lines)
+        only_one(items)
     name = model or default_vocoder()
-    vocoder = load_vocoder(name, device if is_baseline(name) else resolve_device(device))
-    synthesis = _Synthesis(vocoder, chosen_options(vocoder, name, given_options(context)), seed, resample)
+    vocoder = load_vocoder(name, device if is_baseline(name) else resolve_device(device), runtime=runtime)  # pyright: ignore[reportArgumentType]  (checked there)
+    synthesis = _Synthesis(vocoder, chosen_options(vocoder, name, given_options(context)), seed, resample, _method(f0))
+    if piped or streaming.stream:
+        _synthesize_stream(items, output if piped else outputs[0], synthesis, streaming, pipes, force)
+        return
     lengths = _measure(items, synthesis)
     features = {item.path for item in items if item.is_features}
     jobs = [Job(item.path, path, length) for item, path, length in zip(items, outputs, lengths, strict=True)]
     run_jobs(jobs, lambda job, progress: _work(job, synthesis, job.path in features, progress), "synthesis", json_lines)
+
+
+def _method(source: str) -> "F0Method | None":
+    """Return the tracker that ``--f0`` names; ``None``: the default."""
+    from typing import get_args
+
+    from vocoders.core.errors import ConfigError
+    from vocoders.core.plugins import unknown_name
+    from vocoders.frontends.f0_config import F0Method
+
+    if source not in ("auto", *get_args(F0Method)):
+        raise ConfigError(f"--f0: {unknown_name('F0 source', source, ('auto', *get_args(F0Method)))}")
+    return None if source == "auto" else source
+
+
+def _synthesize_stream(
+    items: "Sequence[Input]",
+    output: Path,
+    synthesis: _Synthesis,
+    streaming: StreamOptions,
+    pipes: PipeOptions,
+    force: bool,
+) -> None:
+    """Synthesise one input, or standard input, as it comes."""
+    how = (synthesis.vocoder, synthesis.options, synthesis.seed, synthesis.resample, streaming, pipes)
+    if items and items[0].is_features:
+        StreamSynthesis(*how).from_features(_checked_features(items[0].path, synthesis.vocoder), output, force)
+    else:
+        StreamSynthesis(*how).from_audio(str(items[0].path) if items else PIPE, output, force)
 
 
 def _measure(items: "Sequence[Input]", synthesis: _Synthesis) -> list[float]:
@@ -128,6 +189,8 @@ def _measure(items: "Sequence[Input]", synthesis: _Synthesis) -> list[float]:
 def _work(job: Job, synthesis: _Synthesis, is_features: bool, progress: Callable[[float], None]) -> _Report:
     from vocoders.core.audio import write_audio
 
+    if is_long(job, synthesis.vocoder, synthesis.options):
+        return _work_in_parts(job, synthesis, is_features, progress)
     started = time.perf_counter()
     make = _from_features if is_features else _from_audio
     audio, computing = make(job.path, synthesis, progress)
@@ -139,9 +202,23 @@ def _work(job: Job, synthesis: _Synthesis, is_features: bool, progress: Callable
     return _Report(str(job.path), str(job.output), seconds, round(computing / seconds, 6), rate, len(audio), peak)
 
 
+def _work_in_parts(job: Job, synthesis: _Synthesis, is_features: bool, progress: Callable[[float], None]) -> _Report:
+    vocoder, options, seed = synthesis.vocoder, synthesis.options, synthesis.seed
+    started = time.perf_counter()
+    if is_features:
+        inputs = _checked_features(job.path, vocoder)
+        length, channels, peak = synthesize_features(job, inputs, vocoder, options, seed, progress)
+    else:
+        length, channels, peak = synthesize_audio(job, vocoder, options, seed, progress)
+    rate = vocoder.sample_rate
+    seconds = length / rate
+    rtf = round((time.perf_counter() - started) / seconds, 6)
+    return _Report(str(job.path), str(job.output), seconds, rtf, rate, channels, peak)
+
+
 def _from_features(path: Path, synthesis: _Synthesis, progress: Callable[[float], None]) -> "tuple[Tensor, float]":
     """Return audio (1, T) on the CPU, and the time of synthesis in seconds."""
-    features = _checked_features(path, synthesis.vocoder)
+    features = _checked_features(path, synthesis)
     started = time.perf_counter()
     how = {"options": synthesis.options, "seed": synthesis.seed, "progress": progress}
     return synthesis.vocoder.synthesize(**features, **how)[0].float().cpu(), time.perf_counter() - started
@@ -157,6 +234,7 @@ def _from_audio(path: Path, synthesis: _Synthesis, progress: Callable[[float], N
     for index, channel in enumerate(channels):
         part = share_of(progress, index / len(channels), 1 / len(channels))
         how = {"options": synthesis.options, "seed": synthesis.seed, "progress": part}
+        how["f0_method"] = synthesis.f0
         synthesised.append(synthesis.vocoder.copy_synthesis(channel[None, None], **how)[0].float().cpu())
     return torch.cat(synthesised), time.perf_counter() - started
 
@@ -178,10 +256,13 @@ def _read(path: Path, synthesis: _Synthesis) -> "Tensor":
     return audio
 
 
-def _checked_features(path: Path, vocoder: "Vocoder") -> "dict[str, Tensor]":
+def _checked_features(path: Path, synthesis: _Synthesis) -> "dict[str, Tensor]":
     from recipes.cli.inputs import read_features
-    from vocoders.core.errors import DataError
+    from vocoders.core.errors import ConfigError, DataError
 
+    vocoder, source = synthesis.vocoder, synthesis.f0
+    if source not in (None, "mel"):
+        raise ConfigError(f"{path}: --f0 {source} tracks audio, and this file holds features; pass auto or mel")
     found = read_features(path)
     if found.fingerprint is not None and found.fingerprint != vocoder.fingerprint:
         raise DataError(
@@ -189,7 +270,8 @@ def _checked_features(path: Path, vocoder: "Vocoder") -> "dict[str, Tensor]":
         )
     if not vocoder.uses_f0:
         return {"features": found.features[None]}
-    if found.f0 is None:
-        raise DataError(f"{path} holds no F0, which this model needs; give an .npz with 'features' and 'f0'")
+    if found.f0 is None or source == "mel":
+        _logger.info("%s: F0 is estimated from the mel", path)
+        return {"features": found.features[None]}
     tracks = {"f0": found.f0, "mel_f0": found.mel_f0}
     return {"features": found.features[None]} | {name: x[None, None] for name, x in tracks.items() if x is not None}

@@ -30,6 +30,7 @@ class Dnsmos(Metric):
     direction = Direction.HIGHER
     sample_rate = _RATE
     needs_reference = False
+    identity = None
     shortest = 0.1
     domain = (GENERATED_IS_HEARD,)
 
@@ -37,7 +38,7 @@ class Dnsmos(Metric):
         self.score = score
         self.name = f"dnsmos_{score}"
         self.title, what = _TITLES[score]
-        self.definition = f"{what}, package speechmos, 16 kHz, windows of 9.01 s every second, short files repeated"
+        self.definition = f"{what}, package speechmos, 16 kHz, windows of 9.01 s every second, short files are repeated"
         optional_module("speechmos.dnsmos", "speechmos", f"metric '{self.name}'")
 
     def measure(self, pair: SignalPair) -> float:

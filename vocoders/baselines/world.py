@@ -42,7 +42,7 @@ class World(BaselineVocoder):
         return cls(int(details or 24000))
 
     @classmethod
-    def beside(cls, vocoder: Vocoder) -> Self:
+    def matching(cls, vocoder: Vocoder) -> Self:
         """Make WORLD for the sample rate of ``vocoder``."""
         return cls(vocoder.sample_rate)
 

@@ -51,17 +51,18 @@ class ChunkedFunction:
         held = self.held
         self.held = parts if held is None else tuple(torch.cat(p, dim=-1) for p in zip(held, parts, strict=True))
         outputs = []
-        while self._frames >= self.context + self.chunk + self.halo:
+        while self.frames >= self.context + self.chunk + self.halo:
             outputs.append(self._compute(self.chunk, self.halo))
         return outputs
 
     def finish(self) -> list[Tensor]:
         """Return the rest of the output."""
-        rest = self._frames - self.context
+        rest = self.frames - self.context
         return [self._compute(rest, 0)] if rest > 0 else []
 
     @property
-    def _frames(self) -> int:
+    def frames(self) -> int:
+        """Number of frames that are held."""
         return 0 if self.held is None else self.held[0].shape[-1] // self.sizes[0]
 
     def _compute(self, frames: int, halo: int) -> Tensor:

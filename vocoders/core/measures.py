@@ -1,11 +1,14 @@
 """Measures of audio used by several packages: levels, errors, loudness and pitch, with one formula for each."""
 
 import math
+from dataclasses import dataclass
 
 import numpy as np
 from scipy.signal import bilinear, lfilter
 
 __all__ = [
+    "F0Agreement",
+    "compare_f0",
     "error_to_signal_ratio",
     "level_db",
     "log_f0_rmse",
@@ -57,6 +60,33 @@ def log_f0_rmse(f0: np.ndarray, reference: np.ndarray) -> float:
 def voicing_error(f0: np.ndarray, reference: np.ndarray) -> float:
     """Return the fraction of frames that are voiced in one of two contours (F,) and unvoiced in the other."""
     return float(np.mean((f0 > 0) != (reference > 0))) if len(f0) else math.nan
+
+
+@dataclass(frozen=True)
+class F0Agreement:
+    """How an F0 contour agrees with a reference.
+
+    Attributes:
+        voicing_f1: harmonic mean of precision and recall of the voiced frames, 0 to 1.
+        gross_error: share of the frames voiced in both whose F0 differs by more than a fifth, 0 to 1.
+        median_cents: median absolute difference over the frames voiced in both, in cents.
+    """
+
+    voicing_f1: float
+    gross_error: float
+    median_cents: float
+
+
+def compare_f0(f0: np.ndarray, reference: np.ndarray) -> F0Agreement:
+    """Compare two contours (F,) in Hz, 0 where unvoiced; what has no frames to be measured on is NaN."""
+    voiced, wanted = f0 > 0, reference > 0
+    both = voiced & wanted
+    total = voiced.sum() + wanted.sum()
+    f1 = 2 * float(both.sum()) / float(total) if total else math.nan
+    if not both.any():
+        return F0Agreement(f1, math.nan, math.nan)
+    ratio = f0[both].astype(np.float64) / reference[both]
+    return F0Agreement(f1, float(np.mean(np.abs(ratio - 1) > 0.2)), float(np.median(np.abs(1200 * np.log2(ratio)))))
 
 
 def loudness_lufs(audio: np.ndarray, sample_rate: int, gate_lufs: float = -70.0) -> float:

@@ -29,8 +29,10 @@ __all__ = [
     "load_integers",
     "magnitude",
     "positive_part",
+    "repeat",
     "sigmoid",
     "splat",
+    "square_root",
     "store",
     "total",
 ]
@@ -142,6 +144,23 @@ def splat(typing_context, value, width):
 
 
 @_intrinsic
+def repeat(typing_context, array, index, width):
+    """Signature (array, index, width): one value of a contiguous float32 array in all lanes.
+
+    Unlike ``splat(array[index], width)`` it does not ask whether the index is negative, so that the processor repeats
+    the value while it multiplies.
+    """
+
+    def emit(context, builder, signature, arguments):
+        data = context.make_array(signature.args[0])(context, builder, arguments[0]).data
+        value = builder.load(builder.gep(data, [arguments[1]]))
+        return _splat(builder, value, signature.return_type.width)
+
+    _check_array(array, types.Float)
+    return Lanes(width.literal_value)(array, types.intp, width), emit
+
+
+@_intrinsic
 def fma(typing_context, left, right, added):
     """Signature (left, right, added): left * right + added, rounded once where the processor can."""
 
@@ -240,6 +259,16 @@ def largest(typing_context, lanes):
 def _nearest_integer(typing_context, lanes):
     def emit(context, builder, signature, arguments):
         return _call(builder, "llvm.rint", signature.return_type.width, *arguments)
+
+    return lanes(lanes), emit
+
+
+@_intrinsic
+def square_root(typing_context, lanes):
+    """Signature (lanes): the square root."""
+
+    def emit(context, builder, signature, arguments):
+        return _call(builder, "llvm.sqrt", signature.return_type.width, *arguments)
 
     return lanes(lanes), emit
 

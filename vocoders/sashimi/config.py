@@ -67,7 +67,9 @@ class SashimiConfig(ModelConfig):
             raise ValueError(f"pool {list(self.pool)}: every factor must be at least 2")
         if self.kernel_length is not None and self.kernel_length % math.prod(self.pool):
             total = math.prod(self.pool)
-            raise ValueError(f"kernel_length {self.kernel_length} is no multiple of {total}, the product of the pools")
+            raise ValueError(
+                f"kernel_length {self.kernel_length} is not a multiple of {total}, the product of the pools"
+            )
         if self.s4.num_systems is not None and self.channels % self.s4.num_systems:
             raise ValueError(f"s4.num_systems {self.s4.num_systems} does not divide channels {self.channels}")
         for number, label in enumerate(self.labels):

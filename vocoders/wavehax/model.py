@@ -150,7 +150,7 @@ class Wavehax(MelVocoder[WavehaxConfig]):
         f0 = inputs["f0"] * options.f0_scale
         prior = self.draw_prior(f0, torch.Generator().manual_seed(seed))
         mel_f0 = inputs.get("mel_f0", inputs["f0"])
-        refinement = self.refinement(options, not torch.equal(mel_f0, f0))
+        refinement = self.refinement(options, torch.equal(mel_f0, f0))
         features = self.moved(inputs["features"], mel_f0, f0)
         return self._forward_in_chunks(features, prior, refinement, progress)
 
@@ -158,18 +158,22 @@ class Wavehax(MelVocoder[WavehaxConfig]):
         """Return features of audio with ``mel_f0`` for synthesis with ``f0``; see ``WavehaxConfig.move_harmonics``."""
         return features if self.moved_harmonics is None else self.moved_harmonics(features, mel_f0, f0)
 
-    def refinement(self, options: WavehaxOptions, is_moved: bool) -> int:
+    def refinement(self, options: WavehaxOptions, same_f0: bool) -> int:
         """Return the number of iterations of mel refinement.
 
         Args:
             options: of synthesis.
-            is_moved: whether F0 differs from that of the mel. The mel then contains the original harmonics, or is an
-                estimate.
+            same_f0: whether F0 is that of the mel. Otherwise the mel contains other harmonics, or is an estimate.
         """
         if options.mel_refinement is not None:
             return options.mel_refinement
-        most = _MOVED_REFINEMENT if self.config.moves_harmonics else 0
-        return min(most, self.config.mel_refinement) if is_moved else self.config.mel_refinement
+        if same_f0:
+            return self.config.mel_refinement
+        return min(_MOVED_REFINEMENT, self.config.mel_refinement) if self.config.moves_harmonics else 0
+
+    def refinement_iterations(self, options: WavehaxOptions) -> int:
+        """Return the number of iterations of mel refinement, 0 where F0 is not that of the mel."""
+        return self.refinement(options, True) if options.f0_scale == 1 else 0
 
     def _stream(self, options: WavehaxOptions, batch: int, seed: int, chunk: int) -> Stream:
         return WavehaxStream(self, options, batch, seed, chunk)
@@ -205,7 +209,7 @@ class Wavehax(MelVocoder[WavehaxConfig]):
         def outputs() -> Iterator[Tensor]:
             for span in spans:
                 part = features[..., span.start : span.stop]
-                waveform = self(part, prior[..., span.start * hop : span.stop * hop])
+                waveform = self.compute(self, part, prior[..., span.start * hop : span.stop * hop])
                 yield self.mel_consistency(waveform, part, refinement)
                 progress(span.valid_stop / num_frames)
 

@@ -1,8 +1,8 @@
 """Wavehax in streams: the excitation goes on from frame to frame, and so do the network and the refinement.
 
 A causal network (``look_ahead``) is computed frame by frame, see :mod:`vocoders.wavehax.step`. Any other network is
-computed in chunks with context, at a higher latency. Both go on in steps of fixed length, so the samples do not depend on
-the pieces in which the features come.
+computed in chunks with context, at a higher latency. Both go on in steps of fixed length, so the samples do not depend
+on the pieces in which the features come.
 """
 
 from collections.abc import Sequence
@@ -108,10 +108,6 @@ class WavehaxStream(Stream):
         self.model, self.options = model, options
         config, hop = model.config, model.hop_length
         self.prior = PriorStream(model, range(seed, seed + batch))
-        self.moving: ChunkedFunction | None = None
-        if model.moved_harmonics is not None and options.f0_scale != 1:
-            self.moving = ChunkedFunction(self._move, (1, 1), 1, chunk, model.moved_harmonics.context_frames)
-            self.waiting = self.prior.silence()[..., :0]
         self.causal: CausalNetworkStream | None = None
         if config.look_ahead is not None:
             self.causal = CausalNetworkStream(model, batch)
@@ -119,7 +115,12 @@ class WavehaxStream(Stream):
             fade = 0 if config.is_local else chunk
             halo = model.halo_frames + fade
             self.network = ChunkedFunction(model, (1, hop), hop, chunk, halo, fade)
-        self.iterations = model.refinement(options, options.f0_scale != 1)
+        self.iterations = model.refinement(options, options.f0_scale == 1)
+        self.moving = None
+        if model.moved_harmonics is not None and options.f0_scale != 1:
+            move = model.moved_harmonics
+            self.moving = ChunkedFunction(move, (1, 1, 1), 1, 1 if self.causal else chunk, move.context_frames)
+            self.f0 = torch.zeros(batch, 1, 0, device=model.device)
         halo = self.iterations * model.mel_consistency.context_frames
         self.refining = ChunkedFunction(self._refine, (hop, 1), hop, chunk, halo)
         self.unrefined = torch.zeros(batch, 1, 0, device=model.device)
@@ -128,11 +129,12 @@ class WavehaxStream(Stream):
     @property
     def latency(self) -> int:
         """Largest number of samples by which the output lags behind the features."""
-        hop = self.model.hop_length
-        moving = 0 if self.moving is None else self.moving.delay * hop
-        return moving + self._network_latency(hop)
+        moving = 0 if self.moving is None else self.moving.delay * self.model.hop_length
+        return moving + self._latency_after_moving
 
-    def _network_latency(self, hop: int) -> int:
+    @property
+    def _latency_after_moving(self) -> int:
+        hop = self.model.hop_length
         if self.causal is None:
             # Both stages go on in chunks of the same length.
             halo = self.refining.halo if self.iterations else 0
@@ -142,42 +144,46 @@ class WavehaxStream(Stream):
         return (-(-latency // hop) + self.refining.delay) * hop if self.iterations else latency
 
     def _push(self, inputs: dict[str, Tensor]) -> list[Tensor]:
+        features, mel_f0 = inputs["features"], inputs["f0"]
         parts = []
-        for features, f0 in zip(inputs["features"].split(1, dim=-1), inputs["f0"].split(1, dim=-1), strict=True):
-            prior = self.prior.push(f0 * self.options.f0_scale)
+        for frame in range(features.shape[-1]):
+            one, old = features[..., frame : frame + 1], mel_f0[..., frame : frame + 1]
+            new = old * self.options.f0_scale
             if self.moving is None:
-                parts += self._synthesized(features, prior)
+                parts += self._synthesize(one, new)
             else:
-                self.waiting = torch.cat([self.waiting, prior], dim=-1)
-                parts += self._moved(self.moving.push(features, f0))
+                self.f0 = torch.cat([self.f0, new], dim=-1)
+                for moved in self.moving.push(one, old, new):
+                    parts += self._synthesize_moved(moved)
         return parts
-
-    def _move(self, features: Tensor, f0: Tensor) -> Tensor:
-        return self.model.moved(features, f0, f0 * self.options.f0_scale)
-
-    def _moved(self, made: list[Tensor]) -> list[Tensor]:
-        """Return the output that is complete after new frames with moved harmonics."""
-        hop, parts = self.model.hop_length, []
-        for features in (frame for piece in made for frame in piece.split(1, dim=-1)):
-            parts += self._synthesized(features, self.waiting[..., :hop])
-            self.waiting = self.waiting[..., hop:]
-        return parts
-
-    def _synthesized(self, features: Tensor, prior: Tensor) -> list[Tensor]:
-        """Return the output that is complete after one frame."""
-        made = self.network.push(features, prior) if self.causal is None else [self.causal.push(features, prior)]
-        return self._refined(made, features)
 
     def _finish(self) -> list[Tensor]:
-        return ([] if self.moving is None else self._moved(self.moving.finish())) + self._finish_network()
-
-    def _finish_network(self) -> list[Tensor]:
+        parts = []
+        if self.moving is not None:
+            for moved in self.moving.finish():
+                parts += self._synthesize_moved(moved)
         if self.causal is None:
             made = self.network.finish()
         else:
-            silence = self.prior.silence()
-            made = self.causal.finish(self.features.new_zeros(self.batch, self.model.num_features, 1), silence)
-        return self._refined(made, self.features[..., :0]) + (self.refining.finish() if self.iterations else [])
+            made = self.causal.finish(
+                self.features.new_zeros(self.batch, self.model.num_features, 1), self.prior.silence()
+            )
+        parts += self._refined(made, self.features[..., :0])
+        return parts + (self.refining.finish() if self.iterations else [])
+
+    def _synthesize_moved(self, features: Tensor) -> list[Tensor]:
+        """Synthesise frames whose harmonics have moved, with the F0 that waits for them."""
+        parts = []
+        for one in features.split(1, dim=-1):
+            f0, self.f0 = self.f0[..., :1], self.f0[..., 1:]
+            parts += self._synthesize(one, f0)
+        return parts
+
+    def _synthesize(self, features: Tensor, f0: Tensor) -> list[Tensor]:
+        """Synthesise and refine one frame."""
+        prior = self.prior.push(f0)
+        made = self.network.push(features, prior) if self.causal is None else [self.causal.push(features, prior)]
+        return self._refined(made, features)
 
     def _refine(self, audio: Tensor, features: Tensor) -> Tensor:
         return self.model.mel_consistency(audio, features, self.iterations)

@@ -119,7 +119,7 @@ def test_files_that_hold_no_results(tmp_path, content, cause):
 
 def test_a_page_without_marks_is_told_how_to_mark(tmp_path):
     (tmp_path / "page.md").write_text("text")
-    with pytest.raises(DataError, match="marks no table; write '<!-- table: results.json -->'"):
+    with pytest.raises(DataError, match="<!-- table: results.json -->"):
         fill_tables(tmp_path / "page.md")
 
 

@@ -121,10 +121,15 @@ def test_streams_of_a_batch_do_not_depend_on_each_other() -> None:
         assert (together[item] - alone[0]).abs().max() <= 1e-6 * alone.abs().max()
 
 
-def test_the_pitch_follows_the_scale() -> None:
-    model, (features, f0) = make_model(look_ahead=0), inputs()
-    scaled = run(model.stream(f0_scale=1.5), features, f0, 5)
-    assert (scaled - run(model.stream(), features, 1.5 * f0, 5)).abs().max() <= 1e-6 * scaled.abs().max()
+@pytest.mark.parametrize("options", [{}, {"prior_shaping": "envelope"}], ids=["flat prior", "envelope"])
+@pytest.mark.parametrize("look_ahead", [None, 1])
+def test_the_pitch_follows_the_scale(look_ahead: int | None, options: dict[str, Any]) -> None:
+    model, (features, f0) = make_model(look_ahead=look_ahead, **options), inputs()
+    whole = model.synthesize(features, f0, f0_scale=1.5)
+    first, second = (run(model.stream(f0_scale=1.5), features, f0, size) for size in (5, 40))
+    assert torch.equal(first, second)
+    assert (first - whole).abs().max() <= 1e-5 * whole.abs().max()
+    assert (whole - model.synthesize(features, f0)).abs().max() > 0.1 * whole.abs().max()
 
 
 def test_memory_does_not_grow() -> None:

@@ -59,7 +59,9 @@ class DiffwaveSashimiConfig(ModelConfig):
             raise ValueError(f"pool {list(self.pool)}: every factor must be at least 2")
         if self.kernel_length is not None and self.kernel_length % math.prod(self.pool):
             total = math.prod(self.pool)
-            raise ValueError(f"kernel_length {self.kernel_length} is no multiple of {total}, the product of the pools")
+            raise ValueError(
+                f"kernel_length {self.kernel_length} is not a multiple of {total}, the product of the pools"
+            )
         if self.limit_kernel and self.kernel_length is None:
             raise ValueError("limit_kernel needs a kernel_length")
         if self.mel is None:
