@@ -119,7 +119,7 @@ class WavehaxStream(Stream):
         self.moving = None
         if model.moved_harmonics is not None and options.f0_scale != 1:
             move = model.moved_harmonics
-            self.moving = ChunkedFunction(move, (1, 1, 1), 1, 1, move.context_frames)
+            self.moving = ChunkedFunction(move, (1, 1, 1), 1, 1 if self.causal else chunk, move.context_frames)
             self.f0 = torch.zeros(batch, 1, 0, device=model.device)
         halo = self.iterations * model.mel_consistency.context_frames
         self.refining = ChunkedFunction(self._refine, (hop, 1), hop, chunk, halo)
