@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from recipes.cli.batch_options import ShareOptions
 from recipes.cli.declared import chosen_options, declared_command, given_options
 from recipes.cli.drawing import Item, Request, draw, select_items
+from recipes.cli.option_group import with_option_groups
 from recipes.cli.threads_option import ThreadsOption
 
 if TYPE_CHECKING:
@@ -41,7 +43,7 @@ class _Report:
 
 def register(app: typer.Typer) -> None:
     """Add the command to ``app``."""
-    app.command("generate", cls=declared_command("generator"))(_generate)
+    app.command("generate", cls=declared_command("generator"))(with_option_groups(_generate))
 
 
 def _generate(
@@ -82,6 +84,8 @@ def _generate(
     threads: ThreadsOption = None,
     force: Annotated[bool, typer.Option("--force", "-f", help="Replace existing output files.")] = False,
     json_lines: Annotated[bool, typer.Option("--json", help="Print one JSON line per file.")] = False,
+    *,
+    share: ShareOptions,
 ) -> None:
     """Draw waveforms, unconditionally or after a prompt.
 
@@ -92,8 +96,8 @@ def _generate(
     from vocoders.core.device import resolve_device
     from vocoders.registry import load_generator
 
-    _check(seconds, num, drop_worst, drop_best)
-    output = output.expanduser()
+    _check(seconds, num, drop_worst, drop_best, share)
+    output, force = output.expanduser(), force or share.skip_existing
     # Reported before a model is downloaded.
     _plan(output, _names(num, prompt), prompt, force)
     generator = load_generator(model, device=resolve_device(device))
@@ -103,7 +107,8 @@ def _generate(
     outputs = _plan(output, _names(num, prompt, labels), prompt, force)
     audio = None if prompt is None else _read_prompt(prompt, generator)
     length = max(1, round(seconds * generator.sample_rate))
-    request = Request(length, num, seed, batch or min(num, _MOST_ITEMS), options, audio, label)
+    numbers = share.undone(range(num), [outputs[number] for number in range(num)])
+    request = Request(length, numbers, seed, batch or _MOST_ITEMS, options, audio, label)
     with prompt_interruption():
         items = draw(generator, request, batch is not None)
         if drop_worst or drop_best:
@@ -112,11 +117,14 @@ def _generate(
             _write(item, outputs[item.number], generator.sample_rate, json_lines)
 
 
-def _check(seconds: float, num: int, drop_worst: float, drop_best: float) -> None:
+def _check(seconds: float, num: int, drop_worst: float, drop_best: float, share: ShareOptions) -> None:
     import torch
 
     from recipes.ranking import select
+    from vocoders.core.errors import ConfigError
 
+    if (drop_worst or drop_best) and (share.shard or share.skip_existing):
+        raise ConfigError("--drop-worst and --drop-best rank all items; leave out --shard and --skip-existing")
     if not 0 < seconds < float("inf"):
         raise typer.BadParameter(f"{seconds:g} is not a positive number", param_hint="--seconds")
     # Reported before hours of work: all items may be dropped.

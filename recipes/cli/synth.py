@@ -3,21 +3,23 @@
 import logging
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from recipes.cli.batch import Job, Report, run_jobs, share_of
+from recipes.cli.batch import Job, Report, Work, run_jobs, share_of
+from recipes.cli.batch_options import BatchOptions
 from recipes.cli.declared import chosen_options, declared_command, given_options
 from recipes.cli.long_synthesis import is_long, synthesize_audio, synthesize_features
+from recipes.cli.option_group import with_option_groups
 from recipes.cli.threads_option import ThreadsOption
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from recipes.cli.inputs import Input
     from vocoders.core.options import SynthesisOptions
     from vocoders.frontends.f0_config import F0Method
     from vocoders.interface import Vocoder
@@ -49,7 +51,7 @@ class _Synthesis:
 
 def register(app: typer.Typer) -> None:
     """Add the command to ``app``."""
-    app.command("synth", cls=declared_command("vocoder"))(_synth)
+    app.command("synth", cls=declared_command("vocoder"))(with_option_groups(_synth))
 
 
 def _synth(
@@ -87,6 +89,8 @@ def _synth(
     resample: Annotated[bool, typer.Option("--resample", help="Convert audio to the model's sample rate.")] = False,
     force: Annotated[bool, typer.Option("--force", "-f", help="Replace existing output files.")] = False,
     json_lines: Annotated[bool, typer.Option("--json", help="Print one JSON line per file.")] = False,
+    *,
+    many: BatchOptions,
 ) -> None:
     """Synthesise audio from audio (copy-synthesis) or features.
 
@@ -97,18 +101,29 @@ def _synth(
     """
     from recipes.cli.inputs import find_inputs
     from recipes.cli.outputs import plan_outputs
-    from vocoders.core.device import resolve_device
-    from vocoders.registry import default_vocoder, is_baseline, load_vocoder
+    from vocoders.registry import default_vocoder
 
     items = find_inputs(inputs)
-    outputs = plan_outputs(items, output.expanduser(), force)
-    name = model or default_vocoder()
+    outputs = plan_outputs(items, output.expanduser(), force or many.skip_existing)
+    jobs = [Job(item.path, path, 0.0) for item, path in zip(items, outputs, strict=True)]
+    jobs = many.undone(jobs, outputs, [item.path for item in items])
+    open_synthesis = partial(
+        _open, model or default_vocoder(), device, given_options(context), seed, resample, _method(f0)
+    )
+    synthesis = open_synthesis()
+    jobs = _measured(jobs, synthesis)
+    run_jobs(jobs, Work("synthesis", _work, open_synthesis, synthesis), json_lines, many.nj)
+
+
+def _open(
+    name: str, device: str, given: dict[str, str], seed: int, resample: bool, f0: "F0Method | None"
+) -> _Synthesis:
+    """Load the vocoder and check its options, in each process."""
+    from vocoders.core.device import resolve_device
+    from vocoders.registry import is_baseline, load_vocoder
+
     vocoder = load_vocoder(name, device if is_baseline(name) else resolve_device(device))
-    synthesis = _Synthesis(vocoder, chosen_options(vocoder, name, given_options(context)), seed, resample, _method(f0))
-    lengths = _measure(items, synthesis)
-    features = {item.path for item in items if item.is_features}
-    jobs = [Job(item.path, path, length) for item, path, length in zip(items, outputs, lengths, strict=True)]
-    run_jobs(jobs, lambda job, progress: _work(job, synthesis, job.path in features, progress), "synthesis", json_lines)
+    return _Synthesis(vocoder, chosen_options(vocoder, name, given), seed, resample, f0)
 
 
 def _method(source: str) -> "F0Method | None":
@@ -124,39 +139,45 @@ def _method(source: str) -> "F0Method | None":
     return None if source == "auto" else source
 
 
-def _measure(items: "Sequence[Input]", synthesis: _Synthesis) -> list[float]:
-    """Return the length of each input in seconds, 0 if unreadable; refuse wrong sample rates before any work."""
+def _measured(jobs: Sequence[Job], synthesis: _Synthesis) -> list[Job]:
+    """Return the jobs with the length of each, 0 if unreadable; refuse wrong sample rates before any work."""
     from recipes.cli.inputs import read_features
     from vocoders.core.audio import audio_info
     from vocoders.core.errors import ConfigError, DataError
 
     vocoder, lengths, wrong = synthesis.vocoder, [], []
-    for item in items:
+    for job in jobs:
         try:
-            if item.is_features:
-                frames = read_features(item.path).features.shape[-1]
+            if _is_features(job):
+                frames = read_features(job.path).features.shape[-1]
                 lengths.append(frames * vocoder.hop_length / vocoder.sample_rate)
                 continue
-            info = audio_info(item.path)
+            info = audio_info(job.path)
             lengths.append(info.duration * info.channels)
             if info.sample_rate != vocoder.sample_rate:
-                wrong.append((item.path, info.sample_rate))
+                wrong.append((job.path, info.sample_rate))
         except DataError:  # reported when its turn comes: the other files can be synthesised
             lengths.append(0.0)
     if wrong and not synthesis.resample:
         path, rate = wrong[0]
         more = f" ({len(wrong)} files)" if len(wrong) > 1 else ""
         raise ConfigError(f"{path}: {rate} Hz audio for a {vocoder.sample_rate} Hz model{more}; pass --resample")
-    return lengths
+    return [replace(job, seconds=length) for job, length in zip(jobs, lengths, strict=True)]
 
 
-def _work(job: Job, synthesis: _Synthesis, is_features: bool, progress: Callable[[float], None]) -> _Report:
+def _is_features(job: Job) -> bool:
+    from recipes.cli.inputs import FEATURE_SUFFIXES
+
+    return job.path.suffix.lower() in FEATURE_SUFFIXES
+
+
+def _work(job: Job, synthesis: _Synthesis, progress: Callable[[float], None]) -> _Report:
     from vocoders.core.audio import write_audio
 
     if is_long(job, synthesis.vocoder, synthesis.options):
-        return _work_in_parts(job, synthesis, is_features, progress)
+        return _work_in_parts(job, synthesis, progress)
     started = time.perf_counter()
-    make = _from_features if is_features else _from_audio
+    make = _from_features if _is_features(job) else _from_audio
     audio, computing = make(job.path, synthesis, progress)
     rate = synthesis.vocoder.sample_rate
     write_audio(job.output, audio, rate)
@@ -166,14 +187,14 @@ def _work(job: Job, synthesis: _Synthesis, is_features: bool, progress: Callable
     return _Report(str(job.path), str(job.output), seconds, round(computing / seconds, 6), rate, len(audio), peak)
 
 
-def _work_in_parts(job: Job, synthesis: _Synthesis, is_features: bool, progress: Callable[[float], None]) -> _Report:
-    vocoder, options, seed = synthesis.vocoder, synthesis.options, synthesis.seed
+def _work_in_parts(job: Job, synthesis: _Synthesis, progress: Callable[[float], None]) -> _Report:
+    vocoder, how = synthesis.vocoder, (synthesis.options, synthesis.seed)
     started = time.perf_counter()
-    if is_features:
-        inputs = _checked_features(job.path, vocoder)
-        length, channels, peak = synthesize_features(job, inputs, vocoder, options, seed, progress)
+    if _is_features(job):
+        inputs = _checked_features(job.path, synthesis)
+        length, channels, peak = synthesize_features(job, inputs, vocoder, *how, progress)
     else:
-        length, channels, peak = synthesize_audio(job, vocoder, options, seed, progress)
+        length, channels, peak = synthesize_audio(job, vocoder, *how, synthesis.f0, progress)
     rate = vocoder.sample_rate
     seconds = length / rate
     rtf = round((time.perf_counter() - started) / seconds, 6)

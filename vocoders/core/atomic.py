@@ -13,7 +13,16 @@ from pathlib import Path
 
 from vocoders.core.errors import DataError
 
-__all__ = ["atomic_file", "atomic_folder"]
+__all__ = ["atomic_file", "atomic_folder", "remove_temporaries"]
+
+# What this process is writing.
+_temporaries: set[Path] = set()
+
+
+def remove_temporaries() -> None:
+    """Remove what this process is writing; for an end of the process without the usual clean-up."""
+    for path in list(_temporaries):
+        path.unlink() if path.is_file() else shutil.rmtree(path, ignore_errors=True)
 
 
 @contextmanager
@@ -44,6 +53,7 @@ def atomic_file(path: str | Path, overwrite: bool = True, durable: bool = False)
         raise DataError(_write_problem(path, error)) from error
     finally:
         temporary.unlink(missing_ok=True)
+        _temporaries.discard(temporary)
 
 
 @contextmanager
@@ -77,6 +87,7 @@ def atomic_folder(path: str | Path, overwrite: bool = False) -> Iterator[Path]:
         raise DataError(_write_problem(path, error)) from error
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
+        _temporaries.discard(temporary)
 
 
 def _target(path: str | Path) -> Path:
@@ -96,7 +107,9 @@ def _make_folder(folder: Path) -> None:
 
 def _temporary_name(path: Path) -> Path:
     # Short and independent of the target, whose name may already be as long as the system allows.
-    return path.parent / f".ondes-{os.getpid()}-{secrets.token_hex(4)}.part"
+    temporary = path.parent / f".ondes-{os.getpid()}-{secrets.token_hex(4)}.part"
+    _temporaries.add(temporary)
+    return temporary
 
 
 def _sync(file: Path) -> None:
@@ -110,6 +123,7 @@ def _swap(new: Path, path: Path) -> None:
         os.rename(new, path)
         return
     aside = _temporary_name(path)
+    _temporaries.discard(aside)
     os.rename(path, aside)
     try:
         os.rename(new, path)
