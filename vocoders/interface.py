@@ -9,6 +9,7 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 import torch
@@ -20,9 +21,13 @@ from vocoders.core.errors import ConfigError, ShapeError
 from vocoders.core.options import SynthesisOptions
 from vocoders.core.pretrained import PretrainedModel, evaluating
 from vocoders.frontends.analysis_stream import AnalysisStream
+from vocoders.frontends.convention_presets import find_convention
 from vocoders.frontends.f0_config import F0Method
 from vocoders.frontends.front_end import FrontEnd, ModelConfig
 from vocoders.frontends.mel import MelConfig
+from vocoders.frontends.mel_convention import MelConvention
+from vocoders.frontends.speech_envelope import Beyond
+from vocoders.mel_input import MelInput
 from vocoders.stream import Stream
 
 __all__ = ["Generation", "Kind", "Progress", "System", "Vocoder", "WaveformGenerator", "check_items"]
@@ -36,9 +41,11 @@ class System(ABC):
 
     Attributes:
         options_class: class that declares the options of synthesis.
+        runtime: computes parts of a model on the CPU by other code, see :func:`vocoders.load`; ``None``: PyTorch does.
     """
 
     options_class: ClassVar[type[SynthesisOptions]] = SynthesisOptions
+    runtime: "Callable[[Any, nn.Module, Sequence[Tensor]], Tensor] | None" = None
 
     @property
     @abstractmethod
@@ -71,6 +78,12 @@ class System(ABC):
     def device(self) -> torch.device:
         """Device of the system."""
         return next(self.parameters()).device if isinstance(self, nn.Module) else torch.device("cpu")
+
+    def compute(self, part: nn.Module, *arguments: Tensor) -> Tensor:
+        """Return what a part of a model (or the whole) computes in synthesis, by the runtime of the system."""
+        if self.runtime is None or self.device.type != "cpu" or torch.is_autocast_enabled("cpu"):
+            return part(*arguments)
+        return self.runtime(self, part, arguments)
 
     def options(self, **changes: Any) -> SynthesisOptions:
         """Return the system's options with ``changes``.
@@ -134,6 +147,16 @@ class Vocoder(System):
         """Least number of frames that the vocoder can synthesise."""
         return 1
 
+    @property
+    def f0_offset(self) -> float:
+        """Time of the F0 of frame n minus n hops, in hops."""
+        return 0.0
+
+    def refinement_iterations(self, options: Any) -> int:
+        """Return the number of iterations of mel refinement that ``options`` ask for."""
+        del options
+        return 0
+
     @torch.inference_mode()
     def analyze(self, audio: Tensor, f0_method: F0Method | None = None) -> dict[str, Tensor]:
         """Extract the inputs of :meth:`synthesize` from audio.
@@ -175,6 +198,8 @@ class Vocoder(System):
         *,
         audio: Tensor | None = None,
         f0_method: F0Method | None = None,
+        mel: MelConvention | str | Path | None = None,
+        beyond: Beyond = "speech",
         seed: int = 0,
         options: SynthesisOptions | None = None,
         progress: Progress | None = None,
@@ -183,25 +208,35 @@ class Vocoder(System):
         """Synthesise a waveform from features, or from audio (copy-synthesis). Memory is bounded.
 
         Args:
-            features: (num_features, F) or (B, num_features, F), as returned by :meth:`analyze`.
+            features: (num_features, F) or (B, num_features, F), as returned by :meth:`analyze`; with ``mel``, in that
+                convention.
             f0: (F,), (B, F) or (B, 1, F) in Hz, 0 where unvoiced; for vocoders that use F0. ``None``: it is estimated
                 from the features, if they are a mel.
             audio: instead of features and F0: (T,), (B, T) or (B, 1, T) at ``sample_rate``.
             f0_method: tracker of F0 in ``audio``; ``None``: the vocoder's own choice.
+            mel: convention of the features: a preset, a YAML file or the object (see
+                :mod:`vocoders.frontends.convention_presets`); ``None``: the vocoder's own.
+            beyond: what is outside of the bands of ``mel``: the most probable envelope of ``speech``, or ``silence``.
             seed: seed of all noise and phases; equal seeds give equal waveforms.
             options: as returned by :meth:`options`; ``None``: the defaults of the system.
             progress: called with the finished fraction.
             **changes: options by name, such as ``f0_scale=1.2``; see ``options_class``.
 
         Returns:
-            (B, 1, F * hop_length) on the vocoder's device; not limited to [-1, 1].
+            (B, 1, F * hop_length) on the vocoder's device, or with ``mel`` the duration of the features at the
+            vocoder's rate; not limited to [-1, 1].
 
         Raises:
             ShapeError: for tensors of another shape, or fewer frames than the vocoder needs.
             DataError: for NaN or infinite numbers.
-            ConfigError: for an option that is not declared, or an impossible value.
+            ConfigError: for an option that is not declared, an impossible value, or an unknown convention.
         """
         chosen = self._chosen(options, changes)
+        if mel is not None:
+            if audio is not None or features is None:
+                raise ShapeError("'mel' is the convention of features; give features with it, and no audio")
+            convention = mel if isinstance(mel, MelConvention) else find_convention(mel)
+            return MelInput(convention, beyond).synthesize(self, features, f0, chosen, seed, progress)
         if audio is not None:
             if features is not None or f0 is not None:
                 raise ShapeError(f"{type(self).__name__} takes audio or features; leave out one of the two")
@@ -275,10 +310,9 @@ class Vocoder(System):
         if features is None:
             raise ShapeError(f"{name} needs features or audio; both are missing")
         inputs = {"features": check_features(features, self.num_features, self.least_frames)}
-        if self.uses_f0 and f0 is None:
-            inputs["f0"] = self._estimate_f0(inputs["features"])
-        else:
-            inputs |= self.check_f0(f0, inputs["features"])
+        if f0 is None and self.uses_f0:
+            f0 = self._estimate_f0(inputs["features"])
+        inputs |= self.check_f0(f0, inputs["features"])
         return {key: value.to(self.device) for key, value in inputs.items()}
 
     def check_f0(self, f0: Tensor | None, features: Tensor) -> dict[str, Tensor]:
@@ -397,7 +431,7 @@ class WaveformGenerator(System):
     ) -> Generation:
         """Draw the items with these numbers; all arguments are checked, except the prompt."""
 
-    def stream(
+    def draw_pieces(
         self,
         length: int,
         *,

@@ -75,6 +75,11 @@ class MelVocoder(PretrainedModel[MelConfigType], Vocoder, nn.Module):
         mel, f0 = self.config.mel.fingerprint, self.config.f0
         return mel if f0 is None else f"{mel} | {f0.fingerprint}"
 
+    @property
+    def f0_offset(self) -> float:
+        """Time of the F0 of frame n minus n hops, in hops."""
+        return 0.5 if self.config.f0 is not None and self.config.f0.alignment == "frame_center" else 0.0
+
     def draw_inputs(self, batch: Mapping[str, Any]) -> dict[str, Tensor]:
         """Return the features, and F0 if the vocoder uses it; see :meth:`PretrainedModel.draw_inputs`."""
         return {name: batch[name] for name in ("features", "f0") if name in batch}

@@ -8,7 +8,7 @@
 
 # Sourced after vocoder_recipe.sh: the stages of an effect. There is nothing to extract (stage 1); stage 3
 # packs the model and plays the test set; stage 4 compares it with the true effect in four cells.
-help_files=("$utils/effect_recipe.sh" "${help_files[@]}")
+help_files=("$utils/effect_recipe.sh" "${help_files[@]/#"$utils/feature_options.sh"/}")
 # shellcheck disable=SC2034  # read by vocoder_recipe.sh
 n_gpus=0
 nj=1
@@ -29,6 +29,10 @@ prepare_data() {
   [ "$num_dev" -ge 1 ] && [ "$num_test" -ge 1 ] || fail "--num_dev $num_dev, --num_test $num_test; both must be at least 1"
   run_job 0 "$nj" data/log/prepare.log \
     ondes prepare folder "$audio_dir" data --dev "$num_dev" --test "$num_test" --nj "$nj"
+}
+
+model_command() {
+  echo "ondes effect --model $recipe/$exp/model INPUT --output OUTPUT"
 }
 
 extract_features() {

@@ -5,11 +5,15 @@
 
 # Sourced after vocoder_recipe.sh: the stages of a model that no features condition. There is nothing to
 # extract (stage 1); stage 3 packs the model and generates; stage 4 measures bits per sample of the test set.
-help_files=("$utils/generative_recipe.sh" "${help_files[@]}")
+help_files=("$utils/generative_recipe.sh" "${help_files[@]/#"$utils/feature_options.sh"/}")
 seconds=1.0
 num=8
 # shellcheck disable=SC2034  # read by vocoder_recipe.sh
 baselines=""
+
+model_command() {
+  echo "ondes generate --model $recipe/$exp/model --num 4 --output FOLDER"
+}
 
 extract_features() {
   echo "no features are needed"

@@ -15,11 +15,14 @@ from recipes.cli.batch_options import BatchOptions
 from recipes.cli.declared import chosen_options, declared_command, given_options
 from recipes.cli.long_synthesis import is_long, synthesize_audio, synthesize_features
 from recipes.cli.option_group import with_option_groups
+from recipes.cli.pipes import PIPE, PipeOptions, check_pipe_output, only_one, uses_pipes
+from recipes.cli.synth_stream import StreamOptions, StreamSynthesis
 from recipes.cli.threads_option import ThreadsOption
 
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from recipes.cli.inputs import Input
     from vocoders.core.options import SynthesisOptions
     from vocoders.frontends.f0_config import F0Method
     from vocoders.interface import Vocoder
@@ -55,18 +58,21 @@ def register(app: typer.Typer) -> None:
 
 
 def _synth(
+    *,
     context: typer.Context,
     inputs: Annotated[
         list[str],
         typer.Argument(
             metavar="INPUTS",
-            help="Audio (wav, flac, ogg, mp3 ...), a folder, a quoted pattern, a wav.scp, or features (.npy, .npz).",
+            help="Audio (wav, flac, ogg, mp3 ...), features (.npy, .npz), a folder, a quoted pattern, a wav.scp, or -.",
             show_default=False,
         ),
     ],
     output: Annotated[
         Path,
-        typer.Option("--output", "-o", metavar="DIR|FILE", help="Folder, or file for one input.", show_default=False),
+        typer.Option(
+            "--output", "-o", metavar="DIR|FILE|-", help="Folder, file, or - for standard output.", show_default=False
+        ),
     ],
     model: Annotated[
         str | None,
@@ -75,6 +81,10 @@ def _synth(
         ),
     ] = None,
     device: Annotated[str, typer.Option("--device", help="cpu, cuda, cuda:1, ... or auto.")] = "auto",
+    runtime: Annotated[
+        str,
+        typer.Option("--runtime", help="Network on the CPU: torch, compiled, onnx, openvino, or auto, the fastest."),
+    ] = "auto",
     threads: ThreadsOption = None,
     seed: Annotated[int, typer.Option("--seed", help="Equal seeds give equal audio.")] = 0,
     f0: Annotated[
@@ -87,9 +97,10 @@ def _synth(
         ),
     ] = "auto",
     resample: Annotated[bool, typer.Option("--resample", help="Convert audio to the model's sample rate.")] = False,
+    streaming: StreamOptions,
+    pipes: PipeOptions,
     force: Annotated[bool, typer.Option("--force", "-f", help="Replace existing output files.")] = False,
     json_lines: Annotated[bool, typer.Option("--json", help="Print one JSON line per file.")] = False,
-    *,
     many: BatchOptions,
 ) -> None:
     """Synthesise audio from audio (copy-synthesis) or features.
@@ -98,45 +109,69 @@ def _synth(
     the input; channels are synthesised separately. Sub-folders are kept.
     Baselines need no training: griffin-lim and mel-inversion (with
     griffin-lim:MODEL, from the mel of a model), and world (or world:48000).
+    In a pipe: ondes synth - -o - --stream; --stream starts at once.
     """
     from recipes.cli.inputs import find_inputs
     from recipes.cli.outputs import plan_outputs
     from vocoders.registry import default_vocoder
 
-    items = find_inputs(inputs)
-    outputs = plan_outputs(items, output.expanduser(), force or many.skip_existing)
-    jobs = [Job(item.path, path, 0.0) for item, path in zip(items, outputs, strict=True)]
-    jobs = many.undone(jobs, outputs, [item.path for item in items])
-    open_synthesis = partial(
-        _open, model or default_vocoder(), device, given_options(context), seed, resample, _method(f0)
-    )
+    output, piped = output.expanduser(), uses_pipes(inputs, output)
+    items = [] if PIPE in inputs else find_inputs(inputs)
+    outputs = [] if piped else plan_outputs(items, output, force or many.skip_existing)
+    if piped or streaming.stream:
+        check_pipe_output(output if piped else outputs[0], force, json_lines)
+        only_one(items)
+    names = (model or default_vocoder(), device, runtime)
+    open_synthesis = partial(_open, *names, given_options(context), seed, resample, _method(f0))
     synthesis = open_synthesis()
-    jobs = _measured(jobs, synthesis)
+    if piped or streaming.stream:
+        _synthesize_stream(items, output if piped else outputs[0], synthesis, streaming, pipes, force)
+        return
+    jobs = [Job(item.path, path, 0.0) for item, path in zip(items, outputs, strict=True)]
+    jobs = _measured(many.undone(jobs, outputs, [item.path for item in items]), synthesis)
     run_jobs(jobs, Work("synthesis", _work, open_synthesis, synthesis), json_lines, many.nj)
 
 
 def _open(
-    name: str, device: str, given: dict[str, str], seed: int, resample: bool, f0: "F0Method | None"
+    name: str, device: str, runtime: str, given: dict[str, str], seed: int, resample: bool, f0: "F0Method | None"
 ) -> _Synthesis:
     """Load the vocoder and check its options, in each process."""
     from vocoders.core.device import resolve_device
     from vocoders.registry import is_baseline, load_vocoder
 
-    vocoder = load_vocoder(name, device if is_baseline(name) else resolve_device(device))
+    place = device if is_baseline(name) else resolve_device(device)
+    vocoder = load_vocoder(name, place, runtime=runtime)  # pyright: ignore[reportArgumentType]  (checked there)
     return _Synthesis(vocoder, chosen_options(vocoder, name, given), seed, resample, f0)
 
 
 def _method(source: str) -> "F0Method | None":
     """Return the tracker that ``--f0`` names; ``None``: the default."""
-    from typing import get_args
+    from typing import cast, get_args
 
     from vocoders.core.errors import ConfigError
     from vocoders.core.plugins import unknown_name
     from vocoders.frontends.f0_config import F0Method
 
-    if source not in ("auto", *get_args(F0Method)):
-        raise ConfigError(f"--f0: {unknown_name('F0 source', source, ('auto', *get_args(F0Method)))}")
-    return None if source == "auto" else source
+    methods = get_args(F0Method)
+    if source not in ("auto", *methods):
+        raise ConfigError(f"--f0: {unknown_name('F0 source', source, ('auto', *methods))}")
+    return None if source == "auto" else cast("F0Method", source)
+
+
+def _synthesize_stream(
+    items: "Sequence[Input]",
+    output: Path,
+    synthesis: _Synthesis,
+    streaming: StreamOptions,
+    pipes: PipeOptions,
+    force: bool,
+) -> None:
+    """Synthesise one input, or standard input, as it comes."""
+    how = (synthesis.vocoder, synthesis.options, synthesis.seed, synthesis.resample, streaming, pipes)
+    if items and items[0].is_features:
+        StreamSynthesis(*how).from_features(_checked_features(items[0].path, synthesis), output, force)
+    else:
+        StreamSynthesis(*how).from_audio(str(items[0].path) if items else PIPE, output, force)
 
 
 def _measured(jobs: Sequence[Job], synthesis: _Synthesis) -> list[Job]:

@@ -10,7 +10,7 @@ from torch import Tensor
 from vocoders.core.checks import check_audio
 from vocoders.core.errors import DataError
 
-__all__ = ["resample", "resample_blocks"]
+__all__ = ["resample", "resample_blocks", "resampled_length"]
 
 
 def resample(audio: Tensor, orig_rate: int, new_rate: int) -> Tensor:
@@ -33,7 +33,7 @@ def resample(audio: Tensor, orig_rate: int, new_rate: int) -> Tensor:
     audio = check_audio(audio, dtype=None)
     if orig_rate == new_rate:
         return audio
-    length = _length(audio.shape[-1], orig_rate, new_rate)
+    length = resampled_length(audio.shape[-1], orig_rate, new_rate)
     # soxr has no half precision.
     wide = audio.detach().cpu() if audio.dtype == torch.float64 else audio.detach().cpu().float()
     channels = wide.reshape(-1, audio.shape[-1]).numpy()
@@ -42,6 +42,11 @@ def resample(audio: Tensor, orig_rate: int, new_rate: int) -> Tensor:
         converted = soxr.resample(channel, orig_rate, new_rate, quality="VHQ")[:length]
         row[: len(converted)] = converted
     return torch.from_numpy(resampled).reshape(*audio.shape[:-1], length).to(audio)
+
+
+def resampled_length(length: int, orig_rate: int, new_rate: int) -> int:
+    """Return the number of samples that :func:`resample` makes of ``length`` samples: rounded half up, at least 1."""
+    return max(1, (2 * length * new_rate + orig_rate) // (2 * orig_rate))
 
 
 def resample_blocks(blocks: Iterable[Tensor], orig_rate: int, new_rate: int) -> Iterator[Tensor]:
@@ -59,11 +64,7 @@ def resample_blocks(blocks: Iterable[Tensor], orig_rate: int, new_rate: int) -> 
             yield torch.from_numpy(np.ascontiguousarray(made.T))
     if stream is not None:
         made = stream.resample_chunk(np.zeros((0, channels), np.float32), last=True).reshape(-1, channels)
-        rest = _length(taken, orig_rate, new_rate) - given
+        rest = resampled_length(taken, orig_rate, new_rate) - given
         filled = np.zeros((rest, channels), np.float32)
         filled[: len(made)] = made[:rest]
         yield torch.from_numpy(np.ascontiguousarray(filled.T))
-
-
-def _length(samples: int, orig_rate: int, new_rate: int) -> int:
-    return max(1, (2 * samples * new_rate + orig_rate) // (2 * orig_rate))

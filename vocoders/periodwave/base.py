@@ -116,6 +116,10 @@ class FlowVocoder(PretrainedModel[FlowConfigType], Vocoder, nn.Module):
                 f"mel_refinement {options.mel_refinement}: this model takes embeddings and no mel; set it to 0"
             )
 
+    def refinement_iterations(self, options: Any) -> int:
+        """Return the number of iterations of mel refinement."""
+        return options.mel_refinement
+
     def _analyze(self, audio: Tensor) -> dict[str, Tensor]:
         if self.config.condition == "embedding":
             raise ConfigError("this model takes the embeddings of an audio codec; encode the audio with that codec")

@@ -12,10 +12,7 @@ from vocoders.frontends.envelope import flat_excitation_levels, flat_harmonics
 from vocoders.frontends.harmonic import (
     draw_prior_noise,
     draw_prior_phase,
-    harmonic_sum,
-    hold_frames,
     make_prior,
-    running_cycles,
 )
 from vocoders.frontends.mel_consistency import MelConsistency
 from vocoders.frontends.moved_harmonics import MovedHarmonics
@@ -162,6 +159,10 @@ class Wavehax(MelVocoder[WavehaxConfig]):
         # Otherwise the mel contains the original harmonics.
         return self.config.mel_refinement if same_f0 or self.moved_harmonics is not None else 0
 
+    def refinement_iterations(self, options: WavehaxOptions) -> int:
+        """Return the number of iterations of mel refinement, 0 where F0 is not that of the mel."""
+        return self.refinement(options, True) if options.f0_scale == 1 else 0
+
     def _stream(self, options: WavehaxOptions, batch: int, seed: int, chunk: int) -> Stream:
         return WavehaxStream(self, options, batch, seed, chunk)
 
@@ -196,7 +197,7 @@ class Wavehax(MelVocoder[WavehaxConfig]):
         def outputs() -> Iterator[Tensor]:
             for span in spans:
                 part = features[..., span.start : span.stop]
-                waveform = self(part, prior[..., span.start * hop : span.stop * hop])
+                waveform = self.compute(self, part, prior[..., span.start * hop : span.stop * hop])
                 yield self.mel_consistency(waveform, part, refinement)
                 progress(span.valid_stop / num_frames)
 

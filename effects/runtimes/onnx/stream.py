@@ -155,4 +155,3 @@ def _read_metadata(folder: Path) -> dict[str, Any]:
     if metadata.get("kind") != "onnx":
         raise CheckpointError(f"{folder} is an export of kind '{metadata.get('kind')}'; expected 'onnx'")
     return metadata
-

@@ -115,7 +115,8 @@ def test_errors_of_many_files_are_told_again_at_the_end(ondes, folder):
 def test_interrupted_processes_leave_whole_files_only(folder):
     write_audio(folder / "long.wav", torch.zeros(2, 6_000_000), 24000)
     root = str(Path(__file__).resolve().parents[3])
-    command = [sys.executable, "-m", "recipes.cli.main", "effect", "in", "-o", "out", "--processor", "comp_4c", "--nj", "2"]
+    program = [sys.executable, "-m", "recipes.cli.main"]
+    command = [*program, "effect", "in", "-o", "out", "--processor", "comp_4c", "--nj", "2"]
     environment = os.environ | {"PYTHONPATH": root}
     process = subprocess.Popen(command, env=environment, start_new_session=True)
     deadline = time.monotonic() + 60
