@@ -4,7 +4,7 @@ import io
 import logging
 import warnings
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -62,6 +62,7 @@ class GraphPlan:
         about: what the graph computes, in a line.
         example_name: the example that runs an export with this as its first graph.
         assemble: makes the graph instead of :func:`trace`.
+        details: further facts for the metadata.
     """
 
     name: str
@@ -74,6 +75,7 @@ class GraphPlan:
     about: str = ""
     example_name: str = "audio"
     assemble: Callable[[], bytes] | None = None
+    details: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def file(self) -> str:
@@ -88,6 +90,7 @@ class GraphPlan:
             "about": self.about,
             "inputs": [port.to_dict(kinds[port.name]) for port in self.inputs],
             "outputs": [port.to_dict() for port in self.outputs],
+            **self.details,
         }
 
     def build(self) -> bytes:
