@@ -154,9 +154,13 @@ def _synthesize_stream(
     force: bool,
 ) -> None:
     """Synthesise one input, or standard input, as it comes."""
+    from vocoders.core.errors import ConfigError
+
     how = (synthesis.vocoder, synthesis.options, synthesis.seed, synthesis.resample, streaming, pipes)
     if items and items[0].is_features:
         StreamSynthesis(*how).from_features(_checked_features(items[0].path, synthesis), output, force)
+    elif synthesis.f0 is not None:
+        raise ConfigError(f"--f0 {synthesis.f0}: a stream tracks F0 of audio as it comes; leave it out")
     else:
         StreamSynthesis(*how).from_audio(str(items[0].path) if items else PIPE, output, force)
 
@@ -210,7 +214,7 @@ def _work_in_parts(job: Job, synthesis: _Synthesis, is_features: bool, progress:
         inputs = _checked_features(job.path, synthesis)
         length, channels, peak = synthesize_features(job, inputs, vocoder, options, seed, progress)
     else:
-        length, channels, peak = synthesize_audio(job, vocoder, options, seed, progress)
+        length, channels, peak = synthesize_audio(job, vocoder, options, seed, progress, synthesis.f0)
     rate = vocoder.sample_rate
     seconds = length / rate
     rtf = round((time.perf_counter() - started) / seconds, 6)
@@ -272,6 +276,7 @@ def _checked_features(path: Path, synthesis: _Synthesis) -> "dict[str, Tensor]":
     if not vocoder.uses_f0:
         return {"features": found.features[None]}
     if found.f0 is None or source == "mel":
+        f0 = vocoder.estimate_f0(found.features)
         _logger.info("%s: F0 is estimated from the mel", path)
-        return {"features": found.features[None]}
+        return {"features": found.features[None], "f0": f0}
     return {"features": found.features[None], "f0": found.f0[None, None]}
