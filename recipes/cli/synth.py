@@ -29,6 +29,9 @@ __all__ = ["register"]
 
 _logger = logging.getLogger(__name__)
 
+# F0 that costs more is announced.
+_LONG_SECONDS = 60.0
+
 
 @dataclass(frozen=True)
 class _Report(Report):
@@ -126,6 +129,7 @@ def _synth(
         _synthesize_stream(items, output if piped else outputs[0], synthesis, streaming, pipes, force)
         return
     lengths = _measure(items, synthesis)
+    _announce_f0(synthesis, sum(length for item, length in zip(items, lengths, strict=True) if not item.is_features))
     features = {item.path for item in items if item.is_features}
     jobs = [Job(item.path, path, length) for item, path, length in zip(items, outputs, lengths, strict=True)]
     run_jobs(jobs, lambda job, progress: _work(job, synthesis, job.path in features, progress), "synthesis", json_lines)
@@ -143,6 +147,19 @@ def _method(source: str) -> "F0Method | None":
     if source not in ("auto", *methods):
         raise ConfigError(f"--f0: {unknown_name('F0 source', source, ('auto', *methods))}")
     return None if source == "auto" else cast("F0Method", source)
+
+
+def _announce_f0(synthesis: _Synthesis, seconds: float) -> None:
+    """Tell what the F0 of so much audio will cost, if it is much."""
+    from recipes.progress import duration_words
+    from vocoders.frontends.f0_config import TRACKER_SECONDS
+
+    method = synthesis.f0 or synthesis.vocoder.f0_method
+    cost = 0.0 if method is None else seconds * TRACKER_SECONDS[method]
+    if cost >= _LONG_SECONDS:
+        text = "F0 by %s takes about %s of one core; --f0 mel takes %s"
+        faster = duration_words(seconds * TRACKER_SECONDS["mel"])
+        _logger.info(text, method, duration_words(cost), faster)
 
 
 def _synthesize_stream(
