@@ -5,24 +5,28 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from recipes.cli.batch import Job, Report, run_jobs, share_of
 from recipes.cli.declared import chosen_options, declared_command, given_options
+from recipes.cli.feature_input import FeatureOptions, load_vocoder_for, read_inputs
 from recipes.cli.long_synthesis import is_long, synthesize_audio, synthesize_features
 from recipes.cli.option_group import with_option_groups
 from recipes.cli.pipes import PIPE, PipeOptions, check_pipe_output, only_one, uses_pipes
 from recipes.cli.synth_stream import StreamOptions, StreamSynthesis
 from recipes.cli.threads_option import ThreadsOption
+from vocoders.core.runtime_names import RuntimeName
 
 if TYPE_CHECKING:
     from torch import Tensor
 
     from recipes.cli.inputs import Input
+    from vocoders.core.feature_files import FeaturePlace
     from vocoders.core.options import SynthesisOptions
     from vocoders.frontends.f0_config import F0Method
+    from vocoders.frontends.mel_convention import MelConvention
     from vocoders.interface import Vocoder
 
 __all__ = ["register"]
@@ -51,6 +55,8 @@ class _Synthesis:
     seed: int
     resample: bool
     f0: "F0Method | None"
+    features: FeatureOptions
+    convention: "MelConvention | None"
 
 
 def register(app: typer.Typer) -> None:
@@ -65,7 +71,8 @@ def _synth(
         list[str],
         typer.Argument(
             metavar="INPUTS",
-            help="Audio (wav, flac, ogg, mp3 ...), features (.npy, .npz), a folder, a quoted pattern, a wav.scp, or -.",
+            help="Audio (wav, flac, ogg, mp3 ...), a folder, a quoted pattern, a wav.scp, features (.npy, .npz, .pt, "
+            ".h5, .ark, feats.scp), or - for standard input.",
             show_default=False,
         ),
     ],
@@ -75,6 +82,7 @@ def _synth(
             "--output", "-o", metavar="DIR|FILE|-", help="Folder, file, or - for standard output.", show_default=False
         ),
     ],
+    features: FeatureOptions,
     model: Annotated[
         str | None,
         typer.Option(
@@ -83,8 +91,8 @@ def _synth(
     ] = None,
     device: Annotated[str, typer.Option("--device", help="cpu, cuda, cuda:1, ... or auto.")] = "auto",
     runtime: Annotated[
-        str,
-        typer.Option("--runtime", help="Network on the CPU: torch, compiled, onnx, openvino, or auto, the fastest."),
+        RuntimeName,
+        typer.Option("--runtime", help="Code that computes the network on the CPU; auto: the fastest."),
     ] = "auto",
     threads: ThreadsOption = None,
     seed: Annotated[int, typer.Option("--seed", help="Equal seeds give equal audio.")] = 0,
@@ -103,7 +111,7 @@ def _synth(
     force: Annotated[bool, typer.Option("--force", "-f", help="Replace existing output files.")] = False,
     json_lines: Annotated[bool, typer.Option("--json", help="Print one JSON line per file.")] = False,
 ) -> None:
-    """Synthesise audio from audio (copy-synthesis) or features.
+    """Synthesise audio from audio (copy-synthesis) or features of any mel convention.
 
     The output has the model's sample rate, and the duration and channels of
     the input; channels are synthesised separately. Sub-folders are kept.
@@ -114,7 +122,7 @@ def _synth(
     from recipes.cli.inputs import find_inputs
     from recipes.cli.outputs import plan_outputs
     from vocoders.core.device import resolve_device
-    from vocoders.registry import default_vocoder, is_baseline, load_vocoder
+    from vocoders.registry import default_vocoder, is_baseline
 
     output, piped = output.expanduser(), uses_pipes(inputs, output)
     items = [] if PIPE in inputs else find_inputs(inputs)
@@ -123,16 +131,22 @@ def _synth(
         check_pipe_output(output if piped else outputs[0], force, json_lines)
         only_one(items)
     name = model or default_vocoder()
-    vocoder = load_vocoder(name, device if is_baseline(name) else resolve_device(device), runtime=runtime)  # pyright: ignore[reportArgumentType]  (checked there)
-    synthesis = _Synthesis(vocoder, chosen_options(vocoder, name, given_options(context)), seed, resample, _method(f0))
+    convention = features.convention()
+    vocoder = load_vocoder_for(name, convention, device if is_baseline(name) else resolve_device(device), runtime)
+    chosen = chosen_options(vocoder, name, given_options(context))
+    synthesis = _Synthesis(vocoder, chosen, seed, resample, _method(f0), features, convention)
     if piped or streaming.stream:
         _synthesize_stream(items, output if piped else outputs[0], synthesis, streaming, pipes, force)
         return
     lengths = _measure(items, synthesis)
     _announce_f0(synthesis, sum(length for item, length in zip(items, lengths, strict=True) if not item.is_features))
-    features = {item.path for item in items if item.is_features}
     jobs = [Job(item.path, path, length) for item, path, length in zip(items, outputs, lengths, strict=True)]
-    run_jobs(jobs, lambda job, progress: _work(job, synthesis, job.path in features, progress), "synthesis", json_lines)
+    places = {path: item.place for item, path in zip(items, outputs, strict=True) if item.is_features}
+
+    def work(job: Job, progress: Callable[[float], None]) -> _Report:
+        return _work(job, synthesis, places.get(job.output), progress)
+
+    run_jobs(jobs, work, "synthesis", json_lines)
 
 
 def _method(source: str) -> "F0Method | None":
@@ -175,7 +189,9 @@ def _synthesize_stream(
 
     how = (synthesis.vocoder, synthesis.options, synthesis.seed, synthesis.resample, streaming, pipes)
     if items and items[0].is_features:
-        StreamSynthesis(*how).from_features(_checked_features(items[0].path, synthesis), output, force)
+        if synthesis.convention is not None:
+            raise ConfigError("--stream takes the model's own mel; leave out --mel, or write a file without --stream")
+        StreamSynthesis(*how).from_features(_read_features(items[0].place, synthesis), output, force)
     elif synthesis.f0 is not None:
         raise ConfigError(f"--f0 {synthesis.f0}: a stream tracks F0 of audio as it comes; leave it out")
     else:
@@ -184,16 +200,17 @@ def _synthesize_stream(
 
 def _measure(items: "Sequence[Input]", synthesis: _Synthesis) -> list[float]:
     """Return the length of each input in seconds, 0 if unreadable; refuse wrong sample rates before any work."""
-    from recipes.cli.inputs import read_features
     from vocoders.core.audio import audio_info
     from vocoders.core.errors import ConfigError, DataError
+    from vocoders.core.feature_files import read_feature_file
 
     vocoder, lengths, wrong = synthesis.vocoder, [], []
+    mel = synthesis.convention.mel if synthesis.convention is not None else vocoder
     for item in items:
         try:
             if item.is_features:
-                frames = read_features(item.path).features.shape[-1]
-                lengths.append(frames * vocoder.hop_length / vocoder.sample_rate)
+                frames = max(read_feature_file(item.place).features.shape)
+                lengths.append(frames * mel.hop_length / mel.sample_rate)
                 continue
             info = audio_info(item.path)
             lengths.append(info.duration * info.channels)
@@ -208,39 +225,55 @@ def _measure(items: "Sequence[Input]", synthesis: _Synthesis) -> list[float]:
     return lengths
 
 
-def _work(job: Job, synthesis: _Synthesis, is_features: bool, progress: Callable[[float], None]) -> _Report:
+def _work(job: Job, synthesis: _Synthesis, place: "FeaturePlace | None", progress: Callable[[float], None]) -> _Report:
     from vocoders.core.audio import write_audio
 
-    if is_long(job, synthesis.vocoder, synthesis.options):
-        return _work_in_parts(job, synthesis, is_features, progress)
+    if synthesis.convention is None and is_long(job, synthesis.vocoder, synthesis.options):
+        return _work_in_parts(job, synthesis, place, progress)
     started = time.perf_counter()
-    make = _from_features if is_features else _from_audio
-    audio, computing = make(job.path, synthesis, progress)
+    if place is not None:
+        audio, computing = _from_features(place, synthesis, progress)
+    else:
+        audio, computing = _from_audio(job.path, synthesis, progress)
     rate = synthesis.vocoder.sample_rate
     write_audio(job.output, audio, rate)
     _logger.debug("%s took %.2f s with reading and writing", job.path, time.perf_counter() - started)
     seconds = audio.shape[-1] / rate
     peak = round(float(audio.abs().max()), 6)
-    return _Report(str(job.path), str(job.output), seconds, round(computing / seconds, 6), rate, len(audio), peak)
+    return _Report(
+        str(place or job.path), str(job.output), seconds, round(computing / seconds, 6), rate, len(audio), peak
+    )
 
 
-def _work_in_parts(job: Job, synthesis: _Synthesis, is_features: bool, progress: Callable[[float], None]) -> _Report:
+def _work_in_parts(
+    job: Job, synthesis: _Synthesis, place: "FeaturePlace | None", progress: Callable[[float], None]
+) -> _Report:
     vocoder, options, seed = synthesis.vocoder, synthesis.options, synthesis.seed
     started = time.perf_counter()
-    if is_features:
-        inputs = _checked_features(job.path, synthesis)
+    if place is not None:
+        inputs = _read_features(place, synthesis)
         length, channels, peak = synthesize_features(job, inputs, vocoder, options, seed, progress)
     else:
         length, channels, peak = synthesize_audio(job, vocoder, options, seed, progress, synthesis.f0)
     rate = vocoder.sample_rate
     seconds = length / rate
     rtf = round((time.perf_counter() - started) / seconds, 6)
-    return _Report(str(job.path), str(job.output), seconds, rtf, rate, channels, peak)
+    return _Report(str(place or job.path), str(job.output), seconds, rtf, rate, channels, peak)
 
 
-def _from_features(path: Path, synthesis: _Synthesis, progress: Callable[[float], None]) -> "tuple[Tensor, float]":
+def _read_features(place: "FeaturePlace", synthesis: _Synthesis) -> "dict[str, Any]":
+    """Return the arguments of the vocoder, F0 included if it uses it."""
+    inputs = read_inputs(place, synthesis.vocoder, synthesis.convention, synthesis.features, synthesis.f0)
+    if synthesis.convention is None and synthesis.vocoder.uses_f0 and "f0" not in inputs:
+        inputs["f0"] = synthesis.vocoder.estimate_f0(inputs["features"])
+    return inputs
+
+
+def _from_features(
+    place: "FeaturePlace", synthesis: _Synthesis, progress: Callable[[float], None]
+) -> "tuple[Tensor, float]":
     """Return audio (1, T) on the CPU, and the time of synthesis in seconds."""
-    features = _checked_features(path, synthesis)
+    features = _read_features(place, synthesis)
     started = time.perf_counter()
     how = {"options": synthesis.options, "seed": synthesis.seed, "progress": progress}
     return synthesis.vocoder.synthesize(**features, **how)[0].float().cpu(), time.perf_counter() - started
@@ -276,24 +309,3 @@ def _read(path: Path, synthesis: _Synthesis) -> "Tensor":
     if len(audio) > 1:
         _logger.info("%s: %d channels, each synthesised on its own", path, len(audio))
     return audio
-
-
-def _checked_features(path: Path, synthesis: _Synthesis) -> "dict[str, Tensor]":
-    from recipes.cli.inputs import read_features
-    from vocoders.core.errors import ConfigError, DataError
-
-    vocoder, source = synthesis.vocoder, synthesis.f0
-    if source not in (None, "mel"):
-        raise ConfigError(f"{path}: --f0 {source} tracks audio, and this file holds features; pass auto or mel")
-    found = read_features(path)
-    if found.fingerprint is not None and found.fingerprint != vocoder.fingerprint:
-        raise DataError(
-            f"{path} comes from another front end:\n  file:  {found.fingerprint}\n  model: {vocoder.fingerprint}"
-        )
-    if not vocoder.uses_f0:
-        return {"features": found.features[None]}
-    if found.f0 is None or source == "mel":
-        f0 = vocoder.estimate_f0(found.features)
-        _logger.info("%s: F0 is estimated from the mel", path)
-        return {"features": found.features[None], "f0": f0}
-    return {"features": found.features[None], "f0": found.f0[None, None]}

@@ -5,8 +5,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from vocoders.core.atomic import atomic_folder
 from vocoders.core.errors import ConfigError
 from vocoders.core.graphs.agreement import (
@@ -67,14 +65,11 @@ def export_onnx(
         errors |= compare(plan, lambda inputs, session=session: session.run(None, dict(inputs)))
     error = check_agreement(errors, TOLERANCE)
     metadata = _describe(system, options.to_dict(), plans, error)
-    main, vector = plans[0], plans[0].trials[0]
-    outputs = dict(zip((port.name for port in main.outputs), main.expected(vector), strict=True))
-    arrays = {name: np.asarray(tensor) for name, tensor in vector.items()} | outputs
-    example = Path(__file__).with_name("examples") / f"{main.example_name}.py"
+    example = Path(__file__).with_name("examples") / f"{plans[0].example_name}.py"
     with atomic_folder(folder, overwrite) as temporary:
         for name, content in contents.items():
             (temporary / name).write_bytes(content)
-        write_test_vector(temporary, arrays)
+        write_test_vector(temporary, plans[0].test_vector())
         write_metadata(temporary, metadata)
         (temporary / EXAMPLE_FILE).write_text(example.read_text(encoding="utf-8"), encoding="utf-8")
     _logger.info("%s: differs from the model by %.1e of the peak", folder, error)

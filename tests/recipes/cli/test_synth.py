@@ -200,7 +200,7 @@ def bad_feature_files() -> dict[str, str]:
     Path("cut.npz").write_bytes(Path("short.npz").read_bytes()[:300])
     return {
         "lonely.npy": "f0 is missing",
-        "unnamed.npz": "named 'features'",
+        "unnamed.npz": "f0 is missing",
         "short.npz": "one per frame",
         "nan.npz": "NaN",
         "negative.npz": "negative",
