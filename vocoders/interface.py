@@ -148,6 +148,11 @@ class Vocoder(System):
         return 1
 
     @property
+    def f0_method(self) -> F0Method | None:
+        """Tracker of F0 in audio that :meth:`analyze` uses by default; ``None`` without F0."""
+        return None
+
+    @property
     def f0_offset(self) -> float:
         """Time of the F0 of frame n minus n hops, in hops."""
         return 0.0

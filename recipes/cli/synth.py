@@ -35,6 +35,9 @@ __all__ = ["register"]
 
 _logger = logging.getLogger(__name__)
 
+# F0 that costs more is announced.
+_LONG_SECONDS = 60.0
+
 
 @dataclass(frozen=True)
 class _Report(Report):
@@ -137,6 +140,7 @@ def _synth(
         return
     jobs = [Job(item.path, path, 0.0, item.offset) for item, path in zip(items, outputs, strict=True)]
     jobs = _measured(many.undone(jobs, outputs, [item.path for item in items]), synthesis)
+    _announce_f0(synthesis, sum(job.seconds for job in jobs if _feature_place(job) is None))
     run_jobs(jobs, Work("synthesis", _work, open_synthesis, synthesis), json_lines, many.nj)
 
 
@@ -174,6 +178,19 @@ def _method(source: str) -> "F0Method | None":
     return None if source == "auto" else cast("F0Method", source)
 
 
+def _announce_f0(synthesis: _Synthesis, seconds: float) -> None:
+    """Tell what the F0 of so much audio will cost, if it is much."""
+    from recipes.progress import duration_words
+    from vocoders.frontends.f0_config import TRACKER_SECONDS
+
+    method = synthesis.f0 or synthesis.vocoder.f0_method
+    cost = 0.0 if method is None else seconds * TRACKER_SECONDS[method]
+    if cost >= _LONG_SECONDS:
+        text = "F0 by %s takes about %s of one core; --f0 mel takes %s"
+        faster = duration_words(seconds * TRACKER_SECONDS["mel"])
+        _logger.info(text, method, duration_words(cost), faster)
+
+
 def _synthesize_stream(
     items: "Sequence[Input]",
     output: Path,
@@ -190,6 +207,8 @@ def _synthesize_stream(
         if synthesis.convention is not None:
             raise ConfigError("--stream takes the model's own mel; leave out --mel, or write a file without --stream")
         StreamSynthesis(*how).from_features(_read_features(items[0].place, synthesis), output, force)
+    elif synthesis.f0 is not None:
+        raise ConfigError(f"--f0 {synthesis.f0}: a stream tracks F0 of audio as it comes; leave it out")
     else:
         StreamSynthesis(*how).from_audio(str(items[0].path) if items else PIPE, output, force)
 
