@@ -1,4 +1,4 @@
-"""All families for training, of vocoders and effects, by name."""
+"""All families for training, of vocoders, effects and estimators of F0, by name."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -17,8 +17,10 @@ if TYPE_CHECKING:
 
 __all__ = ["Kind", "find_family", "kind_of", "load", "model_class", "read_config"]
 
-#: Kind of a model: features to waveform, unconditional generation, or an effect on audio.
-Kind = Literal["vocoder", "generator", "effect"]
+#: Kind of a model: features to waveform, unconditional generation, an effect on audio, or F0 from a mel.
+Kind = Literal["vocoder", "generator", "effect", "pitch"]
+
+_ESTIMATORS = {"mel_pitch": Family("mel_pitch", "F0 from a mel", "vocoders.frontends.mel_pitch:MelPitch")}
 
 
 def find_family(name: str) -> Family:
@@ -27,7 +29,7 @@ def find_family(name: str) -> Family:
     Raises:
         ConfigError: if there is no such family; the message names the nearest, or all.
     """
-    registries = (vocoders.registry.FAMILIES, effects.registry.FAMILIES)
+    registries = (vocoders.registry.FAMILIES, effects.registry.FAMILIES, _ESTIMATORS)
     for registry in registries:
         if name in registry:
             return registry[name]
@@ -41,7 +43,9 @@ def kind_of(family: str, model: Mapping[str, Any]) -> Kind:
         ConfigError: for an unknown family.
     """
     found = find_family(family)
-    return found.kind_of(model) if isinstance(found, vocoders.registry.VocoderFamily) else "effect"
+    if isinstance(found, vocoders.registry.VocoderFamily):
+        return found.kind_of(model)
+    return "pitch" if family in _ESTIMATORS else "effect"
 
 
 def model_class(family: str) -> Any:

@@ -1,10 +1,10 @@
 """The trainer: steps, precision, processes and checkpoints, independent of family and task."""
 
+import json
 import logging
 import sys
 import time
 from collections.abc import Iterator, Mapping
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,19 +12,23 @@ import torch
 from accelerate import Accelerator
 from accelerate.utils import DistributedDataParallelKwargs, KwargsHandler
 from torch import Tensor, nn
-from torch.optim.swa_utils import AveragedModel
 
 from recipes.agreement import Agreement, Decision
+from recipes.averaging import MovingAverage
 from recipes.build import build_generator, build_objective, build_optimizer, start_generator
 from recipes.checkpoint import load_initial_state, load_latest_checkpoint, save_checkpoint
 from recipes.config import TrainConfig
 from recipes.data.dataset import move_batch
+from recipes.data.workers import BatchLoader
 from recipes.launcher import join_processes, read_launch
+from recipes.machine import check_gpus, choose_threads, describe_run, set_backends
 from recipes.progress import gauge
+from recipes.resuming import check_changes, describe_corpus, load_optimizer
 from recipes.schedule import Plateau, learning_rate_factor
-from recipes.stopping import StopRequest
+from recipes.stopping import STOPPED_FILE, StopRequest
 from recipes.tasks import Validator
 from recipes.training_log import TrainingLog
+from recipes.updates import Updates, split_batch
 from vocoders.core.errors import CheckpointError, ConfigError, OndesError
 from vocoders.core.pretrained import PretrainedModel
 
@@ -44,34 +48,43 @@ class Trainer:
         folder: folder for its results.
         resume: continue from the latest checkpoint in ``folder``; without it, a folder with checkpoints is refused.
         initial: start from the weights of this checkpoint, run or model, at step 0 with fresh optimisers.
+        gpus: GPUs that the processes on this machine must have; 0 uses the CPU, ``None`` a GPU if there is one.
 
     Raises:
-        ConfigError: if ``folder`` contains a run and ``resume`` is false, its configuration differs, the objective
-            tunes a trained model and there is none, or the launcher's environment is invalid.
-        CheckpointError: if a checkpoint does not fit.
+        ConfigError: if ``folder`` contains a run and ``resume`` is false, the objective tunes a trained model and there
+            is none, there are too few GPUs, or the launcher's environment is invalid.
+        CheckpointError: if a checkpoint does not fit, or a change of the configuration could not take effect.
     """
 
     def __init__(
-        self, config: TrainConfig, folder: Path, resume: bool = False, initial: str | Path | None = None
+        self,
+        config: TrainConfig,
+        folder: Path,
+        resume: bool = False,
+        initial: str | Path | None = None,
+        gpus: int | None = None,
     ) -> None:
         self.config, self.folder = config, folder
         options = config.trainer
-        if options.num_threads is not None:
-            torch.set_num_threads(options.num_threads)
+        check_gpus(gpus)
         # Windows are equal in all processes, running statistics are kept per process. Broadcasting would overwrite
         # tensors that the backward pass of a module called twice still needs.
         handlers: list[KwargsHandler] = [DistributedDataParallelKwargs(broadcast_buffers=False)]
         launch = read_launch()
         meeting = join_processes(launch)
         # Without a GPU and this flag, accelerate treats each process of torchrun as a separate main process.
-        cpu = launch is not None and not torch.accelerator.is_available()
+        on_gpu = torch.accelerator.is_available() and gpus != 0
+        cpu = gpus == 0 or (launch is not None and not on_gpu)
+        choose_threads(options.num_threads, launch, on_gpu)
+        set_backends(options)
         self.accelerator = Accelerator(cpu=cpu, mixed_precision=options.precision, kwargs_handlers=handlers)
         index, count = self.accelerator.process_index, self.accelerator.num_processes
         self.agreement = Agreement(index, count, meeting, launch.attempt if launch is not None else "0")
         torch.manual_seed(options.seed)
         self.step = 0
-        self.skipped_steps = self._skipped_in_a_row = 0
+        skipped = 0
         self._saved = -1
+        self._corpus: str | None = None
         self._validator: Validator | None = None
         self.stop = StopRequest()
         self.plateau = Plateau(config.scheduler) if config.scheduler.name == "plateau" else None
@@ -86,17 +99,27 @@ class Trainer:
         config.task.prepare(generator)
         objective = build_objective(config, generator)
         modules = {"generator": generator, **objective.parts()}
+        if options.channels_last:
+            for module in modules.values():
+                module.to(memory_format=torch.channels_last)
         self.optimizers = {name: build_optimizer(config.optimizer, module) for name, module in modules.items()}
         decay = options.ema_decay
-        self.ema = AveragedModel(generator, avg_fn=partial(_average, decay)) if decay else None
+        self.ema = MovingAverage(generator, decay) if decay else None
         if state is not None:
             self._restore(state, generator, modules, fresh)
+            skipped = 0 if fresh else state.get("skipped_steps", 0)
 
         self.objective = objective.to(self.accelerator.device)
         if self.ema is not None:
             self.ema.to(self.accelerator.device)
         self.parts = {name: self.accelerator.prepare(module) for name, module in modules.items()}
         self.optimizers = {name: self.accelerator.prepare(item) for name, item in self.optimizers.items()}
+        self.updates = Updates(self.parts, self.optimizers, self.accelerator, options, skipped)
+
+    @property
+    def skipped_steps(self) -> int:
+        """Number of steps skipped because numbers were not finite, as of the last report."""
+        return self.updates.skipped
 
     @property
     def generator(self) -> nn.Module:
@@ -114,13 +137,19 @@ class Trainer:
         """
         options, accelerator = self.config.trainer, self.accelerator
         loader = self.config.task.loader(self.step, accelerator.process_index, accelerator.num_processes)
+        (self.folder / STOPPED_FILE).unlink(missing_ok=True)
+        self._check_corpus(loader)
         self._validator = self.config.task.validator(self.objective, self.folder)
         log = None
         if accelerator.is_main_process:
             directions = None if self._validator is None else self._validator.values
             log = TrainingLog(self.config, directions, self.folder, self.step, self._resumed)
+            for line in describe_run(self.config, accelerator, self.parts, loader):
+                logger.info(line)
         # Without a terminal, log lines show the progress.
         is_shown = log is not None and sys.stderr.isatty()
+        for part in self.parts.values():
+            part.train()
         with (
             self.stop.caught(),
             loader.open() as batches,
@@ -129,9 +158,13 @@ class Trainer:
             while self.step < options.max_steps and (batch := self._next(batches)) is not None:
                 values = self._train_step(batch)
                 is_last = self.step == options.max_steps
-                if log is not None and (self.step % options.log_every == 0 or is_last):
-                    rate = self.optimizers["generator"].param_groups[0]["lr"]
-                    log.write(self.step, values, self.skipped_steps, rate)
+                is_logged = self.step % options.log_every == 0 or is_last
+                # On a CPU nothing is waited for.
+                if is_logged or accelerator.device.type == "cpu":
+                    numbers = self.updates.report(self.step, values if is_logged else {})
+                    if log is not None and is_logged:
+                        rate = self.optimizers["generator"].param_groups[0]["lr"]
+                        log.write(self.step, numbers, self.skipped_steps, rate)
                 if self.step % options.valid_every == 0 or is_last:
                     self._validate(log)
                 if self.step % options.checkpoint_every == 0:
@@ -143,6 +176,9 @@ class Trainer:
         if log is not None:
             log.close()
         if self.stop:
+            if log is not None and self.stop.name != "SIGINT":
+                note = json.dumps({"signal": self.stop.name, "step": self.step})
+                (self.folder / STOPPED_FILE).write_text(note + "\n")
             raise self.stop.consequence
 
     def _next(self, batches: Iterator[Any]) -> Any:
@@ -181,6 +217,7 @@ class Trainer:
             "rng": {"cpu": torch.get_rng_state()},
         }
         state["skipped_steps"] = self.skipped_steps
+        state["corpus"], state["num_processes"] = self._corpus, self.accelerator.num_processes
         if self.plateau is not None:
             state["plateau"] = self.plateau.state_dict()
         if torch.cuda.is_available():
@@ -204,63 +241,17 @@ class Trainer:
         for optimizer in self.optimizers.values():
             for group in optimizer.param_groups:
                 group["lr"] = self.config.optimizer.learning_rate * group.get("rate", 1.0) * factor
-        for part in self.parts.values():
-            part.train()
         log: dict[str, Tensor | float] = {}
-        try:
-            with self.accelerator.autocast(), self.agreement.watched():
-                log = self.objective.training_step(self.parts, batch, self.step, self._update)
-        except _NotFinite as problem:
-            self._skip(str(problem))
-        else:
-            self._skipped_in_a_row = 0
-            if self.ema is not None:
-                self.ema.update_parameters(self.accelerator.unwrap_model(self.parts["generator"]))
+        batches = split_batch(batch, self.config.trainer.accumulate)
+        for number, part in enumerate(batches):
+            self.updates.begin(number, len(batches))
+            with self.updates.waiting(), self.accelerator.autocast(), self.agreement.watched():
+                log = self.objective.training_step(self.parts, part, self.step, self.updates.update)
+        self.updates.end()
+        if self.ema is not None:
+            self.ema.update_parameters(self.accelerator.unwrap_model(self.parts["generator"]))
         self.step += 1
         return log
-
-    def _skip(self, problem: str) -> None:
-        """Count a skipped step.
-
-        Raises:
-            OndesError: after more than ``max_skipped_steps`` consecutive ones.
-        """
-        self.skipped_steps += 1
-        self._skipped_in_a_row += 1
-        logger.warning("step %d: %s; step skipped (%d so far)", self.step + 1, problem, self.skipped_steps)
-        if self._skipped_in_a_row > self.config.trainer.max_skipped_steps:
-            raise OndesError(
-                f"step {self.step + 1}: {problem}, as in the {self._skipped_in_a_row - 1} steps before; lower "
-                "optimizer.learning_rate or set trainer.max_gradient_norm, and resume"
-            )
-
-    def _update(self, name: str, loss: Tensor) -> Tensor:
-        """Back-propagate ``loss`` and step the part ``name``; return the norm of its gradient before clipping.
-
-        Raises:
-            _NotFinite: if the loss or the gradient is NaN or infinite; nothing is changed.
-        """
-        optimizer = self.optimizers[name]
-        if not self._finite(loss.detach()):
-            raise _NotFinite(f"the loss of the {name} is not finite")
-        optimizer.zero_grad(set_to_none=True)
-        self.accelerator.backward(loss)
-        limit = self.config.trainer.max_gradient_norm
-        norm = self.accelerator.clip_grad_norm_(self.parts[name].parameters(), limit or float("inf"))
-        assert norm is not None
-        # In fp16 gradients may overflow occasionally: the scaler skips such a step.
-        if self.config.trainer.precision != "fp16" and not torch.isfinite(norm):
-            optimizer.zero_grad(set_to_none=True)
-            raise _NotFinite(f"the gradient of the {name} is not finite")
-        optimizer.step()
-        return norm
-
-    def _finite(self, loss: Tensor) -> bool:
-        """Return whether the loss is finite in every process: all skip a step, or none."""
-        finite = torch.isfinite(loss).all().float()
-        if self.accelerator.num_processes > 1:
-            finite = self.accelerator.reduce(finite, "mean")
-        return bool(finite == 1)
 
     def _validate(self, log: TrainingLog | None) -> None:
         """Validate, each process a share; a signal to any process ends the validation without values."""
@@ -288,6 +279,13 @@ class Trainer:
         """Return the weights for validation and packing, without training state."""
         return {**self._origin(), "parts": {"generator": self.generator.state_dict()}}
 
+    def _check_corpus(self, loader: BatchLoader) -> None:
+        """Tell when the training set is not the one of the checkpoint."""
+        before, self._corpus = self._corpus, describe_corpus(loader.dataset.reader.utterances)
+        if before not in (None, self._corpus):
+            text = "the training set was %s and is %s: from now on other batches follow"
+            logger.warning(text, before, self._corpus)
+
     def _find_state(self, resume: bool, initial: str | Path | None) -> tuple[dict[str, Any] | None, bool]:
         """Return the initial checkpoint, and whether only its weights are used."""
         latest = load_latest_checkpoint(self.folder / "checkpoints")
@@ -311,11 +309,10 @@ class Trainer:
             if fresh:
                 start_generator(self.config, generator, state)
                 return
-            if state["config"]["model"] != self.config.to_dict()["model"]:
-                raise CheckpointError("the checkpoint's model configuration differs from the run's; start a new folder")
+            changes = check_changes(state["config"], self.config.to_dict())
             for name, module in modules.items():
                 module.load_state_dict(state["parts"][name])
-                self.optimizers[name].load_state_dict(state["optimizers"][name])
+                load_optimizer(self.optimizers[name], state["optimizers"][name])
             if self.ema is not None:
                 self.ema.load_state_dict(state["ema"])
         except (KeyError, RuntimeError) as error:
@@ -328,17 +325,11 @@ class Trainer:
         if "cuda" in state["rng"] and torch.cuda.is_available():
             torch.cuda.set_rng_state(state["rng"]["cuda"])
         self.step = self._saved = state["step"]
-        self.skipped_steps = state.get("skipped_steps", 0)
         if self.plateau is not None and "plateau" in state:
             self.plateau.load_state_dict(state["plateau"])
+        self._corpus = state.get("corpus")
+        if (former := state.get("num_processes", now := self.accelerator.num_processes)) != now:
+            changes.append(f"processes {former} -> {now}")
         logger.info("resumed at step %d", self.step)
-
-
-class _NotFinite(Exception):
-    """A loss or a gradient is NaN or infinite; the step is skipped."""
-
-
-def _average(decay: float, average: Tensor, current: Tensor, count: Tensor | int) -> Tensor:
-    """Move the average towards the current weights, faster at first to forget the initial weights soon."""
-    decay = min(decay, (1 + int(count)) / (10 + int(count)))
-    return average.lerp(current, 1 - decay)
+        if changes:
+            logger.warning("changed since the checkpoint, from now on: %s", ", ".join(changes))

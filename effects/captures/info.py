@@ -63,7 +63,6 @@ class CaptureInfo:
         """Return what is known, by name."""
         return {name: value for name, value in asdict(self).items() if value not in (None, ())}
 
-
     def told(self) -> dict[str, Any]:
         """Return what its maker told: texts, levels in dBu, and the error of training."""
         return {name: value for name, value in self.facts().items() if name in _TEXTS + _NUMBERS}
@@ -106,7 +105,8 @@ def _finite(value: Any) -> float | None:
 def _read_date(value: Any) -> str | None:
     parts = value if isinstance(value, dict) else {}
     try:
-        return datetime.datetime(*(int(parts[name]) for name in _DATE)).isoformat(sep=" ")
+        year, month, day, hour, minute, second = (int(parts[name]) for name in _DATE)
+        return datetime.datetime(year, month, day, hour, minute, second).isoformat(sep=" ")
     except (KeyError, TypeError, ValueError, OverflowError):
         return None
 

@@ -3,10 +3,9 @@
 from collections.abc import Callable
 from typing import Any
 
-import numpy as np
 import torch
-from torch import nn
 
+from effects.captures.fields import shortest
 from effects.captures.nam_activations import write_activation
 from effects.captures.nam_wavenet import FILM_KEYS
 from effects.models import EffectModel
@@ -51,8 +50,7 @@ def write_container(smaller: dict[str, Any], larger: dict[str, Any]) -> dict[str
 
 def numbers(*tensors: torch.Tensor) -> list[float]:
     """Return tensors as one flat list of the shortest decimals that give the same float32."""
-    flat = torch.cat([tensor.detach().cpu().float().flatten() for tensor in tensors]).numpy()
-    return [float(text) for text in flat.astype(np.float32).astype(str)]
+    return shortest(torch.cat([tensor.detach().cpu().float().flatten() for tensor in tensors]).numpy())
 
 
 def _write_wavenet(model: WaveNet) -> dict[str, Any]:
@@ -146,9 +144,7 @@ def _write_array(array: ArrayConfig) -> dict[str, Any]:
             for key, film in found.items()
         },
         "gating_mode": [shape.gating for shape in layers],
-        "secondary_activation": [
-            None if shape.gating == "none" else write_activation(shape.gate) for shape in layers
-        ],
+        "secondary_activation": [None if shape.gating == "none" else write_activation(shape.gate) for shape in layers],
         "slimmable": None,
     }
 
@@ -182,9 +178,8 @@ def _write_convnet(model: ConvNet) -> dict[str, Any]:
             weights.append(convolution.bias)
             continue
         norm = model.norms[index]
-        assert norm.running_mean is not None and norm.running_var is not None
-        weights += [norm.running_mean, norm.running_var, norm.weight, norm.bias, torch.tensor(norm.eps)]
-    assert isinstance(model.head, nn.Conv1d) and model.head.bias is not None
+        statistics = [norm.get_buffer("running_mean"), norm.get_buffer("running_var")]
+        weights += [*statistics, norm.weight, norm.bias, torch.tensor(norm.eps)]
     activation = write_activation(config.activation)
     shape = {
         "channels": config.channels,
@@ -192,7 +187,7 @@ def _write_convnet(model: ConvNet) -> dict[str, Any]:
         "batchnorm": config.batch_norm,
         "activation": activation["type"] if config.activation.name != "leaky_relu" else activation,
     }
-    listed = numbers(*weights, model.head.weight, model.head.bias)
+    listed = numbers(*weights, *model.head.parameters())
     return {"version": _PLAIN, "architecture": "ConvNet", "config": shape, "weights": listed}
 
 

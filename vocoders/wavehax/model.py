@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from vocoders.core.chunking import chunk_spans, join_crossfade, join_exact
+from vocoders.core.counter_noise import counter_normal, counter_uniform
 from vocoders.core.errors import ShapeError
 from vocoders.frontends.envelope import flat_excitation_levels, flat_harmonics
 from vocoders.frontends.harmonic import (
@@ -101,7 +102,7 @@ class Wavehax(MelVocoder[WavehaxConfig]):
         Args:
             f0: (B, 1, F) in Hz, 0 where unvoiced.
             noise: standard normal (B, 1, F * hop_length); ``None``: no noise.
-            phase: start phase in cycles, (1, 1) or (B, 1); ``None``: 0.
+            phase: start phase in cycles (1, 1), or (B, 1) of each item; ``None``: 0.
 
         Returns:
             (B, 1, F * hop_length), or if the envelope shapes the prior (B, 2, F * hop_length): harmonics and noise.
@@ -130,12 +131,9 @@ class Wavehax(MelVocoder[WavehaxConfig]):
         Args:
             batch: ``features`` (B, n_mels, F), ``f0`` (B, 1, F), ``seed`` (B,) integers.
         """
-        seeds = batch["seed"].tolist()
-        priors = [
-            self.draw_prior(f0[None], torch.Generator().manual_seed(seed))
-            for f0, seed in zip(batch["f0"], seeds, strict=True)
-        ]
-        return {"features": batch["features"], "prior": torch.cat(priors)}
+        f0, seeds = batch["f0"], batch["seed"]
+        noise = counter_normal(seeds, f0.shape[-1] * self.hop_length)[:, None]
+        return {"features": batch["features"], "prior": self.prior(f0, noise, counter_uniform(seeds, stream=1))}
 
     def _synthesize(self, inputs: dict[str, Tensor], options: WavehaxOptions, seed: int, progress: Progress) -> Tensor:
         """Return the waveform.
@@ -158,6 +156,10 @@ class Wavehax(MelVocoder[WavehaxConfig]):
             return options.mel_refinement
         # Otherwise the mel contains the original harmonics.
         return self.config.mel_refinement if same_f0 or self.moved_harmonics is not None else 0
+
+    def refinement_iterations(self, options: WavehaxOptions) -> int:
+        """Return the number of iterations of mel refinement, 0 where F0 is not that of the mel."""
+        return self.refinement(options, True) if options.f0_scale == 1 else 0
 
     def _stream(self, options: WavehaxOptions, batch: int, seed: int, chunk: int) -> Stream:
         return WavehaxStream(self, options, batch, seed, chunk)
