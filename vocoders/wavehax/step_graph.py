@@ -70,7 +70,7 @@ def step_plan(model: Wavehax) -> GraphPlan:
         tuple(trials[1:]),
         "one frame of a stream",
         "stream",
-        details={"latency": step.latency},
+        facts={"latency": step.latency},
     )
 
 

@@ -66,7 +66,7 @@ class GraphPlan:
         assemble: makes the graph instead of :func:`trace`.
         play: for a step graph: runs many steps and returns the relative error; ``trials`` are then not used.
         vector: arrays of the test vector; ``None``: the first trial and its outputs.
-        details: further facts for the metadata.
+        facts: further entries in the metadata.
     """
 
     name: str
@@ -81,7 +81,7 @@ class GraphPlan:
     assemble: Callable[[], bytes] | None = None
     play: Callable[[Callable[[Arrays], Sequence[np.ndarray]]], float] | None = None
     vector: Arrays | None = None
-    details: Mapping[str, Any] = field(default_factory=dict)
+    facts: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def file(self) -> str:
@@ -95,7 +95,7 @@ class GraphPlan:
             "about": self.about,
             "inputs": [port.to_dict() for port in self.inputs],
             "outputs": [port.to_dict() for port in self.outputs],
-            **self.details,
+            **self.facts,
         }
 
     def build(self) -> bytes:
