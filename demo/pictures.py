@@ -144,8 +144,8 @@ def _scale_bar(gradient: str) -> str:
 
 def _mel_ticks(sample_rate: int) -> list[tuple[float, str]]:
     top = _mel(sample_rate / 2)
-    wanted = [0, 500, 1000, 2000, 4000, 8000, 16000]
-    return [(_mel(f) / top, f"{f / 1000:g}") for f in wanted if _mel(f) / top <= 0.97]
+    ticks = [0, 500, 1000, 2000, 4000, 8000, 16000]
+    return [(_mel(f) / top, f"{f / 1000:g}") for f in ticks if _mel(f) / top <= 0.97]
 
 
 def _mel(frequency: float) -> float:

@@ -50,7 +50,7 @@ class Automation:
             times = np.array([_TIME.check(time) for time, _ in pairs])
             values = np.array([knobs[name].check(value) for _, value in pairs])
             if len(times) == 0 or np.any(np.diff(times) <= 0):
-                raise ConfigError(f"automation of '{name}': expected at least one point, at times that rise")
+                raise ConfigError(f"automation of '{name}': expected at least one point, at ascending times")
             curves[name] = times, values
         return cls(curves)
 

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from effects.automation import Automation, KnobPath
+from effects.levels import UNITY, Levels
 from effects.models import EffectModel
 from effects.resampling import StreamResampler
 from vocoders.core.checks import check_audio
@@ -45,6 +46,7 @@ class Engine:
         hop: number of samples, at the model's rate, to process at once; ``None``: 256, or the hop of the model.
         block: the host promises blocks in multiples of this size, which reduces latency if the rates are equal.
         zero_latency: run the model directly on the blocks of the host.
+        levels: gains before and after the model.
 
     Raises:
         ConfigError: for a value that is impossible for the model.
@@ -60,7 +62,9 @@ class Engine:
         hop: int | None = None,
         block: int | None = None,
         zero_latency: bool = False,
+        levels: Levels = UNITY,
     ) -> None:
+        self.levels = levels
         self.model = model.eval()
         self.sample_rate = model.sample_rate if sample_rate is None else sample_rate
         self.stereo, self.automation = stereo, automation
@@ -123,10 +127,10 @@ class Engine:
         audio = check_audio(audio, "CT", "BCT", least=0, dtype=None)
         x = audio if audio.ndim == 3 else audio[None]
         stages = self._stages_for(x.shape[0], x.shape[1])
-        x = x.to(stages.like)
+        x = _scaled(x.to(stages.like), self.levels.before)
         self._received += x.shape[-1]
         stages.push(x, self._path)
-        return stages.pop(x.shape[-1], self.block).reshape(audio.shape).to(audio)
+        return _scaled(stages.pop(x.shape[-1], self.block), self.levels.after).reshape(audio.shape).to(audio)
 
     def save_state(self) -> dict[str, Tensor]:
         """Return the state on which the rest of the stream depends, as a flat dictionary of tensors.
@@ -178,9 +182,9 @@ class Engine:
         return self._stages
 
     def _make_stages(self, batch: int, channels: int) -> "_Stages":
-        wanted = self.model.config.audio_channels
-        if wanted != 1 and channels != wanted:
-            raise ConfigError(f"audio of {channels} channels for a model of {wanted}; convert it first")
+        own = self.model.config.audio_channels
+        if own != 1 and channels != own:
+            raise ConfigError(f"audio of {channels} channels for a model of {own}; convert it first")
         return _Stages(self, batch, channels)
 
 
@@ -195,6 +199,7 @@ def render(
     zero_latency: bool = False,
     mix: float = 1.0,
     progress: Callable[[float], None] | None = None,
+    levels: Levels = UNITY,
 ) -> Tensor:
     """Apply an effect to a whole recording by an :class:`Engine`, and remove its latency.
 
@@ -209,6 +214,7 @@ def render(
         zero_latency: as for :class:`Engine`; it saves no time here.
         mix: fraction of the effect in the output; the rest is the input.
         progress: called with the finished fraction.
+        levels: as for :class:`Engine`.
 
     Returns:
         Audio in the shape of ``audio``.
@@ -219,7 +225,7 @@ def render(
     if not 0 <= mix <= 1:
         raise ConfigError(f"mix {mix}; expected 0 (the input) .. 1 (the effect)")
     audio = check_audio(audio, "CT", "BCT", least=0, dtype=None)
-    engine = Engine(model, sample_rate, settings, automation, stereo, hop, zero_latency=zero_latency)
+    engine = Engine(model, sample_rate, settings, automation, stereo, hop, zero_latency=zero_latency, levels=levels)
     length, latency = audio.shape[-1], engine.latency_samples
     if automation is not None and automation.duration < length / engine.sample_rate:
         ends, lasts = automation.duration, length / engine.sample_rate
@@ -290,7 +296,9 @@ class _Stages:
     def pop(self, length: int, block: int) -> Tensor:
         """Return the next ``length`` samples of the output."""
         if length > self._output.shape[-1]:
-            raise ShapeError(f"a block is no multiple of {block} samples, as was promised; reset, and keep to it")
+            raise ShapeError(
+                f"the block is not a multiple of {block} samples, as earlier ones were; reset the stream first"
+            )
         if length == self._output.shape[-1]:
             y, self._output = self._output, self.like
         else:
@@ -349,6 +357,10 @@ def _find_hop(model: EffectModel, hop: int | None, zero_latency: bool) -> int:
     if hop < 1 or hop % unit:
         raise ConfigError(f"hop of {hop} samples; expected a positive multiple of {unit}")
     return hop
+
+
+def _scaled(audio: Tensor, factor: float) -> Tensor:
+    return audio if factor == 1 else factor * audio
 
 
 def _joined(parts: list[Tensor]) -> Tensor:

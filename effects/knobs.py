@@ -90,7 +90,7 @@ class Knob(Config):
         A comma is a decimal sign, like a point.
 
         Raises:
-            ConfigError: if it is no number, or its unit does not fit this knob.
+            ConfigError: if it is not a number, or its unit does not fit this knob.
         """
         stripped = text.strip()
         if self.choices is not None and stripped.lower() in (names := [choice.lower() for choice in self.choices]):
@@ -117,11 +117,11 @@ class Knob(Config):
         if isinstance(value, str):
             value = self.parse(value)
         elif isinstance(value, bool) and self.scale != "switch":
-            raise ConfigError(f"knob '{self.name}': {value} is no number; expected {self.range_text}")
+            raise ConfigError(f"knob '{self.name}': {value} is not a number; expected {self.range_text}")
         try:
             number = float(value)
         except (TypeError, ValueError):
-            raise ConfigError(f"knob '{self.name}': {value!r} is no number; expected {self.range_text}") from None
+            raise ConfigError(f"knob '{self.name}': {value!r} is not a number; expected {self.range_text}") from None
         if not math.isfinite(number):
             raise ConfigError(f"knob '{self.name}': {number} is not a finite number; expected {self.range_text}")
         clamped = min(max(number, self.min), self.max)
@@ -196,7 +196,7 @@ class KnobSet(Config):
         if len(set(self.names)) < len(self.names):
             raise ValueError(f"knob names must differ, found {', '.join(self.names)}")
         if not self.norm[0] < self.norm[1]:
-            raise ValueError(f"norm must rise, found {list(self.norm)}")
+            raise ValueError(f"norm must be ascending, found {list(self.norm)}")
         return self
 
     def __len__(self) -> int:
@@ -220,7 +220,7 @@ class KnobSet(Config):
         """Parse assignments such as ``attack=5ms`` and return the values by knob.
 
         Raises:
-            ConfigError: for an unknown knob or unit, a knob that is set twice, or a text that is no assignment.
+            ConfigError: for an unknown knob or unit, a knob that is set twice, or a text that is not an assignment.
         """
         settings: dict[str, float] = {}
         for assignment in assignments:

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-__all__ = ["Levels"]
+__all__ = ["UNITY", "Levels"]
 
 
 @dataclass(frozen=True)
@@ -21,3 +21,7 @@ class Levels:
     def after(self) -> float:
         """Factor on the output."""
         return 10 ** (self.after_db / 20)
+
+
+#: No gains.
+UNITY = Levels()

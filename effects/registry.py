@@ -59,7 +59,7 @@ def load(
         The model, in evaluation mode.
 
     Raises:
-        CheckpointError: if there is no such model, or it is no effect.
+        CheckpointError: if there is no such model, or it is not an effect.
         ConfigError: for a size of a model that has only one.
     """
     if is_capture(source):

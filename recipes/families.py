@@ -1,4 +1,4 @@
-"""All families for training, of vocoders and effects, by name."""
+"""All families for training, of vocoders, effects and estimators of F0, by name."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import effects.registry
 import vocoders.registry
+from effects.captures.names import is_capture
 from vocoders.core.errors import ConfigError
 from vocoders.core.family import Family
 from vocoders.core.model_source import read_model_config, resolve_model
@@ -16,8 +17,10 @@ if TYPE_CHECKING:
 
 __all__ = ["Kind", "find_family", "kind_of", "load", "model_class", "read_config"]
 
-#: Kind of a model: features to waveform, unconditional generation, or an effect on audio.
-Kind = Literal["vocoder", "generator", "effect"]
+#: Kind of a model: features to waveform, unconditional generation, an effect on audio, or F0 from a mel.
+Kind = Literal["vocoder", "generator", "effect", "pitch"]
+
+_ESTIMATORS = {"mel_pitch": Family("mel_pitch", "F0 from a mel", "vocoders.frontends.mel_pitch:MelPitch")}
 
 
 def find_family(name: str) -> Family:
@@ -26,7 +29,7 @@ def find_family(name: str) -> Family:
     Raises:
         ConfigError: if there is no such family; the message names the nearest, or all.
     """
-    registries = (vocoders.registry.FAMILIES, effects.registry.FAMILIES)
+    registries = (vocoders.registry.FAMILIES, effects.registry.FAMILIES, _ESTIMATORS)
     for registry in registries:
         if name in registry:
             return registry[name]
@@ -40,7 +43,9 @@ def kind_of(family: str, model: Mapping[str, Any]) -> Kind:
         ConfigError: for an unknown family.
     """
     found = find_family(family)
-    return found.kind_of(model) if isinstance(found, vocoders.registry.VocoderFamily) else "effect"
+    if isinstance(found, vocoders.registry.VocoderFamily):
+        return found.kind_of(model)
+    return "pitch" if family in _ESTIMATORS else "effect"
 
 
 def model_class(family: str) -> Any:
@@ -56,18 +61,23 @@ def load(source: str | Path, verify: bool = False) -> Any:
     """Load a vocoder or an effect for inference.
 
     Args:
-        source: a folder, the name of a model that ships with ondes, or a hub id ``organisation/name``.
+        source: a folder, the name of a model that ships with ondes, a hub id ``organisation/name``, or the file of a
+            capture.
         verify: replay the reference that is stored with the model.
 
     Raises:
         CheckpointError: if there is no such model.
         ConfigError: for an unknown family.
     """
+    if is_capture(source):
+        return effects.registry.load(source, verify=verify)
     folder = resolve_model(source)
     return model_class(read_model_config(folder).family).from_pretrained(folder, verify=verify)
 
 
 def read_config(source: str | Path) -> "ModelConfig":
     """Read only the configuration of a model; errors as for :func:`load`."""
+    if is_capture(source):
+        return load(source).config
     file = read_model_config(resolve_model(source))
     return model_class(file.family).config_class.from_dict(file.config, str(file.path / "config.json"))

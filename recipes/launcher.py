@@ -90,7 +90,7 @@ def read_launch(environment: Mapping[str, str] = os.environ) -> Launch | None:
     local_size = _number(given, "LOCAL_WORLD_SIZE", 1, world_size + 1, "WORLD_SIZE + 1", str(world_size))
     local_rank = _number(given, "LOCAL_RANK", 0, local_size, "LOCAL_WORLD_SIZE")
     if local_rank > rank:
-        raise ConfigError(f"LOCAL_RANK {local_rank} of RANK {rank}; a process has no larger number on its machine")
+        raise ConfigError(f"LOCAL_RANK {local_rank} exceeds RANK {rank}; expected at most the rank")
     port = _number(given, "MASTER_PORT", 1, 1 << 16)
     has_agent = given.get("TORCHELASTIC_USE_AGENT_STORE") == "True"
     attempt = given.get("TORCHELASTIC_RESTART_COUNT", "0")

@@ -23,9 +23,9 @@ def select(log_likelihoods: Tensor, drop_worst: float = 0.4, drop_best: float = 
     """
     for name, part in (("drop_worst", drop_worst), ("drop_best", drop_best)):
         if not 0 <= part < 1:
-            raise ConfigError(f"{name} {part:g}; expected a part in [0, 1)")
+            raise ConfigError(f"{name} {part:g}; expected a fraction in [0, 1)")
     count = len(log_likelihoods)
     first, last = round(drop_worst * count), count - round(drop_best * count)
     if first >= last:
-        raise ConfigError(f"of {count} items none remain without {drop_worst:g} and {drop_best:g} of them; drop fewer")
+        raise ConfigError(f"dropping {drop_worst:g} and {drop_best:g} of {count} items leaves none; drop fewer")
     return torch.argsort(log_likelihoods, stable=True)[first:last].tolist()

@@ -8,9 +8,11 @@ import torch
 from torch import Tensor, nn
 
 from vocoders.core.pretrained import PretrainedModel
-from vocoders.frontends.f0 import F0Config, extract_f0
+from vocoders.frontends.f0 import extract_f0
+from vocoders.frontends.f0_config import F0Config, F0Method
 from vocoders.frontends.front_end import FrontEnd, MelModelConfig
 from vocoders.frontends.mel import LogMel, MelConfig
+from vocoders.frontends.mel_f0 import estimate_f0
 from vocoders.interface import Vocoder
 
 __all__ = ["MelVocoder", "MelVocoderConfig"]
@@ -21,11 +23,14 @@ class MelVocoderConfig(MelModelConfig):
 
     Attributes:
         mel: front end; it also defines sample rate, hop length and number of features.
-        f0: how F0 is found in audio; ``None``: the vocoder uses none.
+        f0: how F0 is found in audio for training; ``None``: the vocoder uses none.
+        synthesis_f0: tracker of F0 in audio at synthesis, in the range and at the times of ``f0``; ``None``: that of
+            ``f0``. Models with equal F0 in Hz can exchange features, so it is no part of the fingerprint.
     """
 
     mel: MelConfig = MelConfig()
     f0: F0Config | None = None
+    synthesis_f0: F0Method | None = None
 
     @property
     def front_end(self) -> FrontEnd:
@@ -70,14 +75,35 @@ class MelVocoder(PretrainedModel[MelConfigType], Vocoder, nn.Module):
         mel, f0 = self.config.mel.fingerprint, self.config.f0
         return mel if f0 is None else f"{mel} | {f0.fingerprint}"
 
+    @property
+    def f0_method(self) -> F0Method | None:
+        """Tracker of F0 in audio at synthesis; ``None`` for a vocoder without F0."""
+        return None if self.config.f0 is None else self.config.synthesis_f0 or self.config.f0.method
+
+    @property
+    def f0_offset(self) -> float:
+        """Time of the F0 of frame n minus n hops, in hops."""
+        return 0.5 if self.config.f0 is not None and self.config.f0.alignment == "frame_center" else 0.0
+
     def draw_inputs(self, batch: Mapping[str, Any]) -> dict[str, Tensor]:
         """Return the features, and F0 if the vocoder uses it; see :meth:`PretrainedModel.draw_inputs`."""
         return {name: batch[name] for name in ("features", "f0") if name in batch}
 
     def _analyze(self, audio: Tensor) -> dict[str, Tensor]:
-        features = self.log_mel(audio)
+        if self.f0_method is None:
+            return {"features": self.log_mel(audio)}
+        return self._analyze_by(audio, self.f0_method)
+
+    def _analyze_by(self, audio: Tensor, f0_method: F0Method) -> dict[str, Tensor]:
         if self.config.f0 is None:
-            return {"features": features}
+            return super()._analyze_by(audio, f0_method)
+        features = self.log_mel(audio)
+        if f0_method == "mel":  # the mel is there already
+            return {"features": features, "f0": self._estimate_f0(features)}
+        tracker = self.config.f0.by(f0_method)
         rate, hop, num_frames = self.sample_rate, self.hop_length, features.shape[-1]
-        f0 = [extract_f0(item, rate, hop, self.config.f0, num_frames) for item in audio[:, 0].cpu().numpy()]
+        f0 = [extract_f0(item, rate, hop, tracker, num_frames) for item in audio[:, 0].cpu().numpy()]
         return {"features": features, "f0": torch.from_numpy(np.stack(f0))[:, None].to(audio)}
+
+    def _estimate_f0(self, features: Tensor) -> Tensor:
+        return estimate_f0(features, self.mel, self.f0_offset)

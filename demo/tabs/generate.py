@@ -150,7 +150,7 @@ def _make_handler(
         from demo.work.generate import Draw, draw
 
         *options, label, seed, prompt, prompt_seconds, run = values
-        wanted = Draw(
+        request = Draw(
             model,
             check_number("seconds", seconds, *_SECONDS),
             changes(model, options),
@@ -163,30 +163,30 @@ def _make_handler(
         total = prompt_length = 0
         yield gr.skip(), status("Preparing the model.", fraction=0.0), None, ""
         last = None
-        for piece in draw(library, wanted, lambda: runs.is_cancelled(run)):
+        for piece in draw(library, request, lambda: runs.is_cancelled(run)):
             pieces.append(piece.samples)
             remarks += piece.remarks
             prompt_length = len(piece.samples) if piece.is_prompt else prompt_length
-            total, last = prompt_length + piece.wanted, piece
+            total, last = prompt_length + piece.total, piece
             first = max(0, len(pieces) - _REPEATED)
             message = live_message(name, piece.sample_rate, total, first, pieces[first:], "running")
             yield message, _progress(piece, remarks), gr.skip(), gr.skip()
         yield _finished(name, pieces, last, total, remarks, runs.is_cancelled(run))
 
-    wanted = ["model", "seconds", *names, "label", "seed", "prompt", "prompt_seconds", "run"]
-    return with_parameters(generate, wanted)
+    parameters = ["model", "seconds", *names, "label", "seed", "prompt", "prompt_seconds", "run"]
+    return with_parameters(generate, parameters)
 
 
 def _progress(piece: Any, remarks: tuple[str, ...]) -> str:
     if not piece.drawn or not piece.elapsed:
         return status("Read the prompt." if len(piece.samples) else "Starting.", remarks, fraction=0.0)
     speed = piece.drawn / piece.elapsed
-    rest = (piece.wanted - piece.drawn) / speed
+    rest = (piece.total - piece.drawn) / speed
     text = (
-        f"{piece.drawn:,} of {piece.wanted:,} samples, {speed:,.0f} samples per second "
+        f"{piece.drawn:,} of {piece.total:,} samples, {speed:,.0f} samples per second "
         f"({speed / piece.sample_rate:.2f} × real time), {rest:.0f} s left"
     )
-    return status(text, remarks, piece.drawn / piece.wanted)
+    return status(text, remarks, piece.drawn / piece.total)
 
 
 def _finished(
@@ -200,7 +200,7 @@ def _finished(
     first = max(0, len(pieces) - _REPEATED)
     message = live_message(name, rate, total, first, pieces[first:], state)
     seconds, speed = last.drawn / rate, last.drawn / max(last.elapsed, 1e-9)
-    early = "Cancelled: " if cancelled else "" if last.drawn >= last.wanted else "Time limit reached: "
+    early = "Cancelled: " if cancelled else "" if last.drawn >= last.total else "Time limit reached: "
     text = (
         f"{early}{seconds:.2f} s drawn in {last.elapsed:.2f} s, {speed:,.0f} samples per second "
         f"({speed / rate:.2f} × real time)."

@@ -52,7 +52,7 @@ class Piece:
         samples: (N,) float32, may be empty.
         sample_rate: in Hz.
         drawn: samples so far, without the prompt.
-        wanted: samples of the complete generation.
+        total: samples of the complete generation.
         elapsed: computing time so far in seconds.
         is_prompt: whether this is the prompt, in the form that the model reads.
         remarks: changes of the input, for the user.
@@ -61,43 +61,43 @@ class Piece:
     samples: np.ndarray
     sample_rate: int
     drawn: int
-    wanted: int
+    total: int
     elapsed: float
     is_prompt: bool = False
     remarks: tuple[str, ...] = ()
 
 
-def draw(library: Library, wanted: Draw, is_cancelled: Callable[[], bool]) -> Iterator[Piece]:
+def draw(library: Library, request: Draw, is_cancelled: Callable[[], bool]) -> Iterator[Piece]:
     """Draw audio until the end, until ``is_cancelled``, or until the time limit.
 
     Raises:
         OndesError: for unusable models, prompts or settings.
     """
-    if library.entry(wanted.model).kind != "generator":
-        raise ConfigError(f"'{wanted.model}' makes audio from features, not from nothing; use the tab Vocoder")
-    generator: WaveformGenerator = library.load(wanted.model)
-    options = chosen_options(generator, wanted.options)
-    remarks = tuple(f"label: {label}" for label in generator.item_labels([0], wanted.label, wanted.seed))
+    if library.entry(request.model).kind != "generator":
+        raise ConfigError(f"'{request.model}' makes audio from features, not from nothing; use the tab Vocoder")
+    generator: WaveformGenerator = library.load(request.model)
+    options = chosen_options(generator, request.options)
+    remarks = tuple(f"label: {label}" for label in generator.item_labels([0], request.label, request.seed))
     prompt = None
-    if wanted.prompt_path:
+    if request.prompt_path:
         if not generator.takes_prompt:
-            raise ConfigError(f"'{wanted.model}' takes no prompt; remove it")
-        prompt, said = _read_prompt(wanted, generator.sample_rate)
+            raise ConfigError(f"'{request.model}' takes no prompt; remove it")
+        prompt, said = _read_prompt(request, generator.sample_rate)
         remarks = said + remarks
-    length = max(1, round(wanted.seconds * generator.sample_rate))
+    length = max(1, round(request.seconds * generator.sample_rate))
     needed = generator.memory(1, length, 0 if prompt is None else len(prompt), options)
     free = available_memory()
     if free is not None and needed > free:
         raise DataError(f"this needs {needed / 1e9:.1f} GB and {free / 1e9:.1f} GB are free; ask for less")
-    how = {"prompt": prompt, "label": wanted.label, "seed": wanted.seed, "options": options}
+    how = {"prompt": prompt, "label": request.label, "seed": request.seed, "options": options}
     return _pieces(_Stream(generator, length, how, is_cancelled), generator.sample_rate, length, remarks)
 
 
-def _read_prompt(wanted: Draw, sample_rate: int) -> tuple[Tensor, tuple[str, ...]]:
+def _read_prompt(request: Draw, sample_rate: int) -> tuple[Tensor, tuple[str, ...]]:
     """Return the part of the clip (T,) that is continued, and remarks on its changes."""
-    clip, kept = read_clip(wanted.prompt_path, sample_rate), round(wanted.prompt_seconds * sample_rate)
+    clip, kept = read_clip(request.prompt_path, sample_rate), round(request.prompt_seconds * sample_rate)
     is_cut = clip.audio.shape[-1] > kept
-    cut = (f"the last {wanted.prompt_seconds:g} s of the clip are continued",) if is_cut else ()
+    cut = (f"the last {request.prompt_seconds:g} s of the clip are continued",) if is_cut else ()
     return clip.audio[0, -kept:], clip.remarks + cut
 
 
@@ -145,7 +145,7 @@ class _Stream:
 
     def _work(self) -> None:
         try:
-            for piece in self._generator.stream(self._length, progress=self._report, **self._how):
+            for piece in self._generator.draw_pieces(self._length, progress=self._report, **self._how):
                 self._has_audio = True
                 self._news.put(piece.float().cpu().numpy())
                 if self._is_over():

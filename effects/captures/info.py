@@ -8,7 +8,7 @@ from typing import Any
 
 from vocoders.core.errors import ConfigError
 
-__all__ = ["CaptureInfo", "clean_text", "parse_about", "read_metadata", "write_date"]
+__all__ = ["CaptureInfo", "clean_text", "parse_about", "read_metadata", "write_date", "write_metadata"]
 
 _MAX_TEXT = 200
 _TEXTS = ("name", "modeled_by", "gear_make", "gear_model", "gear_type", "tone_type", "license")
@@ -63,6 +63,19 @@ class CaptureInfo:
         """Return what is known, by name."""
         return {name: value for name, value in asdict(self).items() if value not in (None, ())}
 
+    def told(self) -> dict[str, Any]:
+        """Return what its maker told: texts, levels in dBu, and the error of training."""
+        return {name: value for name, value in self.facts().items() if name in _TEXTS + _NUMBERS}
+
+
+def write_metadata(told: Mapping[str, Any], format: str) -> dict[str, Any]:
+    """Return what is told as the metadata of a format."""
+    fields = {name: value for name, value in told.items() if value is not None}
+    error = fields.pop("validation_esr", None)
+    if error is not None:
+        fields |= {"training": {"validation_esr": error}} if format == "nam" else {"esr": error}
+    return fields
+
 
 def read_metadata(metadata: Mapping[str, Any]) -> dict[str, Any]:
     """Return the fields of a :class:`CaptureInfo` that a `.nam` file's metadata tell; others are left out."""
@@ -92,7 +105,8 @@ def _finite(value: Any) -> float | None:
 def _read_date(value: Any) -> str | None:
     parts = value if isinstance(value, dict) else {}
     try:
-        return datetime.datetime(*(int(parts[name]) for name in _DATE)).isoformat(sep=" ")
+        year, month, day, hour, minute, second = (int(parts[name]) for name in _DATE)
+        return datetime.datetime(year, month, day, hour, minute, second).isoformat(sep=" ")
     except (KeyError, TypeError, ValueError, OverflowError):
         return None
 

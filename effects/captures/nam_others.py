@@ -13,6 +13,8 @@ __all__ = ["read_convnet", "read_linear", "read_lstm"]
 
 _MAX_UNITS, _MAX_LAYERS, _MAX_BLOCKS = 1024, 16, 256
 _MAX_DILATION, _MAX_MEMORY = 1 << 20, 1 << 24
+# Every sample of the silence before a stream takes a product with each of them.
+_MAX_CELL_WEIGHTS = 500_000
 # Silence that players let an LSTM hear before a stream begins, in seconds.
 _WARM_UP = 0.5
 
@@ -28,8 +30,11 @@ def read_lstm(part: Part) -> tuple[Recurrent, tuple[float, ...]]:
     inputs = [1] + [units] * (layers - 1)
     counts = [4 * units * (size + units) + 4 * units + 2 * units for size in inputs]
     check_count(fields, sum(counts) + units + 1, len(part.weights))
-    shape = {"hidden_size": units, "num_layers": layers}
-    config = RecurrentConfig(sample_rate=part.sample_rate, head="linear", stored_start=True, **shape)
+    if len(part.weights) > _MAX_CELL_WEIGHTS:
+        fields.fail(f"{len(part.weights)} weights; recurrent captures that can play have at most {_MAX_CELL_WEIGHTS}")
+    config = RecurrentConfig(
+        sample_rate=part.sample_rate, hidden_size=units, num_layers=layers, head="linear", stored_start=True
+    )
     model = Recurrent(config).eval()
     state, weights = {}, torch.from_numpy(part.weights.copy())
     *parts, head = weights.split([*counts, units + 1])
@@ -64,8 +69,14 @@ def read_convnet(part: Part) -> tuple[ConvNet, tuple[float, ...]]:
     check_count(fields, sum(counts) + channels + 1, len(part.weights))
     *blocks, head = torch.from_numpy(part.weights.copy()).split([*counts, channels + 1])
     epsilon = tuple(_check_epsilon(fields, block[-1].item()) for block in blocks) if normed else 1e-5
-    common = {"channels": channels, "dilations": dilations, "activation": activation}
-    config = ConvNetConfig(sample_rate=part.sample_rate, batch_norm=normed, epsilon=epsilon, **common)
+    config = ConvNetConfig(
+        sample_rate=part.sample_rate,
+        channels=channels,
+        dilations=dilations,
+        batch_norm=normed,
+        epsilon=epsilon,
+        activation=activation,
+    )
     state = {"head.weight": head[:-1].view(1, channels, 1), "head.bias": head[-1:]}
     for index, (width, block) in enumerate(zip(widths, blocks, strict=True)):
         state[f"convolutions.{index}.weight"] = block[: 2 * channels * width].view(channels, width, 2)

@@ -2,15 +2,14 @@
 
 import re
 from collections.abc import Mapping
-from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from torch import Tensor
 
 from effects.knobs import Knob, KnobSet
 from effects.models.devices import LA2A_KNOBS
-from effects.models.model import EffectConfig, EffectModel
+from effects.models.model import EffectModel
 from effects.models.recurrent import VARIANTS as RECURRENT_VARIANTS
 from effects.models.recurrent import Recurrent, RecurrentConfig
 from effects.models.signaltrain import VARIANTS as SIGNALTRAIN_VARIANTS
@@ -19,18 +18,7 @@ from effects.models.tcn import TCN, TCNConfig
 from effects.models.tcn import VARIANTS as TCN_VARIANTS
 from vocoders.core.config import read_yaml
 from vocoders.core.errors import CheckpointError, ConfigError
-from vocoders.core.official import (
-    KeyMap,
-    VariantFit,
-    describe_fits,
-    find_variant,
-    fit_variants,
-    load_official_state,
-    official_state,
-    read_official_checkpoint,
-    read_own_config,
-    variant_option,
-)
+from vocoders.core.official import KeyMap, Reference, load_official_state
 
 __all__ = [
     "KEY_MAPS",
@@ -74,7 +62,9 @@ _COMP_4C_NAMES = ("threshold_dB", "ratio", "attackTime_s", "releaseTime_s")
 _COMP_4C_RANGES = ((-30.0, 0.0), (1.0, 5.0), (1e-3, 4e-2), (1e-3, 4e-2))
 _UNITS = {"dB": "dB", "s": "s", "sec": "s", "Hz": "Hz"}
 
-_Config = TypeVar("_Config", bound=EffectConfig)
+_SIGNALTRAIN = Reference("signaltrain", "SignalTrain", SIGNALTRAIN_VARIANTS, SignalTrain, KEY_MAPS["signaltrain"])
+_TCN = Reference("tcn", "TCN", TCN_VARIANTS, TCN, KEY_MAPS["tcn"])
+_RECURRENT = Reference("recurrent", "recurrent", RECURRENT_VARIANTS, Recurrent, KEY_MAPS["recurrent"])
 
 
 def signaltrain_config(
@@ -100,7 +90,7 @@ def signaltrain_config(
     except KeyError as error:
         raise CheckpointError(f"the checkpoint is not one of SignalTrain: it has no {error.args[0]}") from None
     if variant is not None:
-        base = find_variant(variant, SIGNALTRAIN_VARIANTS, "SignalTrain")
+        base = _SIGNALTRAIN.variant(variant)
     else:
         sizes = {"n_fft": n_fft, "hop_length": n_fft * 3 // 8, "output_frames": output_frames}
         window = int(checkpoint.get("in_chunk_size", 8192))
@@ -151,10 +141,9 @@ def convert_signaltrain(
         CheckpointError: if the weights are not those of this family, or do not fit.
         ConfigError: for an unknown variant, or if nothing says the sizes.
     """
-    checkpoint = _read(path, stats)
-    state = official_state(checkpoint, "signaltrain", str(path))
+    state, checkpoint = _SIGNALTRAIN.read(path, no_stats=stats)
     if config is not None:
-        own = read_own_config(config, SignalTrainConfig)
+        own = _SIGNALTRAIN.own_config(config)
     else:
         own = signaltrain_config(checkpoint if "state_dict" in checkpoint else {}, state, variant)
     return _filled(SignalTrain(own), state, path, variant or (config and str(config)))
@@ -178,18 +167,17 @@ def convert_tcn(
         CheckpointError: if the weights are not those of this family, or do not fit.
         ConfigError: for an unknown variant, or if nothing says the sizes.
     """
-    checkpoint = _read(path, stats)
-    state = official_state(checkpoint, "tcn", str(path))
+    state, checkpoint = _TCN.read(path, no_stats=stats)
     options = checkpoint.get("hyper_parameters")
     if config is not None:
         data = read_yaml(config)
-        own = tcn_config(data) if "nblocks" in data else read_own_config(config, TCNConfig)
+        own = tcn_config(data) if "nblocks" in data else _TCN.own_config(config)
     elif variant is not None:
-        own = find_variant(variant, TCN_VARIANTS, "TCN")
+        own = _TCN.variant(variant)
     elif isinstance(options, Mapping) and "nblocks" in options:
         own = tcn_config(options)
     else:
-        advice = f"pass --variant (one of {', '.join(TCN_VARIANTS)}) or --config; {describe_fits(_fits(state))}"
+        advice = f"pass --variant (one of {', '.join(TCN_VARIANTS)}) or --config; {_TCN.advise(state)}"
         raise ConfigError(f"{path} does not contain its sizes; {advice}")
     return _filled(TCN(own), state, path, variant)
 
@@ -212,11 +200,11 @@ def convert_recurrent(
         CheckpointError: if the weights are not those of this family, or do not fit.
         ConfigError: for an unknown variant, or if nothing says the sizes.
     """
-    state = official_state(_read(path, stats), "recurrent", str(path))
+    state, _ = _RECURRENT.read(path, no_stats=stats)
     if config is not None:
-        own = read_own_config(config, RecurrentConfig)
+        own = _RECURRENT.own_config(config)
     elif variant is not None:
-        own = find_variant(variant, RECURRENT_VARIANTS, "recurrent")
+        own = _RECURRENT.variant(variant)
     elif "lstm.weight_ih_l0" in state:
         units, inputs = state["lstm.weight_ih_l0"].shape
         layers = sum(re.fullmatch(r"lstm\.weight_hh_l\d+", key) is not None for key in state)
@@ -226,18 +214,12 @@ def convert_recurrent(
     return _filled(Recurrent(own), state, path, variant or (config and str(config)))
 
 
-def _read(path: str | Path, stats: str | Path | None) -> Mapping[str, Any]:
-    if stats is not None:
-        raise ConfigError(f"effects have no feature statistics; leave out --stats {stats}")
-    return read_official_checkpoint(path)
-
-
 def _filled(model: EffectModel, state: Mapping[str, Tensor], path: str | Path, sizes: str | None) -> Any:
     """Load the weights; ``sizes`` is the origin of the sizes: a variant or a file."""
 
     def advise() -> str:
         if model.family == "tcn":
-            return describe_fits(_fits(state), sizes)
+            return _TCN.advise(state, sizes)
         return f"leave out {sizes}, the weights determine their sizes" if sizes else "expected the whole state dict"
 
     load_official_state(model, state, KEY_MAPS[model.family], str(path), advise)
@@ -246,11 +228,7 @@ def _filled(model: EffectModel, state: Mapping[str, Tensor], path: str | Path, s
 
 def convert_options(state: Mapping[str, Tensor], checkpoint: Any, path: Path) -> str:
     """Return the options of `ondes convert` for a TCN whose checkpoint does not contain its sizes."""
-    return "" if "hyper_parameters" in checkpoint else variant_option(_fits(state))
-
-
-def _fits(state: Mapping[str, Tensor]) -> list[VariantFit]:
-    return fit_variants(state, KEY_MAPS["tcn"], {name: partial(TCN, own) for name, own in TCN_VARIANTS.items()})
+    return "" if "hyper_parameters" in checkpoint else _TCN.size_option(state)
 
 
 def _numbered_knobs(count: int) -> KnobSet:

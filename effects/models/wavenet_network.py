@@ -4,13 +4,12 @@ Modules are registered in the order of the weights in a `.nam` file, so that the
 are such a list of weights.
 """
 
-import torch
 from torch import Tensor, nn
 
 from effects.models.activations import activate
 from effects.models.histories import Past, context_of
 from effects.models.wavenet_config import FILMS, ArrayConfig, LayerShape, PostHeadConfig, WaveNetConfig
-from vocoders.layers.containers import ModuleListOf
+from vocoders.layers.containers import ModuleDictOf, ModuleListOf
 
 __all__ = ["Array", "Film", "Layer", "PostHead", "WaveNetNetwork"]
 
@@ -52,16 +51,14 @@ class Layer(nn.Module):
         self.shape, self.width = shape, array.width
         channels, width = array.channels, array.width
         activated = width if shape.gating == "none" else 2 * width
-        self.conv = nn.Conv1d(
-            channels, activated, shape.kernel_size, dilation=shape.dilation, groups=array.groups
-        )
+        self.conv = nn.Conv1d(channels, activated, shape.kernel_size, dilation=shape.dilation, groups=array.groups)
         self.mixin = nn.Conv1d(condition_channels, activated, 1, groups=array.mixin_groups, bias=False)
         self.residual = nn.Conv1d(width, channels, 1, groups=array.residual_groups) if array.residual else None
         skips = array.skip_channels
         self.skip = None if skips is None else nn.Conv1d(width, skips, 1, groups=array.skip_groups)
         sizes = (channels, activated, condition_channels, activated, activated, width, channels, array.skip_width)
         found = {film.place: film for film in array.films}
-        self.films = nn.ModuleDict(
+        self.films = ModuleDictOf(
             {
                 place: Film(size, condition_channels, found[place].shift, found[place].groups)
                 for place, size in zip(FILMS, sizes, strict=True)
@@ -82,7 +79,12 @@ class Layer(nn.Module):
 
     def film(self, place: str, x: Tensor, condition: Tensor) -> Tensor:
         """Modulate ``x`` if the layer does so at this place."""
-        return self.films[place](x, condition) if place in self.films else x
+        film = self.film_at(place)
+        return x if film is None else film(x, condition)
+
+    def film_at(self, place: str) -> Film | None:
+        """Return the modulation of a place, if there is one."""
+        return self.films[place] if place in self.films else None
 
     def _activate(self, z: Tensor) -> Tensor:
         first = z[:, : self.width]
@@ -122,6 +124,7 @@ class Array(nn.Module):
         for index, layer in enumerate(self.layers):
             x, skip = layer(x, condition, past, f"{name}.layers.{index}")
             head = skip if head is None else head + skip
+        assert head is not None
         return x, self.head(past.extend(f"{name}.head", head, context_of(self.head)))
 
 
@@ -160,12 +163,15 @@ class WaveNetNetwork(nn.Module):
         self.head_scale = config.head_scale
         widths = [1, *(array.channels for array in config.arrays)]
         self.arrays = ModuleListOf(
-            Array(array, width, config.condition_channels)
-            for array, width in zip(config.arrays, widths, strict=False)
+            Array(array, width, config.condition_channels) for array, width in zip(config.arrays, widths, strict=False)
         )
         last = config.arrays[-1].head_channels
         post = config.post_head
         self.post_head = None if post is None else PostHead(post, last, config.num_outputs)
+        # Nothing follows the last residual path; files contain its weights all the same.
+        for name, parameter in self.arrays[-1].layers[-1].named_parameters():
+            if name.startswith(("residual.", "films.residual_output.")):
+                parameter.requires_grad_(False)
 
     def forward(self, audio: Tensor, condition: Tensor, past: Past, name: str) -> Tensor:
         """Return outputs (B, num_outputs, T) for audio (B, 1, T) and condition (B, condition_channels, T)."""
@@ -187,5 +193,3 @@ class WaveNetNetwork(nn.Module):
         for index, convolution in enumerate(self.post_head.layers if self.post_head else ()):
             found[f"{name}post_head.{index}"] = convolution.in_channels, context_of(convolution)
         return found
-
-

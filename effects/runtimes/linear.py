@@ -9,9 +9,9 @@ from torch import Tensor
 from effects.models.linear import Linear
 from effects.models.model import State
 from effects.runtimes.stream import Stream
+from vocoders.core import vectors
 from vocoders.core.compiling import compiled
-from vocoders.layers import vectors
-from vocoders.layers.vectors import fma, load, splat, store
+from vocoders.core.vectors import fma, load, splat, store
 
 __all__ = ["LinearStream"]
 

@@ -17,12 +17,11 @@ import torch
 from numba import njit
 from torch import Tensor, nn
 
-from vocoders.core import packed_memory
+from vocoders.core import packed_memory, vectors
 from vocoders.core.compiling import compiled
 from vocoders.core.errors import ShapeError
 from vocoders.core.packed_memory import LayoutBuilder, filled, join, side_by_side
-from vocoders.layers import vectors
-from vocoders.layers.vectors import exp, fma, load, sigmoid, splat, store
+from vocoders.core.vectors import exp, fma, load, sigmoid, splat, store
 
 __all__ = ["GRU", "LSTM", "PackedCells", "PackedLayer", "run_layer"]
 

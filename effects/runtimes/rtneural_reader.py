@@ -46,12 +46,12 @@ class RTNeuralModel:
         """Read a JSON file.
 
         Raises:
-            CheckpointError: if it is no layer list.
+            CheckpointError: if it is not a layer list.
         """
         try:
             return cls(json.loads(Path(path).read_text(encoding="utf-8")))
         except (OSError, ValueError, KeyError, TypeError, IndexError) as error:
-            raise CheckpointError(f"{path} is no layer list: {type(error).__name__}: {error}") from None
+            raise CheckpointError(f"{path} is not a layer list: {type(error).__name__}: {error}") from None
 
     def process(self, x: np.ndarray) -> np.ndarray:
         """Process the next samples (T, inputs) of the stream; return (T, outputs), float64."""

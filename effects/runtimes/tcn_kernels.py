@@ -17,10 +17,10 @@ from torch import Tensor, nn
 
 from effects.models import rows
 from effects.models.rows import LANES, padded_channels
+from vocoders.core import vectors
 from vocoders.core.compiling import compiled
 from vocoders.core.packed_memory import LayoutBuilder
-from vocoders.layers import vectors
-from vocoders.layers.vectors import fma, load, positive_part, splat, store, total
+from vocoders.core.vectors import fma, load, positive_part, splat, store, total
 
 if TYPE_CHECKING:
     from effects.models.tcn import TCN, TCNBlock

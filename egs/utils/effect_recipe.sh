@@ -56,13 +56,9 @@ evaluate_systems() {
   local effect
   effect="$(true_effect)"
   if [ -z "$effect" ]; then
-    run_job 0 1 "$exp/log/evaluate.log" ondes evaluate pairs "$exp/model" --data data/test \
-      --out "$exp/results.json" --markdown "$exp/RESULTS.md" --title "$tag" --note "recorded pairs of data/test"
+    run_evaluation 0 1 pairs "$exp/model" --data data/test --note "recorded pairs of data/test"
   else
-    run_job 0 1 "$exp/log/evaluate.log" \
-      ondes evaluate effect "$(basename "$recipe")/$tag=$exp/model" --true "$effect" --train data/train --data data/test \
-      --items "$items" --out "$exp/results.json" --markdown "$exp/RESULTS.md" \
-      --title "${recipe#"$(dirname "$(dirname "$recipe")")"/}: $tag" --note "configuration: $exp/config.yaml"
+    run_evaluation 0 1 effect "$(basename "$recipe")/$tag=$exp/model" --true "$effect" --train data/train \
+      --data data/test --items "$items" --note "configuration: $exp/config.yaml"
   fi
-  echo "results: $recipe/$exp/RESULTS.md"
 }

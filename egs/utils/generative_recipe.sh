@@ -46,9 +46,6 @@ evaluate_systems() {
     echo "a diffusion model gives no likelihood; its validation loss is in $exp/metrics.jsonl"
     return
   fi
-  run_job "$((n_gpus > 0))" "$nj" "$exp/log/evaluate.log" \
-    ondes evaluate likelihood --exp "$exp" --checkpoint "$checkpoint" --data data/test --train data/train --out "$exp/results.json" \
-    --markdown "$exp/RESULTS.md" --title "${recipe#"$(dirname "$(dirname "$recipe")")"/}: $tag" \
-    --note "configuration: $exp/config.yaml"
-  echo "results: $recipe/$exp/RESULTS.md"
+  run_evaluation "$((n_gpus > 0))" "$nj" likelihood --exp "$exp" --checkpoint "$checkpoint" --data data/test \
+    --train data/train --note "configuration: $exp/config.yaml"
 }

@@ -259,10 +259,14 @@ evaluate_systems() {
   if [ -n "$metrics" ]; then
     options+=(--metrics "$metrics")
   fi
-  run_job 0 "$nj" "$exp/log/evaluate.log" \
-    ondes evaluate audio --ref "$decoded/reference" "${options[@]}" --natural --nj "$nj" --out "$exp/results.json" \
-    --markdown "$exp/RESULTS.md" --title "${recipe#"$(dirname "$(dirname "$recipe")")"/}: $tag" \
+  run_evaluation 0 "$nj" audio --ref "$decoded/reference" "${options[@]}" --natural --nj "$nj" \
     --note "copy-synthesis of data/test; configuration: $exp/config.yaml"
+}
+
+# run_evaluation GPUS THREADS KIND ARGUMENT...: 'ondes evaluate KIND' with its results in the folder of the run.
+run_evaluation() {
+  run_job "$1" "$2" "$exp/log/evaluate.log" ondes evaluate "${@:3}" --out "$exp/results.json" \
+    --markdown "$exp/RESULTS.md" --title "${recipe#"$(dirname "$(dirname "$recipe")")"/}: $tag"
   echo "results: $recipe/$exp/RESULTS.md"
 }
 

@@ -55,7 +55,7 @@ def in_engine(model: EffectModel, block: int) -> BlockStream:
 
 
 class OnnxPlayer:
-    """The exported step graph of an effect, to be played by ONNX Runtime on one thread.
+    """The exported step graph of an effect, run by ONNX Runtime on one thread.
 
     Args:
         model: the effect.
@@ -115,7 +115,7 @@ def measure_blocks(
 
 
 def count_effect_macs(model: EffectModel) -> float | None:
-    """Return the multiply-accumulates for one second of audio; ``None`` where the counter sees nothing."""
+    """Return the multiply-accumulates for one second of audio; ``None`` if the counter finds no operation."""
     # Few samples, since the counter looks at each step of a recurrence.
     block = -(-_COUNTED // model.block_length) * model.block_length
     # In double precision matrix products do not run in compiled code, which the counter would not see.

@@ -30,22 +30,22 @@ class Contender(ABC):
 
     @abstractmethod
     def inputs(self, seconds: float) -> Any:
-        """Return what :meth:`run` needs for that much audio; making it is not measured."""
+        """Return the inputs of :meth:`run` for some seconds of audio; this is not measured."""
 
     @abstractmethod
     def run(self, inputs: Any) -> Tensor:
         """Return audio (1, 1, T)."""
 
     def first_run(self, inputs: Any) -> Tensor:
-        """Do what :meth:`run` does, with all that has to be prepared before the first sample."""
+        """Run, including the preparation before the first sample."""
         return self.run(inputs)
 
     def snr(self, seconds: float) -> float | None:
-        """Return the distance in dB of the waveform to that of full precision; ``None`` in full precision."""
+        """Return the signal-to-noise ratio in dB against full precision; ``None`` in full precision."""
         return None
 
     def counting(self, seconds: float) -> tuple[Any, float]:
-        """Return the inputs with which arithmetic is counted, and how many seconds of audio they give."""
+        """Return inputs for counting arithmetic, and the seconds of audio that they give."""
         return self.inputs(seconds), seconds
 
     @property

@@ -20,7 +20,7 @@ NOT_COUNTED = (
 
 
 def count_macs(system: Contender) -> float | None:
-    """Return the multiply-accumulates for one second of audio; ``None`` where the counter sees nothing.
+    """Return the multiply-accumulates for one second of audio; ``None`` if the counter finds no operation.
 
     The counter counts two operations for each.
     """
@@ -50,7 +50,7 @@ def _without_gradients(network: nn.Module | None) -> Iterator[None]:
 
 
 def _visible(network: nn.Module | None) -> AbstractContextManager[Any]:
-    """Let recurrent layers be computed by products that the counter knows, and not by one call of a library."""
+    """Compute recurrent layers by matrix products, which the counter knows, instead of one library call."""
     if network is not None and any(isinstance(module, nn.RNNBase) for module in network.modules()):
         return _unfused()
     return nullcontext()

@@ -1,4 +1,4 @@
-"""Find the contender of a name on the command line: a vocoder, a generator, an effect, or a peer."""
+"""Find the contender that a name on the command line means: a vocoder, a generator, an effect, or a peer."""
 
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -7,19 +7,22 @@ import torch
 
 import effects.registry
 import vocoders.registry
+from effects.captures.names import is_capture
 from recipes.benchmark.contender import Contender
 from recipes.benchmark.models import contender_of
 from recipes.benchmark.peers import PEERS, create_peer
 from vocoders.core.device import resolve_device
 from vocoders.core.errors import ConfigError
-from vocoders.core.pretrained import read_model_config, resolve_model
+from vocoders.core.pretrained import PretrainedModel, read_model_config, resolve_model
+from vocoders.core.runtime_names import RuntimeName
+from vocoders.runtimes import ModelRuntime
 
 __all__ = ["Request", "create_system", "find_effect", "is_effect"]
 
 
 @dataclass(frozen=True)
 class Request:
-    """A system as the command line asks for it; another process can build the same from it.
+    """A request for a system, as on the command line; another process can build the same system from it.
 
     Attributes:
         source: shipped name, folder or hub id, ``family:variant`` (random weights), or the name of a peer.
@@ -28,6 +31,7 @@ class Request:
         solver: of them.
         device: where it runs.
         is_peer: whether ``source`` is the name of a peer.
+        runtime: what computes the network of a vocoder, see :func:`vocoders.load`.
     """
 
     source: str
@@ -36,11 +40,13 @@ class Request:
     solver: str | None = None
     device: str = "cpu"
     is_peer: bool = False
+    runtime: RuntimeName = "auto"
 
     @property
     def name(self) -> str:
         """The name in tables."""
-        return self.source if self.precision == "fp32" else f"{self.source} {self.precision}"
+        how = [self.precision] * (self.precision != "fp32") + [self.runtime] * (self.runtime != "auto")
+        return " ".join([self.source, *how])
 
     def to_dict(self) -> dict[str, Any]:
         """Return the arguments."""
@@ -58,6 +64,10 @@ def create_system(request: Request) -> Contender:
     if request.is_peer:
         return create_peer(request.source, device)
     system = _build(request.source, vocoders.registry, device)
+    if isinstance(system, PretrainedModel):
+        system.runtime = ModelRuntime(request.runtime, vocoders.registry.FAMILIES[system.family])
+    elif request.runtime not in ("auto", "torch"):
+        raise ConfigError(f"--runtime {request.runtime}: {request.source} has no network; leave it out")
     return contender_of(request.name, system, request.precision, {"steps": request.steps, "solver": request.solver})
 
 
@@ -66,13 +76,13 @@ def is_effect(source: str) -> bool:
     if vocoders.registry.is_baseline(source):
         return False
     if source in PEERS:
-        raise ConfigError(f"'{source}' is a peer to compare with; pass --against {source}")
+        raise ConfigError(f"'{source}' is a peer; pass --against {source}")
     family, separator, _ = source.partition(":")
     if separator and family in effects.registry.FAMILIES:
         return True
     if separator and family in vocoders.registry.FAMILIES:
         return False
-    return read_model_config(resolve_model(source)).family in effects.registry.FAMILIES
+    return is_capture(source) or read_model_config(resolve_model(source)).family in effects.registry.FAMILIES
 
 
 def find_effect(source: str, device: str = "cpu") -> Any:

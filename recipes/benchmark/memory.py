@@ -20,7 +20,7 @@ _SECONDS_TO_WAIT = 3600
 
 
 def peak_memory(request: Request, seconds: float, threads: int) -> dict[str, float] | None:
-    """Return ``peak`` and ``base`` in bytes; ``None`` where the system keeps no such marks (other than Linux).
+    """Return ``peak`` and ``base`` in bytes; ``None`` on systems other than Linux, which do not record them.
 
     On a GPU the peak is that of its memory, and the base 0.
 
@@ -43,7 +43,7 @@ def peak_memory(request: Request, seconds: float, threads: int) -> dict[str, flo
 
 
 def _report() -> None:
-    """Synthesise once, in the process that :func:`peak_memory` starts; both talk in JSON."""
+    """Synthesise once, in the process that :func:`peak_memory` starts; they exchange JSON."""
     import torch
 
     task = json.loads(sys.stdin.read())

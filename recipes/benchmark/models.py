@@ -60,7 +60,7 @@ class _ModelContender(Contender):
         return self._run(inputs, self.precision)
 
     def snr(self, seconds: float) -> float | None:
-        """Return the distance in dB of the waveform to that of full precision."""
+        """Return the signal-to-noise ratio in dB against full precision."""
         if self.precision == "fp32":
             return None
         inputs = self.inputs(seconds)
@@ -135,20 +135,20 @@ class CodeContender(Contender):
         self.sample_rate, self.device = model.sample_rate, model.device
 
     def inputs(self, seconds: float) -> tuple[int, Stepper]:
-        """Return the number of samples and a step, which goes on where the run before has left it."""
+        """Return the number of samples, and a stepper that continues where the previous run stopped."""
         return max(1, round(seconds * self.sample_rate)), item_stepper(self.model, [0])
 
     def run(self, inputs: tuple[int, Stepper]) -> Tensor:
-        """Draw that many samples."""
+        """Draw the samples."""
         length, stepper = inputs
         return generate(self.model, length, stepper=stepper).audio
 
     def first_run(self, inputs: tuple[int, Stepper]) -> Tensor:
-        """Draw that many samples with a step that has to be prepared first."""
+        """Draw the samples after preparing a stepper."""
         return generate(self.model, inputs[0]).audio
 
     def counting(self, seconds: float) -> tuple[tuple[int, Stepper], float]:
-        """Return some periods of the slowest tier, step by step in PyTorch: no counter sees into the fused step."""
+        """Return some periods of the slowest tier, stepped in PyTorch: the counter cannot see into the fused step."""
         length = 4 * math.prod(self.model.config.pool)
         labels, guidance = item_labels(self.model, 0, [0]), self.model.config.sampling.guidance
         return (length, PlainStepper(self.model, labels=labels, guidance=guidance)), length / self.sample_rate

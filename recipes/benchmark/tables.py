@@ -23,7 +23,7 @@ Column = tuple[str, Callable[[Row], str]]
 
 
 def read_results(path: Path) -> dict[str, Any]:
-    """Read what `ondes bench --out` or one of `ondes evaluate` with ``--out`` has written.
+    """Read a result that `ondes bench` or `ondes evaluate` wrote with ``--out``.
 
     Raises:
         DataError: if it cannot be read, or is something else.
@@ -33,9 +33,11 @@ def read_results(path: Path) -> dict[str, Any]:
     except FileNotFoundError:
         raise DataError(f"{path}: no such file; 'ondes bench' and 'ondes evaluate' write it with --out") from None
     except (OSError, ValueError) as error:
-        raise DataError(f"{path}: no JSON that can be read: {error}") from None
+        raise DataError(f"{path}: not valid JSON: {error}") from None
     if not isinstance(document, dict) or not ({"machine", "speed"} <= document.keys() or "metrics" in document):
-        raise DataError(f"{path}: no result of 'ondes bench' or 'ondes evaluate'; give what their --out has written")
+        raise DataError(
+            f"{path}: not a result of 'ondes bench' or 'ondes evaluate'; pass a file that one of them wrote with --out"
+        )
     return document
 
 
@@ -56,8 +58,8 @@ def fill_tables(page: Path) -> str:
     text = read_text(page, "page")
     if not _SECTION.search(text):
         raise DataError(
-            f"{page} marks no table; write '<!-- table: results.json -->' and '<!-- end of table -->' on lines of "
-            "their own"
+            f"{page} contains no table mark; write '<!-- table: results.json -->' and '<!-- end of table -->' on "
+            "lines of their own"
         )
 
     def fill(section: re.Match[str]) -> str:

@@ -4,12 +4,18 @@ import logging
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from recipes.cli.batch import Job, Report, run_jobs
+from recipes.cli.batch import Job, Report, Work, run_jobs
+from recipes.cli.batch_options import BatchOptions
+from recipes.cli.capture_options import CaptureOptions
+from recipes.cli.meter import Meter
+from recipes.cli.option_group import with_option_groups
+from recipes.cli.pipes import PipeOptions, check_pipe_output, deliver, open_source, uses_pipes
 from recipes.cli.threads_option import ThreadsOption
 
 if TYPE_CHECKING:
@@ -17,6 +23,7 @@ if TYPE_CHECKING:
 
     from effects.automation import Automation
     from effects.engine import StereoMode
+    from effects.levels import Levels
     from effects.rendering import Stream
     from recipes.cli.effect_source import Options, Source
     from recipes.cli.inputs import Input
@@ -52,25 +59,28 @@ class _Playing:
 
 def register(app: typer.Typer) -> None:
     """Add the command to ``app``."""
-    app.command("effect")(_effect)
+    app.command("effect")(with_option_groups(_effect))
 
 
 def _effect(
+    *,
     inputs: Annotated[
         list[str] | None,
         typer.Argument(
             metavar="INPUTS",
-            help="Audio (wav, flac, ogg, mp3 ...), a folder, a quoted pattern, or a wav.scp.",
+            help="Audio (wav, flac, ogg, mp3 ...), a folder, a quoted pattern, a wav.scp, or - for standard input.",
             show_default=False,
         ),
     ] = None,
     output: Annotated[
         Path | None,
-        typer.Option("--output", "-o", metavar="DIR|FILE", help="Folder, or file for one input.", show_default=False),
+        typer.Option(
+            "--output", "-o", metavar="DIR|FILE|-", help="Folder, file, or - for standard output.", show_default=False
+        ),
     ] = None,
     model: Annotated[
         str | None,
-        typer.Option("--model", "-m", help="Shipped name, folder or hub id; default: the only effect that ships."),
+        typer.Option("--model", "-m", help="Shipped name, folder, hub id, or a capture: .nam, .json, .aidax."),
     ] = None,
     processor: Annotated[
         str | None,
@@ -102,8 +112,11 @@ def _effect(
         bool, typer.Option("--zero-latency", help="Run the model on each block at once; do not wait for a hop.")
     ] = False,
     list_knobs: Annotated[bool, typer.Option("--list-knobs", help="Show the knobs of the effect, and exit.")] = False,
+    capture: CaptureOptions,
+    pipes: PipeOptions,
     force: Annotated[bool, typer.Option("--force", "-f", help="Replace existing output files.")] = False,
     json_lines: Annotated[bool, typer.Option("--json", help="Print one JSON line per file, or per knob.")] = False,
+    many: BatchOptions,
 ) -> None:
     """Play audio through an effect.
 
@@ -111,22 +124,45 @@ def _effect(
     Audio at another rate is resampled to the model's rate and back. Blocks
     of any size give the same audio, bit for bit; with --zero-latency, within
     1e-6. --processor comp_4c, or --model true:comp_4c, plays the processor
-    from which models learn.
+    from which models learn. --model amp.nam plays a capture of an amplifier
+    or a pedal; --slim, --normalize and --calibrate are for captures.
+    In a pipe audio is played as it comes: ondes effect - -o -
     """
-    from recipes.cli.effect_source import resolve_source
-
     if list_knobs:
+        from recipes.cli.effect_source import resolve_source
         from recipes.cli.knob_table import show_knobs
 
-        show_knobs(resolve_source(model, processor, "cpu"), json_lines)
+        show_knobs(resolve_source(model, processor, "cpu", capture.slim), json_lines)
         return
-    items, outputs = _find_files(inputs, output, force)
+    piped = output is not None and uses_pipes(inputs or [], output)
+    items, outputs = ([], []) if piped else _find_files(inputs, output, force or many.skip_existing)
     if not 0 <= mix <= 1:
         raise typer.BadParameter(f"{mix:g} is not in the range 0 .. 1", param_hint="--mix")
-    source = resolve_source(model, processor, device)
-    playing = _Playing(source, _read_options(source, knobs or [], automation, stereo, zero_latency), block, mix)
+    settings = (knobs or [], automation, stereo, zero_latency)
+    open_playing = partial(_open, (model, processor, device), capture, settings, block, mix)
+    playing = open_playing()
+    if piped and inputs and output is not None:
+        check_pipe_output(output.expanduser(), force, json_lines)
+        _play_pipe(inputs[0], output.expanduser(), playing, pipes, force)
+        return
     jobs = [Job(item.path, path, _seconds(item.path)) for item, path in zip(items, outputs, strict=True)]
-    run_jobs(jobs, lambda job, progress: _play(job, playing, progress), "effect", json_lines)
+    jobs = many.undone(jobs, outputs, [item.path for item in items])
+    run_jobs(jobs, Work("effect", _play, open_playing, playing), json_lines, many.nj)
+
+
+def _open(
+    names: tuple[str | None, str | None, str],
+    capture: CaptureOptions,
+    settings: "tuple[Sequence[str], Path | None, StereoMode, bool]",
+    block: int,
+    mix: float,
+) -> _Playing:
+    """Find the effect and check its settings, in each process."""
+    from recipes.cli.effect_source import find_levels, resolve_source
+
+    source = resolve_source(*names, capture.slim)
+    levels = find_levels(source, capture.normalize, capture.calibrate)
+    return _Playing(source, _read_options(source, *settings, levels), block, mix)
 
 
 def _find_files(inputs: list[str] | None, output: Path | None, force: bool) -> "tuple[list[Input], list[Path]]":
@@ -139,12 +175,17 @@ def _find_files(inputs: list[str] | None, output: Path | None, force: bool) -> "
         raise ConfigError(f"{missing} is missing: give audio and where to write, or --list-knobs")
     items = find_inputs(inputs)
     if features := [item.path for item in items if item.is_features]:
-        raise ConfigError(f"{features[0]} holds features; an effect takes audio")
+        raise ConfigError(f"{features[0]} contains features; an effect takes audio")
     return items, plan_outputs(items, output.expanduser(), force, keep_suffix=True)
 
 
 def _read_options(
-    source: "Source", knobs: Sequence[str], automation: Path | None, stereo: "StereoMode", zero_latency: bool
+    source: "Source",
+    knobs: Sequence[str],
+    automation: Path | None,
+    stereo: "StereoMode",
+    zero_latency: bool,
+    levels: "Levels",
 ) -> "Options":
     """Check the options that all files share, before any work."""
     from effects.automation import Automation
@@ -154,7 +195,7 @@ def _read_options(
     curves = None if automation is None else Automation.read_csv(automation.expanduser(), source.knobs)
     for name in settings.keys() & (curves.curves.keys() if curves else set()):
         _logger.warning("knob '%s' follows %s; --knob %s has no effect", name, automation, name)
-    options = Options(settings, curves, stereo, zero_latency)
+    options = Options(settings, curves, stereo, zero_latency, levels)
     source.open(None, options)
     return options
 
@@ -181,7 +222,7 @@ def _play(job: Job, playing: _Playing, progress: Callable[[float], None]) -> _Re
     for text in [*notes, note] if note else notes:
         _logger.info("%s: %s", path, text)
     _warn_if_short(path, playing.options.automation, info.duration)
-    meter = _Meter(lambda samples: progress(samples / info.frames))
+    meter = Meter(lambda samples: progress(samples / info.frames))
     started = time.perf_counter()
     wet = meter.watch(_through(path, stream, playing))
     length = write_blocks(output, wet, info.sample_rate, info.channels, info.frames, subtype)
@@ -189,6 +230,18 @@ def _play(job: Job, playing: _Playing, progress: Callable[[float], None]) -> _Re
     rtf = round((time.perf_counter() - started) / seconds, 6)
     facts = (info.sample_rate, info.channels, subtype, round(meter.peak, 6), stream.latency_samples)
     return _Report(str(path), str(output), seconds, rtf, *facts)
+
+
+def _play_pipe(name: str, output: Path, playing: _Playing, pipes: PipeOptions, force: bool) -> None:
+    """Play one input whose length may be unknown, block by block, as it comes."""
+    from effects.rendering import render_blocks
+
+    rate, channels, blocks = open_source(name, pipes)
+    stream = playing.source.open(rate, playing.options)
+    for text in playing.source.about(rate, channels, playing.options.stereo):
+        _logger.info("%s", text)
+    parts = (part for block in blocks for part in block.split(playing.block, dim=-1))
+    deliver(output, render_blocks(stream, parts, playing.mix), rate, channels, pipes, force)
 
 
 def _through(path: Path, stream: "Stream", playing: _Playing) -> "Iterator[Tensor]":
@@ -200,25 +253,6 @@ def _through(path: Path, stream: "Stream", playing: _Playing) -> "Iterator[Tenso
     size = max(1, _BLOCK // playing.block) * playing.block
     blocks = (block for read in read_blocks(path, size) for block in read.split(playing.block, dim=-1))
     return render_blocks(stream, blocks, playing.mix)
-
-
-class _Meter:
-    """Measures the length and the peak of a stream."""
-
-    def __init__(self, report: Callable[[int], None]) -> None:
-        self.peak = 0.0
-        self._report = report
-
-    def watch(self, blocks: "Iterator[Tensor]") -> "Iterator[Tensor]":
-        """Yield ``blocks`` unchanged."""
-        passed = told = 0
-        for block in blocks:
-            yield block
-            self.peak = max(self.peak, float(block.abs().max()))
-            passed += block.shape[-1]
-            if passed - told >= _BLOCK:
-                told = passed
-                self._report(passed)
 
 
 def _warn_if_short(path: Path, automation: "Automation | None", seconds: float) -> None:

@@ -51,8 +51,8 @@ def choose_subtype(info: "AudioInfo", output: Path) -> tuple[str, str | None]:
     from vocoders.core.audio_formats import has_sample_format, output_format
 
     container, usual = output_format(output)
-    wanted = (info.subtype, *_SUBSTITUTES.get(info.subtype, ()))
-    written = next((name for name in wanted if name in _KEPT and has_sample_format(output, name)), usual)
+    candidates = (info.subtype, *_SUBSTITUTES.get(info.subtype, ()))
+    written = next((name for name in candidates if name in _KEPT and has_sample_format(output, name)), usual)
     if written == info.subtype:
         return written, None
     return written, f"{info.format} {info.subtype} is written as {container} {written}"

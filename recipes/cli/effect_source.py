@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from effects.levels import UNITY, Levels
 from vocoders.core.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from effects.processors import Processor
     from effects.rendering import Stream
 
-__all__ = ["Options", "Source", "resolve_source"]
+__all__ = ["Options", "Source", "find_levels", "resolve_source"]
 
 _logger = logging.getLogger(__name__)
 
@@ -31,6 +32,7 @@ class Options:
     automation: "Automation | None" = None
     stereo: "StereoMode" = "dual"
     zero_latency: bool = False
+    levels: Levels = UNITY
 
 
 @dataclass(frozen=True)
@@ -68,10 +70,10 @@ class Source:
 
         effect, settings, automation = self.effect, options.settings, options.automation
         if not isinstance(effect, Processor):
-            how = {"stereo": options.stereo, "zero_latency": options.zero_latency}
+            how = {"stereo": options.stereo, "zero_latency": options.zero_latency, "levels": options.levels}
             return Engine(effect, sample_rate, settings, automation, **how)
         if options.stereo != "dual":
-            raise ConfigError(f"--stereo {options.stereo}: '{self.name}' is no model; it has its own way with channels")
+            raise ConfigError(f"--stereo {options.stereo}: '{self.name}' is a processor, which handles channels itself")
         return ProcessorStream(effect, sample_rate or 44100, settings, automation)
 
     def about(self, sample_rate: int, channels: int, stereo: str) -> list[str]:
@@ -87,14 +89,15 @@ class Source:
         return notes
 
 
-def resolve_source(model: str | None, processor: str | None, device: str) -> Source:
+def resolve_source(model: str | None, processor: str | None, device: str, slim: float | None = None) -> Source:
     """Return the effect that the user named.
 
     Args:
-        model: shipped name, folder or hub id of a model; or the name of a processor, which the prefix ``true:``
+        model: shipped name, folder or hub id of a model, or file of a capture; or the name of a processor, which the prefix ``true:``
             forces; ``None``: the only neural effect that ships with ondes.
         processor: name of a processor.
         device: name of a device, or ``auto``.
+        slim: size of a capture that has several.
 
     Raises:
         CheckpointError: if there is no such model, or it is not an effect.
@@ -112,8 +115,10 @@ def resolve_source(model: str | None, processor: str | None, device: str) -> Sou
         _logger.info("'%s' is the ground-truth effect, no model", model)
         processor = model
     if processor is not None:
+        if slim is not None:
+            raise ConfigError(f"--slim {slim:g} is for captures of several sizes, not for the processor {processor}")
         return Source(processor, find_processor(processor.removeprefix(_TRUE)))
-    return _load(model or _only_shipped(), where)
+    return _load(model or _only_shipped(), where, slim)
 
 
 def _only_shipped() -> str:
@@ -127,7 +132,23 @@ def _only_shipped() -> str:
     raise ConfigError(f"no effect given; pass {models}, or --processor with a ground-truth effect such as comp_4c")
 
 
-def _load(name: str, device: Any) -> Source:
+def _load(name: str, device: Any, slim: float | None) -> Source:
     from effects.registry import load
 
-    return Source(name, load(name, device=device))
+    return Source(name, load(name, device=device, slim=slim))
+
+
+def find_levels(source: Source, normalize: bool, calibrate: float | None) -> Levels:
+    """Return the gains at which players would play a capture.
+
+    Raises:
+        ConfigError: if the effect is no capture, or its file does not tell its levels.
+    """
+    from effects.captures.levels import player_levels
+
+    if not normalize and calibrate is None:
+        return UNITY
+    if source.model is None or source.model.capture is None:
+        option = "--normalize" if normalize else "--calibrate"
+        raise ConfigError(f"{option} uses the levels in the file of a capture; '{source.name}' has none")
+    return player_levels(source.model.capture, normalize, calibrate)

@@ -6,30 +6,42 @@ from typing import Annotated, Any, Literal
 
 import typer
 
+from recipes.cli.export_capture import CaptureFileOptions, export_capture
+from recipes.cli.option_group import with_option_groups
+
 __all__ = ["register"]
 
-_Format = Literal["onnx", "rtneural"]
+_Format = Literal["onnx", "rtneural", "nam", "aidax", "proteus"]
 
 
 def register(app: typer.Typer) -> None:
     """Add the command to ``app``."""
-    app.command("export")(_export)
+    app.command("export")(with_option_groups(_export))
 
 
 def _export(
     model: Annotated[
         str,
         typer.Argument(
-            metavar="MODEL", help="Vocoder, generator or effect: shipped name, folder or hub id.", show_default=False
+            metavar="MODEL",
+            help="Vocoder, generator or effect: shipped name, folder, hub id or capture.",
+            show_default=False,
         ),
     ],
     format: Annotated[
         _Format,
         typer.Option(
-            "--format", help="onnx: graphs; rtneural: layers of an effect at fixed knobs.", show_default=False
+            "--format",
+            help="onnx: graphs; rtneural: layers of an effect at fixed knobs; nam, aidax, proteus: a capture's file.",
+            show_default=False,
         ),
     ],
-    output: Annotated[Path, typer.Option("--output", "-o", metavar="DIR", help="Folder to write.", show_default=False)],
+    output: Annotated[
+        Path,
+        typer.Option(
+            "--output", "-o", metavar="DIR|FILE", help="Folder to write; of captures the file.", show_default=False
+        ),
+    ],
     knobs: Annotated[
         list[str] | None,
         typer.Option(
@@ -46,15 +58,17 @@ def _export(
         ),
     ] = None,
     freeze: Annotated[
-        bool, typer.Option("--freeze", help="Effects as onnx: fold knobs into the weights; rtneural always does.")
+        bool,
+        typer.Option("--freeze", help="Effects: fold knobs into the weights; formats rtneural and nam always do."),
     ] = False,
     max_block: Annotated[
         int | None,
         typer.Option("--max-block", min=1, help="Effects as onnx: largest block in samples; default: 4096."),
     ] = None,
+    capture: CaptureFileOptions = CaptureFileOptions(),
     force: Annotated[bool, typer.Option("--force", "-f", help="Replace an existing export.")] = False,
 ) -> None:
-    """Export a model to ONNX, or an effect to RTNeural.
+    """Export a model to ONNX, or an effect to RTNeural or a capture's file.
 
     The folder contains the graphs, metadata.json (inputs and their units,
     sample rate, front end or knobs, states), test_vector.npz (inputs and
@@ -62,15 +76,27 @@ def _export(
     and ONNX Runtime alone. It is written only after the export has run and
     reproduced the model's output: effects within 1e-6 of the peak, others
     within 1e-4.
+
+    Formats nam, aidax and proteus write one file, amp.nam or amp.json, that
+    plug-ins for captures play; it is read back and must agree within 1e-5.
     """
+    from effects.captures.names import is_capture
     from effects.registry import FAMILIES
     from vocoders.core.errors import ConfigError
     from vocoders.core.model_source import read_model_config, resolve_model
     from vocoders.registry import is_baseline
 
     output = output.expanduser()
+    if format in ("nam", "aidax", "proteus"):
+        if options or max_block is not None:
+            raise ConfigError(f"{'--option' if options else '--max-block'} belongs to --format onnx")
+        typer.echo(f"{output}: {export_capture(model, format, output, knobs or [], freeze, capture, force)}")
+        return
+    capture.check_unused()
     _check_replaceable(output, force)
-    is_effect = not is_baseline(model) and read_model_config(resolve_model(model)).family in FAMILIES
+    is_effect = is_capture(model) or (
+        not is_baseline(model) and read_model_config(resolve_model(model)).family in FAMILIES
+    )
     if is_effect and options:
         raise ConfigError(f"--option {options[0]}: an effect has knobs; pass --knob")
     if is_effect:

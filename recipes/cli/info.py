@@ -20,24 +20,27 @@ def _info(
         str,
         typer.Argument(
             metavar="FILE|MODEL",
-            help="Audio file, feature file (.npy, .npz), or a model: shipped name, folder or hub id.",
+            help="Audio or features (.npy, .npz), or a model: shipped name, folder, hub id or capture (.nam ...).",
             show_default=False,
         ),
     ],
     verify: Annotated[bool, typer.Option("--verify", help="Replay the stored reference of a model.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
-    """Show facts about an audio file, a feature file or a model."""
-    from recipes.cli.inputs import FEATURE_SUFFIXES
+    """Show facts about an audio file, a feature file, a model or a capture."""
+    from effects.captures.names import is_capture
     from vocoders.core.audio import AUDIO_SUFFIXES
+    from vocoders.core.feature_files import FEATURE_SUFFIXES
     from vocoders.core.model_advice import CHECKPOINT_SUFFIXES
     from vocoders.core.model_source import MODEL_FILES
 
     path = Path(target).expanduser()
     suffix = path.suffix.lower()
     is_file = path.is_file() and path.name not in MODEL_FILES
-    if suffix in FEATURE_SUFFIXES:
+    if suffix in FEATURE_SUFFIXES and suffix not in CHECKPOINT_SUFFIXES:
         facts = _describe_features(path)
+    elif is_capture(target):
+        facts = _describe_capture(path, verify)
     elif (is_file and suffix not in CHECKPOINT_SUFFIXES) or (suffix in AUDIO_SUFFIXES and not path.exists()):
         facts = _describe_audio(path)
     else:
@@ -75,17 +78,36 @@ def _decibels(amplitude: float) -> float | None:
 
 
 def _describe_features(path: Path) -> dict[str, Any]:
-    from recipes.cli.inputs import read_features
+    import torch
 
-    found = read_features(path)
-    bins, frames = found.features.shape
+    from vocoders.core.feature_files import read_feature_file
+    from vocoders.frontends.plausibility import describe_values, fitting_conventions
+
+    found = read_feature_file(path)
+    features = torch.from_numpy(found.features.astype("float32"))
+    bins, frames = features.shape
     facts: dict[str, Any] = {"path": str(path), "bins": bins, "frames": frames}
-    facts |= {"min": float(found.features.min()), "max": float(found.features.max())}
+    facts |= {"min": float(features.min()), "max": float(features.max())}
+    if bool(torch.isfinite(features).all()):
+        facts |= {"looks_like": describe_values(features), "mel_could_be": fitting_conventions(features)}
     if found.f0 is not None:
         voiced = found.f0[found.f0 > 0]
         facts["voiced_frames"] = len(voiced)
         facts |= {"f0_min": float(voiced.min()), "f0_max": float(voiced.max())} if len(voiced) else {}
     return facts | {"fingerprint": found.fingerprint}
+
+
+def _describe_capture(path: Path, verify: bool) -> dict[str, Any]:
+    from effects.captures.reading import open_capture
+
+    model = open_capture(path, verify=verify)
+    assert model.capture is not None
+    facts: dict[str, Any] = {"path": str(path), "family": model.family, "kind": "effect"}
+    facts |= {"sample_rate": model.sample_rate, "parameters": sum(each.numel() for each in model.parameters())}
+    if model.receptive_field is not None:
+        facts["receptive_field"] = model.receptive_field
+    facts["knobs"] = {knob.name: knob.range_text for knob in model.knobs.knobs}
+    return facts | model.capture.facts() | {"verified": True if verify else None, "config": model.config.to_dict()}
 
 
 def _describe_model(source: str, verify: bool) -> dict[str, Any]:

@@ -1,7 +1,9 @@
-"""`ondes models`: the shipped models, and the additions of other packages."""
+"""`ondes models`: the shipped models, those in a folder, and the additions of other packages."""
 
 import json
+import logging
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -10,6 +12,8 @@ if TYPE_CHECKING:
     from vocoders.core.model_source import ShippedModel
 
 __all__ = ["register"]
+
+_logger = logging.getLogger(__name__)
 
 _HEADINGS = ("name", "family", "rate", "parameters", "size", "licence", "description")
 
@@ -20,25 +24,53 @@ def register(app: typer.Typer) -> None:
 
 
 def _models(
+    folder: Annotated[
+        Path | None,
+        typer.Argument(metavar="FOLDER", help="Folder of models and captures to list instead.", show_default=False),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print a JSON list.")] = False,
     plugins: Annotated[
         bool, typer.Option("--plugins", help="List additions of installed packages instead, with their errors.")
     ] = False,
 ) -> None:
-    """List the models that ship with ondes, or the additions of installed packages."""
+    """List the models that ship with ondes, or those in and below a folder.
+
+    A folder can contain packed models, and captures: .nam files, and JSON
+    files of GuitarML or AIDA-X.
+    """
     if plugins:
         _show_plugins(as_json)
         return
-    from vocoders.core.model_source import shipped_models
-
-    found = shipped_models()
+    found = _find(folder)
     if as_json:
         typer.echo(json.dumps([vars(model) | {"path": str(model.path)} for model in found], indent=2))
         return
     if not found:
-        typer.echo("no models ship with this installation", err=True)
+        where = "with this installation" if folder is None else f"in {folder}"
+        typer.echo(f"no models {where}", err=True)
     else:
         _show_rows(_HEADINGS, [_row(model) for model in found])
+
+
+def _find(folder: Path | None) -> "list[ShippedModel]":
+    """Return the shipped models, or those below a folder; files that cannot be read are left out with the reason."""
+    from effects.captures.outline import describe_capture, find_captures
+    from vocoders.core.errors import CheckpointError, ConfigError
+    from vocoders.core.model_source import describe_model, read_model_config, shipped_models
+
+    if folder is None:
+        return shipped_models()
+    folder = folder.expanduser()
+    if not folder.is_dir():
+        raise ConfigError(f"{folder} is no folder; expected one with models or captures")
+    found: list[ShippedModel] = []
+    models = sorted(file.parent for file in folder.rglob("model.safetensors"))
+    for path in [*models, *find_captures(folder)]:
+        try:
+            found.append(describe_model(read_model_config(path)) if path.is_dir() else describe_capture(path))
+        except CheckpointError as error:
+            _logger.warning("left out: %s", error)
+    return found
 
 
 def _show_plugins(as_json: bool) -> None:

@@ -31,7 +31,7 @@ def read_id_list(
         if not rest and not empty_values:
             raise DataError(f"{path} line {number}: '{line}' is a single field; expected '<id> <{value}>'")
         if key in table:
-            raise DataError(f"{path} line {number}: '{key}' stands twice; ids must be unique")
+            raise DataError(f"{path} line {number}: '{key}' occurs twice; ids must be unique")
         if in_order and key < previous:
             raise DataError(f"{path} line {number}: '{key}' stands after '{previous}'; sort with LC_ALL=C")
         table[key], previous = (rest[0] if rest else ""), key
@@ -76,7 +76,7 @@ def format_file_list(files: Mapping[str, Path]) -> str:
     """
     for key, file in files.items():
         if not can_be_listed(file):
-            raise DataError(f"'{key}': {str(file)!r} cannot stand in a list of files; rename it")
+            raise DataError(f"'{key}': {str(file)!r} cannot be written to a list of files; rename it")
     return format_id_list({key: str(file) for key, file in files.items()})
 
 

@@ -147,13 +147,13 @@ class KaldiDirectory:
                 speakers, bad times, one recording id with two paths, or (``check_files``) missing audio files.
         """
         if not self.utterances:
-            raise DataError(f"{self.path}: holds no utterance; prepare the corpus again")
+            raise DataError(f"{self.path}: contains no utterance; prepare the corpus again")
         previous = ""
         paths: dict[str, Path] = {}
         for utterance in self.utterances:
             _check_utterance(self.path, utterance)
             if utterance.utt_id == previous:
-                raise DataError(f"{self.path}: utterance '{previous}' stands twice; ids must be unique")
+                raise DataError(f"{self.path}: utterance '{previous}' occurs twice; ids must be unique")
             if utterance.utt_id < previous:
                 raise DataError(f"{self.path}: '{utterance.utt_id}' stands after '{previous}'; sort with LC_ALL=C")
             previous = utterance.utt_id
@@ -181,17 +181,17 @@ class KaldiDirectory:
         Raises:
             DataError: if an id or a speaker is not in this directory.
         """
-        wanted = None if utt_ids is None else set(utt_ids)
+        ids = None if utt_ids is None else set(utt_ids)
         voices = None if speakers is None else set(speakers)
         known = {utterance.utt_id for utterance in self.utterances}
-        for name, found, expected in (("utterance", wanted, known), ("speaker", voices, set(self.speakers))):
+        for name, found, expected in (("utterance", ids, known), ("speaker", voices, set(self.speakers))):
             unknown = sorted((found or set()) - expected)
             if unknown:
                 raise DataError(f"{self.path}: no {name} {_some(unknown)} in this data directory")
         chosen = [
             u
             for u in self.utterances
-            if (wanted is None or u.utt_id in wanted)
+            if (ids is None or u.utt_id in ids)
             and (voices is None or u.speaker in voices)
             and min_duration <= u.duration <= max_duration
         ]

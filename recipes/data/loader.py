@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from recipes.data.cache import F0Cache, f0_fingerprint
 from recipes.data.config import DataConfig
@@ -28,6 +28,8 @@ __all__ = [
 ]
 
 logger = logging.getLogger(__name__)
+
+Segments = TypeVar("Segments", bound=SegmentDataset)
 
 
 def endless_loader(
@@ -56,8 +58,16 @@ def endless_loader(
     return BatchLoader(dataset, sampler, collate, config.num_workers, config.seed)
 
 
-def segment_dataset(config: DataConfig, mel: MelConfig, f0: F0Config | None = None) -> SegmentDataset:
-    """Return training segments with their features; ``f0`` is the pitch tracker of a model with F0.
+def segment_dataset(
+    config: DataConfig, mel: MelConfig, f0: F0Config | None = None, segments: type[Segments] = SegmentDataset
+) -> Segments:
+    """Return training segments with their features.
+
+    Args:
+        config: the ``data`` section.
+        mel: front end.
+        f0: pitch tracker of a model with F0.
+        segments: class of the data set.
 
     Raises:
         DataError: for an unusable data directory, and F0 that is missing or from another front end.
@@ -68,7 +78,7 @@ def segment_dataset(config: DataConfig, mel: MelConfig, f0: F0Config | None = No
     directory, reader = _training_audio(config, mel.sample_rate, mel.hop_length)
     utterances = reader.utterances
     cache, predicted = _f0_cache(config, mel, f0, utterances), _predicted(config, directory.path, utterances)
-    return SegmentDataset(
+    return segments(
         reader, mel, config.segment_length, f0=cache, predicted=predicted, gain_db=config.gain_db, seed=config.seed
     )
 

@@ -12,16 +12,15 @@ _SEARCH = f"largest |cross-correlation| within +-{_MOST_LAG} samples"
 
 
 class Lag(Metric):
-    """Delay of the generated signal behind the reference, in samples."""
+    """Delay of the generated signal relative to the reference, in samples."""
 
     name = "lag"
     title = "lag"
     unit = "samples"
     direction = Direction.ZERO
-    identity = 0.0
     decimals = 1
     domain = (REFERENCE_IS_HEARD, GENERATED_IS_HEARD)
-    definition = f"delay of generated behind reference at the {_SEARCH}"
+    definition = f"delay of the generated signal relative to the reference, at the {_SEARCH}"
 
     def measure(self, pair: SignalPair) -> float:
         """Return the delay in samples, negative if the generated signal is early."""

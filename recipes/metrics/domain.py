@@ -72,14 +72,14 @@ def _is_finite(signal: "Signal") -> bool:
 
 REFERENCE_IS_FINITE = Condition(
     lambda pair: _is_finite(pair.reference) and (pair.dry is None or _is_finite(pair.dry)),
-    "the reference holds NaN or infinite samples",
+    "the reference contains NaN or infinite samples",
 )
 GENERATED_IS_FINITE = Condition(
-    lambda pair: _is_finite(pair.generated), "the generated audio holds NaN or infinite samples", is_fault=True
+    lambda pair: _is_finite(pair.generated), "the generated audio contains NaN or infinite samples", is_fault=True
 )
-REFERENCE_IS_HEARD = Condition(lambda pair: is_heard(pair.reference), "the reference is silent, below -80 dBFS")
+REFERENCE_IS_HEARD = Condition(lambda pair: is_heard(pair.reference), "the reference is silent (below -80 dBFS)")
 GENERATED_IS_HEARD = Condition(
-    lambda pair: is_heard(pair.generated), "the generated audio is silent, below -80 dBFS", is_fault=True
+    lambda pair: is_heard(pair.generated), "the generated audio is silent (below -80 dBFS)", is_fault=True
 )
 REFERENCE_MOVES = Condition(lambda pair: _moves(pair.reference), "the reference is constant")
 GENERATED_MOVES = Condition(lambda pair: _moves(pair.generated), "the generated audio is constant", is_fault=True)

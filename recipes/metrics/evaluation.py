@@ -247,7 +247,7 @@ def evaluate_systems(
         DataError: if a folder contains no audio, or no file has a partner.
     """
     if natural and NATURAL in systems:
-        raise ConfigError(f"a system is called '{NATURAL}', which is the row of the references; rename it")
+        raise ConfigError(f"the name '{NATURAL}' is reserved for the references; rename that system")
     pairs: list[Pair] = []
     problems: list[Problem] = []
     for system, folder in systems.items():
@@ -294,7 +294,7 @@ def measure(
         raise DataError(f"dry audio of shape {tuple(dry.shape)}; expected {tuple(reference.shape)} as the reference")
     if reference.shape != generated.shape:
         raise DataError(
-            f"generated audio of shape {tuple(generated.shape)} beside a reference of {tuple(reference.shape)}; "
+            f"generated audio of shape {tuple(generated.shape)} for a reference of {tuple(reference.shape)}; "
             "expected the same (C, T)"
         )
     references, candidates = (_channels(audio, sample_rate) for audio in (reference, generated))

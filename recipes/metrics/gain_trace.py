@@ -52,8 +52,6 @@ class GainTraceError(_GainMetric):
     """
 
     unit = "dB"
-    direction = Direction.LOWER
-    identity = 0.0
 
     def __init__(self, percentile: float | None = None) -> None:
         self.percentile = percentile
@@ -79,9 +77,9 @@ class GainConcordance(_GainMetric):
     identity = 1.0
     domain = (
         *_GainMetric.domain,
-        Condition(lambda pair: gain_traces(pair)[0].std() >= 1e-3, "the gain of the reference does not move"),
+        Condition(lambda pair: gain_traces(pair)[0].std() >= 1e-3, "the gain of the reference is constant"),
     )
-    definition = f"2 cov / (var + var' + (mean - mean')^2) of the traces of reference and generated; {_TRACE}"
+    definition = f"2 cov / (var + var' + (mean - mean')^2) of the two gain traces; {_TRACE}"
 
     def measure(self, pair: SignalPair) -> float:
         """Return the coefficient, -1 ... 1."""

@@ -149,5 +149,5 @@ def _by_stem(clips: dict[str, Clip]) -> dict[str, str]:
 def _read_scp(path: Path) -> dict[str, Clip]:
     clips = {utt_id: Clip(file) for utt_id, file in read_file_list(path, "list of audio files").items()}
     if not clips:
-        raise DataError(f"{path}: holds no line; expected '<id> <audio file>'")
+        raise DataError(f"{path}: contains no line; expected '<id> <audio file>'")
     return clips

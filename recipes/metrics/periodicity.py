@@ -93,8 +93,6 @@ class PeriodicityRmse(_TrackerMetric):
     """Root mean square difference of the periodicity over all frames."""
 
     name = "periodicity"
-    direction = Direction.LOWER
-    identity = 0.0
     decimals = 4
     _heading = "periodicity RMSE"
     _what = "RMS of periodicity(reference) - periodicity(generated) over all frames"
@@ -113,7 +111,7 @@ class VoicingF1(_TrackerMetric):
     identity = 1.0
     decimals = 4
     _heading = "V/UV F1"
-    _what = "F1 = 2 TP / (2 TP + FP + FN) of the voiced frames, truth is the voicing of the reference"
+    _what = "F1 = 2 TP / (2 TP + FP + FN) of the voiced frames; the reference is the truth"
 
     def __init__(self, tracker: str | None = None) -> None:
         super().__init__(tracker)
@@ -135,8 +133,6 @@ class PitchRmse(_TrackerMetric):
 
     name = "pitch_cents"
     unit = "cent"
-    direction = Direction.LOWER
-    identity = 0.0
     decimals = 2
     _heading = "pitch RMSE"
     _what = "RMS of 1200 log2(pitch(reference) / pitch(generated)) over frames voiced in both"
@@ -283,7 +279,7 @@ _TRACKERS = {
         "torchcrepe",
         "metrics",
         "torchcrepe full, Viterbi, voiced by hysteresis 0.19 / 0.31 / width 0.2, the same pitch dither for both "
-        "signals (published pitch errors hold two dithers, 11.5 cent in quadrature)",
+        "signals (published pitch errors include two dithers, 11.5 cent in quadrature)",
         _track_crepe,
         _decide_crepe,
     ),

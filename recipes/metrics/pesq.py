@@ -35,7 +35,8 @@ class Pesq(Metric):
         ),
     )
     definition = (
-        "PESQ wide-band (P.862.2 MOS-LQO, package pesq) at 16 kHz; torchaudio Resample, x 32768, truncated to int16"
+        "PESQ wide-band (P.862.2 MOS-LQO, package pesq) at 16 kHz; resampled by torchaudio, scaled by 32768, truncated "
+        "to int16"
     )
 
     def __init__(self) -> None:

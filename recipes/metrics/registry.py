@@ -191,17 +191,17 @@ def expand_names(names: Iterable[str]) -> list[str]:
     Raises:
         ConfigError: for an unknown name, or no name at all.
     """
-    wanted: dict[str, None] = {}
+    chosen: dict[str, None] = {}
     for name in names:
-        wanted.update(dict.fromkeys(METRICS.usable() if name == "all" else [name]))
-    if not wanted:
+        chosen.update(dict.fromkeys(METRICS.usable() if name == "all" else [name]))
+    if not chosen:
         raise ConfigError(f"no metric chosen; known metrics: {', '.join(METRICS)}")
-    for name, _, tracker in (item.partition(":") for item in wanted):
+    for name, _, tracker in (item.partition(":") for item in chosen):
         if tracker and name in METRICS and name not in TRACKED_METRICS:
             raise ConfigError(f"metric '{name}' takes no tracker, found '{tracker}'; {', '.join(TRACKED_METRICS)} do")
         if name not in METRICS:
             raise ConfigError(unknown_name("metric", name, METRICS))
-    return list(wanted)
+    return list(chosen)
 
 
 def _create(item: str) -> "Metric":

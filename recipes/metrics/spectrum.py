@@ -37,7 +37,6 @@ _HAS_A_FRAME = Condition(
 
 class _LongTermMetric(Metric):
     unit = "dB"
-    identity = 0.0
     # One frame at any rate: four times the power of two that is nearest to 42.7 ms.
     shortest = 0.25
     decimals = 2
@@ -51,10 +50,9 @@ class LongTermSpectrumDifference(_LongTermMetric):
 
     name = "ltas"
     title = "LTAS"
-    direction = Direction.LOWER
     domain = (_HAS_A_FRAME, REFERENCE_IS_HEARD)
     definition = (
-        f"mean over bands of {_BAND_HZ} Hz of |10 log10 of the long-term power, generated / reference|; {_SPECTRUM}"
+        f"mean over bands of {_BAND_HZ} Hz of |10 log10(generated / reference)| of the long-term power; {_SPECTRUM}"
     )
 
     def measure(self, pair: SignalPair) -> float:
@@ -73,12 +71,12 @@ class HighBandDifference(_LongTermMetric):
         REFERENCE_IS_HEARD,
         Condition(
             lambda pair: pair.sample_rate >= 2 * (_HIGH_BANDS_HZ + _BAND_HZ),
-            f"it needs a sample rate of {2 * (_HIGH_BANDS_HZ + _BAND_HZ)} Hz or more",
+            f"the metric needs a sample rate of {2 * (_HIGH_BANDS_HZ + _BAND_HZ)} Hz or more",
         ),
     )
     definition = (
-        f"mean over bands of {_BAND_HZ} Hz from {_HIGH_BANDS_HZ} Hz on of 10 log10 of the long-term power, generated / "
-        f"reference, signed; {_SPECTRUM}"
+        f"mean over bands of {_BAND_HZ} Hz above {_HIGH_BANDS_HZ} Hz of 10 log10(generated / reference) of the "
+        f"long-term power, signed; {_SPECTRUM}"
     )
 
     def measure(self, pair: SignalPair) -> float:
@@ -103,8 +101,9 @@ class NarrowLine(_LongTermMetric):
         self.name = f"line_{frequency / 1000:g}k"
         self.title = f"line at {frequency / 1000:g} kHz"
         self.definition = (
-            f"level at {frequency:g} Hz over the median of +-{_NEIGHBOURHOOD_HZ:g} Hz without +-{_LINE_HZ:g} Hz, "
-            f"generated - reference, on the long-term power; {_SPECTRUM}"
+            f"level at {frequency:g} Hz above the median within {_NEIGHBOURHOOD_HZ:g} Hz, without the nearest "
+            f"{_LINE_HZ:g} Hz, "
+            f"generated minus reference, of the long-term power; {_SPECTRUM}"
         )
 
     def measure(self, pair: SignalPair) -> float:

@@ -26,7 +26,9 @@ class Stoi(Metric):
         self.extended = extended
         self.name = "estoi" if extended else "stoi"
         self.title = "ESTOI" if extended else "STOI"
-        self.definition = f"{self.title} by package pystoi (resampled to 10 kHz, frames 40 dB below the top left out)"
+        self.definition = (
+            f"{self.title} by package pystoi (resampled to 10 kHz, frames 40 dB below the loudest are left out)"
+        )
         optional_module("pystoi", "pystoi", f"metric '{self.name}'")
 
     def measure(self, pair: SignalPair) -> float:

@@ -6,6 +6,7 @@ from recipes.objectives.flow_matching import FlowMatchingObjective, FlowMatching
 from recipes.objectives.gan import GanObjective, GanOptions
 from recipes.objectives.likelihood import LikelihoodObjective, LikelihoodOptions
 from recipes.objectives.objective import Objective
+from recipes.objectives.pitch import PitchObjective, PitchOptions
 from recipes.objectives.turbo import TurboObjective, TurboOptions
 from vocoders.core.plugins import Registry
 
@@ -22,6 +23,8 @@ __all__ = [
     "LikelihoodObjective",
     "LikelihoodOptions",
     "Objective",
+    "PitchObjective",
+    "PitchOptions",
     "TurboObjective",
     "TurboOptions",
 ]
@@ -36,6 +39,7 @@ OBJECTIVES: Registry[type[Objective]] = Registry(
         "flow_matching": FlowMatchingObjective,
         "gan": GanObjective,
         "likelihood": LikelihoodObjective,
+        "pitch": PitchObjective,
         "turbo": TurboObjective,
     },
     Objective,

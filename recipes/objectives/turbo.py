@@ -36,7 +36,7 @@ class TurboObjective(GanObjective):
     Called without a time, the vocoder's ``forward`` integrates noise to a waveform in a fixed number of steps, and the
     gradient of every loss passes through all of them. No flow matching loss is kept.
 
-    Published beside this: AdamW with a constant learning rate of 2e-5, betas (0.9, 0.999), weight decay
+    Also published: AdamW with a constant learning rate of 2e-5, betas (0.9, 0.999), weight decay
     0.01, and gradients clipped only at a norm of 1000, which is never.
     """
 

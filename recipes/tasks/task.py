@@ -217,17 +217,17 @@ class Task(ABC):
         Raises:
             ConfigError: if no validation of this run gives ``trainer.best_metric``.
         """
-        wanted, names = self.trainer.best_metric, self.value_names
-        if wanted is None:
+        best, names = self.trainer.best_metric, self.value_names
+        if best is None:
             return next(iter(names), None)
-        found = [name for name in names if wanted in (name, name.partition("/")[2])]
+        found = [name for name in names if best in (name, name.partition("/")[2])]
         if len(found) == 1:
             return found[0]
-        near = [] if found else difflib.get_close_matches(wanted, names, n=1)
+        near = [] if found else difflib.get_close_matches(best, names, n=1)
         hint = f"did you mean '{near[0]}'? " if near else ""
         more = " (trainer.valid_metrics adds metrics of 'ondes evaluate')" if self.makes_audio else ""
         raise ConfigError(
-            f"trainer.best_metric '{wanted}' is {'several values' if found else 'no value'} of a validation; {hint}"
+            f"trainer.best_metric '{best}' is {'several values' if found else 'no value'} of a validation; {hint}"
             f"expected one of {', '.join(names)}{more}"
         )
 
@@ -248,6 +248,6 @@ class Task(ABC):
         """Return the validator for the data directory ``path``."""
 
 
-def evenly_spread(count: int, wanted: int) -> list[int]:
-    """Return at most ``wanted`` indices below ``count``, evenly spread."""
-    return sorted({round(i * (count - 1) / max(wanted - 1, 1)) for i in range(wanted)})
+def evenly_spread(count: int, most: int) -> list[int]:
+    """Return at most ``most`` indices below ``count``, evenly spread."""
+    return sorted({round(i * (count - 1) / max(most - 1, 1)) for i in range(most)})

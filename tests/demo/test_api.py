@@ -19,6 +19,7 @@ from demo.library import find_entries
 
 pytestmark = pytest.mark.slow
 
+CAPTURES = REPOSITORY / "tests" / "effects" / "captures" / "files"
 SPEECH = REPOSITORY / "vocoders" / "examples" / "speech.flac"
 
 gradio_client = pytest.importorskip("gradio_client")
@@ -142,6 +143,26 @@ def test_a_learned_effect_without_a_true_one(client, clip) -> None:
     assert samples_of(shown(learned))[0].any()
 
 
+@pytest.mark.parametrize(("name", "knobs"), [("convnet_bn.nam", {}), ("aidax_gru8_knob.json", {"param1": 0.9})])
+def test_an_uploaded_capture_plays_in_place_of_the_effect(client, clip, name, knobs) -> None:
+    file = gradio_client.handle_file(CAPTURES / name)
+    arguments = {"audio": gradio_client.handle_file(clip), "effect": "comp_4c", "model": "", "knobs": knobs}
+    _, true, learned, _, said, _, _ = client.predict(**arguments, capture=file, api_name="/effect")
+    assert true["visible"] is False
+    audio, rate = samples_of(shown(learned))
+    assert rate == 48000
+    assert audio.any()
+    assert "learned effect in" in said
+
+
+def test_a_file_that_is_no_capture_gives_a_message(client, clip, tmp_path) -> None:
+    arguments = {"audio": gradio_client.handle_file(clip), "effect": "comp_4c", "model": "", "knobs": {}}
+    for name, content, said in (("amp.nam", "text", "no JSON"), ("amp.json", "{}", "no capture")):
+        (tmp_path / name).write_text(content)
+        with pytest.raises(Exception, match=said):
+            client.predict(**arguments, capture=gradio_client.handle_file(tmp_path / name), api_name="/effect")
+
+
 def test_stereo_stays_stereo_through_effects(client, tmp_path) -> None:
     left = buzz(1)
     path = write_clip(tmp_path / "stereo.wav", np.stack([left, 0.25 * left], axis=1))
@@ -179,7 +200,7 @@ def test_a_label_is_said(client, model_folder) -> None:
     sampling = CodeSampling(guidance=2.0)
     expected = generate(load(model_folder / "tiny-digits"), 4000, sampling=sampling, seed=5, label="two").audio[0]
     assert np.abs(samples_of(result)[0] - expected.numpy()).max() < 2 / 32768
-    with pytest.raises(Exception, match="expected one of one, two"):
+    with pytest.raises(Exception, match="one, two"):
         client.predict(**wanted, label="three")
 
 
@@ -191,7 +212,7 @@ def test_a_prompt_is_continued(client, clip) -> None:
     prompt = buzz(1.5)[-12000::3]
     correlation = np.corrcoef(audio[0, :4000], prompt)[0, 1]
     assert correlation > 0.95
-    assert "the last 0.5 s of the clip are continued" in said
+    assert "0.5 s" in said
 
 
 def test_a_generation_that_nobody_waits_for_ends(client) -> None:
@@ -233,11 +254,11 @@ def test_bad_clips_give_messages_on_every_tab(client, server, tmp_path, name, me
 @pytest.mark.parametrize(
     ("arguments", "api", "message"),
     [
-        ({"model": "wavehax-24k", "f0_scale": 9.0}, "/vocode", "F0 scale is 9; expected a number from 0.5 to 2"),
+        ({"model": "wavehax-24k", "f0_scale": 9.0}, "/vocode", "F0 scale.* 9.* 0.5 to 2"),
         ({"model": "wavehax-24k", "f0_scale": "high"}, "/vocode", "(?i)f0_scale 'high'; expected a number"),
-        ({"model": "wavehax-24k", "steps": 4}, "/vocode", "unknown option 'steps'; known options: f0_scale"),
+        ({"model": "wavehax-24k", "steps": 4}, "/vocode", "'steps'.* f0_scale"),
         ({"model": "tiny-turbo", "solver": "rk45"}, "/vocode", "rk45"),
-        ({"model": "tiny-turbo", "steps": 10_000}, "/vocode", "Steps is 10000; expected a number from 1 to 64"),
+        ({"model": "tiny-turbo", "steps": 10_000}, "/vocode", "Steps.* 10000.* 1 to 64"),
         ({"model": "tiny-turbo", "steps": 2.5}, "/vocode", "'steps'"),
         ({"model": "tiny-turbo", "freeu": "1.1"}, "/vocode", "key 'freeu"),
         ({"model": "world", "seed": -1}, "/vocode", "seed|minimum value 0"),
@@ -259,8 +280,8 @@ def test_impossible_settings_give_messages(client, clip, arguments, api, message
     ("arguments", "message"),
     [
         ({"model": "sashimi-piano-16k", "guidance": 1.25}, "model without labels"),
-        ({"model": "sashimi-piano-16k", "label": "two"}, "the model has no labels"),
-        ({"model": "tiny-digits", "temperature": 7}, "Temperature is 7; expected a number from 0 to 1.5"),
+        ({"model": "sashimi-piano-16k", "label": "two"}, "no labels"),
+        ({"model": "tiny-digits", "temperature": 7}, "Temperature.* 7.* 0 to 1.5"),
         ({"model": "wavehax-24k"}, "from features|list"),
     ],
 )
@@ -364,5 +385,5 @@ def test_a_wrong_folder_of_models_ends_with_one_line(tmp_path, repository) -> No
     command = [sys.executable, "-m", "demo", "--models", str(tmp_path / "absent")]
     result = subprocess.run(command, cwd=repository, capture_output=True, text=True, timeout=60)
     assert result.returncode == 2
-    assert "is no folder" in result.stderr
+    assert "is not a folder" in result.stderr
     assert "Traceback" not in result.stderr

@@ -60,7 +60,7 @@ def test_damaged_folders_are_left_out(tmp_path, model_folder) -> None:
         (tmp_path / name / "model.safetensors").write_bytes(b"nonsense")
     names = {entry.name for entry in find_entries([tmp_path])}
     assert not names & {"future", "broken", "empty"}
-    with pytest.raises(ConfigError, match="is no folder"):
+    with pytest.raises(ConfigError, match="is not a folder"):
         find_entries([tmp_path / "absent"])
 
 

@@ -22,7 +22,7 @@ def uploads(tmp_path, monkeypatch):
     [
         ("silent", "silent"),
         ("long", "31.0 s long; the limit is 30 s"),
-        ("short", "50 ms long; at least 200 ms"),
+        ("short", "50 ms.* 200 ms"),
         ("channels", "9 channels; the limit is 8"),
         ("text", "text file, not audio"),
         ("cut", "damaged|truncated|could be read"),
@@ -44,7 +44,7 @@ def test_nothing_given(uploads) -> None:
 def test_a_large_file_is_refused_before_it_is_read(uploads, monkeypatch) -> None:
     monkeypatch.setattr("demo.limits.MAX_FILE_BYTES", 1 << 20)
     path = write_clip(uploads / "large.wav", buzz(29, 24000))
-    with pytest.raises(DataError, match="the limit is 1 MB"):
+    with pytest.raises(DataError, match="1 MB"):
         read_clip(str(path))
 
 

@@ -159,17 +159,17 @@ def test_every_table_of_a_spreadsheet_reads_the_same(tmp_path, encoding, end, se
     [
         ("", "0 rows; expected"),
         ("time,threshold\n", "1 rows; expected"),
-        ("threshold,time\n-3,0\n", "expected 'time' and different names"),
+        ("threshold,time\n-3,0\n", "'time'"),
         ("time,mode,mode\n0,0,0\n", "different names"),
         ("time\n0\n", "different names"),
-        ("time,treshold\n0,-3\n", "unknown knob 'treshold'; did you mean 'threshold'"),
-        ("time,threshold\n0,nan\n", "line 2: knob 'threshold': 'nan' is not understood"),
+        ("time,treshold\n0,-3\n", "'treshold'.* 'threshold'"),
+        ("time,threshold\n0,nan\n", "line 2.* 'threshold'.* 'nan'"),
         ("time,threshold\n0,-3\n0.1,inf\n", "line 3: "),
         ("time,threshold\n0,-3\n0.1,3s\n", "line 3: .*unit 's'"),
-        ("time,threshold\n0,-3\n0,-4\n", "line 3: time 0 s is not after 0 s"),
+        ("time,threshold\n0,-3\n0,-4\n", "line 3.* 0 s.* 0 s"),
         ("time,threshold\nsoon,-3\n", "line 2: knob 'time': 'soon'"),
         ("time,threshold\n0,-3,4\n", "line 2: 3 cells; expected 2"),
-        ("time,threshold,mode\n0,-3,\n", "automation of 'mode': expected at least one point"),
+        ("time,threshold,mode\n0,-3,\n", "'mode'.* one point"),
     ],
 )
 def test_what_is_no_automation_is_refused_in_one_line(tmp_path, text: str, match: str) -> None:
@@ -185,12 +185,12 @@ def test_missing_and_binary_tables_are_refused(tmp_path) -> None:
     with pytest.raises(DataError, match="no such automation file"):
         Automation.read_csv(tmp_path / "none.csv", KNOBS)
     (tmp_path / "binary.csv").write_bytes(b"RIFF\xff\xfe\x00\x01")
-    with pytest.raises(DataError, match="cannot be read as text"):
+    with pytest.raises(DataError, match="as text"):
         Automation.read_csv(tmp_path / "binary.csv", KNOBS)
 
 
 def test_points_must_rise_and_be_known() -> None:
-    with pytest.raises(ConfigError, match="times that rise"):
+    with pytest.raises(ConfigError, match="ascending times"):
         Automation.from_points(KNOBS, {"threshold": [(1, -3), (1, -4)]})
     with pytest.raises(ConfigError, match="unknown knob 'gain'"):
         Automation.from_points(KNOBS, {"gain": [(0, 1)]})

@@ -77,7 +77,7 @@ def test_hops_give_the_same_bits_for_any_division(name: str, lengths: list[int],
     assert torch.equal(torch.cat(parts, dim=-1)[..., engine.latency_samples :], whole)
 
 
-@pytest.mark.parametrize("name", [name for name in CONFIGS if name not in ("signaltrain", "tcn_without_knobs")])
+@pytest.mark.parametrize("name", [name for name in CONFIGS if name != "signaltrain" and len(CONFIGS[name].knobs)])
 @pytest.mark.parametrize("block", [1, 333, LENGTH])
 def test_zero_latency_equals_the_hops_within_a_millionth(name: str, block: int) -> None:
     model, audio = in_precision(name), sound(length=1500)
@@ -210,11 +210,11 @@ def test_reset_goes_back_to_silence() -> None:
 
 def test_states_of_other_engines_are_refused() -> None:
     engine = Engine(in_precision("lstm"))
-    with pytest.raises(ConfigError, match="stream has not begun"):
+    with pytest.raises(ConfigError, match="not begun"):
         engine.save_state()
     engine.process(sound(1, 300))
     state = engine.save_state()
-    with pytest.raises(CheckpointError, match="expected .*rate, model's rate, hop, block"):
+    with pytest.raises(CheckpointError, match="rate.* hop, block"):
         Engine(in_precision("lstm"), hop=64).load_state(state)
     with pytest.raises(CheckpointError, match="no engine"):
         engine.load_state({})
@@ -222,7 +222,7 @@ def test_states_of_other_engines_are_refused() -> None:
     with pytest.raises(CheckpointError, match=r"incomplete: .*model\.cell"):
         engine.load_state(incomplete)
     other = state | {"model.hidden": state["model.hidden"][..., :-1]}
-    with pytest.raises(CheckpointError, match=r"of another model: hidden is \(.*\); expected \(.*\) for this model"):
+    with pytest.raises(CheckpointError, match=r"hidden.* \(.*\).* \(.*\)"):
         engine.load_state(other)
 
 
@@ -316,14 +316,14 @@ def test_types_shapes_and_progress_are_kept() -> None:
     [
         ("lstm", {"hop": 0}, "hop of 0 samples"),
         ("signaltrain", {"hop": 50}, "positive multiple of 40"),
-        ("signaltrain", {"zero_latency": True}, "works in blocks of 40 samples"),
-        ("lstm", {"zero_latency": True, "hop": 64}, "a hop was given as well"),
+        ("signaltrain", {"zero_latency": True}, " 40 samples"),
+        ("lstm", {"zero_latency": True, "hop": 64}, " hop "),
         ("lstm", {"block": 0}, "blocks of 0; expected positive"),
         ("lstm", {"sample_rate": 0}, "0 Hz"),
-        ("lstm", {"stereo": "ms"}, "stereo mode 'ms'; expected one of dual, linked"),
-        ("lstm", {"stereo": "linked"}, "gain head; use stereo mode 'dual'"),
-        ("lstm", {"settings": {"driver": 1}}, "unknown knob 'driver'; did you mean 'drive'"),
-        ("tcn_without_knobs", {"automation": MOVES}, "unknown knob 'drive'; this effect has no knobs"),
+        ("lstm", {"stereo": "ms"}, "'ms'.* dual, linked"),
+        ("lstm", {"stereo": "linked"}, "gain head.* 'dual'"),
+        ("lstm", {"settings": {"driver": 1}}, "'driver'.* 'drive'"),
+        ("tcn_without_knobs", {"automation": MOVES}, "'drive'.* no knobs"),
     ],
 )
 def test_impossible_engines_are_refused(name: str, options: dict, match: str) -> None:
@@ -340,9 +340,9 @@ def test_impossible_audio_is_refused() -> None:
     with pytest.raises(ShapeError, match="expected floating point"):
         engine.process(audio.short())
     engine.process(audio)
-    with pytest.raises(ShapeError, match="1 items of 1 channels in a stream of 1 of 2; reset first"):
+    with pytest.raises(ShapeError, match="1 channels.* 2"):
         engine.process(audio[:1])
-    with pytest.raises(ConfigError, match="audio of 1 channels for a model of 2"):
+    with pytest.raises(ConfigError, match="1 channels.* 2"):
         Engine(in_precision("tcn_stereo")).process(audio[:1])
     # What was refused has left no trace.
     fresh = Engine(in_precision("lstm"))

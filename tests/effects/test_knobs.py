@@ -57,23 +57,23 @@ def test_texts_with_units_become_values(knob: Knob, text: str, value: float) -> 
 @pytest.mark.parametrize(
     ("assignment", "match"),
     [
-        ("attack=5dB", r"unit 'dB'.*of s, ms or us"),
+        ("attack=5dB", "'dB'.* s, ms or us"),
         ("attack=5 parsecs", "unit 'parsecs'"),
-        ("attack=", "not understood; expected a number of s"),
+        ("attack=", "number of s"),
         ("attack=1,5,5ms", "unit ',5ms'"),
         ("cutoff=1,234.5 Hz", r"unit '\.5 Hz'"),
         ("attack=5,", "unit ','"),
         ("attack=1e99999999999999999999", "not understood"),
         ("attack=1e999999999999999999ms", "not a finite number"),
-        ("attack", "not of the form name=value"),
-        ("=5", "not of the form name=value"),
+        ("attack", "name=value"),
+        ("=5", "name=value"),
         ("attack=nan", "not understood"),
         ("attack=1e999", "not a finite number"),
-        ("mode=expand", "expected one of compress, limit"),
-        ("mode=0.5", "not a whole number; expected compress, limit"),
+        ("mode=expand", "one of compress, limit"),
+        ("mode=0.5", "whole number.* compress, limit"),
         ("echoes=2.5", "not a whole number"),
-        ("treshold=-24", "unknown knob 'treshold'; did you mean 'threshold'.*attack, threshold, cutoff"),
-        ("zzz=1", "unknown knob 'zzz'; valid knobs: attack"),
+        ("treshold=-24", "'treshold'.* 'threshold'.*attack, threshold, cutoff"),
+        ("zzz=1", "'zzz'.* attack"),
     ],
 )
 def test_what_cannot_be_meant_is_an_error_of_one_line(assignment: str, match: str) -> None:
@@ -83,7 +83,7 @@ def test_what_cannot_be_meant_is_an_error_of_one_line(assignment: str, match: st
 
 
 def test_a_knob_is_set_once() -> None:
-    with pytest.raises(ConfigError, match="'attack' is set twice"):
+    with pytest.raises(ConfigError, match="'attack'.* twice"):
         KNOBS.parse(["attack=5ms", "attack=6ms"])
 
 

@@ -82,7 +82,7 @@ def test_ground_truth_refuses_other_knobs_and_channels() -> None:
         ProcessorStream(COMP, RATE, {"drive": 1})
     stream = ProcessorStream(COMP, RATE)
     stream.process(noise())
-    with pytest.raises(ShapeError, match="belongs to other audio"):
+    with pytest.raises(ShapeError, match="other audio"):
         stream.process(noise(channels=1))
     with pytest.raises(ShapeError, match="expected"):
         stream.process(torch.zeros(5))

@@ -1,6 +1,7 @@
 """The recipes of PeriodWave and PeriodWave-Turbo, all stages, for a few steps."""
 
 import json
+import re
 
 import numpy as np
 import pytest
@@ -96,7 +97,7 @@ def test_mini_recipes_from_corpus_to_turbo(copy_recipe, small_corpus, run, shell
     other = ["--tag", "other", "--init", flow / "exp/train"]
     result = run(turbo, 2, *other, *TRAINING, *TURBO, "model.periods=[1,2,3]")
     assert result.returncode == 2
-    assert "does not fit this run: Unexpected key(s) in state_dict" in result.stderr
+    assert "Unexpected key(s)" in result.stderr
     assert "Traceback" not in result.stderr
 
 
@@ -153,7 +154,7 @@ def test_tuning_on_predicted_features(copy_recipe, run, tmp_path, write_tone):
     again = ["--tag", "again", "--stage", "1", "--stop_stage", "2"]
     result = run(turbo, 2, *predicted, *again, *first, *TURBO)
     assert result.returncode == 2
-    assert "1 utterances such as 'train-clean-100_3' have no predicted features" in result.stderr
+    assert re.search("1 .*'train-clean-100_3'.* predicted", result.stderr)
 
 
 def test_decoder_of_codec_embeddings(copy_recipe, run, tmp_path, write_tone):

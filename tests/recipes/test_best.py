@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 import soundfile
 import torch
+from tiny_models import SASHIMI
 
 from recipes.best import BestCheckpoint
 from recipes.build import restore_generator
@@ -26,16 +27,6 @@ from recipes.metrics.metric import Direction
 from recipes.trainer import Trainer
 from vocoders.core.errors import CheckpointError, ConfigError
 from vocoders.registry import load
-
-MODEL = {
-    "sample_rate": 8000,
-    "channels": 8,
-    "num_layers": 1,
-    "pool": [4],
-    "kernel_length": 400,
-    "s4": {"d_state": 8},
-    "quantiser": {"bits": 4},
-}
 
 
 @pytest.fixture(scope="module")
@@ -57,7 +48,7 @@ def make_config(corpus: Path, valid: bool = True, **trainer) -> TrainConfig:
     return TrainConfig.from_dict(
         {
             "family": "sashimi",
-            "model": MODEL,
+            "model": SASHIMI,
             "data": data | {"segment_length": 400, "batch_size": 2, "num_workers": 0},
             "objective": {"name": "likelihood"},
             "optimizer": {"learning_rate": 1e-2, "betas": [0.9, 0.99], "system_learning_rate": 1e-3},
@@ -132,8 +123,8 @@ def test_another_metric_after_a_resume_searches_anew(corpus, tmp_path, caplog):
     Trainer(make_config(corpus, max_steps=10), tmp_path).run()
     with caplog.at_level(logging.WARNING):
         Trainer(make_config(corpus, max_steps=15, best_metric="valid/bits"), tmp_path, resume=True).run()
-    assert "best by valid/loss" in caplog.text
-    assert "valid/bits starts anew" in caplog.text
+    assert "valid/loss" in caplog.text
+    assert "valid/bits" in caplog.text
     state = load_checkpoint(best_path(tmp_path))
     assert (state["step"], state["best"]["metric"]) == (15, "valid/bits")
 
@@ -198,8 +189,8 @@ def test_which_value_wins(corpus, tmp_path, direction, values, winner, interrupt
 @pytest.mark.parametrize(
     ("options", "match"),
     [
-        ({"best_metric": "valid/los"}, "did you mean 'valid/loss'.*valid/loss, valid/bits"),
-        ({"best_metric": "metric/pesq"}, "expected one of valid/loss, valid/bits"),
+        ({"best_metric": "valid/los"}, "'valid/loss'.*valid/loss, valid/bits"),
+        ({"best_metric": "metric/pesq"}, "one of valid/loss, valid/bits"),
         ({"best_metric": ""}, "expected one of"),
         ({"valid_metrics": ["pesq"]}, "makes no audio"),
         ({"valid_metrics": ["peqs"]}, "did you mean 'pesq'"),
@@ -223,7 +214,7 @@ def test_a_best_metric_needs_validations(corpus, tmp_path):
 def test_a_run_without_a_best_one_says_what_to_do(corpus, tmp_path):
     Trainer(make_config(corpus, valid=False, max_steps=2), tmp_path).run()
     assert not best_path(tmp_path).exists()
-    with pytest.raises(CheckpointError, match=r"no best checkpoint.*data\.valid.*holds 'last', the steps 2"):
+    with pytest.raises(CheckpointError, match=r"data\.valid.*'last'.* 2"):
         restore_generator(tmp_path, "best")
 
 
@@ -239,7 +230,7 @@ def test_checkpoints_are_chosen(run, kind):
 
 @pytest.mark.parametrize("choice", ["7", "bset", "", "/none/checkpoint.pt", ".", "-1"])
 def test_what_a_run_does_not_hold_is_refused_with_what_it_holds(run, choice):
-    with pytest.raises(CheckpointError, match="holds 'best', 'last', the steps 60") as caught:
+    with pytest.raises(CheckpointError, match="'best', 'last'.* 60") as caught:
         restore_generator(run, choice)
     assert "\n" not in str(caught.value)
 
@@ -247,7 +238,7 @@ def test_what_a_run_does_not_hold_is_refused_with_what_it_holds(run, choice):
 def test_a_file_of_something_else_is_refused(run, tmp_path):
     for content in ({"model": {}}, torch.zeros(2)):
         torch.save(content, tmp_path / "other.pt")
-        with pytest.raises(CheckpointError, match="no checkpoint of ondes"):
+        with pytest.raises(CheckpointError, match="no checkpoint"):
             restore_generator(run, str(tmp_path / "other.pt"))
 
 

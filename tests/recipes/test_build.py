@@ -63,7 +63,7 @@ def test_a_trained_model_is_packed_with_another_way_of_sampling_but_no_other_cha
     trained = restore_generator(tmp_path, sampling=["model.sampling.temperature=0.8"])
     assert trained.model.config.sampling.temperature == 0.8
     assert trained.model.config.sampling.top_p == restore_generator(tmp_path).model.config.sampling.top_p == 1.0
-    with pytest.raises(ConfigError, match="would change the trained model; expected model.sampling"):
+    with pytest.raises(ConfigError, match=r"model\.sampling"):
         restore_generator(tmp_path, sampling=["model.channels=8"])
     with pytest.raises(ConfigError, match="model.sampling.temperature"):
         restore_generator(tmp_path, sampling=["model.sampling.temperature=-1"])

@@ -192,12 +192,12 @@ def test_empty_options_are_the_published_ones(options: dict | None) -> None:
 @pytest.mark.parametrize(
     ("terms", "words"),
     [
-        ({"mdp": {}}, "unknown discriminator 'mdp'; did you mean '"),
-        ({"mpd": {"period": [2]}}, "discriminator 'mpd': unknown key 'period'; did you mean 'periods'"),
+        ({"mdp": {}}, "'mdp'.* '"),
+        ({"mpd": {"period": [2]}}, "'mpd'.* 'period'.* 'periods'"),
         ({"mrd": {"channels": 0}}, "discriminator 'mrd': key 'channels'"),
         ({"mpd": 3}, "discriminator 'mpd': expected a mapping"),
-        ({"ms_sb_cqt": {"hop_lengths": [512, 256]}}, "'ms_sb_cqt': 2 hop_lengths and 3 bins_per_octave"),
-        ({"ms_sb_cqt": {"sample_rate": 16000}}, "'ms_sb_cqt': .* bin lies at 16266 Hz.*lower num_octaves"),
+        ({"ms_sb_cqt": {"hop_lengths": [512, 256]}}, "'ms_sb_cqt'.* 2 hop_lengths.* 3 bins_per_octave"),
+        ({"ms_sb_cqt": {"sample_rate": 16000}}, "'ms_sb_cqt': .* 16266 Hz.* num_octaves"),
         ({}, "no discriminator given"),
     ],
 )

@@ -49,26 +49,26 @@ def test_what_is_missing_is_named(name: str) -> None:
 
 @pytest.mark.parametrize("name", ["RANK", "WORLD_SIZE", "LOCAL_RANK"])
 def test_one_variable_alone_is_not_enough(name: str) -> None:
-    with pytest.raises(ConfigError, match="MASTER_ADDR, MASTER_PORT are missing; start processes with torchrun"):
+    with pytest.raises(ConfigError, match="MASTER_ADDR, MASTER_PORT.* torchrun"):
         read_launch({name: "0"})
 
 
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({"RANK": "2"}, "RANK is '2'; expected a whole number from 0 to 1, since WORLD_SIZE is 2"),
+        ({"RANK": "2"}, "RANK .*'2'.* 0 to 1, .*WORLD_SIZE is 2"),
         ({"RANK": "-1"}, "RANK is '-1'"),
-        ({"RANK": "one"}, "RANK is 'one'; expected a whole number"),
+        ({"RANK": "one"}, "RANK .*'one'"),
         ({"RANK": "1.0"}, "RANK is '1.0'"),
         ({"RANK": "²"}, "RANK is '²'"),
-        ({"WORLD_SIZE": "0"}, "WORLD_SIZE is '0'; expected a whole number from 1"),
+        ({"WORLD_SIZE": "0"}, "WORLD_SIZE .*'0'.* from 1"),
         ({"WORLD_SIZE": "two"}, "WORLD_SIZE is 'two'"),
         ({"LOCAL_RANK": "2"}, "LOCAL_RANK is '2'"),
-        ({"LOCAL_RANK": "1", "RANK": "0"}, "LOCAL_RANK 1 of RANK 0"),
+        ({"LOCAL_RANK": "1", "RANK": "0"}, "LOCAL_RANK 1 .*RANK 0"),
         ({"LOCAL_WORLD_SIZE": "3"}, "LOCAL_WORLD_SIZE is '3'"),
-        ({"LOCAL_WORLD_SIZE": "1"}, "LOCAL_RANK is '1'; expected a whole number from 0 to 0"),
+        ({"LOCAL_WORLD_SIZE": "1"}, "LOCAL_RANK .*'1'.* 0 to 0"),
         ({"MASTER_PORT": "http"}, "MASTER_PORT is 'http'"),
-        ({"MASTER_PORT": "70000"}, "MASTER_PORT is '70000'; expected a whole number from 1 to 65535"),
+        ({"MASTER_PORT": "70000"}, "MASTER_PORT .*'70000'.* 1 to 65535"),
         ({"MASTER_PORT": "0"}, "MASTER_PORT is '0'"),
     ],
 )
@@ -79,7 +79,7 @@ def test_contradictions_are_named(changes: dict[str, str], words: str) -> None:
 
 @pytest.mark.parametrize("name", ["SLURM_STEP_NUM_TASKS", "OMPI_COMM_WORLD_SIZE", "PMI_SIZE"])
 def test_processes_of_other_launchers_do_not_train_as_strangers(name: str) -> None:
-    with pytest.raises(ConfigError, match=f"{name}=4, but RANK and WORLD_SIZE are not set"):
+    with pytest.raises(ConfigError, match=f"{name}=4.* RANK.* WORLD_SIZE"):
         read_launch({name: "4"})
     assert read_launch(WHOLE | {name: "2"}) is not None
 
@@ -88,31 +88,31 @@ def test_a_process_without_a_gpu_of_its_own_is_told(monkeypatch) -> None:
     monkeypatch.delenv("ACCELERATE_USE_CPU")
     monkeypatch.setattr("torch.accelerator.is_available", lambda: True)
     monkeypatch.setattr("torch.accelerator.device_count", lambda: 1)
-    with pytest.raises(ConfigError, match="LOCAL_RANK 1, but this machine has 1 GPUs"):
+    with pytest.raises(ConfigError, match="LOCAL_RANK 1.* 1 GPUs"):
         join_processes(read_launch(WHOLE), 0.1)
 
 
 def test_a_port_in_use_is_told() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         used = taken.getsockname()[1]
-        with pytest.raises(ConfigError, match=f"MASTER_PORT {used} is in use on this machine"):
+        with pytest.raises(ConfigError, match=f"MASTER_PORT {used}.* in use"):
             join_processes(Launch(0, 2, 0, "127.0.0.1", used), 5)
 
 
 def test_an_address_that_leads_nowhere_is_told(port: int) -> None:
-    with pytest.raises(ConfigError, match=r"MASTER_ADDR 'no-such-host\.invalid' cannot be resolved"):
+    with pytest.raises(ConfigError, match="MASTER_ADDR.*no-such-host"):
         join_processes(Launch(1, 2, 1, "no-such-host.invalid", port), 5)
     started = time.monotonic()
-    with pytest.raises(ConfigError, match=rf"RANK 0 cannot be reached at 127\.0\.0\.1:{port} within 1 s"):
+    with pytest.raises(ConfigError, match=rf"RANK 0.* 127\.0\.0\.1:{port}.* 1 s"):
         join_processes(Launch(1, 2, 1, "127.0.0.1", port), 1)
     # An address that is set aside for documentation (RFC 5737) belongs to nobody.
-    with pytest.raises(ConfigError, match=r"MASTER_ADDR 192\.0\.2\.1 does not lead to this machine"):
+    with pytest.raises(ConfigError, match=r"MASTER_ADDR 192\.0\.2\.1"):
         join_processes(Launch(0, 2, 0, "192.0.2.1", port), 1)
     assert time.monotonic() - started < 20
 
 
 def test_processes_that_do_not_come_are_named(port: int) -> None:
-    with pytest.raises(ConfigError, match=r"of 3 processes RANK 1, 2 did not come within 1 s"):
+    with pytest.raises(ConfigError, match=r"3 processes.* RANK 1, 2 .* 1 s"):
         join_processes(Launch(0, 3, 0, "127.0.0.1", port), 1)
 
 

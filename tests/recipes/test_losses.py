@@ -105,14 +105,14 @@ def test_no_terms_is_zero() -> None:
 @pytest.mark.parametrize(
     ("terms", "words"),
     [
-        ({"mell": 1.0}, "unknown loss 'mell'; did you mean 'mel'"),
-        ({"mel": {"weight": 1.0, "n_mel": 80}}, "loss 'mel': unknown key 'n_mel'; did you mean 'n_mels'?"),
+        ({"mell": 1.0}, "'mell'.* 'mel'"),
+        ({"mel": {"weight": 1.0, "n_mel": 80}}, "loss 'mel'.* 'n_mel'.* 'n_mels'"),
         ({"mel": {"weight": 1.0, "n_mels": "80"}}, "loss 'mel': key 'n_mels'"),
-        ({"mel": {"n_mels": 80}}, "needs a numeric weight, found None"),
+        ({"mel": {"n_mels": 80}}, "weight.* None"),
         ({"mel": "1.0"}, "needs a numeric weight, found '1.0'"),
-        ({"mel": True}, "needs a numeric weight, found True"),
-        ({"mel": None}, "needs a numeric weight, found None"),
-        ({"mel": {"weight": 1.0, "hop_length": 2048}}, "loss 'mel'.*must not exceed n_fft"),
+        ({"mel": True}, "weight.* True"),
+        ({"mel": None}, "weight.* None"),
+        ({"mel": {"weight": 1.0, "hop_length": 2048}}, "loss 'mel'.* n_fft"),
         ({"mel": {"weight": 1.0, "fmax": 20000.0}}, "above half the sample rate"),
         ({"multi_scale_mel": {"weight": 1.0, "n_ffts": [64]}}, "1 n_ffts and 6 n_mels"),
         ({"multi_scale_mel": {"weight": 1.0, "n_ffts": [2], "n_mels": [1]}}, "loss 'multi_scale_mel'"),
@@ -155,7 +155,7 @@ def test_discriminator_that_is_right_with_a_margin_has_no_loss() -> None:
 
 
 def test_unknown_criterion_is_refused() -> None:
-    with pytest.raises(ValueError, match="'wasserstein', expected 'hinge' or 'mse'"):
+    with pytest.raises(ValueError, match="'wasserstein'.* 'hinge' or 'mse'"):
         AdversarialLoss("wasserstein")
 
 

@@ -94,7 +94,7 @@ def test_initial_weights_of_another_mel_are_refused(corpus, make_config, tmp_pat
     config = make_config(corpus).to_dict()
     config["model"] = config["model"] | {"mel": {**config["model"]["mel"], "fmax": 7000.0}}
     config["data"] = config["data"] | {"feature_dir": None}
-    with pytest.raises(CheckpointError, match=r"take other features: .*; this run has .*0-7000 Hz"):
+    with pytest.raises(CheckpointError, match="features.* 0-7000 Hz"):
         Trainer(TrainConfig.from_dict(config), tmp_path / "second", initial=tmp_path / "first")
 
 

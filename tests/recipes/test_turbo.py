@@ -171,7 +171,7 @@ def make_config(corpus: Path, **changes) -> TrainConfig:
 def test_without_a_trained_model_nothing_is_built(corpus: Path, tmp_path: Path, monkeypatch) -> None:
     monkeypatch.setattr(recipes.trainer, "build_generator", lambda config: pytest.fail("a model was built"))
     for resume in (False, True):
-        with pytest.raises(ConfigError, match="^objective 'turbo' tunes a trained model; pass --init CHECKPOINT$"):
+        with pytest.raises(ConfigError, match="'turbo'.* --init"):
             Trainer(make_config(corpus), tmp_path / "run", resume=resume)
     assert not any(objective.needs_initial for name, objective in OBJECTIVES.items() if name != "turbo")
 
@@ -201,10 +201,10 @@ def test_a_model_folder_starts_a_turbo_run(corpus: Path, tmp_path: Path) -> None
 
 def test_a_model_folder_that_does_not_fit_is_refused(corpus: Path, tmp_path: Path, repository: Path) -> None:
     PeriodWave(PeriodWaveConfig.from_dict(MODEL | {"periods": [1, 3, 5]})).save_pretrained(tmp_path / "other")
-    with pytest.raises(CheckpointError, match="does not fit this run"):
+    with pytest.raises(CheckpointError, match="does not fit"):
         Trainer(make_config(corpus), tmp_path / "turbo", initial=tmp_path / "other")
     wavehax = next((repository / "vocoders" / "weights").glob("*wavehax*"))
-    with pytest.raises(CheckpointError, match="family 'wavehax'; expected 'periodwave'"):
+    with pytest.raises(CheckpointError, match="'wavehax'.* 'periodwave'"):
         Trainer(make_config(corpus), tmp_path / "turbo", initial=wavehax)
     with pytest.raises(CheckpointError, match="no config.json"):
         Trainer(make_config(corpus), tmp_path / "turbo", initial=tmp_path)

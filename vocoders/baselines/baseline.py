@@ -3,12 +3,13 @@
 from abc import abstractmethod
 from typing import Self
 
-import torch
 from torch import Tensor
 
 from vocoders.core.errors import ConfigError, OndesError
+from vocoders.frontends.convention_presets import MEL_CONVENTIONS
 from vocoders.frontends.front_end import FrontEnd
 from vocoders.frontends.mel import MEL_PRESETS, LogMel, MelConfig, from_logarithm
+from vocoders.frontends.mel_spectrum import spectrum_of_mel
 from vocoders.interface import Vocoder
 
 __all__ = ["BaselineVocoder", "MelBaseline"]
@@ -30,7 +31,7 @@ class BaselineVocoder(Vocoder):
 
     @classmethod
     @abstractmethod
-    def beside(cls, vocoder: Vocoder) -> Self:
+    def matching(cls, vocoder: Vocoder) -> Self:
         """Make the baseline that takes the same input as ``vocoder``.
 
         Raises:
@@ -47,22 +48,23 @@ class MelBaseline(BaselineVocoder):
 
     def __init__(self, mel: MelConfig) -> None:
         self._mel, self.log_mel = mel, LogMel(mel)
-        self._inverse_basis = torch.linalg.pinv(self.log_mel.basis.double()).float()
 
     @classmethod
     def from_details(cls, details: str) -> Self:
-        """Make the baseline of a mel preset, or of the mel of a model; by default the mel of BigVGAN at 24 kHz."""
-        if not details or details in MEL_PRESETS:
-            return cls(MEL_PRESETS[details or _DEFAULT_MEL])
+        """Make the baseline of a mel convention, or of the mel of a model; by default the mel of BigVGAN at 24 kHz."""
+        if not details or details in MEL_CONVENTIONS:
+            return cls(MEL_CONVENTIONS[details or _DEFAULT_MEL].mel)
         from vocoders.registry import load_vocoder
 
         try:
-            return cls.beside(load_vocoder(details))
+            return cls.matching(load_vocoder(details))
         except OndesError as error:
-            raise ConfigError(f"{error}; give a model with a mel, or a preset: {', '.join(MEL_PRESETS)}") from None
+            raise ConfigError(
+                f"{error}; give a model with a mel, or a convention: {', '.join(MEL_CONVENTIONS)}"
+            ) from None
 
     @classmethod
-    def beside(cls, vocoder: Vocoder) -> Self:
+    def matching(cls, vocoder: Vocoder) -> Self:
         """Make the baseline for the mel of ``vocoder``; without one, for the first preset of its sample rate."""
         rate = vocoder.sample_rate
         mel = vocoder.mel or next((preset for preset in MEL_PRESETS.values() if preset.sample_rate == rate), None)
@@ -82,12 +84,8 @@ class MelBaseline(BaselineVocoder):
         return self._mel
 
     def linear_spectrum(self, features: Tensor) -> Tensor:
-        """Return the magnitudes (B, n_fft // 2 + 1, F) whose mel is nearest to log-mels (B, n_mels, F).
-
-        The spectrum is the least-squares solution of ``mel = basis @ spectrum`` (pseudo-inverse), cut at zero.
-        """
-        mel = from_logarithm(features, self.mel.log)
-        spectrum = torch.matmul(self._inverse_basis, mel).clamp(min=0.0)
+        """Return non-negative magnitudes (B, n_fft // 2 + 1, F) whose mel is that of log-mels (B, n_mels, F)."""
+        spectrum = spectrum_of_mel(from_logarithm(features, self.mel.log), self.log_mel.basis)
         return spectrum if self.mel.power == 1 else spectrum.sqrt()
 
     def _analyze(self, audio: Tensor) -> dict[str, Tensor]:

@@ -30,6 +30,10 @@ class MelInversion(MelBaseline):
         super().__init__(mel)
         self.mel_consistency = MelConsistency(self.log_mel)
 
+    def refinement_iterations(self, options: MelInversionOptions) -> int:
+        """Return the number of iterations of mel refinement."""
+        return options.mel_refinement
+
     def _synthesize(
         self, inputs: dict[str, Tensor], options: MelInversionOptions, seed: int, progress: Progress
     ) -> Tensor:

@@ -133,8 +133,8 @@ def _chunk_audio(file: BinaryIO, size: int, kind: bytes, layout: _Layout) -> Aud
         # libsndfile handles W64, AIFF without a length, and lengths that are too large by itself.
         helpless = kind not in (b"riff", b"FORM") or (kind == b"FORM" and length > 0)
         if (is_empty and helpless) or (kind == b"caff" and (unknown or length > present)):
-            wanted = {b"RF64": present, b"caff": present, b"FORM": 0}.get(kind, min(present, 0xFFFFFFFF))
-            patches.append((place, struct.pack(number, wanted)))
+            patched = {b"RF64": present, b"caff": present, b"FORM": 0}.get(kind, min(present, 0xFFFFFFFF))
+            patches.append((place, struct.pack(number, patched)))
         return AudioData(None if unknown else length, present, is_empty and kind != b"riff", tuple(patches))
     return None
 

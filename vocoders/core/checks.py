@@ -212,5 +212,5 @@ def _place(layout: str, marked: Tensor, start: int = 0) -> str:
 
 def _describe_type(dtype: torch.dtype, what: str, scale: str | None = None) -> str:
     name = str(dtype).removeprefix("torch.")
-    wanted = f"floating point with full scale 1: {scale}" if scale else "real floating-point numbers"
-    return f"{what} of type {name}; expected {wanted}"
+    expected = f"floating point with full scale 1: {scale}" if scale else "real floating-point numbers"
+    return f"{what} of type {name}; expected {expected}"

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from vocoders.core.errors import ConfigError, ShapeError
 
-__all__ = ["ChunkSpan", "chunk_spans", "join_crossfade", "join_exact"]
+__all__ = ["ChunkSpan", "chunk_spans", "crossfade_weights", "join_crossfade", "join_exact"]
 
 
 @dataclass(frozen=True)
@@ -118,7 +118,12 @@ def _paste(joined: Tensor, output: Tensor, span: ChunkSpan, hop_length: int, bef
     part = output[..., (first - span.start) * hop_length : (last - span.start) * hop_length]
     joined[..., middle * hop_length : last * hop_length] = part[..., fade:]
     if fade:
-        phase = (torch.arange(fade, device=output.device, dtype=torch.float64) + 0.5) / fade
-        weight = (0.5 - 0.5 * torch.cos(torch.pi * phase)).to(output.real.dtype)
+        weight = crossfade_weights(fade, output)
         zone = joined[..., first * hop_length : middle * hop_length]
         zone += weight * (part[..., :fade] - zone)
+
+
+def crossfade_weights(length: int, like: Tensor) -> Tensor:
+    """Return the rising half of a raised cosine, (length,), in the type and on the device of ``like``."""
+    phase = (torch.arange(length, device=like.device, dtype=torch.float64) + 0.5) / length
+    return (0.5 - 0.5 * torch.cos(torch.pi * phase)).to(like.real.dtype)

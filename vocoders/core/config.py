@@ -126,7 +126,7 @@ def apply_override(data: dict[str, Any], override: str) -> None:
     """Set ``key.path=value`` in nested dictionaries; the value is YAML.
 
     Raises:
-        ConfigError: if it has another form, or its path leads through a value that is no dictionary.
+        ConfigError: if it has another form, or its path leads through a value that is not a dictionary.
     """
     key, separator, value = override.partition("=")
     if not separator or not key:

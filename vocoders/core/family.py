@@ -85,4 +85,4 @@ def check_family(name: str, family: Family) -> None:
     """Raise a :class:`ConfigError` if the name of a family is not valid in model folders."""
     check_name(name, family)
     if not re.fullmatch(r"[a-z][a-z0-9_]*", name):
-        raise ConfigError("a family is named by small letters, digits and underscores")
+        raise ConfigError("a family name consists of small letters, digits and underscores")

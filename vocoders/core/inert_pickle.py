@@ -78,7 +78,7 @@ def _as_bytes(data: Any) -> bytes:
 
 def _numbers(dtype: Any, data: bytes, shape: Any, order: str = "C") -> np.ndarray:
     if not isinstance(dtype, np.dtype) or dtype.kind not in _NUMBERS:
-        raise ForeignClassError("arrays of other things than numbers")
+        raise ForeignClassError("arrays that do not contain numbers")
     return np.frombuffer(data, dtype).reshape(shape, order="F" if order == "F" else "C").copy()
 
 
@@ -143,7 +143,7 @@ class _Reader(pickle._Unpickler):
     def _behind(self, wrapper: dict[str, Any]) -> np.ndarray:
         dtype, shape = wrapper["dtype"], wrapper["shape"]
         if not isinstance(dtype, np.dtype):
-            raise ForeignClassError("arrays of other things than numbers")
+            raise ForeignClassError("arrays that do not contain numbers")
         if wrapper.get("numpy_array_alignment_bytes") is not None:
             self.stream_.read(self.stream_.read(1)[0])
         size = int(np.prod(shape, dtype=object)) * dtype.itemsize

@@ -1,11 +1,14 @@
 """Measures of audio used by several packages: levels, errors, loudness and pitch, with one formula for each."""
 
 import math
+from dataclasses import dataclass
 
 import numpy as np
 from scipy.signal import bilinear, lfilter
 
 __all__ = [
+    "F0Agreement",
+    "compare_f0",
     "error_to_signal_ratio",
     "level_db",
     "log_f0_rmse",
@@ -57,6 +60,42 @@ def log_f0_rmse(f0: np.ndarray, reference: np.ndarray) -> float:
 def voicing_error(f0: np.ndarray, reference: np.ndarray) -> float:
     """Return the fraction of frames that are voiced in one of two contours (F,) and unvoiced in the other."""
     return float(np.mean((f0 > 0) != (reference > 0))) if len(f0) else math.nan
+
+
+@dataclass(frozen=True)
+class F0Agreement:
+    """How an F0 contour agrees with a reference.
+
+    Attributes:
+        voiced_frames: number of frames that are voiced in the contour, plus that of the reference.
+        common_frames: number of frames that are voiced in both.
+        gross_frames: number of those whose F0 differs by more than a fifth.
+        median_cents: median absolute difference over the frames voiced in both, in cents; NaN where there is none.
+    """
+
+    voiced_frames: int
+    common_frames: int
+    gross_frames: int
+    median_cents: float
+
+    @property
+    def voicing_f1(self) -> float:
+        """Harmonic mean of precision and recall of the voiced frames, 0 to 1; NaN if nothing is voiced."""
+        return 2 * self.common_frames / self.voiced_frames if self.voiced_frames else math.nan
+
+    @property
+    def gross_error(self) -> float:
+        """Share of the frames voiced in both whose F0 differs by more than a fifth; NaN without such frames."""
+        return self.gross_frames / self.common_frames if self.common_frames else math.nan
+
+
+def compare_f0(f0: np.ndarray, reference: np.ndarray) -> F0Agreement:
+    """Compare two contours (F,) in Hz, 0 where unvoiced."""
+    both = (f0 > 0) & (reference > 0)
+    ratio = f0[both].astype(np.float64) / reference[both]
+    cents = float(np.median(np.abs(1200 * np.log2(ratio)))) if ratio.size else math.nan
+    voiced = int(np.count_nonzero(f0 > 0)) + int(np.count_nonzero(reference > 0))
+    return F0Agreement(voiced, ratio.size, int(np.count_nonzero(np.abs(ratio - 1) > 0.2)), cents)
 
 
 def loudness_lufs(audio: np.ndarray, sample_rate: int, gate_lufs: float = -70.0) -> float:

@@ -1,4 +1,4 @@
-"""Advice for a path that is no model folder but a run, a checkpoint, or something else."""
+"""Advice for a path that is not a model folder but a run, a checkpoint, or something else."""
 
 import re
 import shlex
@@ -25,7 +25,7 @@ def advise_on_path(path: Path) -> str:
             return f"{path} is the folder of a training run; its model is {packed}"
         return f"{path} is the folder of a training run; make a model of it: {pack_command(run)}"
     has_config = (path / "config.json").is_file()
-    reason = f"{path} is no model folder: it has no config.json{' of ondes' if has_config else ''}"
+    reason = f"{path} is not a model folder: it has no config.json{' of ondes' if has_config else ''}"
     checkpoints = _checkpoints(path)
     return f"{reason}, but {checkpoints[-1].name}, {_advise_on_file(checkpoints[-1])}" if checkpoints else reason
 

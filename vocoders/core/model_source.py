@@ -81,7 +81,7 @@ def read_model_config(source: str | Path) -> ModelFile:
     try:
         content = json.loads(file.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise CheckpointError(f"{path} is no model folder: it has no config.json") from None
+        raise CheckpointError(f"{path} is not a model folder: it has no config.json") from None
     except (OSError, ValueError) as error:
         raise CheckpointError(f"{file} is damaged: {error}") from None
     if not isinstance(content, dict) or content.get("format") != MODEL_FORMAT:

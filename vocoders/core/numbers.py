@@ -14,7 +14,7 @@ _THOUSANDS = re.compile(r"[-+]?[1-9][0-9]{0,2},[0-9]{2}0")
 
 
 def split_number(text: str) -> tuple[Decimal, str] | None:
-    """Return the number at the start of ``text`` and the rest of it; ``None`` if there is no number.
+    """Return the number at the start of ``text`` and the rest of it; ``None`` if there is not a number.
 
     A comma is a decimal sign; there is a warning where it may have been meant to separate thousands.
     """

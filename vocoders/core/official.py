@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple, TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -24,16 +24,11 @@ from vocoders.core.text import enumerate_some
 
 __all__ = [
     "KeyMap",
-    "VariantFit",
-    "describe_fits",
-    "find_variant",
-    "fit_variants",
+    "Reference",
     "load_official_state",
     "official_state",
     "read_official_checkpoint",
-    "read_own_config",
     "unreadable_reason",
-    "variant_option",
 ]
 
 _logger = logging.getLogger(__name__)
@@ -68,7 +63,7 @@ class KeyMap:
         return mapped
 
 
-class VariantFit(NamedTuple):
+class _Fit(NamedTuple):
     """The number of tensors that a checkpoint and a variant have in common, of all that either has."""
 
     variant: str
@@ -126,65 +121,95 @@ def load_official_state(
     module.load_state_dict({key: value.to(own[key].dtype) for key, value in mapped.items()})
 
 
-def fit_variants(
-    state: Mapping[str, Tensor],
-    key_map: KeyMap,
-    networks: Mapping[str, Callable[[], nn.Module]],
-    ignored: Sequence[str] = (),
-) -> list[VariantFit]:
-    """Compare a reference state with the networks of all variants; the best fit comes first.
+@dataclass(frozen=True)
+class Reference(Generic[_Config]):
+    """The checkpoints of one family's reference implementation.
 
-    Args:
-        state: reference keys and tensors.
-        key_map: renaming rules of the family.
-        networks: functions that build the network of each variant, without computing anything.
+    Attributes:
+        family: name of the family.
+        title: its title.
+        variants: the published configurations.
+        network: function that builds the network of a checkpoint from a configuration.
+        keys: renaming rules.
+        prepare: change of a state before its keys are compared.
         ignored: our buffers that reference checkpoints lack.
     """
-    mapped = key_map.apply(state)
-    fits = []
-    for variant, build in networks.items():
-        with torch.device("meta"), torch.random.fork_rng(devices=[]):
-            own = {key: value for key, value in build().state_dict().items() if key not in ignored}
-        shapes = {key: value.shape for key, value in _match_weight_norm(mapped, own).items()}
-        fitting = sum(shapes.get(key) == value.shape for key, value in own.items())
-        fits.append(VariantFit(variant, fitting, len(own.keys() | shapes.keys())))
-    return sorted(fits, key=lambda fit: -fit.fitting / fit.total)
 
+    family: str
+    title: str
+    variants: Mapping[str, _Config]
+    network: Callable[[_Config], nn.Module]
+    keys: KeyMap = KeyMap()
+    prepare: Callable[[Mapping[str, Tensor]], Mapping[str, Tensor]] = dict
+    ignored: Sequence[str] = ()
 
-def describe_fits(fits: Sequence[VariantFit], chosen: str | None = None) -> str:
-    """Describe the variant of a checkpoint, if it is not the ``chosen`` one."""
-    whole = [fit.variant for fit in fits if fit.fitting == fit.total]
-    if whole:
-        return f"the weights fit {' and '.join(whole)}; pass --variant {whole[0]}"
-    best = fits[0]
-    count = f"{best.fitting} of {best.total} tensors"
-    if best.variant == chosen:
-        return (
-            f"no other --variant fits better than {chosen} ({count}); the file is incomplete, or of a changed network"
-        )
-    return f"no variant fits; nearest is --variant {best.variant} ({count}); pass the network's own sizes by --config"
+    def read(self, path: str | Path, no_stats: str | Path | None = None) -> tuple[Mapping[str, Tensor], Any]:
+        """Return the state of the network in a checkpoint file, and the whole checkpoint.
 
+        Args:
+            path: the checkpoint.
+            no_stats: file of statistics, which is refused; for families without statistics.
 
-def variant_option(fits: Sequence[VariantFit]) -> str:
-    """Return the option of `ondes convert` that sets the sizes of a checkpoint."""
-    return f"--variant {fits[0].variant}" if fits[0].fitting == fits[0].total else "--config CONFIG.yaml"
+        Raises:
+            CheckpointError: if the file cannot be read, or has no network of the family.
+            ConfigError: for statistics.
+        """
+        if no_stats is not None:
+            raise ConfigError(f"{self.title} takes no feature statistics; leave out --stats {no_stats}")
+        checkpoint = read_official_checkpoint(path)
+        return official_state(checkpoint, self.family, str(path)), checkpoint
 
+    def variant(self, name: str) -> _Config:
+        """Return the configuration of a variant.
 
-def find_variant(name: str, variants: Mapping[str, _Config], title: str) -> _Config:
-    """Return the configuration of a variant; ``title`` is the family's.
+        Raises:
+            ConfigError: if there is no such variant.
+        """
+        if name not in self.variants:
+            raise ConfigError(f"unknown {self.title} variant '{name}'; known variants: {', '.join(self.variants)}")
+        return self.variants[name]
 
-    Raises:
-        ConfigError: if there is no such variant.
-    """
-    if name not in variants:
-        raise ConfigError(f"unknown {title} variant '{name}'; known variants: {', '.join(variants)}")
-    return variants[name]
+    def own_config(self, path: str | Path) -> _Config:
+        """Return the configuration of a model from our YAML: a file of its own, or the section ``model``."""
+        data = read_yaml(path)
+        return type(next(iter(self.variants.values()))).from_dict(data.get("model", data), source=str(path))
 
+    def load(self, network: nn.Module, state: Mapping[str, Tensor], source: str, chosen: str | None = None) -> None:
+        """Copy a state into our network, see :func:`load_official_state`; ``chosen`` is the variant of the network."""
+        load_official_state(network, state, self.keys, source, lambda: self.advise(state, chosen))
 
-def read_own_config(path: str | Path, config_class: type[_Config]) -> _Config:
-    """Return the configuration of a model from our YAML: a file of its own, or the section ``model``."""
-    data = read_yaml(path)
-    return config_class.from_dict(data.get("model", data), source=str(path))
+    def advise(self, state: Mapping[str, Tensor], chosen: str | None = None) -> str:
+        """Return the variant that a state fits, for a message, if it is not the ``chosen`` one."""
+        fits = self._fits(state)
+        whole = [fit.variant for fit in fits if fit.fitting == fit.total]
+        if whole:
+            return f"the weights fit {' and '.join(whole)}; pass --variant {whole[0]}"
+        best = fits[0]
+        count = f"{best.fitting} of {best.total} tensors"
+        if best.variant == chosen:
+            cause = "the file is incomplete, or of a changed network"
+            return f"no other --variant fits better than {chosen} ({count}); {cause}"
+        nearest = f"nearest is --variant {best.variant} ({count})"
+        return f"no variant fits; {nearest}; pass the network's own sizes by --config"
+
+    def size_option(self, state: Mapping[str, Tensor]) -> str:
+        """Return the option of `ondes convert` that sets the sizes of a state."""
+        best = self._fits(state)[0]
+        return f"--variant {best.variant}" if best.fitting == best.total else "--config CONFIG.yaml"
+
+    def _fits(self, state: Mapping[str, Tensor]) -> list[_Fit]:
+        """Compare a state with the networks of all variants, without computing anything; the best fit comes first."""
+        mapped = self.keys.apply(self.prepare(state))
+        mapped = {key: value for key, value in mapped.items() if key not in self.ignored}
+        fits = []
+        for variant, config in self.variants.items():
+            with torch.device("meta"), torch.random.fork_rng(devices=[]):
+                whole = self.network(config).state_dict()
+            own = {key: value for key, value in whole.items() if key not in self.ignored}
+            shapes = {key: value.shape for key, value in _match_weight_norm(mapped, own).items()}
+            fitting = sum(shapes.get(key) == value.shape for key, value in own.items())
+            fits.append(_Fit(variant, fitting, len(own.keys() | shapes.keys())))
+        return sorted(fits, key=lambda fit: -fit.fitting / fit.total)
 
 
 def _match_weight_norm(state: Mapping[str, Tensor], own: Mapping[str, Tensor]) -> dict[str, Tensor]:

@@ -86,7 +86,7 @@ def read_official_checkpoint(path: str | Path) -> Any:
 
 
 def unreadable_reason(path: Path) -> str:
-    """Return the reason why a file is no readable checkpoint, and the remedy."""
+    """Return the reason why a file is not a readable checkpoint, and the remedy."""
     try:
         with open(path, "rb") as stream:
             start = stream.read(512)

@@ -93,14 +93,14 @@ class _Place:
     path: tuple[str, ...]
     prefix: str
     state: dict[str, Tensor]
-    beside: tuple[str, ...]
+    siblings: tuple[str, ...]
     unwrapped: tuple[str, ...]
     known: int
 
     @property
     def is_average(self) -> bool:
         words = (*self.path, *self.prefix.split("."))
-        return "n_averaged" in (*self.state, *self.beside) or any(_AVERAGE.search(word) for word in words)
+        return "n_averaged" in (*self.state, *self.siblings) or any(_AVERAGE.search(word) for word in words)
 
     @property
     def name(self) -> str:
@@ -143,7 +143,7 @@ def locate_state(checkpoint: Any, family: str, source: str) -> tuple[dict[str, T
     places = [place for place in places if 2 * place.known >= _most(places)]
     plain = _choose([place for place in places if not place.is_average], family, source)
     average = _choose([place for place in places if place.is_average], family, source)
-    if any(_OURS in place.beside for place in places):
+    if any(_OURS in place.siblings for place in places):
         raise CheckpointError(
             f"{source}: these are the weights of a model of ondes; copy its whole folder, with config.json"
         )
@@ -191,8 +191,8 @@ def _places(checkpoint: Any, family: str) -> list[_Place]:
             longer = tuple(other for other in known if other != prefix and other.startswith(prefix))
             keys = [key for key in state if key.startswith(prefix) and not (longer and key.startswith(longer))]
             inner = {key[len(prefix) :]: state[key] for key in keys}
-            beside = dict.fromkeys(key.split(".")[0] for key in sorted(state.keys() - set(keys)))
-            found.append(_Place(path, prefix, inner, tuple(beside), unwrapped, count))
+            siblings = dict.fromkeys(key.split(".")[0] for key in sorted(state.keys() - set(keys)))
+            found.append(_Place(path, prefix, inner, tuple(siblings), unwrapped, count))
     return found
 
 
@@ -284,8 +284,8 @@ def _describe(place: _Place | None) -> list[str]:
         notes.append(f"{', '.join(repr(word + '.') for word in place.unwrapped)} taken out of their names")
     if place.prefix:
         notes.append(f"'{place.prefix}' taken off their names")
-    if place.beside:
-        shown = ", ".join(place.beside[:6]) + (", ..." if len(place.beside) > 6 else "")
+    if place.siblings:
+        shown = ", ".join(place.siblings[:6]) + (", ..." if len(place.siblings) > 6 else "")
         notes.append(f"also found and left out: {shown}")
     return notes
 

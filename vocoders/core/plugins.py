@@ -220,11 +220,11 @@ class Registry(MutableMapping[str, T], Generic[T]):
         where = self._where(point)
         found = import_place(point.value, where)
         if not self._fits(found):
-            wanted = "something callable"
+            expected = "something callable"
             if self._expected is not None:
-                wanted = f"{'a subclass' if self._is_class else 'an instance'} of {self._expected.__name__}"
+                expected = f"{'a subclass' if self._is_class else 'an instance'} of {self._expected.__name__}"
             kind = f"the class {found.__name__}" if isinstance(found, type) else f"a {type(found).__name__}"
-            raise ConfigError(f"{where} is {kind}, from '{point.value}'; expected {wanted}")
+            raise ConfigError(f"{where} is {kind}, from '{point.value}'; expected {expected}")
         if self._check is not None:
             try:
                 self._check(point.name, found)

@@ -223,7 +223,7 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
         CheckpointError: if it is missing, truncated or no safetensors file.
     """
     if not path.is_file():
-        raise CheckpointError(f"{path.parent} is no complete model folder: it has no {path.name}")
+        raise CheckpointError(f"{path.parent} is not a complete model folder: it has no {path.name}")
     try:
         with safe_open(path, framework="pt", device="cpu") as file:
             return {name: file.get_tensor(name) for name in file.keys()}  # no mapping: it has no iterator of its own
@@ -253,18 +253,18 @@ def _stored_state(model: Any, half: bool) -> dict[str, Tensor]:
     return state
 
 
-def _check_state(state: Mapping[str, Tensor], wanted: Mapping[str, Tensor], path: Path) -> None:
+def _check_state(state: Mapping[str, Tensor], own: Mapping[str, Tensor], path: Path) -> None:
     problems = []
-    if missing := sorted(wanted.keys() - state.keys()):
+    if missing := sorted(own.keys() - state.keys()):
         problems.append(f"missing {enumerate_some(missing, _LISTED)}")
-    if unexpected := sorted(state.keys() - wanted.keys()):
+    if unexpected := sorted(state.keys() - own.keys()):
         problems.append(f"unexpected {enumerate_some(unexpected, _LISTED)}")
-    shared = sorted(wanted.keys() & state.keys())
-    if wrong := [name for name in shared if state[name].shape != wanted[name].shape]:
-        shapes = [f"{name} {tuple(state[name].shape)} instead of {tuple(wanted[name].shape)}" for name in wrong]
+    shared = sorted(own.keys() & state.keys())
+    if wrong := [name for name in shared if state[name].shape != own[name].shape]:
+        shapes = [f"{name} {tuple(state[name].shape)} instead of {tuple(own[name].shape)}" for name in wrong]
         problems.append(f"wrong shapes: {enumerate_some(shapes, _LISTED)}")
-    if wrong := [name for name in shared if _kind(state[name]) != _kind(wanted[name])]:
-        kinds = [f"{name} {state[name].dtype} instead of {wanted[name].dtype}" for name in wrong]
+    if wrong := [name for name in shared if _kind(state[name]) != _kind(own[name])]:
+        kinds = [f"{name} {state[name].dtype} instead of {own[name].dtype}" for name in wrong]
         problems.append(f"wrong types: {enumerate_some(kinds, _LISTED)}")
     if problems:
         raise CheckpointError(f"{path} does not fit its configuration: {'; '.join(problems)}")

@@ -46,7 +46,7 @@ def read_statistics(path: str | Path, names: Sequence[str], feature: str | None 
         MissingExtraError: for a format whose reader is not installed.
     """
     path = Path(path)
-    wanted = " and ".join(f"'{name}'" for name in names)
+    expected = " and ".join(f"'{name}'" for name in names)
     try:
         found = _by_name(_numbers_in(path, names, feature), names, feature)
         return {name: found[name] for name in names}
@@ -59,10 +59,10 @@ def read_statistics(path: str | Path, names: Sequence[str], feature: str | None 
             f'python -c "{line}"'
         ) from None
     except KeyError as error:
-        raise CheckpointError(f"{path}: expected {wanted}; it has no {error}") from None
+        raise CheckpointError(f"{path}: expected {expected}; it has no {error}") from None
     except (OSError, ValueError, TypeError, EOFError, zipfile.BadZipFile, DataError) as error:
         formats = ".npz, .npy, .h5, .json, .safetensors, joblib or a cmvn of Kaldi"
-        raise CheckpointError(f"{path}: expected {wanted} in {formats}: {error}") from None
+        raise CheckpointError(f"{path}: expected {expected} in {formats}: {error}") from None
 
 
 def _numbers_in(path: Path, names: Sequence[str], feature: str | None) -> Mapping[str, Any]:

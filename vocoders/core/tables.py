@@ -63,7 +63,7 @@ def read_table(path: str | Path, kind: str, expected: str) -> Table:
     path = Path(path)
     text = read_text(path, kind)
     if "\0" in text:
-        raise DataError(f"{path}: cannot be read as text: it holds zeros; save the table as CSV in UTF-8")
+        raise DataError(f"{path}: cannot be read as text: it contains zeros; save the table as CSV in UTF-8")
     delimiter, rows = _split(text, path)
     if len(rows) < 2:
         raise DataError(f"{path}: {len(rows)} rows; expected {expected}")

@@ -37,7 +37,7 @@ def read_text(path: str | Path, kind: str = "file") -> str:
         The text, with ``\n`` as the only line end and without byte order marks at the beginning of lines.
 
     Raises:
-        DataError: if there is no such file or it is no text.
+        DataError: if there is no such file or it is not text.
     """
     try:
         content = Path(path).read_bytes()

@@ -13,10 +13,11 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from vocoders.core.errors import ConfigError
+from vocoders.frontends.harmonic import harmonic_sum, hold_frames, running_cycles
 from vocoders.frontends.mel import LogMel, MelConfig
 from vocoders.frontends.stft import STFT
 
-__all__ = ["EnvelopeFilter", "MelEnvelope", "flat_excitation_levels"]
+__all__ = ["EnvelopeFilter", "MelEnvelope", "flat_excitation_levels", "flat_harmonics"]
 
 # Largest change of the envelope from one frame to the next that a filter follows, in nepers (26 dB).
 _STEEPEST = 3.0
@@ -36,6 +37,24 @@ def flat_excitation_levels(mel: MelConfig) -> tuple[float, float]:
     return 2 / mel.sample_rate, noise
 
 
+def flat_harmonics(f0: Tensor, mel: MelConfig, phase: Tensor | None = None) -> Tensor:
+    """Return all harmonics of ``f0`` (B, 1, F) in Hz, with a flat magnitude spectrum of mean 1 in ``mel``.
+
+    Args:
+        f0: 0 where unvoiced: silence.
+        mel: sample rate, hop and window.
+        phase: start phase in cycles (1, 1); ``None``: 0.
+
+    Returns:
+        (B, 1, F * hop_length).
+    """
+    held, hop = f0[:, 0].float(), mel.hop_length
+    num_harmonics = torch.floor(mel.sample_rate / 2 / held.clamp(min=1.0)) * (held > 0)
+    cycles = running_cycles(held, hop, mel.sample_rate, phase)
+    harmonics = harmonic_sum(cycles, hold_frames(num_harmonics.double(), hop)).float()
+    return (harmonics * hold_frames(held * flat_excitation_levels(mel)[0], hop))[:, None]
+
+
 class MelEnvelope(nn.Module):
     """Interpolate a log-mel spectrogram to the mean magnitude at each frequency bin.
 
@@ -43,11 +62,12 @@ class MelEnvelope(nn.Module):
     interpolated linearly; outside them the outermost band is held.
 
     Shape:
-        (B, n_mels, N) natural log -> natural log (B, num_bins, N).
+        (B, n_mels, N) natural log -> natural log (B, num_bins, N). ``centres`` are the band centres in Hz.
     """
 
     matrix: Tensor
     log_filter_sums: Tensor
+    centres: Tensor
 
     def __init__(self, mel: MelConfig, num_bins: int) -> None:
         super().__init__()
@@ -63,6 +83,7 @@ class MelEnvelope(nn.Module):
         self.register_buffer("matrix", matrix.float(), persistent=False)
         filter_sums = LogMel(mel).basis.sum(dim=1, keepdim=True).clamp(min=1e-8)
         self.register_buffer("log_filter_sums", torch.log(filter_sums), persistent=False)
+        self.register_buffer("centres", centres.float(), persistent=False)
 
     def forward(self, log_mel: Tensor) -> Tensor:
         """Return the log envelope."""

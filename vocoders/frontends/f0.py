@@ -1,75 +1,44 @@
 """Fundamental frequency of audio, one value in Hz for each frame, 0 where it is unvoiced.
 
-Four trackers share one call: WORLD's Harvest (Morise 2017, the published recipe of the vocoders here) and DIO (Morise
-2009), librosa's probabilistic YIN (Mauch & Dixon 2014) and SwiftF0 (Nieradzik 2025), a small network that runs offline.
-Every tracker gives ``T // hop_length`` frames, so that F0 and mel always have the same length.
+Five trackers share one call: WORLD's Harvest (Morise 2017, the published recipe of the vocoders here) and DIO (Morise
+2009), librosa's probabilistic YIN (Mauch & Dixon 2014), SwiftF0 (Nieradzik 2025), a small network that runs offline,
+and our own network, which reads the log-mel (:mod:`vocoders.frontends.mel_pitch`). Every tracker gives
+``T // hop_length`` frames, so that F0 and mel always have the same length.
 """
 
 import math
 from collections.abc import Callable
 from functools import lru_cache
-from typing import Any, Literal, TypeVar
+from typing import Any, TypeVar
 
 import librosa
 import numpy as np
 import pyworld.pyworld as pyworld  # its compiled part; pyright knows no names of the package
 import torch
-from pydantic import Field, model_validator
+import torch.nn.functional as F
 from torch import Tensor
 
 from vocoders.core.checks import check_audio
-from vocoders.core.config import Config
+from vocoders.core.chunking import ChunkSpan, chunk_spans
 from vocoders.core.errors import ConfigError, MissingExtraError
+from vocoders.core.resampling import resample
+from vocoders.frontends.f0_config import F0Config, F0Method
+from vocoders.frontends.mel import LogMel
+from vocoders.frontends.mel_conversion import interpolate_contour
+from vocoders.frontends.mel_pitch import shipped_mel_pitch
 
-__all__ = ["F0Config", "F0Method", "extract_f0"]
+__all__ = ["F0Config", "F0Method", "extract_f0", "whole_frames"]
 
-F0Method = Literal["harvest", "dio", "pyin", "swift"]
 ArrayOrTensor = TypeVar("ArrayOrTensor", np.ndarray, Tensor)
 
 _PYIN_NO_TROUGH = 0.01
-_SWIFT_RANGE = (46.875, 2093.75)
-# SwiftF0 expects a normal level: its authors scale recordings with a peak below -35 dBFS to half of full scale.
-_SWIFT_QUIET_PEAK, _SWIFT_PEAK = 10 ** (-35 / 20), 0.5
-
-
-class F0Config(Config):
-    """Configuration of an F0 tracker.
-
-    Attributes:
-        method: ``harvest``, ``dio``, ``pyin`` or ``swift``.
-        f0_min: lowest F0 in Hz. The published Wavehax recipe sets the range per speaker (lower limits 55 to 400 Hz,
-            upper 180 to 900 Hz) and takes 100 to 1000 Hz for speakers without an entry.
-        f0_max: highest F0 in Hz.
-        alignment: time of value n. ``frame_start`` is ``n * hop_length``, as in WORLD and the published recipe, half a
-            hop before the centre of the mel frame; ``frame_center`` is that centre.
-        refine: apply WORLD's StoneMask to the result (``harvest`` and ``dio``).
-    """
-
-    method: F0Method = "harvest"
-    f0_min: float = Field(default=70.0, ge=20)
-    f0_max: float = Field(default=1000.0, le=4000)
-    alignment: Literal["frame_start", "frame_center"] = "frame_start"
-    refine: bool = False
-
-    @model_validator(mode="after")
-    def _check(self) -> "F0Config":
-        low, high = self.f0_min, self.f0_max
-        if self.method == "swift":
-            low, high = max(low, _SWIFT_RANGE[0]), min(high, _SWIFT_RANGE[1])
-        if high < 1.1 * low:
-            raise ValueError(
-                f"f0_min {self.f0_min:g} Hz to f0_max {self.f0_max:g} Hz gives '{self.method}' the range {low:g} to "
-                f"{high:g} Hz; the upper limit must be at least a tenth above the lower"
-            )
-        if self.refine and self.method not in ("harvest", "dio"):
-            raise ValueError(f"refine is for harvest and dio, not for {self.method}")
-        return self
-
-    @property
-    def fingerprint(self) -> str:
-        """The front end in one line: equal lines mean the same F0."""
-        refined = " stonemask" if self.refine else ""
-        return f"f0 {self.method}{refined} {self.f0_min:.10g}-{self.f0_max:.10g} Hz {self.alignment}"
+# The authors of SwiftF0 scale recordings with a peak below -35 dBFS to half of full scale.
+_LOWEST_PEAK, _USUAL_PEAK = 10 ** (-35 / 20), 0.5
+# Longer audio is tracked in chunks, in constant memory: Harvest needs 1.2 MB for each second.
+_CHUNK_SECONDS, _CONTEXT_SECONDS = 60.0, 1.0
+# A multiple of the factors by which WORLD decimates the usual rates (1 to 4, 6, 8, 12), and of the 8 frames after which
+# the grids of 10 ms and of SwiftF0 (16 ms) coincide.
+_GRID = 24
 
 
 def extract_f0(
@@ -77,7 +46,8 @@ def extract_f0(
 ) -> np.ndarray:
     """Track the F0 of ``audio``.
 
-    Silence, noise and audio shorter than two periods of ``f0_max`` give zeros, not errors.
+    Silence, noise and audio shorter than two periods of ``f0_max`` give zeros, not errors. Audio of more than a minute
+    is tracked in chunks with a second of context, in constant memory.
 
     Args:
         audio: (T,) floats, full scale 1.
@@ -95,8 +65,7 @@ def extract_f0(
         MissingExtraError: for ``swift`` if swift-f0 is not installed.
         ShapeError: if ``audio`` is not one channel of floats.
     """
-    checked = check_audio(audio, "T", least=0, dtype=torch.float64)
-    samples = np.ascontiguousarray(checked.detach().cpu().numpy())
+    samples = check_audio(audio, "T", least=0, dtype=None).detach().cpu().numpy()
     if hop_length < 1:
         raise ConfigError(f"hop_length is {hop_length}; F0 needs at least one sample between frames")
     if config.f0_max >= sample_rate / 2:
@@ -108,9 +77,41 @@ def extract_f0(
     reached = min(num_frames, samples.size // hop_length + 1)
     # Two periods at least: Harvest fails on empty audio, and pyin finds a pitch in a single sample.
     if reached > 0 and samples.any() and samples.size * config.f0_max >= 2 * sample_rate:
-        found = _TRACKERS[config.method](samples, sample_rate, hop_length, config, reached)
-        f0[: found.size] = found
+        level = _usual_level(samples) if config.method in ("swift", "mel") else 1.0
+        lengths = (whole_frames(seconds, sample_rate, hop_length) for seconds in (_CHUNK_SECONDS, _CONTEXT_SECONDS))
+        for span in chunk_spans(reached, *lengths):
+            first, last = _chunk_samples(span, samples.size, hop_length)
+            # Trackers compute in double precision; only a chunk is converted at once.
+            part = level * samples[first * hop_length : last].astype(np.float64)
+            found = _TRACKERS[config.method](part, sample_rate, hop_length, config, span.stop - first)
+            found = found[span.valid_start - first : span.valid_stop - first]
+            f0[span.valid_start : span.valid_start + found.size] = found
     return f0
+
+
+def whole_frames(seconds: float, sample_rate: int, hop_length: int) -> int:
+    """Return the number of frames of a part of about ``seconds``, after which trackers are on the same grid again.
+
+    WORLD computes with every r-th sample of rates above 8 kHz, and its result depends on which ones; SwiftF0 has frames
+    of its own.
+    """
+    return _GRID * max(1, round(seconds * sample_rate / hop_length / _GRID))
+
+
+def _chunk_samples(span: ChunkSpan, total: int, hop_length: int) -> tuple[int, int]:
+    """Return the first frame and the last sample of a chunk, on the grid of the whole: see :func:`whole_frames`.
+
+    WORLD counts its samples from the end, so a chunk lacks a multiple of r samples at its end.
+    """
+    first = span.start - span.start % _GRID
+    last = span.stop * hop_length
+    return first, min(total, last + (total - last) % _GRID)
+
+
+def _usual_level(samples: np.ndarray) -> float:
+    """Return the factor that gives networks, which know a usual level alone, audio of a usual peak."""
+    peak = max(float(samples.max()), -float(samples.min()))
+    return _USUAL_PEAK / peak if 1e-8 < peak < _LOWEST_PEAK or peak > 1 else 1.0
 
 
 def _track_world(audio: np.ndarray, sample_rate: int, hop_length: int, config: F0Config, num_frames: int) -> np.ndarray:
@@ -152,9 +153,6 @@ def _track_pyin(audio: np.ndarray, sample_rate: int, hop_length: int, config: F0
 
 def _track_swift(audio: np.ndarray, sample_rate: int, hop_length: int, config: F0Config, num_frames: int) -> np.ndarray:
     """Run SwiftF0, whose frames are 16 ms apart, and interpolate to the frame times."""
-    peak = np.abs(audio).max()
-    if 1e-8 < peak < _SWIFT_QUIET_PEAK:
-        audio = audio * (_SWIFT_PEAK / peak)
     # SwiftF0 fails on less than one sample after resampling; padding with silence has no other effect.
     audio = np.pad(audio, (0, max(0, sample_rate // 100 - audio.size)))
     result = _swift_detector().detect(audio.astype(np.float32), sample_rate, config.f0_min, config.f0_max)
@@ -164,6 +162,19 @@ def _track_swift(audio: np.ndarray, sample_rate: int, hop_length: int, config: F
     times = (np.arange(num_frames) * hop_length + _offset(hop_length, config)) / sample_rate
     f0 = np.exp(np.interp(times, result.timestamps[voiced], np.log(result.pitch_hz[voiced])))
     return np.where(np.interp(times, result.timestamps, result.confidence) >= 0.5, f0, 0.0)
+
+
+def _track_mel(audio: np.ndarray, sample_rate: int, hop_length: int, config: F0Config, num_frames: int) -> np.ndarray:
+    """Run the shipped network on the log-mel of the audio, and leave out F0 beyond the range."""
+    estimator = shipped_mel_pitch()
+    mel = estimator.config.mel
+    samples = resample(torch.from_numpy(audio).float(), sample_rate, mel.sample_rate)
+    # Two frames more than the audio has, for values at its end.
+    samples = F.pad(samples, (0, 2 * mel.hop_length + -len(samples) % mel.hop_length))
+    f0 = estimator.estimate(LogMel(mel)(samples[None]))
+    times = (torch.arange(num_frames) * hop_length + _offset(hop_length, config)) / sample_rate
+    found = interpolate_contour(f0, times * mel.sample_rate / mel.hop_length - 0.5).flatten().numpy()
+    return np.where((found >= config.f0_min) & (found <= config.f0_max), found, 0.0)
 
 
 @lru_cache(maxsize=1)
@@ -185,4 +196,5 @@ _TRACKERS: dict[F0Method, Callable[[np.ndarray, int, int, F0Config, int], np.nda
     "dio": _track_world,
     "pyin": _track_pyin,
     "swift": _track_swift,
+    "mel": _track_mel,
 }

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from vocoders.core.config import Config
-from vocoders.frontends.f0 import F0Config
+from vocoders.frontends.f0_config import F0Config
 from vocoders.frontends.mel import MelConfig
 
 __all__ = ["FrontEnd", "MelModelConfig", "ModelConfig"]

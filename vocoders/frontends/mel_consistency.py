@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from vocoders.core.chunking import chunk_spans, join_exact
 from vocoders.core.errors import ShapeError
 from vocoders.frontends.mel import LogMel, from_logarithm
+from vocoders.frontends.mel_consistency_loops import Filters, Frames, Schedule, iterate
 
 __all__ = ["LARGEST_RATIO", "MelConsistency"]
 
@@ -42,6 +43,7 @@ class MelConsistency(nn.Module):
         self.log_mel, self.updates, self.momentum = log_mel, updates, momentum
         config = log_mel.config
         self.context_frames = -(-config.n_fft // config.hop_length)
+        self._filters: tuple[Tensor, Filters] | None = None
 
     def forward(self, audio: Tensor, features: Tensor, iterations: int) -> Tensor:
         """Return ``audio`` after the given number of iterations.
@@ -56,12 +58,46 @@ class MelConsistency(nn.Module):
                 f"audio {tuple(audio.shape)}; expected {(batch, 1, num_frames * config.hop_length)} for these features"
             )
         wanted = from_logarithm(features, config.log)
+        refine = self._in_loops if self._has_loops(audio, wanted) else self._in_torch
+        return refine(audio, wanted, iterations)
+
+    def _in_torch(self, audio: Tensor, wanted: Tensor, iterations: int) -> Tensor:
+        """Return the result on any device, and with gradients."""
         signal = before = audio[:, 0].float()
         for _ in range(iterations):
             spectrum = self.log_mel.complex_spectrum(signal)
             now = self.inverse(spectrum * self._gain(spectrum, wanted), signal.shape[-1])
             signal, before = now + self.momentum * (now - before), now
         return before[:, None].to(audio)
+
+    def _in_loops(self, audio: Tensor, wanted: Tensor, iterations: int) -> Tensor:
+        """Return the same numbers on a CPU, up to rounding."""
+        config = self.log_mel.config
+        window = F.pad(self.log_mel.window, self._margins(config.n_fft - config.window_length)).numpy()
+        frames = Frames(window, config.hop_length, *self._edges, config.padding.endswith("reflect"))
+        schedule = Schedule(iterations, self.updates, self.momentum, LARGEST_RATIO)
+        pairs = zip(audio[:, 0].detach().float(), wanted.detach().float(), strict=True)
+        return torch.stack([iterate(*pair, self._bands(), frames, schedule) for pair in pairs])[:, None].to(audio)
+
+    def _bands(self) -> Filters:
+        """Return the filters in bands, which are made once for each basis."""
+        basis = self.log_mel.basis
+        if self._filters is None or self._filters[0] is not basis:
+            self._filters = basis, Filters.of(basis, self.log_mel.config.power)
+        return self._filters[1]
+
+    @property
+    def _edges(self) -> tuple[int, int]:
+        """Samples of padding before and after the audio in the STFT."""
+        config = self.log_mel.config
+        return self._margins(config.n_fft - (0 if config.padding.startswith("center") else config.hop_length))
+
+    def _has_loops(self, audio: Tensor, wanted: Tensor) -> bool:
+        """Return whether the compiled loops do: in float32 on a CPU, without gradients."""
+        tensors = (audio, wanted, self.log_mel.basis)
+        plain = all(tensor.device.type == "cpu" and tensor.dtype != torch.float64 for tensor in tensors)
+        differentiates = torch.is_grad_enabled() and any(tensor.requires_grad for tensor in tensors)
+        return plain and not differentiates and audio.shape[-1] > self._edges[1]
 
     def in_chunks(self, audio: Tensor, features: Tensor, iterations: int, chunk_frames: int) -> Tensor:
         """Return the result of ``forward``, computed in constant memory."""
@@ -97,7 +133,7 @@ class MelConsistency(nn.Module):
         frames = torch.fft.irfft(spectrum, n=config.n_fft, dim=1) * window[:, None]
         weights = (window**2)[None, :, None].expand(1, -1, frames.shape[-1])
         summed, weight = self._overlap_add(frames), self._overlap_add(weights)
-        left = (config.n_fft if config.padding.startswith("center") else config.n_fft - config.hop_length) // 2
+        left = self._edges[0]
         # Frames centred at n hops do not cover the samples after the last frame.
         wanted = left + length - summed.shape[-1]
         summed, weight = (F.pad(x, (0, max(0, wanted))) for x in (summed, weight))

@@ -73,7 +73,10 @@ class STFT(nn.Module):
             signal = signal[:, 0]
         if signal.dim() != 2:
             raise ShapeError(f"STFT input of shape {tuple(signal.shape)}; expected (B, T) or (B, 1, T)")
-        signal = self._pad(signal.float() if signal.dtype in _HALF else signal)
+        return self.transform(self._pad(signal.float() if signal.dtype in _HALF else signal))
+
+    def transform(self, signal: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the spectrogram of ``signal`` (B, T) without padding: the frames that lie within it."""
         if self.real_valued:
             spectrum = F.conv1d(signal[:, None], self.analysis_kernel, stride=self.hop_length)
             real, imag = spectrum.chunk(2, dim=1)
@@ -84,6 +87,15 @@ class STFT(nn.Module):
 
     def inverse(self, real: Tensor, imag: Tensor) -> Tensor:
         """Return the signal of the spectrogram (real, imag) by windowed overlap-add."""
+        signal, envelope = self.overlap_add(real, imag)
+        start, length = self._crop(real.shape[-1])
+        return signal[..., start : start + length] / envelope[..., start : start + length]
+
+    def overlap_add(self, real: Tensor, imag: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the sum of the windowed frames, (B, 1, (N - 1) * hop_length + n_fft), and that of squared windows.
+
+        The quotient of the two is the signal, padding included.
+        """
         num_frames = real.shape[-1]
         if real.dtype in _HALF:
             real, imag = real.float(), imag.float()
@@ -96,8 +108,13 @@ class STFT(nn.Module):
             frames = torch.fft.irfft(torch.complex(real, imag), n=self.n_fft, dim=1, norm=self.norm)
             signal = self._overlap_add(frames * self.window[:, None])
             envelope = self._overlap_add(self.squared_window[None, :, None].expand(1, -1, num_frames))
-        start, length = self._crop(num_frames)
-        return signal[..., start : start + length] / envelope[..., start : start + length]
+        return signal, envelope
+
+    @property
+    def margins(self) -> tuple[int, int]:
+        """Samples by which ``same`` padding extends a signal on the left and on the right."""
+        left = (self.n_fft - self.hop_length) // 2
+        return left, self.n_fft - self.hop_length - left
 
     def _pad(self, signal: Tensor) -> Tensor:
         if self.padding == "center":
@@ -108,13 +125,12 @@ class STFT(nn.Module):
             return F.pad(signal, (self.n_fft // 2, self.n_fft // 2), mode="reflect")
         if signal.shape[-1] < self.hop_length:
             raise ShapeError(f"{signal.shape[-1]} samples; at least one hop of {self.hop_length} is needed")
-        left = (self.n_fft - self.hop_length) // 2
-        return F.pad(signal, (left, self.n_fft - self.hop_length - left))
+        return F.pad(signal, self.margins)
 
     def _crop(self, num_frames: int) -> tuple[int, int]:
         if self.padding == "center":
             return self.n_fft // 2, max(num_frames - 1, 1) * self.hop_length
-        return (self.n_fft - self.hop_length) // 2, num_frames * self.hop_length
+        return self.margins[0], num_frames * self.hop_length
 
     def _overlap_add(self, frames: Tensor) -> Tensor:
         length = (frames.shape[-1] - 1) * self.hop_length + self.n_fft
@@ -131,8 +147,11 @@ def fourier_kernels(window: Tensor, norm: str) -> tuple[Tensor, Tensor]:
     if n_fft % 2 == 0:
         weight[-1] = 1.0
     forward_scale, inverse_scale = (n_fft**-0.5, n_fft**-0.5) if norm == "ortho" else (1.0, 1.0 / n_fft)
-    analysis = torch.cat([angle.cos(), -angle.sin()]) * forward_scale
-    synthesis = torch.cat([weight * angle.cos(), -weight * angle.sin()]) * inverse_scale
+    cosine, sine = angle.cos(), angle.sin()
+    # Exactly 0, so that the imaginary parts at both ends of the spectrum have no sign by rounding.
+    sine[sine.abs() < 1e-12] = 0
+    analysis = torch.cat([cosine, -sine]) * forward_scale
+    synthesis = torch.cat([weight * cosine, -weight * sine]) * inverse_scale
     analysis, synthesis = ((kernel * window.double()).float()[:, None] for kernel in (analysis, synthesis))
     return analysis, synthesis
 
@@ -140,7 +159,15 @@ def fourier_kernels(window: Tensor, norm: str) -> tuple[Tensor, Tensor]:
 def log_magnitude_phase(real: Tensor, imag: Tensor) -> tuple[Tensor, Tensor]:
     """Convert (real, imag) to (natural log of the magnitude, floored at 1e-5; phase in radians)."""
     magnitude = torch.sqrt(torch.clamp(real**2 + imag**2, min=1e-10))
-    return torch.log(magnitude), torch.atan2(imag, real)
+    return torch.log(magnitude), _phase(real, imag)
+
+
+def _phase(real: Tensor, imag: Tensor) -> Tensor:
+    if not torch.onnx.is_in_onnx_export():
+        return torch.atan2(imag, real)
+    # ONNX has no atan2. The imaginary part is 0 at both ends of the spectrum, and there the phase is 0 or pi, not -pi.
+    angle = torch.atan(imag / torch.where(real == 0, 1e-30, real))
+    return torch.where(real < 0, angle + torch.where(imag >= 0, math.pi, -math.pi), angle)
 
 
 def from_log_magnitude_phase(log_magnitude: Tensor, phase: Tensor) -> tuple[Tensor, Tensor]:

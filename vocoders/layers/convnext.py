@@ -1,9 +1,11 @@
 """ConvNeXt blocks on spectrograms (axes: batch, channel, frequency, time)."""
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from vocoders.layers.norms import NormName, make_norm
+from vocoders.layers.time_context import TimeContext
 
 __all__ = ["ConvNeXtBlock2d", "DropPath", "channels_last", "initialize_weights"]
 
@@ -35,13 +37,14 @@ class ConvNeXtBlock2d(nn.Module):
     Args:
         channels: C.
         mult_channels: expansion factor of the pointwise pair.
-        kernel_size: odd sizes (frequency, time) of the depthwise kernel; borders are reflected.
+        kernel_size: odd sizes (frequency, time) of the depthwise kernel; the borders in frequency are reflected.
         norm: normalisation over channels and time, see :mod:`vocoders.layers.norms`.
         layer_scale: initial value of the learned gain of the branch; ``None``: no gain.
         drop_prob: probability of dropping the branch in training.
+        context: frames under the kernel; ``None``: it is centred, and borders are reflected.
 
     Shape:
-        (B, C, F, N) -> the same. F and N must exceed half the kernel size.
+        (B, C, F, N) -> the same. F (and N, with reflected borders) must exceed half the kernel size.
     """
 
     def __init__(
@@ -52,12 +55,11 @@ class ConvNeXtBlock2d(nn.Module):
         norm: NormName = "utterance",
         layer_scale: float | None = None,
         drop_prob: float = 0.0,
+        context: TimeContext | None = None,
     ) -> None:
         super().__init__()
-        padding = (kernel_size[0] // 2, kernel_size[1] // 2)
-        self.dwconv = nn.Conv2d(
-            channels, channels, kernel_size, padding=padding, groups=channels, bias=False, padding_mode="reflect"
-        )
+        self.context = context or TimeContext(kernel_size[1] // 2, kernel_size[1] // 2)
+        self.dwconv = nn.Conv2d(channels, channels, kernel_size, groups=channels, bias=False)
         self.norm = make_norm(norm, channels)
         self.pwconv1 = nn.Conv2d(channels, channels * mult_channels, 1)
         self.activation = nn.GELU()
@@ -67,7 +69,19 @@ class ConvNeXtBlock2d(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Return ``x`` plus the branch."""
-        y = self.norm(self.dwconv(x))
+        return self._add_branch(x, self.context.pad(x, self._bins))
+
+    def valid(self, x: Tensor) -> Tensor:
+        """Return the frames of ``x`` (B, C, F, before + N + after) whose context is complete: (B, C, F, N)."""
+        bins = self._bins
+        return self._add_branch(self.context.crop(x), F.pad(x, (0, 0, bins, bins), "reflect"))
+
+    @property
+    def _bins(self) -> int:
+        return self.dwconv.kernel_size[0] // 2
+
+    def _add_branch(self, x: Tensor, padded: Tensor) -> Tensor:
+        y = self.norm(self.dwconv(padded))
         y = self.pwconv2(self.activation(self.pwconv1(y)))
         if self.gamma is not None:
             y = self.gamma * y

@@ -26,14 +26,20 @@ def _insert_zeros(x: Tensor, factor: int) -> Tensor:
 
 
 class MultiStream(nn.Module):
-    """Learned analysis and synthesis filters (63 taps, reflected borders, no bias)."""
+    """Learned analysis and synthesis filters (63 taps, no bias).
+
+    Args:
+        num_streams: S.
+        reflect: mirror the borders (published); else zeros stand there, as a stream needs.
+    """
 
     taps = 62
 
-    def __init__(self, num_streams: int) -> None:
+    def __init__(self, num_streams: int, reflect: bool = True) -> None:
         super().__init__()
         self.num_streams = num_streams
-        options = {"padding": self.taps // 2, "padding_mode": "reflect", "bias": False}
+        mode = "reflect" if reflect else "zeros"
+        options = {"padding": self.taps // 2, "padding_mode": mode, "bias": False}
         self.conv_analysis = nn.Conv1d(1, num_streams, self.taps + 1, **options)
         self.conv_synthesis = nn.Conv1d(num_streams, 1, self.taps + 1, **options)
 
@@ -45,6 +51,19 @@ class MultiStream(nn.Module):
         """Join (B, S, T / S) to (B, 1, T)."""
         return self.conv_synthesis(_insert_zeros(streams, self.num_streams))
 
+    @property
+    def reach(self) -> int:
+        """Samples of the waveform that each filter sees ahead."""
+        return self.taps // 2
+
+    def analysis_valid(self, x: Tensor) -> Tensor:
+        """Return the samples of the streams whose context lies within (B, 1, reach + T + reach)."""
+        return F.conv1d(x, self.conv_analysis.weight, stride=self.num_streams)
+
+    def synthesis_valid(self, streams: Tensor) -> Tensor:
+        """Return the samples of the waveform whose context lies within (B, S, N): (B, 1, S * N - 2 * reach)."""
+        return F.conv1d(_insert_zeros(streams, self.num_streams), self.conv_synthesis.weight)
+
 
 class PQMF(nn.Module):
     """Fixed pseudo-quadrature mirror filters: cosine-modulated Kaiser-windowed sinc.
@@ -54,6 +73,7 @@ class PQMF(nn.Module):
     """
 
     taps, cutoff, beta = 62, 0.142, 9.0
+    reach = taps // 2
 
     analysis_filter: Tensor
     synthesis_filter: Tensor
@@ -83,17 +103,19 @@ class PQMF(nn.Module):
 
     def synthesis(self, streams: Tensor) -> Tensor:
         """Join (B, S, T / S) to (B, 1, T)."""
-        return F.conv1d(_insert_zeros(streams, self.num_streams), self.synthesis_filter, padding=self.taps // 2)
+        return F.conv1d(_insert_zeros(streams, self.num_streams), self.synthesis_filter, padding=self.reach)
 
 
 class HaarDecomposer(nn.Module):
     """Haar wavelet packets in natural order: every stream is split into (low, high), log2(S) times."""
 
+    reach = 0
+
     def __init__(self, num_streams: int) -> None:
         super().__init__()
         if num_streams < 2 or num_streams & (num_streams - 1):
             raise ValueError(f"{num_streams} streams; the Haar decomposer needs a power of two")
-        self.levels = num_streams.bit_length() - 1
+        self.num_streams, self.levels = num_streams, num_streams.bit_length() - 1
 
     def analysis(self, x: Tensor) -> Tensor:
         """Split (B, 1, T) into (B, S, T / S); an odd length repeats its last sample."""
@@ -111,7 +133,15 @@ class HaarDecomposer(nn.Module):
             streams = torch.stack([low + high, low - high], dim=-1).flatten(-2) * math.sqrt(0.5)
         return streams
 
+    # No sample depends on those of other groups of S samples.
+    analysis_valid = analysis
+    synthesis_valid = synthesis
 
-def make_decomposer(name: DecomposerName, num_streams: int) -> MultiStream | PQMF | HaarDecomposer:
-    """Make the decomposer called ``name``."""
-    return {"multi_stream": MultiStream, "pqmf": PQMF, "haar": HaarDecomposer}[name](num_streams)
+
+def make_decomposer(
+    name: DecomposerName, num_streams: int, reflect: bool = True
+) -> MultiStream | PQMF | HaarDecomposer:
+    """Make the decomposer called ``name``; ``reflect`` belongs to ``multi_stream``."""
+    if name == "multi_stream":
+        return MultiStream(num_streams, reflect)
+    return PQMF(num_streams) if name == "pqmf" else HaarDecomposer(num_streams)

@@ -21,6 +21,7 @@ from vocoders.periodwave.estimator import Estimator
 from vocoders.periodwave.options import AnyFlowOptions, AnyFlowSampling
 from vocoders.periodwave.streaming import velocity_in_chunks
 from vocoders.periodwave.unet import FreeU
+from vocoders.stream import ChunkedStream, Stream
 
 __all__ = ["FlowVocoder", "Velocity", "call_counter", "freeu_of"]
 
@@ -116,6 +117,10 @@ class FlowVocoder(PretrainedModel[FlowConfigType], Vocoder, nn.Module):
                 f"mel_refinement {options.mel_refinement}: this model takes embeddings and no mel; set it to 0"
             )
 
+    def refinement_iterations(self, options: Any) -> int:
+        """Return the number of iterations of mel refinement."""
+        return options.mel_refinement
+
     def _analyze(self, audio: Tensor) -> dict[str, Tensor]:
         if self.config.condition == "embedding":
             raise ConfigError("this model takes the embeddings of an audio codec; encode the audio with that codec")
@@ -135,6 +140,16 @@ class FlowVocoder(PretrainedModel[FlowConfigType], Vocoder, nn.Module):
             waveform = self._synthesize_in_chunks(inputs | {"noise": noise}, options, progress)
         window = round(self.window_seconds * self.sample_rate / self.hop_length)
         return self.mel_consistency.in_chunks(waveform, features, options.mel_refinement, window)
+
+    def _stream(self, options: Any, batch: int, seed: int, chunk: int) -> Stream:
+        halo = -(-self.reach // self.hop_length)
+
+        def compute(features: Tensor, noise: Tensor) -> Tensor:
+            with parametrize.cached():
+                waveform = self._flow(features, noise, options, lambda _: None)
+            return self.mel_consistency(waveform, features, options.mel_refinement)
+
+        return ChunkedStream(self, compute, range(seed, seed + batch), chunk, halo, min(halo, chunk))
 
     def _synthesize_in_chunks(
         self, inputs: Mapping[str, Tensor], options: AnyFlowOptions, progress: Progress

@@ -2,7 +2,6 @@
 
 import shlex
 from collections.abc import Mapping
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -10,18 +9,7 @@ from torch import Tensor
 
 from vocoders.core.config import read_yaml
 from vocoders.core.errors import CheckpointError, ConfigError
-from vocoders.core.official import (
-    KeyMap,
-    VariantFit,
-    describe_fits,
-    find_variant,
-    fit_variants,
-    load_official_state,
-    official_state,
-    read_official_checkpoint,
-    read_own_config,
-    variant_option,
-)
+from vocoders.core.official import KeyMap, Reference
 from vocoders.core.statistics_file import read_statistics
 from vocoders.frontends.energy import ENERGY_PRESETS
 from vocoders.frontends.mel import MEL_PRESETS, MelConfig
@@ -59,6 +47,9 @@ _BUFFERS = ("energy_range",)
 def squeeze_rows(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Remove the last axis, of length one, from kernels along the columns of a folded waveform."""
     return {key: value.squeeze(-1) if value.dim() == 4 else value for key, value in state.items()}
+
+
+_REFERENCE = Reference("periodwave", "PeriodWave", VARIANTS, PeriodWave, KEY_MAP, squeeze_rows, _BUFFERS)
 
 
 def config_from_official(data: Mapping[str, Any], state: Mapping[str, Tensor]) -> PeriodWaveConfig:
@@ -123,11 +114,9 @@ def convert(
         CheckpointError: if keys do not fit.
         ConfigError: for an unknown variant or configuration.
     """
-    state = official_state(read_official_checkpoint(path), "periodwave", str(path))
+    state, _ = _REFERENCE.read(path)
     model = PeriodWave(_find_config(variant, config, state))
-    load_official_state(
-        model, _with_buffers(model, state), KEY_MAP, str(path), lambda: describe_fits(_fits(state), variant)
-    )
+    _REFERENCE.load(model, _with_buffers(model, state), str(path), variant)
     if stats is not None:
         model.set_statistics(*_read_energy(Path(stats)))
     return model.eval()
@@ -136,12 +125,7 @@ def convert(
 def convert_options(state: Mapping[str, Tensor], checkpoint: Any, path: Path) -> str:
     """Return the options of `ondes convert` for a checkpoint; the reference stores its sizes in a separate file."""
     config = path.parent / "config.json"
-    return f"--config {shlex.quote(str(config))}" if config.is_file() else variant_option(_fits(state))
-
-
-def _fits(state: Mapping[str, Tensor]) -> list[VariantFit]:
-    networks = {name: partial(PeriodWave, config) for name, config in VARIANTS.items()}
-    return fit_variants(squeeze_rows(state), KEY_MAP, networks, ignored=_BUFFERS)
+    return f"--config {shlex.quote(str(config))}" if config.is_file() else _REFERENCE.size_option(state)
 
 
 def _with_buffers(model: PeriodWave, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -150,16 +134,16 @@ def _with_buffers(model: PeriodWave, state: Mapping[str, Tensor]) -> dict[str, T
 
 
 def _find_config(variant: str | None, config: str | Path | None, state: Mapping[str, Tensor]) -> PeriodWaveConfig:
-    named = None if variant is None else find_variant(variant, VARIANTS, "PeriodWave")
+    named = None if variant is None else _REFERENCE.variant(variant)
     if config is None:
         if named is None:
-            raise ConfigError(f"no configuration; {describe_fits(_fits(state))}")
+            raise ConfigError(f"no configuration; {_REFERENCE.advise(state)}")
         return named
     data = read_yaml(config)
     if "data" in data and "sampling_rate" in (data["data"] or {}):
         found = config_from_official(data, state)
     else:
-        found = read_own_config(config, PeriodWaveConfig)
+        found = _REFERENCE.own_config(config)
     return found if named is None else found.model_copy(update={"sampling": named.sampling})
 
 

@@ -8,15 +8,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from vocoders.core.errors import CheckpointError, ConfigError
-from vocoders.core.official import (
-    KeyMap,
-    find_variant,
-    load_official_state,
-    official_state,
-    read_official_checkpoint,
-    read_own_config,
-)
+from vocoders.core.errors import CheckpointError
+from vocoders.core.official import KeyMap, Reference, load_official_state
 from vocoders.sashimi.config import VARIANTS, SashimiConfig
 from vocoders.sashimi.model import Sashimi
 from vocoders.sashimi.official_kernel import OfficialKernel
@@ -32,6 +25,7 @@ __all__ = ["convert", "sashimi_from_state"]
 
 _logger = logging.getLogger(__name__)
 
+_REFERENCE = Reference("sashimi", "SaShiMi", VARIANTS, Sashimi)
 _OUTER = {
     r"^encoder\.(?:0\.)?weight$": "embedding.weight",
     r"^decoder\.(?:0\.)?output_transform\.(weight|bias)$": r"head.\1",
@@ -70,13 +64,8 @@ def convert(
         CheckpointError: if keys do not fit.
         ConfigError: for an unknown variant, a wrong configuration, or statistics.
     """
-    if stats is not None:
-        raise ConfigError("SaShiMi takes no feature statistics; leave --stats out")
-    state = official_state(read_official_checkpoint(path), "sashimi", str(path))
-    if config is not None:
-        base = read_own_config(config, SashimiConfig)
-    else:
-        base = find_variant(variant or "sc09", VARIANTS, "SaShiMi")
+    state, _ = _REFERENCE.read(path, no_stats=stats)
+    base = _REFERENCE.variant(variant or "sc09") if config is None else _REFERENCE.own_config(config)
     model, notes = sashimi_from_state(state, base, str(path))
     for note in notes:
         _logger.warning("%s: %s", path, note)

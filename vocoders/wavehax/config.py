@@ -9,9 +9,13 @@ from vocoders.frontends.harmonic import PriorConfig
 from vocoders.frontends.mel import MEL_PRESETS, MelConfig
 from vocoders.layers.decomposers import DecomposerName
 from vocoders.layers.norms import NormName
+from vocoders.layers.time_context import TimeContext, share_look_ahead
 from vocoders.mel_vocoder import MelVocoderConfig
 
-__all__ = ["VARIANTS", "WavehaxConfig"]
+__all__ = ["FRAME_KERNEL", "VARIANTS", "WavehaxConfig"]
+
+# Width in frames of the one-dimensional convolutions on prior and mel, in every published configuration.
+FRAME_KERNEL = 7
 
 
 class WavehaxConfig(MelVocoderConfig):
@@ -32,6 +36,9 @@ class WavehaxConfig(MelVocoderConfig):
             (published for streaming; long inputs can be synthesised in chunks exactly).
         outer_norm: normalisation before the first and after the last block; ``None``: ``norm``, or ``utterance`` with
             ``norm: batch``, as published.
+        look_ahead: number of future frames that the network may see; its kernels are causal but for these, and beyond
+            the ends of the signal there are zeros. ``None`` (published): kernels are centred, borders reflected. Not
+            for ``complex``.
         drop_prob: stochastic depth.
         log_magnitude_phase: ``real`` only: spectra enter and leave as log magnitude and phase.
         semi_unitary_init: ``complex`` only: start from scaled semi-unitary matrices.
@@ -39,6 +46,9 @@ class WavehaxConfig(MelVocoderConfig):
         num_streams: ``multi_scale`` only: S.
         prior_shaping: ``none`` (published), or ``envelope`` (ours, ``real`` only): the network works in a domain
             whitened by the spectral envelope of the mel and learns a correction to a source-filter vocoder.
+        move_harmonics: whether ``synthesize`` moves the harmonics of the mel to the wanted F0, where that differs from
+            the mel's (ours; see :class:`~vocoders.frontends.moved_harmonics.MovedHarmonics`), or leaves the mel as it
+            is, as published. ``None``: only with ``prior_shaping: envelope``.
         mel_refinement: iterations of :class:`~vocoders.frontends.mel_consistency.MelConsistency` after the network in
             ``synthesize`` (ours; 0: none, as published).
     """
@@ -54,12 +64,14 @@ class WavehaxConfig(MelVocoderConfig):
     n_fft: int = Field(default=480, gt=0)
     norm: NormName = "utterance"
     outer_norm: Literal["utterance", "frame"] | None = None
+    look_ahead: int | None = Field(default=None, ge=0)
     drop_prob: float = Field(default=0.0, ge=0, lt=1)
     log_magnitude_phase: bool = False
     semi_unitary_init: bool = False
     decomposer: DecomposerName = "multi_stream"
     num_streams: int = Field(default=4, gt=1)
     prior_shaping: Literal["none", "envelope"] = "none"
+    move_harmonics: bool | None = None
     mel_refinement: int = Field(default=0, ge=0)
 
     @model_validator(mode="after")
@@ -74,9 +86,32 @@ class WavehaxConfig(MelVocoderConfig):
             raise ValueError("prior_shaping 'envelope' needs a mel of magnitudes in natural logarithm")
         if self.network == "multi_scale" and self.hop_length % self.num_streams:
             raise ValueError(f"hop_length {self.hop_length} is not a multiple of num_streams {self.num_streams}")
+        self._check_look_ahead()
         if self.n_fft < self.stream_hop_length:
             raise ValueError(f"n_fft {self.n_fft} is shorter than a hop of {self.stream_hop_length}")
         return self
+
+    def _check_look_ahead(self) -> None:
+        if self.look_ahead is None:
+            return
+        if self.network == "complex" or (self.network == "multi_scale" and self.decomposer == "pqmf"):
+            raise ValueError("look_ahead needs network 'real' or 'multi_scale', and not the decomposer 'pqmf'")
+        if not self.is_local:
+            raise ValueError(
+                "look_ahead needs norms that are local in time: norm and outer_norm 'frame', or norm 'batch'"
+            )
+        most = sum(context.width // 2 for context in share_look_ahead(self._time_kernels, None))
+        if self.look_ahead > most:
+            raise ValueError(f"look_ahead {self.look_ahead}; the kernels reach {most} frames ahead at most")
+
+    @property
+    def _time_kernels(self) -> list[int]:
+        return [FRAME_KERNEL, *[self.kernel_size[1]] * self.num_blocks]
+
+    @property
+    def time_contexts(self) -> list[TimeContext]:
+        """The frames that the first convolution and each block see."""
+        return share_look_ahead(self._time_kernels, self.look_ahead)
 
     @property
     def stream_hop_length(self) -> int:
@@ -92,6 +127,11 @@ class WavehaxConfig(MelVocoderConfig):
     def is_local(self) -> bool:
         """Whether an output sample depends on a bounded part of the input alone."""
         return self.norm != "utterance" and self.outer_norm_name != "utterance"
+
+    @property
+    def moves_harmonics(self) -> bool:
+        """Whether synthesis moves the harmonics of the mel to another F0."""
+        return self.prior_shaping == "envelope" if self.move_harmonics is None else self.move_harmonics
 
     @property
     def num_bins(self) -> int:

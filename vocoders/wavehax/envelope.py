@@ -16,7 +16,6 @@ import torch
 from torch import Tensor, nn
 
 from vocoders.frontends.envelope import MelEnvelope
-from vocoders.frontends.stft import STFT
 from vocoders.wavehax.config import WavehaxConfig
 from vocoders.wavehax.networks import ImageNetwork, frame_convolution
 
@@ -27,13 +26,12 @@ class EnvelopeNetwork(ImageNetwork):
     """Correction of a source-filter vocoder by a Wavehax network.
 
     Shape:
-        features (B, n_mels, N) normalised, log_mel (B, n_mels, N) as extracted, excitation (B, 2, N * hop_length):
-        harmonic and noise part, each with a flat unit spectrum -> (B, 1, N * hop_length).
+        excitation (B, 2, N * hop_length): harmonic and noise part, each with a flat unit spectrum; features
+        (B, n_mels, N) normalised; log envelope (B, bins, N) -> (B, 1, N * hop_length).
     """
 
     def __init__(self, config: WavehaxConfig) -> None:
-        super().__init__()
-        self.stft = STFT(config.n_fft, config.hop_length)
+        super().__init__(config)
         self.envelope = MelEnvelope(config.mel, config.num_bins)
         self.prior_proj = frame_convolution(config.num_bins, config.num_bins)
         self.cond_proj = frame_convolution(config.in_channels, config.num_bins)
@@ -47,20 +45,23 @@ class EnvelopeNetwork(ImageNetwork):
         self.noise_gain = nn.Parameter(noise[:, None].clone())
         self.unvoiced_gain = nn.Parameter(torch.ones(config.num_bins, 1))
 
-    def forward(self, features: Tensor, log_mel: Tensor, excitation: Tensor) -> Tensor:
-        """Return the waveform."""
-        harmonic = self.stft(excitation[:, :1])
-        noise = self.stft(excitation[:, 1:])
-        log_envelope = self.envelope(log_mel)
-        x = [*harmonic, self.prior_proj(harmonic[0]), self.prior_proj(harmonic[1]), *noise]
+    def lift(self, *frames: Tensor) -> Tensor:
+        """Stack harmonics, projected harmonics, noise, projected features and envelope."""
+        real, imag, features, log_envelope = frames
+        projected = [self.prior_proj(real[:, 0]), self.prior_proj(imag[:, 0])]
+        real, imag, log_envelope = (self.context.crop(part) for part in (real, imag, log_envelope))
+        noise = [real[:, 1], imag[:, 1], self.cond_proj(features)]
         # A fixed affine map scales ln E to about unit range, by statistics of speech.
-        x = torch.stack([*x, self.cond_proj(features), 0.25 * log_envelope + 0.5], dim=1)
-        gain_real, gain_imag, gain_noise, residual_real, residual_imag = self.refine(x).unbind(1)
+        return torch.stack([real[:, 0], imag[:, 0], *projected, *noise, 0.25 * log_envelope + 0.5], dim=1)
 
-        voiced = ((harmonic[0] ** 2 + harmonic[1] ** 2).mean(1, keepdim=True) > 1e-4).to(x.dtype)
+    def head(self, image: Tensor, *frames: Tensor) -> tuple[Tensor, Tensor]:
+        """Apply the gains to harmonics and noise, and the envelope to the sum."""
+        real, imag, _, log_envelope = frames
+        gain_real, gain_imag, gain_noise, residual_real, residual_imag = image.unbind(1)
+        voiced = ((real[:, 0] ** 2 + imag[:, 0] ** 2).mean(1, keepdim=True) > 1e-4).to(image.dtype)
         gain_real = gain_real + self.harmonic_gain
         gain_noise = gain_noise + torch.lerp(self.unvoiced_gain, self.noise_gain, voiced)
-        real = gain_real * harmonic[0] - gain_imag * harmonic[1] + gain_noise * noise[0] + residual_real
-        imag = gain_real * harmonic[1] + gain_imag * harmonic[0] + gain_noise * noise[1] + residual_imag
+        out_real = gain_real * real[:, 0] - gain_imag * imag[:, 0] + gain_noise * real[:, 1] + residual_real
+        out_imag = gain_real * imag[:, 0] + gain_imag * real[:, 0] + gain_noise * imag[:, 1] + residual_imag
         envelope = torch.exp(log_envelope)
-        return self.stft.inverse(envelope * real, envelope * imag)
+        return (envelope * out_real)[:, None], (envelope * out_imag)[:, None]

@@ -9,26 +9,29 @@ from torch import Tensor
 from vocoders.core.chunking import chunk_spans, join_crossfade, join_exact
 from vocoders.core.counter_noise import counter_normal, counter_uniform
 from vocoders.core.errors import ShapeError
-from vocoders.frontends.envelope import flat_excitation_levels
+from vocoders.frontends.envelope import flat_excitation_levels, flat_harmonics
 from vocoders.frontends.harmonic import (
     draw_prior_noise,
     draw_prior_phase,
-    harmonic_sum,
-    hold_frames,
     make_prior,
-    running_cycles,
 )
 from vocoders.frontends.mel_consistency import MelConsistency
+from vocoders.frontends.moved_harmonics import MovedHarmonics
 from vocoders.interface import Progress
 from vocoders.mel_vocoder import MelVocoder
-from vocoders.wavehax.config import WavehaxConfig
+from vocoders.stream import Stream
+from vocoders.wavehax.config import FRAME_KERNEL, WavehaxConfig
 from vocoders.wavehax.envelope import EnvelopeNetwork
-from vocoders.wavehax.networks import FRAME_KERNEL, ComplexNetwork, MultiScaleNetwork, RealNetwork
+from vocoders.wavehax.networks import ComplexNetwork, MultiScaleNetwork, RealNetwork
 from vocoders.wavehax.options import WavehaxOptions
+from vocoders.wavehax.streaming import WavehaxStream
 
 __all__ = ["Wavehax"]
 
 _NETWORKS = {"real": RealNetwork, "complex": ComplexNetwork, "multi_scale": MultiScaleNetwork}
+
+# Iterations of refinement towards a mel with moved harmonics: more follow its errors, and the pitch becomes less exact.
+_MOVED_REFINEMENT = 8
 
 
 class Wavehax(MelVocoder[WavehaxConfig]):
@@ -53,6 +56,7 @@ class Wavehax(MelVocoder[WavehaxConfig]):
     def __init__(self, config: WavehaxConfig) -> None:
         super().__init__(config)
         self.mel_consistency = MelConsistency(self.log_mel)
+        self.moved_harmonics = MovedHarmonics(self.log_mel) if config.moves_harmonics else None
         self.register_buffer("feature_mean", torch.zeros(config.in_channels, 1))
         self.register_buffer("feature_std", torch.ones(config.in_channels, 1))
         shaped = config.prior_shaping == "envelope"
@@ -61,6 +65,8 @@ class Wavehax(MelVocoder[WavehaxConfig]):
     @property
     def least_frames(self) -> int:
         """Least number of frames for the kernels."""
+        if self.config.look_ahead is not None:
+            return 1
         return max(FRAME_KERNEL, self.config.kernel_size[1]) // 2 + 1
 
     def set_statistics(self, mean: Tensor, std: Tensor) -> None:
@@ -84,10 +90,14 @@ class Wavehax(MelVocoder[WavehaxConfig]):
             ShapeError: if the shapes do not match, or there are too few frames for the kernels.
         """
         self._check_shapes(features, prior)
+        return self.network(prior, *self.network_features(features))
+
+    def network_features(self, features: Tensor) -> tuple[Tensor, ...]:
+        """Return what the network takes of log-mels (B, n_mels, F): normalised mels, and their log envelope."""
         normalised = (features - self.feature_mean) / self.feature_std
-        if self.config.prior_shaping == "envelope":
-            return self.network(normalised, features, prior)
-        return self.network(normalised, prior)
+        if isinstance(self.network, EnvelopeNetwork):
+            return normalised, self.network.envelope(features)
+        return (normalised,)
 
     def prior(self, f0: Tensor, noise: Tensor | None = None, phase: Tensor | None = None) -> Tensor:
         """Make the excitation of ``f0``.
@@ -103,19 +113,17 @@ class Wavehax(MelVocoder[WavehaxConfig]):
         config = self.config
         if config.prior_shaping == "none":
             return make_prior(f0, config.hop_length, config.sample_rate, config.prior, noise, phase)
-        per_hertz, deviation = flat_excitation_levels(config.mel)
-        held = f0[:, 0].float()
-        num_harmonics = torch.floor(config.sample_rate / 2 / held.clamp(min=1.0)) * (held > 0)
-        cycles = running_cycles(held, config.hop_length, config.sample_rate, phase)
-        harmonics = harmonic_sum(cycles, hold_frames(num_harmonics.double(), config.hop_length)).float()
-        harmonics = (harmonics * hold_frames(held * per_hertz, config.hop_length))[:, None]
-        noise = torch.zeros_like(harmonics) if noise is None else noise * deviation
+        harmonics = flat_harmonics(f0, config.mel, phase)
+        noise = torch.zeros_like(harmonics) if noise is None else noise * flat_excitation_levels(config.mel)[1]
         return torch.cat([harmonics, noise], dim=1)
 
     def draw_prior(self, f0: Tensor, generator: torch.Generator | None = None) -> Tensor:
-        """Make the excitation of ``f0`` with noise and start phase drawn from ``generator``."""
-        noise = draw_prior_noise(f0, self.hop_length, generator)
-        return self.prior(f0, noise, draw_prior_phase(f0, generator))
+        """Make the excitation of ``f0`` with start phase and noise drawn from ``generator``, the phase first.
+
+        So a stream, which does not know the length of the noise, draws the same numbers.
+        """
+        phase = draw_prior_phase(f0, generator)
+        return self.prior(f0, draw_prior_noise(f0, self.hop_length, generator), phase)
 
     def draw_inputs(self, batch: Mapping[str, Any]) -> dict[str, Tensor]:
         """Return the arguments of :meth:`forward` for a training batch.
@@ -137,17 +145,42 @@ class Wavehax(MelVocoder[WavehaxConfig]):
         or batch norms the chunks join exactly. With the published utterance norm each chunk has its own statistics, and
         chunks are cross-faded: the result differs slightly from an unchunked one.
         """
-        prior = self.draw_prior(inputs["f0"] * options.f0_scale, torch.Generator().manual_seed(seed))
-        refinement = options.mel_refinement
-        if refinement is None:
-            refinement = self.config.mel_refinement if options.f0_scale == 1 else 0
-        return self._forward_in_chunks(inputs["features"], prior, refinement, progress)
+        f0 = inputs["f0"] * options.f0_scale
+        prior = self.draw_prior(f0, torch.Generator().manual_seed(seed))
+        mel_f0 = inputs.get("mel_f0", inputs["f0"])
+        refinement = self.refinement(options, torch.equal(mel_f0, f0))
+        features = self.moved(inputs["features"], mel_f0, f0)
+        return self._forward_in_chunks(features, prior, refinement, progress)
+
+    def moved(self, features: Tensor, mel_f0: Tensor, f0: Tensor) -> Tensor:
+        """Return features of audio with ``mel_f0`` for synthesis with ``f0``; see ``WavehaxConfig.move_harmonics``."""
+        return features if self.moved_harmonics is None else self.moved_harmonics(features, mel_f0, f0)
+
+    def refinement(self, options: WavehaxOptions, same_f0: bool) -> int:
+        """Return the number of iterations of mel refinement.
+
+        Args:
+            options: of synthesis.
+            same_f0: whether F0 is that of the mel. Otherwise the mel contains other harmonics, or is an estimate.
+        """
+        if options.mel_refinement is not None:
+            return options.mel_refinement
+        if same_f0:
+            return self.config.mel_refinement
+        return min(_MOVED_REFINEMENT, self.config.mel_refinement) if self.config.moves_harmonics else 0
+
+    def refinement_iterations(self, options: WavehaxOptions) -> int:
+        """Return the number of iterations of mel refinement, 0 where F0 is not that of the mel."""
+        return self.refinement(options, True) if options.f0_scale == 1 else 0
+
+    def _stream(self, options: WavehaxOptions, batch: int, seed: int, chunk: int) -> Stream:
+        return WavehaxStream(self, options, batch, seed, chunk)
 
     @property
     def halo_frames(self) -> int:
         """Number of frames on each side on which an output frame depends (for norms that are local in time)."""
         config = self.config
-        frames = FRAME_KERNEL // 2 + config.num_blocks * (config.kernel_size[1] // 2)
+        frames = max(sum(context.before for context in config.time_contexts), config.look_ahead or 0)
         frames += -(-config.n_fft // config.stream_hop_length)
         if config.network == "multi_scale":
             frames += 1
@@ -174,7 +207,7 @@ class Wavehax(MelVocoder[WavehaxConfig]):
         def outputs() -> Iterator[Tensor]:
             for span in spans:
                 part = features[..., span.start : span.stop]
-                waveform = self(part, prior[..., span.start * hop : span.stop * hop])
+                waveform = self.compute(self, part, prior[..., span.start * hop : span.stop * hop])
                 yield self.mel_consistency(waveform, part, refinement)
                 progress(span.valid_stop / num_frames)
 

@@ -1,27 +1,15 @@
 """Import of reference Wavehax checkpoints and configurations."""
 
 from collections.abc import Mapping
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from vocoders.core.config import read_yaml
 from vocoders.core.errors import CheckpointError, ConfigError
-from vocoders.core.official import (
-    KeyMap,
-    VariantFit,
-    describe_fits,
-    find_variant,
-    fit_variants,
-    load_official_state,
-    official_state,
-    read_official_checkpoint,
-    read_own_config,
-    variant_option,
-)
+from vocoders.core.official import KeyMap, Reference
 from vocoders.core.statistics_file import IDENTITY, read_statistics
 from vocoders.frontends.mel import MEL_PRESETS, MelConfig
 from vocoders.wavehax.config import VARIANTS, WavehaxConfig
@@ -30,6 +18,8 @@ from vocoders.wavehax.model import Wavehax
 __all__ = ["KEY_MAP", "config_from_official", "convert", "convert_options"]
 
 KEY_MAP = KeyMap(drop=[r"stft\..*", r"decomposer\.(updown_filter|lpf|hpf)"])
+
+_REFERENCE = Reference("wavehax", "Wavehax", VARIANTS, lambda config: Wavehax(config).network, KEY_MAP)
 
 _NETWORKS = {
     "WavehaxGenerator": "real",
@@ -107,9 +97,9 @@ def convert(
         CheckpointError: if keys do not fit, or the statistics cannot be read.
         ConfigError: for an unknown variant or configuration, or without statistics.
     """
-    state = official_state(read_official_checkpoint(path), "wavehax", str(path))
+    state, _ = _REFERENCE.read(path)
     model = Wavehax(_find_config(variant, config, state))
-    load_official_state(model.network, state, KEY_MAP, str(path), lambda: describe_fits(_fits(state), variant))
+    _REFERENCE.load(model.network, state, str(path), variant)
     if stats is None:
         raise ConfigError(
             f"{path} has no feature statistics, and without them its output is wrong; pass --stats with the "
@@ -122,14 +112,7 @@ def convert(
 
 def convert_options(state: Mapping[str, Tensor], checkpoint: Any, path: Path) -> str:
     """Return the options of `ondes convert` for a checkpoint."""
-    return f"{variant_option(_fits(state))} --stats STATS.joblib"
-
-
-def _fits(state: Mapping[str, Tensor]) -> list[VariantFit]:
-    def build(config: WavehaxConfig) -> nn.Module:
-        return Wavehax(config).network
-
-    return fit_variants(state, KEY_MAP, {name: partial(build, config) for name, config in VARIANTS.items()})
+    return f"{_REFERENCE.size_option(state)} --stats STATS.joblib"
 
 
 def _find_config(variant: str | None, config: str | Path | None, state: Mapping[str, Tensor]) -> WavehaxConfig:
@@ -139,10 +122,10 @@ def _find_config(variant: str | None, config: str | Path | None, state: Mapping[
         target = data.get("_target_")
         if target is not None:
             return config_from_official(str(target).rsplit(".", 1)[-1], data)
-        return read_own_config(config, WavehaxConfig)
+        return _REFERENCE.own_config(config)
     if variant is None:
-        raise ConfigError(f"no variant given; {describe_fits(_fits(state))}")
-    return find_variant(variant, VARIANTS, "Wavehax")
+        raise ConfigError(f"no variant given; {_REFERENCE.advise(state)}")
+    return _REFERENCE.variant(variant)
 
 
 def _mel_statistics(path: Path, bins: int) -> tuple[Tensor, Tensor]:

@@ -37,8 +37,8 @@ def _add_parameters(graph: Graph, model: GrayBox) -> list[str]:
         knobs = x = graph.op("Squeeze", graph.op("Cast", graph.knobs, to=DOUBLE), integers(0))
         for layer in model.hidden:
             x = _linear(graph, x, layer) if isinstance(layer, nn.Linear) else graph.op("Tanh", x)
-        beside = graph.op("MatMul", knobs, _exact(model.direct.weight.T))
-        total = graph.op("Add", _linear(graph, x, model.projection), beside)
+        direct = graph.op("MatMul", knobs, _exact(model.direct.weight.T))
+        total = graph.op("Add", _linear(graph, x, model.projection), direct)
     return graph.ops("Split", total, integers(*model.sizes), names=len(model.sizes), axis=0)
 
 
@@ -113,12 +113,12 @@ class _Stages:
         square = op("Mul", g, g)
         low, band, high = (op("Add", part, one) for part in (low, band, high))
         low, band = op("Mul", low, square), op("Mul", band, damping)
-        middle, beside = op("Sub", low, high), op("Add", low, high)
+        middle, both = op("Sub", low, high), op("Add", low, high)
         about, excess = op("Add", square, one), op("Sub", square, one)
         terms = [
-            op("Add", beside, band),
+            op("Add", both, band),
             op("Add", middle, middle),
-            op("Sub", beside, band),
+            op("Sub", both, band),
             op("Add", excess, excess),
             op("Sub", about, damping),
         ]

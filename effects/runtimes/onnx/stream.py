@@ -151,8 +151,7 @@ def _read_metadata(folder: Path) -> dict[str, Any]:
     try:
         metadata = json.loads((folder / METADATA_FILE).read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise CheckpointError(f"{folder} is no export: {METADATA_FILE} cannot be read ({error})") from None
+        raise CheckpointError(f"{folder} is not an export: {METADATA_FILE} cannot be read ({error})") from None
     if metadata.get("kind") != "onnx":
         raise CheckpointError(f"{folder} is an export of kind '{metadata.get('kind')}'; expected 'onnx'")
     return metadata
-

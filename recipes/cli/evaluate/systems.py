@@ -20,7 +20,7 @@ def name_systems(option: str, sources: list[str]) -> dict[str, str]:
             unnamed.append(source)
     parts = [Path(source).resolve().parts for source in unnamed]
     if len(set(parts)) < len(parts):
-        raise ConfigError(f"{option}: one system stands twice; give each once")
+        raise ConfigError(f"{option}: one system occurs twice; give each once")
     names: list[str] = []
     for depth in range(1, max(map(len, parts), default=0) + 1):
         names = ["/".join(part[-depth:]) for part in parts]

@@ -64,7 +64,7 @@ def _expression(kind: str, pattern: str | None) -> re.Pattern[str] | None:
     try:
         compiled = None if pattern is None else re.compile(pattern)
     except re.error as error:
-        raise ConfigError(f"{kind} pattern '{pattern}' is no regular expression: {error}") from None
+        raise ConfigError(f"{kind} pattern '{pattern}' is not a regular expression: {error}") from None
     if compiled is not None and compiled.groups < 1:
         raise ConfigError(f"{kind} pattern '{pattern}' has no group; put the part that is the {kind} in parentheses")
     return compiled

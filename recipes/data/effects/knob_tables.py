@@ -79,7 +79,7 @@ def read_knob_table(path: Path, knobs: KnobSet) -> dict[str, dict[str, float]]:
         name = row.cells["utt_id"]
         try:
             if not name or name in settings:
-                raise DataError(f"the id '{name}' {'stands twice' if name else 'is empty'}; expected one row for each")
+                raise DataError(f"the id '{name}' {'occurs twice' if name else 'is empty'}; expected one row for each")
             given = {knob: text for knob, text in row.cells.items() if knob != "utt_id" and text}
             settings[name] = knobs.resolve(given)
         except OndesError as error:

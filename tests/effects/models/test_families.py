@@ -154,9 +154,9 @@ def test_gains_are_bounded() -> None:
     [
         (TCNConfig, {"kernel_size": 1}, "kernel_size"),
         (TCNConfig, {"head": "gian"}, "head"),
-        (TCNConfig, {"audio_channels": 3}, "not a multiple of audio_channels 3"),
+        (TCNConfig, {"audio_channels": 3}, "audio_channels 3"),
         (TCNConfig, {"dilation": 3}, "unknown key 'dilation'"),
-        (RecurrentConfig, {"head": "gain", "residual": True}, "residual belongs to head 'direct'"),
+        (RecurrentConfig, {"head": "gain", "residual": True}, "residual.* 'direct'"),
         (SignalTrainConfig, {"audio_channels": 2}, "mono model"),
         (SignalTrainConfig, {"output_frames": 26}, "output_frames 26 of 25"),
         (SignalTrainConfig, {"output_frames": 3}, "block of -256 samples"),

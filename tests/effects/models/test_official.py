@@ -94,9 +94,9 @@ def test_old_signaltrain_checkpoints_are_of_comp_4c(tmp_path) -> None:
 @pytest.mark.parametrize(
     ("changes", "options", "match"),
     [
-        ({"in_chunk_size": None}, {}, "window of 8192 samples has .* frames, the weights are of 25 .*--variant"),
-        ({"knob_names": ["a"]}, {}, "1 names and 2 ranges for 2 knobs"),
-        ({}, {"variant": "huge"}, "unknown SignalTrain variant 'huge'; known variants: quarter"),
+        ({"in_chunk_size": None}, {}, " 8192 samples.* 25 .*--variant"),
+        ({"knob_names": ["a"]}, {}, "1 .* 2 .* 2 knobs"),
+        ({}, {"variant": "huge"}, "SignalTrain.* 'huge'.* quarter"),
         ({}, {"variant": "default"}, "window of 8192"),
         ({}, {"stats": "stats.npz"}, "no feature statistics"),
         ({"state_dict": {"a": torch.zeros(1)}}, {}, "no weights of signaltrain"),
@@ -140,7 +140,7 @@ def test_a_micro_tcn_loads_with_its_residual_offset(tcn_checkpoint, tmp_path) ->
     (tmp_path / "tcn.yaml").write_text("".join(f"{key}: {value}\n" for key, value in options.items()))
     bare = FAMILIES["tcn"].convert(tmp_path / "bare.pt", config=tmp_path / "tcn.yaml")
     assert bare.config == model.config
-    with pytest.raises(ConfigError, match="its sizes; pass --variant .*tcn_300_causal"):
+    with pytest.raises(ConfigError, match="--variant .*tcn_300_causal"):
         FAMILIES["tcn"].convert(tmp_path / "bare.pt")
     with pytest.raises(CheckpointError, match="missing.*blocks.2.*--variant"):
         FAMILIES["tcn"].convert(tmp_path / "bare.pt", variant="tcn_300_causal")
@@ -165,7 +165,7 @@ def test_the_registry_knows_effects_alone(tmp_path) -> None:
     for family in FAMILIES.values():
         assert family.model_class.family == family.name
         assert all(isinstance(config, family.model_class.config_class) for config in family.variants.values())
-    with pytest.raises(CheckpointError, match="family 'wavehax'; this version knows the effects signaltrain, tcn"):
+    with pytest.raises(CheckpointError, match="'wavehax'.* signaltrain, tcn"):
         load("wavehax-24k")
     with pytest.raises(CheckpointError, match="no model"):
         load("no-such-effect")

@@ -129,7 +129,7 @@ def test_process_is_pure(processor: Processor) -> None:
     kept = {name: tensor.clone() for name, tensor in state.items()}
     first, _ = processor.process(audio, None, RATE, state)
     if processor.has_live_state:
-        with pytest.raises(ConfigError, match="it can be continued once"):
+        with pytest.raises(ConfigError, match=" once"):
             processor.process(audio, None, RATE, state)
         _, state = processor.process(audio, None, RATE)
     second, _ = processor.process(audio, None, RATE, state)
@@ -198,11 +198,11 @@ def test_what_does_not_fit_is_refused() -> None:
     with pytest.raises(ConfigError, match="sample rate 0"):
         compressor.process(audio, None, 0)
     _, state = compressor.process(audio, None, RATE)
-    with pytest.raises(ShapeError, match="belongs to other audio"):
+    with pytest.raises(ShapeError, match="other audio"):
         compressor.process(audio[:, :1], None, RATE, state)
-    with pytest.raises(ShapeError, match=r"values \(3,\) for 2 items; expected \(2,\)"):
+    with pytest.raises(ShapeError, match=r"\(3,\).* 2 .*\(2,\)"):
         compressor.process(audio, {"ratio": torch.ones(3)}, RATE)
-    with pytest.raises(ConfigError, match="unknown knob 'ratios'.*did you mean 'ratio'"):
+    with pytest.raises(ConfigError, match="'ratios'.*'ratio'"):
         compressor.process(audio, {"ratios": 2}, RATE)
-    with pytest.raises(ConfigError, match="did you mean 'comp_4c'"):
+    with pytest.raises(ConfigError, match="'comp_4c'"):
         find_processor("comp4c")

@@ -73,19 +73,19 @@ def test_states_go_along_with_one_stream(processor: Any) -> None:
     first, state = processor.process(audio, None, RATE, start)
     assert torch.equal(processor.process(audio, None, RATE, copy.deepcopy(start))[0], first)
     for save in (copy.copy, copy.deepcopy, lambda state: torch.save(state, io.BytesIO())):
-        with pytest.raises(ConfigError, match="neither copied nor saved"):
+        with pytest.raises(ConfigError, match="copied"):
             save(state)
     with pytest.raises(ConfigError, match="without its plugins"):
         processor.process(audio, None, RATE, dict(state))
-    with pytest.raises(ConfigError, match=f"'{processor.name}' at 44100 Hz for '{processor.name}' at 8000 Hz"):
+    with pytest.raises(ConfigError, match="44100 Hz.* 8000 Hz"):
         processor.process(audio, None, 8000, state)
-    with pytest.raises(ShapeError, match="belongs to other audio"):
+    with pytest.raises(ShapeError, match="other audio"):
         processor.process(audio.expand(1, 2, -1), None, RATE, state)
     other = next(item for item in LIVE if item is not processor)
     with pytest.raises(ConfigError, match=f"for '{other.name}'"):
         other.process(audio, None, RATE, state)
     processor.process(audio, None, RATE, state)
-    with pytest.raises(ConfigError, match="at sample 100, its plugins at 200: it can be continued once"):
+    with pytest.raises(ConfigError, match=" 100.* 200"):
         processor.process(audio, None, RATE, state)
 
 

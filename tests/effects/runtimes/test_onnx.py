@@ -177,7 +177,7 @@ def test_a_graph_that_computes_something_else_is_never_written(tmp_path: Path, m
         build(still, graph, max_block)
 
     monkeypatch.setattr(tcn_graph, "build_tcn", build_wrong)
-    with pytest.raises(CheckpointError, match="differs from the model by .* of the peak; .*nothing was written"):
+    with pytest.raises(CheckpointError, match=r"\d of the peak"):
         export_onnx(model, tmp_path / "x")
     assert not any(tmp_path.iterdir())
 
@@ -206,7 +206,7 @@ def test_what_cannot_be_is_refused(tmp_path: Path, monkeypatch) -> None:
     export_onnx(model, tmp_path / "x")
     with pytest.raises(DataError, match="exists already"):
         export_onnx(model, tmp_path / "x")
-    with pytest.raises(CheckpointError, match="is no export"):
+    with pytest.raises(CheckpointError, match="is not an export"):
         OnnxStream(tmp_path)
     monkeypatch.setitem(sys.modules, "onnx", None)
     with pytest.raises(MissingExtraError, match=r"pip install 'ondes\[export\]'"):
@@ -227,6 +227,6 @@ def test_slopes_above_one_and_channels_that_are_parted(tmp_path: Path) -> None:
 
 def test_families_without_a_graph_are_refused(tmp_path: Path, monkeypatch) -> None:
     monkeypatch.setattr(S4Effect, "onnx_graph", None)
-    with pytest.raises(ConfigError, match="'s4' have no ONNX graph"):
+    with pytest.raises(ConfigError, match="'s4'.* ONNX"):
         export_onnx(make_model("s4_gain", torch.float32), tmp_path / "x")
     assert not any(tmp_path.iterdir())

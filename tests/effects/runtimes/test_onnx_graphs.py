@@ -148,7 +148,7 @@ def test_state_spaces_of_short_and_long_memory(head: str, tmp_path: Path) -> Non
         model.projection.weight.normal_(std=0.3)
     poles = model.blocks[0].layer.kernel.discretise().poles.abs()
     assert poles.max() > 0.9999
-    # What is left of such a state behind a chunk is no number to divide by.
+    # What is left of such a state behind a chunk is not a number to divide by.
     assert (poles**CHUNK).min() < 1e-8
     output, expected = stream_and_model(model, tmp_path / "x", noise(2, 2000))
     assert np.abs(output - expected).max() <= 2e-6 * np.abs(expected).max()

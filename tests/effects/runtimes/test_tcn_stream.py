@@ -5,8 +5,8 @@ import torch
 
 from effects.knobs import Knob, KnobSet
 from effects.models.tcn import TCN, TCNConfig
+from vocoders.core import vectors
 from vocoders.core.errors import ShapeError
-from vocoders.layers import vectors
 
 KNOBS = KnobSet(knobs=(Knob(name="drive", min=0, max=1, default=0.5),))
 SIZES = {"num_blocks": 3, "kernel_size": 3, "dilation_growth": 3, "condition_channels": (4,), "knobs": KNOBS}

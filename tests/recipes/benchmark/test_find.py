@@ -49,8 +49,8 @@ def test_effects_and_vocoders_are_told_apart():
 @pytest.mark.parametrize(
     ("request_", "cause"),
     [
-        (Request("wavehax:v9"), "unknown variant 'v9' of wavehax; known variants: "),
-        (Request("hifigan", is_peer=True), "unknown peer 'hifigan'; known peers: vocos, griffin-lim"),
+        (Request("wavehax:v9"), "'v9'.* wavehax"),
+        (Request("hifigan", is_peer=True), "'hifigan'.* vocos, griffin-lim"),
         (Request("sashimi:sc09", "bf16"), "steps in fp32"),
     ],
 )
@@ -77,5 +77,5 @@ def test_memory_is_that_of_a_process_of_its_own():
 
 
 def test_a_process_that_dies_is_a_message():
-    with pytest.raises(DataError, match="wavehax:v9: the process that measures memory ended with 1: .*unknown variant"):
+    with pytest.raises(DataError, match="wavehax:v9: .* 1: .*variant"):
         peak_memory(Request("wavehax:v9"), 1.0, 1)

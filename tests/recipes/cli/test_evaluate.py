@@ -1,6 +1,7 @@
 """`ondes evaluate audio` as a user calls it."""
 
 import json
+import re
 
 import numpy as np
 import pytest
@@ -78,7 +79,7 @@ def test_a_missing_file_is_named_without_failing(command, corpus):
     (corpus / "first/wav/u1.wav").unlink()
     code, output = command("--ref", corpus / "ref", "--gen", corpus / "first/wav", "--metrics", "dc_offset")
     assert code == 0
-    assert "missing: wav u1: no generated file" in output
+    assert "missing: wav u1: " in output
 
 
 def test_many_missing_files_are_one_line(command, corpus):
@@ -86,25 +87,25 @@ def test_many_missing_files_are_one_line(command, corpus):
         (corpus / "ref" / f"u{index}.wav").touch()
     _, output = command("--ref", corpus / "ref", "--gen", corpus / "first/wav", "--metrics", "dc_offset")
     assert output.count("missing") == 1
-    assert "missing: wav: no generated file for 6 utterances" in output
+    assert re.search("missing: wav: .* 6 utterances", output)
 
 
 def test_mistakes_are_found_before_anything_is_measured(command, corpus):
     ref, first = corpus / "ref", corpus / "first/wav"
-    with pytest.raises(ConfigError, match="did you mean 'dc_offset'"):
+    with pytest.raises(ConfigError, match="'dc_offset'"):
         command("--ref", ref, "--gen", first, "--metrics", "dcoffset")
     with pytest.raises(ConfigError, match="is a folder"):
         command("--ref", ref, "--gen", first, "--metrics", "dc_offset", "--out", corpus)
-    with pytest.raises(ConfigError, match="--out and --csv different names"):
+    with pytest.raises(ConfigError, match="--out.* --csv"):
         command("--ref", ref, "--gen", first, "--metrics", "dc_offset", "--out", corpus / "a", "--csv", corpus / "a")
-    with pytest.raises(ConfigError, match="--gen: one system stands twice"):
+    with pytest.raises(ConfigError, match="--gen.* twice"):
         command("--ref", ref, "--gen", first, "--gen", first, "--metrics", "dc_offset")
     with pytest.raises(ConfigError, match="called 'x'"):
         command("--ref", ref, "--gen", f"x={first}", "--gen", f"x={ref}", "--metrics", "dc_offset")
     with pytest.raises(DataError, match="no such folder"):
         command("--ref", ref, "--gen", corpus / "nowhere", "--metrics", "dc_offset")
     (corpus / "empty").mkdir()
-    with pytest.raises(DataError, match="no audio in this folder"):
+    with pytest.raises(DataError, match="no audio"):
         command("--ref", ref, "--gen", corpus / "empty", "--metrics", "dc_offset")
 
 
@@ -144,9 +145,11 @@ def test_a_limit_on_the_difference_of_lengths(command, corpus):
     soundfile.write(corpus / "first/wav/u0.wav", samples[:-4000], rate, subtype="FLOAT")
     arguments = ["--ref", corpus / "ref", "--gen", corpus / "first/wav", "--metrics", "dc_offset"]
     code, output = command(*arguments)
-    assert (code, "cropped: wav u0: lengths differ by 0.250 s; both were cut" in output) == (0, True)
+    assert code == 0
+    assert re.search(r"cropped: wav u0: .* 0\.250 s", output)
     code, output = command(*arguments, "--max-difference", "0.2")
-    assert (code, "failed: wav u0: 0.250 s, but its reference has 0.500 s" in output) == (1, True)
+    assert code == 1
+    assert re.search(r"failed: wav u0: 0\.250 s.* 0\.500 s", output)
 
 
 def test_metrics_that_cannot_run_are_named(command, corpus, monkeypatch):
@@ -156,8 +159,8 @@ def test_metrics_that_cannot_run_are_named(command, corpus, monkeypatch):
         corpus / "r.json",
     )  # fmt: skip
     assert code == 0
-    assert "not run: UTMOS: its weights" in output
+    assert "not run: UTMOS: " in output
     assert "| DC (% FS) →0 |" in output
     assert "utmos" in json.loads((corpus / "r.json").read_text())["not_run"]
-    with pytest.raises(ConfigError, match="gain_trace' needs the input of the effect; pass --dry"):
+    with pytest.raises(ConfigError, match="gain_trace'.* --dry"):
         command("--ref", corpus / "ref", "--gen", corpus / "first/wav", "--metrics", "gain_trace")

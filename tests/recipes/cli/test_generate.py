@@ -1,6 +1,7 @@
 """`ondes generate`: files of drawn waveforms, prompts, ranking, and what is refused."""
 
 import json
+import re
 
 import pytest
 import soundfile
@@ -80,7 +81,7 @@ def test_a_prompt_is_continued(draw, sashimi):
     write_tone("tone.wav", rate=16000, channels=2)
     run = draw("--prompt", "tone.wav", "-o", "out.wav", "--temperature", 0)
     assert run.code == 0, run.err
-    assert "resampled from 16000 Hz to the model's 8000 Hz" in run.err
+    assert re.search("resampled .*16000 Hz.* 8000 Hz", run.err)
     assert "average of 2 channels" in run.err
     assert audio_info("out.wav").frames == 400 + LENGTH
     # Greedy: another seed changes nothing.
@@ -151,10 +152,10 @@ def test_files_and_reports_say_their_labels(ondes, words):
 def test_unknown_labels_are_refused(ondes, words, draw):
     run = ondes("generate", "-m", words, "--label", "maybe", "-o", "out.wav")
     assert run.code == 2
-    assert "label 'maybe'; expected one of yes, no" in run.err
+    assert re.search("'maybe'.* yes, no", run.err)
     run = draw("--guidance", 2, "-o", "out.wav")
     assert run.code == 2
-    assert "guidance 2 of a model without labels" in run.err
+    assert re.search("guidance 2 .*labels", run.err)
     run = draw("--label", "yes", "-o", "out.wav")
     assert run.code == 2
     assert "has no labels" in run.err

@@ -82,9 +82,9 @@ def test_items_keep_the_contract(data_dir: Path) -> None:
     assert item["audio"].dtype == item["features"].dtype == torch.float32
     assert (item["utt_id"], item["speaker"]) == (utterances[3].utt_id, utterances[3].speaker)
     assert "f0" not in item
-    with pytest.raises(ConfigError, match="multiple of the hop length 160"):
+    with pytest.raises(ConfigError, match="multiple.* 160"):
         SegmentDataset(AudioReader(utterances, RATE), mel_config(), 1000)
-    with pytest.raises(ConfigError, match="16000 Hz; expected the mel's 24000 Hz"):
+    with pytest.raises(ConfigError, match="16000 Hz.* 24000 Hz"):
         SegmentDataset(AudioReader(utterances, RATE), mel_config(sample_rate=24000), SEGMENT)
 
 
@@ -119,7 +119,7 @@ def test_short_utterances_are_dropped_on_demand(data_dir: Path) -> None:
     loader = build_loader(config, mel_config())
     assert [u.utt_id for u in loader.dataset.reader.utterances] == ["eve-take4"]
     too_long = config.model_copy(update={"segment_length": RATE * 60})
-    with pytest.raises(DataError, match="no utterance has 960000 samples"):
+    with pytest.raises(DataError, match=" 960000 "):
         build_loader(too_long, mel_config())
 
 
@@ -157,7 +157,7 @@ def test_segments_of_a_long_file(tmp_path: Path, make_tone: Tone, in_memory: boo
     np.testing.assert_array_equal(reader.read(1), stored[0, 16000:28800].numpy())
     np.testing.assert_array_equal(reader.read(1, 100, 60), stored[0, 16100:16160].numpy())
     beyond = [Utterance("x", tmp_path / "long.flac", "s", 2.5, 0.8, None, "long")]
-    with pytest.raises(DataError, match="'x' ends at 3.300 s, the file at 3.000 s"):
+    with pytest.raises(DataError, match=r"'x'.* 3\.300 s.* 3\.000 s"):
         AudioReader(beyond, RATE, in_memory=in_memory)
 
 
@@ -166,7 +166,7 @@ def test_other_formats_need_resample(tmp_path: Path, make_tone: Tone, in_memory:
     left, right = make_tone(1.0, rate=44100), make_tone(1.0, rate=44100, seed=1)
     soundfile.write(tmp_path / "a.wav", np.stack([left, right], 1), 44100, subtype="FLOAT")
     utterances = [Utterance("a", tmp_path / "a.wav", "s", duration=1.0)]
-    with pytest.raises(DataError, match="44100 Hz with 2 channels; expected 16000 Hz mono; set data.resample: true"):
+    with pytest.raises(DataError, match=r"44100 Hz.* 2 .* 16000 Hz mono.*data\.resample"):
         AudioReader(utterances, RATE, in_memory=in_memory)
     reader = AudioReader(utterances, RATE, resample=True, in_memory=in_memory)
     expected, _ = read_audio(tmp_path / "a.wav", RATE, mono=True)
@@ -232,7 +232,7 @@ def test_f0_is_cropped_with_the_audio(data_dir: Path, tmp_path: Path) -> None:
     padded = SegmentDataset(reader, mel_config(), 200 * HOP, f0=cache)[0, 0]["f0"][0]
     assert torch.count_nonzero(padded) == reader.num_samples(0) // HOP
     cache.put(utterances[0].utt_id, np.ones(5, np.float32))
-    with pytest.raises(DataError, match="5 frames of cached F0, expected 60"):
+    with pytest.raises(DataError, match=" 5 frames.* 60"):
         dataset[0, 0]
 
 
@@ -245,13 +245,13 @@ def test_loader_checks_the_f0_cache(data_dir: Path, tmp_path: Path) -> None:
     with pytest.raises(DataError, match="no F0 cache"):
         build_loader(config, mel_config(), F0Config())
     cache = fill_cache(tmp_path / "features", utterances[:-1], F0Config())
-    with pytest.raises(DataError, match="1 utterances such as 'eve-take4' have no F0"):
+    with pytest.raises(DataError, match="1 .*'eve-take4'.* F0"):
         build_loader(config, mel_config(), F0Config())
     cache.put("eve-take4", np.ones(161, np.float32))
     batch = next(iter(build_loader(config, mel_config(), F0Config())))
     assert batch["f0"].shape == (2, 1, 20)
     assert isinstance(batch["utt_id"], list)
-    with pytest.raises(DataError, match=r"was made with \[.*hop=160\]; expected \[.*hop=80\]"):
+    with pytest.raises(DataError, match=r"\[.*hop=160\].* \[.*hop=80\]"):
         build_loader(config, mel_config(hop_length=80), F0Config())
 
 
@@ -334,18 +334,18 @@ def test_predicted_features_replace_mels(data_dir: Path, tmp_path: Path) -> None
     start = int(item["features"][0, 0])
     np.testing.assert_array_equal(item["audio"][0].numpy(), loader.dataset.reader.read(7, start * HOP, SEGMENT))
     (data_dir / "feats.scp").write_text("".join(lines[1:]))
-    with pytest.raises(DataError, match="such as 'ann-take0' have no predicted features"):
+    with pytest.raises(DataError, match="'ann-take0'.* predicted"):
         build_loader(config, mel_config())
 
 
 def test_missing_paths_and_bad_options_are_config_errors(data_dir: Path) -> None:
-    with pytest.raises(ConfigError, match="data.train is not set"):
+    with pytest.raises(ConfigError, match=r"data\.train"):
         build_loader(DataConfig(), mel_config())
-    with pytest.raises(ConfigError, match="data.train is not set"):
+    with pytest.raises(ConfigError, match=r"data\.train"):
         waveform_dataset(DataConfig(), FrontEnd(sample_rate=RATE))
     with pytest.raises(ConfigError, match="lower gain first"):
         DataConfig.from_dict({"gain_db": [3, -3]})
-    with pytest.raises(ConfigError, match="did you mean 'segment_length'"):
+    with pytest.raises(ConfigError, match="'segment_length'"):
         DataConfig.from_dict({"segment_lenght": 7680})
     with pytest.raises(ConfigError, match="predicted"):
         DataConfig.from_dict({"features": "predicted", "peak": 0.95})

@@ -224,16 +224,16 @@ def test_a_prepared_table_trains(tmp_path):
     ("text", "known", "match"),
     [
         ("threshold\n-3,5dB", False, "line 2: 5 cells; expected 4"),
-        ("threshold\n3\n#REF!", False, "line 3, column 'threshold': '#REF!'; expected a number"),
+        ("threshold\n3\n#REF!", False, "line 3, column 'threshold': '#REF!'"),
         ("threshold\nnan", False, "line 2, column 'threshold': 'nan'"),
         ("threshold\n1e999", False, "line 2, column 'threshold': '1e999'"),
         ("threshold\n5 parsecs", False, "line 2, column 'threshold': '5 parsecs'"),
         ("threshold\n5ms\n5\n5 dB", False, "line 4, column 'threshold': '5 dB' after '5ms'"),
         ("mode\non\n0.5", False, "line 3, column 'mode': '0.5' after 'on'"),
-        ("threshold\n5ms", True, "line 2, column 'threshold': .*unit 'ms'.*a number of dB"),
-        ("mode\nexpand", True, "line 2, column 'mode': .*one of compress, limit"),
+        ("threshold\n5ms", True, "line 2, column 'threshold': .*'ms'.* dB"),
+        ("mode\nexpand", True, "line 2, column 'mode': .* compress, limit"),
         ("mode\n0.5", True, "line 2, column 'mode': .*whole"),
-        ("treshold\n-3", True, "line 2, column 'treshold': .*did you mean 'threshold'"),
+        ("treshold\n-3", True, "line 2, column 'treshold': .* 'threshold'"),
     ],
 )
 def test_a_value_that_cannot_be_meant_is_refused_before_anything_is_written(tmp_path, text, known, match):
@@ -250,11 +250,11 @@ def test_a_value_that_cannot_be_meant_is_refused_before_anything_is_written(tmp_
     ("text", "match"),
     [
         ("utt_id,threshold\na,-3,5dB\n", "line 2: 3 cells; expected 2"),
-        ("utt_id,threshold\na,-3\na,-4\n", "line 3: the id 'a' stands twice"),
+        ("utt_id,threshold\na,-3\na,-4\n", "line 3: .* 'a' "),
         ("utt_id,treshold\na,-3\n", "line 2: unknown knob 'treshold'"),
         ("utt_id,threshold\na,x\n", "line 2: knob 'threshold': 'x'"),
-        ("threshold\n-3\n", "expected a row of names, utt_id"),
-        ("", "0 rows; expected a row of names, utt_id"),
+        ("threshold\n-3\n", "row of names, utt_id"),
+        ("", "0 rows.* utt_id"),
     ],
 )
 def test_a_bad_table_of_settings_is_refused(tmp_path, text, match):

@@ -231,7 +231,7 @@ def test_damaged_results_are_named(data_dir: Path, tmp_path: Path) -> None:
     extract_features(data_dir, tmp_path, MEL, F0)
     cache = F0Cache(tmp_path, f0_fingerprint(F0, 16000, 160))
     cache.path("eve-take0").write_bytes(b"half")
-    with pytest.raises(DataError, match="eve-take0.npy: damaged"):
+    with pytest.raises(DataError, match=r"eve-take0\.npy"):
         cache.get("eve-take0")
     np.save(cache.path("eve-take0"), np.zeros((2, 3)))
     with pytest.raises(DataError, match="float64 of shape"):
@@ -239,7 +239,7 @@ def test_damaged_results_are_named(data_dir: Path, tmp_path: Path) -> None:
     path = tmp_path / "statistics.json"
     for content in ("{", "[]", '{"format": 1}', '{"format": 9}', path.read_text().replace('"mean": [', '"mean": [1,')):
         path.write_text(content)
-        with pytest.raises(DataError, match=r"statistics.json: not a statistics file"):
+        with pytest.raises(DataError, match=r"statistics\.json"):
             FeatureStatistics.load(path)
     with pytest.raises(DataError, match="no statistics; run"):
         FeatureStatistics.load(tmp_path / "none.json")

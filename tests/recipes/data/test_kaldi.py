@@ -124,7 +124,7 @@ def test_a_stale_optional_file_goes(data_dir: Path) -> None:
         ("text", "c hello\n", ["text", "'c'"]),
         ("segments", "a a 0 1\nb zzz 0 1\n", ["segments", "'zzz'", "wav.scp lacks"]),
         ("segments", "a a 0 1\nb b 2 1\n", ["'b'", "not after its start"]),
-        ("segments", "a a 0 1\nb b 1\n", ["expected utterance, recording, start and end"]),
+        ("segments", "a a 0 1\nb b 1\n", ["utterance, recording, start and end"]),
         ("utt2spk", b"a s\nb \x00\xff\n", ["utt2spk", "UTF-8"]),
     ],
 )
@@ -151,7 +151,7 @@ def test_bad_directories_say_where_and_what(
 
 @pytest.mark.parametrize("utt_id", ["", "a b", "../a", "a/b", ".hidden", "a\nb"])
 def test_ids_that_cannot_be_file_names_are_refused(tmp_path: Path, utt_id: str) -> None:
-    with pytest.raises(DataError, match="expected no white space"):
+    with pytest.raises(DataError, match="white space"):
         KaldiDirectory.write(tmp_path / "data", [Utterance(utt_id, Path("/a.wav"), "s", duration=1.0)])
     assert not (tmp_path / "data").exists()
 

@@ -100,7 +100,7 @@ def test_good_files_of_every_format_pass(tmp_path: Path, make_tone: Tone, suffix
 def test_nothing_left_is_an_error_and_still_a_report(tmp_path: Path) -> None:
     (tmp_path / "corpus").mkdir()
     (tmp_path / "corpus" / "a.wav").write_text("text")
-    with pytest.raises(DataError, match=r"none of 1 files can be used: 1 not audio; .*skipped.tsv"):
+    with pytest.raises(DataError, match=r"1 .*: 1 not audio.*skipped\.tsv"):
         prepare(find_folder(tmp_path / "corpus"), tmp_path / "data")
     assert "a.wav" in (tmp_path / "data" / "skipped.tsv").read_text()
 
@@ -189,9 +189,9 @@ def test_libritts_layout(tmp_path: Path, make_tone: Tone) -> None:
     assert train["12_7_0001"].text == "Hello there."
     assert train["12_7_0002"].text is None
     assert {u.speaker for u in train.values()} == {"12"}
-    with pytest.raises(DataError, match="no subset 'trian'; found dev, train"):
+    with pytest.raises(DataError, match="'trian'.* dev, train"):
         find_libritts(tmp_path, ["trian"])
-    with pytest.raises(DataError, match="no such corpus folder"):
+    with pytest.raises(DataError, match="corpus folder"):
         find_libritts(tmp_path / "nowhere")
 
 
@@ -249,7 +249,7 @@ def test_splits_are_disjoint_complete_and_stable(by: str) -> None:
     # A tenth of the corpus fewer: nobody that stays changes from one list to train.
     fewer = split([u for u in everyone if not u.utt_id.endswith("7")], 3, 2, by)
     assert {u.utt_id for u in fewer["train"]} <= {u.utt_id for u in parts["train"]}
-    with pytest.raises(ConfigError, match="leave some for train"):
+    with pytest.raises(ConfigError, match="for train"):
         split(everyone, 100, 0, by)
 
 
@@ -277,7 +277,7 @@ def test_patterns_find_speakers_and_texts(tmp_path: Path, make_tone: Tone) -> No
     soundfile.write(tmp_path / "seven" / "lucas_12.wav", make_tone(1.0), RATE)
     (found,) = find_folder(tmp_path, speaker_pattern="([a-z]+)_[0-9]+[.]", text_pattern="([a-z]+)/")
     assert (found.utt_id, found.speaker, found.text) == ("seven-lucas_12", "lucas", "seven")
-    with pytest.raises(DataError, match="finds no text in it"):
+    with pytest.raises(DataError, match="no text"):
         find_folder(tmp_path, text_pattern="([A-Z]+)/")
     for kind in ("speaker", "text"):
         with pytest.raises(ConfigError, match=f"{kind} pattern .* has no group"):

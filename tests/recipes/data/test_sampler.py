@@ -78,5 +78,5 @@ def test_bad_arguments() -> None:
         StepBatchSampler(ShuffledOrder([1], 0), 1, rank=2, world_size=2)
     with pytest.raises(ConfigError, match="batch_size 0"):
         StepBatchSampler(ShuffledOrder([1], 0), 0)
-    with pytest.raises(DataError, match="no utterance to draw from"):
+    with pytest.raises(DataError, match="no utterance"):
         ShuffledOrder([], 0)

@@ -96,9 +96,9 @@ def test_a_stream_keeps_to_one_label(reader) -> None:
 
 
 def test_texts_that_are_no_labels_are_named(reader) -> None:
-    with pytest.raises(DataError, match="'b-0' has no text; expected a label of the model .no, yes.: prepare"):
+    with pytest.raises(DataError, match="'b-0'.*no, yes"):
         WaveformDataset(labelled(reader, a_0="yes", a_1="no"), 500, labels=["no", "yes"])
-    with pytest.raises(DataError, match="'a-1' has the text 'nope'"):
+    with pytest.raises(DataError, match="'a-1'.* 'nope'"):
         PieceDataset(labelled(reader, a_0="yes", a_1="nope", b_0="no"), labels=["no", "yes"])
 
 
@@ -114,5 +114,5 @@ def test_pauses_are_for_audio_alone_and_go_upwards(tmp_path, reader) -> None:
     dataset = waveform_dataset(config, FrontEnd(sample_rate=RATE))
     batch = next(iter(endless_loader(dataset, config, collate)))
     assert batch["length"].tolist() == [512, 512]
-    with pytest.raises(ConfigError, match="pause_seconds is for models of audio itself"):
+    with pytest.raises(ConfigError, match="pause_seconds"):
         segment_dataset(config, MelConfig(sample_rate=RATE, n_fft=256, hop_length=64, fmax=4000.0))

@@ -15,7 +15,7 @@ from vocoders.registry import BASELINES
 
 @pytest.fixture(scope="module")
 def audio(speech):
-    """(1, 1, T) at 24 kHz; T is no multiple of any hop."""
+    """(1, 1, T) at 24 kHz; T is not a multiple of any hop."""
     return torch.from_numpy(speech)[None, None, :20011]
 
 
@@ -139,4 +139,4 @@ def test_a_vocoder_without_a_mel_has_baselines_at_its_rate():
 
     codec = PeriodWave(VARIANTS["encodec"].model_copy(update={"hidden_channels": 16}))
     assert codec.mel is None
-    assert GriffinLim.beside(codec).sample_rate == World.beside(codec).sample_rate == codec.sample_rate
+    assert GriffinLim.matching(codec).sample_rate == World.matching(codec).sample_rate == codec.sample_rate

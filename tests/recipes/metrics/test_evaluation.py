@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import math
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -66,7 +67,7 @@ def test_the_natural_row_is_perfect(corpus):
     result = run(corpus, natural=True)
     assert result.systems == ("natural", "half")
     assert result.summary("natural", "mstft").mean == 0
-    with pytest.raises(ConfigError, match="called 'natural'"):
+    with pytest.raises(ConfigError, match="'natural'"):
         evaluate_systems(corpus / "ref", {"natural": corpus / "half"}, ["mstft"], natural=True)
 
 
@@ -85,10 +86,10 @@ def test_every_broken_pair_is_listed_and_the_others_are_measured(corpus):
     assert [score.utt_id for score in result.scores] == ["u0", "u2"]
     failures = {problem.utt_id: problem.message for problem in result.failures}
     assert failures.keys() == {"u1", "u3", "u4", "u5", "u6"}
-    assert "text file, not audio" in failures["u1"]
-    assert "8000 Hz, but its reference has 16000 Hz; pass --resample" in failures["u3"]
-    assert "2 channels, but its reference has 1" in failures["u4"]
-    assert "2.000 s, but its reference has 0.500 s" in failures["u5"]
+    assert "text file" in failures["u1"]
+    assert re.search("8000 Hz.* 16000 Hz.* --resample", failures["u3"])
+    assert re.search("2 channels.* 1", failures["u4"])
+    assert re.search(r"2\.000 s.* 0\.500 s", failures["u5"])
     assert failures["u6"].startswith("reference: ")
     assert "NaN" in failures["u6"]
     assert [(p.utt_id, p.kind) for p in result.problems if p.kind != "failed"] == [("u7", "missing")]
@@ -219,7 +220,7 @@ def test_the_input_of_an_effect_enters_by_name(corpus):
     messages = [problem.message for problem in run(corpus, metrics=["gain_trace"], dry=corpus / "dry").failures]
     assert messages[0].startswith("dry input: 16000 Hz, 1 channels, 100 samples, but its reference has")
     write(corpus / "other" / "x.wav", np.zeros(100))
-    with pytest.raises(DataError, match="--dry is the folder"):
+    with pytest.raises(DataError, match="--dry"):
         run(corpus, dry=corpus / "other")
 
 
@@ -238,4 +239,4 @@ def test_time_is_counted_for_each_metric(corpus):
 def test_what_could_not_run_is_on_the_page_and_in_the_file(corpus):
     result = replace(run(corpus, metrics=["mstft"]), not_run={"utmos": "UTMOS: no weights"})
     assert json.loads(results_json(result))["not_run"] == {"utmos": "UTMOS: no weights"}
-    assert "- not run: UTMOS: no weights" in results_markdown(result).splitlines()
+    assert "UTMOS: no weights" in results_markdown(result)

@@ -55,7 +55,7 @@ def test_concordance_by_its_closed_form(noise, make_effect):
     variance = gain_traces(pair)[0].var()
     expected = 2 * 0.5 * variance / (variance + 0.25 * variance + 4)
     assert value("gain_ccc", pair) == pytest.approx(expected, abs=0.02)
-    with pytest.raises(UndefinedMetricError, match="does not move"):
+    with pytest.raises(UndefinedMetricError, match="gain of the reference"):
         value("gain_ccc", make_effect(0.1 * noise, -3.0, gain))
 
 
@@ -63,7 +63,7 @@ def test_what_lies_below_60_db_does_not_count(noise, make_effect):
     quiet = np.where(np.arange(len(noise)) < len(noise) // 2, 0.1, 1e-5)
     late = np.arange(len(noise)) > 0.55 * len(noise)
     assert value("gain_trace", make_effect(quiet * noise, 0.0, 20.0 * late)) == pytest.approx(0, abs=1e-6)
-    with pytest.raises(UndefinedMetricError, match="no frame above -60 dBFS"):
+    with pytest.raises(UndefinedMetricError, match="-60 dBFS"):
         value("gain_trace", make_effect(1e-5 * noise, 0.0, 0.0))
 
 
@@ -75,7 +75,7 @@ def test_levels_of_a_sine_and_of_silence(make_pair):
 
 
 def test_without_an_input_the_value_is_missing_and_said(noise, make_pair):
-    with pytest.raises(DataError, match="gain trace needs the input of the effect"):
+    with pytest.raises(DataError, match="gain trace.* input"):
         value("gain_trace", make_pair(noise, noise))
 
 

@@ -48,7 +48,7 @@ def test_an_ambiguous_stem_is_never_guessed(make_files):
 
 
 def test_names_that_do_not_pair_are_named(make_files):
-    with pytest.raises(DataError, match="found 'y' there and 'x' in .*equal names"):
+    with pytest.raises(DataError, match="'y'.* 'x'"):
         find_pairs(make_files("ref", "x.wav"), make_files("gen", "y.wav"), "s")
 
 
@@ -79,7 +79,7 @@ def test_a_data_directory_gives_its_segments(make_files, tmp_path):
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ("u1 a.wav\nu1 b.wav\n", "line 2: 'u1' stands twice"),
+        ("u1 a.wav\nu1 b.wav\n", "line 2: 'u1' occurs twice"),
         ("u1 sox a.wav |\n", "commands are not run"),
         ("\n", "no line"),
     ],
@@ -93,7 +93,7 @@ def test_a_bad_scp_is_refused(tmp_path, content, message):
 def test_sources_without_audio_are_refused(make_files, tmp_path):
     with pytest.raises(DataError, match="no such folder"):
         find_clips(tmp_path / "nowhere")
-    with pytest.raises(DataError, match="no audio in this folder"):
+    with pytest.raises(DataError, match="no audio"):
         find_clips(make_files("texts", "a.txt"))
     with pytest.raises(DataError, match="have one name"):
         find_clips(make_files("twice", "a.wav", "a.flac"))

@@ -187,11 +187,9 @@ def test_the_tracker_is_the_first_that_is_installed_and_every_heading_names_it(m
     monkeypatch.setitem(modules, "swift_f0", None)
     assert preferred_tracker() == "pyin"
     assert all("pYIN" in metric().title and "librosa pyin, not CREPE" in metric().definition for metric in ALL)
-    with pytest.raises(
-        MissingExtraError, match=r"metric 'periodicity' needs torchcrepe.*pip install 'ondes\[metrics\]'"
-    ):
+    with pytest.raises(MissingExtraError, match=r"'periodicity'.* torchcrepe.*ondes\[metrics\]"):
         PeriodicityRmse("crepe")
-    with pytest.raises(ConfigError, match="unknown tracker 'yin'.*expected one of crepe, swift, pyin"):
+    with pytest.raises(ConfigError, match="'yin'.* crepe, swift, pyin"):
         PitchRmse("yin")
 
 

@@ -100,7 +100,7 @@ def test_a_metric_that_comes_out_as_nan_is_undefined(make_pair):
         def measure(self, pair):
             return float("nan")
 
-    with pytest.raises(UndefinedMetricError, match="broken came out as nan"):
+    with pytest.raises(UndefinedMetricError, match="broken.* nan"):
         Broken()(make_pair(np.ones(4), np.ones(4)))
 
 
@@ -113,7 +113,7 @@ def test_directions_say_what_is_better():
 
 
 def test_a_misspelt_metric_names_the_nearest_one():
-    with pytest.raises(ConfigError, match="unknown metric 'psq'; did you mean 'pesq'"):
+    with pytest.raises(ConfigError, match="'psq'.* 'pesq'"):
         create_metrics(["psq"])
     with pytest.raises(ConfigError, match="no metric"):
         create_metrics([])
@@ -121,7 +121,7 @@ def test_a_misspelt_metric_names_the_nearest_one():
 
 def test_a_missing_package_names_its_extra(monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "pesq", None)
-    with pytest.raises(MissingExtraError, match=r"metric 'pesq' needs pesq.*pip install 'ondes\[metrics\]'"):
+    with pytest.raises(MissingExtraError, match=r"'pesq'.* pesq.*ondes\[metrics\]"):
         create_metrics(["pesq"])
 
 

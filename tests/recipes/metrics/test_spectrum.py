@@ -81,16 +81,16 @@ def test_the_line_metric_is_a_difference_and_ignores_level_and_neighbours(noise,
     assert difference > 10
     assert value("line_6k", make_pair(with_line, floor)) == pytest.approx(-difference)
     assert value("line_6k", make_pair(floor, with_line / 4)) == pytest.approx(difference, abs=0.05)
-    beside = floor + 0.003 * np.sin(2 * np.pi * 6100 * time)
-    assert abs(value("line_6k", make_pair(floor, beside))) < 1
+    neighbour = floor + 0.003 * np.sin(2 * np.pi * 6100 * time)
+    assert abs(value("line_6k", make_pair(floor, neighbour))) < 1
     assert NarrowLine(7500).name == "line_7.5k"
 
 
 def test_rates_and_lengths_without_a_value_are_undefined(make_pair):
     noise = np.random.default_rng(9).standard_normal(8000)
-    with pytest.raises(UndefinedMetricError, match="sample rate of 11000 Hz or more"):
+    with pytest.raises(UndefinedMetricError, match="11000 Hz"):
         value("ltas_high", make_pair(noise, noise, 8000))
-    with pytest.raises(UndefinedMetricError, match="must lie between 0 Hz and half the sample rate"):
+    with pytest.raises(UndefinedMetricError, match=" 0 Hz"):
         value("line_6k", make_pair(noise, noise, 12000))
     with pytest.raises(UndefinedMetricError, match="needs 4096 or more"):
         narrow_line_db(noise[:4095], 24000, 6000)

@@ -50,5 +50,5 @@ def test_without_weights_one_line_says_that_it_was_not_run(monkeypatch):
     assert [metric.name for metric in metrics] == ["dc_offset"]
     assert left_out["utmos"].startswith("UTMOS: its weights")
     assert "\n" not in left_out["utmos"]
-    with pytest.raises(ConfigError, match="no metric is left to run: UTMOS: its weights"):
+    with pytest.raises(ConfigError, match="UTMOS.* weights"):
         find_metrics(["utmos"])

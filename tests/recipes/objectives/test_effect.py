@@ -47,7 +47,7 @@ def test_polarity_is_heard_in_the_waveform_alone():
 
 
 def test_unknown_losses_are_refused():
-    with pytest.raises(ConfigError, match="unknown loss 'mse'; known losses: esr"):
+    with pytest.raises(ConfigError, match="'mse'.* esr"):
         EffectLoss({"mse": 1.0})
     with pytest.raises(ConfigError, match="no loss"):
         EffectLoss({})
@@ -142,5 +142,5 @@ def test_the_output_spectrum_is_that_of_the_compared_blocks():
 
 def test_a_model_without_a_spectrum_is_refused():
     model = TCN(TCNConfig(knobs=PROCESSOR.knobs, channels=4, num_blocks=2, kernel_size=3))
-    with pytest.raises(ConfigError, match="loss 'output_spectrum' for TCN, which puts no spectrum together"):
+    with pytest.raises(ConfigError, match="'output_spectrum'.* TCN"):
         EffectObjective(EffectOptions(losses=PUBLISHED), model)

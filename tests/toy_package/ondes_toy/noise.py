@@ -1,4 +1,4 @@
-"""White noise that belongs to seeds, so that nothing depends on what is computed beside it."""
+"""White noise that belongs to seeds, so that an item does not depend on the others."""
 
 from collections.abc import Iterable
 

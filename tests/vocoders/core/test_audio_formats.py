@@ -183,7 +183,7 @@ def test_ffmpeg_reads_what_libsndfile_does_not_know(
     assert str(caught.value).count(str(tmp_path)) == 1
     monkeypatch.setattr(shutil, "which", lambda name: None)
     for function in (audio_info, read_audio):
-        with pytest.raises(UnreadableAudioError, match="needs the program ffmpeg"):
+        with pytest.raises(UnreadableAudioError, match="ffmpeg"):
             function(path)
     assert "ffmpeg" in check_audio(path).problem
 

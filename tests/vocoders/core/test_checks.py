@@ -41,10 +41,10 @@ def test_a_tensor_of_the_right_type_is_itself_and_others_are_converted() -> None
         (torch.from_numpy(SAMPLES) > 0, "bool"),
         (np.array([0.1, None]), "object"),
         (np.array(["a"]), "<U1"),
-        ((SAMPLES * 32768).astype(np.int16), "int16.*full scale 1: divide by 32768"),
+        ((SAMPLES * 32768).astype(np.int16), "int16.* 32768"),
         (torch.zeros(9, dtype=torch.int32), "int32.*divide by 2147483648"),
         (torch.zeros(9, dtype=torch.int64), "int64.*full scale"),
-        (torch.zeros(9, dtype=torch.uint8), "uint8.*subtract 128 and divide by 128"),
+        (torch.zeros(9, dtype=torch.uint8), "uint8.* 128 .* 128"),
         (torch.zeros(9, dtype=torch.int8), "int8.*divide by 128"),
         (torch.zeros(0), "empty"),
         (torch.zeros(2, 0), "empty"),
@@ -71,9 +71,9 @@ def test_short_blocks_of_many_channels_are_no_transposed_audio() -> None:
 def test_the_place_of_the_first_value_that_is_not_finite_is_told(bad: float, convert: object) -> None:
     audio = np.stack([SAMPLES, SAMPLES])
     audio[0, 70] = audio[1, 42] = bad
-    with pytest.raises(DataError, match=r"2 samples are NaN or infinite \(the first at sample 42 of channel 1\)"):
+    with pytest.raises(DataError, match="2 samples.* sample 42 of channel 1"):
         check_audio(convert(audio), "CT")
-    with pytest.raises(DataError, match=r"the first at sample 142 of channel 1"):
+    with pytest.raises(DataError, match=r"sample 142 of channel 1"):
         check_finite(torch.from_numpy(audio), "CT", start=100)
     with pytest.raises(DataError, match=r"the first at 1\.420 s"):
         check_finite(torch.from_numpy(audio), "CT", start=100, sample_rate=100)
@@ -117,7 +117,7 @@ def test_features_have_their_bands_before_their_frames() -> None:
         check_features(FEATURES, 5, least=8)
     broken = FEATURES.clone()
     broken[1, 3, 6] = np.nan
-    with pytest.raises(DataError, match="1 values are NaN or infinite .the first at frame 6 of band 3 of item 1"):
+    with pytest.raises(DataError, match="1 values.* frame 6 of band 3 of item 1"):
         check_features(broken, 5)
 
 
@@ -136,7 +136,7 @@ def test_f0_belongs_to_its_features_and_is_never_negative() -> None:
     ):
         with pytest.raises(ShapeError, match=words):
             check_f0(given, FEATURES)
-    with pytest.raises(DataError, match="2 values are negative .the first at frame 0 of item 0"):
+    with pytest.raises(DataError, match="2 values.* negative.* frame 0 of item 0"):
         check_f0(f0 - 20, FEATURES)
-    with pytest.raises(DataError, match="NaN or infinite .*unvoiced frames are 0"):
+    with pytest.raises(DataError, match="unvoiced.* 0"):
         check_f0(torch.where(f0 > 0, f0, torch.nan), FEATURES)

@@ -1,4 +1,4 @@
-"""What is no model folder says what it is, and the command that is printed works as it stands."""
+"""What is not a model folder says what it is, and the command that is printed works as it stands."""
 
 import shlex
 from pathlib import Path

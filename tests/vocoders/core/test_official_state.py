@@ -137,7 +137,7 @@ def test_a_shadow_that_cannot_be_named_is_left_out_with_a_word(plain: State, cap
 
 
 def test_two_networks_of_equal_right_are_not_guessed(plain: State, average: State) -> None:
-    with pytest.raises(CheckpointError, match="several networks of tcn: student, teacher"):
+    with pytest.raises(CheckpointError, match="tcn.* student, teacher"):
         official_state({"student": plain, "teacher": average}, "tcn", "c.pt")
     assert_same(official_state({"student": plain, "teacher": dict(plain)}, "tcn", "c.pt"), plain)
 
@@ -150,7 +150,7 @@ def test_two_networks_of_equal_right_are_not_guessed(plain: State, average: Stat
         ([1], "list"),
         (torch.ones(2), "Tensor"),
         ({"state_dict": {"a.b": torch.ones(1)}}, r"no blocks.0.conv1.weight.*state_dict: a\.b"),
-        ({f"estimator.mlp.{i}.weight": torch.ones(1) for i in range(4)}, "weights of periodwave.*--family periodwave"),
+        ({f"estimator.mlp.{i}.weight": torch.ones(1) for i in range(4)}, "--family periodwave"),
     ],
 )
 def test_strangers_are_shown(checkpoint, match: str) -> None:
@@ -207,7 +207,7 @@ def test_weight_normalisation_is_put_on_and_taken_off(make, dim: int | None) -> 
 def test_unexpected_keys_name_the_nearest_missing_one() -> None:
     state = nn.Linear(2, 2).state_dict()
     state["wieght"] = state.pop("weight")
-    with pytest.raises(CheckpointError, match=r"1 unexpected: wieght \(nearest: weight\); do that"):
+    with pytest.raises(CheckpointError, match=r"1 .*wieght .*weight\).* do that"):
         load_official_state(nn.Linear(2, 2), state, KeyMap(), "c.pt", lambda: "do that")
 
 
@@ -290,7 +290,7 @@ def test_foreign_classes_are_named(tmp_path: Path, zipped: bool, protocol: int) 
 def test_our_own_weights_without_their_folder_are_not_taken_for_a_reference(tmp_path: Path) -> None:
     from vocoders.wavehax import VARIANTS, Wavehax
 
-    with pytest.raises(CheckpointError, match="a model of ondes; copy its whole folder"):
+    with pytest.raises(CheckpointError, match="whole folder"):
         official_state(Wavehax(VARIANTS["v2"]).state_dict(), "wavehax", "model.safetensors")
 
 

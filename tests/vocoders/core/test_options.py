@@ -67,7 +67,7 @@ def test_texts_that_mean_nothing_are_one_line(name, text):
 def test_names_are_checked_and_other_spellings_known():
     assert Options().changed(tempo=2.0).speed == 2
     assert Options(kind="fast").changed(speed=0.5) == Options(kind="fast", speed=0.5)
-    with pytest.raises(ConfigError, match="'speeds'; did you mean 'speed'"):
+    with pytest.raises(ConfigError, match="'speeds'.* 'speed'"):
         Options().changed(speeds=1)
     with pytest.raises(ConfigError, match="has no options"):
         SynthesisOptions().changed(speed=1)

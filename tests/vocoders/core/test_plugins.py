@@ -84,7 +84,7 @@ def test_what_a_package_brings_is_imported_when_it_is_asked_for(registry):
 @pytest.mark.parametrize("name", BROKEN)
 def test_a_broken_package_is_named_in_one_line(registry, name):
     for _ in range(2):
-        with pytest.raises(ConfigError, match=f"word '{name}' of the package 'poor-words'") as caught:
+        with pytest.raises(ConfigError, match=f"'{name}'.* 'poor-words'") as caught:
             registry.find(name)
         assert "\n" not in str(caught.value)
 
@@ -131,7 +131,7 @@ def test_errors_of_ours_pass_as_they_are(install):
 
 
 def test_unknown_names_show_the_nearest(registry):
-    with pytest.raises(ConfigError, match="did you mean 'digits'"):
+    with pytest.raises(ConfigError, match="'digits'"):
         registry.find("digit")
     with pytest.raises(KeyError):
         registry["digit"]

@@ -142,7 +142,7 @@ def test_what_is_cut_off_is_refused(tmp_path: Path, scalers: dict, kept: float) 
     joblib.dump(scalers, tmp_path / "whole")
     content = (tmp_path / "whole").read_bytes()
     (tmp_path / "s").write_bytes(content[: int(kept * len(content)) if isinstance(kept, float) else kept])
-    with pytest.raises(CheckpointError, match="expected 'mean' and 'std'"):
+    with pytest.raises(CheckpointError, match="'mean' and 'std'"):
         read_statistics(tmp_path / "s", NAMES, "mel")
 
 
@@ -152,7 +152,7 @@ def test_what_is_cut_off_is_refused(tmp_path: Path, scalers: dict, kept: float) 
         (b"some text", "text file"),
         (b"\x89HDF\r\n\x1a\n", "HDF5"),
         (b'{"mean": [1]}', "it has no 'std'"),
-        (b'{"mean": [1', "expected 'mean' and 'std'"),
+        (b'{"mean": [1', "'mean' and 'std'"),
         (pickle.dumps({"f0": {}, "lf0": {}}), r"no .*mel \(found: f0, lf0\)"),
         (pickle.dumps({"mel": StandardScaler()}), "not fitted"),
         (pickle.dumps([1]), "found list"),
@@ -165,7 +165,7 @@ def test_what_holds_no_statistics(tmp_path: Path, content: bytes, match: str) ->
 
 
 def test_missing_file(tmp_path: Path) -> None:
-    with pytest.raises(CheckpointError, match="no such statistics file"):
+    with pytest.raises(CheckpointError, match="no such"):
         read_statistics(tmp_path / "none", NAMES)
     with pytest.raises(CheckpointError, match="expected 'mean'"):
         read_statistics(tmp_path, NAMES)

@@ -120,8 +120,8 @@ def test_nothing_is_learned_and_gradients_pass() -> None:
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        ({"hop_length": 100}, "hop_length 100 is not a multiple of 256 for 9 octaves"),
-        ({"sample_rate": 32000}, "the highest bin lies at 16266 Hz, above half of 32000 Hz; lower num_octaves"),
+        ({"hop_length": 100}, "hop_length 100 .* 256 .* 9 octaves"),
+        ({"sample_rate": 32000}, " 16266 Hz.* 32000 Hz.* num_octaves"),
         ({"bins": 3}, "unknown key 'bins'"),
     ],
 )

@@ -59,7 +59,7 @@ def test_agrees_with_reference_tensors(case):
 
 
 def test_bad_input_is_refused():
-    with pytest.raises(ConfigError, match="not above energy_min"):
+    with pytest.raises(ConfigError, match="energy_min"):
         EnergyConfig.from_dict({"energy_min": 2.0, "energy_max": 1.0})
 
 
@@ -69,5 +69,5 @@ class Holder(Config):
 
 def test_a_preset_stands_for_the_mapping():
     assert Holder.from_dict({"energy": "ljspeech_22k"}).energy == ENERGY_PRESETS["ljspeech_22k"]
-    with pytest.raises(ConfigError, match="unknown energy preset 'ljspeech'; known presets: libritts_24k"):
+    with pytest.raises(ConfigError, match="'ljspeech'.* libritts_24k"):
         Holder.from_dict({"energy": "ljspeech"})

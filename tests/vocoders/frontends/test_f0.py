@@ -11,9 +11,9 @@ from vocoders.core.errors import ConfigError, DataError, MissingExtraError, Shap
 from vocoders.frontends.f0 import F0Config, _swift_detector, extract_f0
 
 SAMPLE_RATE, HOP = 24000, 240
-METHODS = ["harvest", "dio", "pyin", "swift"]
-# Tolerance on a steady tone in cents: pyin answers on a grid of ten cents, the network is what it is.
-CENTS = {"harvest": 1.0, "dio": 2.0, "pyin": 12.0, "swift": 15.0}
+METHODS = ["harvest", "dio", "pyin", "swift", "mel"]
+# Tolerance on a steady tone in cents: pyin answers on a grid of ten cents, the networks are what they are.
+CENTS = {"harvest": 1.0, "dio": 2.0, "pyin": 12.0, "swift": 15.0, "mel": 40.0}
 
 
 @pytest.fixture(params=METHODS)
@@ -120,6 +120,20 @@ def test_the_result_depends_on_the_samples_alone(method):
     assert np.array_equal(extract_f0(tone.astype(np.float64), SAMPLE_RATE, HOP, config), expected)
 
 
+@pytest.mark.parametrize(("sample_rate", "hop_length"), [(24000, 240), (22050, 256)])
+def test_chunks_of_long_audio_join(method, sample_rate, hop_length, monkeypatch):
+    time = np.arange(5 * sample_rate + 101) / sample_rate
+    audio = harmonic_tone(150 + 50 * np.sin(3 * time), 5 + 101 / sample_rate, sample_rate) * (np.sin(5 * time) > -0.6)
+    config = F0Config(method=method, alignment="frame_center")
+    whole = extract_f0(audio, sample_rate, hop_length, config)
+    monkeypatch.setattr("vocoders.frontends.f0._CHUNK_SECONDS", 1.5)
+    monkeypatch.setattr("vocoders.frontends.f0._CONTEXT_SECONDS", 0.5)
+    chunked = extract_f0(audio, sample_rate, hop_length, config)
+    assert np.mean((chunked > 0) != (whole > 0)) < 0.01
+    both = (chunked > 0) & (whole > 0)
+    assert np.mean(np.abs(1200 * np.log2(chunked[both] / whole[both])) > 20) < 0.01
+
+
 def test_frame_start_is_the_published_recipe():
     audio = harmonic_tone(100 + 150 * np.arange(SAMPLE_RATE) / SAMPLE_RATE)
     audio[9000:15000] = 0
@@ -144,7 +158,7 @@ def test_trackers_agree_on_speech(mini_libritts):
     path = sorted((mini_libritts / "dev-mini").rglob("*.flac"))[0]
     audio, sample_rate = soundfile.read(path, frames=3 * SAMPLE_RATE)
     reference = extract_f0(audio, sample_rate, HOP, F0Config())
-    for other in ("dio", "pyin", "swift"):
+    for other in ("dio", "pyin", "swift", "mel"):
         f0 = extract_f0(audio, sample_rate, HOP, F0Config(method=other))
         both = (f0 > 0) & (reference > 0)
         assert both.mean() > 0.3
@@ -155,13 +169,13 @@ def test_bad_audio_is_refused():
     config = F0Config()
     broken = np.zeros(1000)
     broken[[7, 9]] = np.nan, np.inf
-    with pytest.raises(DataError, match=r"2 samples are NaN or infinite \(the first at sample 7\)"):
+    with pytest.raises(DataError, match="2 samples.* sample 7"):
         extract_f0(broken, SAMPLE_RATE, HOP, config)
     with pytest.raises(ShapeError, match="int16"):
         extract_f0(np.zeros(1000, dtype=np.int16), SAMPLE_RATE, HOP, config)
     with pytest.raises(ShapeError, match=r"\(1, 1000\)"):
         extract_f0(np.zeros((1, 1000)), SAMPLE_RATE, HOP, config)
-    with pytest.raises(ConfigError, match="f0_max 1000 Hz for audio of 2000 Hz"):
+    with pytest.raises(ConfigError, match="f0_max 1000 Hz.* 2000 Hz"):
         extract_f0(np.zeros(1000), 2000, HOP, config)
     with pytest.raises(ConfigError, match="hop_length is 0"):
         extract_f0(np.zeros(1000), SAMPLE_RATE, 0, config)
@@ -171,9 +185,9 @@ def test_bad_audio_is_refused():
     ("fields", "message"),
     [
         ({"f0_min": 300.0, "f0_max": 200.0}, "300 Hz to f0_max 200 Hz"),
-        ({"method": "swift", "f0_min": 2050.0, "f0_max": 4000.0}, "gives 'swift' the range 2050 to 2093.75 Hz"),
-        ({"method": "pyin", "refine": True}, "refine is for harvest and dio"),
-        ({"method": "crepe"}, "'harvest', 'dio', 'pyin' or 'swift'"),
+        ({"method": "swift", "f0_min": 2050.0, "f0_max": 4000.0}, r"'swift'.* 2050 to 2093\.75 Hz"),
+        ({"method": "pyin", "refine": True}, "refine.* harvest and dio"),
+        ({"method": "crepe"}, "'harvest', 'dio', 'pyin', 'swift' or 'mel'"),
         ({"f0_min": 0.0}, "f0_min"),
     ],
 )
@@ -193,5 +207,5 @@ def test_fingerprint_tells_every_field_apart():
 def test_a_missing_package_is_named_with_its_extra(monkeypatch):
     _swift_detector.cache_clear()
     monkeypatch.setitem(sys.modules, "swift_f0", None)
-    with pytest.raises(MissingExtraError, match=r"F0 method 'swift' needs swift-f0.*ondes\[f0\]"):
+    with pytest.raises(MissingExtraError, match=r"'swift'.* swift-f0.*ondes\[f0\]"):
         extract_f0(harmonic_tone(200.0, 0.1), SAMPLE_RATE, HOP, F0Config(method="swift"))

@@ -163,7 +163,7 @@ def test_unusable_audio_is_a_shape_error(shape: tuple[int, ...]) -> None:
 
 
 def test_audio_too_short_to_reflect_is_a_shape_error() -> None:
-    with pytest.raises(ShapeError, match="384 samples; reflection padding needs more than 384"):
+    with pytest.raises(ShapeError, match="384 samples.* more than 384"):
         LogMel(MEL_PRESETS["hifigan_22k"])(torch.zeros(1, 1, 384))
     assert LogMel(MEL_PRESETS["hifigan_22k"])(torch.zeros(1, 1, 385)).shape[-1] == 1
 
@@ -205,7 +205,7 @@ def test_same_numbers_written_differently_share_a_fingerprint() -> None:
 @pytest.mark.parametrize(
     ("data", "words"),
     [
-        ({"preset": "wavehax"}, "unknown mel preset 'wavehax'; known presets: .*wavehax_24k"),
+        ({"preset": "wavehax"}, "'wavehax'.* wavehax_24k"),
         ({"preset": "wavehax_24k", "fmax": 12001.0}, "above half the sample rate"),
         ({"fmin": 8000.0, "fmax": 8000.0}, "not below fmax"),
         ({"win_length": 2000}, "must not exceed n_fft"),

@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from vocoders.core.errors import ShapeError
-from vocoders.frontends.mel import MEL_PRESETS, LogMel
+from vocoders.frontends.mel import MEL_PRESETS, LogMel, MelConfig
 from vocoders.frontends.mel_consistency import MelConsistency
 
 PRESETS = ["wavehax_24k", "bigvgan_24k", "vocos_24k", "espnet_24k"]
@@ -80,3 +80,30 @@ def test_shapes_that_do_not_belong_together_are_refused():
     log_mel = LogMel(MEL_PRESETS["wavehax_24k"])
     with pytest.raises(ShapeError, match="expected"):
         MelConsistency(log_mel)(torch.zeros(1, 1, 2400), torch.zeros(1, 100, 11), 1)
+
+
+@pytest.mark.parametrize("changes", [{"preset": name} for name in MEL_PRESETS] + [{"power": 2}, {"log": "log10"}])
+@pytest.mark.parametrize("frames", [5, 16, 150])
+def test_compiled_loops_give_the_numbers_of_torch(changes, frames):
+    log_mel = LogMel(MelConfig.from_dict(changes))
+    hop = log_mel.config.hop_length
+    audio, features = _audio(frames, hop, batch=2), log_mel(_audio(frames, hop, seed=1, batch=2))
+    consistency = MelConsistency(log_mel)
+    with torch.no_grad():
+        compiled = consistency(audio, features, 5)
+    plain = consistency(audio.requires_grad_(), features, 5)
+    assert plain.requires_grad
+    assert not compiled.requires_grad
+    assert torch.allclose(compiled, plain, atol=2e-5)
+
+
+def test_reflected_edges_need_audio_on_every_path():
+    log_mel = LogMel(MEL_PRESETS["hifigan_22k"])
+    with pytest.raises(ShapeError, match="reflection"):
+        MelConsistency(log_mel)(torch.zeros(1, 1, 256), torch.zeros(1, 80, 1), 1)
+
+
+def test_double_precision_stays_double():
+    log_mel = LogMel(MEL_PRESETS["wavehax_24k"]).double()
+    audio = _audio(20, 240).double()
+    assert MelConsistency(log_mel)(audio, log_mel(audio), 1).dtype == torch.float64

@@ -130,9 +130,9 @@ def test_gradients_are_those_of_finite_differences(padding: str, real_valued: bo
 
 
 def test_too_short_or_misshapen_input_is_a_shape_error() -> None:
-    with pytest.raises(ShapeError, match="15 samples; at least one hop of 16"):
+    with pytest.raises(ShapeError, match="15 samples.* 16"):
         STFT(64, 16)(torch.zeros(1, 15))
-    with pytest.raises(ShapeError, match="32 samples; centre padding needs more than n_fft / 2 = 32"):
+    with pytest.raises(ShapeError, match="32 samples.* n_fft / 2 = 32"):
         STFT(64, 16, "center")(torch.zeros(1, 32))
     STFT(64, 16, "center")(torch.zeros(1, 33))
     for shape in [(64,), (1, 2, 64), (1, 1, 1, 64)]:

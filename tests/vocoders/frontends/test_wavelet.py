@@ -170,9 +170,9 @@ def test_export_keeps_the_numbers(wavelet, mode):
 
 
 def test_unknown_wavelet_names_the_nearest():
-    with pytest.raises(ConfigError, match="'wavelet'.*did you mean 'bior4.4'"):
+    with pytest.raises(ConfigError, match=r"'wavelet'.* 'bior4\.4'"):
         WaveletConfig.from_dict({"wavelet": "bior44"})
-    with pytest.raises(ConfigError, match="no orthogonal or biorthogonal wavelet"):
+    with pytest.raises(ConfigError, match="orthogonal"):
         WaveletConfig.from_dict({"wavelet": "mexh"})
     with pytest.raises(ConfigError, match="levels"):
         WaveletConfig.from_dict({"levels": 0})
@@ -184,7 +184,7 @@ def test_wrong_shapes_are_refused():
         bank(torch.zeros(1, 1, 0))
     with pytest.raises(ShapeError, match=r"expected \(\.\.\., 2, K\)"):
         bank.inverse(torch.zeros(1, 3, 8))
-    with pytest.raises(ShapeError, match="for a signal of 18; db2 in periodic mode makes bands of 9"):
+    with pytest.raises(ShapeError, match=" 18.* db2.* 9"):
         bank.inverse(torch.zeros(1, 2, 8), length=18)
     with pytest.raises(ShapeError, match="1 levels"):
         DWT(WaveletConfig()).inverse([torch.zeros(4)] * 3)

@@ -98,7 +98,7 @@ def test_wrong_shapes_are_refused():
     packets = WaveletPacket(WaveletConfig(wavelet="db2", levels=2))
     with pytest.raises(ShapeError, match="channels \\* 4"):
         packets.inverse(torch.zeros(1, 3, 8))
-    with pytest.raises(ShapeError, match="bands of 8 samples for a signal of 40; expected 10"):
+    with pytest.raises(ShapeError, match=" 8 samples.* 40.* 10"):
         packets.inverse(torch.zeros(1, 4, 8), length=40)
     with pytest.raises(ShapeError, match="at least one sample"):
         packets(torch.zeros(1, 1, 0))

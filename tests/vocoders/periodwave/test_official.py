@@ -89,7 +89,7 @@ def test_embedding_models_are_recognised_by_their_weights(tmp_path):
 def test_missing_and_unexpected_keys_are_listed(checkpoint):
     _rewrite(checkpoint, lambda content: content["model"].pop("estimator.mlp.0.bias"))
     _rewrite(checkpoint, lambda content: content["model"].update({"estimator.extra": torch.zeros(1)}))
-    with pytest.raises(CheckpointError, match=r"1 missing: estimator.embedding.mlp.0.bias.*1 unexpected"):
+    with pytest.raises(CheckpointError, match=r"1 missing: estimator\.embedding\.mlp\.0\.bias.*1 unexpected"):
         convert(checkpoint, config=checkpoint.parent / "config.json")
 
 

@@ -159,7 +159,7 @@ def test_trained_labels_are_found_by_their_names(model):
         expected = model(x, torch.tensor([2, len(WORDS), 0]))
         torch.testing.assert_close(other(x, torch.tensor([0, 1, 2])), expected, rtol=0, atol=1e-5)
         without = Sashimi(SashimiConfig(**SMALL))
-        with pytest.raises(ConfigError, match="without labels cannot start from one of one, two, three"):
+        with pytest.raises(ConfigError, match="without labels.* one, two, three"):
             without.start_from(model)
 
 
@@ -202,19 +202,19 @@ def test_what_cannot_be_is_refused(model):
                 call(labels)
     for labels in (torch.tensor([0, 4]), torch.tensor([-1, 0])):
         for call in (lambda given: model(x, given), lambda given: make_stepper(model, 2, labels=given, guidance=2.0)):
-            with pytest.raises(ShapeError, match="expected numbers from 0 to 2, or 3, the mean"):
+            with pytest.raises(ShapeError, match=" 0 to 2, or 3"):
                 call(labels)
     with pytest.raises(ShapeError, match="without labels"):
         make_stepper(plain, 2, labels=torch.tensor([0, 0]))
-    with pytest.raises(ConfigError, match="guidance 2 of a model without labels"):
+    with pytest.raises(ConfigError, match="guidance 2 .*labels"):
         make_stepper(plain, guidance=2.0)
-    with pytest.raises(ConfigError, match="sampling.guidance 2 without labels"):
+    with pytest.raises(ConfigError, match=r"sampling\.guidance 2 .*labels"):
         SashimiConfig.from_dict({"sampling": {"guidance": 2}})
     with pytest.raises(ConfigError, match="label 'one'.*stepper"):
         generate(model, 10, label="one", stepper=make_stepper(model))
-    with pytest.raises(ConfigError, match="'four'; expected one of one, two, three"):
+    with pytest.raises(ConfigError, match="'four'.* one, two, three"):
         generate(model, 10, label="four")
-    with pytest.raises(ConfigError, match="the model has no labels"):
+    with pytest.raises(ConfigError, match="no labels"):
         generate(plain, 10, label="one")
     for labels in (["a", "a"], ["a b"], ["a/b"], [""], ["../a"], ["?"]):
         with pytest.raises(ConfigError, match="expected different words"):

@@ -48,7 +48,7 @@ def test_the_reference_generator_file_serves_as_configuration(checkpoint, tmp_pa
 
 
 def test_another_variant_lists_what_does_not_fit(checkpoint):
-    with pytest.raises(CheckpointError, match="wrong shape.*the weights fit v2; pass --variant v2"):
+    with pytest.raises(CheckpointError, match="wrong shape.* --variant v2"):
         convert(checkpoint[0], variant="v1")
     with pytest.raises(CheckpointError, match="missing.*decomposer.*--variant v2"):
         convert(checkpoint[0], variant="multi_scale")
@@ -98,7 +98,7 @@ def test_the_statistics_of_the_reference_are_read(checkpoint, tmp_path):
 @pytest.mark.parametrize(
     ("mean", "std", "match"),
     [
-        (np.zeros(80), np.ones(80), "80 and 80 bins; the model has 100"),
+        (np.zeros(80), np.ones(80), "80 and 80 bins.* 100"),
         (np.zeros(100), np.zeros(100), "above 0"),
         (np.full(100, np.nan), np.ones(100), "finite"),
     ],

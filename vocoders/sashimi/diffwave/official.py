@@ -10,14 +10,7 @@ import torch
 from torch import Tensor
 
 from vocoders.core.errors import CheckpointError, ConfigError
-from vocoders.core.official import (
-    KeyMap,
-    find_variant,
-    load_official_state,
-    official_state,
-    read_official_checkpoint,
-    read_own_config,
-)
+from vocoders.core.official import KeyMap, Reference, load_official_state
 from vocoders.sashimi.diffwave.config import VARIANTS, DiffwaveSashimiConfig
 from vocoders.sashimi.diffwave.model import DiffwaveSashimi
 from vocoders.sashimi.official import kernel_options
@@ -34,6 +27,7 @@ __all__ = ["convert", "diffwave_from_state"]
 
 _logger = logging.getLogger(__name__)
 
+_REFERENCE = Reference("diffwave_sashimi", "DiffWave-SaShiMi", VARIANTS, DiffwaveSashimi)
 _PARAMETER = r"(.+)$"
 _OUTER = {
     rf"^init_conv\.0\.conv\.{_PARAMETER}": r"input.\1",
@@ -75,15 +69,9 @@ def convert(
         CheckpointError: if keys do not fit.
         ConfigError: for an unknown variant, a wrong configuration, or statistics.
     """
-    if stats is not None:
-        raise ConfigError("DiffWave-SaShiMi takes no feature statistics; leave --stats out")
-    state = official_state(read_official_checkpoint(path), "diffwave_sashimi", str(path))
-    if config is not None:
-        base = read_own_config(config, DiffwaveSashimiConfig)
-    else:
-        conditional = any("mel_conv" in key for key in state)
-        variant = variant or ("ljspeech_official" if conditional else "sc09_large")
-        base = find_variant(variant, VARIANTS, "DiffWave-SaShiMi")
+    state, _ = _REFERENCE.read(path, no_stats=stats)
+    usual = "ljspeech_official" if any("mel_conv" in key for key in state) else "sc09_large"
+    base = _REFERENCE.variant(variant or usual) if config is None else _REFERENCE.own_config(config)
     model, notes = diffwave_from_state(state, base, str(path))
     for note in notes:
         _logger.warning("%s: %s", path, note)

@@ -32,7 +32,7 @@ def read_prompt(
         labels: int64 (B,), for a model with labels; as in :meth:`~vocoders.sashimi.model.Sashimi.forward`.
 
     Raises:
-        ShapeError: for a prompt that is no sequence of codes, or labels that do not fit the model.
+        ShapeError: for a prompt that is not a sequence of codes, or labels that do not fit the model.
     """
     device = model.head.weight.device
     if prompt is not None and (prompt.dim() != 1 or prompt.dtype != torch.int64 or len(prompt) == 0):

@@ -248,7 +248,7 @@ def test_equal_probabilities_are_kept_together() -> None:
 def test_vector_functions_are_exact_to_single_precision() -> None:
     from numba import njit
 
-    from vocoders.layers.vectors import exp, gelu, load, sigmoid, store
+    from vocoders.core.vectors import exp, gelu, load, sigmoid, store
 
     @njit
     def evaluate(x, results):

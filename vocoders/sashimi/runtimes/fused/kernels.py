@@ -8,7 +8,7 @@ same order for any batch size, so an item does not depend on the batch.
 import numpy as np
 from numba import njit
 
-from vocoders.layers.vectors import (
+from vocoders.core.vectors import (
     exp,
     fma,
     gelu,
@@ -280,8 +280,8 @@ def draw(memory, start, num_codes, uniform, temperature, top_p):
 
 
 @njit
-def _nucleus(work, start, width, wanted):
-    """Return the largest threshold for which the weights from it on sum to at least ``wanted``."""
+def _nucleus(work, start, width, mass):
+    """Return the largest threshold for which the weights from it on sum to at least ``mass``."""
     # Bisection over the bit patterns, which are ordered like the weights: from 0 (keep all) to 1 (the most probable).
     low, high = 0, 0x3F800001
     while high - low > 1:
@@ -290,7 +290,7 @@ def _nucleus(work, start, width, wanted):
         reached = splat(0.0, WIDE)
         for i in range(0, width, WIDE):
             reached = reached + kept(load(work, start + i, WIDE), threshold)
-        if total(reached) >= wanted:
+        if total(reached) >= mass:
             low = middle
         else:
             high = middle

@@ -3,10 +3,9 @@
 import numpy as np
 from numba import njit
 
-from vocoders.core import packed_memory
+from vocoders.core import packed_memory, vectors
 from vocoders.core.compiling import compiled
-from vocoders.layers import vectors
-from vocoders.layers.vectors import fma, load, splat, store
+from vocoders.core.vectors import fma, load, splat, store
 from vocoders.sashimi.runtimes.fused import kernels, layout
 from vocoders.sashimi.runtimes.fused.kernels import ADD, GATE, GELU, SET, advance_system, draw, linear, normalise
 from vocoders.sashimi.runtimes.fused.layout import OUTPUT, WIDE

@@ -1,0 +1,142 @@
+"""Features of one mel convention as those of another, and waveforms that keep to the given ones (ours, not published).
+
+The features of a foreign program become the mel of a vocoder by way of the spectrum: the non-negative magnitudes whose
+mel they are, their continuation beyond the foreign bands (:class:`SpeechEnvelope`), other frames, other filters. What
+the vocoder makes of that mel is then refined under the filters of the **given** convention
+(:class:`~vocoders.frontends.mel_consistency.MelConsistency`), so that its mel there is the given one, whatever the
+conversion has lost.
+"""
+
+import math
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+from torchaudio.functional import lfilter
+
+from vocoders.core.resampling import resample
+from vocoders.frontends.mel import LogMel, MelConfig, from_logarithm, to_logarithm
+from vocoders.frontends.mel_consistency import MelConsistency
+from vocoders.frontends.mel_convention import MelConvention
+from vocoders.frontends.mel_spectrum import spectrum_of_mel
+from vocoders.frontends.speech_envelope import ENVELOPE_MEL, Beyond, SpeechEnvelope, magnitude_scale
+
+__all__ = ["ForeignMel", "interpolate_contour"]
+
+_LOWEST = 1e-9
+# Length in seconds that is refined at once.
+_WINDOW_SECONDS = 10.0
+
+
+class ForeignMel:
+    """Features of a convention, for a vocoder with another mel.
+
+    Args:
+        convention: of the features.
+        target: mel of the vocoder.
+        beyond: what is outside of the given bands.
+    """
+
+    def __init__(self, convention: MelConvention, target: MelConfig, beyond: Beyond = "speech") -> None:
+        self.convention, self.target = convention, target
+        self.beyond: Beyond = beyond
+        self.given, self.wanted = LogMel(convention.mel), LogMel(target)
+        self._consistency = MelConsistency(self.given)
+
+    @property
+    def is_native(self) -> bool:
+        """Whether the features are those of the vocoder but for scale and layout."""
+        return self.convention.mel.fingerprint == self.target.fingerprint and not self.convention.preemphasis
+
+    def num_samples(self, num_frames: int) -> int:
+        """Return the number of samples of the waveform at the vocoder's rate."""
+        mel = self.convention.mel
+        return round(num_frames * mel.hop_length * self.target.sample_rate / mel.sample_rate)
+
+    def frame_positions(self, num_frames: int, centre: float | None = None) -> Tensor:
+        """Return the places of the vocoder's frames in frames of the features, (F',).
+
+        Args:
+            num_frames: of the features.
+            centre: time of the vocoder's frame n minus n hops, in hops; ``None``: that of its mel.
+        """
+        mel, target = self.convention.mel, self.target
+        count = max(1, math.ceil(self.num_samples(num_frames) / target.hop_length))
+        hops = torch.arange(count, dtype=torch.float64) + (_centre(target) if centre is None else centre)
+        return hops * target.hop_length / target.sample_rate * mel.sample_rate / mel.hop_length - _centre(mel)
+
+    def convert(self, log_mel: Tensor) -> Tensor:
+        """Return the vocoder's log-mels (B, m, F') of log-mels (B, n, F) of the convention's ``mel``."""
+        mel, target = self.convention.mel, self.target
+        magnitude = spectrum_of_mel(from_logarithm(log_mel, mel.log), self.given.basis) ** (1 / mel.power)
+        spectrum = torch.log(magnitude.clamp(min=_LOWEST)) + magnitude_scale(mel, ENVELOPE_MEL)
+        step = mel.sample_rate / mel.n_fft
+        # Frequencies go on above half of a lower sample rate.
+        bins = max(spectrum.shape[1], math.ceil(target.sample_rate / 2 / step) + 1)
+        spectrum = F.pad(spectrum, (0, 0, 0, bins - spectrum.shape[1]), value=math.log(_LOWEST))
+        hertz = torch.arange(bins, dtype=torch.float64) * step
+        spectrum = spectrum - self._emphasis(hertz)[:, None].to(spectrum)
+        envelope = SpeechEnvelope.shipped()
+        spectrum = envelope.extend(spectrum, hertz, mel.fmin, mel.top_frequency, self.beyond)
+        wanted_hertz = torch.linspace(0, target.sample_rate / 2, target.n_fft // 2 + 1, dtype=torch.float64)
+        spectrum = _interpolate(spectrum.transpose(1, 2), wanted_hertz / step).transpose(1, 2)
+        spectrum = _interpolate(spectrum, self.frame_positions(log_mel.shape[-1]))
+        magnitude = torch.exp(spectrum + magnitude_scale(ENVELOPE_MEL, target))
+        found = torch.matmul(self.wanted.basis, magnitude**target.power)
+        return to_logarithm(found.clamp(min=target.floor), target.log)
+
+    def refine(self, waveform: Tensor, log_mel: Tensor, iterations: int) -> Tensor:
+        """Return a waveform (B, 1, T), moved towards the given log-mels (B, n, F) under their own filters.
+
+        The refinement works at the rate of the features. What the waveform has above their highest frequency stays.
+        """
+        if iterations == 0:
+            return waveform
+        mel, rate = self.convention.mel, self.target.sample_rate
+        length = log_mel.shape[-1] * mel.hop_length
+        start = self.convention.emphasize(resample(waveform, rate, mel.sample_rate))
+        start = F.pad(start, (0, max(0, length - start.shape[-1])))[..., :length]
+        window = round(_WINDOW_SECONDS * mel.sample_rate / mel.hop_length)
+        refined = self._consistency.in_chunks(start, log_mel, iterations, window)
+        change = resample(self._deemphasize(refined - start), mel.sample_rate, rate)[..., : waveform.shape[-1]]
+        return waveform + F.pad(change, (0, waveform.shape[-1] - change.shape[-1]))
+
+    def _emphasis(self, hertz: Tensor) -> Tensor:
+        """Return the logarithm of the gain of the pre-emphasis at frequencies in Hz."""
+        angle = 2 * math.pi * hertz.clamp(max=self.convention.mel.sample_rate / 2) / self.convention.mel.sample_rate
+        a = self.convention.preemphasis
+        return 0.5 * torch.log(1 - 2 * a * torch.cos(angle) + a * a)
+
+    def _deemphasize(self, audio: Tensor) -> Tensor:
+        a = self.convention.preemphasis
+        if not a:
+            return audio
+        # In double precision: the filter sums over a long time.
+        denominator, numerator = torch.tensor([[1.0, -a], [1.0, 0.0]], dtype=torch.float64)
+        return lfilter(audio.double().cpu(), denominator, numerator, clamp=False).to(audio)
+
+
+def interpolate_contour(f0: Tensor, positions: Tensor) -> Tensor:
+    """Return F0 (B, 1, N) at positions (N,) in frames of F0 (B, 1, F), 0 where unvoiced.
+
+    Between voiced frames the logarithm is interpolated; elsewhere the nearest frame counts.
+    """
+    last = f0.shape[-1] - 1
+    positions = positions.clamp(0, last)
+    lower = positions.floor().long()
+    nearest = f0[..., positions.round().long()]
+    voiced = (f0[..., lower] > 0) & (f0[..., (lower + 1).clamp(max=last)] > 0)
+    return torch.where(voiced, torch.exp(_interpolate(torch.log(f0.clamp(min=1.0)), positions)), nearest)
+
+
+def _centre(mel: MelConfig) -> float:
+    """Return the time of the centre of frame 0, in hops."""
+    return 0.5 if mel.padding.startswith("same") else 0.0
+
+
+def _interpolate(values: Tensor, positions: Tensor) -> Tensor:
+    """Interpolate values (..., F) linearly at positions (N,), with the ends held; result (..., N)."""
+    last = values.shape[-1] - 1
+    positions = positions.to(values.device).clamp(0, last)
+    lower = positions.floor().long()
+    return torch.lerp(values[..., lower], values[..., (lower + 1).clamp(max=last)], (positions - lower).to(values))

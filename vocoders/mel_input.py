@@ -1,0 +1,63 @@
+"""Synthesis from features of any mel convention: conversion, the vocoder, refinement under the given filters."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from torch import Tensor
+
+from vocoders.core.checks import check_f0
+from vocoders.core.errors import ConfigError
+from vocoders.frontends.mel_convention import MelConvention
+from vocoders.frontends.mel_conversion import ForeignMel, interpolate_contour
+from vocoders.frontends.speech_envelope import Beyond
+
+if TYPE_CHECKING:
+    from vocoders.interface import Progress, Vocoder
+
+__all__ = ["MelInput"]
+
+
+@dataclass(frozen=True)
+class MelInput:
+    """Features of a convention, on their way through a vocoder.
+
+    Attributes:
+        convention: what the numbers of the features mean.
+        beyond: what is outside of their bands.
+    """
+
+    convention: MelConvention
+    beyond: Beyond = "speech"
+
+    def synthesize(
+        self, vocoder: "Vocoder", features: Any, f0: Any, options: Any, seed: int, progress: "Progress | None"
+    ) -> Tensor:
+        """Return a waveform (B, 1, T) at the vocoder's rate, with the duration of the features.
+
+        Args:
+            vocoder: a vocoder with a mel.
+            features: in the axes of the convention, with or without items.
+            f0: in Hz, one value per frame of the features, at the centre of the frame; ``None``: without F0.
+            options: all options of the vocoder; its mel refinement is done here.
+            seed: seed of the vocoder.
+            progress: called with the finished fraction.
+
+        Raises:
+            ConfigError: if the vocoder has no mel.
+            ShapeError, DataError: as :meth:`MelConvention.to_log_mel`.
+        """
+        if vocoder.mel is None:
+            raise ConfigError(f"{type(vocoder).__name__} takes no mel; leave out the mel convention")
+        log_mel = self.convention.to_log_mel(features)
+        f0 = None if f0 is None else check_f0(f0, log_mel)
+        foreign = ForeignMel(self.convention, vocoder.mel, self.beyond)
+        if foreign.is_native:
+            return vocoder.synthesize(log_mel, f0, options=options, seed=seed, progress=progress)
+        num_frames = log_mel.shape[-1]
+        if f0 is not None:
+            f0 = interpolate_contour(f0, foreign.frame_positions(num_frames, vocoder.f0_offset))
+        iterations = vocoder.refinement_iterations(options)
+        plain = options.changed(mel_refinement=0) if iterations else options
+        waveform = vocoder.synthesize(foreign.convert(log_mel), f0, options=plain, seed=seed, progress=progress)
+        waveform = waveform[..., : foreign.num_samples(num_frames)]
+        return foreign.refine(waveform.cpu(), log_mel, iterations).to(waveform)
