@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import TypeVar
 
-__all__ = ["gauge", "track"]
+__all__ = ["duration_words", "gauge", "track"]
 
 Item = TypeVar("Item")
 logger = logging.getLogger(__name__)
@@ -78,6 +78,15 @@ def gauge(
                 last = now
                 amount = f"{done:.0f} of {total:.0f}" if counted else f"{100 * done / total:.0f} %"
                 left = (total - done) / speed
-                logger.info("%s: %s, %.1f %s, %.0f s left", description, amount, speed, unit, left)
+                logger.info("%s: %s, %.1f %s, %s left", description, amount, speed, unit, duration_words(left))
 
         yield tell
+
+
+def duration_words(seconds: float) -> str:
+    """Return a duration in its two largest units: 40 s, 3 min 5 s, 2 h 10 min, 5 d 3 h."""
+    whole = round(max(seconds, 0.0))
+    for size, unit, small, rest in ((86400, "d", 3600, "h"), (3600, "h", 60, "min"), (60, "min", 1, "s")):
+        if whole >= size:
+            return f"{whole // size} {unit} {whole % size // small} {rest}"
+    return f"{whole} s"

@@ -13,13 +13,15 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import TypeVar
 
-__all__ = ["STOPPED", "LeaveAtOnce", "StopRequest", "TrainingStopped"]
+__all__ = ["STOPPED", "STOPPED_FILE", "LeaveAtOnce", "StopRequest", "TrainingStopped"]
 
 Result = TypeVar("Result")
 logger = logging.getLogger(__name__)
 
 #: Exit code of a run that a signal ended after its checkpoint (EX_TEMPFAIL): the same command continues it.
 STOPPED = 75
+#: What a stopped run leaves in its folder: signal and step. torchrun replaces the exit code by its own.
+STOPPED_FILE = "stopped.json"
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)
 # A launcher passes on a Ctrl-C that its processes have received from the terminal too.
 _SECONDS_OF_ONE_REQUEST = 1.0
@@ -59,6 +61,11 @@ class StopRequest:
                 signal.signal(number, handler)
 
     @property
+    def name(self) -> str:
+        """Name of the signal; empty without one."""
+        return "" if self.number is None else signal.Signals(self.number).name
+
+    @property
     def consequence(self) -> BaseException:
         """How the run ends after its checkpoint: KeyboardInterrupt after Ctrl-C, else TrainingStopped."""
         return KeyboardInterrupt() if self.number in (None, signal.SIGINT) else TrainingStopped()
@@ -91,7 +98,7 @@ class StopRequest:
         now = time.monotonic()
         if self.number is None:
             self.number, self._since = number, now
-            logger.warning("%s: stopping; a checkpoint will be written", signal.Signals(number).name)
+            logger.warning("%s: stopping; a checkpoint will be written", self.name)
         elif number == signal.SIGINT and now - self._since > _SECONDS_OF_ONE_REQUEST:
             raise KeyboardInterrupt
         if self._interruptible:

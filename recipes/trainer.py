@@ -1,5 +1,6 @@
 """The trainer: steps, precision, processes and checkpoints, independent of family and task."""
 
+import json
 import logging
 import sys
 import time
@@ -19,10 +20,13 @@ from recipes.build import build_generator, build_objective, build_optimizer, sta
 from recipes.checkpoint import load_initial_state, load_latest_checkpoint, save_checkpoint
 from recipes.config import TrainConfig
 from recipes.data.dataset import move_batch
+from recipes.data.workers import BatchLoader
 from recipes.launcher import join_processes, read_launch
+from recipes.machine import check_gpus, choose_threads, describe_run
 from recipes.progress import gauge
+from recipes.resuming import check_changes, describe_corpus, load_optimizer
 from recipes.schedule import Plateau, learning_rate_factor
-from recipes.stopping import StopRequest
+from recipes.stopping import STOPPED_FILE, StopRequest
 from recipes.tasks import Validator
 from recipes.training_log import TrainingLog
 from vocoders.core.errors import CheckpointError, ConfigError, OndesError
@@ -44,27 +48,34 @@ class Trainer:
         folder: folder for its results.
         resume: continue from the latest checkpoint in ``folder``; without it, a folder with checkpoints is refused.
         initial: start from the weights of this checkpoint, run or model, at step 0 with fresh optimisers.
+        gpus: GPUs that the processes on this machine must have; 0 uses the CPU, ``None`` a GPU if there is one.
 
     Raises:
-        ConfigError: if ``folder`` contains a run and ``resume`` is false, its configuration differs, the objective
-            tunes a trained model and there is none, or the launcher's environment is invalid.
-        CheckpointError: if a checkpoint does not fit.
+        ConfigError: if ``folder`` contains a run and ``resume`` is false, the objective tunes a trained model and there
+            is none, there are too few GPUs, or the launcher's environment is invalid.
+        CheckpointError: if a checkpoint does not fit, or a change of the configuration could not take effect.
     """
 
     def __init__(
-        self, config: TrainConfig, folder: Path, resume: bool = False, initial: str | Path | None = None
+        self,
+        config: TrainConfig,
+        folder: Path,
+        resume: bool = False,
+        initial: str | Path | None = None,
+        gpus: int | None = None,
     ) -> None:
         self.config, self.folder = config, folder
         options = config.trainer
-        if options.num_threads is not None:
-            torch.set_num_threads(options.num_threads)
+        check_gpus(gpus)
         # Windows are equal in all processes, running statistics are kept per process. Broadcasting would overwrite
         # tensors that the backward pass of a module called twice still needs.
         handlers: list[KwargsHandler] = [DistributedDataParallelKwargs(broadcast_buffers=False)]
         launch = read_launch()
         meeting = join_processes(launch)
         # Without a GPU and this flag, accelerate treats each process of torchrun as a separate main process.
-        cpu = launch is not None and not torch.accelerator.is_available()
+        on_gpu = torch.accelerator.is_available() and gpus != 0
+        cpu = gpus == 0 or (launch is not None and not on_gpu)
+        choose_threads(options.num_threads, launch, on_gpu)
         self.accelerator = Accelerator(cpu=cpu, mixed_precision=options.precision, kwargs_handlers=handlers)
         index, count = self.accelerator.process_index, self.accelerator.num_processes
         self.agreement = Agreement(index, count, meeting, launch.attempt if launch is not None else "0")
@@ -72,6 +83,7 @@ class Trainer:
         self.step = 0
         self.skipped_steps = self._skipped_in_a_row = 0
         self._saved = -1
+        self._corpus: str | None = None
         self._validator: Validator | None = None
         self.stop = StopRequest()
         self.plateau = Plateau(config.scheduler) if config.scheduler.name == "plateau" else None
@@ -114,11 +126,15 @@ class Trainer:
         """
         options, accelerator = self.config.trainer, self.accelerator
         loader = self.config.task.loader(self.step, accelerator.process_index, accelerator.num_processes)
+        (self.folder / STOPPED_FILE).unlink(missing_ok=True)
+        self._check_corpus(loader)
         self._validator = self.config.task.validator(self.objective, self.folder)
         log = None
         if accelerator.is_main_process:
             directions = None if self._validator is None else self._validator.values
             log = TrainingLog(self.config, directions, self.folder, self.step, self._resumed)
+            for line in describe_run(self.config, accelerator, self.parts, loader):
+                logger.info(line)
         # Without a terminal, log lines show the progress.
         is_shown = log is not None and sys.stderr.isatty()
         with (
@@ -143,6 +159,9 @@ class Trainer:
         if log is not None:
             log.close()
         if self.stop:
+            if log is not None and self.stop.name != "SIGINT":
+                note = json.dumps({"signal": self.stop.name, "step": self.step})
+                (self.folder / STOPPED_FILE).write_text(note + "\n")
             raise self.stop.consequence
 
     def _next(self, batches: Iterator[Any]) -> Any:
@@ -181,6 +200,7 @@ class Trainer:
             "rng": {"cpu": torch.get_rng_state()},
         }
         state["skipped_steps"] = self.skipped_steps
+        state["corpus"], state["num_processes"] = self._corpus, self.accelerator.num_processes
         if self.plateau is not None:
             state["plateau"] = self.plateau.state_dict()
         if torch.cuda.is_available():
@@ -288,6 +308,13 @@ class Trainer:
         """Return the weights for validation and packing, without training state."""
         return {**self._origin(), "parts": {"generator": self.generator.state_dict()}}
 
+    def _check_corpus(self, loader: BatchLoader) -> None:
+        """Tell when the training set is not the one of the checkpoint."""
+        before, self._corpus = self._corpus, describe_corpus(loader.dataset.reader.utterances)
+        if before not in (None, self._corpus):
+            text = "the training set was %s and is %s: from now on other batches follow"
+            logger.warning(text, before, self._corpus)
+
     def _find_state(self, resume: bool, initial: str | Path | None) -> tuple[dict[str, Any] | None, bool]:
         """Return the initial checkpoint, and whether only its weights are used."""
         latest = load_latest_checkpoint(self.folder / "checkpoints")
@@ -311,11 +338,10 @@ class Trainer:
             if fresh:
                 start_generator(self.config, generator, state)
                 return
-            if state["config"]["model"] != self.config.to_dict()["model"]:
-                raise CheckpointError("the checkpoint's model configuration differs from the run's; start a new folder")
+            changes = check_changes(state["config"], self.config.to_dict())
             for name, module in modules.items():
                 module.load_state_dict(state["parts"][name])
-                self.optimizers[name].load_state_dict(state["optimizers"][name])
+                load_optimizer(self.optimizers[name], state["optimizers"][name])
             if self.ema is not None:
                 self.ema.load_state_dict(state["ema"])
         except (KeyError, RuntimeError) as error:
@@ -331,7 +357,12 @@ class Trainer:
         self.skipped_steps = state.get("skipped_steps", 0)
         if self.plateau is not None and "plateau" in state:
             self.plateau.load_state_dict(state["plateau"])
+        self._corpus = state.get("corpus")
+        if (former := state.get("num_processes", now := self.accelerator.num_processes)) != now:
+            changes.append(f"processes {former} -> {now}")
         logger.info("resumed at step %d", self.step)
+        if changes:
+            logger.warning("changed since the checkpoint, from now on: %s", ", ".join(changes))
 
 
 class _NotFinite(Exception):

@@ -12,6 +12,7 @@ from torch import Tensor
 from recipes.best import BestCheckpoint
 from recipes.config import TrainConfig
 from recipes.metrics.metric import Direction
+from recipes.progress import duration_words
 
 __all__ = ["TrainingLog"]
 
@@ -51,8 +52,10 @@ class TrainingLog:
             line["skipped_steps"] = skipped
         first, started = self._start
         self._start = step, time.monotonic()
-        speed = {"steps_per_second": (step - first) / max(self._start[1] - started, 1e-9)}
-        self._scalars.write(step, line | speed | {"learning_rate": learning_rate})
+        speed = (step - first) / max(self._start[1] - started, 1e-9)
+        left = duration_words((self._last - step) / speed) if speed > 0 else "unknown"
+        values = line | {"steps_per_second": speed, "learning_rate": learning_rate}
+        self._scalars.write(step, values, f" of {self._last}, {left} left")
 
     def write_validation(
         self, step: int, values: dict[str, float], state: Callable[[], dict[str, Any]], seconds: float
@@ -88,13 +91,13 @@ class _Scalars:
         self._drop_after(step)
         self.board = SummaryWriter(str(folder / "tensorboard"), purge_step=step + 1)
 
-    def write(self, step: int, values: Mapping[str, float]) -> None:
-        """Write one line of values."""
+    def write(self, step: int, values: Mapping[str, float], progress: str = "") -> None:
+        """Write one line of values; ``progress`` is for the log alone."""
         with self.path.open("a", encoding="utf-8") as file:
             file.write(json.dumps({"step": step, **{k: round(v, 6) for k, v in values.items()}}) + "\n")
         for name, value in values.items():
             self.board.add_scalar(name, value, step)
-        logger.info("step %d: %s", step, ", ".join(f"{name} {value:.4g}" for name, value in values.items()))
+        logger.info("step %d%s: %s", step, progress, ", ".join(f"{name} {value:.4g}" for name, value in values.items()))
 
     def _drop_after(self, step: int) -> None:
         """Remove the lines of steps that a resumed run will repeat."""

@@ -41,9 +41,11 @@ class System(ABC):
 
     Attributes:
         options_class: class that declares the options of synthesis.
+        runtime: computes parts of a model on the CPU by other code, see :func:`vocoders.load`; ``None``: PyTorch does.
     """
 
     options_class: ClassVar[type[SynthesisOptions]] = SynthesisOptions
+    runtime: "Callable[[Any, nn.Module, Sequence[Tensor]], Tensor] | None" = None
 
     @property
     @abstractmethod
@@ -76,6 +78,12 @@ class System(ABC):
     def device(self) -> torch.device:
         """Device of the system."""
         return next(self.parameters()).device if isinstance(self, nn.Module) else torch.device("cpu")
+
+    def compute(self, part: nn.Module, *arguments: Tensor) -> Tensor:
+        """Return what a part of a model (or the whole) computes in synthesis, by the runtime of the system."""
+        if self.runtime is None or self.device.type != "cpu" or torch.is_autocast_enabled("cpu"):
+            return part(*arguments)
+        return self.runtime(self, part, arguments)
 
     def options(self, **changes: Any) -> SynthesisOptions:
         """Return the system's options with ``changes``.
@@ -423,7 +431,7 @@ class WaveformGenerator(System):
     ) -> Generation:
         """Draw the items with these numbers; all arguments are checked, except the prompt."""
 
-    def stream(
+    def draw_pieces(
         self,
         length: int,
         *,

@@ -10,6 +10,7 @@ from vocoders.core.family import Family, check_family
 from vocoders.core.model_source import read_model_config, resolve_model, shipped_models, shipped_names
 from vocoders.core.options import SynthesisOptions
 from vocoders.core.plugins import Registry, check_name, import_place
+from vocoders.core.runtime_names import RUNTIMES, RuntimeName
 
 if TYPE_CHECKING:
     import torch
@@ -45,6 +46,9 @@ class VocoderFamily(Family):
         generates_without: name of a section of the configuration; models that lack it are generators.
         titles: import path of a function from configuration to title; ``None``: the family's title.
         graphs: import path of a function from model and options to its ONNX graphs; ``None``: there are none.
+        runtime_plan: import path of a function from a model and a part of it to the graph of that part, for runtimes.
+        compiled: import path of a function from a model, a part of it and a number of threads to compiled code.
+        fastest: runtimes that the choice ``auto`` tries, the fastest first (measured).
     """
 
     options: str = "vocoders.core.options:SynthesisOptions"
@@ -52,6 +56,9 @@ class VocoderFamily(Family):
     generates_without: str | None = None
     titles: str | None = None
     graphs: str | None = None
+    runtime_plan: str | None = None
+    compiled: str | None = None
+    fastest: tuple[RuntimeName, ...] = ()
 
     def make_graphs(self, model: Any, options: SynthesisOptions) -> Any:
         """Return the plans of a model's ONNX graphs, the whole synthesis first.
@@ -152,6 +159,9 @@ FAMILIES: Registry[VocoderFamily] = Registry(
                 needs_statistics=True,
                 options="vocoders.wavehax.options:WavehaxOptions",
                 graphs="vocoders.wavehax.graphs:graphs",
+                runtime_plan="vocoders.wavehax.graphs:network_plan",
+                compiled="vocoders.wavehax.compiled:open_compiled",
+                fastest=("compiled", "onnx"),
             ),
             VocoderFamily(
                 "periodwave",
@@ -210,7 +220,9 @@ BASELINES: Registry[Baseline] = Registry(
 )
 
 
-def load(source: str | Path, device: "str | torch.device" = "cpu", verify: bool = False) -> "System":
+def load(
+    source: str | Path, device: "str | torch.device" = "cpu", verify: bool = False, runtime: RuntimeName = "auto"
+) -> "System":
     """Load a system for inference.
 
     Args:
@@ -218,6 +230,8 @@ def load(source: str | Path, device: "str | torch.device" = "cpu", verify: bool 
             as ``griffin-lim``, ``griffin-lim:wavehax-24k`` or ``world:48000``.
         device: where to put it.
         verify: replay the stored reference of a model.
+        runtime: what computes the network of a model on the CPU: ``torch``, ``compiled`` (our own loops), ``onnx``,
+            ``openvino``, or ``auto``, the fastest that is installed and agrees with PyTorch.
 
     Returns:
         A model in evaluation mode, or a baseline; :func:`load_vocoder` and :func:`load_generator` return one kind
@@ -225,10 +239,14 @@ def load(source: str | Path, device: "str | torch.device" = "cpu", verify: bool 
 
     Raises:
         CheckpointError: if there is no such model, or its family is unknown.
-        ConfigError: for an unknown baseline or device.
+        ConfigError: for an unknown baseline, device or runtime.
     """
+    if runtime not in RUNTIMES:
+        raise ConfigError(f"unknown runtime '{runtime}'; expected one of {', '.join(RUNTIMES)}")
     if is_baseline(source):
         name, _, details = str(source).partition(":")
+        if runtime not in ("auto", "torch"):
+            raise ConfigError(f"--runtime {runtime}: {source} has no network; leave out --runtime")
         if str(device) not in ("cpu", "auto"):
             raise ConfigError(f"--device {device}: {source} runs on the CPU; leave out --device")
         return BASELINES[name].system_class.from_details(details)
@@ -236,11 +254,19 @@ def load(source: str | Path, device: "str | torch.device" = "cpu", verify: bool 
     family = read_model_config(folder).family
     if family not in FAMILIES:
         raise CheckpointError(f"{folder}: model family '{family}'; this version knows {', '.join(FAMILIES)}")
-    return FAMILIES[family].model_class.from_pretrained(folder, verify=verify, device=device)
+    from vocoders.runtimes import ModelRuntime
+
+    chosen = ModelRuntime(runtime, FAMILIES[family])
+    model = FAMILIES[family].model_class.from_pretrained(folder, verify=verify, device=device)
+    model.runtime = chosen
+    return model
 
 
 def load_vocoder(
-    source: str | Path | None = None, device: "str | torch.device" = "cpu", verify: bool = False
+    source: str | Path | None = None,
+    device: "str | torch.device" = "cpu",
+    verify: bool = False,
+    runtime: RuntimeName = "auto",
 ) -> "Vocoder":
     """Load a vocoder as :func:`load` does; without a name, the default vocoder.
 
@@ -250,14 +276,17 @@ def load_vocoder(
     """
     from vocoders.interface import Vocoder
 
-    system = load(source if source is not None else default_vocoder(), device, verify)
+    system = load(source if source is not None else default_vocoder(), device, verify, runtime)
     if not isinstance(system, Vocoder) or system.kind != "vocoder":
         raise ConfigError(f"'{source}' is not a vocoder: it makes audio from nothing; use 'ondes generate'")
     return system
 
 
 def load_generator(
-    source: str | Path, device: "str | torch.device" = "cpu", verify: bool = False
+    source: str | Path,
+    device: "str | torch.device" = "cpu",
+    verify: bool = False,
+    runtime: RuntimeName = "auto",
 ) -> "WaveformGenerator":
     """Load a generator as :func:`load` does.
 
@@ -267,7 +296,7 @@ def load_generator(
     """
     from vocoders.interface import WaveformGenerator
 
-    system = load(source, device, verify)
+    system = load(source, device, verify, runtime)
     if not isinstance(system, WaveformGenerator) or system.kind != "generator":
         raise ConfigError(f"'{source}' makes audio from features, not from nothing; use 'ondes synth'")
     return system

@@ -33,13 +33,17 @@ def freeze(model: EffectModel, settings: Mapping[str, Any] | None = None) -> Eff
     for kind, fold in _FOLDS.items():
         if isinstance(model, kind):
             return fold(copy.deepcopy(model).cpu().double(), knobs).eval()
-    raise ConfigError(f"the knobs of a {model.family} are no constant of its weights; train family wavenet or recurrent")
+    raise ConfigError(
+        f"the knobs of a {model.family} are no constant of its weights; train family wavenet or recurrent"
+    )
 
 
 def _fold_wavenet(model: WaveNet, knobs: Tensor) -> WaveNet:
     config = model.config
     places = {film.place for array in config.arrays for film in array.films}
-    if places & {"conv_output", "mixin_input", "mixin_output"} or any(array.mixin_groups > 1 for array in config.arrays):
+    if places & {"conv_output", "mixin_input", "mixin_output"} or any(
+        array.mixin_groups > 1 for array in config.arrays
+    ):
         raise ConfigError("knobs that are modulated on their way into the layers cannot be fixed; export without them")
     frozen = WaveNet(config.model_copy(update={"knobs": KnobSet()})).double()
     state = model.state_dict()

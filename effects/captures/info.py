@@ -63,7 +63,6 @@ class CaptureInfo:
         """Return what is known, by name."""
         return {name: value for name, value in asdict(self).items() if value not in (None, ())}
 
-
     def told(self) -> dict[str, Any]:
         """Return what its maker told: texts, levels in dBu, and the error of training."""
         return {name: value for name, value in self.facts().items() if name in _TEXTS + _NUMBERS}

@@ -1,6 +1,5 @@
 """Levels at which players play a capture: as it is, equally loud, or as loud as the device was."""
 
-
 from effects.captures.info import CaptureInfo
 from effects.levels import Levels
 from vocoders.core.errors import ConfigError

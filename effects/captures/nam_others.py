@@ -28,8 +28,9 @@ def read_lstm(part: Part) -> tuple[Recurrent, tuple[float, ...]]:
     inputs = [1] + [units] * (layers - 1)
     counts = [4 * units * (size + units) + 4 * units + 2 * units for size in inputs]
     check_count(fields, sum(counts) + units + 1, len(part.weights))
-    shape = {"hidden_size": units, "num_layers": layers}
-    config = RecurrentConfig(sample_rate=part.sample_rate, head="linear", stored_start=True, **shape)
+    config = RecurrentConfig(
+        sample_rate=part.sample_rate, hidden_size=units, num_layers=layers, head="linear", stored_start=True
+    )
     model = Recurrent(config).eval()
     state, weights = {}, torch.from_numpy(part.weights.copy())
     *parts, head = weights.split([*counts, units + 1])
@@ -64,8 +65,14 @@ def read_convnet(part: Part) -> tuple[ConvNet, tuple[float, ...]]:
     check_count(fields, sum(counts) + channels + 1, len(part.weights))
     *blocks, head = torch.from_numpy(part.weights.copy()).split([*counts, channels + 1])
     epsilon = tuple(_check_epsilon(fields, block[-1].item()) for block in blocks) if normed else 1e-5
-    common = {"channels": channels, "dilations": dilations, "activation": activation}
-    config = ConvNetConfig(sample_rate=part.sample_rate, batch_norm=normed, epsilon=epsilon, **common)
+    config = ConvNetConfig(
+        sample_rate=part.sample_rate,
+        channels=channels,
+        dilations=dilations,
+        batch_norm=normed,
+        epsilon=epsilon,
+        activation=activation,
+    )
     state = {"head.weight": head[:-1].view(1, channels, 1), "head.bias": head[-1:]}
     for index, (width, block) in enumerate(zip(widths, blocks, strict=True)):
         state[f"convolutions.{index}.weight"] = block[: 2 * channels * width].view(channels, width, 2)

@@ -94,9 +94,7 @@ def _read_state(fields: Fields, config: WaveNetConfig, weights: np.ndarray) -> d
     return {name: part.view(shape) for (name, shape), part in zip(shapes.items(), parts, strict=True)}
 
 
-def _read_condition(
-    file: Fields, sample_rate: int, depth: int
-) -> tuple[WaveNetConfig, list[dict[str, Tensor]]]:
+def _read_condition(file: Fields, sample_rate: int, depth: int) -> tuple[WaveNetConfig, list[dict[str, Tensor]]]:
     if depth > _MAX_CONDITIONS:
         file.fail(f"condition_dsp nested deeper than {_MAX_CONDITIONS}")
     if file.text("architecture") != "WaveNet":

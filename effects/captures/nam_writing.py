@@ -5,7 +5,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import nn
 
 from effects.captures.nam_activations import write_activation
 from effects.captures.nam_wavenet import FILM_KEYS
@@ -146,9 +145,7 @@ def _write_array(array: ArrayConfig) -> dict[str, Any]:
             for key, film in found.items()
         },
         "gating_mode": [shape.gating for shape in layers],
-        "secondary_activation": [
-            None if shape.gating == "none" else write_activation(shape.gate) for shape in layers
-        ],
+        "secondary_activation": [None if shape.gating == "none" else write_activation(shape.gate) for shape in layers],
         "slimmable": None,
     }
 
@@ -182,9 +179,8 @@ def _write_convnet(model: ConvNet) -> dict[str, Any]:
             weights.append(convolution.bias)
             continue
         norm = model.norms[index]
-        assert norm.running_mean is not None and norm.running_var is not None
-        weights += [norm.running_mean, norm.running_var, norm.weight, norm.bias, torch.tensor(norm.eps)]
-    assert isinstance(model.head, nn.Conv1d) and model.head.bias is not None
+        statistics = [norm.get_buffer("running_mean"), norm.get_buffer("running_var")]
+        weights += [*statistics, norm.weight, norm.bias, torch.tensor(norm.eps)]
     activation = write_activation(config.activation)
     shape = {
         "channels": config.channels,
@@ -192,7 +188,7 @@ def _write_convnet(model: ConvNet) -> dict[str, Any]:
         "batchnorm": config.batch_norm,
         "activation": activation["type"] if config.activation.name != "leaky_relu" else activation,
     }
-    listed = numbers(*weights, model.head.weight, model.head.bias)
+    listed = numbers(*weights, *model.head.parameters())
     return {"version": _PLAIN, "architecture": "ConvNet", "config": shape, "weights": listed}
 
 

@@ -8,7 +8,7 @@ CAPTURE_SUFFIXES = (".nam", ".json", ".aidax")
 
 
 def is_capture(source: str | Path) -> bool:
-    """Return whether a source of a model is the file of a capture, or named like one; a model folder's files are not."""
+    """Return whether a source of a model is the file of a capture, or named like one."""
     path = Path(source).expanduser()
     suffix = path.suffix.lower()
     if suffix not in CAPTURE_SUFFIXES or path.name == "config.json" or path.is_dir():

@@ -53,7 +53,9 @@ def read_outline(path: Path) -> Outline:
     file = read_json(path)
     if file.has("model_data"):
         data = file.inner("model_data")
-        return _outline_recurrent(data, "guitarml", _count(file.content.get("state_dict")), data.content.get("input_size"))
+        return _outline_recurrent(
+            data, "guitarml", _count(file.content.get("state_dict")), data.content.get("input_size")
+        )
     if file.has("in_shape"):
         metadata = file.optional("metadata") or Fields({}, file.place)
         shape = file.content.get("in_shape")

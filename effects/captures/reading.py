@@ -11,6 +11,7 @@ from vocoders.core.errors import ConfigError
 
 __all__ = ["describe_capture", "open_capture"]
 
+
 def open_capture(path: str | Path, slim: float | None = None, verify: bool = False) -> EffectModel:
     """Open a capture.
 

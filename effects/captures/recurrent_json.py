@@ -91,7 +91,9 @@ def read_aidax(file: Fields, verify: bool = False) -> tuple[Recurrent, CaptureIn
     tensors[0] = torch.cat([before * tensors[0][:, :1], tensors[0][:, 1:]], dim=1)
     metadata = file.optional("metadata") or Fields({}, file.place)
     knobs = _read_knobs(metadata, inputs - 1, "param", 0.0)
-    model = _make(cell, [*tensors, after * weight.T, after * offset], knobs, _rate(file, metadata), skip * before * after)
+    model = _make(
+        cell, [*tensors, after * weight.T, after * offset], knobs, _rate(file, metadata), skip * before * after
+    )
     if verify:
         _verify(file, model, before, after)
     info = CaptureInfo("aidax", f"{cell.upper()} {units}", **read_metadata(metadata.content))
@@ -187,7 +189,9 @@ def _rate(file: Fields, metadata: Fields) -> int:
 def _verify(file: Fields, model: Recurrent, before: float, after: float) -> None:
     if len(model.knobs) or not (file.has("input_batch") and file.has("output_batch")) or not before or not after:
         file.fail("it contains no test vector with which it could be verified")
-    heard, expected = (torch.from_numpy(file.floats(name, _flat(file, name))) for name in ("input_batch", "output_batch"))
+    heard, expected = (
+        torch.from_numpy(file.floats(name, _flat(file, name))) for name in ("input_batch", "output_batch")
+    )
     if len(heard) != len(expected):
         file.fail(f"a test vector of {len(heard)} samples with an output of {len(expected)}")
     # The vector is what the net itself hears and gives, without the gains.

@@ -76,7 +76,9 @@ def write_guitarml(model: EffectModel, metadata: dict[str, Any]) -> dict[str, An
         raise ConfigError("GuitarML plays cell lstm with residual; train such a model")
     name, knobs, rate = _GUITARML.get(config.hidden_size, ("", (), 0))
     if count not in knobs:
-        fitting = "; ".join(f"{units} units: {name}, {_join(knobs)} knobs" for units, (name, knobs, _) in _GUITARML.items())
+        fitting = "; ".join(
+            f"{units} units: {name}, {_join(knobs)} knobs" for units, (name, knobs, _) in _GUITARML.items()
+        )
         raise ConfigError(f"{config.hidden_size} units with {count} knobs fit no plug-in of GuitarML ({fitting})")
     if model.sample_rate != rate:
         _logger.warning("%s plays at %d Hz, this model was trained at %d Hz", name, rate, model.sample_rate)

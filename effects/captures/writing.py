@@ -128,7 +128,7 @@ def _compare(stored: EffectModel, model: EffectModel) -> float:
     error = float((outputs[0] - outputs[1]).abs().max() / outputs[1].abs().max().clamp(min=1))
     if not error <= _TOLERANCE:
         raise CheckpointError(
-            f"read back, the file differs from the model by {error:.1e} of the peak; expected at most {_TOLERANCE:.0e}; "
-            "it is not written"
+            f"read back, the file differs from the model by {error:.1e} of the peak; expected at most "
+            f"{_TOLERANCE:.0e}; it is not written"
         )
     return error

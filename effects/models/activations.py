@@ -9,7 +9,7 @@ from torch import Tensor
 
 from vocoders.core.config import Config
 
-__all__ = ["Activation", "ActivationName", "activate"]
+__all__ = ["FAST_TANH", "Activation", "ActivationName", "activate"]
 
 ActivationName = Literal[
     "tanh",
@@ -47,13 +47,14 @@ class Activation(Config):
         return self
 
 
-# Coefficients of the rational approximation of tanh that some players use.
-_P, _Q, _R, _S, _U = 2.45550750702956, 0.893229853513558, 0.821226666969744, 2.44506634652299, 0.814642734961073
+#: Coefficients p, q, r, s, u of the rational approximation of tanh that some players use.
+FAST_TANH = (2.45550750702956, 0.893229853513558, 0.821226666969744, 2.44506634652299, 0.814642734961073)
 
 
 def _fast_tanh(x: Tensor) -> Tensor:
+    p, q, r, s, u = FAST_TANH
     size, square = x.abs(), x * x
-    return x * (_P + _P * size + (_Q + _R * size) * square) / (_S + (_S + square) * (x + _U * x * size).abs())
+    return x * (p + p * size + (q + r * size) * square) / (s + (s + square) * (x + u * x * size).abs())
 
 
 _SIMPLE = {

@@ -54,6 +54,7 @@ class ConvNet(EffectModel[ConvNetConfig]):
     family = "convnet"
     runtime = "effects.runtimes.convnet:ConvNetStream"
     config_class = ConvNetConfig
+    onnx_graph = "effects.runtimes.onnx.wavenet:build_convnet"
 
     def __init__(self, config: ConvNetConfig) -> None:
         super().__init__()

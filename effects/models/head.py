@@ -36,9 +36,7 @@ class Head(nn.Module):
         features (B, num_features, T), dry (B, C, T) -> (B, C, T).
     """
 
-    def __init__(
-        self, name: HeadName, audio_channels: int, residual: bool = False, residual_gain: float = 1.0
-    ) -> None:
+    def __init__(self, name: HeadName, audio_channels: int, residual: bool = False, residual_gain: float = 1.0) -> None:
         super().__init__()
         self.name, self.audio_channels = name, audio_channels
         self.residual, self.residual_gain = residual, residual_gain

@@ -43,6 +43,7 @@ class Linear(EffectModel[LinearConfig]):
     family = "linear"
     runtime = "effects.runtimes.linear:LinearStream"
     config_class = LinearConfig
+    onnx_graph = "effects.runtimes.onnx.wavenet:build_linear"
 
     def __init__(self, config: LinearConfig) -> None:
         super().__init__()

@@ -55,7 +55,9 @@ class RecurrentConfig(EffectConfig):
     @model_validator(mode="after")
     def _check(self) -> "RecurrentConfig":
         if self.residual and self.head == "gain":
-            raise ValueError("residual belongs to head 'direct' or 'linear'; head 'gain' multiplies the dry audio already")
+            raise ValueError(
+                "residual belongs to head 'direct' or 'linear'; head 'gain' multiplies the dry audio already"
+            )
         return self
 
 

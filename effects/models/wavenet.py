@@ -19,6 +19,7 @@ from effects.models.model import EffectModel, State
 from effects.models.wavenet_config import VARIANTS, WaveNetConfig
 from effects.models.wavenet_network import WaveNetNetwork
 from vocoders.core.errors import ConfigError
+from vocoders.layers.containers import ModuleListOf
 
 __all__ = ["VARIANTS", "WaveNet", "WaveNetConfig"]
 
@@ -40,6 +41,7 @@ class WaveNet(EffectModel[WaveNetConfig]):
     family = "wavenet"
     runtime = "effects.runtimes.wavenet:WaveNetStream"
     config_class = WaveNetConfig
+    onnx_graph = "effects.runtimes.onnx.wavenet:build_wavenet"
 
     def __init__(self, config: WaveNetConfig) -> None:
         super().__init__()
@@ -52,7 +54,7 @@ class WaveNet(EffectModel[WaveNetConfig]):
         while inner is not None:
             conditions.append(WaveNetNetwork(inner))
             inner = inner.condition
-        self.conditions = torch.nn.ModuleList(conditions)
+        self.conditions = ModuleListOf(conditions)
 
     @property
     def receptive_field(self) -> int:

@@ -155,11 +155,20 @@ class ArrayConfig(Config):
             raise ValueError(f"{len(value)} values for {len(self.dilations)} layers; expected one, or one per layer")
         return value
 
-    @property
-    def context(self) -> int:
-        """Number of past samples on which an output sample depends."""
-        layers = sum((shape.kernel_size - 1) * shape.dilation for shape in self.layers)
-        return layers + (self.head_kernel_size - 1) * self.head_dilation
+    def reach(self, x: int, condition: int, head: int) -> tuple[int, int]:
+        """Return on how many past samples the residual path and the head depend.
+
+        Args:
+            x: past samples on which the input depends.
+            condition: those of the condition.
+            head: those of what is added to the input of the head.
+        """
+        is_modulated = any(film.place == "conv_input" for film in self.films)
+        for shape in self.layers:
+            heard = max(x, condition) if is_modulated else x
+            activated = max(heard + (shape.kernel_size - 1) * shape.dilation, condition)
+            x, head = max(x, activated) if self.residual else x, max(head, activated)
+        return x, head + (self.head_kernel_size - 1) * self.head_dilation
 
 
 class PostHeadConfig(Config):
@@ -220,7 +229,9 @@ class WaveNetConfig(EffectConfig):
     @model_validator(mode="after")
     def _check(self) -> "WaveNetConfig":
         if self.audio_channels != 1:
-            raise ValueError(f"a WaveNet has 1 audio channel, found {self.audio_channels}; channels are processed alike")
+            raise ValueError(
+                f"a WaveNet has 1 audio channel, found {self.audio_channels}; channels are processed alike"
+            )
         for before, array in zip(self.arrays, self.arrays[1:], strict=False):
             if not before.head_channels == array.channels == array.skip_width:
                 raise ValueError(
@@ -242,9 +253,10 @@ class WaveNetConfig(EffectConfig):
     @property
     def receptive_field(self) -> int:
         """Number of input samples on which an output sample depends."""
-        post = sum(size - 1 for size in self.post_head.kernel_sizes) if self.post_head else 0
-        before = self.condition.receptive_field if self.condition else 1
-        return before + sum(array.context for array in self.arrays) + post
+        x, head, condition = 0, 0, self.condition.receptive_field - 1 if self.condition else 0
+        for array in self.arrays:
+            x, head = array.reach(x, condition, head)
+        return 1 + head + (sum(size - 1 for size in self.post_head.kernel_sizes) if self.post_head else 0)
 
 
 def _second_generation(channels: int) -> WaveNetConfig:

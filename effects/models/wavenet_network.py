@@ -51,9 +51,7 @@ class Layer(nn.Module):
         self.shape, self.width = shape, array.width
         channels, width = array.channels, array.width
         activated = width if shape.gating == "none" else 2 * width
-        self.conv = nn.Conv1d(
-            channels, activated, shape.kernel_size, dilation=shape.dilation, groups=array.groups
-        )
+        self.conv = nn.Conv1d(channels, activated, shape.kernel_size, dilation=shape.dilation, groups=array.groups)
         self.mixin = nn.Conv1d(condition_channels, activated, 1, groups=array.mixin_groups, bias=False)
         self.residual = nn.Conv1d(width, channels, 1, groups=array.residual_groups) if array.residual else None
         skips = array.skip_channels
@@ -121,6 +119,7 @@ class Array(nn.Module):
         for index, layer in enumerate(self.layers):
             x, skip = layer(x, condition, past, f"{name}.layers.{index}")
             head = skip if head is None else head + skip
+        assert head is not None
         return x, self.head(past.extend(f"{name}.head", head, context_of(self.head)))
 
 
@@ -159,12 +158,15 @@ class WaveNetNetwork(nn.Module):
         self.head_scale = config.head_scale
         widths = [1, *(array.channels for array in config.arrays)]
         self.arrays = ModuleListOf(
-            Array(array, width, config.condition_channels)
-            for array, width in zip(config.arrays, widths, strict=False)
+            Array(array, width, config.condition_channels) for array, width in zip(config.arrays, widths, strict=False)
         )
         last = config.arrays[-1].head_channels
         post = config.post_head
         self.post_head = None if post is None else PostHead(post, last, config.num_outputs)
+        # Nothing follows the last residual path; files contain its weights all the same.
+        for name, parameter in self.arrays[-1].layers[-1].named_parameters():
+            if name.startswith(("residual.", "films.residual_output.")):
+                parameter.requires_grad_(False)
 
     def forward(self, audio: Tensor, condition: Tensor, past: Past, name: str) -> Tensor:
         """Return outputs (B, num_outputs, T) for audio (B, 1, T) and condition (B, condition_channels, T)."""
@@ -186,5 +188,3 @@ class WaveNetNetwork(nn.Module):
         for index, convolution in enumerate(self.post_head.layers if self.post_head else ()):
             found[f"{name}post_head.{index}"] = convolution.in_channels, context_of(convolution)
         return found
-
-

@@ -121,4 +121,3 @@ def _describe_knobs(knobs: KnobSet) -> dict[str, Any]:
         },
         **knobs.to_dict(),
     }
-

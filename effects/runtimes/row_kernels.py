@@ -13,11 +13,25 @@ from typing import NamedTuple
 
 from numba import njit
 
+from effects.models import activations
+from effects.models.activations import FAST_TANH
 from vocoders.core import vectors
 from vocoders.core.compiling import compiled
 from vocoders.core.vectors import bounded, exp, fma, load, magnitude, positive_part, sigmoid, splat, store
 
-__all__ = ["ADD", "BLEND", "CONVOLVE", "FILL", "FUNCTIONS", "LANES", "MODULATE", "MULTIPLY", "SUM", "Step", "run_program"]
+__all__ = [
+    "ADD",
+    "BLEND",
+    "CONVOLVE",
+    "FILL",
+    "FUNCTIONS",
+    "LANES",
+    "MODULATE",
+    "MULTIPLY",
+    "SUM",
+    "Step",
+    "run_program",
+]
 
 #: Widths of rows are 4, 8 or multiples of this; values for channels are repeated to fill as many lanes.
 LANES = 16
@@ -45,6 +59,9 @@ FUNCTIONS = {
 (_TANH, _FAST_TANH, _HARD_TANH, _RELU, _LEAKY_RELU, _SIGMOID, _SILU, _HARD_SWISH, _LEAKY_HARD_TANH, _SOFTSIGN) = (
     FUNCTIONS.values()
 )
+
+
+_P, _Q, _R, _S, _U = FAST_TANH
 
 
 class Step(NamedTuple):
@@ -156,8 +173,8 @@ def _tanh(x):
 @njit
 def _fast_tanh(x):
     size, square = magnitude(x), x * x
-    above = x * (2.45550750702956 + 2.45550750702956 * size + (0.893229853513558 + 0.821226666969744 * size) * square)
-    below = 2.44506634652299 + (2.44506634652299 + square) * magnitude(x + 0.814642734961073 * x * size)
+    above = x * (_P + _P * size + (_Q + _R * size) * square)
+    below = _S + (_S + square) * magnitude(x + _U * x * size)
     return above / below
 
 
@@ -245,7 +262,7 @@ def _run_steps(memory, weights, steps, offset, length):
             _combine(kind, weights, step[9], memory, x, z, y, count, period)
 
 
-@compiled(vectors)
+@compiled(activations.__file__, vectors)
 def run_program(memory, weights, steps, pasts, places, x, y, offset, room, most):
     """Run a program over the next samples of a stream.
 

@@ -88,8 +88,9 @@ class RowProgram:
         group = min(y.width, LANES)
         packed = columns.unflatten(1, (-1, group)).permute(1, 0, 2).reshape(-1)
         oldest = x._replace(place=x.place - (taps - 1) * dilation * x.width)
-        numbers = {"taps": taps, "dilation": dilation, "inputs": inputs}
-        self._add(row_kernels.CONVOLVE, y, oldest, weights=self._add_weights(packed.numpy()), **numbers)
+        step = self._step(row_kernels.CONVOLVE, y, oldest)
+        weights = self._add_weights(packed.numpy())
+        self._steps.append(step._replace(weights=weights, taps=taps, dilation=dilation, inputs=inputs))
 
     def project(self, y: Rows, x: Rows, layer: nn.Conv1d, part: slice = slice(None)) -> None:
         """Set rows to a causal convolution with its bias; ``part`` is some of its outputs."""
@@ -103,7 +104,7 @@ class RowProgram:
             values = torch.tensor(activation.slopes).expand(y.channels)
         packed = _repeated(values, y.width)
         if activation.name == "leaky_hard_tanh":
-            packed = np.repeat(np.float32([*activation.bounds, *activation.outer_slopes]), LANES)
+            packed = np.repeat(np.array([*activation.bounds, *activation.outer_slopes], np.float32), LANES)
         self._add(FUNCTIONS[activation.name], y, x, weights=self._add_weights(packed))
 
     def combine(self, kind: int, y: Rows, x: Rows, z: Rows | None = None) -> None:
@@ -139,13 +140,17 @@ class RowProgram:
         self._weight_size += len(padded)
         return start
 
-    def _add(self, kind: int, y: Rows, x: Rows | None = None, z: Rows | None = None, **numbers: int) -> None:
-        step = Step(kind, y.place, y.width, y.context is not None, **numbers)
+    def _add(self, kind: int, y: Rows, x: Rows | None = None, z: Rows | None = None, weights: int = 0) -> None:
+        self._steps.append(self._step(kind, y, x, z)._replace(weights=weights))
+
+    @staticmethod
+    def _step(kind: int, y: Rows, x: Rows | None = None, z: Rows | None = None) -> Step:
+        step = Step(kind, y.place, y.width, y.context is not None)
         if x is not None:
             step = step._replace(x=x.place, x_width=x.width, x_moves=x.context is not None)
         if z is not None:
             step = step._replace(z=z.place, z_moves=z.context is not None)
-        self._steps.append(step)
+        return step
 
 
 class _Compiled(NamedTuple):

@@ -77,7 +77,7 @@ class _Writer:
 
     def _add_layer(self, layer: Layer, x: Rows, following: Rows, head: Rows, name: str) -> None:
         """Write a layer from ``x`` to ``following`` and to ``head``, to which it is added."""
-        program, condition = self._program, self._condition
+        program = self._program
         heard = program.pasts[name]
         if "conv_input" in layer.films:
             program.fill(heard, None, x)

@@ -13,6 +13,7 @@ download_folder() {
     echo "$target is there"
     return
   fi
+  check_configuration
   mkdir -p "$archives" "$(dirname "$target")"
   _fetch "$url" "$archive"
   rm -rf "$unpacked"

@@ -8,7 +8,7 @@
 
 # Sourced after vocoder_recipe.sh: the stages of an effect. There is nothing to extract (stage 1); stage 3
 # packs the model and plays the test set; stage 4 compares it with the true effect in four cells.
-help_files=("$utils/effect_recipe.sh" "${help_files[@]}")
+help_files=("$utils/effect_recipe.sh" "${help_files[@]/#"$utils/feature_options.sh"/}")
 # shellcheck disable=SC2034  # read by vocoder_recipe.sh
 n_gpus=0
 nj=1
@@ -29,6 +29,10 @@ prepare_data() {
   [ "$num_dev" -ge 1 ] && [ "$num_test" -ge 1 ] || fail "--num_dev $num_dev, --num_test $num_test; both must be at least 1"
   run_job 0 "$nj" data/log/prepare.log \
     ondes prepare folder "$audio_dir" data --dev "$num_dev" --test "$num_test" --nj "$nj"
+}
+
+model_command() {
+  echo "ondes effect --model $recipe/$exp/model INPUT --output OUTPUT"
 }
 
 extract_features() {
@@ -52,13 +56,9 @@ evaluate_systems() {
   local effect
   effect="$(true_effect)"
   if [ -z "$effect" ]; then
-    run_job 0 1 "$exp/log/evaluate.log" ondes evaluate pairs "$exp/model" --data data/test \
-      --out "$exp/results.json" --markdown "$exp/RESULTS.md" --title "$tag" --note "recorded pairs of data/test"
+    run_evaluation 0 1 pairs "$exp/model" --data data/test --note "recorded pairs of data/test"
   else
-    run_job 0 1 "$exp/log/evaluate.log" \
-      ondes evaluate effect "$(basename "$recipe")/$tag=$exp/model" --true "$effect" --train data/train --data data/test \
-      --items "$items" --out "$exp/results.json" --markdown "$exp/RESULTS.md" \
-      --title "${recipe#"$(dirname "$(dirname "$recipe")")"/}: $tag" --note "configuration: $exp/config.yaml"
+    run_evaluation 0 1 effect "$(basename "$recipe")/$tag=$exp/model" --true "$effect" --train data/train \
+      --data data/test --items "$items" --note "configuration: $exp/config.yaml"
   fi
-  echo "results: $recipe/$exp/RESULTS.md"
 }

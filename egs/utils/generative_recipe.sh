@@ -5,11 +5,15 @@
 
 # Sourced after vocoder_recipe.sh: the stages of a model that no features condition. There is nothing to
 # extract (stage 1); stage 3 packs the model and generates; stage 4 measures bits per sample of the test set.
-help_files=("$utils/generative_recipe.sh" "${help_files[@]}")
+help_files=("$utils/generative_recipe.sh" "${help_files[@]/#"$utils/feature_options.sh"/}")
 seconds=1.0
 num=8
 # shellcheck disable=SC2034  # read by vocoder_recipe.sh
 baselines=""
+
+model_command() {
+  echo "ondes generate --model $recipe/$exp/model --num 4 --output FOLDER"
+}
 
 extract_features() {
   echo "no features are needed"
@@ -42,9 +46,6 @@ evaluate_systems() {
     echo "a diffusion model gives no likelihood; its validation loss is in $exp/metrics.jsonl"
     return
   fi
-  run_job "$((n_gpus > 0))" "$nj" "$exp/log/evaluate.log" \
-    ondes evaluate likelihood --exp "$exp" --checkpoint "$checkpoint" --data data/test --train data/train --out "$exp/results.json" \
-    --markdown "$exp/RESULTS.md" --title "${recipe#"$(dirname "$(dirname "$recipe")")"/}: $tag" \
-    --note "configuration: $exp/config.yaml"
-  echo "results: $recipe/$exp/RESULTS.md"
+  run_evaluation "$((n_gpus > 0))" "$nj" likelihood --exp "$exp" --checkpoint "$checkpoint" --data data/test \
+    --train data/train --note "configuration: $exp/config.yaml"
 }

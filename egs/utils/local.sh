@@ -1,19 +1,25 @@
 #!/usr/bin/env bash
 # Run one job on this machine and keep its output in a log.
 #
-# Usage: local.sh [--gpus N] [--threads N] LOG COMMAND [ARGUMENT]...
+# Usage: local.sh [--gpus N] [--threads N] [--nodes N] [--kind NAME] LOG COMMAND [ARGUMENT]...
 #
-# On a terminal the output is shown as well; elsewhere the end of the log is shown if the job fails.
+# On a terminal the job shows its progress there, and `ondes` keeps its log lines in the log too; elsewhere the end of
+# the log is shown if the job fails. The job ends when this script is killed.
 #
 #   --gpus N      GPUs of the job; nothing is reserved here
 #   --threads N   CPU cores of the job; nothing is reserved here
+#   --nodes N     machines of the job: only 1
+#   --kind NAME   kind of the job; no difference here
 set -euo pipefail
 
 gpus=0
 threads=1
+nodes=1
+kind=cpu
 # shellcheck source=egs/utils/parse_options.sh
 . "$(dirname "${BASH_SOURCE[0]}")/parse_options.sh"
-[ $# -ge 2 ] || usage_error "a log file and a command are needed (gpus $gpus, threads $threads)"
+[ $# -ge 2 ] || usage_error "a log file and a command are needed (gpus $gpus, threads $threads, kind $kind)"
+[ "$nodes" -eq 1 ] || usage_error "--nodes $nodes; the backend local is one machine, pass --backend slurm"
 log="$1"
 shift
 
@@ -21,12 +27,18 @@ mkdir -p "$(dirname "$log")"
 touch "$log"
 first=$(($(wc -l <"$log") + 2))
 echo "# $(date '+%F %T') $(hostname): ${*@Q}" >>"$log"
+guard=()
+if setpriv --pdeathsig TERM true 2>/dev/null; then
+  guard=(setpriv --pdeathsig TERM)
+fi
 status=0
-if [ -t 1 ]; then
+if [ -t 1 ] && [ -t 2 ] && [ "$(basename "$1")" = ondes ]; then
+  ONDES_LOG="$log" ${guard[@]+"${guard[@]}"} "$@" || status=$?
+elif [ -t 1 ]; then
   # -i: at Ctrl-C the job still has something to say.
-  "$@" 2>&1 | tee -i -a "$log" || status=${PIPESTATUS[0]}
+  ${guard[@]+"${guard[@]}"} "$@" 2>&1 | tee -i -a "$log" || status=${PIPESTATUS[0]}
 else
-  "$@" >>"$log" 2>&1 || status=$?
+  ${guard[@]+"${guard[@]}"} "$@" >>"$log" 2>&1 || status=$?
   # Only what this job wrote: the log may hold earlier ones.
   [ "$status" -eq 0 ] || tail -n "+$first" "$log" | tail -n 20 >&2
 fi

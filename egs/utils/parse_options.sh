@@ -3,14 +3,25 @@
 # `--some-name value` or `--some_name value` sets the variable `some_name`. An option exists if the variable is set and
 # the help names it, so none can be undocumented. A default decides the type: whole numbers take whole numbers only;
 # where it is true or false, the option alone means true. `--help` prints the header of the script, and of the files in
-# the array `help_files`. What follows the options stays in "$@". Wrong usage exits with 2.
+# the array `help_files`, with the defaults in brackets. What follows the options stays in "$@"; where the array `changes`
+# is set, key=value may stand between options and is collected there. Wrong usage exits with 2.
 # shellcheck shell=bash disable=SC2154
 
 _print_help() {
-  local file
+  local file line name
   for file in "$0" ${help_files[@]+"${help_files[@]}"}; do
+    [ -n "$file" ] || continue
     awk 'NR == 1 && /^#!/ { next } !/^#/ { exit } !/^# shellcheck/ { sub(/^# ?/, ""); print }' "$file"
     echo
+  done | while IFS= read -r line; do
+    name=""
+    if [[ "$line" =~ ^\ \ --([a-z_-]+)\  ]]; then
+      name="${BASH_REMATCH[1]//-/_}"
+    fi
+    if [ -n "$name" ] && [ -n "${!name:-}" ]; then
+      line+=" [${!name#"${recipe:-}/"}]"
+    fi
+    printf '%s\n' "$line"
   done
 }
 
@@ -52,6 +63,11 @@ while [ $# -gt 0 ]; do
       ;;
     -?*)
       usage_error "unknown option '$1'"
+      ;;
+    *=*)
+      [ -n "${changes+set}" ] || break
+      changes+=("$1")
+      shift
       ;;
     *)
       break

@@ -10,7 +10,8 @@ done
 
 # run_recipe ARGUMENT...: read the options, then run the stages.
 run_recipe() {
+  local changes=("")
   # shellcheck source=egs/utils/parse_options.sh
   . "$utils/parse_options.sh"
-  run_stages "$@"
+  run_stages "${changes[@]:1}" "$@"
 }

@@ -1,19 +1,16 @@
-# Options of every vocoder recipe:
+# Options of every recipe:
 #   --stage N        first stage to run
 #   --stop_stage N   last stage to run
 #   --conf FILE      configuration of model and training
 #   --tag NAME       name of the run: everything goes to exp/NAME (default: name of the configuration)
-#   --dump DIR       F0 and statistics; configurations with one front end share it
 #   --init PATH      start from these weights: a checkpoint, a run's folder (exp/NAME) or a model folder
-#   --predicted DIR  train on, and decode, features that an acoustic model predicted: DIR/UTTERANCE.npy (bands, frames)
-#   --n_gpus N       GPUs, one process each; 0 trains on the CPU
+#   --n_gpus N       GPUs on each node, one process each; 0 trains on the CPU
+#   --nodes N        nodes of the training, only with --backend slurm
 #   --nj N           processes for data, features and evaluation
 #   --backend NAME   local or slurm, see cmd.sh
 #   --resume BOOL    continue the run if it was started before; false refuses to
 #   --checkpoint C   which one is decoded, measured and packed: best (in validation), last, the number of a step, or a
 #                    file (default: last, if the recipe does not say otherwise)
-#   --baselines LIST systems beside the model: griffin-lim,world
-#   --metrics LIST   metrics of the evaluation, separated by commas (default: those of 'ondes evaluate audio')
 #   --card FILE      model card for the packed model
 #   key=value        changes of the configuration, e.g. trainer.max_steps=1000
 # shellcheck shell=bash disable=SC2154
@@ -21,7 +18,7 @@
 # A part of recipe.sh, which has set `recipe` (the folder of run.sh) and `utils`. It gives the defaults above and `run_stages`; the
 # functions download_corpus (stage -1) and prepare_data (stage 0: data/train, data/dev, data/test) are the recipe's own.
 # shellcheck disable=SC2034  # read by parse_options.sh
-help_files=("$utils/vocoder_recipe.sh")
+help_files=("$utils/feature_options.sh" "$utils/vocoder_recipe.sh")
 stage=0
 stop_stage=5
 conf="$recipe/conf/train.yaml"
@@ -30,12 +27,15 @@ dump=dump
 init=""
 predicted=""
 n_gpus=1
+nodes=1
 nj=4
 resume=true
 checkpoint=""
 baselines=griffin-lim,world
 metrics=""
 card=""
+packed=""
+checked=""
 # shellcheck source=/dev/null
 . "$recipe/cmd.sh"
 start_folder="$PWD"
@@ -53,9 +53,38 @@ absolute_path() {
   esac
 }
 
+# check_configuration: once, before the first job or download. What is wrong with the configuration of the training would
+# otherwise show after hours of other stages.
+check_configuration() {
+  if [ -z "$checked" ] && [ "$stage" -lt 2 ] && chosen 2; then
+    ondes --quiet train --config "$conf" --exp "$exp" --dry-run "${settings[@]}" || exit 2
+  fi
+  checked=true
+}
+
 # run_job GPUS THREADS LOG COMMAND...
 run_job() {
-  "$utils/$backend.sh" --gpus "$1" --threads "$2" "${@:3}"
+  local kind=cpu
+  check_configuration
+  if [ "$1" -gt 0 ]; then
+    kind=gpu
+  fi
+  tell_log "$3"
+  launch_job --kind "$kind" --gpus "$1" --threads "$2" "${@:3}"
+}
+
+# launch_job OPTION... LOG COMMAND...: the job ends with this script.
+launch_job() {
+  local guard=()
+  if setpriv --pdeathsig TERM true 2>/dev/null; then
+    guard=(setpriv --pdeathsig TERM)
+  fi
+  ${guard[@]+"${guard[@]}"} "$utils/$backend.sh" "$@"
+}
+
+# tell_log FILE: where the lines of the next job are.
+tell_log() {
+  echo "  log: $recipe/$1"
 }
 
 # run_stages [key=value]...: everything that --stage and --stop_stage ask for.
@@ -101,6 +130,11 @@ check_options() {
   [ -x "$utils/$backend.sh" ] || usage_error "unknown backend '$backend'; known backends: local, slurm"
   [ "$nj" -ge 1 ] || usage_error "--nj $nj; expected at least one process"
   [ "$n_gpus" -ge 0 ] || usage_error "--n_gpus $n_gpus; expected 0 or more"
+  [ "$nodes" -ge 1 ] || usage_error "--nodes $nodes; expected at least one"
+  if [ "$nodes" -gt 1 ]; then
+    [ "$backend" = slurm ] || usage_error "--nodes $nodes with --backend $backend; only slurm has several nodes"
+    [ "$n_gpus" -ge 1 ] || usage_error "--nodes $nodes without GPUs; pass --n_gpus, the GPUs of each node"
+  fi
   [ -z "$card" ] || [ -f "$card" ] || usage_error "$card: no such model card"
 }
 
@@ -183,10 +217,30 @@ train_model() {
   if [ -n "$init" ]; then
     command+=(--init "$init")
   fi
-  if [ "$n_gpus" -gt 1 ]; then
-    command=(torchrun --standalone --nproc_per_node "$n_gpus" --no-python "${command[@]}")
+  command+=(--gpus "$n_gpus")
+  if [ $((n_gpus * nodes)) -gt 1 ]; then
+    command=("$utils/torchrun.sh" --nodes "$nodes" --processes "$n_gpus" "${command[@]}")
   fi
-  run_job "$n_gpus" "$nj" "$exp/log/train.log" "${command[@]}" "${settings[@]}"
+  command+=("${settings[@]}")
+  launch_training "${command[@]}"
+}
+
+# launch_training COMMAND...: again, as long as a time limit of the cluster stops it after a checkpoint.
+launch_training() {
+  local status stopped="" options=(--kind train --gpus "$n_gpus" --threads "$nj" --nodes "$nodes")
+  while true; do
+    status=0
+    rm -f "$exp/stopped.json"
+    tell_log "$exp/log/train.log"
+    launch_job "${options[@]}" "$exp/log/train.log" "$@" || status=$?
+    # A job that does not come further than the one before would be queued for ever.
+    if [ "$status" -eq 0 ] || ! grep -qs SIGUSR1 "$exp/stopped.json" || [ "$stopped" = "$(cat "$exp/stopped.json")" ]; then
+      return "$status"
+    fi
+    stopped="$(cat "$exp/stopped.json")"
+    echo "the time limit of the job was reached: the training is queued again"
+    set -- "$@" --resume
+  done
 }
 
 decode_test_set() {
@@ -205,19 +259,34 @@ evaluate_systems() {
   if [ -n "$metrics" ]; then
     options+=(--metrics "$metrics")
   fi
-  run_job 0 "$nj" "$exp/log/evaluate.log" \
-    ondes evaluate audio --ref "$decoded/reference" "${options[@]}" --natural --nj "$nj" --out "$exp/results.json" \
-    --markdown "$exp/RESULTS.md" --title "${recipe#"$(dirname "$(dirname "$recipe")")"/}: $tag" \
+  run_evaluation 0 "$nj" audio --ref "$decoded/reference" "${options[@]}" --natural --nj "$nj" \
     --note "copy-synthesis of data/test; configuration: $exp/config.yaml"
+}
+
+# run_evaluation GPUS THREADS KIND ARGUMENT...: 'ondes evaluate KIND' with its results in the folder of the run.
+run_evaluation() {
+  run_job "$1" "$2" "$exp/log/evaluate.log" ondes evaluate "${@:3}" --out "$exp/results.json" \
+    --markdown "$exp/RESULTS.md" --title "${recipe#"$(dirname "$(dirname "$recipe")")"/}: $tag"
   echo "results: $recipe/$exp/RESULTS.md"
 }
 
+# model_command: how the packed model is used.
+model_command() {
+  echo "ondes synth --model $recipe/$exp/model INPUT --output OUTPUT"
+}
+
 pack_model() {
+  # Recipes that need the model in stage 3 pack it there.
+  if [ -n "$packed" ]; then
+    echo "packed in this run: $recipe/$exp/model"
+    return
+  fi
+  packed=true
   local options=(--checkpoint "$checkpoint")
   if [ -n "$card" ]; then
     options+=(--card "$card")
   fi
   run_job 0 1 "$exp/log/pack.log" \
     ondes pack --exp "$exp" --output "$exp/model" --force "${options[@]}"
-  echo "model: ondes synth --model $recipe/$exp/model INPUT --output OUTPUT"
+  echo "model: $(model_command)"
 }

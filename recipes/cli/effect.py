@@ -11,7 +11,9 @@ import typer
 
 from recipes.cli.batch import Job, Report, run_jobs
 from recipes.cli.capture_options import CaptureOptions
+from recipes.cli.meter import Meter
 from recipes.cli.option_group import with_option_groups
+from recipes.cli.pipes import PipeOptions, check_pipe_output, deliver, open_source, uses_pipes
 from recipes.cli.threads_option import ThreadsOption
 
 if TYPE_CHECKING:
@@ -59,17 +61,20 @@ def register(app: typer.Typer) -> None:
 
 
 def _effect(
+    *,
     inputs: Annotated[
         list[str] | None,
         typer.Argument(
             metavar="INPUTS",
-            help="Audio (wav, flac, ogg, mp3 ...), a folder, a quoted pattern, or a wav.scp.",
+            help="Audio (wav, flac, ogg, mp3 ...), a folder, a quoted pattern, a wav.scp, or - for standard input.",
             show_default=False,
         ),
     ] = None,
     output: Annotated[
         Path | None,
-        typer.Option("--output", "-o", metavar="DIR|FILE", help="Folder, or file for one input.", show_default=False),
+        typer.Option(
+            "--output", "-o", metavar="DIR|FILE|-", help="Folder, file, or - for standard output.", show_default=False
+        ),
     ] = None,
     model: Annotated[
         str | None,
@@ -105,7 +110,8 @@ def _effect(
         bool, typer.Option("--zero-latency", help="Run the model on each block at once; do not wait for a hop.")
     ] = False,
     list_knobs: Annotated[bool, typer.Option("--list-knobs", help="Show the knobs of the effect, and exit.")] = False,
-    capture: CaptureOptions = CaptureOptions(),
+    capture: CaptureOptions,
+    pipes: PipeOptions,
     force: Annotated[bool, typer.Option("--force", "-f", help="Replace existing output files.")] = False,
     json_lines: Annotated[bool, typer.Option("--json", help="Print one JSON line per file, or per knob.")] = False,
 ) -> None:
@@ -117,6 +123,7 @@ def _effect(
     1e-6. --processor comp_4c, or --model true:comp_4c, plays the processor
     from which models learn. --model amp.nam plays a capture of an amplifier
     or a pedal; --slim, --normalize and --calibrate are for captures.
+    In a pipe audio is played as it comes: ondes effect - -o -
     """
     from recipes.cli.effect_source import find_levels, resolve_source
 
@@ -125,13 +132,18 @@ def _effect(
 
         show_knobs(resolve_source(model, processor, "cpu", capture.slim), json_lines)
         return
-    items, outputs = _find_files(inputs, output, force)
+    piped = output is not None and uses_pipes(inputs or [], output)
+    items, outputs = ([], []) if piped else _find_files(inputs, output, force)
     if not 0 <= mix <= 1:
         raise typer.BadParameter(f"{mix:g} is not in the range 0 .. 1", param_hint="--mix")
     source = resolve_source(model, processor, device, capture.slim)
     levels = find_levels(source, capture.normalize, capture.calibrate)
     options = _read_options(source, knobs or [], automation, stereo, zero_latency, levels)
     playing = _Playing(source, options, block, mix)
+    if piped and inputs and output is not None:
+        check_pipe_output(output.expanduser(), force, json_lines)
+        _play_pipe(inputs[0], output.expanduser(), playing, pipes, force)
+        return
     jobs = [Job(item.path, path, _seconds(item.path)) for item, path in zip(items, outputs, strict=True)]
     run_jobs(jobs, lambda job, progress: _play(job, playing, progress), "effect", json_lines)
 
@@ -193,7 +205,7 @@ def _play(job: Job, playing: _Playing, progress: Callable[[float], None]) -> _Re
     for text in [*notes, note] if note else notes:
         _logger.info("%s: %s", path, text)
     _warn_if_short(path, playing.options.automation, info.duration)
-    meter = _Meter(lambda samples: progress(samples / info.frames))
+    meter = Meter(lambda samples: progress(samples / info.frames))
     started = time.perf_counter()
     wet = meter.watch(_through(path, stream, playing))
     length = write_blocks(output, wet, info.sample_rate, info.channels, info.frames, subtype)
@@ -201,6 +213,18 @@ def _play(job: Job, playing: _Playing, progress: Callable[[float], None]) -> _Re
     rtf = round((time.perf_counter() - started) / seconds, 6)
     facts = (info.sample_rate, info.channels, subtype, round(meter.peak, 6), stream.latency_samples)
     return _Report(str(path), str(output), seconds, rtf, *facts)
+
+
+def _play_pipe(name: str, output: Path, playing: _Playing, pipes: PipeOptions, force: bool) -> None:
+    """Play one input whose length may be unknown, block by block, as it comes."""
+    from effects.rendering import render_blocks
+
+    rate, channels, blocks = open_source(name, pipes)
+    stream = playing.source.open(rate, playing.options)
+    for text in playing.source.about(rate, channels, playing.options.stereo):
+        _logger.info("%s", text)
+    parts = (part for block in blocks for part in block.split(playing.block, dim=-1))
+    deliver(output, render_blocks(stream, parts, playing.mix), rate, channels, pipes, force)
 
 
 def _through(path: Path, stream: "Stream", playing: _Playing) -> "Iterator[Tensor]":
@@ -212,25 +236,6 @@ def _through(path: Path, stream: "Stream", playing: _Playing) -> "Iterator[Tenso
     size = max(1, _BLOCK // playing.block) * playing.block
     blocks = (block for read in read_blocks(path, size) for block in read.split(playing.block, dim=-1))
     return render_blocks(stream, blocks, playing.mix)
-
-
-class _Meter:
-    """Measures the length and the peak of a stream."""
-
-    def __init__(self, report: Callable[[int], None]) -> None:
-        self.peak = 0.0
-        self._report = report
-
-    def watch(self, blocks: "Iterator[Tensor]") -> "Iterator[Tensor]":
-        """Yield ``blocks`` unchanged."""
-        passed = told = 0
-        for block in blocks:
-            yield block
-            self.peak = max(self.peak, float(block.abs().max()))
-            passed += block.shape[-1]
-            if passed - told >= _BLOCK:
-                told = passed
-                self._report(passed)
 
 
 def _warn_if_short(path: Path, automation: "Automation | None", seconds: float) -> None:

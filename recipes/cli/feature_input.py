@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from vocoders.frontends.mel_convention import MelConvention
     from vocoders.interface import Vocoder
 
-__all__ = ["FeatureOptions", "load_vocoder_for", "read_inputs"]
+__all__ = ["FeatureOptions", "load_vocoder_for", "native_inputs", "read_inputs"]
 
 _logger = logging.getLogger(__name__)
 
@@ -101,7 +101,7 @@ class FeatureOptions:
         return found if self.mel_statistics is None else with_statistics(found, self.mel_statistics)
 
 
-def load_vocoder_for(name: str, convention: "MelConvention | None", device: Any) -> "Vocoder":
+def load_vocoder_for(name: str, convention: "MelConvention | None", device: Any, runtime: Any) -> "Vocoder":
     """Load a vocoder; a baseline without details is made for the convention, at its own rate."""
     from vocoders.baselines.baseline import MelBaseline
     from vocoders.registry import BASELINES, is_baseline, load_vocoder
@@ -110,7 +110,7 @@ def load_vocoder_for(name: str, convention: "MelConvention | None", device: Any)
         system = BASELINES[name].system_class
         if issubclass(system, MelBaseline):
             return system(convention.mel)
-    return load_vocoder(name, device)
+    return load_vocoder(name, device, runtime=runtime)
 
 
 def read_inputs(
@@ -133,7 +133,7 @@ def read_inputs(
         ConfigError: for a tracker of audio.
         DataError: if the file cannot be read, or its content cannot be what it should be.
     """
-    from vocoders.core.errors import ConfigError
+    from vocoders.core.errors import ConfigError, DataError
     from vocoders.core.feature_files import read_feature_file
 
     if f0_source not in (None, "mel"):
@@ -145,9 +145,20 @@ def read_inputs(
         arguments |= {"mel": convention, "beyond": options.beyond}
     if vocoder.uses_f0 and found.f0 is not None and f0_source is None:
         arguments["f0"] = _tensor(_read_f0(found, vocoder, convention, options, str(place)))[None, None]
+    elif vocoder.uses_f0 and vocoder.mel is None:
+        raise DataError(f"{place} has no F0, which this model needs; give an .npz with 'features' and 'f0'")
     elif vocoder.uses_f0:
         _logger.info("%s: F0 is estimated from the mel", place)
     return arguments
+
+
+def native_inputs(inputs: dict[str, Any], vocoder: "Vocoder") -> dict[str, Any]:
+    """Return features and F0 in the mel of the vocoder, for streams, from the result of :func:`read_inputs`."""
+    from vocoders.mel_input import MelInput
+
+    if "mel" not in inputs:
+        return inputs
+    return MelInput(inputs["mel"], inputs["beyond"]).native(vocoder, inputs["features"], inputs.get("f0"))
 
 
 def _tensor(array: "np.ndarray") -> Any:

@@ -12,6 +12,8 @@ import typer
 
 from recipes.cli.declared import chosen_options, declared_command, given_options
 from recipes.cli.drawing import Item, Request, draw, select_items
+from recipes.cli.option_group import with_option_groups
+from recipes.cli.pipes import PipeOptions, check_pipe_output, deliver, only_one, uses_pipes
 from recipes.cli.threads_option import ThreadsOption
 
 if TYPE_CHECKING:
@@ -41,14 +43,17 @@ class _Report:
 
 def register(app: typer.Typer) -> None:
     """Add the command to ``app``."""
-    app.command("generate", cls=declared_command("generator"))(_generate)
+    app.command("generate", cls=declared_command("generator"))(with_option_groups(_generate))
 
 
 def _generate(
+    *,
     context: typer.Context,
     output: Annotated[
         Path,
-        typer.Option("--output", "-o", metavar="DIR|FILE", help="Folder, or file for one item.", show_default=False),
+        typer.Option(
+            "--output", "-o", metavar="DIR|FILE|-", help="Folder, file, or - for standard output.", show_default=False
+        ),
     ],
     model: Annotated[
         str,
@@ -80,13 +85,15 @@ def _generate(
     ] = None,
     device: Annotated[str, typer.Option("--device", help="cpu, cuda, cuda:1, ... or auto.")] = "auto",
     threads: ThreadsOption = None,
+    pipes: PipeOptions,
     force: Annotated[bool, typer.Option("--force", "-f", help="Replace existing output files.")] = False,
     json_lines: Annotated[bool, typer.Option("--json", help="Print one JSON line per file.")] = False,
 ) -> None:
     """Draw waveforms, unconditionally or after a prompt.
 
     Every item continues the prompt. Items are numbered from 0; --drop-worst
-    and --drop-best leave out items by likelihood.
+    and --drop-best leave out items by likelihood. With -o - the first item
+    is written to standard output while it is drawn.
     """
     from recipes.cli.interruption import prompt_interruption
     from vocoders.core.device import resolve_device
@@ -94,15 +101,24 @@ def _generate(
 
     _check(seconds, num, drop_worst, drop_best)
     output = output.expanduser()
+    piped = uses_pipes([], output)
     # Reported before a model is downloaded.
-    _plan(output, _names(num, prompt), prompt, force)
+    if piped:
+        check_pipe_output(output, force, json_lines)
+        only_one(range(num), "items")
+    else:
+        _plan(output, _names(num, prompt), prompt, force)
     generator = load_generator(model, device=resolve_device(device))
     options = chosen_options(generator, model, given_options(context))
     _check_abilities(generator, model, {"prompt": prompt, "label": label}, drop_worst or drop_best)
     labels = generator.item_labels(range(num), label, seed)
-    outputs = _plan(output, _names(num, prompt, labels), prompt, force)
     audio = None if prompt is None else _read_prompt(prompt, generator)
     length = max(1, round(seconds * generator.sample_rate))
+    if piped:
+        pieces = generator.draw_pieces(length, prompt=audio, label=label, seed=seed, options=options)
+        deliver(output, (piece[None] for piece in pieces if len(piece)), generator.sample_rate, 1, pipes, force)
+        return
+    outputs = _plan(output, _names(num, prompt, labels), prompt, force)
     request = Request(length, num, seed, batch or min(num, _MOST_ITEMS), options, audio, label)
     with prompt_interruption():
         items = draw(generator, request, batch is not None)

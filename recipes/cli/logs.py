@@ -1,11 +1,14 @@
 """Logging of the command line, on standard error: standard output contains only results."""
 
 import logging
+import os
 import sys
 from typing import TextIO
 
-__all__ = ["show_logs"]
+__all__ = ["keep_in_log", "show_logs"]
 
+# A file that keeps the lines too, while standard error is a terminal; the recipes set it.
+_LOG_VARIABLE = "ONDES_LOG"
 _PACKAGES = ("vocoders", "effects", "recipes", "demo")
 
 
@@ -31,9 +34,20 @@ def show_logs(verbosity: int = 0) -> None:
     handler = _StandardError()
     pattern = "%(asctime)s %(name)s: %(message)s" if verbosity > 0 else "%(message)s"
     handler.setFormatter(_Formatter(pattern))
+    handlers: list[logging.Handler] = [handler]
+    if path := os.environ.get(_LOG_VARIABLE):
+        handlers.append(logging.FileHandler(path, encoding="utf-8"))
+        handlers[-1].setFormatter(_Formatter(f"%(asctime)s {pattern.removeprefix('%(asctime)s ')}"))
     level = logging.DEBUG if verbosity > 0 else logging.INFO if verbosity == 0 else logging.WARNING
     for package in _PACKAGES:
         logger = logging.getLogger(package)
-        logger.handlers = [handler]
+        logger.handlers = handlers
         logger.propagate = False
         logger.setLevel(level)
+
+
+def keep_in_log(text: str) -> None:
+    """Write a line, which was shown otherwise, to the file that keeps log lines, if there is one."""
+    if path := os.environ.get(_LOG_VARIABLE):
+        with open(path, "a", encoding="utf-8") as file:
+            file.write(text + "\n")

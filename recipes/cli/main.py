@@ -29,7 +29,7 @@ from recipes.cli import (
     train,
     tryout,
 )
-from recipes.cli.logs import show_logs
+from recipes.cli.logs import keep_in_log, show_logs
 from recipes.stopping import STOPPED, TrainingStopped
 from vocoders.core.errors import OndesError
 from vocoders.version import __version__
@@ -99,6 +99,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _fail(message: str, code: int) -> int:
     typer.echo(f"error: {message}", err=True)
+    keep_in_log(f"error: {message}")
     return code
 
 

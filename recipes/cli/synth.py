@@ -5,14 +5,17 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from recipes.cli.batch import Job, Report, run_jobs, share_of
 from recipes.cli.declared import chosen_options, declared_command, given_options
-from recipes.cli.feature_input import FeatureOptions, load_vocoder_for, read_inputs
+from recipes.cli.feature_input import FeatureOptions, load_vocoder_for, native_inputs, read_inputs
+from recipes.cli.long_synthesis import is_long, synthesize_audio, synthesize_features
 from recipes.cli.option_group import with_option_groups
+from recipes.cli.pipes import PIPE, PipeOptions, check_pipe_output, only_one, uses_pipes
+from recipes.cli.synth_stream import StreamOptions, StreamSynthesis
 from recipes.cli.threads_option import ThreadsOption
 
 if TYPE_CHECKING:
@@ -51,6 +54,10 @@ class _Synthesis:
     features: FeatureOptions
     convention: "MelConvention | None"
 
+    def read(self, place: "FeaturePlace") -> "dict[str, Any]":
+        """Return the arguments of ``synthesize`` for features."""
+        return read_inputs(place, self.vocoder, self.convention, self.features, self.f0)
+
 
 def register(app: typer.Typer) -> None:
     """Add the command to ``app``."""
@@ -58,21 +65,23 @@ def register(app: typer.Typer) -> None:
 
 
 def _synth(
+    *,
     context: typer.Context,
     inputs: Annotated[
         list[str],
         typer.Argument(
             metavar="INPUTS",
-            help="Audio (wav, flac, ogg, mp3 ...), a folder, a quoted pattern, a wav.scp, or features (.npy, "
-            ".npz, .pt, .h5, .ark, feats.scp).",
+            help="Audio (wav, flac, ogg, mp3 ...), features (.npy, .npz, .pt, .h5, .ark, feats.scp), a folder, a quoted "
+            "pattern, a wav.scp, or -.",
             show_default=False,
         ),
     ],
     output: Annotated[
         Path,
-        typer.Option("--output", "-o", metavar="DIR|FILE", help="Folder, or file for one input.", show_default=False),
+        typer.Option(
+            "--output", "-o", metavar="DIR|FILE|-", help="Folder, file, or - for standard output.", show_default=False
+        ),
     ],
-    features: FeatureOptions,
     model: Annotated[
         str | None,
         typer.Option(
@@ -80,6 +89,10 @@ def _synth(
         ),
     ] = None,
     device: Annotated[str, typer.Option("--device", help="cpu, cuda, cuda:1, ... or auto.")] = "auto",
+    runtime: Annotated[
+        str,
+        typer.Option("--runtime", help="Network on the CPU: torch, compiled, onnx, openvino, or auto, the fastest."),
+    ] = "auto",
     threads: ThreadsOption = None,
     seed: Annotated[int, typer.Option("--seed", help="Equal seeds give equal audio.")] = 0,
     f0: Annotated[
@@ -92,28 +105,39 @@ def _synth(
         ),
     ] = "auto",
     resample: Annotated[bool, typer.Option("--resample", help="Convert audio to the model's sample rate.")] = False,
+    features: FeatureOptions,
+    streaming: StreamOptions,
+    pipes: PipeOptions,
     force: Annotated[bool, typer.Option("--force", "-f", help="Replace existing output files.")] = False,
     json_lines: Annotated[bool, typer.Option("--json", help="Print one JSON line per file.")] = False,
 ) -> None:
-    """Synthesise audio from audio (copy-synthesis) or features of any mel convention.
+    """Synthesise audio from audio (copy-synthesis) or features of any mel.
 
     The output has the model's sample rate, and the duration and channels of
     the input; channels are synthesised separately. Sub-folders are kept.
     Baselines need no training: griffin-lim and mel-inversion (with
     griffin-lim:MODEL, from the mel of a model), and world (or world:48000).
+    In a pipe: ondes synth - -o - --stream; --stream starts at once.
     """
     from recipes.cli.inputs import find_inputs
     from recipes.cli.outputs import plan_outputs
     from vocoders.core.device import resolve_device
     from vocoders.registry import default_vocoder, is_baseline
 
-    items = find_inputs(inputs)
-    outputs = plan_outputs(items, output.expanduser(), force)
+    output, piped = output.expanduser(), uses_pipes(inputs, output)
+    items = [] if PIPE in inputs else find_inputs(inputs)
+    outputs = [] if piped else plan_outputs(items, output, force)
+    if piped or streaming.stream:
+        check_pipe_output(output if piped else outputs[0], force, json_lines)
+        only_one(items)
     name = model or default_vocoder()
     convention = features.convention()
-    vocoder = load_vocoder_for(name, convention, device if is_baseline(name) else resolve_device(device))
+    vocoder = load_vocoder_for(name, convention, device if is_baseline(name) else resolve_device(device), runtime)
     chosen = chosen_options(vocoder, name, given_options(context))
     synthesis = _Synthesis(vocoder, chosen, seed, resample, _method(f0), features, convention)
+    if piped or streaming.stream:
+        _synthesize_stream(items, output if piped else outputs[0], synthesis, streaming, pipes, force)
+        return
     lengths = _measure(items, synthesis)
     jobs = [Job(item.path, path, length) for item, path, length in zip(items, outputs, lengths, strict=True)]
     places = {path: item.place for item, path in zip(items, outputs, strict=True) if item.is_features}
@@ -126,15 +150,33 @@ def _synth(
 
 def _method(source: str) -> "F0Method | None":
     """Return the tracker that ``--f0`` names; ``None``: the default."""
-    from typing import get_args
+    from typing import cast, get_args
 
     from vocoders.core.errors import ConfigError
     from vocoders.core.plugins import unknown_name
     from vocoders.frontends.f0_config import F0Method
 
-    if source not in ("auto", *get_args(F0Method)):
-        raise ConfigError(f"--f0: {unknown_name('F0 source', source, ('auto', *get_args(F0Method)))}")
-    return None if source == "auto" else source
+    methods = get_args(F0Method)
+    if source not in ("auto", *methods):
+        raise ConfigError(f"--f0: {unknown_name('F0 source', source, ('auto', *methods))}")
+    return None if source == "auto" else cast("F0Method", source)
+
+
+def _synthesize_stream(
+    items: "Sequence[Input]",
+    output: Path,
+    synthesis: _Synthesis,
+    streaming: StreamOptions,
+    pipes: PipeOptions,
+    force: bool,
+) -> None:
+    """Synthesise one input, or standard input, as it comes."""
+    how = (synthesis.vocoder, synthesis.options, synthesis.seed, synthesis.resample, streaming, pipes)
+    if items and items[0].is_features:
+        inputs = native_inputs(synthesis.read(items[0].place), synthesis.vocoder)
+        StreamSynthesis(*how).from_features(inputs, output, force)
+    else:
+        StreamSynthesis(*how).from_audio(str(items[0].path) if items else PIPE, output, force)
 
 
 def _measure(items: "Sequence[Input]", synthesis: _Synthesis) -> list[float]:
@@ -167,6 +209,10 @@ def _measure(items: "Sequence[Input]", synthesis: _Synthesis) -> list[float]:
 def _work(job: Job, synthesis: _Synthesis, place: "FeaturePlace | None", progress: Callable[[float], None]) -> _Report:
     from vocoders.core.audio import write_audio
 
+    # The refinement under the filters of a convention needs the whole waveform; it computes in chunks too.
+    is_whole = place is not None and synthesis.convention is not None
+    if not is_whole and is_long(job, synthesis.vocoder, synthesis.options):
+        return _work_in_parts(job, synthesis, place, progress)
     started = time.perf_counter()
     if place is not None:
         audio, computing = _from_features(place, synthesis, progress)
@@ -177,16 +223,30 @@ def _work(job: Job, synthesis: _Synthesis, place: "FeaturePlace | None", progres
     _logger.debug("%s took %.2f s with reading and writing", job.path, time.perf_counter() - started)
     seconds = audio.shape[-1] / rate
     peak = round(float(audio.abs().max()), 6)
-    return _Report(
-        str(place or job.path), str(job.output), seconds, round(computing / seconds, 6), rate, len(audio), peak
-    )
+    return _Report(str(job.path), str(job.output), seconds, round(computing / seconds, 6), rate, len(audio), peak)
+
+
+def _work_in_parts(
+    job: Job, synthesis: _Synthesis, place: "FeaturePlace | None", progress: Callable[[float], None]
+) -> _Report:
+    vocoder, options, seed = synthesis.vocoder, synthesis.options, synthesis.seed
+    started = time.perf_counter()
+    if place is not None:
+        inputs = synthesis.read(place)
+        length, channels, peak = synthesize_features(job, inputs, vocoder, options, seed, progress)
+    else:
+        length, channels, peak = synthesize_audio(job, vocoder, options, seed, progress)
+    rate = vocoder.sample_rate
+    seconds = length / rate
+    rtf = round((time.perf_counter() - started) / seconds, 6)
+    return _Report(str(job.path), str(job.output), seconds, rtf, rate, channels, peak)
 
 
 def _from_features(
     place: "FeaturePlace", synthesis: _Synthesis, progress: Callable[[float], None]
 ) -> "tuple[Tensor, float]":
     """Return audio (1, T) on the CPU, and the time of synthesis in seconds."""
-    features = read_inputs(place, synthesis.vocoder, synthesis.convention, synthesis.features, synthesis.f0)
+    features = synthesis.read(place)
     started = time.perf_counter()
     how = {"options": synthesis.options, "seed": synthesis.seed, "progress": progress}
     return synthesis.vocoder.synthesize(**features, **how)[0].float().cpu(), time.perf_counter() - started

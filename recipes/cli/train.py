@@ -25,13 +25,20 @@ def _train(
         typer.Option("--init", help="Start at step 0 from the weights of this checkpoint, run or model."),
     ] = None,
     threads: Annotated[int | None, typer.Option("--threads", min=1, help="The same as trainer.num_threads=N.")] = None,
+    gpus: Annotated[
+        int | None,
+        typer.Option("--gpus", min=0, help="GPUs that this machine must have; 0: the CPU.", show_default="one if any"),
+    ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Check the configuration and build the parts.")] = False,
 ) -> None:
     """Train a model; use torchrun for several processes.
 
-    Ctrl-C ends the run after the current step and writes a checkpoint, from
-    which --resume continues exactly.
+    Ctrl-C, SIGTERM and SIGUSR1 end the run after the current step and write a
+    checkpoint, from which --resume continues exactly. After the latter two the
+    exit code is 75.
     """
+    from contextlib import nullcontext
+
     from recipes.config import TrainConfig
 
     own = [] if threads is None else [f"trainer.num_threads={threads}"]
@@ -42,14 +49,20 @@ def _train(
 
         model = build_generator(settings)
         build_objective(settings, model)
+        settings.task.check_segment()
         size = sum(parameter.numel() for parameter in model.parameters())
         typer.echo(f"{config}: {size:,} parameters, {settings.front_end.fingerprint}")
         return
+    from recipes.launcher import read_launch
+    from recipes.run_lock import run_lock
     from recipes.trainer import Trainer
     from vocoders.core.atomic import atomic_file
 
-    trainer = Trainer(settings, exp, resume, initial)
-    if trainer.accelerator.is_main_process:
-        with atomic_file(exp / "config.yaml") as temporary:
-            temporary.write_text(settings.to_yaml(), encoding="utf-8")
-    trainer.run()
+    launch = read_launch()
+    is_main = launch is None or launch.rank == 0
+    with run_lock(exp) if is_main else nullcontext():
+        trainer = Trainer(settings, exp, resume, initial, gpus)
+        if is_main:
+            with atomic_file(exp / "config.yaml") as temporary:
+                temporary.write_text(settings.to_yaml(), encoding="utf-8")
+        trainer.run()

@@ -19,7 +19,7 @@ from recipes.data.reading import AudioReader
 from vocoders.core.errors import ConfigError, DataError
 from vocoders.frontends.mel import LogMel, MelConfig
 
-__all__ = ["ArraySource", "SegmentDataset", "TrainingSet", "UtteranceDataset", "collate", "move_batch"]
+__all__ = ["ArraySource", "SegmentDataset", "TrainingSet", "UtteranceDataset", "check_segment", "collate", "move_batch"]
 
 Item = dict[str, Any]
 
@@ -153,10 +153,7 @@ class SegmentDataset(_FeatureDataset, TrainingSet):
         seed: int = 0,
     ) -> None:
         super().__init__(reader, mel, f0, predicted)
-        if segment_length < 1 or segment_length % mel.hop_length:
-            raise ConfigError(
-                f"segment_length {segment_length}; expected a multiple of the hop length {mel.hop_length}"
-            )
+        check_segment(segment_length, mel.hop_length)
         self.segment_frames = segment_length // mel.hop_length
         self._gain_db, self._seed = gain_db, seed
 
@@ -174,6 +171,12 @@ class SegmentDataset(_FeatureDataset, TrainingSet):
         if self._gain_db is None:
             return audio
         return audio * float(draw_gain(generator, self._gain_db, float(audio.abs().max())))
+
+
+def check_segment(segment_length: int, hop_length: int) -> None:
+    """Raise a :class:`ConfigError` for a segment that is not a whole number of frames."""
+    if segment_length < 1 or segment_length % hop_length:
+        raise ConfigError(f"segment_length {segment_length}; expected a multiple of the hop length {hop_length}")
 
 
 class UtteranceDataset(_FeatureDataset):

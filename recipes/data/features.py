@@ -19,6 +19,7 @@ from recipes.data.kaldi import KaldiDirectory, Utterance
 from recipes.data.parallel import map_parallel
 from recipes.data.reading import peak_gain, read_utterance
 from recipes.data.statistics import FeatureStatistics, RunningStatistics
+from recipes.progress import duration_words
 from vocoders.core.errors import DataError
 from vocoders.frontends.energy import mel_energy
 from vocoders.frontends.f0 import F0Config, extract_f0
@@ -29,6 +30,10 @@ __all__ = ["STATISTICS_FILE", "extract_features"]
 logger = logging.getLogger(__name__)
 
 STATISTICS_FILE = "statistics.json"
+# Seconds of one core for a second of speech at 24 kHz, measured; only for estimates.
+_TRACKER_SECONDS = {"harvest": 0.2, "pyin": 0.12, "dio": 0.01, "swift": 0.006}
+_LONG_SECONDS = 600.0
+_PART_FRAMES = 1 << 15
 
 
 @dataclass(frozen=True)
@@ -94,6 +99,8 @@ def extract_features(
     todo = directory.utterances if count else [u for u in directory if cache is not None and not _cached(u, cache)]
     job = _Job(mel_config, f0_config, cache, count, resample, peak)
     total, computed = RunningStatistics(), 0
+    if f0_config is not None:
+        _announce(f0_config.method, [u for u in todo if cache is not None and not _cached(u, cache)], nj)
     if todo:
         for outcome in map_parallel(partial(_process, job), todo, nj, "extracting features"):
             total = total.merge(outcome.running)
@@ -108,6 +115,19 @@ def extract_features(
     result.save(path)
     logger.info("%s: mean and deviation of %d frames", path, total.count)
     return result
+
+
+def _announce(method: str, utterances: Sequence[Utterance], nj: int) -> None:
+    """Tell what F0 will cost, if it is much, and which tracker costs less."""
+    audio = sum(utterance.duration for utterance in utterances)
+    seconds = audio * _TRACKER_SECONDS.get(method, 0.0)
+    if seconds < _LONG_SECONDS:
+        return
+    faster = [f"{name} 1/{round(_TRACKER_SECONDS[method] / cost)}" for name, cost in _TRACKER_SECONDS.items()
+              if cost < 0.5 * _TRACKER_SECONDS[method]]  # fmt: skip
+    hint = f"; of that time take, by model.f0.method: {', '.join(faster)}" if faster else ""
+    text = "F0 by %s of %.1f h of audio takes about %s of one core, %s with --nj %d%s"
+    logger.info(text, method, audio / 3600, duration_words(seconds), duration_words(seconds / nj), nj, hint)
 
 
 def _process(job: _Job, utterance: Utterance) -> _Outcome:
@@ -136,7 +156,11 @@ def _utterance_statistics(samples: np.ndarray, mel: MelConfig) -> RunningStatist
         log_mel = _log_mel(mel)  # pyright: ignore[reportArgumentType]
         features = log_mel(torch.from_numpy(samples)[None])[0]
         energy = mel_energy(features, mel.log)[0]
-    return RunningStatistics.of(features.numpy(), energy.numpy())
+    # In parts: the statistics are computed in double precision.
+    total = RunningStatistics()
+    for part, energies in zip(features.split(_PART_FRAMES, dim=-1), energy.split(_PART_FRAMES), strict=True):
+        total = total.merge(RunningStatistics.of(part.numpy(), energies.numpy()))
+    return total
 
 
 @lru_cache(maxsize=2)

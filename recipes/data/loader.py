@@ -55,8 +55,6 @@ def endless_loader(
     reader = dataset.reader
     order = _order(config, reader.utterances, reader.sample_rate)
     sampler = StepBatchSampler(order, config.batch_size, rank, world_size, start_step)
-    count = len(reader.utterances)
-    logger.info("%s: %d recordings, %.1f steps in an epoch", config.train, count, sampler.steps_per_epoch)
     return BatchLoader(dataset, sampler, collate, config.num_workers, config.seed)
 
 

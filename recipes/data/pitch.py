@@ -22,8 +22,8 @@ from vocoders.frontends.mel_spectrum import spectrum_of_mel
 
 __all__ = ["PitchSegments"]
 
-# Share of the items that are tones.
-_TONES = 0.15
+# Share of the items that are tones, and of those that begin and end as audio does, without context.
+_TONES, _EDGES = 0.15, 0.3
 # Range of the speed as a factor, log-uniform; half of the segments keep their own.
 _SPEEDS = (0.6, 1.8)
 _GAIN_DB = (-30.0, 6.0)
@@ -47,6 +47,9 @@ class PitchSegments(SegmentDataset):
         generator = np.random.default_rng([self._seed, draw, index])
         is_tone = generator.random() < _TONES
         audio, f0 = self._tone(generator) if is_tone else self._at_another_speed(index, generator)
+        if generator.random() < _EDGES:
+            audio, f0 = audio[self._context * self.hop_length :], f0[self._context :]
+            audio, f0 = audio[: self.segment_frames * self.hop_length], f0[: self.segment_frames]
         audio = _with_noise(audio * 10 ** (generator.uniform(*_GAIN_DB) / 20), generator)
         spectrum = self._log_mel.spectrum(audio[None])[0]
         if generator.random() < 0.5:

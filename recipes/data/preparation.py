@@ -111,7 +111,8 @@ def split(
     groups = speakers_of(utterances).keys() if by == "speaker" else [u.utt_id for u in utterances]
     if min(dev, test) < 0 or dev + test >= len(groups):
         raise ConfigError(
-            f"dev {dev} and test {test} of {len(groups)} {by}s; expected counts from 0 on that leave some for train"
+            f"dev {dev} and test {test} of {len(groups)} {by}s; expected counts from 0 on that leave some "
+            "for train (--dev and --test; in recipes --num_dev and --num_test)"
         )
     ordered = sorted(groups, key=lambda name: hashlib.sha256(name.encode()).digest())
     part_of = {name: "dev" if i < dev else "test" if i < dev + test else "train" for i, name in enumerate(ordered)}

@@ -1,6 +1,7 @@
 """Utterances as mono float32 samples at the model's sample rate, from disk or from an int16 copy in memory."""
 
 import logging
+import math
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -10,10 +11,14 @@ import numpy as np
 from recipes.data.kaldi import Utterance
 from recipes.progress import track
 from vocoders.core.errors import DataError
+from vocoders.core.resampling import resampled_length
 
 __all__ = ["AudioReader", "Span", "check_format", "peak_gain", "read_utterance", "utterance_span"]
 
 logger = logging.getLogger(__name__)
+
+# Samples, of the lower rate, from which on the filter of soxr has no influence in single precision; generous.
+_FILTER_REACH = 800
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +134,7 @@ class AudioReader:
         if self._offsets is not None:
             return int(self._offsets[index + 1] - self._offsets[index])
         span = self._span(index)
-        return span.length if self._direct(span) else len(self._whole(index))
+        return resampled_length(span.length, span.sample_rate, self.sample_rate)
 
     def read(self, index: int, start: int = 0, length: int | None = None) -> np.ndarray:
         """Return ``length`` samples from ``start`` (fewer at the end), (n,) float32.
@@ -143,7 +148,7 @@ class AudioReader:
             samples = self._samples[first:last].astype(np.float32) / np.float32(32768)
             return samples if self.peak is None else samples * self._gain(index)
         span = self._span(index)
-        if length is None or not self._direct(span):
+        if length is None or not span.is_seekable:
             samples = self._whole(index)[start : None if length is None else start + length]
         else:
             samples = self._part(index, span, start, length)
@@ -164,16 +169,25 @@ class AudioReader:
             )
         return samples
 
-    def _direct(self, span: Span) -> bool:
-        """Return whether a part of the file can be read without reading all of it."""
-        return span.sample_rate == self.sample_rate and span.is_seekable
-
     def _part(self, index: int, span: Span, start: int, length: int) -> np.ndarray:
-        from vocoders.core.audio import read_audio
+        """Return a part of an utterance; of another sample rate, only this part and what the filter reaches is read."""
+        from vocoders.core.audio import read_audio, resample
 
-        length = min(length, span.length - start)
-        audio, _ = read_audio(self.utterances[index].path, mono=True, start=span.start + start, frames=length)
-        return audio[0].numpy()
+        path, rate = self.utterances[index].path, span.sample_rate
+        length = min(length, self.num_samples(index) - start)
+        if rate == self.sample_rate:
+            audio, _ = read_audio(path, mono=True, start=span.start + start, frames=length)
+            return audio[0].numpy()
+        # Blocks in which both rates have whole numbers of samples: the filter has the same phases as in one piece.
+        common = math.gcd(rate, self.sample_rate)
+        before, after = rate // common, self.sample_rate // common
+        margin = math.ceil(_FILTER_REACH * rate / min(rate, self.sample_rate) / before)
+        first = max(start // after - margin, 0)
+        last = min(math.ceil((start + length) / after) + margin, math.ceil(span.length / before))
+        frames = min(last * before, span.length) - first * before
+        audio, _ = read_audio(path, mono=True, start=span.start + first * before, frames=frames)
+        offset = start - first * after
+        return resample(audio, rate, self.sample_rate)[0].numpy()[offset : offset + length]
 
     def _whole(self, index: int) -> np.ndarray:
         if self._last is None or self._last[0] != index:
@@ -185,11 +199,11 @@ class AudioReader:
         if index not in self._spans:
             span = utterance_span(self.utterances[index])
             check_format(self.utterances[index], span, self.sample_rate, self.resample)
-            if not self._direct(span) and not self._warned:
+            if not span.is_seekable and not self._warned:
                 self._warned = True
                 logger.warning(
-                    "%s: %d Hz %s is decoded as a whole for each segment; data.in_memory: true is faster",
-                    self.utterances[index].path, span.sample_rate, span.format,
+                    "%s: %s is decoded as a whole for each segment; data.in_memory: true is faster",
+                    self.utterances[index].path, span.format,
                 )  # fmt: skip
             self._spans[index] = span
         return self._spans[index]

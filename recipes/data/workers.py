@@ -31,7 +31,8 @@ class BatchLoader:
     """Endless batches of items that processes read ahead.
 
     An exception of a worker would reach the main process without the name of the file, and a worker that ignores
-    signals would be waited for at exit. So items that fail become values, and the end of the iteration ends the workers.
+    signals would be waited for at exit. So items that fail become values, and the end of the iteration ends the
+    workers.
 
     Args:
         dataset: the items.

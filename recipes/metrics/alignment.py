@@ -18,7 +18,6 @@ class Lag(Metric):
     title = "lag"
     unit = "samples"
     direction = Direction.ZERO
-    identity = 0.0
     decimals = 1
     domain = (REFERENCE_IS_HEARD, GENERATED_IS_HEARD)
     definition = f"delay of the generated signal relative to the reference, at the {_SEARCH}"

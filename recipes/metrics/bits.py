@@ -10,7 +10,7 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from recipes.metrics.metric import Direction, Metric, SignalPair, UndefinedMetricError
+from recipes.metrics.metric import Metric, SignalPair, UndefinedMetricError
 
 __all__ = ["BitsPerSample", "HistogramModel", "MarkovModel"]
 
@@ -24,8 +24,8 @@ class BitsPerSample(Metric):
     name = "bits_per_sample"
     title = "bits per sample"
     unit = "bit"
-    direction = Direction.LOWER
     needs_reference = False
+    identity = None
     decimals = 4
     definition = (
         "mean of -log2 P(code | codes before it) over an utterance, each utterance from silence; then the mean over "

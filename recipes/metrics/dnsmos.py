@@ -30,6 +30,7 @@ class Dnsmos(Metric):
     direction = Direction.HIGHER
     sample_rate = _RATE
     needs_reference = False
+    identity = None
     shortest = 0.1
     domain = (GENERATED_IS_HEARD,)
 

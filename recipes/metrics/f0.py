@@ -5,7 +5,7 @@ from typing import ClassVar
 import numpy as np
 
 from recipes.metrics.domain import Condition
-from recipes.metrics.metric import Direction, Metric, Signal, SignalPair, optional_module
+from recipes.metrics.metric import Metric, Signal, SignalPair, optional_module
 from vocoders.core.measures import log_f0_rmse, voicing_error
 from vocoders.frontends.f0 import F0Config, F0Method, extract_f0
 
@@ -26,8 +26,6 @@ def f0_track(signal: Signal, tracker: F0Method = "harvest") -> np.ndarray:
 
 
 class _PitchMetric(Metric):
-    direction = Direction.LOWER
-    identity = 0.0
     shortest = 0.1
     # Short description of the computation.
     _what: ClassVar[str]

@@ -52,8 +52,6 @@ class GainTraceError(_GainMetric):
     """
 
     unit = "dB"
-    direction = Direction.LOWER
-    identity = 0.0
 
     def __init__(self, percentile: float | None = None) -> None:
         self.percentile = percentile

@@ -46,7 +46,6 @@ class LevelDifference(Metric):
     title = "level"
     unit = "dB"
     direction = Direction.ZERO
-    identity = 0.0
     decimals = 2
     domain = _has_level(_power, "")
     definition = "20 log10(RMS(generated) / RMS(reference)), signed"
@@ -63,7 +62,6 @@ class HighFrequencyDifference(Metric):
     title = "HF energy"
     unit = "dB"
     direction = Direction.ZERO
-    identity = 0.0
     decimals = 2
     domain = _has_level(_high_power, " above a third of the sample rate")
     definition = "10 log10(generated / reference) of the energy above a third of the sample rate (8-12 kHz at 24 kHz)"
@@ -80,7 +78,6 @@ class DcOffset(Metric):
     title = "DC"
     unit = "% FS"
     direction = Direction.ZERO
-    identity = 0.0
     definition = "100 (mean(generated) - mean(reference)), full scale = 1"
 
     def measure(self, pair: SignalPair) -> float:
@@ -94,8 +91,8 @@ class ClippedShare(Metric):
     name = "clipped_share"
     title = "clipped"
     unit = "%"
-    direction = Direction.LOWER
     needs_reference = False
+    identity = None
     definition = "share of generated samples with |x| >= 32767/32768"
 
     def measure(self, pair: SignalPair) -> float:

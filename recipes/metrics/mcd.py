@@ -12,7 +12,7 @@ import numpy as np
 from recipes.metrics.domain import REFERENCE_IS_HEARD
 from recipes.metrics.dtw import warping_path
 from recipes.metrics.f0 import f0_track
-from recipes.metrics.metric import Direction, Metric, Signal, SignalPair, optional_module
+from recipes.metrics.metric import Metric, Signal, SignalPair, optional_module
 
 __all__ = ["MelCepstralDistortion", "mel_cepstrum", "mel_warping"]
 
@@ -32,8 +32,6 @@ class MelCepstralDistortion(Metric):
     """
 
     unit = "dB"
-    direction = Direction.LOWER
-    identity = 0.0
     shortest = 0.1
     domain = (REFERENCE_IS_HEARD,)
 

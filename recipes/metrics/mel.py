@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from recipes.metrics.metric import Direction, Metric, Signal, SignalPair
+from recipes.metrics.metric import Metric, Signal, SignalPair
 from vocoders.frontends.mel import LogMel, MelConfig
 
 __all__ = ["LogSpectralDistance", "MelL1", "frame_length"]
@@ -29,8 +29,6 @@ class MelL1(Metric):
     name = "mel_l1"
     title = "mel L1"
     unit = "nat"
-    direction = Direction.LOWER
-    identity = 0.0
     shortest = 0.05
     definition = (
         "mean |ln mel(reference) - ln mel(generated)|, 100 Slaney mels from 0 Hz to half the sample rate, frames of "
@@ -55,8 +53,6 @@ class LogSpectralDistance(Metric):
     name = "log_spectral_distance"
     title = "LSD"
     unit = "dB"
-    direction = Direction.LOWER
-    identity = 0.0
     shortest = 0.05
     definition = (
         "mean over frames of sqrt(mean over bins (20 log10 |X|/|Y|)^2), Hann frames of 43 ms, hop a quarter, "

@@ -135,14 +135,14 @@ class SignalPair:
 
 
 class Metric(ABC):
-    """One number for a generated signal.
+    """One number for a generated signal; by default a distance: lower is better, and 0 for a signal against itself.
 
     Attributes:
         name: key in the registry, on the command line and in result files.
         title: heading in tables.
         unit: unit of the value, empty for a plain score.
         direction: better direction of values.
-        identity: value of a signal compared with itself; ``None`` if it depends on the signal.
+        identity: value of a signal compared with itself; ``None`` if it depends on the signal or has no reference.
         sample_rate: rate at which the metric works; ``None``: the rate of the files.
         needs_reference: whether the value depends on the reference.
         needs_dry: whether the value depends on the input of an effect.
@@ -155,8 +155,8 @@ class Metric(ABC):
     name: str
     title: str
     unit: str = ""
-    direction: Direction
-    identity: float | None = None
+    direction: Direction = Direction.LOWER
+    identity: float | None = 0.0
     sample_rate: int | None = None
     needs_reference: bool = True
     needs_dry: bool = False

@@ -5,7 +5,7 @@ from functools import lru_cache
 import torch
 
 from recipes.metrics.domain import REFERENCE_IS_HEARD, Condition
-from recipes.metrics.metric import Direction, Metric, SignalPair, optional_module
+from recipes.metrics.metric import Metric, SignalPair, optional_module
 
 __all__ = ["MultiResolutionStft", "SingleResolutionStft"]
 
@@ -20,8 +20,6 @@ class MultiResolutionStft(Metric):
 
     name = "mstft"
     title = "M-STFT"
-    direction = Direction.LOWER
-    identity = 0.0
     definition = (
         "auraloss MultiResolutionSTFTLoss defaults (FFT 1024/2048/512, hop 120/240/50, window 600/1200/240), "
         "arguments (generated, reference), each file alone, at its sample rate"

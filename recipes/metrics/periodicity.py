@@ -93,8 +93,6 @@ class PeriodicityRmse(_TrackerMetric):
     """Root mean square difference of the periodicity over all frames."""
 
     name = "periodicity"
-    direction = Direction.LOWER
-    identity = 0.0
     decimals = 4
     _heading = "periodicity RMSE"
     _what = "RMS of periodicity(reference) - periodicity(generated) over all frames"
@@ -135,8 +133,6 @@ class PitchRmse(_TrackerMetric):
 
     name = "pitch_cents"
     unit = "cent"
-    direction = Direction.LOWER
-    identity = 0.0
     decimals = 2
     _heading = "pitch RMSE"
     _what = "RMS of 1200 log2(pitch(reference) / pitch(generated)) over frames voiced in both"

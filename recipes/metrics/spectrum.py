@@ -37,7 +37,6 @@ _HAS_A_FRAME = Condition(
 
 class _LongTermMetric(Metric):
     unit = "dB"
-    identity = 0.0
     # One frame at any rate: four times the power of two that is nearest to 42.7 ms.
     shortest = 0.25
     decimals = 2
@@ -51,7 +50,6 @@ class LongTermSpectrumDifference(_LongTermMetric):
 
     name = "ltas"
     title = "LTAS"
-    direction = Direction.LOWER
     domain = (_HAS_A_FRAME, REFERENCE_IS_HEARD)
     definition = (
         f"mean over bands of {_BAND_HZ} Hz of |10 log10(generated / reference)| of the long-term power; {_SPECTRUM}"

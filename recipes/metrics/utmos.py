@@ -34,6 +34,7 @@ class Utmos(Metric):
     direction = Direction.HIGHER
     sample_rate = _RATE
     needs_reference = False
+    identity = None
     shortest = 0.1
     domain = (GENERATED_IS_HEARD,)
     definition = f"UTMOS22 strong learner at 16 kHz ({_ENTRY} of {_REPOSITORY} by torch.hub)"

@@ -55,8 +55,6 @@ class ErrorToSignalRatio(Metric):
             plain ratio, 0.85 the published filter.
     """
 
-    direction = Direction.LOWER
-    identity = 0.0
     decimals = 6
     domain = (REFERENCE_IS_HEARD,)
 
@@ -78,8 +76,6 @@ class MeanAbsoluteError(Metric):
 
     name = "mae"
     title = "MAE"
-    direction = Direction.LOWER
-    identity = 0.0
     decimals = 5
     definition = "mean |reference - generated|, full scale = 1"
 
@@ -95,8 +91,6 @@ class LoudnessDifference(Metric):
     name = "dlufs"
     title = "ΔLUFS"
     unit = "LU"
-    direction = Direction.LOWER
-    identity = 0.0
     # One gating block.
     shortest = 0.4
     decimals = 2

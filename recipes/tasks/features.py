@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from recipes.audio_metrics import AudioMetrics, Scores
-from recipes.data.dataset import SegmentDataset, UtteranceDataset
+from recipes.data.dataset import SegmentDataset, UtteranceDataset, check_segment
 from recipes.data.features import STATISTICS_FILE
 from recipes.data.loader import segment_dataset, utterance_dataset
 from recipes.data.statistics import FeatureStatistics
@@ -42,6 +42,10 @@ class FeaturesTask(Task):
     def losses(self) -> dict[str, Direction]:
         """Distance of log-mels, and difference of levels."""
         return {"valid/mel_l1": Direction.LOWER, "valid/level_db": Direction.ZERO}
+
+    def check_segment(self) -> None:
+        """Raise a :class:`ConfigError` for a training segment that is not a whole number of frames."""
+        check_segment(self.data.segment_length, self.mel.hop_length)
 
     def prepare(self, generator: Any) -> None:
         """Give a new model the statistics of the training features.

@@ -150,6 +150,10 @@ class Task(ABC):
         """Raise a :class:`MissingExtraError` if the run needs a package that is not installed."""
         return
 
+    def check_segment(self) -> None:
+        """Raise a :class:`ConfigError` for a training segment that does not fit the front end."""
+        return
+
     def check_front_end(self, trained: ModelConfig) -> None:
         """Raise a :class:`CheckpointError` for an initial model with other features."""
         found, expected = trained.front_end, self.front_end.fingerprint

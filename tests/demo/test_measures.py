@@ -6,6 +6,7 @@ import wave
 
 import numpy as np
 import pytest
+from signals import sine
 
 from demo.blind import Score, answer, chance, new_trial
 from demo.folders import result_file
@@ -21,10 +22,6 @@ from demo.sound import common_gain, equal_loudness, to_integers
 from vocoders.core.measures import level_db, loudness_lufs
 
 RATE = 24000
-
-
-def sine(frequency: float, seconds: float = 2.0, amplitude: float = 1.0, rate: int = RATE) -> np.ndarray:
-    return amplitude * np.sin(2 * np.pi * frequency * np.arange(round(seconds * rate)) / rate)
 
 
 def test_equal_loudness_makes_loudness_equal_and_never_clips() -> None:

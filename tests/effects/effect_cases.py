@@ -5,17 +5,52 @@ from torch import nn
 
 from effects.knobs import Knob, KnobSet
 from effects.models import EffectModel
+from effects.models.activations import Activation
+from effects.models.convnet import ConvNet, ConvNetConfig
 from effects.models.graybox import GrayBox, GrayBoxConfig
+from effects.models.linear import Linear, LinearConfig
 from effects.models.recurrent import Recurrent, RecurrentConfig
 from effects.models.s4 import S4Effect, S4EffectConfig
 from effects.models.signaltrain import SignalTrain, SignalTrainConfig
 from effects.models.tcn import TCN, TCNConfig
+from effects.models.wavenet import WaveNet
+from effects.models.wavenet_config import FILMS, ArrayConfig, FilmConfig, PostHeadConfig, WaveNetConfig
+
+TANH = Activation(name="tanh")
 
 KNOBS = KnobSet(knobs=(Knob(name="drive", min=0, max=1, default=0.5), Knob.switch("mode")))
 
 _TCN = {"channels": 4, "num_blocks": 3, "kernel_size": 3, "dilation_growth": 3, "condition_channels": (4, 6)}
 _S4 = {"channels": 4, "num_blocks": 2, "condition_channels": (4, 6)}
 _WINDOW = {"window_length": 128, "n_fft": 32, "hop_length": 12, "output_frames": 7}
+
+_ARRAYS = (
+    ArrayConfig(channels=4, dilations=(1, 3), head_channels=3, head_bias=False),
+    ArrayConfig(channels=3, dilations=(2, 1), kernel_size=(2, 4), gating="gated", head_kernel_size=3),
+)
+_CONDITION = WaveNetConfig(arrays=(ArrayConfig(channels=3, dilations=(1, 2), head_channels=2),), num_outputs=2)
+_FEATURES = (
+    ArrayConfig(
+        channels=4,
+        bottleneck=6,
+        dilations=(1, 2, 3),
+        activation=(
+            Activation(name="leaky_relu", slopes=(0.1, 0.2, 0.3, 0.4, 0.5, 0.6)),
+            Activation(name="silu"),
+            TANH,
+        ),
+        gating=("none", "gated", "blended"),
+        gate=Activation(name="leaky_hard_tanh"),
+        skip_channels=18,
+        groups=2,
+        residual_groups=2,
+        films=tuple(FilmConfig(place=place, shift=place != "conv_output") for place in FILMS),
+        head_channels=18,
+        head_dilation=2,
+        head_kernel_size=2,
+    ),
+    ArrayConfig(channels=18, dilations=(2,), residual=False, head_channels=3),
+)
 
 CONFIGS = {
     "tcn": TCNConfig(knobs=KNOBS, **_TCN),
@@ -37,9 +72,21 @@ CONFIGS = {
     "graybox_stereo": GrayBoxConfig(
         knobs=KNOBS, hidden_sizes=(4,), audio_channels=2, stages=("dynamics", "shaper"), num_curves=3
     ),
+    "wavenet": WaveNetConfig(knobs=KNOBS, arrays=_ARRAYS),
+    "wavenet_features": WaveNetConfig(
+        arrays=_FEATURES,
+        head_scale=0.5,
+        post_head=PostHeadConfig(channels=3, kernel_sizes=(2, 3)),
+        condition=_CONDITION,
+    ),
+    "convnet": ConvNetConfig(channels=5, dilations=(1, 2, 4)),
+    "linear": LinearConfig(taps=70, bias=True),
     "signaltrain": SignalTrainConfig(knobs=KNOBS.model_copy(update={"norm": (-0.5, 0.5)}), **_WINDOW),
 }
 _CLASSES = {
+    WaveNetConfig: WaveNet,
+    ConvNetConfig: ConvNet,
+    LinearConfig: Linear,
     TCNConfig: TCN,
     RecurrentConfig: Recurrent,
     S4EffectConfig: S4Effect,
@@ -55,7 +102,7 @@ def make_model(name: str, dtype: torch.dtype = torch.float64) -> EffectModel:
     model = _CLASSES[type(config)](config)
     with torch.no_grad():
         for key, parameter in model.named_parameters():
-            if "projection" in key or key == "head.alpha":
+            if "projection" in key or key in ("head.alpha", "response"):
                 nn.init.normal_(parameter, std=0.5)
         for module in model.modules():
             if isinstance(module, nn.BatchNorm1d):

@@ -33,7 +33,7 @@ def test_help_names_every_option_and_needs_nothing_installed(recipe, shell):
     result = shell("./run.sh", "--help", cwd=EGS / recipe, PATH="/usr/bin:/bin")
     assert result.returncode == 0
     assert result.stderr == ""
-    for option in ("stage", "stop_stage", "n_gpus", "nj", "conf", "tag", "resume", "init", "predicted", "checkpoint"):
+    for option in ("stage", "stop_stage", "n_gpus", "nj", "conf", "tag", "resume", "init", "checkpoint"):
         assert f"--{option} " in result.stdout
     assert "shellcheck" not in result.stdout
 

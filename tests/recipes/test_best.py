@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 import soundfile
 import torch
+from tiny_models import SASHIMI
 
 from recipes.best import BestCheckpoint
 from recipes.build import restore_generator
@@ -26,16 +27,6 @@ from recipes.metrics.metric import Direction
 from recipes.trainer import Trainer
 from vocoders.core.errors import CheckpointError, ConfigError
 from vocoders.registry import load
-
-MODEL = {
-    "sample_rate": 8000,
-    "channels": 8,
-    "num_layers": 1,
-    "pool": [4],
-    "kernel_length": 400,
-    "s4": {"d_state": 8},
-    "quantiser": {"bits": 4},
-}
 
 
 @pytest.fixture(scope="module")
@@ -57,7 +48,7 @@ def make_config(corpus: Path, valid: bool = True, **trainer) -> TrainConfig:
     return TrainConfig.from_dict(
         {
             "family": "sashimi",
-            "model": MODEL,
+            "model": SASHIMI,
             "data": data | {"segment_length": 400, "batch_size": 2, "num_workers": 0},
             "objective": {"name": "likelihood"},
             "optimizer": {"learning_rate": 1e-2, "betas": [0.9, 0.99], "system_learning_rate": 1e-3},

@@ -36,7 +36,7 @@ def test_a_log_has_a_line_each_half_minute_and_one_at_the_end(caplog, clock) -> 
         for _ in track(range(10), "work", 10):
             clock[0] += 20.0
     lines = [record.getMessage() for record in caplog.records]
-    assert re.fullmatch(r"work: 2 .*10, 0\.1 items/s, 160 s .*", lines[0])
+    assert re.fullmatch(r"work: 2 .*10, 0\.1 items/s, 2 min 40 s .*", lines[0])
     assert re.fullmatch(r"work: 10 .*10 .* 200\.0 s", lines[-1])
     assert len(lines) == 5
 

@@ -7,7 +7,7 @@ Samples are float32 with full scale 1, so 24-bit PCM and float files are read wi
 from vocoders.core.audio_formats import AUDIO_SUFFIXES, WRITABLE_SUFFIXES
 from vocoders.core.audio_reading import AudioInfo, audio_info, read_audio, read_blocks
 from vocoders.core.audio_writing import write_audio, write_blocks
-from vocoders.core.resampling import resample
+from vocoders.core.resampling import resample, resample_blocks
 
 __all__ = [
     "AUDIO_SUFFIXES",
@@ -17,6 +17,7 @@ __all__ = [
     "read_audio",
     "read_blocks",
     "resample",
+    "resample_blocks",
     "write_audio",
     "write_blocks",
 ]

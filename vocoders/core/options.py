@@ -79,6 +79,9 @@ def option(default: Any, dial: tuple[float, float] | None = None, **limits: Any)
     return Field(default, json_schema_extra={"dial": list(dial)} if dial is not None else None, **limits)
 
 
+_UNITS = (("_seconds", "s"), ("_hz", "Hz"), ("_db", "dB"))
+
+
 class SynthesisOptions(Config):
     """Options of synthesis; a subclass declares one field for each option.
 
@@ -146,7 +149,10 @@ def _option(cls: type[SynthesisOptions], name: str, field: FieldInfo) -> Option:
     dial = (float(low_high[0]), float(low_high[1])) if isinstance(low_high, list) else None
     spellings = tuple(other for other, meant in cls.spellings.items() if meant == name)
     text = " ".join((field.description or "").split())
-    title = field.title or name.replace("_", " ").capitalize()
+    words, unit = next(
+        ((name.removesuffix(end), f" ({unit})") for end, unit in _UNITS if name.endswith(end)), (name, "")
+    )
+    title = field.title or words.replace("_", " ").capitalize() + unit
     return Option(name, title, kind, text, field.default, is_optional, choices, dial, spellings)
 
 

@@ -15,9 +15,10 @@ from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 
-__all__ = ["Layout", "LayoutBuilder", "Piece", "filled", "join", "side_by_side", "table"]
+__all__ = ["Layout", "LayoutBuilder", "Piece", "aligned", "filled", "join", "side_by_side", "table"]
 
 _LARGE_PAGE = 1 << 21
+_CACHE_LINE = 64
 
 Record = TypeVar("Record", bound=NamedTuple)
 
@@ -25,6 +26,14 @@ Record = TypeVar("Record", bound=NamedTuple)
 def filled(size: int, lanes: int) -> int:
     """Return ``size`` rounded up to whole vectors of ``lanes`` numbers."""
     return -(-size // lanes) * lanes
+
+
+def aligned(*shape: int) -> np.ndarray:
+    """Return an array of float32 that begins at a cache line, so that no vector of it lies in two lines; any values."""
+    size = 4 * math.prod(shape)
+    memory = np.empty(size + _CACHE_LINE, np.uint8)
+    start = -memory.ctypes.data % _CACHE_LINE
+    return memory[start : start + size].view(np.float32).reshape(shape)
 
 
 def side_by_side(record: type[Record], lanes: int) -> Record:

@@ -1,5 +1,7 @@
 """Resampling: soxr at its very high quality."""
 
+from collections.abc import Iterable, Iterator
+
 import numpy as np
 import soxr
 import torch
@@ -8,7 +10,7 @@ from torch import Tensor
 from vocoders.core.checks import check_audio
 from vocoders.core.errors import DataError
 
-__all__ = ["resample"]
+__all__ = ["resample", "resample_blocks", "resampled_length"]
 
 
 def resample(audio: Tensor, orig_rate: int, new_rate: int) -> Tensor:
@@ -31,7 +33,7 @@ def resample(audio: Tensor, orig_rate: int, new_rate: int) -> Tensor:
     audio = check_audio(audio, dtype=None)
     if orig_rate == new_rate:
         return audio
-    length = max(1, (2 * audio.shape[-1] * new_rate + orig_rate) // (2 * orig_rate))
+    length = resampled_length(audio.shape[-1], orig_rate, new_rate)
     # soxr has no half precision.
     wide = audio.detach().cpu() if audio.dtype == torch.float64 else audio.detach().cpu().float()
     channels = wide.reshape(-1, audio.shape[-1]).numpy()
@@ -40,3 +42,29 @@ def resample(audio: Tensor, orig_rate: int, new_rate: int) -> Tensor:
         converted = soxr.resample(channel, orig_rate, new_rate, quality="VHQ")[:length]
         row[: len(converted)] = converted
     return torch.from_numpy(resampled).reshape(*audio.shape[:-1], length).to(audio)
+
+
+def resampled_length(length: int, orig_rate: int, new_rate: int) -> int:
+    """Return the number of samples that :func:`resample` makes of ``length`` samples: rounded half up, at least 1."""
+    return max(1, (2 * length * new_rate + orig_rate) // (2 * orig_rate))
+
+
+def resample_blocks(blocks: Iterable[Tensor], orig_rate: int, new_rate: int) -> Iterator[Tensor]:
+    """Resample audio that comes in blocks (C, T), float32; together the samples of :func:`resample`, bit for bit."""
+    if orig_rate == new_rate:
+        yield from blocks
+        return
+    stream, channels, taken, given = None, 0, 0, 0
+    for block in blocks:
+        channels = len(block)
+        stream = stream or soxr.ResampleStream(orig_rate, new_rate, channels, dtype="float32", quality="VHQ")
+        made = stream.resample_chunk(np.ascontiguousarray(block.T.numpy())).reshape(-1, channels)
+        taken, given = taken + block.shape[-1], given + len(made)
+        if len(made):
+            yield torch.from_numpy(np.ascontiguousarray(made.T))
+    if stream is not None:
+        made = stream.resample_chunk(np.zeros((0, channels), np.float32), last=True).reshape(-1, channels)
+        rest = resampled_length(taken, orig_rate, new_rate) - given
+        filled = np.zeros((rest, channels), np.float32)
+        filled[: len(made)] = made[:rest]
+        yield torch.from_numpy(np.ascontiguousarray(filled.T))

@@ -29,6 +29,7 @@ __all__ = [
     "load_integers",
     "magnitude",
     "positive_part",
+    "repeat",
     "sigmoid",
     "splat",
     "square_root",
@@ -140,6 +141,23 @@ def splat(typing_context, value, width):
 
     lanes = width if isinstance(width, Lanes) else Lanes(width.literal_value)
     return lanes(types.float32, width), emit
+
+
+@_intrinsic
+def repeat(typing_context, array, index, width):
+    """Signature (array, index, width): one value of a contiguous float32 array in all lanes.
+
+    Unlike ``splat(array[index], width)`` it does not ask whether the index is negative, so that the processor repeats
+    the value while it multiplies.
+    """
+
+    def emit(context, builder, signature, arguments):
+        data = context.make_array(signature.args[0])(context, builder, arguments[0]).data
+        value = builder.load(builder.gep(data, [arguments[1]]))
+        return _splat(builder, value, signature.return_type.width)
+
+    _check_array(array, types.Float)
+    return Lanes(width.literal_value)(array, types.intp, width), emit
 
 
 @_intrinsic

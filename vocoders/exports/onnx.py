@@ -81,9 +81,7 @@ def export_onnx(
     return metadata
 
 
-def _describe(
-    system: Any, options: dict[str, Any], plans: tuple[GraphPlan, ...], error: float
-) -> dict[str, Any]:
+def _describe(system: Any, options: dict[str, Any], plans: tuple[GraphPlan, ...], error: float) -> dict[str, Any]:
     refinement = options.get("mel_refinement", 0)
     if refinement is None:
         refinement = system.config.mel_refinement

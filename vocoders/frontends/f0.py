@@ -36,9 +36,9 @@ _PYIN_NO_TROUGH = 0.01
 _LOWEST_PEAK, _USUAL_PEAK = 10 ** (-35 / 20), 0.5
 # Longer audio is tracked in chunks, in constant memory: Harvest needs 1.2 MB for each second.
 _CHUNK_SECONDS, _CONTEXT_SECONDS = 60.0, 1.0
-# A multiple of every factor 1 to 12 by which WORLD may decimate is too long for a context; these are those of the usual
-# rates: 1 to 4, and 6.
-_DECIMATION = 12
+# A multiple of the factors by which WORLD decimates the usual rates (1 to 4, 6, 8, 12), and of the frames after which the
+# grids of 10 ms and of SwiftF0 (16 ms) coincide.
+_DECIMATION = 24
 
 
 def extract_f0(

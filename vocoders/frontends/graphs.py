@@ -1,4 +1,4 @@
-"""Front ends and mel refinement as networks that ONNX can express: transforms are convolutions with sines and cosines."""
+"""Front ends and mel refinement as networks that ONNX can express: their transforms are convolutions."""
 
 import copy
 from typing import Any, TypeVar
@@ -187,7 +187,13 @@ def log_mel_plan(log_mel: LogMel) -> GraphPlan:
         "log_mel",
         LogMelGraph(log_mel),
         copy.deepcopy(log_mel).cpu().float(),
-        (Port("audio", ("batch", 1, "samples"), f"in [-1, 1] at {log_mel.config.sample_rate} Hz; samples: frames * {hop}"),),
+        (
+            Port(
+                "audio",
+                ("batch", 1, "samples"),
+                f"in [-1, 1] at {log_mel.config.sample_rate} Hz; samples: frames * {hop}",
+            ),
+        ),
         (Port("features", ("batch", bands, "frames"), log_mel.fingerprint),),
         {"audio": _noise(2, 33 * hop)},
         trials,

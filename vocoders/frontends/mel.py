@@ -13,6 +13,7 @@ from pydantic import Field, model_validator
 from torch import Tensor, nn
 
 from vocoders.core.checks import check_audio
+from vocoders.core.chunking import chunk_spans
 from vocoders.core.config import Config
 from vocoders.core.errors import ShapeError
 from vocoders.core.numbers import exact_text
@@ -20,6 +21,8 @@ from vocoders.core.numbers import exact_text
 __all__ = ["MEL_PRESETS", "Logarithm", "LogMel", "MelConfig", "from_logarithm", "to_logarithm"]
 
 Logarithm = Literal["ln", "log10", "log2"]
+# Frames of a spectrum that are in memory at once.
+_CHUNK_FRAMES = 4096
 
 
 def to_logarithm(mel: Tensor, log: Logarithm) -> Tensor:
@@ -184,13 +187,26 @@ class LogMel(nn.Module):
         return to_logarithm(torch.clamp(self.linear(audio), min=self.config.floor), self.config.log)
 
     def linear(self, audio: Tensor) -> Tensor:
-        """Return the mel spectrogram before the logarithm, (B, n_mels, T // hop_length), always in full precision."""
+        """Return the mel spectrogram before the logarithm, (B, n_mels, T // hop_length), always in full precision.
+
+        Frames do not depend on each other, so the spectrum of long audio is never in memory as a whole.
+        """
+        hop, n_fft = self.config.hop_length, self.config.n_fft
         with torch.autocast(audio.device.type, enabled=False):
-            return torch.matmul(self.basis, self.spectrum(audio))
+            padded = self._padded(audio)
+            windows = (
+                padded[..., span.start * hop : (span.stop - 1) * hop + n_fft]
+                for span in chunk_spans(audio.shape[-1] // hop, _CHUNK_FRAMES, 0)
+            )
+            mels = [torch.matmul(self.basis, self._magnitude(self._transform(window))) for window in windows]
+            return mels[0] if len(mels) == 1 else torch.cat(mels, dim=-1)
 
     def spectrum(self, audio: Tensor) -> Tensor:
         """Return the magnitude (or power) spectrogram, (B, n_fft // 2 + 1, T // hop_length)."""
-        config, spectrum = self.config, self.complex_spectrum(audio)
+        return self._magnitude(self.complex_spectrum(audio))
+
+    def _magnitude(self, spectrum: Tensor) -> Tensor:
+        config = self.config
         if config.magnitude_epsilon > 0:
             magnitude = torch.sqrt(spectrum.real**2 + spectrum.imag**2 + config.magnitude_epsilon)
         else:
@@ -199,23 +215,30 @@ class LogMel(nn.Module):
 
     def complex_spectrum(self, audio: Tensor) -> Tensor:
         """Return the STFT that the mel is computed from, complex (B, n_fft // 2 + 1, T // hop_length)."""
+        return self._transform(self._padded(audio))[..., : audio.shape[-1] // self.config.hop_length]
+
+    def _padded(self, audio: Tensor) -> Tensor:
+        """Return the audio under all frames, (B, T), with its padding."""
         config = self.config
         if audio.dim() == 3 and audio.shape[1] == 1:
             audio = audio[:, 0]
         if audio.dim() != 2:
             raise ShapeError(f"audio of shape {tuple(audio.shape)}; expected (B, 1, T) or (B, T)")
-        num_frames = audio.shape[-1] // config.hop_length
-        if num_frames == 0:
+        if audio.shape[-1] < config.hop_length:
             raise ShapeError(f"{audio.shape[-1]} samples; at least one hop of {config.hop_length} is needed")
+        return self._pad(audio.float() if audio.dtype in (torch.float16, torch.bfloat16) else audio)
+
+    def _transform(self, padded: Tensor) -> Tensor:
+        config = self.config
         return torch.stft(
-            self._pad(audio.float() if audio.dtype in (torch.float16, torch.bfloat16) else audio),
+            padded,
             config.n_fft,
             config.hop_length,
             config.window_length,
             window=self.window,
             center=False,
             return_complex=True,
-        )[..., :num_frames]
+        )
 
     def _pad(self, audio: Tensor) -> Tensor:
         placement, kind = self.config.padding.split("_")

@@ -57,8 +57,9 @@ def synthesis_plan(model: Wavehax) -> GraphPlan:
     )
 
 
-def network_plan(model: Wavehax) -> GraphPlan:
-    """Return the graph of ``forward``: features and prior to audio."""
+def network_plan(model: Wavehax, part: nn.Module) -> GraphPlan:
+    """Return the graph of ``forward``, for runtimes: features and prior to audio; ``part`` is the model itself."""
+    del part
 
     def inputs(batch: int, frames: int) -> dict[str, Tensor]:
         drawn = _inputs(model, batch, frames)

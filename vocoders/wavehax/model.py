@@ -12,10 +12,7 @@ from vocoders.frontends.envelope import flat_excitation_levels, flat_harmonics
 from vocoders.frontends.harmonic import (
     draw_prior_noise,
     draw_prior_phase,
-    harmonic_sum,
-    hold_frames,
     make_prior,
-    running_cycles,
 )
 from vocoders.frontends.mel_consistency import MelConsistency
 from vocoders.frontends.moved_harmonics import MovedHarmonics
@@ -200,7 +197,7 @@ class Wavehax(MelVocoder[WavehaxConfig]):
         def outputs() -> Iterator[Tensor]:
             for span in spans:
                 part = features[..., span.start : span.stop]
-                waveform = self(part, prior[..., span.start * hop : span.stop * hop])
+                waveform = self.compute(self, part, prior[..., span.start * hop : span.stop * hop])
                 yield self.mel_consistency(waveform, part, refinement)
                 progress(span.valid_stop / num_frames)
 

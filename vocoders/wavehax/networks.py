@@ -100,17 +100,24 @@ class ImageNetwork(nn.Module):
         """Return the last image (B, outputs, bins, N) from the output of the blocks."""
         return self.output_proj(self.output_norm(image))
 
+    def refine(self, image: Tensor) -> Tensor:
+        """Return the last image (B, outputs, bins, N) of the first (B, inputs, bins, N)."""
+        x = self.enter(image)
+        for block in self.blocks:
+            x = block(x)
+        return self.leave(x)
+
     def forward(self, prior: Tensor, *features: Tensor) -> Tensor:
         """Return the waveform."""
         signals = self.split(prior)
         shape = signals.shape[:2]
         real, imag = (part.unflatten(0, shape) for part in self.stft(signals.flatten(0, 1)))
         frames = (*self.spectra(real, imag), *features)
-        x = self.enter(self.lift(*(self.context.pad(part) for part in frames)))
-        for block in self.blocks:
-            x = block(x)
-        real, imag = self.head(self.leave(x), *frames)
-        signals = self.stft.inverse(real.flatten(0, 1), imag.flatten(0, 1))[:, 0]
+        image = self.refine(self.lift(*(self.context.pad(part) for part in frames)))
+        real, imag = self.head(image, *frames)
+        # Not flatten(): an export would take the number of frames for a constant.
+        rows = [part.reshape(-1, part.shape[2], features[0].shape[-1]) for part in (real, imag)]
+        signals = self.stft.inverse(*rows)[:, 0]
         return self.join(signals.unflatten(0, real.shape[:2]))
 
 

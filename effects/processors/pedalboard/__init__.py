@@ -4,24 +4,6 @@ They are listed, with their knobs, even if pedalboard is not installed; it is im
 processed. It computes in float32: float64 audio is rounded at its input.
 """
 
-from effects.processors.pedalboard.delays import Delay, Reverb
-from effects.processors.pedalboard.drives import Bitcrush, Clipping, Distortion
-from effects.processors.pedalboard.dynamics import Compressor, Limiter, NoiseGate
-from effects.processors.pedalboard.filters import Chorus, LadderFilter, Phaser
-from effects.processors.processor import Processor
+from effects.processors.pedalboard.processors import PEDALBOARD
 
 __all__ = ["PEDALBOARD"]
-
-PEDALBOARD: tuple[Processor, ...] = (
-    Compressor(),
-    Limiter(),
-    NoiseGate(),
-    Distortion(),
-    Clipping(),
-    Bitcrush(),
-    LadderFilter(),
-    Chorus(),
-    Phaser(),
-    Delay(),
-    Reverb(),
-)

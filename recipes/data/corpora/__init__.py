@@ -4,9 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from recipes.data.corpora.folder import find_folder
-from recipes.data.corpora.libritts import find_libritts
-from recipes.data.corpora.ljspeech import find_ljspeech
-from recipes.data.corpora.vctk import find_vctk
+from recipes.data.corpora.speech import find_libritts, find_ljspeech, find_vctk
 from recipes.data.kaldi import Utterance
 from vocoders.core.plugins import Registry
 

@@ -146,7 +146,7 @@ def test_features_of_a_model_without_f0(ondes, make_audio, tiny_module, tmp_path
 def bad_feature_files() -> dict[str, str]:
     good, f0 = np.zeros((240, 4)), np.zeros(4)
     np.save("lonely.npy", good)
-    np.savez("unnamed.npz", good)
+    np.savez("unnamed.npz", good, good)
     np.savez("short.npz", features=good, f0=f0[:3])
     np.savez("nan.npz", features=good * np.nan, f0=f0)
     np.savez("negative.npz", features=good, f0=f0 - 1)
@@ -304,7 +304,7 @@ def test_outputs_that_cannot_be_are_refused_before_any_work(ondes, make_audio, t
         (["a/x.wav", "-o", "taken", "--force"], "is a folder"),
         (["none.wav", "a/x.wav", "-o", "out"], "none.wav: no such file"),
         (["none/*.wav", "-o", "out"], "matches no audio"),
-        (["taken", "-o", "out"], "holds no audio"),
+        (["taken", "-o", "out"], "contains no audio"),
         (["a/x.wav", "-o", "out", "--f0-scale", "0"], "f0_scale"),
         (["a/x.wav", "-o", "out", "--f0-scale", "nan"], "f0_scale"),
         (["a/x.wav", "-o", "out", "--device", "abacus"], "unknown device"),

@@ -44,6 +44,10 @@ class TinyVocoder(PretrainedModel, Vocoder, nn.Module):
         self.gain = nn.Parameter(torch.tensor(config.gain))
 
     @property
+    def mel(self) -> None:
+        return None
+
+    @property
     def uses_f0(self) -> bool:
         return self.config.takes_f0
 

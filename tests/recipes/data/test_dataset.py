@@ -360,3 +360,17 @@ def test_mini_libritts_crops(mini_libritts: Path) -> None:
     for start in (0, 1, 37, expected.shape[-1] - 32):
         item = SegmentDataset(reader, config, 7680).part(0, start, 32)
         torch.testing.assert_close(item["features"], expected[:, start : start + 32], rtol=0, atol=2e-5)
+
+
+@pytest.mark.parametrize("rate", [8000, 22050, 44100, 48000])
+def test_a_part_at_another_rate_is_that_of_the_whole(tmp_path: Path, rate: int, monkeypatch) -> None:
+    """Without decoding the whole file: long files at another rate cost no more than short ones."""
+    samples = np.random.default_rng(0).uniform(-0.3, 0.3, (rate * 3 + 17, 2))
+    soundfile.write(tmp_path / "a.wav", samples, rate)
+    reader = AudioReader((Utterance("a", tmp_path / "a.wav", "s", duration=len(samples) / rate),), RATE, resample=True)
+    whole = reader.read(0)
+    assert len(whole) == reader.num_samples(0)
+    monkeypatch.setattr(reader, "_whole", None)
+    for start, length in ((0, 1000), (1, 7), (5000, 4000), (len(whole) - 3000, 3000), (len(whole) - 10, 50)):
+        part = reader.read(0, start, length)
+        np.testing.assert_allclose(part, whole[start : start + length], atol=1e-6)

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from recipes.data import features as stage
 from recipes.data.cache import F0Cache, f0_fingerprint
 from recipes.data.features import extract_features
-from recipes.data.kaldi import KaldiDirectory
+from recipes.data.kaldi import KaldiDirectory, Utterance
 from recipes.data.statistics import FeatureStatistics, RunningStatistics
 from vocoders.core.audio import read_audio
 from vocoders.core.errors import DataError
@@ -249,3 +249,18 @@ def test_a_file_that_broke_since_is_named(data_dir: Path, tmp_path: Path) -> Non
     KaldiDirectory.read(data_dir).utterances[2].path.write_text("text")
     with pytest.raises(DataError, match="bob"):
         extract_features(data_dir, tmp_path, MEL)
+
+
+def test_long_work_is_announced_with_what_is_faster(caplog):
+    from recipes.data.features import _announce
+
+    def utterances(hours):
+        return [Utterance(f"u{n}", Path("/a.wav"), "s", duration=3600.0) for n in range(hours)]
+
+    with caplog.at_level("INFO"):
+        _announce("harvest", [], 4)
+        _announce("dio", utterances(10), 4)
+        assert not caplog.records
+        _announce("harvest", utterances(100), 4)
+    assert "100.0 h of audio takes about 20 h 0 min of one core, 5 h 0 min with --nj 4" in caplog.text
+    assert "dio 1/20" in caplog.text

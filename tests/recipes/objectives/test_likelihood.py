@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import soundfile
 import torch
+from tiny_models import SASHIMI
 
 from recipes.build import build_generator, build_objective, build_optimizer, restore_generator
 from recipes.checkpoint import find_checkpoints, load_checkpoint
@@ -24,16 +25,6 @@ from recipes.sections import OptimizerConfig, SchedulerConfig
 from recipes.trainer import Trainer
 from vocoders.core.errors import ConfigError, DataError, OndesError
 
-MODEL = {
-    "sample_rate": 8000,
-    "channels": 8,
-    "num_layers": 1,
-    "pool": [4],
-    "kernel_length": 400,
-    "s4": {"d_state": 8},
-    "quantiser": {"bits": 4},
-}
-
 
 @pytest.fixture(scope="module")
 def corpus(tmp_path_factory):
@@ -47,7 +38,7 @@ def corpus(tmp_path_factory):
     return root
 
 
-def make_config(corpus, model=MODEL, family="sashimi", objective="likelihood", scheduler=None, **trainer):
+def make_config(corpus, model=SASHIMI, family="sashimi", objective="likelihood", scheduler=None, **trainer):
     options = {"max_steps": 10, "log_every": 1, "valid_every": 100, "checkpoint_every": 100, "num_threads": 1}
     data = {"train": str(corpus / "data"), "valid": str(corpus / "data"), "num_workers": 0}
     optimizer = {"learning_rate": 1e-2, "betas": [0.9, 0.99]}
@@ -71,7 +62,7 @@ def log_of(folder):
 
 
 def test_bits_of_a_uniform_model_are_exactly_those_of_its_codes(corpus):
-    config = make_config(corpus, MODEL | {"quantiser": {"bits": 8}})
+    config = make_config(corpus, SASHIMI | {"quantiser": {"bits": 8}})
     model = build_generator(config)
     torch.nn.init.zeros_(model.head.weight)
     torch.nn.init.zeros_(model.head.bias)
@@ -95,7 +86,7 @@ def test_padding_is_not_predicted_and_changes_nothing(corpus):
 
 
 def test_published_codes_are_scaled_without_the_padding(corpus):
-    config = make_config(corpus, MODEL | {"quantiser": {"bits": 8, "scheme": "official"}})
+    config = make_config(corpus, SASHIMI | {"quantiser": {"bits": 8, "scheme": "official"}})
     quantiser = build_generator(config).quantiser
     audio = 0.3 + 0.1 * torch.rand(1, 1, 50)
     padded = torch.nn.functional.pad(audio, (0, 14))
@@ -124,7 +115,7 @@ def test_labels_are_learned(tmp_path):
     directory = prepare(find_folder(tmp_path / "wav", text_pattern="([a-z]+)[0-9]"), tmp_path / "data").directories[""]
     assert [utterance.text for utterance in directory] == ["high", "high", "low", "low"]
     torch.manual_seed(0)
-    config = make_config(tmp_path, MODEL | {"labels": ["low", "high"]}, max_steps=60)
+    config = make_config(tmp_path, SASHIMI | {"labels": ["low", "high"]}, max_steps=60)
     Trainer(config, tmp_path / "exp").run()
     model = restore_generator(tmp_path / "exp").model
     objective = build_objective(config, model)

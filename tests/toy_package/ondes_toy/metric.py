@@ -12,7 +12,6 @@ class CrestFactor(Metric):
     title = "crest"
     unit = "dB"
     direction = Direction.ZERO
-    identity = 0.0
     definition = "20 log10(peak / RMS), generated less reference"
 
     def measure(self, pair: SignalPair) -> float:

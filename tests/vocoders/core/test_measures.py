@@ -4,6 +4,7 @@ import math
 
 import numpy as np
 import pytest
+from signals import sine
 
 from vocoders.core.measures import (
     error_to_signal_ratio,
@@ -15,10 +16,6 @@ from vocoders.core.measures import (
 )
 
 RATE = 24000
-
-
-def sine(frequency: float, seconds: float = 2.0, amplitude: float = 1.0, rate: int = RATE) -> np.ndarray:
-    return amplitude * np.sin(2 * np.pi * frequency * np.arange(round(seconds * rate)) / rate)
 
 
 @pytest.mark.parametrize("rate", [16000, 24000, 44100, 48000])

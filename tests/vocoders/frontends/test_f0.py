@@ -173,7 +173,7 @@ def test_bad_audio_is_refused():
         ({"f0_min": 300.0, "f0_max": 200.0}, "300 Hz to f0_max 200 Hz"),
         ({"method": "swift", "f0_min": 2050.0, "f0_max": 4000.0}, r"'swift'.* 2050 to 2093\.75 Hz"),
         ({"method": "pyin", "refine": True}, "refine.* harvest and dio"),
-        ({"method": "crepe"}, "'harvest', 'dio', 'pyin' or 'swift'"),
+        ({"method": "crepe"}, "'harvest', 'dio', 'pyin', 'swift' or 'mel'"),
         ({"f0_min": 0.0}, "f0_min"),
     ],
 )

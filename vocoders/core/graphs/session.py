@@ -40,7 +40,9 @@ def import_onnxruntime() -> Any:
     found = tuple(int(part) for part in re.findall(r"\d+", onnxruntime.__version__)[:2])
     if found < LEAST_RUNTIME:
         least = ".".join(map(str, LEAST_RUNTIME))
-        raise ConfigError(f"onnxruntime {onnxruntime.__version__}; expected {least} or later: pip install -U onnxruntime")
+        raise ConfigError(
+            f"onnxruntime {onnxruntime.__version__}; expected {least} or later: pip install -U onnxruntime"
+        )
     return onnxruntime
 
 

@@ -22,6 +22,7 @@ main, sizes, random = metadata["graphs"][0], {}, np.random.default_rng(0)
 
 
 def run(file, inputs):
+    """Return the first output of a graph."""
     session = onnxruntime.InferenceSession(str(folder / file), providers=["CPUExecutionProvider"])
     return session.run(None, inputs)[0]
 
@@ -32,7 +33,7 @@ for port in main["inputs"]:
         shape = [sizes.get(axis, axis) for axis in port["shape"]]
         draw = random.random if port["drawn"] == "uniform" else random.standard_normal
         given[port["name"]] = draw(shape).astype(port["type"])
-    sizes |= dict(zip(port["shape"], given[port["name"]].shape))
+    sizes |= dict(zip(port["shape"], given[port["name"]].shape, strict=True))
 audio = run(main["file"], {port["name"]: given[port["name"]] for port in main["inputs"]})
 if "audio" in given:
     error = np.abs(audio - given["audio"]).max() / np.abs(given["audio"]).max()

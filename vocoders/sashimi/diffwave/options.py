@@ -10,7 +10,7 @@ __all__ = ["DiffusionOptions"]
 class DiffusionOptions(SynthesisOptions):
     """Options of DiffWave-SaShiMi."""
 
-    betas: tuple[float, ...] | None = option(None)
+    betas: tuple[float, ...] | None = option(None, title="Noise variances")
     """Variances of a shorter noise schedule, all between 0 and 1; none: the training schedule."""
 
     @field_validator("betas")

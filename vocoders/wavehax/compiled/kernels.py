@@ -1,9 +1,9 @@
 """Compiled loops over Wavehax's image: frames that stay in the cache, channels in registers.
 
-An image has a row of channels for each bin and frame, (frames, rows, channels). Above and below the bins of a frame lie
-the margins of the depthwise kernel, reflected when the frame is written, and rows that fill the last tile. Eight
-neighbouring bins form a tile, one vector of sums for each; a weight is then read once for eight products, and eight
-sums in turn hide the time that a product takes.
+An image has a row of channels for each bin and frame, (frames + 1, rows, channels); the last frame is zero. Above and
+below the bins of a frame lie the margins of the depthwise kernel, reflected when the frame is written, and rows that
+fill the last tile. Eight neighbouring bins form a tile, one vector of sums for each; a weight is then read once for
+eight products, and eight sums in turn hide the time that a product takes.
 """
 
 # numba turns the functions of vectors into others that take fewer arguments; no stub says so.
@@ -14,13 +14,22 @@ from numba import njit
 
 from vocoders.core import vectors
 from vocoders.core.compiling import compiled
-from vocoders.core.vectors import fma, gelu, load, splat, store, total
+from vocoders.core.vectors import fma, gelu, load, repeat, splat, store, total
+from vocoders.layers.norms import EPSILON
 
-__all__ = ["LANES", "TILE", "convolve_frames", "enter_frames", "leave_frames", "mix_frames"]
+__all__ = [
+    "LANES",
+    "TILE",
+    "advance_frames",
+    "convolve_frames",
+    "enter_frames",
+    "measure_frames",
+    "mix_frames",
+    "normalise_frames",
+]
 
 # Channels of a vector, and bins of a tile.
 LANES, TILE = 16, 8
-_EPSILON = 1e-6
 
 
 @njit
@@ -61,14 +70,14 @@ def _multiply(weights, w, x, at, inputs, bias, b_at):
     for i in range(at, at + inputs):
         weight = load(weights, w, LANES)
         w += LANES
-        a = fma(weight, splat(x[i], LANES), a)
-        b = fma(weight, splat(x[i + inputs], LANES), b)
-        c = fma(weight, splat(x[i + 2 * inputs], LANES), c)
-        d = fma(weight, splat(x[i + 3 * inputs], LANES), d)
-        e = fma(weight, splat(x[i + 4 * inputs], LANES), e)
-        f = fma(weight, splat(x[i + 5 * inputs], LANES), f)
-        g = fma(weight, splat(x[i + 6 * inputs], LANES), g)
-        h = fma(weight, splat(x[i + 7 * inputs], LANES), h)
+        a = fma(weight, repeat(x, i, LANES), a)
+        b = fma(weight, repeat(x, i + inputs, LANES), b)
+        c = fma(weight, repeat(x, i + 2 * inputs, LANES), c)
+        d = fma(weight, repeat(x, i + 3 * inputs, LANES), d)
+        e = fma(weight, repeat(x, i + 4 * inputs, LANES), e)
+        f = fma(weight, repeat(x, i + 5 * inputs, LANES), f)
+        g = fma(weight, repeat(x, i + 6 * inputs, LANES), g)
+        h = fma(weight, repeat(x, i + 7 * inputs, LANES), h)
     return a, b, c, d, e, f, g, h
 
 
@@ -136,121 +145,165 @@ def _reflect(out, at, bins, margin, channels):
 
 
 @njit
-def _mirrored(index, count):
-    """Return the place of an index beyond either end of ``count`` frames."""
-    if index < 0:
-        index = -index
-    return index if index < count else 2 * (count - 1) - index
-
-
-@compiled(vectors)
-def enter_frames(image, weights, bias, scale_bias, real, bins, margin, per_frame, moments, out, start, stop):
-    """Project the planes of frames to channels.
-
-    ``image`` (frames, rows, planes) has ``planes`` numbers for each bin; ``weights`` (channels / 16, planes, 16).
-    Per frame the result is normalised, with the gains and offsets in ``scale_bias`` (2, channels); else ``moments``
-    (frames, 2) receives its sums.
-    """
-    planes, channels = image.shape[2], out.shape[2]
-    flat, target, affine = image.reshape(-1), out.reshape(-1), scale_bias.reshape(-1)
-    rows, stride = image.shape[1], out.shape[1] * channels
-    size = bins * channels
-    for n in range(start, stop):
-        at = n * stride + margin * channels
-        for bin_ in range(0, rows, TILE):
-            for group in range(0, channels, LANES):
-                tile = _multiply(weights, group * planes, flat, (n * rows + bin_) * planes, planes, bias, group)
-                to = at + bin_ * channels + group
-                for row in range(TILE):
-                    store(target, to + row * channels, tile[row])
-        summed, squares = _moments(target, at, size, bins * (channels - real), bins * real)
-        if per_frame:
-            count = bins * real
-            rate = np.float32(1 / np.sqrt(squares / count + _EPSILON))
-            _finish_entry(target, at, size, np.float32(summed / count), rate, affine, channels)
-            _reflect(target, n * stride, bins, margin, channels)
-        else:
-            moments[n, 0], moments[n, 1] = summed, squares
+def _source_frame(index, count, reflects):
+    """Return the frame at an index that may lie beyond either end of ``count`` frames; frame ``count`` is zero."""
+    if 0 <= index < count:
+        return index
+    if not reflects:
+        return count
+    return -index if index < 0 else 2 * (count - 1) - index
 
 
 @njit
-def _finish_entry(target, at, size, mean, rate, affine, channels):
-    _standardise(target, at, size, mean, rate)
-    for row in range(at, at + size, channels):
-        for group in range(0, channels, LANES):
-            gained = fma(load(target, row + group, LANES), load(affine, group, LANES), load(affine, channels + group, LANES))
-            store(target, row + group, gained)
+def _statistics(y, at, bins, channels, real):
+    """Return mean and reciprocal deviation of the bins of a frame."""
+    count = bins * real
+    summed, squares = _moments(y, at, bins * channels, bins * (channels - real), count)
+    return np.float32(summed / count), np.float32(1 / np.sqrt(squares / count + EPSILON))
 
 
 @compiled(vectors)
-def leave_frames(x, bins, margin, real, mean, rate, per_frame, out, start, stop):
-    """Write the normalised bins of frames without margins: (frames, bins, channels)."""
-    channels = x.shape[2]
-    stride, size, source, target = x.shape[1] * channels, bins * channels, x.reshape(-1), out.reshape(-1)
+def enter_frames(image, weights, bins, margin, out, start, stop):
+    """Project the planes of frames, (frames, rows, planes), to channels; ``weights`` (channels / 16, planes, 16)."""
+    rows, planes = image.shape[1:]
+    channels = out.shape[2]
+    source, target = image.reshape(-1), out.reshape(-1)
+    stride, nothing = out.shape[1] * channels, np.zeros(LANES, np.float32)
     for n in range(start, stop):
-        at, to = n * stride + margin * channels, n * size
-        if per_frame:
-            count = bins * real
-            summed, squares = _moments(source, at, size, bins * (channels - real), count)
-            mean, rate = np.float32(summed / count), np.float32(1 / np.sqrt(squares / count + _EPSILON))
-        scale, shift = splat(rate, LANES), splat(np.float32(-mean * rate), LANES)
-        for i in range(0, size, LANES):
-            store(target, to + i, fma(load(source, at + i, LANES), scale, shift))
+        for bin_ in range(0, rows, TILE):
+            to, at = n * stride + (margin + bin_) * channels, (n * rows + bin_) * planes
+            for group in range(0, channels, LANES):
+                a, b, c, d, e, f, g, h = _multiply(weights, group * planes, source, at, planes, nothing, 0)
+                store(target, to + group, a)
+                store(target, to + group + channels, b)
+                store(target, to + group + 2 * channels, c)
+                store(target, to + group + 3 * channels, d)
+                store(target, to + group + 4 * channels, e)
+                store(target, to + group + 5 * channels, f)
+                store(target, to + group + 6 * channels, g)
+                store(target, to + group + 7 * channels, h)
 
 
 @compiled(vectors)
-def convolve_frames(x, kernel, bins, margin, taps, reach, real, y, moments, start, stop):
+def measure_frames(x, bins, margin, real, moments, start, stop):
+    """Write the sum of each frame, and of the squares of the distances to its mean, to ``moments`` (frames, 2)."""
+    channels, source = x.shape[2], x.reshape(-1)
+    for n in range(start, stop):
+        at = (n * x.shape[1] + margin) * channels
+        moments[n, 0], moments[n, 1] = _moments(source, at, bins * channels, bins * (channels - real), bins * real)
+
+
+@compiled(vectors)
+def normalise_frames(x, bins, margin, real, mean, rate, per_frame, affine, start, stop):
+    """Normalise frames in place, with the gains and offsets ``affine`` (2, channels), and reflect their margins."""
+    channels = x.shape[2]
+    source, gains, stride = x.reshape(-1), affine.reshape(-1), x.shape[1] * channels
+    for n in range(start, stop):
+        at = n * stride + margin * channels
+        if per_frame:
+            mean, rate = _statistics(source, at, bins, channels, real)
+        scale, shift = splat(rate, LANES), splat(np.float32(-mean * rate), LANES)
+        for row in range(at, at + bins * channels, channels):
+            for group in range(0, channels, LANES):
+                value = fma(load(source, row + group, LANES), scale, shift)
+                value = fma(value, load(gains, group, LANES), load(gains, channels + group, LANES))
+                store(source, row + group, value)
+        _reflect(source, n * stride, bins, margin, channels)
+
+
+@compiled(vectors)
+def convolve_frames(x, kernel, bins, taps, before, width, reflects, real, y, moments, start, stop):
     """Write the depthwise convolution of frames to ``y`` (frames, rows, channels), and their sums to ``moments``."""
-    frames, channels = x.shape[0], x.shape[2]
+    frames, channels = x.shape[0] - 1, x.shape[2]
     stride, source, target = x.shape[1] * channels, x.reshape(-1), y.reshape(-1)
-    places = np.empty(2 * reach + 1, np.int64)
+    places = np.empty(width, np.int64)
     length = y.shape[1] * channels
     for n in range(start, stop):
-        for tap in range(2 * reach + 1):
-            places[tap] = _mirrored(n + tap - reach, frames) * stride
+        for tap in range(width):
+            places[tap] = _source_frame(n + tap - before, frames, reflects) * stride
         frame = target[n * length : (n + 1) * length]
         for bin_ in range(0, y.shape[1], TILE):
             _convolve(source, kernel, places, bin_, channels, taps, frame)
-        moments[n, 0], moments[n, 1] = _moments(
-            frame, 0, bins * channels, bins * (channels - real), bins * real
-        )
+        moments[n, 0], moments[n, 1] = _moments(frame, 0, bins * channels, bins * (channels - real), bins * real)
 
 
 @compiled(vectors)
-def mix_frames(x, y, mean, rate, first, first_bias, second, second_bias, bins, margin, out, start, stop):
-    """Add the pointwise pair of the normalised frames ``y`` to ``x``, and write the sums to ``out``."""
+def mix_frames(x, y, first, first_bias, second, second_bias, bins, margin, out, held, start, stop):
+    """Add the pointwise pair of the frames ``y`` to ``x``, and write the sums to ``out``."""
     channels, hidden = x.shape[2], len(first_bias)
     stride, source, middle, target = x.shape[1] * channels, x.reshape(-1), y.reshape(-1), out.reshape(-1)
-    rows, held = y.shape[1], np.empty(TILE * hidden, np.float32)
+    rows = y.shape[1]
     for n in range(start, stop):
         at = n * rows * channels
-        _standardise(middle, at, rows * channels, mean, rate)
         for bin_ in range(0, rows, TILE):
             to = n * stride + (margin + bin_) * channels
-            _mix(first, first_bias, second, second_bias, middle, at + bin_ * channels, channels, hidden, held, source, to, target)
+            _mix(
+                first,
+                first_bias,
+                second,
+                second_bias,
+                middle,
+                at + bin_ * channels,
+                channels,
+                hidden,
+                held,
+                source,
+                to,
+                target,
+            )
         _reflect(target, n * stride, bins, margin, channels)
 
 
 @compiled(vectors)
 def advance_frames(
-    x, kernel, taps, reach, real, per_frame, first, first_bias, second, second_bias, bins, margin, out, start, stop
+    x,
+    kernel,
+    taps,
+    before,
+    width,
+    reflects,
+    real,
+    per_frame,
+    first,
+    first_bias,
+    second,
+    second_bias,
+    bins,
+    margin,
+    out,
+    held,
+    start,
+    stop,
 ):
     """Run a block whose norm is local over frames: each frame is read once, and stays in the cache until it is done."""
-    frames, channels, hidden = x.shape[0], x.shape[2], len(first_bias)
+    frames, channels, hidden = x.shape[0] - 1, x.shape[2], len(first_bias)
     stride, source, target = x.shape[1] * channels, x.reshape(-1), out.reshape(-1)
     rows = (bins + TILE - 1) // TILE * TILE
-    held, frame = np.empty(TILE * hidden, np.float32), np.zeros(rows * channels, np.float32)
-    places, count = np.empty(2 * reach + 1, np.int64), bins * real
+    # Both start at a cache line, as rows do: a vector across two lines would take two loads.
+    frame = held[TILE * hidden : TILE * hidden + rows * channels]
+    places = np.empty(width, np.int64)
     for n in range(start, stop):
-        for tap in range(2 * reach + 1):
-            places[tap] = _mirrored(n + tap - reach, frames) * stride
+        for tap in range(width):
+            places[tap] = _source_frame(n + tap - before, frames, reflects) * stride
         for bin_ in range(0, rows, TILE):
             _convolve(source, kernel, places, bin_, channels, taps, frame)
         if per_frame:
-            summed, squares = _moments(frame, 0, bins * channels, bins * (channels - real), count)
-            rate = np.float32(1 / np.sqrt(squares / count + _EPSILON))
-            _standardise(frame, 0, rows * channels, np.float32(summed / count), rate)
+            mean, rate = _statistics(frame, 0, bins, channels, real)
+            _standardise(frame, 0, rows * channels, mean, rate)
         for bin_ in range(0, rows, TILE):
             to = n * stride + (margin + bin_) * channels
-            _mix(first, first_bias, second, second_bias, frame, bin_ * channels, channels, hidden, held, source, to, target)
+            _mix(
+                first,
+                first_bias,
+                second,
+                second_bias,
+                frame,
+                bin_ * channels,
+                channels,
+                hidden,
+                held,
+                source,
+                to,
+                target,
+            )
         _reflect(target, n * stride, bins, margin, channels)
