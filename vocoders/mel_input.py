@@ -52,7 +52,9 @@ class MelInput:
             return vocoder.synthesize(log_mel, f0, options=options, seed=seed, progress=progress)
         iterations = vocoder.refinement_iterations(options)
         plain = options.changed(mel_refinement=0) if iterations else options
-        waveform = vocoder.synthesize(**self.native(vocoder, features, f0), options=plain, seed=seed, progress=progress)
+        own = self.native(vocoder, features, f0)
+        how = {"options": plain, "seed": seed, "progress": progress}
+        waveform = vocoder.synthesize(own["features"], own.get("f0"), **how)
         waveform = waveform[..., : foreign.num_samples(log_mel.shape[-1])]
         return foreign.refine(waveform.cpu(), log_mel, iterations).to(waveform)
 

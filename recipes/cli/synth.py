@@ -71,8 +71,8 @@ def _synth(
         list[str],
         typer.Argument(
             metavar="INPUTS",
-            help="Audio (wav, flac, ogg, mp3 ...), features (.npy, .npz, .pt, .h5, .ark, feats.scp), a folder, a quoted "
-            "pattern, a wav.scp, or -.",
+            help="Audio (wav, flac, ogg, mp3 ...), features (.npy, .npz, .pt, .h5, .ark, feats.scp), a folder, "
+            "a quoted pattern, a wav.scp, or -.",
             show_default=False,
         ),
     ],
