@@ -101,6 +101,4 @@ class MelVocoder(PretrainedModel[MelConfigType], Vocoder, nn.Module):
         return {"features": features, "f0": torch.from_numpy(np.stack(f0))[:, None].to(audio)}
 
     def _estimate_f0(self, features: Tensor) -> Tensor:
-        tracker = self.config.f0
-        offset = 0.5 if tracker is not None and tracker.alignment == "frame_center" else 0.0
-        return estimate_f0(features, self.mel, offset)
+        return estimate_f0(features, self.mel, self.f0_offset)

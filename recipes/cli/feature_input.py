@@ -148,6 +148,8 @@ def read_inputs(
     elif vocoder.uses_f0 and vocoder.mel is None:
         raise DataError(f"{place} has no F0, which this model needs; give an .npz with 'features' and 'f0'")
     elif vocoder.uses_f0:
+        if convention is None:
+            arguments["f0"] = vocoder.estimate_f0(arguments["features"])
         _logger.info("%s: F0 is estimated from the mel", place)
     return arguments
 
@@ -158,7 +160,8 @@ def native_inputs(inputs: dict[str, Any], vocoder: "Vocoder") -> dict[str, Any]:
 
     if "mel" not in inputs:
         return inputs
-    return MelInput(inputs["mel"], inputs["beyond"]).native(vocoder, inputs["features"], inputs.get("f0"))
+    own = MelInput(inputs["mel"], inputs["beyond"]).native(vocoder, inputs["features"], inputs.get("f0"))
+    return own if "f0" in own or not vocoder.uses_f0 else own | {"f0": vocoder.estimate_f0(own["features"])}
 
 
 def _tensor(array: "np.ndarray") -> Any:

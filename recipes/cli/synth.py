@@ -171,10 +171,14 @@ def _synthesize_stream(
     force: bool,
 ) -> None:
     """Synthesise one input, or standard input, as it comes."""
+    from vocoders.core.errors import ConfigError
+
     how = (synthesis.vocoder, synthesis.options, synthesis.seed, synthesis.resample, streaming, pipes)
     if items and items[0].is_features:
         inputs = native_inputs(synthesis.read(items[0].place), synthesis.vocoder)
         StreamSynthesis(*how).from_features(inputs, output, force)
+    elif synthesis.f0 is not None:
+        raise ConfigError(f"--f0 {synthesis.f0}: a stream tracks F0 of audio as it comes; leave it out")
     else:
         StreamSynthesis(*how).from_audio(str(items[0].path) if items else PIPE, output, force)
 
@@ -235,7 +239,7 @@ def _work_in_parts(
         inputs = synthesis.read(place)
         length, channels, peak = synthesize_features(job, inputs, vocoder, options, seed, progress)
     else:
-        length, channels, peak = synthesize_audio(job, vocoder, options, seed, progress)
+        length, channels, peak = synthesize_audio(job, vocoder, options, seed, progress, synthesis.f0)
     rate = vocoder.sample_rate
     seconds = length / rate
     rtf = round((time.perf_counter() - started) / seconds, 6)
