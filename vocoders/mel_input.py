@@ -8,8 +8,7 @@ from torch import Tensor
 from vocoders.core.checks import check_f0
 from vocoders.core.errors import ConfigError
 from vocoders.frontends.mel_convention import MelConvention
-from vocoders.frontends.mel_conversion import ForeignMel
-from vocoders.frontends.mel_f0 import contour_at
+from vocoders.frontends.mel_conversion import ForeignMel, interpolate_contour
 from vocoders.frontends.speech_envelope import Beyond
 
 if TYPE_CHECKING:
@@ -66,7 +65,7 @@ class MelInput:
             return converted
         f0 = check_f0(f0, log_mel)
         if not foreign.is_native:
-            f0 = contour_at(f0, foreign.frame_positions(log_mel.shape[-1], vocoder.f0_offset))
+            f0 = interpolate_contour(f0, foreign.frame_positions(log_mel.shape[-1], vocoder.f0_offset))
         return converted | {"f0": f0}
 
     def _foreign(self, vocoder: "Vocoder") -> ForeignMel:

@@ -21,7 +21,7 @@ from vocoders.frontends.mel_convention import MelConvention
 from vocoders.frontends.mel_spectrum import spectrum_of_mel
 from vocoders.frontends.speech_envelope import ENVELOPE_MEL, Beyond, SpeechEnvelope, magnitude_scale
 
-__all__ = ["ForeignMel"]
+__all__ = ["ForeignMel", "interpolate_contour"]
 
 _LOWEST = 1e-9
 # Length in seconds that is refined at once.
@@ -114,6 +114,19 @@ class ForeignMel:
         # In double precision: the filter sums over a long time.
         denominator, numerator = torch.tensor([[1.0, -a], [1.0, 0.0]], dtype=torch.float64)
         return lfilter(audio.double().cpu(), denominator, numerator, clamp=False).to(audio)
+
+
+def interpolate_contour(f0: Tensor, positions: Tensor) -> Tensor:
+    """Return F0 (B, 1, N) at positions (N,) in frames of F0 (B, 1, F), 0 where unvoiced.
+
+    Between voiced frames the logarithm is interpolated; elsewhere the nearest frame counts.
+    """
+    last = f0.shape[-1] - 1
+    positions = positions.clamp(0, last)
+    lower = positions.floor().long()
+    nearest = f0[..., positions.round().long()]
+    voiced = (f0[..., lower] > 0) & (f0[..., (lower + 1).clamp(max=last)] > 0)
+    return torch.where(voiced, torch.exp(_interpolate(torch.log(f0.clamp(min=1.0)), positions)), nearest)
 
 
 def _centre(mel: MelConfig) -> float:
