@@ -1,6 +1,8 @@
 """Features for `ondes synth`: read, checked, and named as the arguments of a vocoder."""
 
 import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -189,7 +191,19 @@ def _check_features(
         )
     if vocoder.mel is not None and not options.force_features:
         expected = convention or MelConvention(mel=vocoder.mel)
-        check_plausible(found.features, expected, source, either_axis=convention is not None)
+        with _forcible():
+            check_plausible(found.features, expected, source, either_axis=convention is not None)
+
+
+@contextmanager
+def _forcible() -> Iterator[None]:
+    """Add the remedy of last resort to an error about implausible values."""
+    from vocoders.core.errors import DataError
+
+    try:
+        yield
+    except DataError as error:
+        raise DataError(f"{error}; --force-features goes on") from None
 
 
 def _hint(fingerprint: str) -> str:
@@ -222,7 +236,8 @@ def _read_f0(
     own = convention or (None if vocoder.mel is None else MelConvention(mel=vocoder.mel))
     frames = found.features.shape[1] if native or own is None else own.bands_first(found.features).shape[-1]
     if not options.force_features:
-        check_plausible_f0(found.f0, unit, source)
+        with _forcible():
+            check_plausible_f0(found.f0, unit, source)
     try:
         f0 = to_hertz(found.f0, unit or "hz", found.voiced)
     except DataError as error:

@@ -199,7 +199,7 @@ def bad_feature_files() -> dict[str, str]:
     Path("empty.npz").write_bytes(b"")
     Path("cut.npz").write_bytes(Path("short.npz").read_bytes()[:300])
     return {
-        "lonely.npy": "f0 is missing",
+        "lonely.npy": "no F0",
         "unnamed.npz": "named 'features'",
         "short.npz": "one per frame",
         "nan.npz": "NaN",
