@@ -148,6 +148,11 @@ class Vocoder(System):
         return 1
 
     @property
+    def f0_method(self) -> F0Method | None:
+        """Tracker of F0 in audio that :meth:`analyze` uses by default; ``None`` without F0."""
+        return None
+
+    @property
     def f0_offset(self) -> float:
         """Time of the F0 of frame n minus n hops, in hops."""
         return 0.0
@@ -310,8 +315,24 @@ class Vocoder(System):
         length = audio.shape[-1]
         return self.synthesize(audio=F.pad(audio, (0, -length % self.hop_length)), **how)[..., :length]
 
+    @torch.inference_mode()
+    def estimate_f0(self, features: Tensor) -> Tensor:
+        """Estimate F0 from features alone, as :meth:`synthesize` does where F0 is missing.
+
+        Args:
+            features: (num_features, F) or (B, num_features, F), as returned by :meth:`analyze`.
+
+        Returns:
+            (B, 1, F) in Hz, 0 where unvoiced.
+
+        Raises:
+            ShapeError: if the features are no mel, or of another shape.
+            DataError: for NaN or infinite numbers.
+        """
+        return self._estimate_f0(check_features(features, self.num_features, self.least_frames).to(self.device))
+
     def _estimate_f0(self, features: Tensor) -> Tensor:
-        """Return F0 (B, 1, F) of checked features without F0; raises an error where they do not tell it."""
+        """Return F0 (B, 1, F) of checked features."""
         del features
         raise ShapeError(f"{type(self).__name__} needs features and f0, or audio; f0 is missing")
 
@@ -446,7 +467,7 @@ class WaveformGenerator(System):
     ) -> Generation:
         """Draw the items with these numbers; all arguments are checked, except the prompt."""
 
-    def stream(
+    def draw_pieces(
         self,
         length: int,
         *,

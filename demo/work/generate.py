@@ -145,7 +145,7 @@ class _Stream:
 
     def _work(self) -> None:
         try:
-            for piece in self._generator.stream(self._length, progress=self._report, **self._how):
+            for piece in self._generator.draw_pieces(self._length, progress=self._report, **self._how):
                 self._has_audio = True
                 self._news.put(piece.float().cpu().numpy())
                 if self._is_over():

@@ -108,7 +108,7 @@ def test_generators_draw_alone_what_they_draw_together_and_in_pieces(systems, na
     alone = generator.generate(300, [1], seed=5)
     assert torch.equal(alone.audio[0], together.audio[1])
     assert together.labels == generator.item_labels(range(3), seed=5)
-    heard, *pieces = generator.stream(300, seed=5)
+    heard, *pieces = generator.draw_pieces(300, seed=5)
     assert len(heard) == 0
     assert torch.equal(torch.cat(pieces), together.audio[0, 0])
     assert generator.memory(4, 1000) > generator.memory(1, 1000) > 0
@@ -120,7 +120,7 @@ def test_prompts_are_continued_and_checked(systems):
     prompt = tone(generator.sample_rate, 0.05)
     drawn = generator.generate(100, prompt=prompt, seed=1).audio[0, 0]
     assert len(drawn) == len(prompt) + 100
-    heard, *pieces = generator.stream(100, prompt=prompt, seed=1)
+    heard, *pieces = generator.draw_pieces(100, prompt=prompt, seed=1)
     assert torch.equal(torch.cat([heard, *pieces]), drawn)
     for wrong in (torch.zeros(100), torch.zeros(0)):
         with pytest.raises((DataError, ShapeError)):

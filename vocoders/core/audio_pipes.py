@@ -3,7 +3,7 @@
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import BinaryIO, Literal
+from typing import BinaryIO, Literal, cast
 
 import numpy as np
 import torch
@@ -49,7 +49,7 @@ class PipeFormat:
         """
         parts = [part.strip() for part in text.split(",")]
         name = parts[0].lower()
-        encoding = next((known for known in RAW_ENCODINGS if known == name), None)
+        encoding = cast(Encoding, name) if name in RAW_ENCODINGS else None
         numbers = [int(part) if part.isascii() and part.isdigit() else 0 for part in [*parts[1:], "1"][:2]]
         if encoding is None or not 2 <= len(parts) <= 3 or not _possible(*numbers):
             known = ", ".join(RAW_ENCODINGS)
@@ -146,13 +146,11 @@ def _parse_format(content: bytes) -> PipeFormat:
     kind, channels, sample_rate, _, _, bits = struct.unpack("<HHIIHH", content[:16])
     if kind == _EXTENSIBLE and len(content) >= 26:
         kind = struct.unpack("<H", content[24:26])[0]
-    encoding = next(
-        (name for name, known in RAW_ENCODINGS.items() if known == (bits // 8, kind) and bits % 8 == 0), None
-    )
-    if encoding is None or not _possible(sample_rate, channels):
+    encodings: list[Encoding] = [name for name, known in RAW_ENCODINGS.items() if known == (bits / 8, kind)]
+    if not encodings or not _possible(sample_rate, channels):
         found = f"format {kind}, {bits} bits, {sample_rate} Hz, {channels} channels"
         raise DataError(f"standard input: a WAV of {found}; expected integers or floats of {', '.join(RAW_ENCODINGS)}")
-    return PipeFormat(encoding, sample_rate, channels)
+    return PipeFormat(encodings[0], sample_rate, channels)
 
 
 def _exactly(stream: BinaryIO, length: int) -> bytes:

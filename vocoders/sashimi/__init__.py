@@ -7,7 +7,7 @@ Examples:
     >>> drawn = model.generate(800, items=2, label="seven", seed=1, temperature=0.9)
     >>> drawn.audio.shape, drawn.labels
     (torch.Size([2, 1, 800]), ('seven', 'seven'))
-    >>> pieces = list(model.stream(800, label="seven", seed=1, temperature=0.9))  # item 0, piece by piece
+    >>> pieces = list(model.draw_pieces(800, label="seven", seed=1, temperature=0.9))  # item 0, piece by piece
     >>> torch.equal(torch.cat(pieces), drawn.audio[0, 0])
     True
 """

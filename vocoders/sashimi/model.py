@@ -111,7 +111,7 @@ class Sashimi(PretrainedModel[SashimiConfig], WaveformGenerator, nn.Module):
 
         return generate(self, length, items, codes, options, seed, options.weights, report, label=label)
 
-    def stream(
+    def draw_pieces(
         self,
         length: int,
         *,

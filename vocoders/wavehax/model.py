@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from vocoders.core.chunking import chunk_spans, join_crossfade, join_exact
+from vocoders.core.counter_noise import counter_normal, counter_uniform
 from vocoders.core.errors import ShapeError
 from vocoders.frontends.envelope import flat_excitation_levels, flat_harmonics
 from vocoders.frontends.harmonic import (
@@ -104,7 +105,7 @@ class Wavehax(MelVocoder[WavehaxConfig]):
         Args:
             f0: (B, 1, F) in Hz, 0 where unvoiced.
             noise: standard normal (B, 1, F * hop_length); ``None``: no noise.
-            phase: start phase in cycles, (1, 1) or (B, 1); ``None``: 0.
+            phase: start phase in cycles (1, 1), or (B, 1) of each item; ``None``: 0.
 
         Returns:
             (B, 1, F * hop_length), or if the envelope shapes the prior (B, 2, F * hop_length): harmonics and noise.
@@ -133,12 +134,9 @@ class Wavehax(MelVocoder[WavehaxConfig]):
         Args:
             batch: ``features`` (B, n_mels, F), ``f0`` (B, 1, F), ``seed`` (B,) integers.
         """
-        seeds = batch["seed"].tolist()
-        priors = [
-            self.draw_prior(f0[None], torch.Generator().manual_seed(seed))
-            for f0, seed in zip(batch["f0"], seeds, strict=True)
-        ]
-        return {"features": batch["features"], "prior": torch.cat(priors)}
+        f0, seeds = batch["f0"], batch["seed"]
+        noise = counter_normal(seeds, f0.shape[-1] * self.hop_length)[:, None]
+        return {"features": batch["features"], "prior": self.prior(f0, noise, counter_uniform(seeds, stream=1))}
 
     def _synthesize(self, inputs: dict[str, Tensor], options: WavehaxOptions, seed: int, progress: Progress) -> Tensor:
         """Return the waveform.

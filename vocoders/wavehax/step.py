@@ -7,12 +7,15 @@ signal is set to zero, as the padding of the whole signal is, so steps give the 
 The step is a pure function of tensors, so it can be exported (ONNX) as it stands.
 """
 
+from collections.abc import Callable, Sequence
 from itertools import accumulate
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import torch
 from torch import Tensor, nn
 
+from vocoders.layers.convnext import ConvNeXtBlock2d
+from vocoders.layers.decomposers import HaarDecomposer, MultiStream
 from vocoders.wavehax.networks import ImageNetwork, MultiScaleNetwork
 
 if TYPE_CHECKING:
@@ -29,16 +32,22 @@ class CausalStep(nn.Module):
 
     Args:
         model: a vocoder whose configuration has ``look_ahead``.
+        image: computes the blocks with a memory of its own: takes the image of a frame, its number and the number of
+            frames. ``None``: PyTorch computes them.
     """
 
-    def __init__(self, model: "Wavehax") -> None:
+    network: ImageNetwork
+
+    def __init__(self, model: "Wavehax", image: Callable[[Tensor, int, int], Tensor] | None = None) -> None:
         super().__init__()
         if model.config.look_ahead is None or not isinstance(model.network, ImageNetwork):
             raise ValueError("the network is not causal")
-        self.model, self.network = model, model.network
-        stft, decomposer = self.network.stft, None
-        if isinstance(self.network, MultiScaleNetwork):
-            decomposer = self.network.decomposer
+        self.model, self.network, self.image = model, model.network, image
+        self.blocks = cast(Sequence[ConvNeXtBlock2d], model.network.blocks)
+        # No other decomposer has a stream; the configuration sees to that.
+        split = isinstance(model.network, MultiScaleNetwork)
+        decomposer = cast(MultiStream | HaarDecomposer, model.network.decomposer) if split else None
+        self.decomposer, stft = decomposer, model.network.stft
         self.rate = 1 if decomposer is None else decomposer.num_streams
         self.reach = 0 if decomposer is None else decomposer.reach
         # Samples of a signal by which the analysis filters lag, then frames by which the transform lags.
@@ -48,7 +57,7 @@ class CausalStep(nn.Module):
         self.analysis_history = self.reach + lag * self.rate
         self.synthesis_history = -(-2 * self.reach // self.rate)
         self.signal_history = self.transform_delay * stft.hop_length + before - lag
-        contexts = [self.network.context, *(block.context for block in self.network.blocks)]
+        contexts = [self.network.context, *(block.context for block in self.blocks)]
         # Frames by which the input of each layer lags, and the output of the last one.
         self.delays = list(accumulate((context.after for context in contexts), initial=self.transform_delay))
 
@@ -71,7 +80,7 @@ class CausalStep(nn.Module):
             (signals, self.signal_history),
             *((*part.shape[1:2], self.transform_delay) for part in features),
             *((*shape, network.context.width - 1) for shape in frame),
-            *((config.channels, bins, block.context.width - 1) for block in network.blocks),
+            *((config.channels, bins, block.context.width - 1) for block in ([] if self.image else self.blocks)),
             *((*shape, self.delays[-1] - self.delays[0]) for shape in frame),
             (outputs, n_fft - network.stft.hop_length),
             (1, n_fft - network.stft.hop_length),
@@ -102,31 +111,38 @@ class CausalStep(nn.Module):
         delayed = [memory.extend(part)[..., :1] for part in self.model.network_features(features)]
         frame = [_keep(part, index, total, self.delays[0]) for part in (*spectra, *delayed)]
 
-        x = network.enter(network.lift(*(memory.extend(part) for part in frame)))
-        for block, delay in zip(network.blocks, self.delays[1:], strict=False):
-            x = block.valid(memory.extend(_keep(x, index, total, delay)))
+        image = network.lift(*(memory.extend(part) for part in frame))
+        image = self._refine(memory, image, index, total)
         if self.delays[-1] > self.delays[0]:
             frame = [memory.extend(part)[..., :1] for part in frame]
-        spectrum = network.head(network.leave(x), *frame)
+        spectrum = network.head(image, *frame)
         signals = self._overlap_add(memory, spectrum, index, total)
         audio = self._join(memory, signals)
         return audio, *memory.new
 
+    def _refine(self, memory: "_Memory", image: Tensor, index: Tensor | int, total: Tensor | int) -> Tensor:
+        if self.image is not None:
+            return self.image(image, int(index) - self.delays[1], int(total))
+        x = self.network.enter(image)
+        for block, delay in zip(self.blocks, self.delays[1:], strict=False):
+            x = block.valid(memory.extend(_keep(x, index, total, delay)))
+        return self.network.leave(x)
+
     def _split(self, memory: "_Memory", prior: Tensor, index: Tensor | int, total: Tensor | int) -> Tensor:
         waveform = memory.extend(prior) if self.analysis_history else prior
-        if not isinstance(self.network, MultiScaleNetwork):
+        if self.decomposer is None:
             return waveform
         # The newest samples do not fill the filters yet.
         used = waveform.shape[-1] - (self.analysis_history - 2 * self.reach) if self.reach else None
-        signals, hop = self.network.decomposer.analysis_valid(waveform[..., :used]), self.network.stft.hop_length
+        signals, hop = self.decomposer.analysis_valid(waveform[..., :used]), self.network.stft.hop_length
         return torch.where(self._within(index * hop - self.analysis_delay, total), signals, 0.0)
 
     def _join(self, memory: "_Memory", signals: Tensor) -> Tensor:
         length = signals.shape[-1] * self.rate
         signals = memory.extend(signals) if self.synthesis_history else signals
-        if not isinstance(self.network, MultiScaleNetwork):
+        if self.decomposer is None:
             return signals
-        return self.network.decomposer.synthesis_valid(signals)[..., -length:]
+        return self.decomposer.synthesis_valid(signals)[..., -length:]
 
     def _overlap_add(
         self, memory: "_Memory", spectrum: tuple[Tensor, Tensor], index: Tensor | int, total: Tensor | int
