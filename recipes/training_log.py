@@ -7,8 +7,6 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from torch import Tensor
-
 from recipes.best import BestCheckpoint
 from recipes.config import TrainConfig
 from recipes.metrics.metric import Direction
@@ -46,9 +44,9 @@ class TrainingLog:
         """TensorBoard's writer, for audio and pictures."""
         return self._scalars.board
 
-    def write(self, step: int, values: Mapping[str, Tensor | float], skipped: int, learning_rate: float) -> None:
+    def write(self, step: int, values: Mapping[str, float], skipped: int, learning_rate: float) -> None:
         """Write the values of a training step, the number of skipped steps, the speed and the learning rate."""
-        line = {name: float(value) for name, value in values.items()}
+        line = dict(values)
         if skipped:
             line["skipped_steps"] = skipped
         first, started = self._start

@@ -8,6 +8,7 @@ from torch import Tensor
 
 from vocoders.core.chunked_stream import ChunkedFunction
 from vocoders.core.options import SynthesisOptions
+from vocoders.frontends.f0 import whole_frames
 from vocoders.frontends.f0_config import F0Method
 
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ def analyze_blocks(
         ``features`` (C, num_features, F), and ``f0`` (C, 1, F) if the vocoder uses F0, of consecutive parts.
     """
     hop, rate = vocoder.hop_length, vocoder.sample_rate
-    part, context = (round(seconds * rate / hop) for seconds in (_PART_SECONDS, _CONTEXT_SECONDS))
+    part, context = (whole_frames(seconds, rate, hop) for seconds in (_PART_SECONDS, _CONTEXT_SECONDS))
     analysis = ChunkedFunction(lambda audio: _joined(vocoder.analyze(audio, f0_method)), (hop,), 1, part, context)
     for block in _filled(blocks, hop):
         yield from (_divided(vocoder, joined) for joined in analysis.push(block[:, None]))

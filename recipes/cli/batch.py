@@ -32,11 +32,13 @@ class Job:
         path: input file.
         output: output file.
         seconds: length of the audio, for the progress bar; 0 if unknown.
+        offset: place in an archive of features, in bytes; ``None``: the whole file.
     """
 
     path: Path
     output: Path
     seconds: float
+    offset: int | None = None
 
 
 @dataclass(frozen=True)

@@ -6,30 +6,37 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from recipes.cli.batch import Job, Report, Work, run_jobs, share_of
 from recipes.cli.batch_options import BatchOptions
 from recipes.cli.declared import chosen_options, declared_command, given_options
+from recipes.cli.feature_input import FeatureOptions, load_vocoder_for, read_inputs
 from recipes.cli.long_synthesis import is_long, synthesize_audio, synthesize_features
 from recipes.cli.option_group import with_option_groups
 from recipes.cli.pipes import PIPE, PipeOptions, check_pipe_output, only_one, uses_pipes
 from recipes.cli.synth_stream import StreamOptions, StreamSynthesis
 from recipes.cli.threads_option import ThreadsOption
+from vocoders.core.runtime_names import RuntimeName
 
 if TYPE_CHECKING:
     from torch import Tensor
 
     from recipes.cli.inputs import Input
+    from vocoders.core.feature_files import FeaturePlace
     from vocoders.core.options import SynthesisOptions
     from vocoders.frontends.f0_config import F0Method
+    from vocoders.frontends.mel_convention import MelConvention
     from vocoders.interface import Vocoder
 
 __all__ = ["register"]
 
 _logger = logging.getLogger(__name__)
+
+# F0 that costs more is announced.
+_LONG_SECONDS = 60.0
 
 
 @dataclass(frozen=True)
@@ -50,6 +57,8 @@ class _Synthesis:
     seed: int
     resample: bool
     f0: "F0Method | None"
+    features: FeatureOptions
+    convention: "MelConvention | None"
 
 
 def register(app: typer.Typer) -> None:
@@ -64,7 +73,8 @@ def _synth(
         list[str],
         typer.Argument(
             metavar="INPUTS",
-            help="Audio (wav, flac, ogg, mp3 ...), features (.npy, .npz), a folder, a quoted pattern, a wav.scp, or -.",
+            help="Audio (wav, flac, ogg, mp3 ...), a folder, a quoted pattern, a wav.scp, features (.npy, .npz, .pt, "
+            ".h5, .ark, feats.scp), or - for standard input.",
             show_default=False,
         ),
     ],
@@ -74,6 +84,7 @@ def _synth(
             "--output", "-o", metavar="DIR|FILE|-", help="Folder, file, or - for standard output.", show_default=False
         ),
     ],
+    features: FeatureOptions,
     model: Annotated[
         str | None,
         typer.Option(
@@ -82,8 +93,8 @@ def _synth(
     ] = None,
     device: Annotated[str, typer.Option("--device", help="cpu, cuda, cuda:1, ... or auto.")] = "auto",
     runtime: Annotated[
-        str,
-        typer.Option("--runtime", help="Network on the CPU: torch, compiled, onnx, openvino, or auto, the fastest."),
+        RuntimeName,
+        typer.Option("--runtime", help="Code that computes the network on the CPU; auto: the fastest."),
     ] = "auto",
     threads: ThreadsOption = None,
     seed: Annotated[int, typer.Option("--seed", help="Equal seeds give equal audio.")] = 0,
@@ -103,7 +114,7 @@ def _synth(
     json_lines: Annotated[bool, typer.Option("--json", help="Print one JSON line per file.")] = False,
     many: BatchOptions,
 ) -> None:
-    """Synthesise audio from audio (copy-synthesis) or features.
+    """Synthesise audio from audio (copy-synthesis) or features of any mel convention.
 
     The output has the model's sample rate, and the duration and channels of
     the input; channels are synthesised separately. Sub-folders are kept.
@@ -122,26 +133,35 @@ def _synth(
         check_pipe_output(output if piped else outputs[0], force, json_lines)
         only_one(items)
     names = (model or default_vocoder(), device, runtime)
-    open_synthesis = partial(_open, *names, given_options(context), seed, resample, _method(f0))
+    open_synthesis = partial(_open, *names, given_options(context), seed, resample, _method(f0), features)
     synthesis = open_synthesis()
     if piped or streaming.stream:
         _synthesize_stream(items, output if piped else outputs[0], synthesis, streaming, pipes, force)
         return
-    jobs = [Job(item.path, path, 0.0) for item, path in zip(items, outputs, strict=True)]
+    jobs = [Job(item.path, path, 0.0, item.offset) for item, path in zip(items, outputs, strict=True)]
     jobs = _measured(many.undone(jobs, outputs, [item.path for item in items]), synthesis)
+    _announce_f0(synthesis, sum(job.seconds for job in jobs if _feature_place(job) is None))
     run_jobs(jobs, Work("synthesis", _work, open_synthesis, synthesis), json_lines, many.nj)
 
 
 def _open(
-    name: str, device: str, runtime: str, given: dict[str, str], seed: int, resample: bool, f0: "F0Method | None"
+    name: str,
+    device: str,
+    runtime: RuntimeName,
+    given: dict[str, str],
+    seed: int,
+    resample: bool,
+    f0: "F0Method | None",
+    features: FeatureOptions,
 ) -> _Synthesis:
     """Load the vocoder and check its options, in each process."""
     from vocoders.core.device import resolve_device
-    from vocoders.registry import is_baseline, load_vocoder
+    from vocoders.registry import is_baseline
 
+    convention = features.convention()
     place = device if is_baseline(name) else resolve_device(device)
-    vocoder = load_vocoder(name, place, runtime=runtime)  # pyright: ignore[reportArgumentType]  (checked there)
-    return _Synthesis(vocoder, chosen_options(vocoder, name, given), seed, resample, f0)
+    vocoder = load_vocoder_for(name, convention, place, runtime)
+    return _Synthesis(vocoder, chosen_options(vocoder, name, given), seed, resample, f0, features, convention)
 
 
 def _method(source: str) -> "F0Method | None":
@@ -158,6 +178,19 @@ def _method(source: str) -> "F0Method | None":
     return None if source == "auto" else cast("F0Method", source)
 
 
+def _announce_f0(synthesis: _Synthesis, seconds: float) -> None:
+    """Tell what the F0 of so much audio will cost, if it is much."""
+    from recipes.progress import duration_words
+    from vocoders.frontends.f0_config import TRACKER_SECONDS
+
+    method = synthesis.f0 or synthesis.vocoder.f0_method
+    cost = 0.0 if method is None else seconds * TRACKER_SECONDS[method]
+    if cost >= _LONG_SECONDS:
+        text = "F0 by %s takes about %s of one core; --f0 mel takes %s"
+        faster = duration_words(seconds * TRACKER_SECONDS["mel"])
+        _logger.info(text, method, duration_words(cost), faster)
+
+
 def _synthesize_stream(
     items: "Sequence[Input]",
     output: Path,
@@ -167,25 +200,32 @@ def _synthesize_stream(
     force: bool,
 ) -> None:
     """Synthesise one input, or standard input, as it comes."""
+    from vocoders.core.errors import ConfigError
+
     how = (synthesis.vocoder, synthesis.options, synthesis.seed, synthesis.resample, streaming, pipes)
     if items and items[0].is_features:
-        StreamSynthesis(*how).from_features(_checked_features(items[0].path, synthesis), output, force)
+        if synthesis.convention is not None:
+            raise ConfigError("--stream takes the model's own mel; leave out --mel, or write a file without --stream")
+        StreamSynthesis(*how).from_features(_read_features(items[0].place, synthesis), output, force)
+    elif synthesis.f0 is not None:
+        raise ConfigError(f"--f0 {synthesis.f0}: a stream tracks F0 of audio as it comes; leave it out")
     else:
         StreamSynthesis(*how).from_audio(str(items[0].path) if items else PIPE, output, force)
 
 
 def _measured(jobs: Sequence[Job], synthesis: _Synthesis) -> list[Job]:
     """Return the jobs with the length of each, 0 if unreadable; refuse wrong sample rates before any work."""
-    from recipes.cli.inputs import read_features
     from vocoders.core.audio import audio_info
     from vocoders.core.errors import ConfigError, DataError
+    from vocoders.core.feature_files import read_feature_file
 
     vocoder, lengths, wrong = synthesis.vocoder, [], []
+    mel = synthesis.convention.mel if synthesis.convention is not None else vocoder
     for job in jobs:
         try:
-            if _is_features(job):
-                frames = read_features(job.path).features.shape[-1]
-                lengths.append(frames * vocoder.hop_length / vocoder.sample_rate)
+            if (place := _feature_place(job)) is not None:
+                frames = max(read_feature_file(place).features.shape)
+                lengths.append(frames * mel.hop_length / mel.sample_rate)
                 continue
             info = audio_info(job.path)
             lengths.append(info.duration * info.channels)
@@ -200,45 +240,63 @@ def _measured(jobs: Sequence[Job], synthesis: _Synthesis) -> list[Job]:
     return [replace(job, seconds=length) for job, length in zip(jobs, lengths, strict=True)]
 
 
-def _is_features(job: Job) -> bool:
-    from recipes.cli.inputs import FEATURE_SUFFIXES
+def _feature_place(job: Job) -> "FeaturePlace | None":
+    """Return where the features of a job are; ``None`` if it has audio."""
+    from vocoders.core.feature_files import FEATURE_SUFFIXES, FeaturePlace
 
-    return job.path.suffix.lower() in FEATURE_SUFFIXES
+    is_features = job.offset is not None or job.path.suffix.lower() in FEATURE_SUFFIXES
+    return FeaturePlace(job.path, job.offset) if is_features else None
 
 
 def _work(job: Job, synthesis: _Synthesis, progress: Callable[[float], None]) -> _Report:
     from vocoders.core.audio import write_audio
 
-    if is_long(job, synthesis.vocoder, synthesis.options):
-        return _work_in_parts(job, synthesis, progress)
+    place = _feature_place(job)
+    if synthesis.convention is None and is_long(job, synthesis.vocoder, synthesis.options):
+        return _work_in_parts(job, synthesis, place, progress)
     started = time.perf_counter()
-    make = _from_features if _is_features(job) else _from_audio
-    audio, computing = make(job.path, synthesis, progress)
+    if place is not None:
+        audio, computing = _from_features(place, synthesis, progress)
+    else:
+        audio, computing = _from_audio(job.path, synthesis, progress)
     rate = synthesis.vocoder.sample_rate
     write_audio(job.output, audio, rate)
     _logger.debug("%s took %.2f s with reading and writing", job.path, time.perf_counter() - started)
     seconds = audio.shape[-1] / rate
     peak = round(float(audio.abs().max()), 6)
-    return _Report(str(job.path), str(job.output), seconds, round(computing / seconds, 6), rate, len(audio), peak)
+    return _Report(
+        str(place or job.path), str(job.output), seconds, round(computing / seconds, 6), rate, len(audio), peak
+    )
 
 
-def _work_in_parts(job: Job, synthesis: _Synthesis, progress: Callable[[float], None]) -> _Report:
+def _work_in_parts(
+    job: Job, synthesis: _Synthesis, place: "FeaturePlace | None", progress: Callable[[float], None]
+) -> _Report:
     vocoder, how = synthesis.vocoder, (synthesis.options, synthesis.seed)
     started = time.perf_counter()
-    if _is_features(job):
-        inputs = _checked_features(job.path, synthesis)
-        length, channels, peak = synthesize_features(job, inputs, vocoder, *how, progress)
+    if place is not None:
+        length, channels, peak = synthesize_features(job, _read_features(place, synthesis), vocoder, *how, progress)
     else:
         length, channels, peak = synthesize_audio(job, vocoder, *how, synthesis.f0, progress)
     rate = vocoder.sample_rate
     seconds = length / rate
     rtf = round((time.perf_counter() - started) / seconds, 6)
-    return _Report(str(job.path), str(job.output), seconds, rtf, rate, channels, peak)
+    return _Report(str(place or job.path), str(job.output), seconds, rtf, rate, channels, peak)
 
 
-def _from_features(path: Path, synthesis: _Synthesis, progress: Callable[[float], None]) -> "tuple[Tensor, float]":
+def _read_features(place: "FeaturePlace", synthesis: _Synthesis) -> "dict[str, Any]":
+    """Return the arguments of the vocoder, F0 included if it uses it."""
+    inputs = read_inputs(place, synthesis.vocoder, synthesis.convention, synthesis.features, synthesis.f0)
+    if synthesis.convention is None and synthesis.vocoder.uses_f0 and "f0" not in inputs:
+        inputs["f0"] = synthesis.vocoder.estimate_f0(inputs["features"])
+    return inputs
+
+
+def _from_features(
+    place: "FeaturePlace", synthesis: _Synthesis, progress: Callable[[float], None]
+) -> "tuple[Tensor, float]":
     """Return audio (1, T) on the CPU, and the time of synthesis in seconds."""
-    features = _checked_features(path, synthesis)
+    features = _read_features(place, synthesis)
     started = time.perf_counter()
     how = {"options": synthesis.options, "seed": synthesis.seed, "progress": progress}
     return synthesis.vocoder.synthesize(**features, **how)[0].float().cpu(), time.perf_counter() - started
@@ -274,23 +332,3 @@ def _read(path: Path, synthesis: _Synthesis) -> "Tensor":
     if len(audio) > 1:
         _logger.info("%s: %d channels, each synthesised on its own", path, len(audio))
     return audio
-
-
-def _checked_features(path: Path, synthesis: _Synthesis) -> "dict[str, Tensor]":
-    from recipes.cli.inputs import read_features
-    from vocoders.core.errors import ConfigError, DataError
-
-    vocoder, source = synthesis.vocoder, synthesis.f0
-    if source not in (None, "mel"):
-        raise ConfigError(f"{path}: --f0 {source} tracks audio, and this file holds features; pass auto or mel")
-    found = read_features(path)
-    if found.fingerprint is not None and found.fingerprint != vocoder.fingerprint:
-        raise DataError(
-            f"{path} comes from another front end:\n  file:  {found.fingerprint}\n  model: {vocoder.fingerprint}"
-        )
-    if not vocoder.uses_f0:
-        return {"features": found.features[None]}
-    if found.f0 is None or source == "mel":
-        _logger.info("%s: F0 is estimated from the mel", path)
-        return {"features": found.features[None]}
-    return {"features": found.features[None], "f0": found.f0[None, None]}
