@@ -9,7 +9,19 @@ from recipes.data.feature_files import is_feature_file, read_features
 from recipes.data.id_lists import read_file_list
 from vocoders.core.errors import DataError
 
-__all__ = ["PredictedFeatures"]
+__all__ = ["LARGEST_DIFFERENCE", "PredictedFeatures", "check_length"]
+
+LARGEST_DIFFERENCE = 1
+"""Frames by which predicted features and audio may differ: centred frames give one more."""
+
+
+def check_length(utt_id: str, predicted: int, expected: int) -> None:
+    """Raise a :class:`DataError` if predicted features have not the length of the audio, in frames."""
+    if abs(predicted - expected) > LARGEST_DIFFERENCE:
+        raise DataError(
+            f"'{utt_id}': {predicted} frames of predicted features for {expected} frames of audio; expected at most "
+            f"{LARGEST_DIFFERENCE} more or less: align them with the recording (its durations, teacher forcing, the hop)"
+        )
 
 
 class PredictedFeatures:
@@ -40,6 +52,10 @@ class PredictedFeatures:
         if utt_id not in self._paths:
             raise DataError(f"{self.path}: no features for '{utt_id}'; predict them or leave the utterance out")
         return read_features(self._paths[utt_id], mmap)
+
+    def path_of(self, utt_id: str) -> Path:
+        """Return the file of an utterance."""
+        return self._paths[utt_id]
 
     def missing(self, utt_ids: Iterable[str]) -> list[str]:
         """Return the ids that ``feats.scp`` lacks, in order."""
