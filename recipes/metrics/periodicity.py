@@ -194,7 +194,7 @@ def _stretch(curve: np.ndarray, num_frames: int) -> np.ndarray:
 
 
 def _track_crepe(samples: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Run torchcrepe's full network in batches of frames, on a GPU if there is one; then Viterbi over the whole file."""
+    """Run torchcrepe's full network in batches of frames, on a GPU if there is one; Viterbi over the whole file."""
     import torchcrepe
 
     audio = torch.from_numpy(samples)[None]
