@@ -21,7 +21,7 @@ from vocoders.sashimi.diffwave import DiffwaveSashimi, DiffwaveSashimiConfig
 pytest.importorskip("onnx")
 pytest.importorskip("onnxruntime")
 
-TINY = {"hidden_channels": 16, "embedding_width": 16, "periods": (1, 2)}
+TINY = {"hidden_channels": 16, "periods": (1, 2)}
 
 
 def filled(model):
