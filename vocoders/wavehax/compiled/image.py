@@ -22,7 +22,6 @@ from vocoders.wavehax.compiled.kernels import (
     mix_frames,
     normalise_frames,
 )
-from vocoders.wavehax.networks import ImageNetwork
 
 __all__ = ["CompiledImage"]
 
