@@ -18,6 +18,7 @@ __all__ = [
     "STYLE",
     "alarm",
     "clip_input",
+    "file_input",
     "comparison",
     "knob_panel",
     "knob_schema",
@@ -37,16 +38,27 @@ STYLE = (_ASSETS / "style.css").read_text(encoding="utf-8")
 def clip_input(**options: Any) -> gr.Audio:
     """Return an input for audio that users upload or record; it never loads an address."""
     audio = gr.Audio(type="filepath", sources=["upload", "microphone"], buttons=[], **options)
-    keep = audio.async_move_resource_to_block_cache
+    _refuse_addresses(audio, "Clips")
+    return audio
+
+
+def file_input(**options: Any) -> gr.File:
+    """Return an input for a file that users upload; it never loads an address."""
+    file = gr.File(type="filepath", **options)
+    _refuse_addresses(file, "Files")
+    return file
+
+
+def _refuse_addresses(component: Any, things: str) -> None:
+    """Otherwise the server would fetch any address from a caller of the API."""
+    keep = component.async_move_resource_to_block_cache
 
     async def refuse_addresses(url_or_file_path: Any) -> str | None:
-        # Otherwise the server would fetch any address from a caller of the API.
         if str(url_or_file_path or "").lower().startswith(("http:", "https:")):
-            raise gr.Error("Clips are uploaded, not fetched from an address.", print_exception=False)
+            raise gr.Error(f"{things} are uploaded, not fetched from an address.", print_exception=False)
         return await keep(url_or_file_path)
 
-    audio.async_move_resource_to_block_cache = refuse_addresses
-    return audio
+    component.async_move_resource_to_block_cache = refuse_addresses
 
 
 def seed_input(**options: Any) -> gr.Number:
