@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+from effects.captures.outline import describe_capture, find_captures
 from effects.registry import FAMILIES as EFFECT_FAMILIES
 from effects.registry import load as load_effect
 from vocoders.core.errors import ConfigError, OndesError
@@ -40,7 +41,7 @@ class Entry:
         kind: vocoder, generator or effect.
         family: family in ``config.json``, or name of the baseline.
         title: family as written in text.
-        path: model folder; ``None`` for a baseline.
+        path: model folder, or file of a capture; ``None`` for a baseline.
         config: ``config`` in ``config.json``, not validated.
         declared: options that it declares.
         options: default values of the options.
@@ -82,7 +83,7 @@ class Entry:
 
 
 def find_entries(folders: Sequence[Path] = ()) -> list[Entry]:
-    """Return shipped models, those in and below ``folders``, then baselines; leave out damaged ones."""
+    """Return shipped models, models and captures in and below ``folders``, then baselines; leave out damaged ones."""
     baselines = {name: _describe_baseline(baseline) for name, baseline in BASELINES.usable().items()}
     found: dict[str, Entry] = {}
     paths = [*((path, True) for path in shipped_folders()), *((path, False) for path in _below(folders))]
@@ -217,20 +218,20 @@ def _describe_baseline(baseline: Baseline) -> Entry:
 
 
 def _describe(path: Path, name: str, is_shipped: bool) -> Entry:
-    file = read_model_config(path)
-    said = describe_model(file)
+    config = {} if path.is_file() else read_model_config(path).config
+    said = describe_capture(path) if path.is_file() else describe_model(read_model_config(path))
     return Entry(
         name=name,
         family=said.family,
         path=path,
-        config=file.config,
+        config=config,
         sample_rate=said.sample_rate,
         num_parameters=said.num_parameters,
         size_bytes=said.size_bytes,
         license=said.license,
         description=said.description,
         is_shipped=is_shipped,
-        **_what_registries_say(said.family, file.config),
+        **_what_registries_say(said.family, config),
     )
 
 
@@ -253,11 +254,12 @@ def _below(folders: Sequence[Path]) -> list[Path]:
         if not folder.is_dir():
             advice = f"; {advise_on_path(folder)}" if folder.exists() else ""
             raise ConfigError(f"{folder} is not a folder; --models takes a model folder or a folder of them{advice}")
+        captures = find_captures(folder)
         paths = {file.parent for depth in range(_DEPTH + 1) for file in folder.glob("*/" * depth + "config.json")}
         models = sorted(path for path in paths if (path / "model.safetensors").is_file())
-        if not models:
+        if not models and not captures:
             _logger.warning("no model below it: %s", advise_on_path(folder))
-        found += models
+        found += [*models, *captures]
     return found
 
 

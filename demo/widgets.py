@@ -4,7 +4,7 @@ import base64
 import html
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import gradio as gr
 import numpy as np
@@ -18,8 +18,8 @@ __all__ = [
     "STYLE",
     "alarm",
     "clip_input",
-    "file_input",
     "comparison",
+    "file_input",
     "knob_panel",
     "knob_schema",
     "knob_values",
@@ -31,34 +31,33 @@ __all__ = [
     "table",
 ]
 
+Uploader = TypeVar("Uploader", gr.Audio, gr.File)
+
 _ASSETS = Path(__file__).parent / "assets"
 STYLE = (_ASSETS / "style.css").read_text(encoding="utf-8")
 
 
 def clip_input(**options: Any) -> gr.Audio:
     """Return an input for audio that users upload or record; it never loads an address."""
-    audio = gr.Audio(type="filepath", sources=["upload", "microphone"], buttons=[], **options)
-    _refuse_addresses(audio, "Clips")
-    return audio
+    return _without_addresses(gr.Audio(type="filepath", sources=["upload", "microphone"], buttons=[], **options))
 
 
-def file_input(**options: Any) -> gr.File:
+def file_input(suffixes: Sequence[str], **options: Any) -> gr.File:
     """Return an input for a file that users upload; it never loads an address."""
-    file = gr.File(type="filepath", **options)
-    _refuse_addresses(file, "Files")
-    return file
+    return _without_addresses(gr.File(type="filepath", file_types=list(suffixes), **options))
 
 
-def _refuse_addresses(component: Any, things: str) -> None:
-    """Otherwise the server would fetch any address from a caller of the API."""
+def _without_addresses(component: Uploader) -> Uploader:
     keep = component.async_move_resource_to_block_cache
 
     async def refuse_addresses(url_or_file_path: Any) -> str | None:
+        # Otherwise the server would fetch any address from a caller of the API.
         if str(url_or_file_path or "").lower().startswith(("http:", "https:")):
-            raise gr.Error(f"{things} are uploaded, not fetched from an address.", print_exception=False)
+            raise gr.Error("Files are uploaded, not fetched from an address.", print_exception=False)
         return await keep(url_or_file_path)
 
     component.async_move_resource_to_block_cache = refuse_addresses
+    return component
 
 
 def seed_input(**options: Any) -> gr.Number:

@@ -5,11 +5,12 @@ from functools import cached_property
 from typing import Any, Self
 
 from recipes.data.config import DataConfig
-from recipes.families import kind_of
+from recipes.families import find_family, kind_of
 from recipes.objectives import OBJECTIVES
 from recipes.sections import OptimizerConfig, SchedulerConfig, TrainerConfig
 from recipes.tasks import TASKS, Task
 from vocoders.core.config import Config
+from vocoders.core.errors import ConfigError
 from vocoders.frontends.front_end import FrontEnd, ModelConfig
 
 __all__ = ["TrainConfig"]
@@ -20,7 +21,8 @@ class TrainConfig(Config):
 
     Attributes:
         family: model family, as in :func:`recipes.families.model_class`.
-        model: configuration of the model, validated by the family; by default an effect has the knobs of its processor.
+        model: configuration of the model, validated by the family; ``variant`` names one from which it starts. By
+            default an effect has the knobs of its processor.
         data: data directories, segments and batches.
         effect: training pairs, only for effects; see :mod:`recipes.data.effects.config`.
         objective: ``name`` and options of the objective.
@@ -41,7 +43,7 @@ class TrainConfig(Config):
     @classmethod
     def from_dict(cls, data: Mapping[str, Any], source: str = "config", prefix: str = "") -> Self:
         """Validate the whole run, with the sections of its family and its objective."""
-        config = super().from_dict(data, source, prefix)
+        config = super().from_dict(_with_variant(data), source, prefix)
         options, _ = config.task.options, (config.objective_options, config.task.best_metric)
         # Stored explicitly, so that a stored run does not change with the defaults.
         return config if options is None else config.model_copy(update={"effect": options.to_dict()})
@@ -67,3 +69,15 @@ class TrainConfig(Config):
     def front_end(self) -> FrontEnd:
         """The front end of the model."""
         return self.task.front_end
+
+
+def _with_variant(data: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return a run whose model section starts from the variant that it names; knobs are those of the data."""
+    if not isinstance(data, Mapping) or not isinstance(model := data.get("model"), Mapping) or "variant" not in model:
+        return data
+    family, name = str(data.get("family")), str(model["variant"])
+    variants = find_family(family).variants
+    if name not in variants:
+        raise ConfigError(f"unknown variant '{name}' of {family}; known variants: {', '.join(variants) or 'none'}")
+    values = variants[name].model_dump(mode="json", exclude_defaults=True, exclude={"knobs"})
+    return {**data, "model": values | {key: value for key, value in model.items() if key != "variant"}}

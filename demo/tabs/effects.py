@@ -15,7 +15,8 @@ from demo.messages import guarded
 from demo.pictures import curves, figure
 from demo.sound import common_gain, to_integers
 from demo.tabs import EFFECT, Page
-from demo.widgets import clip_input, knob_panel, knob_schema, knob_values, plain_html, status, table
+from demo.widgets import clip_input, file_input, knob_panel, knob_schema, knob_values, plain_html, status, table
+from effects.captures.names import CAPTURE_SUFFIXES
 from vocoders.core.errors import ConfigError
 from vocoders.core.measures import level_db
 
@@ -49,6 +50,13 @@ def build(page: Page) -> Any:
                 model = gr.Dropdown(
                     [], label="Learned model", elem_id="effects-model", min_width=200, allow_custom_value=True
                 )
+            with gr.Accordion("Capture of an amplifier or a pedal", open=False, elem_id="effects-captures"):
+                capture = file_input(
+                    CAPTURE_SUFFIXES,
+                    label="Your file (.nam, or .json of GuitarML or AIDA-X), in place of the effect",
+                    height=110,
+                    elem_id="effects-capture",
+                )
             knobs = knob_panel(elem_id="effects-knobs")
             live = gr.Checkbox(True, label="Live", info="Render when a knob is released", elem_id="effects-live")
             run = gr.Button("Render", variant="primary", elem_id="effects-run")
@@ -65,7 +73,7 @@ def build(page: Page) -> Any:
         with gr.Column(scale=1, min_width=240):
             levels = plain_html(elem_id="effects-levels")
 
-    inputs, outputs = [audio, effect, model, knobs], [dry, true, learned, null, told, picture, levels]
+    inputs, outputs = [audio, effect, model, knobs, capture], [dry, true, learned, null, told, picture, levels]
     handler = _make_handler(library)
     queued = {**EFFECT, "show_progress": "hidden"}
     run.click(handler, inputs, outputs, api_name="effect", **queued)
@@ -75,6 +83,9 @@ def build(page: Page) -> Any:
     chosen = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
     effect.input(lambda name: _choose_effect(library, name), effect, [model, knobs], **chosen)
     effect.input(lambda name: _describe(name), effect, told, **chosen)
+    choose_capture = _make_capture_handler(library)
+    for event in (capture.upload, capture.clear):
+        event(choose_capture, [effect, model, capture], [knobs, told], **chosen)
     return lambda: _fill(library), [effect, model, knobs]
 
 
@@ -100,6 +111,23 @@ def _choose_effect(library: Library, effect: str) -> tuple[Any, ...]:
     knobs = knobs_of(library, effect, value or None)
     shown = gr.update(choices=choices, value=value, allow_custom_value=False, interactive=bool(models))
     return shown, knob_schema(knobs)
+
+
+def _make_capture_handler(library: Library) -> Any:
+    @guarded()
+    def choose(effect: str, model: str | None, capture: str | None) -> tuple[Any, str]:
+        """Return the knobs of a capture and its description; without one, those of the effect."""
+        from demo.work.apply import find_network, knobs_of
+
+        knobs = knob_schema(knobs_of(library, effect, model or None, capture))
+        network = find_network(library, None, capture)
+        if network is None or network.capture is None:
+            return knobs, _describe(effect)
+        facts = network.capture
+        shown = [facts.name, facts.gear_make, facts.gear_model, facts.tone_type, f"{network.sample_rate / 1000:g} kHz"]
+        return knobs, status(f"Capture: {facts.architecture}, {', '.join(text for text in shown if text)}.")
+
+    return choose
 
 
 def _describe(effect: str) -> str:
@@ -149,36 +177,39 @@ def _when_live(handler: Any) -> Any:
 
 def _make_handler(library: Library) -> Any:
     @guarded(told=4, outputs=7)
-    def effect(audio: str | None, effect: str, model: str | None = "", knobs: Any = None) -> Iterator[tuple[Any, ...]]:
+    def effect(
+        audio: str | None, effect: str, model: str | None = "", knobs: Any = None, capture: str | None = None
+    ) -> Iterator[tuple[Any, ...]]:
         """Render a clip; return the processor first, then the model, then pictures and levels."""
-        from demo.work.apply import apply_learned, apply_true, knobs_of, read_dry, resolve_knobs
+        from demo.work.apply import apply_learned, apply_true, find_network, knobs_of, read_dry, resolve_knobs
         from effects.processors import PROCESSORS
 
-        model = model or None
-        if model is not None and model not in _models_of(library, effect):
+        model, capture = model or None, capture or None
+        if capture is None and model is not None and model not in _models_of(library, effect):
             raise ConfigError(
                 f"model '{str(model)[:80]}' does not imitate '{str(effect)[:80]}'; choose one from its list"
             )
-        settings = resolve_knobs(knobs_of(library, effect, model), knob_values(knobs))
-        clip = read_dry(library, audio, model)
+        settings = resolve_knobs(knobs_of(library, effect, model, capture), knob_values(knobs))
+        network = find_network(library, model, capture)
+        clip = read_dry(audio, network)
         dry, wets = clip.audio.numpy(), {}
-        if effect in PROCESSORS:
+        if capture is None and effect in PROCESSORS:
             wets["true"] = apply_true(effect, clip.audio, clip.sample_rate, settings)
-            if model is not None:
+            if network is not None:
                 # The processor's output plays while the model computes.
                 first = common_gain([dry, wets["true"].audio])
                 early = {"clip": dry * first, "true": wets["true"].audio * first}
                 players = [result_file(to_integers(x), clip.sample_rate, name) for name, x in early.items()]
                 yield *players, *(gr.skip() for _ in range(5))
-        is_inverse = effect in PROCESSORS and PROCESSORS[effect].is_inverse
-        if model is not None:
+        is_inverse = "true" in wets and PROCESSORS[effect].is_inverse
+        if network is not None:
             source = clip.audio
             if is_inverse:
                 # These models undo the effect: the processor's output is their input, and the clip their target.
                 import torch
 
                 source = torch.from_numpy(wets["true"].audio)
-            wets["learned"] = apply_learned(library, model, source, clip.sample_rate, settings)
+            wets["learned"] = apply_learned(network, model or "capture", source, clip.sample_rate, settings)
         yield _outputs(dry, wets, clip.sample_rate, clip.remarks, is_inverse)
 
     return effect

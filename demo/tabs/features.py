@@ -24,7 +24,7 @@ def build_features(page: Page, model: gr.Dropdown, seed: gr.Number) -> None:
     )
     with gr.Row():
         with gr.Column(min_width=300):
-            file = file_input(label="Features", file_types=_SUFFIXES, elem_id="features-file")
+            file = file_input(_SUFFIXES, label="Features", elem_id="features-file")
             convention = gr.Dropdown([], label="Convention", elem_id="features-mel", allow_custom_value=True)
             run = gr.Button("Play features", variant="primary", elem_id="features-run")
         with gr.Column(min_width=300):

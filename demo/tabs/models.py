@@ -9,6 +9,7 @@ from demo.library import Entry, Library
 from demo.messages import guarded
 from demo.tabs import COMPUTE, Page
 from demo.widgets import plain_html, status, table
+from effects.captures.outline import read_outline
 from vocoders.core.errors import DataError
 from vocoders.core.text import read_text
 
@@ -81,6 +82,9 @@ def _card(library: Library, name: str) -> str:
     entry = library.entry(name)
     if entry.path is None:
         return f"# {entry.label}\n\nA baseline of ondes, for comparison; it needs no training."
+    if entry.path.is_file():
+        facts = read_outline(entry.path).info.facts()
+        return "\n".join([f"# {name}", "", *(f"- {key.replace('_', ' ')}: {value}" for key, value in facts.items())])
     try:
         text = read_text(entry.path / "README.md")
     except DataError:

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 
 import numpy as np
@@ -11,15 +11,26 @@ import torch
 from torch import Tensor
 
 from demo.library import Library
-from demo.limits import Clip, read_clip
+from demo.limits import Clip, owned_path, read_clip
 from demo.work.deadline import with_deadline
+from effects.captures.reading import open_capture
 from effects.engine import render
 from effects.knobs import KnobSet
+from effects.models import EffectModel
 from effects.processors import PROCESSORS, Processor
 from vocoders.core.audio import resample
 from vocoders.core.errors import ConfigError
 
-__all__ = ["Rendering", "apply_learned", "apply_true", "knobs_of", "processor_knobs", "read_dry", "resolve_knobs"]
+__all__ = [
+    "Rendering",
+    "apply_learned",
+    "apply_true",
+    "find_network",
+    "knobs_of",
+    "processor_knobs",
+    "read_dry",
+    "resolve_knobs",
+]
 
 # Block size in samples: latency does not matter here, and this is almost twice as fast as the engine's hop.
 _HOP = 4096
@@ -44,8 +55,30 @@ def processor_knobs() -> dict[str, tuple[str, ...]]:
     return {name: processor.knobs.names for name, processor in PROCESSORS.items() if processor.is_available}
 
 
-def knobs_of(library: Library, effect: str, model: str | None) -> KnobSet:
-    """Return the knobs of a processor, or of a learned effect without its processor."""
+def find_network(library: Library, model: str | None, capture: str | None = None) -> EffectModel | None:
+    """Return a learned effect: a capture that was uploaded, else the model of a name; ``None`` without both.
+
+    Raises:
+        CheckpointError: for a file that is no capture.
+        ConfigError: for a name that is not in the list.
+        DataError: for a file elsewhere than in Gradio's temporary folder.
+    """
+    if capture is not None:
+        return _open_capture(str(owned_path(capture)))
+    return None if model is None else library.load(model, "effect")
+
+
+@lru_cache(maxsize=8)
+def _open_capture(path: str) -> EffectModel:
+    # Gradio names folders of uploads after their content, so equal paths are equal files.
+    return open_capture(path)
+
+
+def knobs_of(library: Library, effect: str, model: str | None, capture: str | None = None) -> KnobSet:
+    """Return the knobs of a capture, of a processor, or of a learned effect without its processor."""
+    network = find_network(library, None, capture)
+    if network is not None:
+        return network.knobs
     if effect in PROCESSORS:
         return PROCESSORS[effect].knobs
     if model is None:
@@ -63,12 +96,12 @@ def resolve_knobs(knobs: KnobSet, given: Mapping[str, Any] | None) -> dict[str, 
     return values
 
 
-def read_dry(library: Library, path: str | None, model: str | None) -> Clip:
+def read_dry(path: str | None, network: EffectModel | None) -> Clip:
     """Read the clip at the sample rate of the learned effect, or without one at that of the file."""
     clip = read_clip(path, mono=False)
-    if model is None:
+    if network is None:
         return clip
-    rate = library.load(model, "effect").sample_rate
+    rate = network.sample_rate
     if clip.sample_rate == rate:
         return clip
     remark = f"resampled from {clip.sample_rate / 1000:g} to {rate / 1000:g} kHz"
@@ -85,21 +118,20 @@ def apply_true(effect: str, audio: Tensor, sample_rate: int, settings: Mapping[s
 
 
 def apply_learned(
-    library: Library,
-    model: str,
+    network: EffectModel,
+    name: str,
     audio: Tensor,
     sample_rate: int,
     settings: Mapping[str, float],
     progress: Callable[[float], None] | None = None,
 ) -> Rendering:
     """Apply a learned effect to audio (C, T); a mono model processes channels separately."""
-    network = library.load(model, "effect")
     channels = network.config.audio_channels
     fitting = audio if channels in (1, len(audio)) else audio[:1].expand(channels, -1)
     started = time.perf_counter()
     hop = -(-_HOP // network.block_length) * network.block_length
     wet = render(network, fitting, sample_rate, settings, hop=hop, progress=with_deadline(progress))
-    return Rendering(_finite(wet[: len(audio)], model), time.perf_counter() - started)
+    return Rendering(_finite(wet[: len(audio)], name), time.perf_counter() - started)
 
 
 def _finite(audio: Tensor, name: str) -> np.ndarray:

@@ -1,7 +1,6 @@
 """Checked access to the fields of JSON files from anywhere: every value has a type and a range, and errors a place."""
 
 import json
-import math
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
@@ -10,10 +9,10 @@ import numpy as np
 
 from vocoders.core.errors import CheckpointError
 
-__all__ = ["Fields", "read_json"]
+__all__ = ["Fields", "read_json", "shortest"]
 
 # The largest files in use have one megabyte.
-_MAX_BYTES = 16 << 20
+_MAX_BYTES = 8 << 20
 # JSON is nested as deep as submodels; Python's reader would go far deeper.
 _MAX_DEPTH = 64
 # Characters of a value that a message shows.
@@ -148,12 +147,16 @@ class Fields:
 
     def floats(self, name: str, values: Sequence[Any]) -> np.ndarray:
         """Return a flat list of finite numbers as float32."""
-        if wrong := [value for value in values if type(value) is not float and type(value) is not int]:
-            self._refuse(name, wrong[0], "numbers alone")
-        # Python's whole numbers have no bound.
-        numbers = np.array([value if abs(value) <= _LARGEST else math.nan for value in values], dtype=np.float64)
-        if not np.isfinite(numbers).all():
-            bad = int(np.flatnonzero(~np.isfinite(numbers))[0])
+        if not set(map(type, values)) <= {int, float}:
+            wrong = next(value for value in values if type(value) not in (int, float))
+            self._refuse(name, wrong, "numbers alone")
+        try:
+            numbers = np.array(values, dtype=np.float64)
+        except OverflowError:  # Python's whole numbers have no bound
+            self.fail(f"{name} contains a huge number; expected finite numbers of single precision")
+        beyond = ~(np.abs(numbers) <= _LARGEST)
+        if beyond.any():
+            bad = int(np.flatnonzero(beyond)[0])
             self.fail(f"{name}[{bad}] is {_show(values[bad])}; expected finite numbers of single precision")
         return numbers.astype(np.float32)
 
@@ -177,6 +180,11 @@ class Fields:
 
     def _refuse(self, name: str, value: Any, expected: str) -> NoReturn:
         self.fail(f"{name + ' is ' if name else ''}{_show(value)}; expected {expected}")
+
+
+def shortest(values: np.ndarray) -> list[float]:
+    """Return the shortest decimals that give the same numbers of single precision."""
+    return [float(text) for text in values.astype(np.float32).astype(str)]
 
 
 def _show(value: Any) -> str:

@@ -105,7 +105,8 @@ def _finite(value: Any) -> float | None:
 def _read_date(value: Any) -> str | None:
     parts = value if isinstance(value, dict) else {}
     try:
-        return datetime.datetime(*(int(parts[name]) for name in _DATE)).isoformat(sep=" ")
+        year, month, day, hour, minute, second = (int(parts[name]) for name in _DATE)
+        return datetime.datetime(year, month, day, hour, minute, second).isoformat(sep=" ")
     except (KeyError, TypeError, ValueError, OverflowError):
         return None
 

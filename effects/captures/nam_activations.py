@@ -56,11 +56,12 @@ def read_activation(fields: Fields, value: Any, channels: int) -> Activation:
 
 def write_activation(activation: Activation) -> dict[str, Any]:
     """Return the object that describes an activation."""
-    if activation.name == "leaky_relu" and len(activation.slopes) > 1:
-        return {"type": "PReLU", "negative_slopes": list(activation.slopes)}
     kind = next(name for name, ours in _NAMES.items() if ours == activation.name)
     if activation.name == "leaky_relu":
-        return {"type": kind, "negative_slope": activation.slopes[0]}
+        slope, *others = activation.slopes
+        if others:
+            return {"type": "PReLU", "negative_slopes": [slope, *others]}
+        return {"type": kind, "negative_slope": slope}
     if activation.name != "leaky_hard_tanh":
         return {"type": kind}
     (low, high), (below, above) = activation.bounds, activation.outer_slopes

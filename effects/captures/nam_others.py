@@ -13,6 +13,8 @@ __all__ = ["read_convnet", "read_linear", "read_lstm"]
 
 _MAX_UNITS, _MAX_LAYERS, _MAX_BLOCKS = 1024, 16, 256
 _MAX_DILATION, _MAX_MEMORY = 1 << 20, 1 << 24
+# Every sample of the silence before a stream takes a product with each of them.
+_MAX_CELL_WEIGHTS = 500_000
 # Silence that players let an LSTM hear before a stream begins, in seconds.
 _WARM_UP = 0.5
 
@@ -28,6 +30,8 @@ def read_lstm(part: Part) -> tuple[Recurrent, tuple[float, ...]]:
     inputs = [1] + [units] * (layers - 1)
     counts = [4 * units * (size + units) + 4 * units + 2 * units for size in inputs]
     check_count(fields, sum(counts) + units + 1, len(part.weights))
+    if len(part.weights) > _MAX_CELL_WEIGHTS:
+        fields.fail(f"{len(part.weights)} weights; recurrent captures that can play have at most {_MAX_CELL_WEIGHTS}")
     config = RecurrentConfig(
         sample_rate=part.sample_rate, hidden_size=units, num_layers=layers, head="linear", stored_start=True
     )

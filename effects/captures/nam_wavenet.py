@@ -8,7 +8,7 @@ import torch
 from pydantic import ValidationError
 from torch import Tensor
 
-from effects.captures.fields import Fields
+from effects.captures.fields import Fields, shortest
 from effects.captures.nam import Part, check_count, read_rate, read_weights
 from effects.captures.nam_activations import read_activation
 from effects.captures.slimming import cannot_slim, slim_network
@@ -77,7 +77,7 @@ def _read_network(
     last = arrays[-1].head_channels
     post, num_outputs = _read_post_head(fields.inner("head"), last) if fields.has("head") else (None, last)
     common = {"sample_rate": sample_rate, "arrays": arrays, "condition": condition, "num_outputs": num_outputs}
-    config = _checked(fields, lambda: WaveNetConfig(post_head=post, head_scale=float(weights[-1]), **common))
+    config = _checked(fields, lambda: WaveNetConfig(post_head=post, head_scale=shortest(weights[-1:])[0], **common))
     _check_sizes(fields, config)
     return config, [_read_state(fields, config, weights), *states]
 
@@ -122,7 +122,7 @@ def _read_array(fields: Fields) -> ArrayConfig:
             channels=channels,
             dilations=dilations,
             kernel_size=_read_kernel_sizes(fields, count),
-            bottleneck=width,
+            bottleneck=None if width == channels else width,
             activation=_read_activations(fields, width, count),
             gating=_shortened(gating, count),
             gate=_read_gates(fields, gating, width),

@@ -3,9 +3,9 @@
 from collections.abc import Callable
 from typing import Any
 
-import numpy as np
 import torch
 
+from effects.captures.fields import shortest
 from effects.captures.nam_activations import write_activation
 from effects.captures.nam_wavenet import FILM_KEYS
 from effects.models import EffectModel
@@ -50,8 +50,7 @@ def write_container(smaller: dict[str, Any], larger: dict[str, Any]) -> dict[str
 
 def numbers(*tensors: torch.Tensor) -> list[float]:
     """Return tensors as one flat list of the shortest decimals that give the same float32."""
-    flat = torch.cat([tensor.detach().cpu().float().flatten() for tensor in tensors]).numpy()
-    return [float(text) for text in flat.astype(np.float32).astype(str)]
+    return shortest(torch.cat([tensor.detach().cpu().float().flatten() for tensor in tensors]).numpy())
 
 
 def _write_wavenet(model: WaveNet) -> dict[str, Any]:

@@ -95,9 +95,9 @@ class ConvNet(EffectModel[ConvNetConfig]):
             assert convolution.bias is not None
             return convolution.weight, convolution.bias
         norm = self.norms[index]
-        assert norm.running_mean is not None and norm.running_var is not None
-        gain = norm.weight * torch.rsqrt(norm.running_var + norm.eps)
-        return convolution.weight * gain[:, None, None], norm.bias - gain * norm.running_mean
+        mean, variance = norm.get_buffer("running_mean"), norm.get_buffer("running_var")
+        gain = norm.weight * torch.rsqrt(variance + norm.eps)
+        return convolution.weight * gain[:, None, None], norm.bias - gain * mean
 
     def initial_state(
         self, batch: int, channels: int, device: torch.device | None = None, dtype: torch.dtype = torch.float32

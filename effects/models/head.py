@@ -19,9 +19,9 @@ LIMIT = 60 * math.log(10) / 20
 class Head(nn.Module):
     """Compute audio from projected features.
 
-    ``direct``: the audio is the tanh of the features. ``linear``: it is the features themselves. ``gain``: one feature is a gain for all channels, and the tanh of
-    the others is added: ``dry * exp(gain) + alpha * tanh(rest)`` with alpha = 0 initially. A network with small weights
-    starts as the identity, and a compressor is close to it.
+    ``direct``: the audio is the tanh of the features. ``linear``: it is the features themselves. ``gain``: one feature
+    is a gain for all channels, and the tanh of the others is added: ``dry * exp(gain) + alpha * tanh(rest)`` with
+    alpha = 0 initially. A network with small weights starts as the identity, and a compressor is close to it.
 
     On a mono model with a gain head, several channels are linked: the features come from :func:`detector_signal`, and
     every channel gets the same gain and its share of the added signal.

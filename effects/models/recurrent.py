@@ -147,4 +147,10 @@ class Recurrent(EffectModel[RecurrentConfig]):
         return ("hidden", "cell") if self.config.cell == "lstm" else ("hidden",)
 
 
-VARIANTS: dict[str, RecurrentConfig] = {"lstm_32": RecurrentConfig(knobs=LA2A_KNOBS)}
+VARIANTS: dict[str, RecurrentConfig] = {
+    "lstm_32": RecurrentConfig(knobs=LA2A_KNOBS),
+    # Captures: the usual sizes of players, see effects.captures.
+    "proteus": RecurrentConfig(hidden_size=40, head="linear", residual=True),
+    "aidax": RecurrentConfig(hidden_size=16, head="linear", residual=True, sample_rate=48000),
+    "nam_lstm": RecurrentConfig(hidden_size=16, head="linear", sample_rate=48000),
+}

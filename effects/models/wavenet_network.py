@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from effects.models.activations import activate
 from effects.models.histories import Past, context_of
 from effects.models.wavenet_config import FILMS, ArrayConfig, LayerShape, PostHeadConfig, WaveNetConfig
-from vocoders.layers.containers import ModuleListOf
+from vocoders.layers.containers import ModuleDictOf, ModuleListOf
 
 __all__ = ["Array", "Film", "Layer", "PostHead", "WaveNetNetwork"]
 
@@ -58,7 +58,7 @@ class Layer(nn.Module):
         self.skip = None if skips is None else nn.Conv1d(width, skips, 1, groups=array.skip_groups)
         sizes = (channels, activated, condition_channels, activated, activated, width, channels, array.skip_width)
         found = {film.place: film for film in array.films}
-        self.films = nn.ModuleDict(
+        self.films = ModuleDictOf(
             {
                 place: Film(size, condition_channels, found[place].shift, found[place].groups)
                 for place, size in zip(FILMS, sizes, strict=True)
@@ -79,7 +79,12 @@ class Layer(nn.Module):
 
     def film(self, place: str, x: Tensor, condition: Tensor) -> Tensor:
         """Modulate ``x`` if the layer does so at this place."""
-        return self.films[place](x, condition) if place in self.films else x
+        film = self.film_at(place)
+        return x if film is None else film(x, condition)
+
+    def film_at(self, place: str) -> Film | None:
+        """Return the modulation of a place, if there is one."""
+        return self.films[place] if place in self.films else None
 
     def _activate(self, z: Tensor) -> Tensor:
         first = z[:, : self.width]

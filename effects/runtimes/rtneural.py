@@ -1,9 +1,9 @@
 """Export of recurrent effects, at fixed knobs, as a layer list for RTNeural (BSD-3, C++).
 
 Constant knobs are a bias (``concat``) or a scaling of the output layer (``film``), so a plug-in needs only the layers.
-The metadata describe the head as ``head``: with ``direct`` or ``linear`` the output of the last layer is the audio, plus
-``residual_gain`` times the input if ``residual`` is true; with ``gain`` it is ``[g, r_1 .. r_C]``, and the audio is
-``input * exp(limit * tanh(g / limit)) + alpha * tanh(r)``.
+The metadata describe the head as ``head``: with ``direct`` or ``linear`` the output of the last layer is the audio,
+plus ``residual_gain`` times the input if ``residual`` is true; with ``gain`` it is ``[g, r_1 .. r_C]``, and the audio
+is ``input * exp(limit * tanh(g / limit)) + alpha * tanh(r)``.
 """
 
 import copy

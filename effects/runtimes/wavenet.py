@@ -4,7 +4,7 @@ from torch import Tensor, nn
 
 from effects.models.histories import context_of
 from effects.models.wavenet import WaveNet
-from effects.models.wavenet_network import Array, Film, Layer, PostHead, WaveNetNetwork
+from effects.models.wavenet_network import Array, Layer, PostHead, WaveNetNetwork
 from effects.runtimes.row_kernels import ADD, BLEND, MODULATE, MULTIPLY
 from effects.runtimes.row_program import ProgramStream, RowProgram, Rows, dense_kernel
 
@@ -152,10 +152,9 @@ class _Writer:
 
     def _modulate(self, layer: Layer, place: str, rows: Rows, part: slice = slice(None)) -> None:
         """Modulate rows, which are some of the channels of a place, if the layer does so there."""
-        if place not in layer.films:
+        film = layer.film_at(place)
+        if film is None:
             return
-        film = layer.films[place]
-        assert isinstance(film, Film)
         channels = range(film.channels)[part]
         scale = self._film_part(film.projection, "scale", rows, slice(channels.start, channels.stop))
         if film.projection.out_channels == film.channels:

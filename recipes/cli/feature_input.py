@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from vocoders.core.feature_files import FeatureFile, FeaturePlace
+    from vocoders.core.runtime_names import RuntimeName
     from vocoders.frontends.f0_units import F0Unit
     from vocoders.frontends.mel_convention import MelConvention
     from vocoders.interface import Vocoder
@@ -103,7 +104,9 @@ class FeatureOptions:
         return found if self.mel_statistics is None else with_statistics(found, self.mel_statistics)
 
 
-def load_vocoder_for(name: str, convention: "MelConvention | None", device: Any, runtime: Any) -> "Vocoder":
+def load_vocoder_for(
+    name: str, convention: "MelConvention | None", device: Any, runtime: "RuntimeName" = "auto"
+) -> "Vocoder":
     """Load a vocoder; a baseline without details is made for the convention, at its own rate."""
     from vocoders.baselines.baseline import MelBaseline
     from vocoders.registry import BASELINES, is_baseline, load_vocoder
@@ -122,7 +125,7 @@ def read_inputs(
     options: FeatureOptions,
     f0_source: str | None,
 ) -> dict[str, Any]:
-    """Return the arguments ``features``, ``f0``, ``mel`` and ``beyond`` of :meth:`Vocoder.synthesize`.
+    """Return the arguments ``features``, ``f0``, ``mel_f0``, ``mel`` and ``beyond`` of :meth:`Vocoder.synthesize`.
 
     Args:
         place: of the features.
@@ -147,6 +150,12 @@ def read_inputs(
         arguments |= {"mel": convention, "beyond": options.beyond}
     if vocoder.uses_f0 and found.f0 is not None and f0_source is None:
         arguments["f0"] = _tensor(_read_f0(found, vocoder, convention, options, str(place)))[None, None]
+        if found.mel_f0 is not None and convention is None:
+            if found.mel_f0.size != arguments["f0"].shape[-1]:
+                raise DataError(
+                    f"{place}: mel_f0 of {found.mel_f0.size} frames; expected {arguments['f0'].shape[-1]}, one per frame"
+                )
+            arguments["mel_f0"] = _tensor(found.mel_f0).reshape(1, 1, -1)
     elif vocoder.uses_f0 and vocoder.mel is None:
         raise DataError(f"{place} has no F0, which this model needs; give an .npz with 'features' and 'f0'")
     elif vocoder.uses_f0:

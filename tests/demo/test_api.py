@@ -19,6 +19,7 @@ from demo.library import find_entries
 
 pytestmark = pytest.mark.slow
 
+CAPTURES = REPOSITORY / "tests" / "effects" / "captures" / "files"
 SPEECH = REPOSITORY / "vocoders" / "examples" / "speech.flac"
 
 gradio_client = pytest.importorskip("gradio_client")
@@ -140,6 +141,26 @@ def test_a_learned_effect_without_a_true_one(client, clip) -> None:
     _, true, learned, *_ = client.predict(gradio_client.handle_file(clip), "mystery", "mystery", {}, api_name="/effect")
     assert true["visible"] is False
     assert samples_of(shown(learned))[0].any()
+
+
+@pytest.mark.parametrize(("name", "knobs"), [("convnet_bn.nam", {}), ("aidax_gru8_knob.json", {"param1": 0.9})])
+def test_an_uploaded_capture_plays_in_place_of_the_effect(client, clip, name, knobs) -> None:
+    file = gradio_client.handle_file(CAPTURES / name)
+    arguments = {"audio": gradio_client.handle_file(clip), "effect": "comp_4c", "model": "", "knobs": knobs}
+    _, true, learned, _, said, _, _ = client.predict(**arguments, capture=file, api_name="/effect")
+    assert true["visible"] is False
+    audio, rate = samples_of(shown(learned))
+    assert rate == 48000
+    assert audio.any()
+    assert "learned effect in" in said
+
+
+def test_a_file_that_is_no_capture_gives_a_message(client, clip, tmp_path) -> None:
+    arguments = {"audio": gradio_client.handle_file(clip), "effect": "comp_4c", "model": "", "knobs": {}}
+    for name, content, said in (("amp.nam", "text", "no JSON"), ("amp.json", "{}", "no capture")):
+        (tmp_path / name).write_text(content)
+        with pytest.raises(Exception, match=said):
+            client.predict(**arguments, capture=gradio_client.handle_file(tmp_path / name), api_name="/effect")
 
 
 def test_stereo_stays_stereo_through_effects(client, tmp_path) -> None:

@@ -1,5 +1,6 @@
 """Every file of reference tensors that a kind recognises agrees with our implementation."""
 
+import captures_kinds  # noqa: F401
 import effects_kinds  # noqa: F401
 import effects_training_kinds  # noqa: F401
 import oracle

@@ -81,9 +81,9 @@ class _Writer:
         return graph.op("Add", first, graph.op("Mul", gate, graph.op("Sub", activated, first)))
 
     def _film(self, layer: Layer, place: str, x: str) -> str:
-        if place not in layer.films:
+        graph, film = self._graph, layer.film_at(place)
+        if film is None:
             return x
-        graph, film = self._graph, layer.films[place]
         values, channels = self._convolutions.add(film.projection, self._condition), film.channels
         if film.projection.out_channels == channels:
             return graph.op("Mul", x, values)
@@ -109,9 +109,8 @@ def build_linear(model: Linear, graph: Graph, max_block: int) -> None:
 
 def _with(like: nn.Conv1d, kernel: torch.Tensor, bias: torch.Tensor | None) -> nn.Conv1d:
     """Return a convolution with other weights."""
-    layer = nn.Conv1d(
-        like.in_channels, like.out_channels, like.kernel_size, dilation=like.dilation, bias=bias is not None
-    )
+    (taps,), (dilation,) = like.kernel_size, like.dilation
+    layer = nn.Conv1d(like.in_channels, like.out_channels, taps, dilation=dilation, bias=bias is not None)
     layer.weight = nn.Parameter(kernel)
     if bias is not None:
         layer.bias = nn.Parameter(bias)
