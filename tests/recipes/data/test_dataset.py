@@ -366,6 +366,23 @@ def test_predicted_features_that_are_not_finite_name_file_and_frame(data_dir: Pa
         utterance_dataset(config, mel_config(), None, data_dir)[0]
 
 
+def test_degraded_features_are_smoother_than_those_of_the_audio(data_dir: Path) -> None:
+    utterances = KaldiDirectory.read(data_dir).utterances
+    reader = AudioReader(utterances, RATE)
+    plain = SegmentDataset(reader, mel_config(), SEGMENT)
+    smooth = SegmentDataset(reader, mel_config(), SEGMENT, degrade=1.0)
+    ratios = []
+    for index in range(len(utterances)):
+        ours, theirs = smooth[index, 0], plain[index, 0]
+        assert torch.equal(ours["audio"], theirs["audio"])
+        ratios.append(float(ours["features"].diff(dim=1).std() / theirs["features"].diff(dim=1).std()))
+        torch.testing.assert_close(smooth[index, 0]["features"], ours["features"], rtol=0, atol=0)
+    assert max(ratios) <= 1 + 1e-6
+    assert min(ratios) < 0.8
+    with pytest.raises(ConfigError, match="predicted"):
+        DataConfig.from_dict({"features": "predicted", "degrade": 0.5})
+
+
 def test_missing_paths_and_bad_options_are_config_errors(data_dir: Path) -> None:
     with pytest.raises(ConfigError, match=r"data\.train"):
         build_loader(DataConfig(), mel_config())
