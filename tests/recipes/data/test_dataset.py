@@ -16,6 +16,7 @@ from recipes.data.config import DataConfig
 from recipes.data.dataset import SegmentDataset, UtteranceDataset, collate
 from recipes.data.kaldi import KaldiDirectory, Utterance
 from recipes.data.loader import endless_loader, segment_dataset, utterance_dataset, waveform_dataset
+from recipes.data.predicted import PredictedFeatures
 from recipes.data.reading import AudioReader
 from vocoders.core.audio import read_audio
 from vocoders.core.errors import ConfigError, DataError
@@ -351,6 +352,8 @@ def test_predicted_features_of_another_length_are_refused(data_dir: Path, tmp_pa
         next(iter(build_loader(config, mel_config())))
     with pytest.raises(DataError, match="frames of predicted features"):
         utterance_dataset(config, mel_config(), None, data_dir)[0]
+    with pytest.raises(DataError, match="frames of predicted features"):
+        PredictedFeatures(data_dir).check_lengths(KaldiDirectory.read(data_dir), mel_config())
 
 
 def test_predicted_features_that_are_not_finite_name_file_and_frame(data_dir: Path, tmp_path: Path) -> None:
