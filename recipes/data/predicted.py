@@ -7,7 +7,9 @@ import numpy as np
 
 from recipes.data.feature_files import is_feature_file, read_features
 from recipes.data.id_lists import read_file_list
+from recipes.data.kaldi import Utterance
 from vocoders.core.errors import DataError
+from vocoders.frontends.mel import MelConfig
 
 __all__ = ["LARGEST_DIFFERENCE", "PredictedFeatures", "check_length"]
 
@@ -52,6 +54,13 @@ class PredictedFeatures:
         if utt_id not in self._paths:
             raise DataError(f"{self.path}: no features for '{utt_id}'; predict them or leave the utterance out")
         return read_features(self._paths[utt_id], mmap)
+
+    def check_lengths(self, utterances: Iterable[Utterance], mel: MelConfig) -> None:
+        """Raise a :class:`DataError` if features have not the length of their utterance, in frames of ``mel``."""
+        for utterance in utterances:
+            frames = int(utterance.duration * mel.sample_rate + 0.5) // mel.hop_length
+            if utterance.duration:
+                check_length(utterance.utt_id, self.get(utterance.utt_id, mmap=True).shape[-1], frames)
 
     def path_of(self, utt_id: str) -> Path:
         """Return the file of an utterance."""
