@@ -35,6 +35,8 @@ class DataConfig(Config):
             one, so audio of an utterance beyond ``segment_length`` is not learned.
         peak: scale each utterance to this peak (BigVGAN's convention is 0.95).
         gain_db: lowest and highest gain of a random level change in dB.
+        degrade: largest share of a smoothed mel in the features of training segments, 0 to 1: it imitates the mels of
+            acoustic models, which are too smooth (``ondes mel compare`` measures by how much).
         seed: seed of all batches, together with the step.
     """
 
@@ -54,6 +56,7 @@ class DataConfig(Config):
     pause_seconds: tuple[float, float] | None = None
     peak: float | None = Field(default=None, gt=0, le=1)
     gain_db: tuple[float, float] | None = None
+    degrade: float = Field(default=0.0, ge=0, le=1)
     seed: int = Field(default=0, ge=0)
 
     @property
@@ -85,4 +88,6 @@ class DataConfig(Config):
             raise ValueError(f"pause_seconds {list(self.pause_seconds)}; expected 0 or more, the shorter first")
         if self.features == "predicted" and (self.peak is not None or self.gain_db is not None):
             raise ValueError("peak and gain_db change the audio under its predicted features; leave both out")
+        if self.features == "predicted" and self.degrade:
+            raise ValueError("degrade imitates predicted features, and these are predicted; leave it out")
         return self

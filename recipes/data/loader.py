@@ -81,7 +81,14 @@ def segment_dataset(
     utterances = reader.utterances
     cache, predicted = _f0_cache(config, mel, f0, utterances), _predicted(config, directory.path, reader, mel)
     return segments(
-        reader, mel, config.segment_length, f0=cache, predicted=predicted, gain_db=config.gain_db, seed=config.seed
+        reader,
+        mel,
+        config.segment_length,
+        f0=cache,
+        predicted=predicted,
+        gain_db=config.gain_db,
+        degrade=config.degrade,
+        seed=config.seed,
     )
 
 

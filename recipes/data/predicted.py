@@ -7,8 +7,10 @@ from pathlib import Path
 import numpy as np
 
 from recipes.data.id_lists import read_file_list
+from recipes.data.kaldi import Utterance
 from vocoders.core.errors import DataError
 from vocoders.core.kaldi_files import read_entry
+from vocoders.frontends.mel import MelConfig
 
 __all__ = ["LARGEST_DIFFERENCE", "PredictedFeatures", "check_length"]
 
@@ -64,6 +66,13 @@ class PredictedFeatures:
             return np.load(path, mmap_mode="r" if mmap else None, allow_pickle=False)
         except (OSError, ValueError, EOFError) as error:
             raise DataError(f"{path}: not a readable .npy file ({error}); predict it again") from None
+
+    def check_lengths(self, utterances: Iterable[Utterance], mel: MelConfig) -> None:
+        """Raise a :class:`DataError` if features have not the length of their utterance, in frames of ``mel``."""
+        for utterance in utterances:
+            frames = int(utterance.duration * mel.sample_rate + 0.5) // mel.hop_length
+            if utterance.duration:
+                check_length(utterance.utt_id, self.get(utterance.utt_id, mmap=True).shape[-1], frames)
 
     def path_of(self, utt_id: str) -> Path:
         """Return the file of an utterance."""
