@@ -64,6 +64,7 @@ def build_optimizer(config: OptimizerConfig, module: nn.Module) -> torch.optim.O
         lr=config.learning_rate,
         betas=config.betas,
         eps=config.eps,
+        fused=config.fused and not any(parameter.is_complex() for parameter in module.parameters()),
     )
 
 

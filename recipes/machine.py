@@ -14,11 +14,12 @@ from torch import nn
 from recipes.config import TrainConfig
 from recipes.data.workers import BatchLoader
 from recipes.launcher import Launch
+from recipes.sections import TrainerConfig
 from vocoders.core.errors import ConfigError
 from vocoders.core.threads import usable_cores
 from vocoders.version import __version__
 
-__all__ = ["check_gpus", "choose_threads", "describe_run"]
+__all__ = ["check_gpus", "choose_threads", "describe_run", "set_backends"]
 
 logger = logging.getLogger(__name__)
 
@@ -53,6 +54,13 @@ def choose_threads(wanted: int | None, launch: Launch | None, on_gpu: bool) -> N
         wanted = max(1, usable_cores() // local)
         wanted = min(wanted, 4) if on_gpu else wanted
     torch.set_num_threads(wanted)
+
+
+def set_backends(options: TrainerConfig) -> None:
+    """Set how torch computes products and convolutions on a GPU."""
+    torch.set_float32_matmul_precision(options.matmul_precision)
+    torch.backends.cudnn.allow_tf32 = options.cudnn_tf32
+    torch.backends.cudnn.benchmark = options.cudnn_benchmark
 
 
 def describe_run(

@@ -20,6 +20,7 @@ class OptimizerConfig(Config):
         system_learning_rate: for the state-space parameters (step sizes, A, B) that a model names in
             ``system_parameters()``, without weight decay. ``None``: they are treated like all parameters.
         decay_biases: whether weight decay also acts on biases and on the parameters of norms.
+        fused: one kernel for all parameters, which also decides on the device whether a step is taken.
     """
 
     learning_rate: float = Field(default=2e-4, gt=0)
@@ -28,6 +29,7 @@ class OptimizerConfig(Config):
     eps: float = Field(default=1e-8, gt=0)
     system_learning_rate: float | None = Field(default=None, gt=0)
     decay_biases: bool = True
+    fused: bool = True
 
 
 class SchedulerConfig(Config):
@@ -78,7 +80,12 @@ class TrainerConfig(Config):
             ``None``: 20 for a model that synthesises them from features, else all.
         max_skipped_steps: maximum number of consecutive steps skipped because a loss or a gradient is not finite.
         valid_clips: number of validation utterances whose audio and spectrograms are stored.
-        num_threads: CPU threads of torch; ``None``: torch's choice.
+        num_threads: CPU threads of torch; ``None``: ``OMP_NUM_THREADS``, or a share of the cores.
+        accumulate: parts into which a batch is divided to save memory; the gradient is that of the whole batch.
+        channels_last: memory layout of two-dimensional convolutions that tensor cores prefer.
+        matmul_precision: ``highest`` multiplies matrices in float32, ``high`` in TF32, as in torch.
+        cudnn_tf32: whether convolutions on a GPU use TF32, as is torch's default.
+        cudnn_benchmark: let cuDNN try its algorithms and take the fastest; results may differ from run to run.
     """
 
     max_steps: int = Field(default=1_000_000, gt=0)
@@ -96,6 +103,11 @@ class TrainerConfig(Config):
     max_skipped_steps: int = Field(default=10, ge=0)
     valid_clips: int = Field(default=4, ge=0)
     num_threads: int | None = Field(default=None, gt=0)
+    accumulate: int = Field(default=1, gt=0)
+    channels_last: bool = False
+    matmul_precision: Literal["highest", "high", "medium"] = "highest"
+    cudnn_tf32: bool = True
+    cudnn_benchmark: bool = False
 
     @field_validator("precision", mode="before")
     @classmethod

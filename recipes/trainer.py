@@ -5,7 +5,6 @@ import logging
 import sys
 import time
 from collections.abc import Iterator, Mapping
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,22 +12,23 @@ import torch
 from accelerate import Accelerator
 from accelerate.utils import DistributedDataParallelKwargs, KwargsHandler
 from torch import Tensor, nn
-from torch.optim.swa_utils import AveragedModel
 
 from recipes.agreement import Agreement, Decision
+from recipes.averaging import MovingAverage
 from recipes.build import build_generator, build_objective, build_optimizer, start_generator
 from recipes.checkpoint import load_initial_state, load_latest_checkpoint, save_checkpoint
 from recipes.config import TrainConfig
 from recipes.data.dataset import move_batch
 from recipes.data.workers import BatchLoader
 from recipes.launcher import join_processes, read_launch
-from recipes.machine import check_gpus, choose_threads, describe_run
+from recipes.machine import check_gpus, choose_threads, describe_run, set_backends
 from recipes.progress import gauge
 from recipes.resuming import check_changes, describe_corpus, load_optimizer
 from recipes.schedule import Plateau, learning_rate_factor
 from recipes.stopping import STOPPED_FILE, StopRequest
 from recipes.tasks import Validator
 from recipes.training_log import TrainingLog
+from recipes.updates import Updates, split_batch
 from vocoders.core.errors import CheckpointError, ConfigError, OndesError
 from vocoders.core.pretrained import PretrainedModel
 
@@ -76,12 +76,13 @@ class Trainer:
         on_gpu = torch.accelerator.is_available() and gpus != 0
         cpu = gpus == 0 or (launch is not None and not on_gpu)
         choose_threads(options.num_threads, launch, on_gpu)
+        set_backends(options)
         self.accelerator = Accelerator(cpu=cpu, mixed_precision=options.precision, kwargs_handlers=handlers)
         index, count = self.accelerator.process_index, self.accelerator.num_processes
         self.agreement = Agreement(index, count, meeting, launch.attempt if launch is not None else "0")
         torch.manual_seed(options.seed)
         self.step = 0
-        self.skipped_steps = self._skipped_in_a_row = 0
+        skipped = 0
         self._saved = -1
         self._corpus: str | None = None
         self._validator: Validator | None = None
@@ -98,17 +99,27 @@ class Trainer:
         config.task.prepare(generator)
         objective = build_objective(config, generator)
         modules = {"generator": generator, **objective.parts()}
+        if options.channels_last:
+            for module in modules.values():
+                module.to(memory_format=torch.channels_last)
         self.optimizers = {name: build_optimizer(config.optimizer, module) for name, module in modules.items()}
         decay = options.ema_decay
-        self.ema = AveragedModel(generator, avg_fn=partial(_average, decay)) if decay else None
+        self.ema = MovingAverage(generator, decay) if decay else None
         if state is not None:
             self._restore(state, generator, modules, fresh)
+            skipped = 0 if fresh else state.get("skipped_steps", 0)
 
         self.objective = objective.to(self.accelerator.device)
         if self.ema is not None:
             self.ema.to(self.accelerator.device)
         self.parts = {name: self.accelerator.prepare(module) for name, module in modules.items()}
         self.optimizers = {name: self.accelerator.prepare(item) for name, item in self.optimizers.items()}
+        self.updates = Updates(self.parts, self.optimizers, self.accelerator, options, skipped)
+
+    @property
+    def skipped_steps(self) -> int:
+        """Number of steps skipped because numbers were not finite, as of the last report."""
+        return self.updates.skipped
 
     @property
     def generator(self) -> nn.Module:
@@ -137,6 +148,8 @@ class Trainer:
                 logger.info(line)
         # Without a terminal, log lines show the progress.
         is_shown = log is not None and sys.stderr.isatty()
+        for part in self.parts.values():
+            part.train()
         with (
             self.stop.caught(),
             loader.open() as batches,
@@ -145,9 +158,13 @@ class Trainer:
             while self.step < options.max_steps and (batch := self._next(batches)) is not None:
                 values = self._train_step(batch)
                 is_last = self.step == options.max_steps
-                if log is not None and (self.step % options.log_every == 0 or is_last):
-                    rate = self.optimizers["generator"].param_groups[0]["lr"]
-                    log.write(self.step, values, self.skipped_steps, rate)
+                is_logged = self.step % options.log_every == 0 or is_last
+                # On a CPU nothing is waited for.
+                if is_logged or accelerator.device.type == "cpu":
+                    numbers = self.updates.report(self.step, values if is_logged else {})
+                    if log is not None and is_logged:
+                        rate = self.optimizers["generator"].param_groups[0]["lr"]
+                        log.write(self.step, numbers, self.skipped_steps, rate)
                 if self.step % options.valid_every == 0 or is_last:
                     self._validate(log)
                 if self.step % options.checkpoint_every == 0:
@@ -224,63 +241,17 @@ class Trainer:
         for optimizer in self.optimizers.values():
             for group in optimizer.param_groups:
                 group["lr"] = self.config.optimizer.learning_rate * group.get("rate", 1.0) * factor
-        for part in self.parts.values():
-            part.train()
         log: dict[str, Tensor | float] = {}
-        try:
-            with self.accelerator.autocast(), self.agreement.watched():
-                log = self.objective.training_step(self.parts, batch, self.step, self._update)
-        except _NotFinite as problem:
-            self._skip(str(problem))
-        else:
-            self._skipped_in_a_row = 0
-            if self.ema is not None:
-                self.ema.update_parameters(self.accelerator.unwrap_model(self.parts["generator"]))
+        batches = split_batch(batch, self.config.trainer.accumulate)
+        for number, part in enumerate(batches):
+            self.updates.begin(number, len(batches))
+            with self.updates.waiting(), self.accelerator.autocast(), self.agreement.watched():
+                log = self.objective.training_step(self.parts, part, self.step, self.updates.update)
+        self.updates.end()
+        if self.ema is not None:
+            self.ema.update_parameters(self.accelerator.unwrap_model(self.parts["generator"]))
         self.step += 1
         return log
-
-    def _skip(self, problem: str) -> None:
-        """Count a skipped step.
-
-        Raises:
-            OndesError: after more than ``max_skipped_steps`` consecutive ones.
-        """
-        self.skipped_steps += 1
-        self._skipped_in_a_row += 1
-        logger.warning("step %d: %s; step skipped (%d so far)", self.step + 1, problem, self.skipped_steps)
-        if self._skipped_in_a_row > self.config.trainer.max_skipped_steps:
-            raise OndesError(
-                f"step {self.step + 1}: {problem}, as in the {self._skipped_in_a_row - 1} steps before; lower "
-                "optimizer.learning_rate or set trainer.max_gradient_norm, and resume"
-            )
-
-    def _update(self, name: str, loss: Tensor) -> Tensor:
-        """Back-propagate ``loss`` and step the part ``name``; return the norm of its gradient before clipping.
-
-        Raises:
-            _NotFinite: if the loss or the gradient is NaN or infinite; nothing is changed.
-        """
-        optimizer = self.optimizers[name]
-        if not self._finite(loss.detach()):
-            raise _NotFinite(f"the loss of the {name} is not finite")
-        optimizer.zero_grad(set_to_none=True)
-        self.accelerator.backward(loss)
-        limit = self.config.trainer.max_gradient_norm
-        norm = self.accelerator.clip_grad_norm_(self.parts[name].parameters(), limit or float("inf"))
-        assert norm is not None
-        # In fp16 gradients may overflow occasionally: the scaler skips such a step.
-        if self.config.trainer.precision != "fp16" and not torch.isfinite(norm):
-            optimizer.zero_grad(set_to_none=True)
-            raise _NotFinite(f"the gradient of the {name} is not finite")
-        optimizer.step()
-        return norm
-
-    def _finite(self, loss: Tensor) -> bool:
-        """Return whether the loss is finite in every process: all skip a step, or none."""
-        finite = torch.isfinite(loss).all().float()
-        if self.accelerator.num_processes > 1:
-            finite = self.accelerator.reduce(finite, "mean")
-        return bool(finite == 1)
 
     def _validate(self, log: TrainingLog | None) -> None:
         """Validate, each process a share; a signal to any process ends the validation without values."""
@@ -354,7 +325,6 @@ class Trainer:
         if "cuda" in state["rng"] and torch.cuda.is_available():
             torch.cuda.set_rng_state(state["rng"]["cuda"])
         self.step = self._saved = state["step"]
-        self.skipped_steps = state.get("skipped_steps", 0)
         if self.plateau is not None and "plateau" in state:
             self.plateau.load_state_dict(state["plateau"])
         self._corpus = state.get("corpus")
@@ -363,13 +333,3 @@ class Trainer:
         logger.info("resumed at step %d", self.step)
         if changes:
             logger.warning("changed since the checkpoint, from now on: %s", ", ".join(changes))
-
-
-class _NotFinite(Exception):
-    """A loss or a gradient is NaN or infinite; the step is skipped."""
-
-
-def _average(decay: float, average: Tensor, current: Tensor, count: Tensor | int) -> Tensor:
-    """Move the average towards the current weights, faster at first to forget the initial weights soon."""
-    decay = min(decay, (1 + int(count)) / (10 + int(count)))
-    return average.lerp(current, 1 - decay)

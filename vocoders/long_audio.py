@@ -8,6 +8,8 @@ from torch import Tensor
 
 from vocoders.core.chunked_stream import ChunkedFunction
 from vocoders.core.options import SynthesisOptions
+from vocoders.frontends.f0 import whole_frames
+from vocoders.frontends.f0_config import F0Method
 
 if TYPE_CHECKING:
     from vocoders.interface import Vocoder
@@ -21,7 +23,9 @@ _PART_SECONDS, _CONTEXT_SECONDS = 56.0, 2.0
 _CHUNK_SECONDS = 10.0
 
 
-def analyze_blocks(vocoder: "Vocoder", blocks: Iterable[Tensor]) -> Iterator[dict[str, Tensor]]:
+def analyze_blocks(
+    vocoder: "Vocoder", blocks: Iterable[Tensor], f0_method: F0Method | None = None
+) -> Iterator[dict[str, Tensor]]:
     """Analyse audio that comes in blocks.
 
     Features are those of the whole audio; F0 differs a little where a tracker looks further than two seconds.
@@ -29,13 +33,14 @@ def analyze_blocks(vocoder: "Vocoder", blocks: Iterable[Tensor]) -> Iterator[dic
     Args:
         vocoder: the vocoder whose inputs are wanted.
         blocks: audio (C, T) at its sample rate, any lengths; the last frame is padded with silence.
+        f0_method: tracker of F0; ``None``: the vocoder's own choice.
 
     Yields:
         ``features`` (C, num_features, F), and ``f0`` (C, 1, F) if the vocoder uses F0, of consecutive parts.
     """
     hop, rate = vocoder.hop_length, vocoder.sample_rate
-    part, context = (round(seconds * rate / hop) for seconds in (_PART_SECONDS, _CONTEXT_SECONDS))
-    analysis = ChunkedFunction(lambda audio: _joined(vocoder.analyze(audio)), (hop,), 1, part, context)
+    part, context = (whole_frames(seconds, rate, hop) for seconds in (_PART_SECONDS, _CONTEXT_SECONDS))
+    analysis = ChunkedFunction(lambda audio: _joined(vocoder.analyze(audio, f0_method)), (hop,), 1, part, context)
     for block in _filled(blocks, hop):
         yield from (_divided(vocoder, joined) for joined in analysis.push(block[:, None]))
     yield from (_divided(vocoder, joined) for joined in analysis.finish())
@@ -96,7 +101,11 @@ def _waveform(channels: list[Tensor]) -> Iterator[Tensor]:
 
 
 def copy_blocks(
-    vocoder: "Vocoder", blocks: Iterable[Tensor], options: SynthesisOptions | None = None, seed: int = 0
+    vocoder: "Vocoder",
+    blocks: Iterable[Tensor],
+    options: SynthesisOptions | None = None,
+    seed: int = 0,
+    f0_method: F0Method | None = None,
 ) -> Iterator[Tensor]:
     """Analyse audio that comes in blocks and synthesise it again, with the same number of samples.
 
@@ -111,7 +120,7 @@ def copy_blocks(
             yield block
 
     # Audio comes out after all that it was made from has been counted; only the last frame is longer than the input.
-    for made in synthesize_parts(vocoder, analyze_blocks(vocoder, counted()), options, seed):
+    for made in synthesize_parts(vocoder, analyze_blocks(vocoder, counted(), f0_method), options, seed):
         kept = made[:, :left]
         left -= kept.shape[-1]
         if kept.shape[-1]:

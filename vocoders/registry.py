@@ -170,6 +170,9 @@ FAMILIES: Registry[VocoderFamily] = Registry(
                 "vocoders.periodwave:VARIANTS",
                 "vocoders.periodwave.official:convert",
                 options="vocoders.periodwave.options:FlowOptions",
+                graphs="vocoders.periodwave.graphs:graphs",
+                runtime_plan="vocoders.periodwave.graphs:velocity_plan",
+                fastest=("onnx",),
                 titles="vocoders.periodwave.options:title_of",
             ),
             VocoderFamily(
@@ -178,6 +181,7 @@ FAMILIES: Registry[VocoderFamily] = Registry(
                 "vocoders.periodwave:PeriodWaveMB",
                 "vocoders.periodwave:MB_VARIANTS",
                 options="vocoders.periodwave.options:BandFlowOptions",
+                graphs="vocoders.periodwave.graphs:graphs",
             ),
             VocoderFamily(
                 "sashimi",
@@ -186,6 +190,7 @@ FAMILIES: Registry[VocoderFamily] = Registry(
                 "vocoders.sashimi:VARIANTS",
                 "vocoders.sashimi.official:convert",
                 options="vocoders.sashimi.options:CodeOptions",
+                graphs="vocoders.sashimi.graphs:graphs",
                 kind="generator",
             ),
             VocoderFamily(

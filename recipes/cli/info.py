@@ -29,15 +29,15 @@ def _info(
 ) -> None:
     """Show facts about an audio file, a feature file, a model or a capture."""
     from effects.captures.names import is_capture
-    from recipes.cli.inputs import FEATURE_SUFFIXES
     from vocoders.core.audio import AUDIO_SUFFIXES
+    from vocoders.core.feature_files import FEATURE_SUFFIXES
     from vocoders.core.model_advice import CHECKPOINT_SUFFIXES
     from vocoders.core.model_source import MODEL_FILES
 
     path = Path(target).expanduser()
     suffix = path.suffix.lower()
     is_file = path.is_file() and path.name not in MODEL_FILES
-    if suffix in FEATURE_SUFFIXES:
+    if suffix in FEATURE_SUFFIXES and suffix not in CHECKPOINT_SUFFIXES:
         facts = _describe_features(path)
     elif is_capture(target):
         facts = _describe_capture(path, verify)
@@ -78,12 +78,18 @@ def _decibels(amplitude: float) -> float | None:
 
 
 def _describe_features(path: Path) -> dict[str, Any]:
-    from recipes.cli.inputs import read_features
+    import torch
 
-    found = read_features(path)
-    bins, frames = found.features.shape
+    from vocoders.core.feature_files import read_feature_file
+    from vocoders.frontends.plausibility import describe_values, fitting_conventions
+
+    found = read_feature_file(path)
+    features = torch.from_numpy(found.features.astype("float32"))
+    bins, frames = features.shape
     facts: dict[str, Any] = {"path": str(path), "bins": bins, "frames": frames}
-    facts |= {"min": float(found.features.min()), "max": float(found.features.max())}
+    facts |= {"min": float(features.min()), "max": float(features.max())}
+    if bool(torch.isfinite(features).all()):
+        facts |= {"looks_like": describe_values(features), "mel_could_be": fitting_conventions(features)}
     if found.f0 is not None:
         voiced = found.f0[found.f0 > 0]
         facts["voiced_frames"] = len(voiced)

@@ -1,41 +1,43 @@
 """Inputs of `ondes synth`: files, folders, patterns, wav.scp lists, and feature files."""
 
 import glob
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePath
-from typing import TYPE_CHECKING
 
 from vocoders.core.errors import ConfigError, DataError
+from vocoders.core.feature_files import FEATURE_SUFFIXES, FeaturePlace, list_utterances
 
-if TYPE_CHECKING:
-    from torch import Tensor
+__all__ = ["Input", "find_inputs"]
 
-__all__ = ["FEATURE_SUFFIXES", "Features", "Input", "find_inputs", "read_features"]
-
-FEATURE_SUFFIXES = (".npy", ".npz")
+# An entry of an archive of Kaldi.
+_ARCHIVED = re.compile(r"\.ark(:[0-9]+)?$")
 
 
 @dataclass(frozen=True)
 class Input:
-    """One input, and the name of its output in the output folder, without suffix."""
+    """One input, and the name of its output in the output folder, without suffix.
+
+    Attributes:
+        path: a file.
+        name: of the output.
+        offset: place of the features in an archive, in bytes.
+    """
 
     path: Path
     name: PurePath
+    offset: int | None = None
 
     @property
     def is_features(self) -> bool:
-        """Whether this is a feature file, not audio."""
-        return self.path.suffix.lower() in FEATURE_SUFFIXES
+        """Whether this is features, not audio."""
+        return self.offset is not None or self.path.suffix.lower() in FEATURE_SUFFIXES
 
-
-@dataclass(frozen=True)
-class Features:
-    """Content of a feature file: ``features`` (bins, F), ``f0`` (F,) in Hz if present, and a fingerprint."""
-
-    features: "Tensor"
-    f0: "Tensor | None"
-    fingerprint: str | None
+    @property
+    def place(self) -> FeaturePlace:
+        """Where the features are."""
+        return FeaturePlace(self.path, self.offset)
 
 
 def find_inputs(arguments: Sequence[str]) -> list[Input]:
@@ -54,66 +56,14 @@ def find_inputs(arguments: Sequence[str]) -> list[Input]:
     return list(found.values())
 
 
-def read_features(path: Path) -> Features:
-    """Read a feature file.
-
-    ``.npy`` contains features (bins, F). ``.npz`` contains ``features``, ``f0`` (F,) in Hz with 0 for unvoiced frames
-    if the model takes F0, and the ``fingerprint`` of the front end if known. Arrays may have a leading axis of length
-    1.
-
-    Raises:
-        DataError: if the file is damaged, lacks features, or contains other shapes, NaN or a negative F0.
-    """
-    import torch
-
-    from vocoders.core.checks import check_f0, check_finite
-
-    arrays = _load_arrays(path)
-    features = arrays.get("features")
-    if features is None:
-        raise DataError(f"{path} contains {', '.join(arrays) or 'nothing'}; expected an array named 'features'")
-    features = features[0] if features.ndim == 3 and len(features) == 1 else features
-    if features.ndim != 2 or features.size == 0 or features.dtype.kind not in "fiu":
-        raise DataError(f"{path} contains features {features.shape} {features.dtype}; expected numbers (bins, frames)")
-    f0 = arrays.get("f0")
-    if f0 is not None and (f0.size != features.shape[1] or f0.dtype.kind not in "fiu"):
-        raise DataError(
-            f"{path} contains f0 {f0.shape} {f0.dtype} for {features.shape[1]} frames; expected one per frame"
-        )
-    tensors = [torch.from_numpy(array.astype("float32")) for array in (features, f0) if array is not None]
-    try:
-        check_finite(tensors[0], "MF", "features")
-        f0 = check_f0(tensors[1].flatten(), tensors[0][None]).flatten() if f0 is not None else None
-    except DataError as error:
-        raise DataError(f"{path}: {error}; extract the features again") from None
-    fingerprint = str(arrays["fingerprint"]) if "fingerprint" in arrays else None
-    return Features(tensors[0], f0, fingerprint)
-
-
-def _load_arrays(path: Path) -> dict:
-    import zipfile
-
-    import numpy as np
-
-    try:
-        loaded = np.load(path, allow_pickle=False)
-        if isinstance(loaded, np.ndarray):
-            return {"features": loaded}
-        with loaded:
-            return {name: loaded[name] for name in loaded.files}
-    except FileNotFoundError:
-        raise DataError(f"{path}: no such file") from None
-    except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile) as error:
-        reason = "it is empty" if path.stat().st_size == 0 else str(error).split("\n")[0]
-        raise DataError(f"{path} is not a NumPy file of plain numbers, or damaged: {reason}") from None
-
-
 def _expand(argument: str) -> Iterator[Input]:
     path = Path(argument).expanduser()
     if path.is_dir():
         yield from _search_folder(path)
     elif path.suffix == ".scp" and path.is_file():
         yield from _read_scp(path)
+    elif path.suffix == ".ark" and path.is_file():
+        yield from _utterances(path)
     elif path.exists():
         yield Input(path, PurePath(path.stem))
     elif glob.has_magic(argument):
@@ -125,11 +75,19 @@ def _expand(argument: str) -> Iterator[Input]:
 def _search_folder(folder: Path) -> list[Input]:
     from vocoders.core.audio_formats import find_files, list_audio
 
-    files = list_audio(folder) or list(find_files(folder, FEATURE_SUFFIXES))
+    files = list_audio(folder)
+    if not files and (folder / "feats.scp").is_file():
+        return list(_utterances(folder))
+    files = files or list(find_files(folder, FEATURE_SUFFIXES))
     if not files:
         hint = "; give the wav.scp in it" if (folder / "wav.scp").is_file() else ""
         raise ConfigError(f"{folder} contains no audio (wav, flac, ogg, mp3 ...) and no features{hint}")
     return _named_below(folder, files)
+
+
+def _utterances(path: Path) -> Iterator[Input]:
+    for utt_id, place in list_utterances(path).items():
+        yield Input(place.path, PurePath(utt_id), place.offset)
 
 
 def _named_below(folder: Path, files: Sequence[Path]) -> list[Input]:
@@ -159,8 +117,11 @@ def _match_pattern(pattern: str) -> list[Input]:
 
 
 def _read_scp(path: Path) -> Iterator[Input]:
-    from recipes.data.id_lists import read_file_list
+    from recipes.data.id_lists import read_file_list, read_id_list
 
+    if any(_ARCHIVED.search(place) for place in read_id_list(path, "list of files", value="file").values()):
+        yield from _utterances(path)
+        return
     files = read_file_list(path, "list of files")
     if not files:
         raise DataError(f"{path} lists nothing; expected lines '<id> <file>'")

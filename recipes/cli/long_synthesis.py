@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
     from recipes.cli.batch import Job, Progress
     from vocoders.core.options import SynthesisOptions
+    from vocoders.frontends.f0_config import F0Method
     from vocoders.interface import Vocoder
 
 __all__ = ["is_long", "synthesize_audio", "synthesize_features"]
@@ -39,7 +40,12 @@ def is_long(job: "Job", vocoder: "Vocoder", options: "SynthesisOptions") -> bool
 
 
 def synthesize_audio(
-    job: "Job", vocoder: "Vocoder", options: "SynthesisOptions", seed: int, progress: "Progress"
+    job: "Job",
+    vocoder: "Vocoder",
+    options: "SynthesisOptions",
+    seed: int,
+    f0_method: "F0Method | None",
+    progress: "Progress",
 ) -> tuple[int, int, float]:
     """Write the copy-synthesis of a file; return its length in samples, its channels, and its peak."""
     from vocoders.core.audio import audio_info, read_blocks, resample_blocks
@@ -49,7 +55,7 @@ def synthesize_audio(
     if info.channels > 1:
         _logger.info("%s: %d channels, each synthesised on its own", job.path, info.channels)
     blocks = resample_blocks(read_blocks(job.path, _BLOCK), info.sample_rate, rate)
-    made = copy_blocks(vocoder, _warn_of_silence(blocks, job.path), options, seed)
+    made = copy_blocks(vocoder, _warn_of_silence(blocks, job.path), options, seed, f0_method)
     return _write(job, made, rate, info.channels, round(info.duration * rate), progress)
 
 

@@ -3,31 +3,40 @@
 import logging
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from recipes.cli.batch import Job, Report, run_jobs, share_of
+from recipes.cli.batch import Job, Report, Work, run_jobs, share_of
+from recipes.cli.batch_options import BatchOptions
 from recipes.cli.declared import chosen_options, declared_command, given_options
+from recipes.cli.feature_input import FeatureOptions, load_vocoder_for, native_inputs, read_inputs
 from recipes.cli.long_synthesis import is_long, synthesize_audio, synthesize_features
 from recipes.cli.option_group import with_option_groups
 from recipes.cli.pipes import PIPE, PipeOptions, check_pipe_output, only_one, uses_pipes
 from recipes.cli.synth_stream import StreamOptions, StreamSynthesis
 from recipes.cli.threads_option import ThreadsOption
+from vocoders.core.runtime_names import RuntimeName
 
 if TYPE_CHECKING:
     from torch import Tensor
 
     from recipes.cli.inputs import Input
+    from vocoders.core.feature_files import FeaturePlace
     from vocoders.core.options import SynthesisOptions
     from vocoders.frontends.f0_config import F0Method
+    from vocoders.frontends.mel_convention import MelConvention
     from vocoders.interface import Vocoder
 
 __all__ = ["register"]
 
 _logger = logging.getLogger(__name__)
+
+# F0 that costs more is announced.
+_LONG_SECONDS = 60.0
 
 
 @dataclass(frozen=True)
@@ -48,6 +57,12 @@ class _Synthesis:
     seed: int
     resample: bool
     f0: "F0Method | None"
+    features: FeatureOptions
+    convention: "MelConvention | None"
+
+    def read(self, place: "FeaturePlace") -> "dict[str, Any]":
+        """Return the arguments of ``synthesize`` for features."""
+        return read_inputs(place, self.vocoder, self.convention, self.features, self.f0)
 
 
 def register(app: typer.Typer) -> None:
@@ -62,7 +77,8 @@ def _synth(
         list[str],
         typer.Argument(
             metavar="INPUTS",
-            help="Audio (wav, flac, ogg, mp3 ...), features (.npy, .npz), a folder, a quoted pattern, a wav.scp, or -.",
+            help="Audio (wav, flac, ogg, mp3 ...), a folder, a quoted pattern, a wav.scp, features (.npy, .npz, .pt, "
+            ".h5, .ark, feats.scp), or - for standard input.",
             show_default=False,
         ),
     ],
@@ -72,6 +88,7 @@ def _synth(
             "--output", "-o", metavar="DIR|FILE|-", help="Folder, file, or - for standard output.", show_default=False
         ),
     ],
+    features: FeatureOptions,
     model: Annotated[
         str | None,
         typer.Option(
@@ -80,8 +97,8 @@ def _synth(
     ] = None,
     device: Annotated[str, typer.Option("--device", help="cpu, cuda, cuda:1, ... or auto.")] = "auto",
     runtime: Annotated[
-        str,
-        typer.Option("--runtime", help="Network on the CPU: torch, compiled, onnx, openvino, or auto, the fastest."),
+        RuntimeName,
+        typer.Option("--runtime", help="Code that computes the network on the CPU; auto: the fastest."),
     ] = "auto",
     threads: ThreadsOption = None,
     seed: Annotated[int, typer.Option("--seed", help="Equal seeds give equal audio.")] = 0,
@@ -99,8 +116,9 @@ def _synth(
     pipes: PipeOptions,
     force: Annotated[bool, typer.Option("--force", "-f", help="Replace existing output files.")] = False,
     json_lines: Annotated[bool, typer.Option("--json", help="Print one JSON line per file.")] = False,
+    many: BatchOptions,
 ) -> None:
-    """Synthesise audio from audio (copy-synthesis) or features.
+    """Synthesise audio from audio (copy-synthesis) or features of any mel.
 
     The output has the model's sample rate, and the duration and channels of
     the input; channels are synthesised separately. Sub-folders are kept.
@@ -110,25 +128,44 @@ def _synth(
     """
     from recipes.cli.inputs import find_inputs
     from recipes.cli.outputs import plan_outputs
-    from vocoders.core.device import resolve_device
-    from vocoders.registry import default_vocoder, is_baseline, load_vocoder
+    from vocoders.registry import default_vocoder
 
     output, piped = output.expanduser(), uses_pipes(inputs, output)
     items = [] if PIPE in inputs else find_inputs(inputs)
-    outputs = [] if piped else plan_outputs(items, output, force)
+    outputs = [] if piped else plan_outputs(items, output, force or many.skip_existing)
     if piped or streaming.stream:
         check_pipe_output(output if piped else outputs[0], force, json_lines)
         only_one(items)
-    name = model or default_vocoder()
-    vocoder = load_vocoder(name, device if is_baseline(name) else resolve_device(device), runtime=runtime)  # pyright: ignore[reportArgumentType]  (checked there)
-    synthesis = _Synthesis(vocoder, chosen_options(vocoder, name, given_options(context)), seed, resample, _method(f0))
+    names = (model or default_vocoder(), device, runtime)
+    open_synthesis = partial(_open, *names, given_options(context), seed, resample, _method(f0), features)
+    synthesis = open_synthesis()
     if piped or streaming.stream:
         _synthesize_stream(items, output if piped else outputs[0], synthesis, streaming, pipes, force)
         return
-    lengths = _measure(items, synthesis)
-    features = {item.path for item in items if item.is_features}
-    jobs = [Job(item.path, path, length) for item, path, length in zip(items, outputs, lengths, strict=True)]
-    run_jobs(jobs, lambda job, progress: _work(job, synthesis, job.path in features, progress), "synthesis", json_lines)
+    jobs = [Job(item.path, path, 0.0, item.offset) for item, path in zip(items, outputs, strict=True)]
+    jobs = _measured(many.undone(jobs, outputs, [item.path for item in items]), synthesis)
+    _announce_f0(synthesis, sum(job.seconds for job in jobs if _feature_place(job) is None))
+    run_jobs(jobs, Work("synthesis", _work, open_synthesis, synthesis), json_lines, many.nj)
+
+
+def _open(
+    name: str,
+    device: str,
+    runtime: RuntimeName,
+    given: dict[str, str],
+    seed: int,
+    resample: bool,
+    f0: "F0Method | None",
+    features: FeatureOptions,
+) -> _Synthesis:
+    """Load the vocoder and check its options, in each process."""
+    from vocoders.core.device import resolve_device
+    from vocoders.registry import is_baseline
+
+    convention = features.convention()
+    place = device if is_baseline(name) else resolve_device(device)
+    vocoder = load_vocoder_for(name, convention, place, runtime)
+    return _Synthesis(vocoder, chosen_options(vocoder, name, given), seed, resample, f0, features, convention)
 
 
 def _method(source: str) -> "F0Method | None":
@@ -145,6 +182,19 @@ def _method(source: str) -> "F0Method | None":
     return None if source == "auto" else cast("F0Method", source)
 
 
+def _announce_f0(synthesis: _Synthesis, seconds: float) -> None:
+    """Tell what the F0 of so much audio will cost, if it is much."""
+    from recipes.progress import duration_words
+    from vocoders.frontends.f0_config import TRACKER_SECONDS
+
+    method = synthesis.f0 or synthesis.vocoder.f0_method
+    cost = 0.0 if method is None else seconds * TRACKER_SECONDS[method]
+    if cost >= _LONG_SECONDS:
+        text = "F0 by %s takes about %s of one core; --f0 mel takes %s"
+        faster = duration_words(seconds * TRACKER_SECONDS["mel"])
+        _logger.info(text, method, duration_words(cost), faster)
+
+
 def _synthesize_stream(
     items: "Sequence[Input]",
     output: Path,
@@ -154,72 +204,94 @@ def _synthesize_stream(
     force: bool,
 ) -> None:
     """Synthesise one input, or standard input, as it comes."""
+    from vocoders.core.errors import ConfigError
+
     how = (synthesis.vocoder, synthesis.options, synthesis.seed, synthesis.resample, streaming, pipes)
     if items and items[0].is_features:
-        StreamSynthesis(*how).from_features(_checked_features(items[0].path, synthesis), output, force)
+        inputs = native_inputs(synthesis.read(items[0].place), synthesis.vocoder)
+        StreamSynthesis(*how).from_features(inputs, output, force)
+    elif synthesis.f0 is not None:
+        raise ConfigError(f"--f0 {synthesis.f0}: a stream tracks F0 of audio as it comes; leave it out")
     else:
         StreamSynthesis(*how).from_audio(str(items[0].path) if items else PIPE, output, force)
 
 
-def _measure(items: "Sequence[Input]", synthesis: _Synthesis) -> list[float]:
-    """Return the length of each input in seconds, 0 if unreadable; refuse wrong sample rates before any work."""
-    from recipes.cli.inputs import read_features
+def _measured(jobs: Sequence[Job], synthesis: _Synthesis) -> list[Job]:
+    """Return the jobs with the length of each, 0 if unreadable; refuse wrong sample rates before any work."""
     from vocoders.core.audio import audio_info
     from vocoders.core.errors import ConfigError, DataError
+    from vocoders.core.feature_files import read_feature_file
 
     vocoder, lengths, wrong = synthesis.vocoder, [], []
-    for item in items:
+    mel = synthesis.convention.mel if synthesis.convention is not None else vocoder
+    for job in jobs:
         try:
-            if item.is_features:
-                frames = read_features(item.path).features.shape[-1]
-                lengths.append(frames * vocoder.hop_length / vocoder.sample_rate)
+            if (place := _feature_place(job)) is not None:
+                frames = max(read_feature_file(place).features.shape)
+                lengths.append(frames * mel.hop_length / mel.sample_rate)
                 continue
-            info = audio_info(item.path)
+            info = audio_info(job.path)
             lengths.append(info.duration * info.channels)
             if info.sample_rate != vocoder.sample_rate:
-                wrong.append((item.path, info.sample_rate))
+                wrong.append((job.path, info.sample_rate))
         except DataError:  # reported when its turn comes: the other files can be synthesised
             lengths.append(0.0)
     if wrong and not synthesis.resample:
         path, rate = wrong[0]
         more = f" ({len(wrong)} files)" if len(wrong) > 1 else ""
         raise ConfigError(f"{path}: {rate} Hz audio for a {vocoder.sample_rate} Hz model{more}; pass --resample")
-    return lengths
+    return [replace(job, seconds=length) for job, length in zip(jobs, lengths, strict=True)]
 
 
-def _work(job: Job, synthesis: _Synthesis, is_features: bool, progress: Callable[[float], None]) -> _Report:
+def _feature_place(job: Job) -> "FeaturePlace | None":
+    """Return where the features of a job are; ``None`` if it has audio."""
+    from vocoders.core.feature_files import FEATURE_SUFFIXES, FeaturePlace
+
+    is_features = job.offset is not None or job.path.suffix.lower() in FEATURE_SUFFIXES
+    return FeaturePlace(job.path, job.offset) if is_features else None
+
+
+def _work(job: Job, synthesis: _Synthesis, progress: Callable[[float], None]) -> _Report:
     from vocoders.core.audio import write_audio
 
-    if is_long(job, synthesis.vocoder, synthesis.options):
-        return _work_in_parts(job, synthesis, is_features, progress)
+    place = _feature_place(job)
+    if synthesis.convention is None and is_long(job, synthesis.vocoder, synthesis.options):
+        return _work_in_parts(job, synthesis, place, progress)
     started = time.perf_counter()
-    make = _from_features if is_features else _from_audio
-    audio, computing = make(job.path, synthesis, progress)
+    if place is not None:
+        audio, computing = _from_features(place, synthesis, progress)
+    else:
+        audio, computing = _from_audio(job.path, synthesis, progress)
     rate = synthesis.vocoder.sample_rate
     write_audio(job.output, audio, rate)
     _logger.debug("%s took %.2f s with reading and writing", job.path, time.perf_counter() - started)
     seconds = audio.shape[-1] / rate
     peak = round(float(audio.abs().max()), 6)
-    return _Report(str(job.path), str(job.output), seconds, round(computing / seconds, 6), rate, len(audio), peak)
+    return _Report(
+        str(place or job.path), str(job.output), seconds, round(computing / seconds, 6), rate, len(audio), peak
+    )
 
 
-def _work_in_parts(job: Job, synthesis: _Synthesis, is_features: bool, progress: Callable[[float], None]) -> _Report:
-    vocoder, options, seed = synthesis.vocoder, synthesis.options, synthesis.seed
+def _work_in_parts(
+    job: Job, synthesis: _Synthesis, place: "FeaturePlace | None", progress: Callable[[float], None]
+) -> _Report:
+    vocoder, how = synthesis.vocoder, (synthesis.options, synthesis.seed)
     started = time.perf_counter()
-    if is_features:
-        inputs = _checked_features(job.path, synthesis)
-        length, channels, peak = synthesize_features(job, inputs, vocoder, options, seed, progress)
+    if place is not None:
+        length, channels, peak = synthesize_features(job, synthesis.read(place), vocoder, *how, progress)
     else:
-        length, channels, peak = synthesize_audio(job, vocoder, options, seed, progress)
+        length, channels, peak = synthesize_audio(job, vocoder, *how, synthesis.f0, progress)
     rate = vocoder.sample_rate
     seconds = length / rate
     rtf = round((time.perf_counter() - started) / seconds, 6)
-    return _Report(str(job.path), str(job.output), seconds, rtf, rate, channels, peak)
+    return _Report(str(place or job.path), str(job.output), seconds, rtf, rate, channels, peak)
 
 
-def _from_features(path: Path, synthesis: _Synthesis, progress: Callable[[float], None]) -> "tuple[Tensor, float]":
+def _from_features(
+    place: "FeaturePlace", synthesis: _Synthesis, progress: Callable[[float], None]
+) -> "tuple[Tensor, float]":
     """Return audio (1, T) on the CPU, and the time of synthesis in seconds."""
-    features = _checked_features(path, synthesis)
+    features = synthesis.read(place)
     started = time.perf_counter()
     how = {"options": synthesis.options, "seed": synthesis.seed, "progress": progress}
     return synthesis.vocoder.synthesize(**features, **how)[0].float().cpu(), time.perf_counter() - started
@@ -255,23 +327,3 @@ def _read(path: Path, synthesis: _Synthesis) -> "Tensor":
     if len(audio) > 1:
         _logger.info("%s: %d channels, each synthesised on its own", path, len(audio))
     return audio
-
-
-def _checked_features(path: Path, synthesis: _Synthesis) -> "dict[str, Tensor]":
-    from recipes.cli.inputs import read_features
-    from vocoders.core.errors import ConfigError, DataError
-
-    vocoder, source = synthesis.vocoder, synthesis.f0
-    if source not in (None, "mel"):
-        raise ConfigError(f"{path}: --f0 {source} tracks audio, and this file holds features; pass auto or mel")
-    found = read_features(path)
-    if found.fingerprint is not None and found.fingerprint != vocoder.fingerprint:
-        raise DataError(
-            f"{path} comes from another front end:\n  file:  {found.fingerprint}\n  model: {vocoder.fingerprint}"
-        )
-    if not vocoder.uses_f0:
-        return {"features": found.features[None]}
-    if found.f0 is None or source == "mel":
-        _logger.info("%s: F0 is estimated from the mel", path)
-        return {"features": found.features[None]}
-    return {"features": found.features[None], "f0": found.f0[None, None]}

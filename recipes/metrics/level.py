@@ -1,5 +1,6 @@
 """Faults that spectral distances and scores hide: level, DC offset, clipping, energy in the highest band."""
 
+from abc import abstractmethod
 from collections.abc import Callable
 
 import numpy as np
@@ -39,36 +40,39 @@ def _high_power(signal: Signal) -> float:
     return signal.remember("high_power", compute)
 
 
-class LevelDifference(Metric):
+class _PowerRatio(Metric):
+    unit = "dB"
+    direction = Direction.ZERO
+    decimals = 2
+
+    @staticmethod
+    @abstractmethod
+    def power(signal: Signal) -> float:
+        """Return the mean power in the band of the metric."""
+
+    def measure(self, pair: SignalPair) -> float:
+        """Return the signed difference in dB."""
+        return 10 * float(np.log10(self.power(pair.generated) / self.power(pair.reference)))
+
+
+class LevelDifference(_PowerRatio):
     """RMS level of the generated signal relative to the reference, in dB."""
 
     name = "level_difference"
     title = "level"
-    unit = "dB"
-    direction = Direction.ZERO
-    decimals = 2
+    power = staticmethod(_power)
     domain = _has_level(_power, "")
     definition = "20 log10(RMS(generated) / RMS(reference)), signed"
 
-    def measure(self, pair: SignalPair) -> float:
-        """Return the signed difference in dB."""
-        return 10 * float(np.log10(_power(pair.generated) / _power(pair.reference)))
 
-
-class HighFrequencyDifference(Metric):
+class HighFrequencyDifference(_PowerRatio):
     """Energy of the upper third of the spectrum relative to the reference, in dB: hiss, whistles or dullness."""
 
     name = "high_frequency_difference"
     title = "HF energy"
-    unit = "dB"
-    direction = Direction.ZERO
-    decimals = 2
+    power = staticmethod(_high_power)
     domain = _has_level(_high_power, " above a third of the sample rate")
     definition = "10 log10(generated / reference) of the energy above a third of the sample rate (8-12 kHz at 24 kHz)"
-
-    def measure(self, pair: SignalPair) -> float:
-        """Return the signed difference in dB."""
-        return 10 * float(np.log10(_high_power(pair.generated) / _high_power(pair.reference)))
 
 
 class DcOffset(Metric):

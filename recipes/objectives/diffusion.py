@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from recipes.objectives.objective import Batch, Log, Objective, Update
 from vocoders.core.config import Config
+from vocoders.core.counter_noise import counter_normal, counter_uniform
 from vocoders.frontends.front_end import ModelConfig
 
 if TYPE_CHECKING:
@@ -80,7 +81,7 @@ class DiffusionObjective(Objective):
     def _square_error(self, generator: nn.Module, batch: Batch) -> Tensor:
         audio = batch["audio"]
         levels, noise = draw_noise(batch["seed"], audio.shape[-1], len(self.schedule))
-        levels, noise = levels.to(audio.device), noise.to(audio)
+        noise = noise.to(audio)
         inputs = {"x": self.schedule.diffuse(audio, noise, levels), "steps": levels.to(audio.dtype)}
         if self.is_conditional:
             inputs["features"] = batch["features"]
@@ -89,9 +90,5 @@ class DiffusionObjective(Objective):
 
 def draw_noise(seeds: Tensor, length: int, num_steps: int) -> tuple[Tensor, Tensor]:
     """Draw a level in [0, num_steps), int64 (B,), and normal noise (B, 1, length) from the seed of each item."""
-    levels, noises = [], []
-    for seed in seeds.tolist():
-        generator = torch.Generator().manual_seed(seed)
-        levels.append(torch.randint(num_steps, (), generator=generator))
-        noises.append(torch.randn(1, length, generator=generator))
-    return torch.stack(levels), torch.stack(noises)
+    levels = (counter_uniform(seeds, stream=2)[:, 0] * num_steps).long()
+    return levels, counter_normal(seeds, length)[:, None]

@@ -6,11 +6,11 @@ Source: PeriodWave (arXiv 2408.07547), after Lipman et al. (arXiv 2210.02747).
 from collections.abc import Mapping
 from typing import Literal, Protocol
 
-import torch
 from torch import Tensor, nn
 
 from recipes.objectives.objective import Batch, Log, Objective, Update
 from vocoders.core.config import Config
+from vocoders.core.counter_noise import counter_uniform
 from vocoders.flow import FlowSample
 
 __all__ = ["FlowMatchingObjective", "FlowMatchingOptions", "FlowModel", "flow_matching_loss"]
@@ -57,7 +57,7 @@ class FlowMatchingObjective(Objective):
         Args as in :meth:`Objective.training_step`; ``batch`` holds ``audio`` (B, 1, T), ``seed`` (B,) and what the
         generator needs.
         """
-        t = draw_times(batch["seed"]).to(batch["audio"].device)
+        t = draw_times(batch["seed"])
         sample = self.flow_sample(batch, t)
         deviation = sample.deviation if self.options.weighting == "prior" else None
         loss = flow_matching_loss(parts["generator"](**sample.inputs), sample.velocity, deviation)
@@ -66,8 +66,7 @@ class FlowMatchingObjective(Objective):
 
 def draw_times(seeds: Tensor) -> Tensor:
     """Draw a time in [0, 1) for each item from its seed, (B,); independent of the noise from the same seed."""
-    generators = (torch.Generator().manual_seed(seed ^ 0x5EED) for seed in seeds.tolist())
-    return torch.stack([torch.rand((), generator=generator) for generator in generators])
+    return counter_uniform(seeds, stream=2)[:, 0]
 
 
 def flow_matching_loss(

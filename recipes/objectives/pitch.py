@@ -56,7 +56,7 @@ class PitchObjective(Objective):
         """Return the loss of a batch times its number of frames, and that number."""
         bins, voicing = self._losses(generator, batch)
         frames = batch["f0"].numel()
-        return frames * float(bins + self.options.voicing_weight * voicing), frames
+        return frames * float((bins + self.options.voicing_weight * voicing).detach()), frames
 
     def _losses(self, generator: nn.Module, batch: Batch) -> tuple[Tensor, Tensor]:
         logits, f0 = generator(batch["features"]).float(), batch["f0"]

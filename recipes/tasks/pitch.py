@@ -3,7 +3,6 @@
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 
 from recipes.audio_metrics import AudioMetrics
@@ -13,7 +12,7 @@ from recipes.data.pitch import PitchSegments
 from recipes.metrics.metric import Direction
 from recipes.objectives import Objective
 from recipes.tasks.features import FeaturesTask
-from recipes.tasks.task import Validator, evenly_spread
+from recipes.tasks.task import Findings, Validator, Visit, evenly_spread
 from vocoders.core.measures import compare_f0
 
 __all__ = ["PitchTask", "PitchValidator"]
@@ -50,22 +49,26 @@ class PitchValidator(Validator):
         self.dataset, self.objective = dataset, objective
         self.indices = evenly_spread(len(dataset), max_utterances or len(dataset))
 
-    def _measure(self, model: Any, step: int, board: Any) -> dict[str, float]:
-        """Return the mean loss per frame, and the measures of :func:`~vocoders.core.measures.compare_f0`."""
+    def _measure(self, model: Any, step: int, board: Any, visit: Visit) -> Findings:
+        """Return the loss per frame, the measures of all frames, and the mean of the utterances' median errors."""
         device = next(model.parameters()).device
-        estimates, references, total = [], [], 0.0
-        for index in self.indices:
-            item = self.dataset[index]
+        loss, frames, cents, found = 0.0, 0, [], []
+        for number in visit(len(self.indices)):
+            item = self.dataset[self.indices[number]]
             batch = {name: item[name][None].to(device) for name in ("features", "f0")}
             with torch.inference_mode():
-                total += self.objective.validation_loss(model, batch)[0]
-            estimates.append(model.estimate(batch["features"]).flatten().cpu().numpy())
-            references.append(item["f0"].flatten().numpy())
-        reference = np.concatenate(references)
-        found = compare_f0(np.concatenate(estimates), reference)
-        return {
-            "valid/loss": total / len(reference),
-            "valid/voicing_f1": found.voicing_f1,
-            "valid/gross_error": 100 * found.gross_error,
-            "valid/cents": found.median_cents,
-        }
+                total, count = self.objective.validation_loss(model, batch)
+            loss, frames = loss + total, frames + count
+            estimate = model.estimate(batch["features"]).flatten().cpu().numpy()
+            found.append(compare_f0(estimate, item["f0"].flatten().numpy()))
+            if found[-1].common_frames:
+                cents.append(found[-1].median_cents)
+        common = sum(one.common_frames for one in found)
+        return Findings(
+            {
+                "valid/loss": (loss, frames),
+                "valid/gross_error": (100 * sum(one.gross_frames for one in found), common),
+                "valid/cents": (sum(cents), len(cents)),
+                "valid/voicing_f1": (2 * common, sum(one.voiced_frames for one in found)),
+            }
+        )

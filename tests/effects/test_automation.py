@@ -190,7 +190,7 @@ def test_missing_and_binary_tables_are_refused(tmp_path) -> None:
 
 
 def test_points_must_rise_and_be_known() -> None:
-    with pytest.raises(ConfigError, match="times that rise"):
+    with pytest.raises(ConfigError, match="ascending times"):
         Automation.from_points(KNOBS, {"threshold": [(1, -3), (1, -4)]})
     with pytest.raises(ConfigError, match="unknown knob 'gain'"):
         Automation.from_points(KNOBS, {"gain": [(0, 1)]})

@@ -12,7 +12,7 @@ from recipes.data.corpora import find_folder
 from recipes.data.preparation import prepare
 from recipes.objectives import OBJECTIVES, DiffusionObjective, LikelihoodObjective
 from recipes.sections import TrainerConfig
-from recipes.tasks import EffectsTask, FeaturesTask, Task, WaveformsTask
+from recipes.tasks import EffectsTask, FeaturesTask, PitchTask, Task, WaveformsTask
 from recipes.trainer import Trainer
 from vocoders.core.errors import ConfigError
 
@@ -37,6 +37,7 @@ EFFECT = {
         (DIFFUSION, WaveformsTask, "audio 16000 Hz"),
         (DIFFUSION | {"model": {"mel": MEL}}, FeaturesTask, "mel"),
         (EFFECT, EffectsTask, "audio 8000 Hz"),
+        ({"family": "mel_pitch", "objective": {"name": "pitch"}}, PitchTask, "mel"),
     ],
 )
 def test_the_task_follows_from_what_models_of_the_family_do(run: dict, task: type[Task], line: str) -> None:
@@ -63,6 +64,7 @@ def test_the_task_follows_from_what_models_of_the_family_do(run: dict, task: typ
         (EFFECT | {"effect": {"processr": "comp_4c"}}, r"'effect\.processr'.* 'processor'"),
         (EFFECT | {"effect": {"device": "la3a", "synthetic": 0.0}}, "unknown device 'la3a'"),
         ({"family": "wavehax", "effect": {"processor": "comp_4c"}}, "wavehax"),
+        ({"family": "mel_pitch"}, "'pitch'.* 'vocoder'"),
         ({"family": "wavehx"}, "did you mean 'wavehax'"),
         ({"family": "wavehax", "objective": {"name": "gun"}}, "did you mean 'gan'"),
         ({"family": "wavehax", "objective": {}}, "unknown objective 'None'"),

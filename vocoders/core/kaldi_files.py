@@ -13,7 +13,7 @@ import numpy as np
 from vocoders.core.errors import DataError, MissingExtraError
 from vocoders.core.text import read_lines
 
-__all__ = ["is_kaldi", "read_archive", "read_entry", "read_matrices", "read_table"]
+__all__ = ["is_kaldi", "list_archive", "read_archive", "read_entry", "read_table"]
 
 _BINARY = b"\0B"
 _LONGEST_KEY = 400
@@ -25,33 +25,37 @@ def is_kaldi(data: bytes) -> bool:
     return start.startswith(_BINARY) or b" " + _BINARY in start or (b" [" in start and b"\0" not in start)
 
 
-def read_matrices(stream: IO[bytes], name: str) -> Iterator[tuple[str, np.ndarray]]:
-    """Yield the key and the array of each entry of an archive; a single matrix has the key ``""``.
+def read_archive(path: str | Path) -> Iterator[tuple[str, np.ndarray]]:
+    """Yield the key and the array of each entry of an ``.ark`` file; a single matrix has the key ``""``.
 
     Raises:
-        DataError: if the content is damaged, or an entry is anything but numbers.
+        DataError: if the file is damaged, or an entry is anything but numbers.
         MissingExtraError: without kaldiio.
     """
+    for key, _, array in _entries(path):
+        yield key, array
+
+
+def list_archive(path: str | Path) -> dict[str, int]:
+    """Return the byte offset of each entry of an ``.ark`` file by its key; errors as :func:`read_archive`."""
+    return {key or Path(path).stem: offset for key, offset, _ in _entries(path)}
+
+
+def _entries(path: str | Path) -> Iterator[tuple[str, int, np.ndarray]]:
     matio = _import()
-    start = stream.read(_LONGEST_KEY)
-    stream.seek(0)
-    if start.startswith(_BINARY) or start.lstrip().startswith(b"["):
-        yield "", _read(stream, name)
-        return
-    try:
-        while (key := matio.read_token(stream)) is not None:
-            yield key, _read(stream, f"{name}:{key}")
-    except (UnicodeDecodeError, ValueError) as error:
-        raise DataError(f"{name}: damaged, or no archive of Kaldi: {error}") from None
-
-
-def read_archive(path: str | Path) -> Iterator[tuple[str, np.ndarray]]:
-    """Yield the key and the array of each entry of an ``.ark`` file; errors as :func:`read_matrices`."""
     try:
         with open(path, "rb") as stream:
-            yield from read_matrices(stream, str(path))
+            start = stream.read(_LONGEST_KEY)
+            stream.seek(0)
+            if start.startswith(_BINARY) or start.lstrip().startswith(b"["):
+                yield "", 0, _read(stream, str(path))
+                return
+            while (key := matio.read_token(stream)) is not None:
+                yield key, stream.tell(), _read(stream, f"{path}:{key}")
     except OSError as error:
         raise DataError(f"{path}: cannot be read: {error.strerror or error}") from None
+    except (UnicodeDecodeError, ValueError) as error:
+        raise DataError(f"{path}: damaged, or no archive of Kaldi: {error}") from None
 
 
 def read_table(path: str | Path) -> dict[str, tuple[Path, int]]:
@@ -84,7 +88,7 @@ def read_table(path: str | Path) -> dict[str, tuple[Path, int]]:
 
 
 def read_entry(path: str | Path, offset: int) -> np.ndarray:
-    """Return the array at a byte offset of an ``.ark`` file; errors as :func:`read_matrices`."""
+    """Return the array at a byte offset of an ``.ark`` file; errors as :func:`read_archive`."""
     _import()
     try:
         with open(path, "rb") as stream:
@@ -107,7 +111,7 @@ def _read(stream: IO[bytes], name: str) -> np.ndarray:
         raise DataError(f"{name}: damaged, or no matrix of Kaldi: {error or type(error).__name__}") from None
     if not isinstance(array, np.ndarray) or array.dtype.kind not in "fiu":
         raise DataError(f"{name}: expected a matrix of numbers")
-    return array
+    return array.copy()  # kaldiio's arrays cannot be written to
 
 
 def _import() -> Any:

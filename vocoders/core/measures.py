@@ -67,26 +67,35 @@ class F0Agreement:
     """How an F0 contour agrees with a reference.
 
     Attributes:
-        voicing_f1: harmonic mean of precision and recall of the voiced frames, 0 to 1.
-        gross_error: share of the frames voiced in both whose F0 differs by more than a fifth, 0 to 1.
-        median_cents: median absolute difference over the frames voiced in both, in cents.
+        voiced_frames: number of frames that are voiced in the contour, plus that of the reference.
+        common_frames: number of frames that are voiced in both.
+        gross_frames: number of those whose F0 differs by more than a fifth.
+        median_cents: median absolute difference over the frames voiced in both, in cents; NaN where there is none.
     """
 
-    voicing_f1: float
-    gross_error: float
+    voiced_frames: int
+    common_frames: int
+    gross_frames: int
     median_cents: float
+
+    @property
+    def voicing_f1(self) -> float:
+        """Harmonic mean of precision and recall of the voiced frames, 0 to 1; NaN if nothing is voiced."""
+        return 2 * self.common_frames / self.voiced_frames if self.voiced_frames else math.nan
+
+    @property
+    def gross_error(self) -> float:
+        """Share of the frames voiced in both whose F0 differs by more than a fifth; NaN without such frames."""
+        return self.gross_frames / self.common_frames if self.common_frames else math.nan
 
 
 def compare_f0(f0: np.ndarray, reference: np.ndarray) -> F0Agreement:
-    """Compare two contours (F,) in Hz, 0 where unvoiced; what has no frames to be measured on is NaN."""
-    voiced, wanted = f0 > 0, reference > 0
-    both = voiced & wanted
-    total = voiced.sum() + wanted.sum()
-    f1 = 2 * float(both.sum()) / float(total) if total else math.nan
-    if not both.any():
-        return F0Agreement(f1, math.nan, math.nan)
+    """Compare two contours (F,) in Hz, 0 where unvoiced."""
+    both = (f0 > 0) & (reference > 0)
     ratio = f0[both].astype(np.float64) / reference[both]
-    return F0Agreement(f1, float(np.mean(np.abs(ratio - 1) > 0.2)), float(np.median(np.abs(1200 * np.log2(ratio)))))
+    cents = float(np.median(np.abs(1200 * np.log2(ratio)))) if ratio.size else math.nan
+    voiced = int(np.count_nonzero(f0 > 0)) + int(np.count_nonzero(reference > 0))
+    return F0Agreement(voiced, ratio.size, int(np.count_nonzero(np.abs(ratio - 1) > 0.2)), cents)
 
 
 def loudness_lufs(audio: np.ndarray, sample_rate: int, gate_lufs: float = -70.0) -> float:

@@ -1,9 +1,9 @@
 """Fundamental frequency of audio, one value in Hz for each frame, 0 where it is unvoiced.
 
 Five trackers share one call: WORLD's Harvest (Morise 2017, the published recipe of the vocoders here) and DIO (Morise
-2009), librosa's probabilistic YIN (Mauch & Dixon 2014), SwiftF0 (Nieradzik 2025), a small network that runs offline, and
-our own network, which reads the log-mel (:mod:`vocoders.frontends.mel_pitch`).
-Every tracker gives ``T // hop_length`` frames, so that F0 and mel always have the same length.
+2009), librosa's probabilistic YIN (Mauch & Dixon 2014), SwiftF0 (Nieradzik 2025), a small network that runs offline,
+and our own network, which reads the log-mel (:mod:`vocoders.frontends.mel_pitch`). Every tracker gives
+``T // hop_length`` frames, so that F0 and mel always have the same length.
 """
 
 import math
@@ -24,10 +24,10 @@ from vocoders.core.errors import ConfigError, MissingExtraError
 from vocoders.core.resampling import resample
 from vocoders.frontends.f0_config import F0Config, F0Method
 from vocoders.frontends.mel import LogMel
-from vocoders.frontends.mel_f0 import contour_at
+from vocoders.frontends.mel_conversion import interpolate_contour
 from vocoders.frontends.mel_pitch import shipped_mel_pitch
 
-__all__ = ["F0Config", "F0Method", "extract_f0"]
+__all__ = ["F0Config", "F0Method", "extract_f0", "whole_frames"]
 
 ArrayOrTensor = TypeVar("ArrayOrTensor", np.ndarray, Tensor)
 
@@ -36,9 +36,9 @@ _PYIN_NO_TROUGH = 0.01
 _LOWEST_PEAK, _USUAL_PEAK = 10 ** (-35 / 20), 0.5
 # Longer audio is tracked in chunks, in constant memory: Harvest needs 1.2 MB for each second.
 _CHUNK_SECONDS, _CONTEXT_SECONDS = 60.0, 1.0
-# A multiple of the factors by which WORLD decimates the usual rates (1 to 4, 6, 8, 12), and of the frames after which the
-# grids of 10 ms and of SwiftF0 (16 ms) coincide.
-_DECIMATION = 24
+# A multiple of the factors by which WORLD decimates the usual rates (1 to 4, 6, 8, 12), and of the 8 frames after which
+# the grids of 10 ms and of SwiftF0 (16 ms) coincide.
+_GRID = 24
 
 
 def extract_f0(
@@ -78,7 +78,8 @@ def extract_f0(
     # Two periods at least: Harvest fails on empty audio, and pyin finds a pitch in a single sample.
     if reached > 0 and samples.any() and samples.size * config.f0_max >= 2 * sample_rate:
         level = _usual_level(samples) if config.method in ("swift", "mel") else 1.0
-        for span in chunk_spans(reached, *_chunk_frames(sample_rate, hop_length)):
+        lengths = (whole_frames(seconds, sample_rate, hop_length) for seconds in (_CHUNK_SECONDS, _CONTEXT_SECONDS))
+        for span in chunk_spans(reached, *lengths):
             first, last = _chunk_samples(span, samples.size, hop_length)
             # Trackers compute in double precision; only a chunk is converted at once.
             part = level * samples[first * hop_length : last].astype(np.float64)
@@ -88,25 +89,28 @@ def extract_f0(
     return f0
 
 
-def _chunk_frames(sample_rate: int, hop_length: int) -> tuple[int, int]:
-    """Return the number of frames of a chunk, and of the context on each side."""
-    return tuple(math.ceil(seconds * sample_rate / hop_length) for seconds in (_CHUNK_SECONDS, _CONTEXT_SECONDS))
+def whole_frames(seconds: float, sample_rate: int, hop_length: int) -> int:
+    """Return the number of frames of a part of about ``seconds``, after which trackers are on the same grid again.
+
+    WORLD computes with every r-th sample of rates above 8 kHz, and its result depends on which ones; SwiftF0 has frames
+    of its own.
+    """
+    return _GRID * max(1, round(seconds * sample_rate / hop_length / _GRID))
 
 
 def _chunk_samples(span: ChunkSpan, total: int, hop_length: int) -> tuple[int, int]:
-    """Return the first frame and the last sample of a chunk.
+    """Return the first frame and the last sample of a chunk, on the grid of the whole: see :func:`whole_frames`.
 
-    WORLD keeps every r-th sample, for rates from 8 kHz, and which ones depends on the length of the audio: its result
-    changes audibly with one sample more. So chunks begin at multiples of r, and lack a multiple of r at their ends.
+    WORLD counts its samples from the end, so a chunk lacks a multiple of r samples at its end.
     """
-    first = span.start - span.start % _DECIMATION
+    first = span.start - span.start % _GRID
     last = span.stop * hop_length
-    return first, min(total, last + (total - last) % _DECIMATION)
+    return first, min(total, last + (total - last) % _GRID)
 
 
 def _usual_level(samples: np.ndarray) -> float:
     """Return the factor that gives networks, which know a usual level alone, audio of a usual peak."""
-    peak = float(np.abs(samples).max())
+    peak = max(float(samples.max()), -float(samples.min()))
     return _USUAL_PEAK / peak if 1e-8 < peak < _LOWEST_PEAK or peak > 1 else 1.0
 
 
@@ -169,7 +173,7 @@ def _track_mel(audio: np.ndarray, sample_rate: int, hop_length: int, config: F0C
     samples = F.pad(samples, (0, 2 * mel.hop_length + -len(samples) % mel.hop_length))
     f0 = estimator.estimate(LogMel(mel)(samples[None]))
     times = (torch.arange(num_frames) * hop_length + _offset(hop_length, config)) / sample_rate
-    found = contour_at(f0, times * mel.sample_rate / mel.hop_length - 0.5).flatten().numpy()
+    found = interpolate_contour(f0, times * mel.sample_rate / mel.hop_length - 0.5).flatten().numpy()
     return np.where((found >= config.f0_min) & (found <= config.f0_max), found, 0.0)
 
 

@@ -222,7 +222,7 @@ def refinement_plan(refinement: MelConsistency) -> GraphPlan:
         (
             Port("audio", samples, "output of the vocoder"),
             Port("features", ("batch", config.n_mels, "frames"), f"the input of the vocoder: {config.fingerprint}"),
-            Port("iterations", (), "number of iterations"),
+            Port("iterations", (), "number of iterations", dtype="int64"),
         ),
         (Port("refined", samples, "audio whose mel is nearer to the features"),),
         inputs(2, 33),

@@ -2,7 +2,7 @@
 
 A prior is a waveform made from frame-wise F0, so it already has the right pitch. All priors hold F0 constant over a
 frame, accumulate the phase in float64 and add white noise everywhere, voiced or not. Random numbers are arguments: the
-noise ``(B, 1, T)`` and one start phase in cycles ``(1, 1)``, which shifts the whole batch in time.
+noise ``(B, 1, T)`` and one start phase in cycles ``(1, 1)``, which shifts the whole batch in time, or one for each item.
 
 Source: Wavehax (arXiv 2411.06807), the pseudo-constant-power harmonic prior ``pcph`` and its alternatives.
 """
@@ -78,7 +78,7 @@ def make_prior(
         sample_rate: in Hz.
         config: the prior.
         noise: standard normal (B, 1, F * hop_length), see :func:`draw_prior_noise`; ``None``: no noise.
-        phase: start phase in cycles (1, 1), see :func:`draw_prior_phase`; ``None``: zero.
+        phase: start phase in cycles (1, 1), see :func:`draw_prior_phase`, or (B, 1); ``None``: zero.
 
     Returns:
         (B, 1, F * hop_length) float32.
@@ -91,7 +91,7 @@ def make_prior(
     if noise is not None and noise.shape != (f0.shape[0], 1, f0.shape[-1] * hop_length):
         raise ShapeError(f"noise of shape {tuple(noise.shape)}; expected {(f0.shape[0], 1, f0.shape[-1] * hop_length)}")
     f0 = f0[:, 0].float()
-    if config.name == "noise" or not torch.any(f0 > 0):
+    if config.name == "noise":
         signal = f0.new_zeros(f0.shape[0], f0.shape[-1] * hop_length)
     else:
         signal = _HARMONIC_PARTS[config.name](f0, hop_length, sample_rate, config, phase)

@@ -172,25 +172,36 @@ class MelConvention(Config):
         """Return features of this convention as the log-mels of ``mel``.
 
         Args:
-            features: tensor or array (n_mels, F) or (B, n_mels, F), or with frames first, as ``layout`` says.
+            features: tensor or array (n_mels, F) or (B, n_mels, F), or with frames first. ``layout`` decides where both
+                axes have the length n_mels.
 
         Returns:
             float32 (B, n_mels, F), in the logarithm of ``mel`` and not below its floor.
 
         Raises:
-            ShapeError: for another number of bands or the other layout.
+            ShapeError: for another number of bands.
             DataError: for NaN or infinite values.
         """
+        values = self.undo(check_features(self.bands_first(features), self.mel.n_mels))
+        return values.clamp(min=_lowest(self.mel, values))
+
+    def bands_first(self, features: Any) -> Tensor:
+        """Return features as a tensor (n_mels, F) or (B, n_mels, F), if one of the axes has that length."""
         values = torch.as_tensor(features)
-        if self.layout == "frames_first" and values.ndim in (2, 3):
-            values = values.transpose(-2, -1)
-        values = check_features(values, self.mel.n_mels)
+        if values.ndim not in (2, 3):
+            return values
+        frames_first = values.shape[-1] == self.mel.n_mels
+        if values.shape[-2] == self.mel.n_mels and frames_first:
+            frames_first = self.layout == "frames_first"
+        return values.transpose(-2, -1) if frames_first else values
+
+    def undo(self, values: Tensor) -> Tensor:
+        """Return values (..., n_mels, F) as log-mels, without limits: they may lie below the floor."""
         if self.normalization is not None:
             values = self.normalization.undo(values)
         if self.linear:
             return to_logarithm(values.clamp(min=self.mel.floor), self.mel.log)
-        log_mel = (values + self.reference) / self.multiplier
-        return log_mel.clamp(min=_lowest(self.mel, log_mel))
+        return (values + self.reference) / self.multiplier
 
     def from_log_mel(self, log_mel: Tensor) -> Tensor:
         """Return log-mels (B, n_mels, F) of ``mel`` as features of this convention, with its axes."""

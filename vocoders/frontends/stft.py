@@ -147,8 +147,11 @@ def fourier_kernels(window: Tensor, norm: str) -> tuple[Tensor, Tensor]:
     if n_fft % 2 == 0:
         weight[-1] = 1.0
     forward_scale, inverse_scale = (n_fft**-0.5, n_fft**-0.5) if norm == "ortho" else (1.0, 1.0 / n_fft)
-    analysis = torch.cat([angle.cos(), -angle.sin()]) * forward_scale
-    synthesis = torch.cat([weight * angle.cos(), -weight * angle.sin()]) * inverse_scale
+    cosine, sine = angle.cos(), angle.sin()
+    # Exactly 0, so that the imaginary parts at both ends of the spectrum have no sign by rounding.
+    sine[sine.abs() < 1e-12] = 0
+    analysis = torch.cat([cosine, -sine]) * forward_scale
+    synthesis = torch.cat([weight * cosine, -weight * sine]) * inverse_scale
     analysis, synthesis = ((kernel * window.double()).float()[:, None] for kernel in (analysis, synthesis))
     return analysis, synthesis
 
@@ -156,7 +159,15 @@ def fourier_kernels(window: Tensor, norm: str) -> tuple[Tensor, Tensor]:
 def log_magnitude_phase(real: Tensor, imag: Tensor) -> tuple[Tensor, Tensor]:
     """Convert (real, imag) to (natural log of the magnitude, floored at 1e-5; phase in radians)."""
     magnitude = torch.sqrt(torch.clamp(real**2 + imag**2, min=1e-10))
-    return torch.log(magnitude), torch.atan2(imag, real)
+    return torch.log(magnitude), _phase(real, imag)
+
+
+def _phase(real: Tensor, imag: Tensor) -> Tensor:
+    if not torch.onnx.is_in_onnx_export():
+        return torch.atan2(imag, real)
+    # ONNX has no atan2. The imaginary part is 0 at both ends of the spectrum, and there the phase is 0 or pi, not -pi.
+    angle = torch.atan(imag / torch.where(real == 0, 1e-30, real))
+    return torch.where(real < 0, angle + torch.where(imag >= 0, math.pi, -math.pi), angle)
 
 
 def from_log_magnitude_phase(log_magnitude: Tensor, phase: Tensor) -> tuple[Tensor, Tensor]:

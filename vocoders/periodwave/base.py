@@ -9,6 +9,7 @@ from torch.nn.utils import parametrize
 from torch.utils.checkpoint import checkpoint
 
 from vocoders.core.chunking import chunk_spans, join_crossfade
+from vocoders.core.counter_noise import counter_normal
 from vocoders.core.errors import ConfigError, ShapeError
 from vocoders.core.pretrained import PretrainedModel
 from vocoders.flow import ProbabilityPath
@@ -106,8 +107,8 @@ class FlowVocoder(PretrainedModel[FlowConfigType], Vocoder, nn.Module):
         """
         features = batch["features"]
         length = features.shape[-1] * self.hop_length
-        noise = [_draw_noise(1, length, seed) for seed in batch["seed"].tolist()]
-        return {"features": features, "x": self.prior(features, torch.cat(noise).to(features))}
+        noise = counter_normal(batch["seed"], length)[:, None]
+        return {"features": features, "x": self.prior(features, noise.to(features))}
 
     def check_options(self, options: Any) -> None:
         """Raise a :class:`ConfigError` for mel refinement without a mel."""

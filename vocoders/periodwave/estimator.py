@@ -22,7 +22,7 @@ from vocoders.periodwave.unet import (
     unfold_rows,
 )
 
-__all__ = ["Estimator", "FlatEstimator"]
+__all__ = ["Estimator", "FlatEstimator", "VelocityOfTensors"]
 
 # Samples of a batch below which one pass over all periods is faster on a CPU (measured; at 24,000 the loop takes two
 # thirds of its time).
@@ -64,7 +64,7 @@ class TimePeriodEmbedding(nn.Module):
         time = self.sinusoid(t)[:, None]
         periods = self.scale * self.periods.weight[None]
         count = periods.shape[1]
-        return self.mlp(torch.cat([time.expand(-1, count, -1), periods.expand(len(t), -1, -1)], dim=-1))
+        return self.mlp(torch.cat([time.expand(-1, count, -1), periods.expand(t.shape[0], -1, -1)], dim=-1))
 
     def sinusoid(self, t: Tensor) -> Tensor:
         """Return sines and cosines of the times ``t``, (B, embedding_width)."""
@@ -192,3 +192,23 @@ class FlatEstimator(Estimator):
         total = (time.square() + noise_power).sqrt()
         linear = (time - (1 - time) * self.deviation**2) / total.square()
         return linear * x + self.deviation / total * super().forward(x / total, condition, t, freeu)
+
+
+class VelocityOfTensors(nn.Module):
+    """An estimator as a function of tensors alone, which is what runtimes compute.
+
+    Args:
+        estimator: the network.
+        freeu: see :class:`FreeU`.
+        lower: bands below that of ``x``: then the first of the conditions is these.
+    """
+
+    def __init__(self, estimator: Estimator, freeu: FreeU = PLAIN, lower: int = 0) -> None:
+        super().__init__()
+        self.estimator, self.freeu, self.lower = estimator, freeu, lower
+
+    def forward(self, x: Tensor, t: Tensor, *condition: Tensor) -> Tensor:
+        """Return the velocity, see :meth:`Estimator.forward`."""
+        if self.lower:
+            x, condition = torch.cat([x, condition[0]], dim=1), condition[1:]
+        return self.estimator(x, condition, t, self.freeu)

@@ -2,7 +2,7 @@
 
 import math
 import re
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -13,20 +13,67 @@ from vocoders.sashimi.options import CodeSampling
 from vocoders.sashimi.quantisation import QuantiserConfig
 from vocoders.sashimi.tiers import SkipName
 
-__all__ = ["VARIANTS", "SashimiConfig"]
+__all__ = ["VARIANTS", "SashimiConfig", "TierConfig"]
 
 
-class SashimiConfig(ModelConfig):
-    """SaShiMi (arXiv 2202.09729); the defaults are the network of the published SC09 model.
+class TierConfig(ModelConfig):
+    """Configuration of a network with tiers of state-space layers at different rates.
 
     Attributes:
         sample_rate: in Hz.
-        quantiser: conversion of audio to codes.
         channels: width of the fastest tier.
-        num_layers: pairs of a state-space and a position-wise block per tier.
+        num_layers: blocks per tier and direction; of autoregressive SaShiMi, pairs of a state-space and a
+            position-wise block.
         pool: factor between neighbouring rates, fastest tier first.
         expand: factor between neighbouring widths.
-        feedforward: expansion of the position-wise blocks.
+        feedforward: expansion of the position-wise part of a block.
+        s4: the state-space layers.
+        kernel_length: truncation length of the parameter C of ``dplr`` layers, in samples of the fastest tier: as
+            published, the length of training clips. ``None`` keeps C itself, which is exact for every length but
+            computes powers of A in every training step.
+    """
+
+    sample_rate: int = Field(default=16000, gt=0)
+    channels: int = Field(default=64, gt=0)
+    num_layers: int = Field(default=8, ge=0)
+    pool: tuple[int, ...] = (4, 4)
+    expand: int = Field(default=2, gt=0)
+    feedforward: int = Field(default=2, gt=0)
+    s4: S4Config = S4Config()
+    kernel_length: int | None = Field(default=16000, gt=0)
+
+    @model_validator(mode="after")
+    def _check_tiers(self) -> Self:
+        if any(factor < 2 for factor in self.pool):
+            raise ValueError(f"pool {list(self.pool)}: every factor must be at least 2")
+        total = math.prod(self.pool)
+        if self.kernel_length is not None and self.kernel_length % total:
+            raise ValueError(
+                f"kernel_length {self.kernel_length} is not a multiple of {total}, the product of the pools"
+            )
+        return self
+
+    @property
+    def widths(self) -> list[int]:
+        """Channels of each tier, fastest first."""
+        return [self.channels * self.expand**tier for tier in range(len(self.pool) + 1)]
+
+    @property
+    def dividers(self) -> list[int]:
+        """Ratio of the fastest rate to the rate of each tier."""
+        return [math.prod(self.pool[:tier]) for tier in range(len(self.pool) + 1)]
+
+    @property
+    def kernel_lengths(self) -> list[int | None]:
+        """Truncation length of each tier, fastest first."""
+        return [None if self.kernel_length is None else self.kernel_length // rate for rate in self.dividers]
+
+
+class SashimiConfig(TierConfig):
+    """SaShiMi (arXiv 2202.09729); the defaults are the network of the published SC09 model.
+
+    Attributes:
+        quantiser: conversion of audio to codes.
         skips: see :class:`~vocoders.sashimi.tiers.Tiers`; ``unet`` also places blocks before each pool.
         centre_skip: add the slowest tier's input to its output.
         delayed_pools: delay the output of a slower tier by one frame, as causality requires; the reference's standalone
@@ -34,42 +81,23 @@ class SashimiConfig(ModelConfig):
         norm: norm of the blocks: ``scalar`` (reference training code) or ``layer`` (reference standalone file).
         final_norm: add a norm before the output layer.
         pool_weight_norm: normalise the weights of the pools.
-        s4: the state-space layers.
-        kernel_length: truncation length of the parameter C of ``dplr`` layers, in samples of the fastest tier: as
-            published, the length of training clips. ``None`` keeps C itself, which is exact for every length but
-            computes powers of A in every training step.
         labels: labels of the sounds that the model can draw, such as spoken words (YAML needs quotes around "yes" and
             "no"); the text of a training utterance is one of them. Empty: no labels, as published.
         sampling: default options of generation.
     """
 
-    sample_rate: int = Field(default=16000, gt=0)
     quantiser: QuantiserConfig = QuantiserConfig()
-    channels: int = Field(default=64, gt=0)
-    num_layers: int = Field(default=8, ge=0)
-    pool: tuple[int, ...] = (4, 4)
-    expand: int = Field(default=2, gt=0)
-    feedforward: int = Field(default=2, gt=0)
     skips: SkipName = "tier"
     centre_skip: bool = True
     delayed_pools: bool = True
     norm: NormName = "scalar"
     final_norm: NormName = "layer"
     pool_weight_norm: bool = True
-    s4: S4Config = S4Config()
-    kernel_length: int | None = Field(default=16000, gt=0)
     labels: tuple[str, ...] = ()
     sampling: CodeSampling = CodeSampling()
 
     @model_validator(mode="after")
-    def _check(self) -> "SashimiConfig":
-        if any(factor < 2 for factor in self.pool):
-            raise ValueError(f"pool {list(self.pool)}: every factor must be at least 2")
-        if self.kernel_length is not None and self.kernel_length % math.prod(self.pool):
-            total = math.prod(self.pool)
-            raise ValueError(
-                f"kernel_length {self.kernel_length} is not a multiple of {total}, the product of the pools"
-            )
+    def _check(self) -> Self:
         if self.s4.num_systems is not None and self.channels % self.s4.num_systems:
             raise ValueError(f"s4.num_systems {self.s4.num_systems} does not divide channels {self.channels}")
         for number, label in enumerate(self.labels):
@@ -90,17 +118,6 @@ class SashimiConfig(ModelConfig):
     def is_causal(self) -> bool:
         """Whether an output depends on past and current inputs alone."""
         return not self.s4.bidirectional
-
-    @property
-    def widths(self) -> list[int]:
-        """Channels of each tier, fastest first."""
-        return [self.channels * self.expand**tier for tier in range(len(self.pool) + 1)]
-
-    @property
-    def kernel_lengths(self) -> list[int | None]:
-        """Truncation length of each tier, fastest first."""
-        rates = [math.prod(self.pool[:tier]) for tier in range(len(self.pool) + 1)]
-        return [None if self.kernel_length is None else self.kernel_length // rate for rate in rates]
 
 
 def _published(quantiser: Literal["mu_law", "linear"], **options: Any) -> SashimiConfig:

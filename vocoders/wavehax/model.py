@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from vocoders.core.chunking import chunk_spans, join_crossfade, join_exact
+from vocoders.core.counter_noise import counter_normal, counter_uniform
 from vocoders.core.errors import ShapeError
 from vocoders.frontends.envelope import flat_excitation_levels, flat_harmonics
 from vocoders.frontends.harmonic import (
@@ -28,6 +29,9 @@ from vocoders.wavehax.streaming import WavehaxStream
 __all__ = ["Wavehax"]
 
 _NETWORKS = {"real": RealNetwork, "complex": ComplexNetwork, "multi_scale": MultiScaleNetwork}
+
+# Iterations of refinement towards a mel with moved harmonics: more follow its errors, and the pitch becomes less exact.
+_MOVED_REFINEMENT = 8
 
 
 class Wavehax(MelVocoder[WavehaxConfig]):
@@ -101,7 +105,7 @@ class Wavehax(MelVocoder[WavehaxConfig]):
         Args:
             f0: (B, 1, F) in Hz, 0 where unvoiced.
             noise: standard normal (B, 1, F * hop_length); ``None``: no noise.
-            phase: start phase in cycles, (1, 1) or (B, 1); ``None``: 0.
+            phase: start phase in cycles (1, 1), or (B, 1) of each item; ``None``: 0.
 
         Returns:
             (B, 1, F * hop_length), or if the envelope shapes the prior (B, 2, F * hop_length): harmonics and noise.
@@ -130,12 +134,13 @@ class Wavehax(MelVocoder[WavehaxConfig]):
         Args:
             batch: ``features`` (B, n_mels, F), ``f0`` (B, 1, F), ``seed`` (B,) integers.
         """
-        seeds = batch["seed"].tolist()
-        priors = [
-            self.draw_prior(f0[None], torch.Generator().manual_seed(seed))
-            for f0, seed in zip(batch["f0"], seeds, strict=True)
-        ]
-        return {"features": batch["features"], "prior": torch.cat(priors)}
+        f0, seeds = batch["f0"], batch["seed"]
+        noise = counter_normal(seeds, f0.shape[-1] * self.hop_length)[:, None]
+        features, share = batch["features"], self.config.remade_share
+        if self.moved_harmonics is not None and share:
+            is_remade = counter_uniform(seeds, stream=2).view(-1, 1, 1) < share
+            features = torch.where(is_remade, self.moved_harmonics.remade(features, f0), features)
+        return {"features": features, "prior": self.prior(f0, noise, counter_uniform(seeds, stream=1))}
 
     def _synthesize(self, inputs: dict[str, Tensor], options: WavehaxOptions, seed: int, progress: Progress) -> Tensor:
         """Return the waveform.
@@ -146,18 +151,27 @@ class Wavehax(MelVocoder[WavehaxConfig]):
         """
         f0 = inputs["f0"] * options.f0_scale
         prior = self.draw_prior(f0, torch.Generator().manual_seed(seed))
-        features, mel_f0 = inputs["features"], inputs.get("mel_f0", inputs["f0"])
+        mel_f0 = inputs.get("mel_f0", inputs["f0"])
         refinement = self.refinement(options, torch.equal(mel_f0, f0))
-        if self.moved_harmonics is not None:
-            features = self.moved_harmonics(features, mel_f0, f0)
+        features = self.moved(inputs["features"], mel_f0, f0)
         return self._forward_in_chunks(features, prior, refinement, progress)
 
+    def moved(self, features: Tensor, mel_f0: Tensor, f0: Tensor) -> Tensor:
+        """Return features of audio with ``mel_f0`` for synthesis with ``f0``; see ``WavehaxConfig.move_harmonics``."""
+        return features if self.moved_harmonics is None else self.moved_harmonics(features, mel_f0, f0)
+
     def refinement(self, options: WavehaxOptions, same_f0: bool) -> int:
-        """Return the number of iterations of mel refinement; ``same_f0``: F0 is that of the mel."""
+        """Return the number of iterations of mel refinement.
+
+        Args:
+            options: of synthesis.
+            same_f0: whether F0 is that of the mel. Otherwise the mel contains other harmonics, or is an estimate.
+        """
         if options.mel_refinement is not None:
             return options.mel_refinement
-        # Otherwise the mel contains the original harmonics.
-        return self.config.mel_refinement if same_f0 or self.moved_harmonics is not None else 0
+        if same_f0:
+            return self.config.mel_refinement
+        return min(_MOVED_REFINEMENT, self.config.mel_refinement) if self.config.moves_harmonics else 0
 
     def refinement_iterations(self, options: WavehaxOptions) -> int:
         """Return the number of iterations of mel refinement, 0 where F0 is not that of the mel."""

@@ -107,7 +107,7 @@ def test_a_table_of_an_evaluation_is_the_one_of_its_page(tmp_path):
 
 @pytest.mark.parametrize(
     ("content", "cause"),
-    [(None, "no such file"), ("{", "no JSON"), ("[]", "no result of"), ('{"a": 1}', "no result of")],
+    [(None, "no such file"), ("{", "not valid JSON"), ("[]", "not a result of"), ('{"a": 1}', "not a result of")],
 )
 def test_files_that_hold_no_results(tmp_path, content, cause):
     path = tmp_path / "x.json"

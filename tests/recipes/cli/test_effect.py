@@ -358,7 +358,7 @@ def test_misuse_of_files(ondes, gain) -> None:
         ([], "INPUTS is missing"),
         (["x.wav"], "--output is missing"),
         (["gone.wav", "-o", "y.wav"], "gone.wav: no such file"),
-        (["x.npy", "-o", "y.wav"], "x.npy holds features; an effect takes audio"),
+        (["x.npy", "-o", "y.wav"], "x.npy contains features"),
         (["x.wav", "-o", "x.wav", "--force"], "would be overwritten"),
         (["x.wav", "x.wav", "-o", "y.m4a"], "cannot write '.m4a'"),
     ]:

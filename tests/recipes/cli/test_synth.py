@@ -14,7 +14,13 @@ import pytest
 import soundfile
 import torch
 
+from vocoders import registry
 from vocoders.core.audio import audio_info, read_audio, write_audio
+from vocoders.frontends.f0_config import F0Config
+from vocoders.frontends.mel import MelConfig
+from vocoders.wavehax import Wavehax, WavehaxConfig
+
+WAVEHAX = registry.FAMILIES["wavehax"]
 
 
 def files_below(folder: Path | str = ".") -> list[str]:
@@ -135,6 +141,26 @@ def test_features(ondes, make_audio, tiny_module) -> None:
     assert tiny_module.calls[0]["f0_scale"] == 1.5
 
 
+def test_features_with_another_f0_than_their_own(ondes, tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    model = Wavehax(WavehaxConfig(mel=MelConfig(n_mels=20), prior_shaping="envelope", channels=4, num_blocks=1))
+    model.save_pretrained(tmp_path / "model")
+    features, f0 = torch.randn(20, 30).numpy() - 5, np.full(30, 150.0, np.float32)
+    np.savez("edited.npz", features=features, f0=1.5 * f0, mel_f0=f0)
+    np.savez("scaled.npz", features=features, f0=f0)
+    np.savez("wrong.npz", features=features, f0=f0, mel_f0=f0[:-1])
+    assert ondes("synth", "edited.npz", "-o", "edited.wav", "-m", tmp_path / "model", "--force-features").code == 0
+    assert (
+        ondes(
+            "synth", "scaled.npz", "-o", "scaled.wav", "-m", tmp_path / "model", "--force-features", "--f0-scale", "1.5"
+        ).code
+        == 0
+    )
+    assert torch.equal(read_audio("edited.wav")[0], read_audio("scaled.wav")[0])
+    run = ondes("synth", "wrong.npz", "-o", "wrong.wav", "-m", tmp_path / "model", "--force-features")
+    assert (run.code, "mel_f0" in run.err) == (1, True)
+
+
 def test_features_of_a_model_without_f0(ondes, make_audio, tiny_module, tmp_path: Path) -> None:
     model = tmp_path / "no-f0"
     tiny_module.TinyVocoder(tiny_module.TinyVocoderConfig(takes_f0=False)).save_pretrained(model)
@@ -143,10 +169,44 @@ def test_features_of_a_model_without_f0(ondes, make_audio, tiny_module, tmp_path
     assert audio_info("out/x.wav").frames == 720
 
 
+@pytest.fixture
+def small_wavehax(tiny: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Return a folder with a Wavehax of random weights; its family is known beside the tiny one."""
+    monkeypatch.setitem(registry.FAMILIES, "wavehax", WAVEHAX)
+    config = WavehaxConfig(mel=MelConfig(fmax=12000.0), f0=F0Config(f0_min=55.0), channels=2, num_blocks=1)
+    return Wavehax(config).save_pretrained(tmp_path / "small-wavehax")
+
+
+def test_f0_that_is_missing_is_estimated_from_the_mel(ondes, make_audio, small_wavehax: Path) -> None:
+    features = np.full((100, 30), -5.0, dtype=np.float32)
+    np.save("mel.npy", features)
+    np.savez("both.npz", features=features, f0=np.full(30, 200.0))
+    run = ondes("synth", "mel.npy", "both.npz", "-o", "auto", "-m", small_wavehax)
+    assert run.code == 0, run.err
+    assert run.err.count("estimated from the mel") == 1
+    assert ondes("synth", "both.npz", "-o", "mel", "-m", small_wavehax, "--f0", "mel").code == 0
+    estimated, again, given = (read_audio(name)[0] for name in ("auto/mel.wav", "mel/both.wav", "auto/both.wav"))
+    assert torch.equal(estimated, again)
+    assert not torch.equal(estimated, given)
+
+
+def test_the_tracker_of_f0_is_chosen(ondes, make_audio, small_wavehax: Path) -> None:
+    make_audio("x.wav", 24000)
+    np.save("mel.npy", np.full((100, 30), -5.0))
+    for source in ("harvest", "dio", "mel"):
+        assert ondes("synth", "x.wav", "-o", source, "-m", small_wavehax, "--f0", source).code == 0
+    run = ondes("synth", "mel.npy", "-o", "out", "-m", small_wavehax, "--f0", "harvest")
+    assert run.code == 1
+    assert "auto or mel" in run.err
+    run = ondes("synth", "x.wav", "-o", "out", "-m", small_wavehax, "--f0", "harvst")
+    assert run.code == 2
+    assert "harvest" in run.err
+
+
 def bad_feature_files() -> dict[str, str]:
     good, f0 = np.zeros((240, 4)), np.zeros(4)
     np.save("lonely.npy", good)
-    np.savez("unnamed.npz", good)
+    np.savez("unnamed.npz", good, good)
     np.savez("short.npz", features=good, f0=f0[:3])
     np.savez("nan.npz", features=good * np.nan, f0=f0)
     np.savez("negative.npz", features=good, f0=f0 - 1)
@@ -160,7 +220,7 @@ def bad_feature_files() -> dict[str, str]:
     Path("cut.npz").write_bytes(Path("short.npz").read_bytes()[:300])
     return {
         "lonely.npy": "no F0",
-        "unnamed.npz": "named 'features'",
+        "unnamed.npz": "'features'",
         "short.npz": "one per frame",
         "nan.npz": "NaN",
         "negative.npz": "negative",
@@ -304,7 +364,7 @@ def test_outputs_that_cannot_be_are_refused_before_any_work(ondes, make_audio, t
         (["a/x.wav", "-o", "taken", "--force"], "is a folder"),
         (["none.wav", "a/x.wav", "-o", "out"], "none.wav: no such file"),
         (["none/*.wav", "-o", "out"], "matches no audio"),
-        (["taken", "-o", "out"], "holds no audio"),
+        (["taken", "-o", "out"], "no audio"),
         (["a/x.wav", "-o", "out", "--f0-scale", "0"], "f0_scale"),
         (["a/x.wav", "-o", "out", "--f0-scale", "nan"], "f0_scale"),
         (["a/x.wav", "-o", "out", "--device", "abacus"], "unknown device"),

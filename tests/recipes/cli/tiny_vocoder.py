@@ -11,6 +11,8 @@ from torch import Tensor, nn
 from vocoders.core.config import Config
 from vocoders.core.options import SynthesisOptions, option
 from vocoders.core.pretrained import PretrainedModel
+from vocoders.frontends.f0_config import F0Config
+from vocoders.frontends.front_end import FrontEnd
 from vocoders.interface import Vocoder
 
 SAMPLE_RATE, HOP = 24000, 240
@@ -44,8 +46,8 @@ class TinyVocoder(PretrainedModel, Vocoder, nn.Module):
         self.gain = nn.Parameter(torch.tensor(config.gain))
 
     @property
-    def uses_f0(self) -> bool:
-        return self.config.takes_f0
+    def front_end(self) -> FrontEnd:
+        return FrontEnd(sample_rate=SAMPLE_RATE, f0=F0Config() if self.config.takes_f0 else None)
 
     def forward(self, features: Tensor) -> Tensor:
         return self.gain * features.transpose(1, 2).reshape(len(features), 1, -1)

@@ -96,7 +96,7 @@ def test_a_stream_keeps_to_one_label(reader) -> None:
 
 
 def test_texts_that_are_no_labels_are_named(reader) -> None:
-    with pytest.raises(DataError, match="'b-0'.* no, yes"):
+    with pytest.raises(DataError, match="'b-0'.*no, yes"):
         WaveformDataset(labelled(reader, a_0="yes", a_1="no"), 500, labels=["no", "yes"])
     with pytest.raises(DataError, match="'a-1'.* 'nope'"):
         PieceDataset(labelled(reader, a_0="yes", a_1="nope", b_0="no"), labels=["no", "yes"])

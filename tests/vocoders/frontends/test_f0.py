@@ -120,6 +120,20 @@ def test_the_result_depends_on_the_samples_alone(method):
     assert np.array_equal(extract_f0(tone.astype(np.float64), SAMPLE_RATE, HOP, config), expected)
 
 
+@pytest.mark.parametrize(("sample_rate", "hop_length"), [(24000, 240), (22050, 256)])
+def test_chunks_of_long_audio_join(method, sample_rate, hop_length, monkeypatch):
+    time = np.arange(5 * sample_rate + 101) / sample_rate
+    audio = harmonic_tone(150 + 50 * np.sin(3 * time), 5 + 101 / sample_rate, sample_rate) * (np.sin(5 * time) > -0.6)
+    config = F0Config(method=method, alignment="frame_center")
+    whole = extract_f0(audio, sample_rate, hop_length, config)
+    monkeypatch.setattr("vocoders.frontends.f0._CHUNK_SECONDS", 1.5)
+    monkeypatch.setattr("vocoders.frontends.f0._CONTEXT_SECONDS", 0.5)
+    chunked = extract_f0(audio, sample_rate, hop_length, config)
+    assert np.mean((chunked > 0) != (whole > 0)) < 0.01
+    both = (chunked > 0) & (whole > 0)
+    assert np.mean(np.abs(1200 * np.log2(chunked[both] / whole[both])) > 20) < 0.01
+
+
 def test_frame_start_is_the_published_recipe():
     audio = harmonic_tone(100 + 150 * np.arange(SAMPLE_RATE) / SAMPLE_RATE)
     audio[9000:15000] = 0

@@ -219,6 +219,16 @@ def test_features_of_another_shape_or_with_nan_are_refused() -> None:
     convention = MEL_CONVENTIONS["espnet_22k"]
     assert convention.to_log_mel(torch.zeros(7, 80)).shape == (1, 80, 7)
     with pytest.raises(ShapeError):
-        convention.to_log_mel(torch.zeros(80, 7))
+        convention.to_log_mel(torch.zeros(7, 79))
     with pytest.raises(DataError):
         convention.to_log_mel(torch.full((7, 80), torch.nan))
+
+
+@pytest.mark.parametrize("name", ["espnet_22k", "hifigan_22k"])
+def test_axes_are_found_by_the_number_of_bands_and_else_by_the_layout(name: str) -> None:
+    convention = MEL_CONVENTIONS[name]
+    values = torch.arange(80.0 * 80).reshape(80, 80) / 6400 - 1
+    for features in (values[:, :7], values[:, :7].T, values[None, :, :7]):
+        assert torch.equal(convention.bands_first(features).squeeze(0), values[:, :7])
+    square = values.T if convention.layout == "frames_first" else values
+    assert torch.equal(convention.bands_first(square), values)

@@ -4,7 +4,7 @@ import io
 import logging
 import warnings
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -29,21 +29,23 @@ class Port:
         axes: name of each axis that is free, or the size of one that is fixed.
         about: unit and meaning, in a line.
         drawn: ``normal`` or ``uniform`` if it is noise; empty otherwise.
+        dtype: NumPy's name of its type.
     """
 
     name: str
     axes: tuple[str | int, ...]
     about: str
     drawn: str = ""
+    dtype: str = "float32"
 
     @property
     def free(self) -> dict[int, str]:
         """Names of the free axes by number."""
         return {index: axis for index, axis in enumerate(self.axes) if isinstance(axis, str)}
 
-    def to_dict(self, dtype: str = "float32") -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Any]:
         """Return the entry in the metadata."""
-        entry = {"name": self.name, "type": dtype, "shape": list(self.axes), "about": self.about}
+        entry = {"name": self.name, "type": self.dtype, "shape": list(self.axes), "about": self.about}
         return entry | ({"drawn": self.drawn} if self.drawn else {})
 
 
@@ -62,6 +64,9 @@ class GraphPlan:
         about: what the graph computes, in a line.
         example_name: the example that runs an export with this as its first graph.
         assemble: makes the graph instead of :func:`trace`.
+        play: for a step graph: runs many steps and returns the relative error; ``trials`` are then not used.
+        vector: arrays of the test vector; ``None``: the first trial and its outputs.
+        facts: further entries in the metadata.
     """
 
     name: str
@@ -74,6 +79,9 @@ class GraphPlan:
     about: str = ""
     example_name: str = "audio"
     assemble: Callable[[], bytes] | None = None
+    play: Callable[[Callable[[Arrays], Sequence[np.ndarray]]], float] | None = None
+    vector: Arrays | None = None
+    facts: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def file(self) -> str:
@@ -82,17 +90,25 @@ class GraphPlan:
 
     def describe(self) -> dict[str, Any]:
         """Return the entry in the metadata."""
-        kinds = {name: str(tensor.dtype).removeprefix("torch.") for name, tensor in self.example.items()}
         return {
             "file": self.file,
             "about": self.about,
-            "inputs": [port.to_dict(kinds[port.name]) for port in self.inputs],
+            "inputs": [port.to_dict() for port in self.inputs],
             "outputs": [port.to_dict() for port in self.outputs],
+            **self.facts,
         }
 
     def build(self) -> bytes:
         """Return the graph; the errors are those of :func:`trace`."""
         return trace(self) if self.assemble is None else self.assemble()
+
+    def test_vector(self) -> Arrays:
+        """Return the arrays of the test vector, by name."""
+        if self.vector is not None:
+            return self.vector
+        inputs = self.trials[0]
+        outputs = zip((port.name for port in self.outputs), self.expected(inputs), strict=True)
+        return {name: tensor.numpy() for name, tensor in inputs.items()} | dict(outputs)
 
     def expected(self, inputs: Mapping[str, Tensor]) -> list[np.ndarray]:
         """Return the outputs of the model's own code."""
@@ -141,6 +157,8 @@ def compare(plan: GraphPlan, run: Callable[[Arrays], Sequence[np.ndarray]]) -> d
         plan: the graph.
         run: computes the outputs of a graph from its inputs.
     """
+    if plan.play is not None:
+        return {plan.name: plan.play(run)}
     errors = {}
     for trial in plan.trials:
         found = run({port.name: trial[port.name].numpy() for port in plan.inputs})

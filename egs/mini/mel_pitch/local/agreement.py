@@ -1,0 +1,100 @@
+"""Compare F0 from mels, and from trackers on a first inversion of the mel, with the teacher's F0 of the audio."""
+
+import argparse
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from recipes.data.kaldi import KaldiDirectory
+from recipes.data.reading import AudioReader
+from vocoders import load_vocoder
+from vocoders.core.measures import compare_f0
+from vocoders.core.resampling import resample
+from vocoders.frontends.f0 import extract_f0
+from vocoders.frontends.f0_config import F0Config
+from vocoders.frontends.mel import MEL_PRESETS, LogMel, MelConfig
+from vocoders.frontends.mel_conversion import interpolate_contour
+from vocoders.frontends.mel_f0 import estimate_f0
+from vocoders.frontends.mel_pitch import MelPitch
+
+PRESETS = ("bigvgan_24k", "vocos_24k", "hifigan_22k", "espnet_24k", "wavehax_24k")
+ITERATIONS = 8
+
+
+def from_mel(mel: MelConfig, estimator: MelPitch) -> Callable[[Tensor], np.ndarray]:
+    """Return a function from audio (T,) to F0 at the teacher's frames, by way of a mel."""
+    own, front_end = estimator.config.mel, LogMel(mel)
+
+    def track(audio: Tensor) -> np.ndarray:
+        features = front_end(resample(audio, own.sample_rate, mel.sample_rate)[None])
+        f0 = estimate_f0(features, mel, 0.5, estimator)
+        frames = (torch.arange(len(audio) // own.hop_length) + 0.5) * own.hop_length / own.sample_rate
+        return interpolate_contour(f0, frames * mel.sample_rate / mel.hop_length - 0.5).flatten().numpy()
+
+    return track
+
+
+def on_inversion(estimator: MelPitch, tracker: F0Config) -> Callable[[Tensor], np.ndarray]:
+    """Return a function from audio (T,) to F0 that a tracker finds in a first inversion of the estimator's mel."""
+    mel = estimator.config.mel
+    front_end = LogMel(mel)
+    # Griffin-Lim with the mel of the shipped vocoder, which is that of the estimator.
+    vocoder = load_vocoder("griffin-lim:wavehax-24k")
+    if vocoder.mel != mel:
+        raise SystemExit(f"the shipped vocoder has the mel {vocoder.fingerprint}; expected {mel.fingerprint}")
+
+    def track(audio: Tensor) -> np.ndarray:
+        inverted = vocoder.synthesize(front_end(audio[None]), iterations=ITERATIONS).flatten()
+        return extract_f0(inverted, mel.sample_rate, mel.hop_length, tracker)
+
+    return track
+
+
+def main() -> None:
+    """Write a table of agreement with the teacher."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--model", type=Path, required=True, help="the estimator's model folder")
+    parser.add_argument("--data", type=Path, required=True, help="data directory of the test set")
+    parser.add_argument("--out", type=Path, required=True, help="table to write")
+    arguments = parser.parse_args()
+    estimator = MelPitch.from_pretrained(arguments.model)
+    mel, teacher = estimator.config.mel, estimator.config.f0
+    reader = AudioReader(KaldiDirectory.read(arguments.data).utterances, mel.sample_rate, resample=True)
+    clips = [torch.from_numpy(reader.read(index)) for index in range(len(reader.utterances))]
+    references = [extract_f0(clip, mel.sample_rate, mel.hop_length, teacher) for clip in clips]
+    systems = {"mel of the estimator": from_mel(mel, estimator)}
+    systems |= {f"mel {name}": from_mel(MEL_PRESETS[name], estimator) for name in PRESETS}
+    for tracker in (teacher, teacher.by("dio")):
+        systems[f"{tracker.method} on Griffin-Lim ({ITERATIONS} iterations)"] = on_inversion(estimator, tracker)
+    systems["dio with StoneMask on the audio"] = lambda clip: extract_f0(
+        clip, mel.sample_rate, mel.hop_length, teacher.by("dio")
+    )
+    lines = [
+        f"# Agreement with {teacher.method} on the audio",
+        "",
+        f"{len(clips)} utterances of {arguments.data.name}, {sum(map(len, references))} frames. Gross errors are frames"
+        " voiced in both whose F0 differs by more than 20 %; cents are the median difference. Time is that of one CPU "
+        "thread for a second of audio, with the mel and its conversion.",
+        "",
+        "| system | F1 of voicing | gross errors | cents | seconds per second |",
+        "|---|---|---|---|---|",
+    ]
+    for name, track in systems.items():
+        started = time.thread_time()
+        estimates = [track(clip) for clip in clips]
+        cost = (time.thread_time() - started) * mel.sample_rate / sum(map(len, clips))
+        found = compare_f0(*(np.concatenate(contours) for contours in (estimates, references)))
+        lines.append(
+            f"| {name} | {found.voicing_f1:.3f} | {100 * found.gross_error:.2f} % | {found.median_cents:.1f} | "
+            f"{cost:.4f} |"
+        )
+    arguments.out.write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    torch.set_num_threads(1)
+    main()

@@ -1,0 +1,68 @@
+"""Random numbers as a function of (seed, position): a counter-based generator of a few tensor operations.
+
+Each item of a batch has a seed, and its numbers do not depend on the batch, its division over processes, or the device:
+the integers are equal everywhere, and the normal numbers up to the rounding of a logarithm and a cosine in double
+precision. Nothing is drawn on the host, so a GPU does not wait.
+
+Source: the finaliser of SplitMix64 (Steele, Lea and Flood, OOPSLA 2014) over a Weyl sequence; Box and Muller (1958).
+"""
+
+import math
+
+import torch
+from torch import Tensor
+
+__all__ = ["counter_normal", "counter_uniform"]
+
+_GOLDEN = -0x61C8864680B583EB  # 0x9E3779B97F4A7C15 as a signed number
+_MULTIPLIERS = (-0x40A7B892E31B1A47, -0x6B2FB644ECCEEE15)  # 0xBF58476D1CE4E5B9, 0x94D049BB133111EB
+
+
+def counter_normal(seeds: Tensor, length: int, stream: int = 0) -> Tensor:
+    """Draw standard normal numbers.
+
+    Args:
+        seeds: (B,) int64, on the device of the result.
+        length: numbers for each seed; the first ones do not depend on it.
+        stream: separates independent numbers of the same seed.
+
+    Returns:
+        (B, length) float32.
+    """
+    high, low = _halves(_bits(seeds, length, stream))
+    radius = torch.sqrt(-2 * torch.log((high + 1) / 2**32))  # (0, 1]: no logarithm of zero
+    return (radius * torch.cos(low * (2 * math.pi / 2**32))).float()
+
+
+def counter_uniform(seeds: Tensor, length: int = 1, stream: int = 0) -> Tensor:
+    """Draw numbers in [0, 1), multiples of 2**-24; arguments as in :func:`counter_normal`; (B, length) float32."""
+    return ((_bits(seeds, length, stream) >> 40) & 0xFFFFFF).float() / 2**24
+
+
+def _bits(seeds: Tensor, length: int, stream: int) -> Tensor:
+    """Return 64 random bits for each seed and position, (B, length) int64."""
+    start = _mix(seeds.long() + _signed(stream * 0xD1342543DE82EF95 + 1))
+    positions = torch.arange(1, length + 1, device=seeds.device)
+    return _mix(start[:, None] + positions * _GOLDEN)
+
+
+def _mix(x: Tensor) -> Tensor:
+    """Return a bijection of 64 bits in which every bit depends on all."""
+    first, second = _MULTIPLIERS
+    x = (x ^ _shift(x, 30)) * first
+    x = (x ^ _shift(x, 27)) * second
+    return x ^ _shift(x, 31)
+
+
+def _shift(x: Tensor, count: int) -> Tensor:
+    """Shift to the right without the sign; torch has no unsigned shift on every device."""
+    return (x >> count) & ((1 << (64 - count)) - 1)
+
+
+def _halves(bits: Tensor) -> tuple[Tensor, Tensor]:
+    return (_shift(bits, 32)).double(), (bits & 0xFFFFFFFF).double()
+
+
+def _signed(number: int) -> int:
+    number &= (1 << 64) - 1
+    return number - (1 << 64) if number >> 63 else number
