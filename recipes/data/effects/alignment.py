@@ -4,7 +4,7 @@ The response is estimated by deconvolution (the cross-spectrum over the spectrum
 of a correlation, its onset does not depend on what was played, and it tells early from late.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy import fft
@@ -37,12 +37,25 @@ class Delay:
         sign: -1 if the wet audio is upside down, else 1.
         clarity: peak of the response over the noise around it; below about 10 the two recordings are unrelated.
         by_blips: whether blips gave the number.
+        slowness: samples by which the response rises more slowly than that of a wire, as that of a filter does.
     """
 
     samples: int
     sign: float
     clarity: float
     by_blips: bool = False
+    slowness: int = 0
+
+    @property
+    def shift(self) -> int:
+        """Number of samples to cut from the wet audio so that no part of the response is early.
+
+        With blips, one sample of the delay remains (the safety of captures). A slow rise begins before its onset.
+        """
+        if self.by_blips:
+            return self.samples - 1
+        return max(self.samples - self.slowness, 0) if self.samples > 0 else self.samples
+
 
 
 def find_delay(dry: np.ndarray, wet: np.ndarray, rate: int) -> Delay:
@@ -50,7 +63,7 @@ def find_delay(dry: np.ndarray, wet: np.ndarray, rate: int) -> Delay:
     found = _by_response(dry, wet, rate)
     blips = find_blips(dry, rate)
     arrived = _by_blips(wet, blips, found.samples, rate) if blips else None
-    return found if arrived is None else Delay(arrived, found.sign, found.clarity, by_blips=True)
+    return found if arrived is None else replace(found, samples=arrived, by_blips=True)
 
 
 def _by_response(dry: np.ndarray, wet: np.ndarray, rate: int) -> Delay:
@@ -70,8 +83,10 @@ def _by_response(dry: np.ndarray, wet: np.ndarray, rate: int) -> Delay:
     around = round(_RESPONSE_SECONDS * rate)
     others = np.concatenate([near[: max(peak - around, 0)], near[peak + around :]])
     noise = np.sqrt(np.square(others).mean()) if len(others) else 0.0
-    samples = _onset(near, peak, rate) - _onset(wire, reach, rate)
-    return Delay(samples, float(np.sign(near[peak])), float(level[peak] / max(noise, 1e-30)))
+    onset, start = _onset(near, peak, rate), _onset(wire, reach, rate)
+    slowness = max((peak - onset) - (reach - start), 0)
+    clarity = float(level[peak] / max(noise, 1e-30))
+    return Delay(onset - start, float(np.sign(near[peak])), clarity, slowness=slowness)
 
 
 def _onset(response: np.ndarray, peak: int, rate: int) -> int:
