@@ -17,6 +17,7 @@ from recipes.cli import (
     convert,
     decode,
     effect,
+    effect_signal,
     evaluate,
     export,
     features,
@@ -48,7 +49,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 _commands = (tryout, synth, models, info, convert, prepare, features, mel, train, decode, evaluate, picture)
-for _command in (*_commands, effect, export, generate, pack, bench):
+for _command in (*_commands, effect, effect_signal, export, generate, pack, bench):
     _command.register(app)
 
 
