@@ -27,6 +27,7 @@ from recipes.cli import (
     pack,
     picture,
     prepare,
+    serve,
     synth,
     train,
     tryout,
@@ -48,7 +49,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 _commands = (tryout, synth, models, info, convert, prepare, features, mel, train, decode, evaluate, picture)
-for _command in (*_commands, effect, export, generate, pack, bench):
+for _command in (*_commands, effect, export, generate, pack, bench, serve):
     _command.register(app)
 
 
