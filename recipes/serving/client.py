@@ -1,6 +1,6 @@
 """A client of `ondes serve`: features in, a WAV out, with the first sound as early as possible.
 
-    python client.py features.npz out.wav [ws://127.0.0.1:7870/stream]
+python client.py features.npz out.wav [ws://127.0.0.1:7870/stream]
 """
 
 import asyncio

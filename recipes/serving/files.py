@@ -45,7 +45,9 @@ def synthesize_file(vocoder: Vocoder, body: bytes, given: Mapping[str, str], lim
         path = Path(folder) / ("body.npz" if is_features else "body.wav")
         path.write_bytes(body)
         try:
-            audio = _from_features(vocoder, path, how, limits) if is_features else _from_audio(vocoder, path, how, limits)
+            audio = (
+                _from_features(vocoder, path, how, limits) if is_features else _from_audio(vocoder, path, how, limits)
+            )
         except DataError as error:
             # Not the server's own place of the file.
             raise DataError(str(error).replace(str(path), "the body")) from None

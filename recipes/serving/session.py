@@ -95,7 +95,9 @@ class Session:
     def _read_features(self, data: bytes) -> dict[str, Tensor]:
         size = 4 * self.width
         if not data or len(data) % size:
-            raise DataError(f"a message of {len(data)} bytes; expected frames of {self.width} float32, {size} bytes each")
+            raise DataError(
+                f"a message of {len(data)} bytes; expected frames of {self.width} float32, {size} bytes each"
+            )
         frames = torch.from_numpy(np.frombuffer(data, "<f4").reshape(-1, self.width).T.copy())
         self._count(frames.shape[-1] * self.vocoder.hop_length)
         features = frames[None, : self.vocoder.num_features]

@@ -162,7 +162,9 @@ def test_more_clients_than_allowed_are_sent_away_and_places_come_back(address: s
 def test_clients_at_the_same_time_get_what_each_would_get_alone(address: str) -> None:
     async def run() -> list[bytes]:
         data = rows().tobytes()
-        talks = (talk(address, {"seed": seed}, data[: len(data) // 2], data[len(data) // 2 :], "end") for seed in range(3))
+        talks = (
+            talk(address, {"seed": seed}, data[: len(data) // 2], data[len(data) // 2 :], "end") for seed in range(3)
+        )
         return [audio for _, audio in await asyncio.gather(*talks)]
 
     together = asyncio.run(run())
