@@ -5,7 +5,8 @@ from pathlib import Path
 
 import numpy as np
 
-from vocoders.core.errors import DataError, MissingExtraError
+from vocoders.core.errors import DataError
+from vocoders.core.kaldi_files import read_entry
 
 __all__ = ["is_feature_file", "read_features"]
 
@@ -39,11 +40,8 @@ def read_features(path: Path, mmap: bool = False) -> np.ndarray:
 
 
 def _read_archive(entry: str) -> np.ndarray:
-    try:
-        import kaldiio
-    except ImportError:
-        raise MissingExtraError("kaldiio", "train", "Kaldi archives") from None
-    matrix = kaldiio.load_mat(entry)
-    if not isinstance(matrix, np.ndarray) or matrix.ndim != 2:
+    path, _, offset = entry.rpartition(":")
+    matrix = read_entry(path, int(offset))
+    if matrix.ndim != 2:
         raise ValueError("no matrix there")
     return np.ascontiguousarray(matrix.T, dtype=np.float32)
