@@ -34,7 +34,7 @@ def read_features(path: Path, mmap: bool = False) -> np.ndarray:
         if path.suffix == ".npy":
             return np.load(path, mmap_mode="r" if mmap else None, allow_pickle=False)
         return _read_archive(str(path))
-    except (OSError, ValueError, EOFError, AssertionError, RuntimeError) as error:
+    except (OSError, ValueError, EOFError, AssertionError, RuntimeError, DataError) as error:
         reason = " ".join(str(error).split()) or type(error).__name__
         raise DataError(f"{path}: not a readable .npy file or archive ({reason}); predict it again") from None
 
