@@ -22,6 +22,7 @@ class DataConfig(Config):
             of an acoustic model).
         segment_length: training segment in samples, a multiple of the hop length.
         batch_size: segments in a batch, for each process.
+        total_batch_size: segments in a batch over all processes, instead of ``batch_size``.
         shorter: what to do with utterances shorter than a segment: ``pad`` them with zeros or ``drop`` them.
         resample: convert other sample rates and average channels; else both are errors.
         in_memory: read the whole corpus once and keep it as int16.
@@ -45,6 +46,7 @@ class DataConfig(Config):
     features: Literal["computed", "predicted"] = "computed"
     segment_length: int = Field(default=7680, gt=0)
     batch_size: int = Field(default=16, gt=0)
+    total_batch_size: int | None = Field(default=None, gt=0)
     shorter: Literal["pad", "drop"] = "pad"
     resample: bool = False
     in_memory: bool = False
@@ -63,6 +65,20 @@ class DataConfig(Config):
         if self.train is None:
             raise ConfigError("data.train is not set; expected the data directory of the training set")
         return self.train
+
+    def items_per_process(self, num_processes: int) -> int:
+        """Return the segments in a batch of one process.
+
+        Raises:
+            ConfigError: if the processes cannot have equal shares of the total.
+        """
+        if self.total_batch_size is None:
+            return self.batch_size
+        if self.total_batch_size % num_processes:
+            raise ConfigError(
+                f"data.total_batch_size {self.total_batch_size} for {num_processes} processes; expected a multiple"
+            )
+        return self.total_batch_size // num_processes
 
     @model_validator(mode="after")
     def _check(self) -> "DataConfig":

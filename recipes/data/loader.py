@@ -56,7 +56,7 @@ def endless_loader(
     """
     reader = dataset.reader
     order = _order(config, reader.utterances, reader.sample_rate)
-    sampler = StepBatchSampler(order, config.batch_size, rank, world_size, start_step)
+    sampler = StepBatchSampler(order, config.items_per_process(world_size), rank, world_size, start_step)
     return BatchLoader(dataset, sampler, collate, config.num_workers, config.seed)
 
 

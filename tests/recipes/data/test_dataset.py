@@ -422,3 +422,10 @@ def test_a_part_at_another_rate_is_that_of_the_whole(tmp_path: Path, rate: int, 
     for start, length in ((0, 1000), (1, 7), (5000, 4000), (len(whole) - 3000, 3000), (len(whole) - 10, 50)):
         part = reader.read(0, start, length)
         np.testing.assert_allclose(part, whole[start : start + length], atol=1e-6)
+
+
+def test_a_total_batch_is_shared_by_the_processes() -> None:
+    assert DataConfig(batch_size=3).items_per_process(4) == 3
+    assert DataConfig(total_batch_size=12).items_per_process(4) == 3
+    with pytest.raises(ConfigError, match="12 for 5 processes; expected a multiple"):
+        DataConfig(total_batch_size=12).items_per_process(5)
