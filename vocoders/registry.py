@@ -161,7 +161,7 @@ FAMILIES: Registry[VocoderFamily] = Registry(
                 graphs="vocoders.wavehax.graphs:graphs",
                 runtime_plan="vocoders.wavehax.graphs:network_plan",
                 compiled="vocoders.wavehax.compiled:open_compiled",
-                fastest=("compiled", "onnx"),
+                fastest=("compiled", "openvino", "onnx"),
             ),
             VocoderFamily(
                 "periodwave",
