@@ -172,7 +172,6 @@ FAMILIES: Registry[VocoderFamily] = Registry(
                 options="vocoders.periodwave.options:FlowOptions",
                 graphs="vocoders.periodwave.graphs:graphs",
                 runtime_plan="vocoders.periodwave.graphs:velocity_plan",
-                fastest=("onnx",),
                 titles="vocoders.periodwave.options:title_of",
             ),
             VocoderFamily(

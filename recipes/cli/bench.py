@@ -109,7 +109,7 @@ def _plan(
     models: Sequence[str],
     peers: Sequence[str],
     precisions: Sequence[str],
-    runtimes: Sequence[str],
+    runtimes: Sequence[Any],
     sampling: dict[str, Any],
     device: str,
 ) -> "Plan":

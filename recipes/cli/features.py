@@ -46,6 +46,8 @@ def _features(
 ) -> None:
     """Extract F0 and mel statistics; keep existing results."""
     from recipes.data.features import extract_features
+    from recipes.data.kaldi import KaldiDirectory
+    from recipes.data.predicted import PredictedFeatures
     from vocoders.core.errors import ConfigError
 
     if (config is None) == (model is None):
@@ -55,6 +57,8 @@ def _features(
     front_end, section = _from_config(config, overrides or ()) if config is not None else _from_model(str(model))
     if front_end.mel is None:
         raise ConfigError(f"{config or model}: this model takes audio itself and has no features to extract")
+    if section is not None and section.features == "predicted":
+        PredictedFeatures(data).check_lengths(KaldiDirectory.read(data), front_end.mel)
     found = extract_features(
         data,
         output,

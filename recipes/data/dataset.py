@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from recipes.data.augmentation import draw_gain
+from recipes.data.augmentation import draw_gain, draw_smoothing
 from recipes.data.predicted import check_length
 from recipes.data.reading import AudioReader
 from vocoders.core.errors import ConfigError, DataError
@@ -159,6 +159,7 @@ class SegmentDataset(_FeatureDataset, TrainingSet):
         f0: F0 cache, for models with F0.
         predicted: features that replace the mels of the audio.
         gain_db: range of a random gain in dB.
+        degrade: largest share of a smoothed mel in the features.
         seed: seed of the crops.
 
     Raises:
@@ -174,12 +175,13 @@ class SegmentDataset(_FeatureDataset, TrainingSet):
         f0: ArraySource | None = None,
         predicted: PredictedSource | None = None,
         gain_db: tuple[float, float] | None = None,
+        degrade: float = 0.0,
         seed: int = 0,
     ) -> None:
         super().__init__(reader, mel, f0, predicted)
         check_segment(segment_length, mel.hop_length)
         self.segment_frames = segment_length // mel.hop_length
-        self._gain_db, self._seed = gain_db, seed
+        self._gain_db, self._degrade, self._seed = gain_db, degrade, seed
 
     def __getitem__(self, key: int | tuple[int, int]) -> Item:
         """Return a segment of an utterance; the key is its index, or (index, draw) from the sampler."""
@@ -188,6 +190,8 @@ class SegmentDataset(_FeatureDataset, TrainingSet):
         last = max(self.num_frames(index) - self.segment_frames, 0)
         start = int(generator.integers(0, last, endpoint=True))
         item = self.part(index, start, self.segment_frames, generator)
+        if self._degrade:
+            item["features"] = draw_smoothing(generator, item["features"], self._degrade)
         # Seed of the model's random numbers for this item, independent of batch and process.
         return item | {"seed": torch.tensor(int(generator.integers(2**62)))}
 

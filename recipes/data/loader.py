@@ -56,7 +56,7 @@ def endless_loader(
     """
     reader = dataset.reader
     order = _order(config, reader.utterances, reader.sample_rate)
-    sampler = StepBatchSampler(order, config.batch_size, rank, world_size, start_step)
+    sampler = StepBatchSampler(order, config.items_per_process(world_size), rank, world_size, start_step)
     return BatchLoader(dataset, sampler, collate, config.num_workers, config.seed)
 
 
@@ -81,7 +81,14 @@ def segment_dataset(
     utterances = reader.utterances
     cache, predicted = _f0_cache(config, mel, f0, utterances), _predicted(config, directory.path, reader, mel)
     return segments(
-        reader, mel, config.segment_length, f0=cache, predicted=predicted, gain_db=config.gain_db, seed=config.seed
+        reader,
+        mel,
+        config.segment_length,
+        f0=cache,
+        predicted=predicted,
+        gain_db=config.gain_db,
+        degrade=config.degrade,
+        seed=config.seed,
     )
 
 

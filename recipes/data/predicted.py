@@ -1,16 +1,20 @@
 """Predicted features for fine-tuning: ``feats.scp`` in a data directory names the file of each utterance."""
 
+import re
 from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
 
-from recipes.data.feature_files import is_feature_file, read_features
 from recipes.data.id_lists import read_file_list
+from recipes.data.kaldi import Utterance
 from vocoders.core.errors import DataError
+from vocoders.core.kaldi_files import read_entry
+from vocoders.frontends.mel import MelConfig
 
 __all__ = ["LARGEST_DIFFERENCE", "PredictedFeatures", "check_length"]
 
+_ARCHIVE_PLACE = re.compile(r".+\.ark:[0-9]+")
 LARGEST_DIFFERENCE = 1
 """Frames by which predicted features and audio may differ: centred frames give one more."""
 
@@ -39,7 +43,7 @@ class PredictedFeatures:
         self.path = Path(data_dir) / "feats.scp"
         self._paths = read_file_list(self.path, "list of predicted features; data.features: predicted needs it")
         for utt_id, path in self._paths.items():
-            if not is_feature_file(path):
+            if path.suffix != ".npy" and not _ARCHIVE_PLACE.fullmatch(str(path)):
                 found = f"{self.path}: '{utt_id} {path}'"
                 raise DataError(f"{found}; expected an id and a .npy file, or a place in a Kaldi archive (x.ark:BYTE)")
 
@@ -51,7 +55,24 @@ class PredictedFeatures:
         """
         if utt_id not in self._paths:
             raise DataError(f"{self.path}: no features for '{utt_id}'; predict them or leave the utterance out")
-        return read_features(self._paths[utt_id], mmap)
+        path = self._paths[utt_id]
+        if path.suffix != ".npy":
+            archive, _, offset = str(path).rpartition(":")
+            features = read_entry(archive, int(offset))
+            if features.ndim != 2:
+                raise DataError(f"{path}: {features.ndim} axes; expected a matrix (frames, bands)")
+            return np.ascontiguousarray(features.T, dtype=np.float32)
+        try:
+            return np.load(path, mmap_mode="r" if mmap else None, allow_pickle=False)
+        except (OSError, ValueError, EOFError) as error:
+            raise DataError(f"{path}: not a readable .npy file ({error}); predict it again") from None
+
+    def check_lengths(self, utterances: Iterable[Utterance], mel: MelConfig) -> None:
+        """Raise a :class:`DataError` if features have not the length of their utterance, in frames of ``mel``."""
+        for utterance in utterances:
+            frames = int(utterance.duration * mel.sample_rate + 0.5) // mel.hop_length
+            if utterance.duration:
+                check_length(utterance.utt_id, self.get(utterance.utt_id, mmap=True).shape[-1], frames)
 
     def path_of(self, utt_id: str) -> Path:
         """Return the file of an utterance."""

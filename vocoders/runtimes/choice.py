@@ -106,7 +106,7 @@ class ModelRuntime:
         assert family.runtime_plan is not None, "what has code also has a plan, with inputs for trials"
         plan: GraphPlan = family.import_part(family.runtime_plan)(model, part)
         if name == "compiled":
-            computing = family.import_part(family.compiled)(model, part, threads)
+            computing = family.import_part(str(family.compiled))(model, part, threads)
         else:
             computing = open_graph(name, model, plan, threads)
         for trial in plan.trials:

@@ -27,12 +27,13 @@ def test_levels_of_players_are_options(ondes, make_audio) -> None:
         peaks[options] = json.loads(run.out)["peak"]
     assert peaks["--normalize",] / peaks[()] == pytest.approx(10 ** ((-18 + 18.5) / 20), rel=1e-3)
     for source, options in (
-        (FILES / "convnet_bn.nam", ("--calibrate", "12")),
         (FILES / "convnet_bn.nam", ("--slim", "0.5")),
         ("comp4c-tcn", ("--normalize",)),
     ):
         run = ondes("effect", "guitar.wav", "-m", source, "-o", "never.wav", *options)
         assert (run.code, run.err.count("\n")) == (2, 1)
+    run = ondes("effect", "guitar.wav", "-m", FILES / "convnet_bn.nam", "-o", "out.wav", "-f", "--calibrate", "12")
+    assert (run.code, "without calibration" in run.err) == (0, True)
     run = ondes("effect", "guitar.wav", "--processor", "overdrive", "--slim", "1", "-o", "never.wav")
     assert (run.code, run.err.count("\n")) == (2, 1)
     assert not Path("never.wav").exists()

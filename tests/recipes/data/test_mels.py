@@ -1,13 +1,10 @@
-"""Features in files: written ones are those of training, and archives of Kaldi are read like .npy files."""
-
-from pathlib import Path
+"""Mels in files: written ones are those of training, and archives of Kaldi are read like .npy files."""
 
 import kaldiio
 import numpy as np
 import pytest
 
 from recipes.data.dataset import UtteranceDataset
-from recipes.data.feature_files import is_feature_file, read_features
 from recipes.data.kaldi import KaldiDirectory
 from recipes.data.mels import write_mels
 from recipes.data.predicted import PredictedFeatures
@@ -49,8 +46,10 @@ def test_archives_hold_frames_by_bands(tmp_path, compression):
 
 def test_what_is_no_matrix_is_an_error_with_its_place(tmp_path):
     (tmp_path / "x.ark").write_bytes(b"not an archive at all, whatever it says")
-    with pytest.raises(DataError, match=r"x\.ark:2: not a readable"):
-        read_features(tmp_path / "x.ark:2")
-    assert is_feature_file(Path("/a/b.npy"))
-    assert not is_feature_file(Path("/a/b.ark"))
-    assert not is_feature_file(Path("/a/b.pt"))
+    (tmp_path / "feats.scp").write_text(f"a {tmp_path}/x.ark:2\n")
+    with pytest.raises(DataError, match=r"x\.ark:2: expected a matrix"):
+        PredictedFeatures(tmp_path).get("a")
+    for other in ("x.ark", "x.pt"):
+        (tmp_path / "feats.scp").write_text(f"a {tmp_path}/{other}\n")
+        with pytest.raises(DataError, match="expected an id and a .npy file"):
+            PredictedFeatures(tmp_path)
