@@ -17,6 +17,7 @@ from recipes.cli import (
     convert,
     decode,
     effect,
+    effect_signal,
     evaluate,
     export,
     features,
@@ -27,6 +28,7 @@ from recipes.cli import (
     pack,
     picture,
     prepare,
+    serve,
     synth,
     train,
     tryout,
@@ -48,7 +50,8 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 _commands = (tryout, synth, models, info, convert, prepare, features, mel, train, decode, evaluate, picture)
-for _command in (*_commands, effect, export, generate, pack, bench):
+_commands = (tryout, synth, models, info, convert, prepare, features, mel, train, decode, evaluate, picture)
+for _command in (*_commands, effect, effect_signal, export, generate, pack, bench, serve):
     _command.register(app)
 
 

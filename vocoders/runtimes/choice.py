@@ -75,6 +75,12 @@ class ModelRuntime:
         """Return the name of the runtime that computes a part, by default the whole model; errors as for a call."""
         return self._computing(model, model if part is None else part)[0]
 
+    def open_stream(self, model: Any, batch: int) -> Callable[..., Tensor] | None:
+        """Return what computes frames of ``batch`` streams by compiled code; ``None``: PyTorch does."""
+        if self.family.compiled_stream is None or self.chosen(model) != "compiled":
+            return None
+        return self.family.import_part(self.family.compiled_stream)(model, batch)
+
     def _computing(self, model: Any, part: nn.Module) -> tuple[str, Computing]:
         threads = torch.get_num_threads()
         state = tuple((tensor.data_ptr(), tensor._version) for tensor in part.parameters())
