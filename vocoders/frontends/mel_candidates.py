@@ -10,7 +10,15 @@ from vocoders.frontends.convention_presets import MEL_CONVENTIONS
 from vocoders.frontends.mel import MelConfig
 from vocoders.frontends.mel_convention import MelConvention
 
-__all__ = ["IDEAS", "bare", "coarse_candidates", "neighbours", "padded_otherwise", "preset_candidates", "with_slaney_norm"]
+__all__ = [
+    "IDEAS",
+    "bare",
+    "coarse_candidates",
+    "neighbours",
+    "padded_otherwise",
+    "preset_candidates",
+    "with_slaney_norm",
+]
 
 _RATES = (8000, 16000, 22050, 24000, 32000, 44100, 48000)
 _HOPS = (80, 100, 110, 120, 128, 160, 180, 200, 220, 240, 256, 275, 276, 300, 320, 400, 441, 480, 512, 600, 640, 1024)
@@ -18,7 +26,25 @@ _TRANSFORMS = (256, 400, 512, 640, 800, 1024, 1200, 1280, 1600, 1920, 2048, 4096
 _WINDOWS = (400, 480, 512, 600, 640, 800, 882, 960, 1000, 1024, 1100, 1102, 1103, 1200, 1280, 1600, 1920, 2048, 2400)
 _LOWEST = (0, 20, 30, 40, 50, 55, 60, 64, 70, 80, 85, 90, 95, 100, 125)
 _PREEMPHASES = (0.0, 0.95, 0.97, 0.98)
-_HIGHEST = (3800, 4000, 5500, 7000, 7500, 7600, 7800, 8000, 11000, 11025, 12000, 15000, 16000, 18000, 20000, 22050, 24000)
+_HIGHEST = (
+    3800,
+    4000,
+    5500,
+    7000,
+    7500,
+    7600,
+    7800,
+    8000,
+    11000,
+    11025,
+    12000,
+    15000,
+    16000,
+    18000,
+    20000,
+    22050,
+    24000,
+)
 # The length of features and that of the audio may disagree by so many frames, and by a part of the whole.
 _FRAMES_APART, _PART_APART = 2.0, 0.002
 # No logarithm that a search compares is as low.
@@ -93,6 +119,36 @@ def padded_otherwise(convention: MelConvention) -> list[MelConvention]:
     mel, placement = convention.mel, convention.mel.padding.split("_")[0]
     mels = [mel.model_copy(update={"padding": f"{placement}_{kind}"}) for kind in ("reflect", "zero")]
     return [convention.model_copy(update={"mel": each}) for each in mels]
+
+
+def at_other_rates(convention: MelConvention) -> list[MelConvention]:
+    """Return the same analysis at other sample rates, where its lengths are whole numbers of samples."""
+    mel = convention.mel
+    lengths = {"n_fft": mel.n_fft, "win_length": mel.window_length, "hop_length": mel.hop_length}
+    found = []
+    for rate in _RATES:
+        scaled = {name: length * rate / mel.sample_rate for name, length in lengths.items()}
+        if rate != mel.sample_rate and all(length.is_integer() for length in scaled.values()):
+            change = {"sample_rate": rate} | {name: int(length) for name, length in scaled.items()}
+            found.append(_made({**convention.to_dict(), "mel": {**mel.to_dict(), **change}}))
+    return [each for each in found if each is not None]
+
+
+def essence(convention: MelConvention, *, norm: bool) -> tuple[object, ...]:
+    """Return what features of band-limited audio tell about an analysis, after an affine map of all bands or each.
+
+    A rate at which all lengths are proportional gives the same frames; padding concerns the ends alone.
+
+    Args:
+        convention: an analysis.
+        norm: the bands have one map, so that their norm is audible.
+    """
+    mel = convention.mel
+    rate = mel.sample_rate
+    lengths = tuple(round(length / rate, 9) for length in (mel.hop_length, mel.n_fft, mel.window_length))
+    filters = (mel.fmin, mel.top_frequency, mel.scale, mel.norm if norm else "", mel.power)
+    emphasis = (convention.preemphasis, rate if convention.preemphasis else 0)
+    return lengths + filters + emphasis + (mel.padding.split("_")[0],)
 
 
 def with_slaney_norm(convention: MelConvention) -> MelConvention:

@@ -24,8 +24,10 @@ from vocoders.frontends.detected_values import convention_of
 from vocoders.frontends.mel import LogMel, MelConfig
 from vocoders.frontends.mel_candidates import (
     IDEAS,
+    at_other_rates,
     bare,
     coarse_candidates,
+    essence,
     neighbours,
     padded_otherwise,
     preset_candidates,
@@ -97,7 +99,7 @@ def detect_convention(features: Any, audio: Any, sample_rate: int) -> Detection:
     ]
     if not searches:
         raise DataError(
-            f"features {values.shape} cannot be those of {seconds:.3g} s of audio; expected 10 to 1000 frames per second"
+            f"features {values.shape} do not fit {seconds:.3g} s of audio; expected 10 to 1000 frames per second"
         )
     usable = [search for search in searches if search.frames >= _LEAST_FRAMES]
     if not usable:
@@ -231,6 +233,8 @@ class _Search:
             convention = MEL_CONVENTIONS[presets[0]].model_copy(update={"layout": "bands_first"})
             best = bare(convention)
         else:
+            best = min(self._twins(best), key=self._plainness)
+            fit, linear = self._fit(best)
             options = [convention_of(each, fit, linear, self.features) for each in padded_otherwise(best)]
             convention = min(options, key=lambda each: self._residual(each, fit)[1])
         other = self._runner_up(best)
@@ -242,6 +246,17 @@ class _Search:
             runner_up_db=math.inf if other is None else self._comparable(other, fit),
             candidates=len(self.fits),
         )
+
+    def _twins(self, best: MelConvention) -> list[MelConvention]:
+        """Return ``best`` and what is the same at other rates, but for a factor on the magnitudes."""
+        limit = self.score(best) / _IMPROVEMENT + _EQUAL_DB
+        return [best, *(each for each in at_other_rates(best) if self.score(each) <= limit)]
+
+    def _plainness(self, candidate: MelConvention) -> tuple[bool, bool, int]:
+        """Return a key that is low for values that need no offset, and for the rate of the audio."""
+        convention = convention_of(candidate, *self._fit(candidate), self.features)
+        rate = candidate.mel.sample_rate
+        return convention.normalization is not None or convention.reference != 0, rate != self.rate, rate
 
     def _agreeing_presets(self, fit: AffineFit) -> list[str]:
         """Return the presets whose own values are those of the features, best first."""
@@ -260,7 +275,7 @@ class _Search:
         return sorted(near, key=lambda name: round(distances[name], 4))
 
     def _residual(self, convention: MelConvention, fit: AffineFit) -> tuple[float, float]:
-        """Return the difference in dB of the features from those of the audio, bands first: inside, and at the start."""
+        """Return how far features are from those of the audio (bands first), in dB: inside, and at the start."""
         mel = convention.mel
         log_mel = torch.from_numpy(self.log_mel(bare(convention))).clamp(min=math.log(mel.floor))
         in_base = log_mel / {"ln": 1.0, "log10": math.log(10), "log2": math.log(2)}[mel.log]
@@ -274,16 +289,10 @@ class _Search:
         return float(np.sqrt((inside**2).mean())), float(np.sqrt((start**2).mean()))
 
     def _runner_up(self, best: MelConvention) -> MelConvention | None:
-        """Return the best candidate that differs from ``best`` in more than padding and offset of magnitudes."""
+        """Return the best candidate that is another analysis than ``best``."""
         fit = self._fit(best)[0]
-
-        def essence(candidate: MelConvention) -> MelConvention:
-            changes = {"padding": candidate.mel.padding.replace("zero", "reflect"), "magnitude_epsilon": 0.0}
-            if fit.per_band:
-                changes["norm"] = "slaney"
-            return candidate.model_copy(update={"mel": candidate.mel.model_copy(update=changes)})
-
-        others = [each for each in self.fits if essence(each) != essence(best)]
+        same = essence(best, norm=not fit.per_band)
+        others = [each for each in self.fits if essence(each, norm=not fit.per_band) != same]
         return min(others, key=lambda each: self._comparable(each, fit), default=None)
 
     def _comparable(self, candidate: MelConvention, best: AffineFit) -> float:
@@ -292,7 +301,6 @@ class _Search:
         return fit.per_band_db if best.per_band else fit.global_db
 
 
-@lru_cache(maxsize=64)
 def _analysis(mel: MelConfig) -> LogMel:
     with warnings.catch_warnings():
         # Candidates may have bands between two bins.

@@ -83,7 +83,9 @@ def _print(found: "Detection") -> None:
             other.append(f"pad={found.runner_up.mel.padding}")
         typer.echo(f"runner-up {found.runner_up_db:.3f} dB: {' '.join(other)}")
     if found.residual_db > _EXACT_DB:
-        typer.echo("near, not equal: the audio may be another copy, or the analysis one that ondes does not know", err=True)
+        typer.echo(
+            "near, not equal: the audio may be another copy, or the analysis one that ondes does not know", err=True
+        )
 
 
 def _write(found: "Detection", output: Path) -> None:
@@ -102,7 +104,9 @@ def _list_candidates(values: "ndarray") -> None:
     from vocoders.frontends.plausibility import describe_values, fitting_conventions
 
     tensor = torch.from_numpy(checked_features(values)).float()
-    typer.echo(f"{tuple(tensor.shape)}, values from {tensor.min():.4g} to {tensor.max():.4g}: {describe_values(tensor)}")
+    typer.echo(
+        f"{tuple(tensor.shape)}, values from {tensor.min():.4g} to {tensor.max():.4g}: {describe_values(tensor)}"
+    )
     names = fitting_conventions(tensor)
     for name in names:
         typer.echo(f"{name}: {CONVENTION_USERS[name]}")

@@ -123,3 +123,32 @@ def test_envelope_is_measured_from_a_data_directory(ondes, tmp_path: Path) -> No
     run = ondes("mel", "envelope", "--data", "data", "-o", "envelope.safetensors")
     assert run.code == 0, run.err
     assert Path("envelope.safetensors").stat().st_size > 40000
+
+
+def test_detected_convention_is_a_file_for_mel(ondes, mels: Path) -> None:
+    features = np.load(mels / "speech.npy")
+    np.save("unit.npy", (features - features.min()) / np.ptp(features))
+    run = ondes("mel", "detect", "unit.npy", "--audio", SPEECH, "-o", "mine.yaml")
+    assert run.code == 0, run.err
+    assert find_convention("mine.yaml").mel.sample_rate == 22050
+    run = ondes("synth", "unit.npy", "-o", "x.wav", "-m", "griffin-lim", "--iterations", "1", "--mel", "mine.yaml")
+    assert run.code == 0, run.err
+    assert ondes("mel", "detect", "unit.npy", "--audio", SPEECH, "-o", "mine.yaml").code == 2
+    run = ondes("mel", "detect", mels / "speech.npy")
+    assert "hifigan_22k" in run.out
+
+
+def test_what_cannot_be_detected_is_one_line_and_no_file(ondes, mels: Path) -> None:
+    features = np.load(mels / "speech.npy")
+    np.save("other.npy", features[:, ::-1])
+    np.save("nan.npy", np.where(features > 0, np.nan, features))
+    Path("empty.npy").touch()
+    Path("text.npy").write_text("mel")
+    for name in ("other.npy", "nan.npy", "empty.npy", "text.npy", "missing.npy"):
+        run = ondes("mel", "detect", name, "--audio", SPEECH, "-o", "mine.yaml")
+        assert run.code in (1, 2), name
+        assert (run.err.count("\n"), run.out) == (1, ""), name
+        assert name in run.err
+    run = ondes("mel", "detect", mels / "speech.npy", "-o", "mine.yaml")
+    assert run.code == 2
+    assert not Path("mine.yaml").exists()
