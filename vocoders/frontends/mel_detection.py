@@ -165,7 +165,10 @@ class _Search:
         if not finalists or self.score(finalists[0]) > _GOOD_DB:
             best = self._best(coarse_candidates(self.n_mels, self.frames, self.seconds))
             finalists += [self._descend(each) for each in best]
-        return self._conclude(min(finalists, key=self.score)) if finalists else None
+        if not finalists:
+            return None
+        best = min((twin for each in finalists for twin in (each, *at_other_rates(each))), key=self.score)
+        return self._conclude(best if best in finalists else self._descend(best))
 
     def _best(self, candidates: Iterable[MelConvention]) -> list[MelConvention]:
         """Return the best candidates, not two with the same transform."""
@@ -249,8 +252,9 @@ class _Search:
 
     def _twins(self, best: MelConvention) -> list[MelConvention]:
         """Return ``best`` and what is the same at other rates, but for a factor on the magnitudes."""
-        limit = self.score(best) / _IMPROVEMENT + _EQUAL_DB
-        return [best, *(each for each in at_other_rates(best) if self.score(each) <= limit)]
+        twins = [best, *at_other_rates(best)]
+        limit = min(self.score(each) for each in twins) / _IMPROVEMENT + _EQUAL_DB
+        return [each for each in twins if self.score(each) <= limit]
 
     def _plainness(self, candidate: MelConvention) -> tuple[bool, bool, int]:
         """Return a key that is low for values that need no offset, and for the rate of the audio."""
