@@ -13,7 +13,7 @@ from recipes.benchmark.models import contender_of
 from recipes.benchmark.peers import PEERS, create_peer
 from vocoders.core.device import resolve_device
 from vocoders.core.errors import ConfigError
-from vocoders.core.pretrained import PretrainedModel, read_model_config, resolve_model
+from vocoders.core.pretrained import read_model_config, resolve_model
 from vocoders.core.runtime_names import RuntimeName
 from vocoders.runtimes import ModelRuntime
 
@@ -63,8 +63,8 @@ def create_system(request: Request) -> Contender:
     device = resolve_device(request.device)
     if request.is_peer:
         return create_peer(request.source, device)
-    system = _build(request.source, vocoders.registry, device)
-    if isinstance(system, PretrainedModel):
+    system: Any = _build(request.source, vocoders.registry, device)
+    if not vocoders.registry.is_baseline(request.source):
         system.runtime = ModelRuntime(request.runtime, vocoders.registry.FAMILIES[system.family])
     elif request.runtime not in ("auto", "torch"):
         raise ConfigError(f"--runtime {request.runtime}: {request.source} has no network; leave it out")

@@ -7,6 +7,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from vocoders.layers.containers import ModuleListOf
+
 __all__ = ["HOP_LENGTH", "N_MELS", "SAMPLE_RATE", "HifiGanV1"]
 
 SAMPLE_RATE, HOP_LENGTH, N_MELS = 22050, 256, 80
@@ -28,8 +30,8 @@ class HifiGanV1(nn.Module):
             nn.ConvTranspose1d(before, after, kernel, kernel // 2, padding=kernel // 4)
             for before, after, kernel in zip(widths, widths[1:], _UPSAMPLING, strict=False)
         )
-        self.fusion = nn.ModuleList(
-            nn.ModuleList(_ResidualBlock(width, kernel) for kernel in _KERNELS) for width in widths[1:]
+        self.fusion = ModuleListOf(
+            ModuleListOf(_ResidualBlock(width, kernel) for kernel in _KERNELS) for width in widths[1:]
         )
         self.last = nn.Conv1d(widths[-1], 1, 7, padding=3)
 
@@ -38,7 +40,7 @@ class HifiGanV1(nn.Module):
         x = self.first(features)
         for upsample, blocks in zip(self.upsampling, self.fusion, strict=True):
             x = upsample(F.leaky_relu(x, _SLOPE))
-            x = sum(block(x) for block in blocks) / len(_KERNELS)
+            x = torch.stack([block(x) for block in blocks]).mean(dim=0)
         return torch.tanh(self.last(F.leaky_relu(x, _SLOPE)))
 
 
@@ -49,7 +51,7 @@ class _ResidualBlock(nn.Module):
         def convolution(dilation: int) -> nn.Conv1d:
             return nn.Conv1d(channels, channels, kernel, padding=dilation * (kernel // 2), dilation=dilation)
 
-        self.pairs = nn.ModuleList(nn.ModuleList([convolution(d), convolution(1)]) for d in _DILATIONS)
+        self.pairs = ModuleListOf(ModuleListOf([convolution(d), convolution(1)]) for d in _DILATIONS)
 
     def forward(self, x: Tensor) -> Tensor:
         for dilated, plain in self.pairs:

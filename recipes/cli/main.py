@@ -17,15 +17,18 @@ from recipes.cli import (
     convert,
     decode,
     effect,
+    effect_signal,
     evaluate,
     export,
     features,
     generate,
     info,
+    mel,
     models,
     pack,
     picture,
     prepare,
+    serve,
     synth,
     train,
     tryout,
@@ -46,8 +49,9 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-_commands = (tryout, synth, models, info, convert, prepare, features, train, decode, evaluate, picture)
-for _command in (*_commands, effect, export, generate, pack, bench):
+_commands = (tryout, synth, models, info, convert, prepare, features, mel, train, decode, evaluate, picture)
+_commands = (tryout, synth, models, info, convert, prepare, features, mel, train, decode, evaluate, picture)
+for _command in (*_commands, effect, effect_signal, export, generate, pack, bench, serve):
     _command.register(app)
 
 

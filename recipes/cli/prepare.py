@@ -35,6 +35,10 @@ _DataDir = Annotated[
     Path,
     typer.Argument(metavar="DATA_DIR", help="Data directory to write; its skipped.tsv lists unusable files."),
 ]
+_Channel = Annotated[
+    int | None,
+    typer.Option("--channel", min=1, help="Channel of stereo files, from 1; default: both, which must be equal."),
+]
 _By = Annotated[_SplitBy, typer.Option("--split-by", help="Unit of --dev and --test.")]
 
 
@@ -59,6 +63,7 @@ def register(app: typer.Typer) -> None:
     group.command("vctk")(with_option_groups(_vctk))
     group.command("folder")(with_option_groups(_folder))
     group.command("pairs")(_pairs)
+    group.command("capture")(_capture)
     app.add_typer(group, name="prepare")
 
 
@@ -179,18 +184,23 @@ def _pairs(
         Path | None,
         typer.Option("--config", help="Training configuration; its model's knobs check the values."),
     ] = None,
+    align: Annotated[
+        bool, typer.Option("--align", help="Repair delays, early or late; aligned audio goes to DATA_DIR/audio.")
+    ] = False,
+    channel: _Channel = None,
 ) -> None:
     """Prepare recordings of a device: pairs of its input and its output.
 
     List the pairs in pairs.csv (dry, wet, set, a column for each knob), or
     name the files like those of SignalTrain. Each pair is checked for
-    silence, latency, polarity and clipping. Values are in s, Hz and dB.
+    silence, channels, delay, polarity, clipping and an unrelated take.
+    Values are in s, Hz and dB.
     """
     from recipes.data.effects.pairs import find_pairs
     from recipes.data.effects.preparation import prepare_pairs
 
     pairs = find_pairs(source, tuple((knobs or "").replace(",", " ").split()), _knobs_of(config))
-    found = prepare_pairs(pairs, data_dir)
+    found = prepare_pairs(pairs, data_dir, align, channel)
     for directory in found.directories:
         typer.echo(f"{directory.path}: {len(directory)} pairs, {directory.duration / 60:.1f} min")
     for name, note in found.notes:
@@ -199,6 +209,30 @@ def _pairs(
         typer.echo(f"skipped: {name}: {reason}", err=True)
     if found.skipped:
         raise typer.Exit(1)
+
+
+def _capture(
+    dry: Annotated[Path, typer.Argument(metavar="DRY", help="Audio played through the device.", show_default=False)],
+    wet: Annotated[Path, typer.Argument(metavar="WET", help="Its recording.", show_default=False)],
+    data_dir: Annotated[Path, typer.Argument(metavar="DATA_DIR", help="Data directory to write.", show_default=False)],
+    delay: Annotated[
+        int | None,
+        typer.Option("--delay", help="Samples by which WET is late; negative: early.", show_default="as measured"),
+    ] = None,
+    channel: _Channel = None,
+) -> None:
+    """Prepare one recording of a device: check it, align it, split it.
+
+    DRY is best the signal of `ondes effect-signal`, whose blips and repeated
+    passage show more faults; any other audio works too.
+    """
+    from recipes.data.effects.capture import prepare_capture
+
+    found = prepare_capture(dry, wet, data_dir, delay, channel)
+    for directory in found.directories[:2]:
+        typer.echo(f"{directory.path}: {directory.duration:.1f} s")
+    for note in found.notes:
+        typer.echo(f"note: {note}", err=True)
 
 
 def _knobs_of(config: Path | None) -> "KnobSet | None":

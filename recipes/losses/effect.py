@@ -4,7 +4,7 @@ Spectral distances ignore polarity and a shift of one sample, which dominate wav
 term is a mean over items of a batch, which gives quiet and loud items equal weight; the terms of SignalTrain are means
 over samples.
 
-The published loss of SignalTrain is ``{log_cosh: 1.0, output_spectrum: 2.0e-6}``, or without weighting
+The losses of captures are in :mod:`recipes.losses.capture`. The published loss of SignalTrain is ``{log_cosh: 1.0, output_spectrum: 2.0e-6}``, or without weighting
 ``{log_cosh: 1.0, output_spectrum_flat: 2.0e-5}``: its second term depends only on the output of the model.
 """
 
@@ -16,6 +16,15 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from recipes.losses.capture import (
+    BatchDCLoss,
+    BatchErrorToSignalRatio,
+    EmphasisedMeanSquaredError,
+    EmphasisedSpectralDistance,
+    MeanSquaredError,
+    SpectralDistance,
+    emphasise,
+)
 from vocoders.core.errors import ConfigError
 from vocoders.core.plugins import Registry, unknown_name
 
@@ -45,11 +54,9 @@ class ErrorToSignalRatio(nn.Module):
         prediction, target, dry (B, C, T) -> scalar.
     """
 
-    coefficient = 0.85
-
     def forward(self, prediction: Tensor, target: Tensor, dry: Tensor) -> Tensor:
         """Return the loss."""
-        error, signal = (_emphasise(x, self.coefficient) for x in (target - prediction, target))
+        error, signal = (emphasise(x) for x in (target - prediction, target))
         energy = signal.square().mean(dim=(1, 2)) + _FLOOR
         return (error.square().mean(dim=(1, 2)) / energy).mean()
 
@@ -160,6 +167,12 @@ EFFECT_LOSSES: Registry[type[nn.Module]] = Registry(
         "dc": DCLoss,
         "gain_trace": GainTraceLoss,
         "log_cosh": LogCosh,
+        "mse": MeanSquaredError,
+        "emphasised_mse": EmphasisedMeanSquaredError,
+        "stft": SpectralDistance,
+        "emphasised_stft": EmphasisedSpectralDistance,
+        "batch_esr": BatchErrorToSignalRatio,
+        "batch_dc": BatchDCLoss,
     },
     nn.Module,
     is_class=True,
@@ -218,7 +231,3 @@ class EffectLoss(nn.Module):
         }
         total = sum((self.weights[name] * value for name, value in values.items()), prediction.new_zeros(()))
         return total, values
-
-
-def _emphasise(x: Tensor, coefficient: float) -> Tensor:
-    return x[..., 1:] - coefficient * x[..., :-1]

@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from contextlib import nullcontext
 from typing import Any, ClassVar, Literal
 
+import torch
+from pydantic import Field
 from torch import Tensor, nn
 
 from effects.models import EffectModel
@@ -23,9 +25,12 @@ class EffectOptions(Config):
         name: ``effect``.
         losses: weight of each loss by its name, see :data:`recipes.losses.effect.EFFECT_LOSSES`, and
             :data:`~recipes.losses.effect.SPECTRUM_LOSSES` for a model that composes a spectrum.
+        truncate: number of samples after which a recurrent model is updated; its state goes on, without gradient
+            (truncated back-propagation through time). ``None``: one update for each segment.
     """
 
     name: Literal["effect"] = "effect"
+    truncate: int | None = Field(default=None, gt=0)
     losses: dict[str, float] = {"esr": 1.0, "l1": 0.5, "spectral": 0.2, "dc": 0.1, "gain_trace": 0.1}
 
 
@@ -50,6 +55,9 @@ class EffectObjective(Objective):
                 "loss, or the family signaltrain"
             )
         self.latency, self.block_length = generator.latency, generator.block_length
+        self.truncate = options.truncate
+        if self.truncate and (self.loss.needs_magnitude or self.latency or self.block_length > 1):
+            raise ConfigError(f"objective.truncate for {type(generator).__name__}, which works in blocks; leave it out")
 
     def training_step(self, parts: Mapping[str, nn.Module], batch: Batch, step: int, update: Update) -> Log:
         """Train the generator once.
@@ -57,6 +65,8 @@ class EffectObjective(Objective):
         Args as in :meth:`Objective.training_step`; ``batch`` contains ``audio`` and ``target`` (B, C, P + T), ``knobs``
         (B, K) or (B, K, P + T), ``pre_roll`` P.
         """
+        if self.truncate:
+            return self._truncated_step(parts["generator"], batch, self.truncate, update)
         magnitudes: list[Tensor] = []
         listening = nullcontext()
         if self.loss.needs_magnitude:
@@ -74,6 +84,25 @@ class EffectObjective(Objective):
         loss, terms = self.loss(*compared, magnitude)
         log = {f"loss/{name}": value.detach() for name, value in terms.items()}
         return {"loss/total": loss.detach(), **log, "gradient/generator": update("generator", loss)}
+
+    def _truncated_step(self, generator: nn.Module, batch: Batch, length: int, update: Update) -> Log:
+        """Update the generator after every ``length`` samples; return the means of what is logged."""
+        audio, target, start = batch["audio"], batch["target"], int(batch["pre_roll"])
+        if start >= audio.shape[-1]:
+            raise ShapeError(f"{audio.shape[-1]} samples, pre-roll {start}: nothing to compare")
+        state = None
+        with torch.no_grad():
+            if start:
+                _, state = generator(audio[..., :start], _piece(batch["knobs"], 0, start), None)
+        logs = []
+        for first in range(start, audio.shape[-1], length):
+            last = first + length
+            output, state = generator(audio[..., first:last], _piece(batch["knobs"], first, last), state)
+            state = {name: tensor.detach() for name, tensor in state.items()}
+            loss, terms = self.loss(output.float(), target[..., first:last], audio[..., first:last])
+            log = {f"loss/{name}": value.detach() for name, value in terms.items()}
+            logs.append({"loss/total": loss.detach(), **log, "gradient/generator": update("generator", loss)})
+        return {name: torch.stack([log[name] for log in logs]).mean() for name in logs[0]}
 
     def validation_loss(self, generator: nn.Module, batch: Batch) -> tuple[float, int]:
         """Return the sum of the error-to-signal ratios of a batch, and the number of its items."""
@@ -102,6 +131,10 @@ class EffectObjective(Objective):
         """Return the magnitudes (B, blocks, frames, bins) of the compared blocks."""
         blocks = magnitude.float().unflatten(0, (batch["audio"].shape[0], -1))
         return blocks[:, int(batch["pre_roll"]) // self.block_length :]
+
+
+def _piece(knobs: Tensor, first: int, last: int) -> Tensor:
+    return knobs[..., first:last] if knobs.ndim == 3 else knobs
 
 
 def is_heard(target: Tensor) -> Tensor:

@@ -87,9 +87,8 @@ def _describe(system: Any, options: dict[str, Any], plans: tuple[GraphPlan, ...]
     refinement = options.get("mel_refinement", 0)
     if refinement is None:
         refinement = system.config.mel_refinement
-    features = {}
-    if isinstance(system, Vocoder):
-        features = {"hop_length": system.hop_length, "num_features": system.num_features}
+    takes_features = isinstance(system, Vocoder)
+    features = {"hop_length": system.hop_length, "num_features": system.num_features} if takes_features else {}
     return {
         "format": _FORMAT,
         "kind": "onnx",

@@ -29,7 +29,7 @@ __all__ = ["graphs", "velocity_plan"]
 # Items and frames of the trials, and of the example for tracing.
 _SHAPES = ((1, 24), (3, 11))
 _EXAMPLE = (2, 17)
-# Of the calls in a step of each solver: the share of the step at which it is, its weight, and the way to the next point.
+# Calls in a step of each solver: the share of the step at which it is, its weight, and the way to the next point.
 _CALLS = {
     "euler": [(0, 1, 0)],
     "midpoint": [(0, 0, 1 / 2), (1 / 2, 1, 0)],

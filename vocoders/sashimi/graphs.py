@@ -211,7 +211,12 @@ def _next(port: Port) -> Port:
 
 def _example(inputs: Sequence[Port], states: Sequence[Port], model: Sashimi) -> dict[str, Tensor]:
     example = {port.name: torch.zeros(2, dtype=torch.int64) for port in inputs}
-    return example | {port.name: torch.zeros(2, *port.axes[1:]) for port in states}  # pyright: ignore[reportCallIssue]
+    return example | {port.name: torch.zeros(2, *_sizes(port)) for port in states}
+
+
+def _sizes(port: Port) -> list[int]:
+    """Return the sizes of a state of one item."""
+    return [int(size) for size in port.axes[1:]]
 
 
 def _codes(model: Sashimi) -> tuple[Tensor, Tensor | None]:
@@ -233,7 +238,7 @@ def _vector(model: Sashimi) -> dict[str, np.ndarray]:
 def _play(model: Sashimi, inputs: Sequence[Port], run: Run) -> float:
     """Run the graph code by code, and return the relative error of all logits."""
     vector = _vector(model)
-    states = {port.name: np.zeros([_BATCH, *port.axes[1:]], np.float32) for port in inputs if "state." in port.name}
+    states = {port.name: np.zeros([_BATCH, *_sizes(port)], np.float32) for port in inputs if "state." in port.name}
     labels = {"labels": vector["labels"]} if "labels" in vector else {}
     found, last = [], np.full(_BATCH, model.quantiser.zero_code)
     for step, codes in enumerate(vector["codes"].T):

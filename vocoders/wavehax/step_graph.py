@@ -26,9 +26,9 @@ class _Step(nn.Module):
         model = self.step.model
         # After the last frame there is silence, without noise.
         prior = model.prior(f0, noise, phase) * (frame < total).to(noise.dtype)
-        audio, *memory = self.step(features, prior, frame, total, *memory)
+        audio, *kept = self.step(features, prior, frame, total, *memory)
         phase = running_cycles(f0[:, 0].float(), model.hop_length, model.sample_rate, phase)[:, -1:]
-        return audio, phase - torch.floor(phase), *memory
+        return audio, phase - torch.floor(phase), *kept
 
 
 def step_plan(model: Wavehax) -> GraphPlan:
@@ -80,6 +80,7 @@ def _inputs(model: Wavehax, batch: int, frame: int) -> dict[str, Tensor]:
     step, state = _Step(model), CausalStep(model).initial_state(batch)
     phase, total = torch.rand(batch, 1, generator=generator).double(), torch.tensor(2**40)
     names = ("features", "f0", "noise", "phase", "frame", "total", *(f"memory_{index}" for index in range(len(state))))
+    values: tuple[Tensor, ...] = ()
     with torch.no_grad():
         for index in range(frame + 1):
             features = -3 + torch.randn(batch, model.num_features, 1, generator=generator)

@@ -5,8 +5,8 @@ computed in chunks with context, at a higher latency. Both go on in steps of fix
 on the pieces in which the features come.
 """
 
-from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, cast
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
@@ -15,7 +15,6 @@ from vocoders.core.chunked_stream import ChunkedFunction
 from vocoders.core.errors import ConfigError
 from vocoders.frontends.harmonic import running_cycles
 from vocoders.stream import NoiseStream, Stream
-from vocoders.wavehax.networks import ImageNetwork
 from vocoders.wavehax.options import WavehaxOptions
 from vocoders.wavehax.step import CausalStep
 
@@ -63,15 +62,6 @@ class PriorStream:
         return torch.zeros(len(self.cycles), parts, self.model.hop_length, device=self.model.device)
 
 
-def _compiled_image(model: "Wavehax", batch: int) -> Callable[[Tensor, int, int], Tensor] | None:
-    """Return compiled code for the image of a causal network, if the runtime of the model is compiled code."""
-    if model.runtime is None or model.runtime.chosen(model) != "compiled":
-        return None
-    from vocoders.wavehax.compiled.stream import CompiledImageStream
-
-    return CompiledImageStream(cast(ImageNetwork, model.network), batch)
-
-
 class CausalNetworkStream:
     """The steps of a causal network, with its memory.
 
@@ -81,7 +71,7 @@ class CausalNetworkStream:
     """
 
     def __init__(self, model: "Wavehax", batch: int) -> None:
-        self.step = CausalStep(model, _compiled_image(model, batch))
+        self.step = CausalStep(model, None if model.runtime is None else model.runtime.open_stream(model, batch))
         self.state = self.step.initial_state(batch)
         self.frames = 0
         self.missing = self.step.latency

@@ -1,4 +1,4 @@
-"""Find recorded pairs of dry and wet audio, and check for common faults of recordings.
+"""Find recorded pairs of dry and wet audio.
 
 Two layouts are known. SignalTrain's: ``input_<id>_.wav`` next to ``target_<id>_<effect>__<value>__<value>.wav``, in
 folders Train, Val and Test. Your own: ``pairs.csv`` with the columns ``dry`` and ``wet`` (files), optionally ``set``
@@ -10,32 +10,21 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-from scipy import signal
-
 from effects.knobs import KnobSet
 from effects.models.devices import LA2A_KNOBS
 from recipes.data.effects.knob_tables import Setting, plain_settings
-from vocoders.core.audio import AUDIO_SUFFIXES, audio_info, read_audio
+from vocoders.core.audio import AUDIO_SUFFIXES
 from vocoders.core.audio_formats import list_audio
-from vocoders.core.errors import DataError, OndesError
+from vocoders.core.errors import DataError
 from vocoders.core.tables import read_table
 
-__all__ = ["PAIRS_TABLE", "RecordedPair", "check_pair", "find_pairs"]
+__all__ = ["PAIRS_TABLE", "RecordedPair", "find_pairs"]
 
 PAIRS_TABLE = "pairs.csv"
 _TARGET = re.compile(r"target_(?P<id>\d+)_(?P<effect>.+?)__(?P<values>.+)\.\w+$", re.IGNORECASE)
 _SETS = {"train": "train", "val": "dev", "valid": "dev", "dev": "dev", "test": "test"}
 # Every tenth pair for each, if the sets are not given.
 _TENTH = {8: "dev", 9: "test"}
-
-_CHECKED_SECONDS = 30.0
-_MOST_LAG_SECONDS = 1.0
-_MOST_DIFFERENCE = 0.5
-# Filters delay by some samples; more is a misaligned recording.
-_TOLERATED_LAG = 32
-_SILENCE = 1e-4
-_CLIPPED_RUN = 8
 
 
 @dataclass(frozen=True)
@@ -85,39 +74,6 @@ def find_pairs(folder: Path, knob_names: Sequence[str] = (), knobs: KnobSet | No
     return sorted(pairs, key=lambda pair: pair.name)
 
 
-def check_pair(pair: RecordedPair) -> tuple[str | None, list[str]]:
-    """Check a pair.
-
-    Returns:
-        The reason why it is unusable (``None`` if usable), and notes for its owner.
-    """
-    try:
-        infos = [audio_info(path) for path in (pair.dry, pair.wet)]
-        rates, lengths = {info.sample_rate for info in infos}, [info.frames for info in infos]
-        if len(rates) > 1:
-            return f"rates differ: {' and '.join(f'{rate} Hz' for rate in sorted(rates))}", []
-        rate = rates.pop()
-        frames = min(*lengths, round(_CHECKED_SECONDS * rate))
-        dry, wet = (read_audio(path, mono=True, frames=frames)[0][0].numpy() for path in (pair.dry, pair.wet))
-    except OndesError as error:
-        return str(error), []
-    if abs(lengths[0] - lengths[1]) > _MOST_DIFFERENCE * rate:
-        return f"dry audio of {lengths[0]} samples and wet audio of {lengths[1]}; cut both to the same piece", []
-    for name, audio in (("dry", dry), ("wet", wet)):
-        if np.abs(audio).max(initial=0.0) < _SILENCE:
-            return f"the {name} audio is silent; was the input connected?", []
-    lag, sign = _best_lag(dry, wet, rate)
-    if abs(lag) > _TOLERATED_LAG:
-        how = f"{lag} samples late: cut them from its start" if lag > 0 else f"{-lag} samples early: cut the dry audio"
-        return f"the wet audio is {how} (latency of the recording)", []
-    notes = []
-    if sign < 0:
-        notes.append("the wet audio is upside down (polarity); a model will learn that too")
-    if _has_clipping(wet) and not _has_clipping(dry):
-        notes.append("the wet audio clips; was the recording level too high?")
-    return None, notes
-
-
 def _from_table(path: Path, knobs: KnobSet | None) -> list[RecordedPair]:
     table = read_table(path, "table of pairs", "a row of names, dry, wet, set and knobs, and a row for each pair")
     if not {"dry", "wet"} <= set(table.columns):
@@ -161,19 +117,3 @@ def _from_names(folder: Path, knob_names: Sequence[str], knobs: KnobSet | None) 
 
 def _identifier(text: str) -> str:
     return re.sub(r"[^A-Za-z0-9_.-]", "_", text)
-
-
-def _best_lag(dry: np.ndarray, wet: np.ndarray, rate: int) -> tuple[int, float]:
-    """Return the delay of ``wet`` in samples, and the sign of the correlation there."""
-    reach = min(round(_MOST_LAG_SECONDS * rate), len(dry) - 1)
-    correlation = signal.correlate(wet.astype(np.float64), dry.astype(np.float64), method="fft")
-    middle = len(dry) - 1
-    near = correlation[middle - reach : middle + reach + 1]
-    place = int(np.abs(near).argmax())
-    return place - reach, float(np.sign(near[place]))
-
-
-def _has_clipping(audio: np.ndarray) -> bool:
-    at_limit = np.abs(audio) >= 0.999
-    runs = np.convolve(at_limit, np.ones(_CLIPPED_RUN), mode="valid")
-    return bool(len(runs) and runs.max() >= _CLIPPED_RUN)

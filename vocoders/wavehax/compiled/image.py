@@ -22,7 +22,6 @@ from vocoders.wavehax.compiled.kernels import (
     mix_frames,
     normalise_frames,
 )
-from vocoders.wavehax.networks import ImageNetwork
 
 __all__ = ["CompiledImage"]
 
@@ -40,11 +39,11 @@ class CompiledImage:
     pointwise weights. With norms over the whole utterance, every block needs two passes.
 
     Args:
-        network: the network; its weights are copied.
+        network: an :class:`~vocoders.wavehax.networks.ImageNetwork`; its weights are copied.
         threads: number of threads.
     """
 
-    def __init__(self, network: ImageNetwork, threads: int = 1) -> None:
+    def __init__(self, network: Any, threads: int = 1) -> None:
         self.channels = network.input_proj.out_channels
         self.width = filled(self.channels, LANES)
         self.entry = _columns(network.input_proj.weight[:, :, 0, 0], self.width)
@@ -144,9 +143,9 @@ class CompiledImage:
 
 
 class _Block:
-    """The weights of a block as the kernels read them."""
+    """The weights of a :class:`~vocoders.layers.convnext.ConvNeXtBlock2d` as the kernels read them."""
 
-    def __init__(self, block: ConvNeXtBlock2d, width: int) -> None:
+    def __init__(self, block: Any, width: int) -> None:
         kernel = block.dwconv.weight.detach()[:, 0].permute(2, 1, 0)
         context, taps = block.context, kernel.shape[1]
         # Bins of the kernel; earlier frames; frames of the kernel; what stands beyond the ends.

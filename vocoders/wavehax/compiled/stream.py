@@ -1,7 +1,7 @@
-"""The image of a causal Wavehax network in compiled code, frame by frame, with the frames that its blocks still need."""
+"""The image of a causal Wavehax in compiled code, frame by frame, with the frames that its blocks still need."""
 
 from itertools import accumulate
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -10,12 +10,18 @@ from torch import Tensor
 from vocoders.core.packed_memory import aligned, filled
 from vocoders.wavehax.compiled.image import CompiledImage
 from vocoders.wavehax.compiled.kernels import TILE, advance_frames, enter_frames, normalise_frames
+from vocoders.wavehax.model import Wavehax
 from vocoders.wavehax.networks import ImageNetwork
 
-__all__ = ["CompiledImageStream"]
+__all__ = ["CompiledImageStream", "open_stream"]
 
 # Frames that a memory holds before the newest ones move to its beginning.
 _FRAMES = 32
+
+
+def open_stream(model: Wavehax, batch: int) -> "CompiledImageStream":
+    """Return compiled code for ``batch`` streams of a causal model."""
+    return CompiledImageStream(cast(ImageNetwork, model.network), batch)
 
 
 class CompiledImageStream:
