@@ -32,7 +32,7 @@ for frame in range(total - (-latency // hop)):
         inputs = {name: given[name][..., frame : frame + 1] for name in ("features", "f0")}
         inputs["noise"] = given["noise"][..., frame * hop : (frame + 1) * hop]
     inputs |= {"frame": np.array(frame), "total": np.array(total if frame >= total else 2**40)}
-    audio, *state = session.run(None, inputs | memory)
+    audio, *state = map(np.asarray, session.run(None, inputs | memory))
     memory = dict(zip(["phase", *(name for name in memory if name != "phase")], state, strict=True))
     pieces.append(audio[0, 0])
 audio = np.concatenate(pieces)[latency : latency + total * hop]
