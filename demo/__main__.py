@@ -12,6 +12,7 @@ from pathlib import Path
 
 from demo.memory import share_arenas
 from vocoders.core.errors import OndesError
+from vocoders.core.runtime_names import RUNTIMES
 from vocoders.core.threads import set_threads
 
 __all__ = ["main"]
@@ -30,7 +31,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     from demo.app import build, launch_options, warm_up
 
     try:
-        demo = build([path.expanduser().resolve() for path in options.models])
+        demo = build([path.expanduser().resolve() for path in options.models], options.runtime)
         address = {"server_name": options.host, "server_port": options.port, "share": options.share}
         demo.launch(**address, **launch_options(), prevent_thread_lock=True)
     except OndesError as error:
@@ -65,6 +66,12 @@ def _parser() -> argparse.ArgumentParser:
         default=[],
         metavar="DIR",
         help="a model folder, or a folder of model folders; repeat for more",
+    )
+    parser.add_argument(
+        "--runtime",
+        choices=RUNTIMES,
+        default="auto",
+        help="what computes vocoders on a CPU; auto: the fastest that is installed and agrees (default: %(default)s)",
     )
     parser.add_argument(
         "--share", action="store_true", help="open a public link through Gradio's servers (default: off)"

@@ -16,6 +16,7 @@ from demo.library import Library, find_entries
 from demo.limits import MAX_FILE_BYTES
 from demo.tabs import Page, effects, generate, models, vocoder
 from demo.widgets import STYLE
+from vocoders.core.runtime_names import RuntimeName
 
 __all__ = ["Demo", "build", "launch_options", "warm_up"]
 
@@ -46,9 +47,9 @@ class Demo(gr.Blocks):
     library: Library
 
 
-def build(model_folders: Sequence[Path] = ()) -> Demo:
+def build(model_folders: Sequence[Path] = (), runtime: RuntimeName = "auto") -> Demo:
     """Return the page over the shipped models and those in ``model_folders``; torch is not imported yet."""
-    library = Library(find_entries(model_folders))
+    library = Library(find_entries(model_folders), runtime=runtime)
     page = Page(library, example_clips(temporary_folder() / "examples"))
     with Demo(title="ondes", analytics_enabled=False, delete_cache=_CACHE_SECONDS) as demo:
         gr.Markdown(_HEAD, elem_classes="ondes-head")

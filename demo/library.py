@@ -18,6 +18,7 @@ from vocoders.core.errors import ConfigError, OndesError
 from vocoders.core.model_advice import advise_on_path
 from vocoders.core.model_source import describe_model, read_model_config, shipped_folders
 from vocoders.core.options import Option, SynthesisOptions
+from vocoders.core.runtime_names import RuntimeName
 from vocoders.registry import BASELINES, DEFAULT_VOCODER, Baseline
 from vocoders.registry import FAMILIES as VOCODER_FAMILIES
 from vocoders.registry import load as load_system
@@ -122,11 +123,13 @@ class Library:
     Args:
         entries: the systems; no other name can be loaded.
         capacity_bytes: limit of the systems in memory, measured as the size of their files.
+        runtime: what computes the networks of vocoders and generators, see :func:`vocoders.load`.
     """
 
-    def __init__(self, entries: Iterable[Entry], capacity_bytes: int = 1 << 30) -> None:
+    def __init__(self, entries: Iterable[Entry], capacity_bytes: int = 1 << 30, runtime: RuntimeName = "auto") -> None:
         self.entries = {entry.name: entry for entry in entries}
         self.capacity_bytes = capacity_bytes
+        self._runtime: RuntimeName = runtime
         self._loaded: OrderedDict[str, Any] = OrderedDict()
         self._lock = threading.Lock()
         self._loading: dict[str, threading.Lock] = {}
@@ -170,7 +173,7 @@ class Library:
                 if name in self._loaded:
                     self._loaded.move_to_end(name)
                     return self._loaded[name]
-            model = _load(entry)
+            model = _load(entry, self._runtime)
             with self._lock:
                 self._loaded[name] = model
                 self._shrink()
@@ -198,10 +201,10 @@ class Library:
             _logger.info("%s leaves the memory", name)
 
 
-def _load(entry: Entry) -> Any:
+def _load(entry: Entry, runtime: RuntimeName) -> Any:
     if entry.path is None:
         return BASELINES[entry.name].system_class.from_details("")
-    return (load_effect if entry.kind == "effect" else load_system)(entry.path)
+    return load_effect(entry.path) if entry.kind == "effect" else load_system(entry.path, runtime=runtime)
 
 
 def _describe_baseline(baseline: Baseline) -> Entry:

@@ -71,7 +71,7 @@ def describe_run(
     sizes = {name: sum(p.numel() for p in part.parameters()) for name, part in parts.items()}
     utterances = loader.dataset.reader.utterances
     hours = sum(utterance.duration for utterance in utterances) / 3600
-    total = config.data.batch_size * count
+    total = config.data.items_per_process(count) * count
     seconds = config.data.segment_length / config.front_end.sample_rate
     # Weights, gradients and two averages of AdamW, in float32.
     memory = sum(4 * 4 * size for size in sizes.values()) + (4 * sizes["generator"] if trainer.ema_decay else 0)

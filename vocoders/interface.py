@@ -10,7 +10,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, Protocol
 
 import torch
 import torch.nn.functional as F
@@ -36,6 +36,18 @@ Kind = Literal["vocoder", "generator"]
 Progress = Callable[[float], None]
 
 
+class Runtime(Protocol):
+    """Other code that computes networks, see :mod:`vocoders.runtimes`."""
+
+    def __call__(self, model: Any, part: nn.Module, arguments: Sequence[Tensor]) -> Tensor:
+        """Return what a part of a model computes from its arguments."""
+        ...
+
+    def open_stream(self, model: Any, batch: int) -> Callable[..., Tensor] | None:
+        """Return what computes frames of ``batch`` streams; ``None``: PyTorch does."""
+        ...
+
+
 class System(ABC):
     """Something that makes audio.
 
@@ -45,7 +57,7 @@ class System(ABC):
     """
 
     options_class: ClassVar[type[SynthesisOptions]] = SynthesisOptions
-    runtime: "Callable[[Any, nn.Module, Sequence[Tensor]], Tensor] | None" = None
+    runtime: "Runtime | None" = None
 
     @property
     @abstractmethod
@@ -146,6 +158,11 @@ class Vocoder(System):
     def least_frames(self) -> int:
         """Least number of frames that the vocoder can synthesise."""
         return 1
+
+    @property
+    def f0_method(self) -> F0Method | None:
+        """Tracker of F0 in audio that :meth:`analyze` uses by default; ``None`` without F0."""
+        return None
 
     @property
     def f0_offset(self) -> float:

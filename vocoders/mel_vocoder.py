@@ -76,6 +76,11 @@ class MelVocoder(PretrainedModel[MelConfigType], Vocoder, nn.Module):
         return mel if f0 is None else f"{mel} | {f0.fingerprint}"
 
     @property
+    def f0_method(self) -> F0Method | None:
+        """Tracker of F0 in audio at synthesis; ``None`` for a vocoder without F0."""
+        return None if self.config.f0 is None else self.config.synthesis_f0 or self.config.f0.method
+
+    @property
     def f0_offset(self) -> float:
         """Time of the F0 of frame n minus n hops, in hops."""
         return 0.5 if self.config.f0 is not None and self.config.f0.alignment == "frame_center" else 0.0
@@ -85,9 +90,9 @@ class MelVocoder(PretrainedModel[MelConfigType], Vocoder, nn.Module):
         return {name: batch[name] for name in ("features", "f0") if name in batch}
 
     def _analyze(self, audio: Tensor) -> dict[str, Tensor]:
-        if self.config.f0 is None:
+        if self.f0_method is None:
             return {"features": self.log_mel(audio)}
-        return self._analyze_by(audio, self.config.synthesis_f0 or self.config.f0.method)
+        return self._analyze_by(audio, self.f0_method)
 
     def _analyze_by(self, audio: Tensor, f0_method: F0Method) -> dict[str, Tensor]:
         if self.config.f0 is None:

@@ -47,6 +47,7 @@ class VocoderFamily(Family):
         titles: import path of a function from configuration to title; ``None``: the family's title.
         graphs: import path of a function from model and options to its ONNX graphs; ``None``: there are none.
         runtime_plan: import path of a function from a model and a part of it to the graph of that part, for runtimes.
+        compiled_stream: import path of compiled code for streams: it takes a model and the number of streams.
         compiled: import path of a function from a model, a part of it and a number of threads to compiled code.
         fastest: runtimes that the choice ``auto`` tries, the fastest first (measured).
     """
@@ -57,6 +58,7 @@ class VocoderFamily(Family):
     titles: str | None = None
     graphs: str | None = None
     runtime_plan: str | None = None
+    compiled_stream: str | None = None
     compiled: str | None = None
     fastest: tuple[RuntimeName, ...] = ()
 
@@ -160,6 +162,7 @@ FAMILIES: Registry[VocoderFamily] = Registry(
                 options="vocoders.wavehax.options:WavehaxOptions",
                 graphs="vocoders.wavehax.graphs:graphs",
                 runtime_plan="vocoders.wavehax.graphs:network_plan",
+                compiled_stream="vocoders.wavehax.compiled.stream:open_stream",
                 compiled="vocoders.wavehax.compiled:open_compiled",
                 fastest=("compiled", "onnx"),
             ),
@@ -172,7 +175,6 @@ FAMILIES: Registry[VocoderFamily] = Registry(
                 options="vocoders.periodwave.options:FlowOptions",
                 graphs="vocoders.periodwave.graphs:graphs",
                 runtime_plan="vocoders.periodwave.graphs:velocity_plan",
-                fastest=("onnx",),
                 titles="vocoders.periodwave.options:title_of",
             ),
             VocoderFamily(
@@ -190,6 +192,7 @@ FAMILIES: Registry[VocoderFamily] = Registry(
                 "vocoders.sashimi:VARIANTS",
                 "vocoders.sashimi.official:convert",
                 options="vocoders.sashimi.options:CodeOptions",
+                graphs="vocoders.sashimi.graphs:graphs",
                 kind="generator",
             ),
             VocoderFamily(

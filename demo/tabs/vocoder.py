@@ -16,6 +16,7 @@ from demo.pictures import curves, difference, figure, spectrogram
 from demo.sound import to_integers
 from demo.tabs import COMPUTE, STATE_SECONDS, Page
 from demo.tabs.blind import build_blind_test
+from demo.tabs.features import build_features
 from demo.widgets import clip_input, comparison, plain_html, seed_input, status, table
 
 if TYPE_CHECKING:
@@ -55,6 +56,8 @@ def build(page: Page) -> None:
     pair = gr.State(None, time_to_live=STATE_SECONDS)
     with gr.Accordion("Blind test: A/B/X", open=False, elem_id="blind"):
         build_blind_test(pair)
+    with gr.Accordion("Features of another program", open=False, elem_id="features"):
+        build_features(page, model, seed)
 
     options.follow(model)
     outputs = [reference, result, told, picture, metrics, pair]

@@ -83,10 +83,11 @@ def write_capture(
     if format == "nam":
         check_nam_family(model)
     fixed = freeze(model, settings) if frozen or format == "nam" else model.cpu().eval()
-    levels = measure(fixed)
     told = (model.capture.told() if model.capture else {}) | dict(about or {})
-    metadata = {"date": write_date(), **levels, **write_metadata(told, format)}
+    metadata = {"date": write_date(), **write_metadata(told, format)}
     content = _WRITERS[format](fixed, metadata)
+    levels = measure(fixed)
+    content["metadata"] |= levels
     if smaller is not None:
         small = freeze(smaller, settings)
         if small.sample_rate != fixed.sample_rate:

@@ -244,9 +244,12 @@ launch_training() {
 }
 
 decode_test_set() {
-  # One process: more GPUs would idle.
-  run_job "$((n_gpus > 0))" "$nj" "$exp/log/decode.log" \
-    ondes decode --exp "$exp" --checkpoint "$checkpoint" --data data/test --output "$exp/decode" --features "$dump" \
+  local launcher=()
+  if [ "$n_gpus" -gt 1 ]; then
+    launcher=("$utils/torchrun.sh" --processes "$n_gpus")
+  fi
+  run_job "$n_gpus" "$nj" "$exp/log/decode.log" \
+    ${launcher[@]+"${launcher[@]}"} ondes decode --exp "$exp" --checkpoint "$checkpoint" --data data/test --output "$exp/decode" --features "$dump" \
     --baselines "$baselines"
 }
 

@@ -10,6 +10,7 @@ from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from recipes.benchmark.contender import Contender
+from vocoders.interface import System
 
 __all__ = ["NOT_COUNTED", "count_macs", "counted"]
 
@@ -31,9 +32,22 @@ def count_macs(system: Contender) -> float | None:
 
 def counted(network: nn.Module | None, function: Any) -> float:
     """Return the multiply-accumulates of a call."""
-    with _without_gradients(network), _visible(network), FlopCounterMode(display=False) as counter:
+    with _in_torch(network), _without_gradients(network), _visible(network), FlopCounterMode(display=False) as counter:
         function()
     return counter.get_total_flops() / 2
+
+
+@contextmanager
+def _in_torch(network: nn.Module | None) -> Iterator[None]:
+    """Let PyTorch compute a model, whose operations the counter sees."""
+    if not isinstance(network, System):
+        yield
+        return
+    runtime, network.runtime = network.runtime, None
+    try:
+        yield
+    finally:
+        network.runtime = runtime
 
 
 @contextmanager

@@ -43,9 +43,14 @@ def _decode(
 ) -> None:
     """Synthesise a data directory from its features, with the model of a run.
 
-    The output has the folders reference, model, and one for each baseline.
+    The output has the folders reference, model, and one for each baseline. With
+    data.peak, references have this peak, and louder output is scaled to it.
+    Processes of torchrun share the utterances.
     """
+    import torch
+
     from recipes.build import restore_generator
+    from recipes.launcher import read_launch
     from recipes.progress import track
     from recipes.tasks import FeaturesTask
     from vocoders.core.device import resolve_device
@@ -59,15 +64,25 @@ def _decode(
     dataset = task.utterances(data, feature_dir)
     assert isinstance(trained.model, Vocoder)
     systems = _baselines(baselines, trained.model)
+    launch = read_launch()
+    rank, count = (0, 1) if launch is None else (launch.rank, launch.world_size)
+    if launch is not None and device == "auto" and torch.cuda.is_available():
+        device = f"cuda:{launch.local_rank}"
     model = trained.model.to(resolve_device(device))
     _logger.info("%s at step %d, %d utterances", exp, trained.step, len(dataset))
-    for item in track((dataset[index] for index in range(len(dataset))), "decoding", len(dataset)):
+    own = range(rank, len(dataset), count)
+    for item in track((dataset[index] for index in own), "decoding", len(own)):
         inputs = {key: item[key][None] for key in ("features", "f0") if key in item}
         audio: dict[str, Tensor] = {"reference": item["audio"]}
-        audio["model"] = model.synthesize(**inputs, seed=seed)[0].cpu()
+        audio["model"] = _limit(model.synthesize(**inputs, seed=seed)[0].cpu(), task.data.peak)
         for name, system in systems.items():
-            audio[name] = system.copy_synthesis(item["audio"][None], seed=seed)[0]
+            audio[name] = _limit(system.copy_synthesis(item["audio"][None], seed=seed)[0], task.data.peak)
         _write(output, item["utt_id"], audio, model.sample_rate)
+
+
+def _limit(audio: "Tensor", peak: float | None) -> "Tensor":
+    """Scale audio down to a peak, as published for models that were trained on recordings of this peak."""
+    return audio if peak is None else audio * min(1.0, peak / max(float(audio.abs().max()), 1e-9))
 
 
 def _write(out: Path, name: str, audio: "dict[str, Tensor]", sample_rate: int) -> None:

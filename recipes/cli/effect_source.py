@@ -93,8 +93,8 @@ def resolve_source(model: str | None, processor: str | None, device: str, slim: 
     """Return the effect that the user named.
 
     Args:
-        model: shipped name, folder or hub id of a model, or file of a capture; or the name of a processor, which the prefix ``true:``
-            forces; ``None``: the only neural effect that ships with ondes.
+        model: shipped name, folder or hub id of a model, or file of a capture; or the name of a processor, which the
+            prefix ``true:`` forces; ``None``: the only neural effect that ships with ondes.
         processor: name of a processor.
         device: name of a device, or ``auto``.
         slim: size of a capture that has several.

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from recipes.cli.export_capture import CaptureFileOptions, export_capture
+from recipes.cli.export_capture import NOTHING_TOLD, CaptureFileOptions, export_capture
 from recipes.cli.option_group import with_option_groups
 
 __all__ = ["register"]
@@ -65,7 +65,7 @@ def _export(
         int | None,
         typer.Option("--max-block", min=1, help="Effects as onnx: largest block in samples; default: 4096."),
     ] = None,
-    capture: CaptureFileOptions = CaptureFileOptions(),
+    capture: CaptureFileOptions = NOTHING_TOLD,
     force: Annotated[bool, typer.Option("--force", "-f", help="Replace an existing export.")] = False,
 ) -> None:
     """Export a model to ONNX, or an effect to RTNeural or a capture's file.

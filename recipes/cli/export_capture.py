@@ -10,7 +10,7 @@ import typer
 if TYPE_CHECKING:
     from effects.captures.writing import CaptureFormat
 
-__all__ = ["CaptureFileOptions", "export_capture"]
+__all__ = ["NOTHING_TOLD", "CaptureFileOptions", "export_capture"]
 
 
 @dataclass(frozen=True)
@@ -39,6 +39,9 @@ class CaptureFileOptions:
 
         if self.about or self.smaller:
             raise ConfigError(f"{'--about' if self.about else '--smaller'} belongs to --format nam, aidax or proteus")
+
+
+NOTHING_TOLD = CaptureFileOptions()
 
 
 def export_capture(

@@ -4,6 +4,7 @@ Exit codes: 0 done; 1 some inputs failed; 2 invalid command line, configuration,
 signal of the cluster stopped, to be started again; 130 interrupted.
 """
 
+import logging
 import os
 import sys
 from collections.abc import Sequence
@@ -22,10 +23,12 @@ from recipes.cli import (
     features,
     generate,
     info,
+    mel,
     models,
     pack,
     picture,
     prepare,
+    serve,
     synth,
     train,
     tryout,
@@ -37,6 +40,8 @@ from vocoders.version import __version__
 
 __all__ = ["app", "main"]
 
+_logger = logging.getLogger("recipes.cli")
+
 app = typer.Typer(
     name="ondes",
     help="Synthesise, generate and process audio; train, inspect and evaluate models.",
@@ -44,8 +49,9 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-_commands = (tryout, synth, models, info, convert, prepare, features, train, decode, evaluate, picture)
-for _command in (*_commands, effect, effect_signal, export, generate, pack, bench):
+_commands = (tryout, synth, models, info, convert, prepare, features, mel, train, decode, evaluate, picture)
+_commands = (tryout, synth, models, info, convert, prepare, features, mel, train, decode, evaluate, picture)
+for _command in (*_commands, effect, effect_signal, export, generate, pack, bench, serve):
     _command.register(app)
 
 
@@ -96,6 +102,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         # The reader of a pipe has exited (`ondes models | head -1`); Python's flush at exit must not fail.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
+    except OSError as error:
+        # A full disk, a file that vanished, a missing permission.
+        _logger.debug("the system refused", exc_info=True)
+        place = "" if error.filename is None else f"{error.filename}: "
+        return _fail(f"{place}{error.strerror or error} (-v shows where)", 2)
 
 
 def _fail(message: str, code: int) -> int:

@@ -3,15 +3,17 @@
 import logging
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from recipes.cli.batch import Job, Report, run_jobs, share_of
+from recipes.cli.batch import Job, Report, Work, run_jobs, share_of
+from recipes.cli.batch_options import BatchOptions
 from recipes.cli.declared import chosen_options, declared_command, given_options
-from recipes.cli.feature_input import FeatureOptions, load_vocoder_for, read_inputs
+from recipes.cli.feature_input import FeatureOptions, load_vocoder_for, native_inputs, read_inputs
 from recipes.cli.long_synthesis import is_long, synthesize_audio, synthesize_features
 from recipes.cli.option_group import with_option_groups
 from recipes.cli.pipes import PIPE, PipeOptions, check_pipe_output, only_one, uses_pipes
@@ -32,6 +34,9 @@ if TYPE_CHECKING:
 __all__ = ["register"]
 
 _logger = logging.getLogger(__name__)
+
+# F0 that costs more is announced.
+_LONG_SECONDS = 60.0
 
 
 @dataclass(frozen=True)
@@ -54,6 +59,10 @@ class _Synthesis:
     f0: "F0Method | None"
     features: FeatureOptions
     convention: "MelConvention | None"
+
+    def read(self, place: "FeaturePlace") -> "dict[str, Any]":
+        """Return the arguments of ``synthesize`` for features."""
+        return read_inputs(place, self.vocoder, self.convention, self.features, self.f0)
 
 
 def register(app: typer.Typer) -> None:
@@ -107,8 +116,9 @@ def _synth(
     pipes: PipeOptions,
     force: Annotated[bool, typer.Option("--force", "-f", help="Replace existing output files.")] = False,
     json_lines: Annotated[bool, typer.Option("--json", help="Print one JSON line per file.")] = False,
+    many: BatchOptions,
 ) -> None:
-    """Synthesise audio from audio (copy-synthesis) or features of any mel convention.
+    """Synthesise audio from audio (copy-synthesis) or features of any mel.
 
     The output has the model's sample rate, and the duration and channels of
     the input; channels are synthesised separately. Sub-folders are kept.
@@ -118,31 +128,44 @@ def _synth(
     """
     from recipes.cli.inputs import find_inputs
     from recipes.cli.outputs import plan_outputs
-    from vocoders.core.device import resolve_device
-    from vocoders.registry import default_vocoder, is_baseline
+    from vocoders.registry import default_vocoder
 
     output, piped = output.expanduser(), uses_pipes(inputs, output)
     items = [] if PIPE in inputs else find_inputs(inputs)
-    outputs = [] if piped else plan_outputs(items, output, force)
+    outputs = [] if piped else plan_outputs(items, output, force or many.skip_existing)
     if piped or streaming.stream:
         check_pipe_output(output if piped else outputs[0], force, json_lines)
         only_one(items)
-    name = model or default_vocoder()
-    convention = features.convention()
-    vocoder = load_vocoder_for(name, convention, device if is_baseline(name) else resolve_device(device), runtime)
-    chosen = chosen_options(vocoder, name, given_options(context))
-    synthesis = _Synthesis(vocoder, chosen, seed, resample, _method(f0), features, convention)
+    names = (model or default_vocoder(), device, runtime)
+    open_synthesis = partial(_open, *names, given_options(context), seed, resample, _method(f0), features)
+    synthesis = open_synthesis()
     if piped or streaming.stream:
         _synthesize_stream(items, output if piped else outputs[0], synthesis, streaming, pipes, force)
         return
-    lengths = _measure(items, synthesis)
-    jobs = [Job(item.path, path, length) for item, path, length in zip(items, outputs, lengths, strict=True)]
-    places = {path: item.place for item, path in zip(items, outputs, strict=True) if item.is_features}
+    jobs = [Job(item.path, path, 0.0, item.offset) for item, path in zip(items, outputs, strict=True)]
+    jobs = _measured(many.undone(jobs, outputs, [item.path for item in items]), synthesis)
+    _announce_f0(synthesis, sum(job.seconds for job in jobs if _feature_place(job) is None))
+    run_jobs(jobs, Work("synthesis", _work, open_synthesis, synthesis), json_lines, many.nj)
 
-    def work(job: Job, progress: Callable[[float], None]) -> _Report:
-        return _work(job, synthesis, places.get(job.output), progress)
 
-    run_jobs(jobs, work, "synthesis", json_lines)
+def _open(
+    name: str,
+    device: str,
+    runtime: RuntimeName,
+    given: dict[str, str],
+    seed: int,
+    resample: bool,
+    f0: "F0Method | None",
+    features: FeatureOptions,
+) -> _Synthesis:
+    """Load the vocoder and check its options, in each process."""
+    from vocoders.core.device import resolve_device
+    from vocoders.registry import is_baseline
+
+    convention = features.convention()
+    place = device if is_baseline(name) else resolve_device(device)
+    vocoder = load_vocoder_for(name, convention, place, runtime)
+    return _Synthesis(vocoder, chosen_options(vocoder, name, given), seed, resample, f0, features, convention)
 
 
 def _method(source: str) -> "F0Method | None":
@@ -159,6 +182,19 @@ def _method(source: str) -> "F0Method | None":
     return None if source == "auto" else cast("F0Method", source)
 
 
+def _announce_f0(synthesis: _Synthesis, seconds: float) -> None:
+    """Tell what the F0 of so much audio will cost, if it is much."""
+    from recipes.progress import duration_words
+    from vocoders.frontends.f0_config import TRACKER_SECONDS
+
+    method = synthesis.f0 or synthesis.vocoder.f0_method
+    cost = 0.0 if method is None else seconds * TRACKER_SECONDS[method]
+    if cost >= _LONG_SECONDS:
+        text = "F0 by %s takes about %s of one core; --f0 mel takes %s"
+        faster = duration_words(seconds * TRACKER_SECONDS["mel"])
+        _logger.info(text, method, duration_words(cost), faster)
+
+
 def _synthesize_stream(
     items: "Sequence[Input]",
     output: Path,
@@ -172,43 +208,53 @@ def _synthesize_stream(
 
     how = (synthesis.vocoder, synthesis.options, synthesis.seed, synthesis.resample, streaming, pipes)
     if items and items[0].is_features:
-        if synthesis.convention is not None:
-            raise ConfigError("--stream takes the model's own mel; leave out --mel, or write a file without --stream")
-        StreamSynthesis(*how).from_features(_read_features(items[0].place, synthesis), output, force)
+        inputs = native_inputs(synthesis.read(items[0].place), synthesis.vocoder)
+        StreamSynthesis(*how).from_features(inputs, output, force)
+    elif synthesis.f0 is not None:
+        raise ConfigError(f"--f0 {synthesis.f0}: a stream tracks F0 of audio as it comes; leave it out")
     else:
         StreamSynthesis(*how).from_audio(str(items[0].path) if items else PIPE, output, force)
 
 
-def _measure(items: "Sequence[Input]", synthesis: _Synthesis) -> list[float]:
-    """Return the length of each input in seconds, 0 if unreadable; refuse wrong sample rates before any work."""
+def _measured(jobs: Sequence[Job], synthesis: _Synthesis) -> list[Job]:
+    """Return the jobs with the length of each, 0 if unreadable; refuse wrong sample rates before any work."""
     from vocoders.core.audio import audio_info
     from vocoders.core.errors import ConfigError, DataError
     from vocoders.core.feature_files import read_feature_file
 
     vocoder, lengths, wrong = synthesis.vocoder, [], []
     mel = synthesis.convention.mel if synthesis.convention is not None else vocoder
-    for item in items:
+    for job in jobs:
         try:
-            if item.is_features:
-                frames = max(read_feature_file(item.place).features.shape)
+            if (place := _feature_place(job)) is not None:
+                frames = max(read_feature_file(place).features.shape)
                 lengths.append(frames * mel.hop_length / mel.sample_rate)
                 continue
-            info = audio_info(item.path)
+            info = audio_info(job.path)
             lengths.append(info.duration * info.channels)
             if info.sample_rate != vocoder.sample_rate:
-                wrong.append((item.path, info.sample_rate))
+                wrong.append((job.path, info.sample_rate))
         except DataError:  # reported when its turn comes: the other files can be synthesised
             lengths.append(0.0)
     if wrong and not synthesis.resample:
         path, rate = wrong[0]
         more = f" ({len(wrong)} files)" if len(wrong) > 1 else ""
         raise ConfigError(f"{path}: {rate} Hz audio for a {vocoder.sample_rate} Hz model{more}; pass --resample")
-    return lengths
+    return [replace(job, seconds=length) for job, length in zip(jobs, lengths, strict=True)]
 
 
-def _work(job: Job, synthesis: _Synthesis, place: "FeaturePlace | None", progress: Callable[[float], None]) -> _Report:
+def _feature_place(job: Job) -> "FeaturePlace | None":
+    """Return where the features of a job are; ``None`` if it has audio."""
+    from vocoders.core.feature_files import FEATURE_SUFFIXES, FeaturePlace
+
+    is_features = job.offset is not None or job.path.suffix.lower() in FEATURE_SUFFIXES
+    return FeaturePlace(job.path, job.offset) if is_features else None
+
+
+def _work(job: Job, synthesis: _Synthesis, progress: Callable[[float], None]) -> _Report:
     from vocoders.core.audio import write_audio
 
+    place = _feature_place(job)
     if synthesis.convention is None and is_long(job, synthesis.vocoder, synthesis.options):
         return _work_in_parts(job, synthesis, place, progress)
     started = time.perf_counter()
@@ -229,32 +275,23 @@ def _work(job: Job, synthesis: _Synthesis, place: "FeaturePlace | None", progres
 def _work_in_parts(
     job: Job, synthesis: _Synthesis, place: "FeaturePlace | None", progress: Callable[[float], None]
 ) -> _Report:
-    vocoder, options, seed = synthesis.vocoder, synthesis.options, synthesis.seed
+    vocoder, how = synthesis.vocoder, (synthesis.options, synthesis.seed)
     started = time.perf_counter()
     if place is not None:
-        inputs = _read_features(place, synthesis)
-        length, channels, peak = synthesize_features(job, inputs, vocoder, options, seed, progress)
+        length, channels, peak = synthesize_features(job, synthesis.read(place), vocoder, *how, progress)
     else:
-        length, channels, peak = synthesize_audio(job, vocoder, options, seed, progress, synthesis.f0)
+        length, channels, peak = synthesize_audio(job, vocoder, *how, synthesis.f0, progress)
     rate = vocoder.sample_rate
     seconds = length / rate
     rtf = round((time.perf_counter() - started) / seconds, 6)
     return _Report(str(place or job.path), str(job.output), seconds, rtf, rate, channels, peak)
 
 
-def _read_features(place: "FeaturePlace", synthesis: _Synthesis) -> "dict[str, Any]":
-    """Return the arguments of the vocoder, F0 included if it uses it."""
-    inputs = read_inputs(place, synthesis.vocoder, synthesis.convention, synthesis.features, synthesis.f0)
-    if synthesis.convention is None and synthesis.vocoder.uses_f0 and "f0" not in inputs:
-        inputs["f0"] = synthesis.vocoder.estimate_f0(inputs["features"])
-    return inputs
-
-
 def _from_features(
     place: "FeaturePlace", synthesis: _Synthesis, progress: Callable[[float], None]
 ) -> "tuple[Tensor, float]":
     """Return audio (1, T) on the CPU, and the time of synthesis in seconds."""
-    features = _read_features(place, synthesis)
+    features = synthesis.read(place)
     started = time.perf_counter()
     how = {"options": synthesis.options, "seed": synthesis.seed, "progress": progress}
     return synthesis.vocoder.synthesize(**features, **how)[0].float().cpu(), time.perf_counter() - started

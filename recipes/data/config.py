@@ -18,9 +18,11 @@ class DataConfig(Config):
         valid: Kaldi data directory of the validation set.
         feature_dir: folder of the F0 cache and ``statistics.json``; needed by models with F0.
         features: ``computed`` mels of the audio, or ``predicted`` ones: ``feats.scp`` in the data directory names a
-            ``.npy`` file (n_mels, frames) for each utterance (fine-tuning on the output of an acoustic model).
+            ``.npy`` file (n_mels, frames), or a place in a Kaldi archive, for each utterance (fine-tuning on the output
+            of an acoustic model).
         segment_length: training segment in samples, a multiple of the hop length.
         batch_size: segments in a batch, for each process.
+        total_batch_size: segments in a batch over all processes, instead of ``batch_size``.
         shorter: what to do with utterances shorter than a segment: ``pad`` them with zeros or ``drop`` them.
         resample: convert other sample rates and average channels; else both are errors.
         in_memory: read the whole corpus once and keep it as int16.
@@ -33,6 +35,8 @@ class DataConfig(Config):
             one, so audio of an utterance beyond ``segment_length`` is not learned.
         peak: scale each utterance to this peak (BigVGAN's convention is 0.95).
         gain_db: lowest and highest gain of a random level change in dB.
+        degrade: largest share of a smoothed mel in the features of training segments, 0 to 1: it imitates the mels of
+            acoustic models, which are too smooth (``ondes mel compare`` measures by how much).
         seed: seed of all batches, together with the step.
     """
 
@@ -42,6 +46,7 @@ class DataConfig(Config):
     features: Literal["computed", "predicted"] = "computed"
     segment_length: int = Field(default=7680, gt=0)
     batch_size: int = Field(default=16, gt=0)
+    total_batch_size: int | None = Field(default=None, gt=0)
     shorter: Literal["pad", "drop"] = "pad"
     resample: bool = False
     in_memory: bool = False
@@ -51,6 +56,7 @@ class DataConfig(Config):
     pause_seconds: tuple[float, float] | None = None
     peak: float | None = Field(default=None, gt=0, le=1)
     gain_db: tuple[float, float] | None = None
+    degrade: float = Field(default=0.0, ge=0, le=1)
     seed: int = Field(default=0, ge=0)
 
     @property
@@ -60,6 +66,20 @@ class DataConfig(Config):
             raise ConfigError("data.train is not set; expected the data directory of the training set")
         return self.train
 
+    def items_per_process(self, num_processes: int) -> int:
+        """Return the segments in a batch of one process.
+
+        Raises:
+            ConfigError: if the processes cannot have equal shares of the total.
+        """
+        if self.total_batch_size is None:
+            return self.batch_size
+        if self.total_batch_size % num_processes:
+            raise ConfigError(
+                f"data.total_batch_size {self.total_batch_size} for {num_processes} processes; expected a multiple"
+            )
+        return self.total_batch_size // num_processes
+
     @model_validator(mode="after")
     def _check(self) -> "DataConfig":
         if self.gain_db is not None and self.gain_db[0] > self.gain_db[1]:
@@ -68,4 +88,6 @@ class DataConfig(Config):
             raise ValueError(f"pause_seconds {list(self.pause_seconds)}; expected 0 or more, the shorter first")
         if self.features == "predicted" and (self.peak is not None or self.gain_db is not None):
             raise ValueError("peak and gain_db change the audio under its predicted features; leave both out")
+        if self.features == "predicted" and self.degrade:
+            raise ValueError("degrade imitates predicted features, and these are predicted; leave it out")
         return self

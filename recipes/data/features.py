@@ -23,6 +23,7 @@ from recipes.progress import duration_words
 from vocoders.core.errors import DataError
 from vocoders.frontends.energy import mel_energy
 from vocoders.frontends.f0 import F0Config, extract_f0
+from vocoders.frontends.f0_config import TRACKER_SECONDS, F0Method
 from vocoders.frontends.mel import LogMel, MelConfig
 
 __all__ = ["STATISTICS_FILE", "extract_features"]
@@ -30,8 +31,6 @@ __all__ = ["STATISTICS_FILE", "extract_features"]
 logger = logging.getLogger(__name__)
 
 STATISTICS_FILE = "statistics.json"
-# Seconds of one core for a second of speech at 24 kHz, measured; only for estimates.
-_TRACKER_SECONDS = {"harvest": 0.2, "pyin": 0.12, "dio": 0.01, "swift": 0.006}
 _LONG_SECONDS = 600.0
 _PART_FRAMES = 1 << 15
 
@@ -117,14 +116,14 @@ def extract_features(
     return result
 
 
-def _announce(method: str, utterances: Sequence[Utterance], nj: int) -> None:
+def _announce(method: F0Method, utterances: Sequence[Utterance], nj: int) -> None:
     """Tell what F0 will cost, if it is much, and which tracker costs less."""
     audio = sum(utterance.duration for utterance in utterances)
-    seconds = audio * _TRACKER_SECONDS.get(method, 0.0)
+    seconds = audio * TRACKER_SECONDS[method]
     if seconds < _LONG_SECONDS:
         return
-    faster = [f"{name} 1/{round(_TRACKER_SECONDS[method] / cost)}" for name, cost in _TRACKER_SECONDS.items()
-              if cost < 0.5 * _TRACKER_SECONDS[method]]  # fmt: skip
+    faster = [f"{name} 1/{round(TRACKER_SECONDS[method] / cost)}" for name, cost in TRACKER_SECONDS.items()
+              if cost < 0.5 * TRACKER_SECONDS[method]]  # fmt: skip
     hint = f"; of that time take, by model.f0.method: {', '.join(faster)}" if faster else ""
     text = "F0 by %s of %.1f h of audio takes about %s of one core, %s with --nj %d%s"
     logger.info(text, method, audio / 3600, duration_words(seconds), duration_words(seconds / nj), nj, hint)

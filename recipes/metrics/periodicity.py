@@ -41,6 +41,7 @@ _SILENCE_DB = -60.0
 _PYIN_NO_TROUGH = 0.01
 # Batch of CREPE: about 10 MB of activations per frame.
 _FRAMES_AT_ONCE = 32
+_FRAMES_ON_GPU = 2048
 
 
 @dataclass(frozen=True, eq=False)
@@ -193,13 +194,14 @@ def _stretch(curve: np.ndarray, num_frames: int) -> np.ndarray:
 
 
 def _track_crepe(samples: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Run torchcrepe's full network on a few frames at a time, and Viterbi once over the whole file."""
+    """Run torchcrepe's full network in batches of frames, on a GPU if there is one; Viterbi over the whole file."""
     import torchcrepe
 
     audio = torch.from_numpy(samples)[None]
+    device, frames_at_once = ("cuda", _FRAMES_ON_GPU) if torch.cuda.is_available() else ("cpu", _FRAMES_AT_ONCE)
     with torch.no_grad(), _repeated_dither():
-        batches = torchcrepe.preprocess(audio, _RATE, _HOP, batch_size=_FRAMES_AT_ONCE, pad=False)
-        probabilities = torch.cat([torchcrepe.infer(frames, "full") for frames in batches]).T[None]
+        batches = torchcrepe.preprocess(audio, _RATE, _HOP, batch_size=frames_at_once, device=device, pad=False)
+        probabilities = torch.cat([torchcrepe.infer(frames, "full", device=device) for frames in batches]).T[None].cpu()
         pitch, periodicity = torchcrepe.postprocess(probabilities, *_RANGE, return_periodicity=True)
     return pitch[0].double().numpy(), periodicity[0].double().numpy()
 

@@ -13,6 +13,8 @@ from demo.library import Library, find_entries
 from demo.sound import to_integers
 from demo.work.vocode import Settings, vocode
 
+CAPTURES = REPOSITORY / "tests" / "effects" / "captures" / "files"
+
 pytestmark = pytest.mark.slow
 
 
@@ -212,6 +214,25 @@ def test_other_effects_bring_their_own_knobs(open_page) -> None:
     page.locator("#effects-run").click()
     page.locator("#effects-levels table").wait_for()
     assert not page.locator("#effects-learned").is_visible()
+
+
+def test_a_capture_brings_its_knobs_and_plays(open_page, screenshots) -> None:
+    page = open_page()
+    go_to(page, "Effects")
+    page.get_by_role("slider", name="threshold").wait_for()
+    page.get_by_text("Capture of an amplifier or a pedal").click()
+    upload(page, "effects-capture", CAPTURES / "aidax_gru8_knob.json")
+    page.get_by_role("slider", name="param1").wait_for()
+    assert page.get_by_role("slider", name="threshold").count() == 0
+    assert "GRU 8" in page.locator("#effects-status").inner_text()
+    page.locator("#effects-run").click()
+    page.locator("#effects-levels table").wait_for()
+    assert rms(audio_of(page, "effects-learned")[0]) > 0.001
+    assert not page.locator("#effects-true").is_visible()
+    page.screenshot(path=screenshots / "capture.png", full_page=True)
+    page.locator("#effects-capture button[aria-label='Clear']").first.click()
+    page.get_by_role("slider", name="threshold").wait_for()
+    assert not page.problems
 
 
 def test_ten_seconds_are_rendered_anew_in_less_than_a_second(open_page, tmp_path) -> None:

@@ -77,7 +77,7 @@ def counted(entries, monkeypatch):
     """A library of systems of 400 bytes whose loads are counted."""
     loads = []
 
-    def load(entry):
+    def load(entry, runtime):
         loads.append(entry.name)
         time.sleep(0.05)
         return object()

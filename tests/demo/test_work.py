@@ -3,21 +3,26 @@
 import itertools
 import time
 import wave
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from demo_server import buzz, write_clip
 
+import vocoders
 from demo.library import Library, find_entries
 from demo.tabs.effects import _make_handler
 from demo.work.apply import apply_learned, apply_true, read_dry, resolve_knobs
 from demo.work.deadline import with_deadline
+from demo.work.features import OWN, look_at, play
 from demo.work.generate import Draw, draw
 from demo.work.vocode import Settings, measure, vocode
 from effects.models.tcn import TCN, TCNConfig
 from effects.processors import PROCESSORS
+from vocoders.core.audio import read_audio
 from vocoders.core.errors import ConfigError, DataError
+from vocoders.frontends.convention_presets import MEL_CONVENTIONS
 from vocoders.sashimi.diffwave import DiffwaveSashimi, DiffwaveSashimiConfig
 
 
@@ -129,3 +134,21 @@ def test_work_that_takes_too_long_ends() -> None:
         report(0.2)
     report(1.0)
     assert fractions == [0.1, 1.0]
+
+
+def test_feature_files_of_other_programs_are_looked_at_and_played(library, tmp_path, monkeypatch) -> None:
+    monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path))
+    speech, _ = read_audio(Path(vocoders.__file__).parent / "examples" / "speech.flac", 22050)
+    mel = MEL_CONVENTIONS["espnet_22k"].analyze(speech[:, :33000])[0].numpy()
+    np.save(tmp_path / "x.npy", mel)
+    _, names, first = look_at(str(tmp_path / "x.npy"))
+    assert (set(names), first) == ({OWN, *MEL_CONVENTIONS}, names[0])
+    assert names.index("espnet_22k") < names.index(OWN) < names.index("bigvgan_24k"), "shape and scale fit"
+    played = play(library, str(tmp_path / "x.npy"), "wavehax-24k", "espnet_22k", 0)
+    assert (played.sample_rate, len(played.samples)) == (24000, round(len(mel) * 256 * 24000 / 22050))
+    with pytest.raises(DataError, match="80"):
+        play(library, str(tmp_path / "x.npy"), "wavehax-24k", OWN, 0)
+    with pytest.raises(ConfigError, match="unknown convention"):
+        play(library, str(tmp_path / "x.npy"), "wavehax-24k", "/etc/passwd.yaml", 0)
+    with pytest.raises(DataError, match="not uploaded"):
+        look_at(__file__)

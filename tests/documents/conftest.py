@@ -92,7 +92,7 @@ class Sandbox:
         """What a command says that it writes is there."""
         words = command.words
         for option, name in zip(words, words[1:], strict=False):
-            if option in _OUTPUTS:
+            if option in _OUTPUTS and name != "-":
                 path = self.folder / name
                 assert path.exists(), f"{command.text}: {name} is not there"
                 files = [path] if path.is_file() else [file for file in path.rglob("*") if file.is_file()]

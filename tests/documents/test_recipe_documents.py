@@ -35,6 +35,7 @@ SMALL = {
     "turbo": [*_FLOW, "'objective.discriminators={mpd: {channels: 4, max_channels: 8}, ms_sb_cqt: {channels: 4}}'"],
     "likelihood": _SASHIMI,
     "diffusion": [change.replace("1024", "2048") for change in _SASHIMI],
+    "pitch": ["model.channels=8", "model.num_blocks=1", "data.segment_length=12000"],
     "effect": ["data.segment_length=2000", "effect.pre_roll=500", "effect.valid_items=2"],
 }
 # Options that a recipe takes, of which those that it has are added.

@@ -10,6 +10,7 @@ from torch import Tensor
 from vocoders.baselines.baseline import BaselineVocoder
 from vocoders.baselines.options import WorldOptions
 from vocoders.core.errors import ConfigError, ShapeError
+from vocoders.frontends.f0_config import F0Method
 from vocoders.frontends.front_end import FrontEnd
 from vocoders.interface import Progress, Vocoder
 
@@ -65,6 +66,11 @@ class World(BaselineVocoder):
     def num_features(self) -> int:
         """Bins of envelope and aperiodicity together."""
         return 2 * (pyworld.get_cheaptrick_fft_size(self.sample_rate) // 2 + 1)
+
+    @property
+    def f0_method(self) -> F0Method:
+        """Harvest."""
+        return "harvest"
 
     @property
     def fingerprint(self) -> str:

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from vocoders.core.errors import ConfigError, DataError
 
-__all__ = ["RAW_ENCODINGS", "PipeFormat", "PipeWriter", "read_pipe"]
+__all__ = ["RAW_ENCODINGS", "PipeFormat", "PipeWriter", "decode_samples", "encode_samples", "read_pipe"]
 
 Encoding = Literal["u8", "s16le", "s24le", "s32le", "f32le", "f64le"]
 # Bytes of a sample and its format in WAV: 1 are integers, 3 floats.
@@ -95,15 +95,20 @@ def _blocks(stream: BinaryIO, format: PipeFormat, length: int | None) -> Iterato
         whole = len(data) - len(data) % format.frame_bytes
         rest = data[whole:]
         if whole:
-            yield _decode(data[:whole], format)
+            yield decode_samples(data[:whole], format)
 
 
-def _decode(data: bytes, format: PipeFormat) -> Tensor:
+def decode_samples(data: bytes, format: PipeFormat) -> Tensor:
+    """Return audio (C, T) from whole samples.
+
+    Raises:
+        DataError: for floats that are NaN or infinite.
+    """
     size, kind = RAW_ENCODINGS[format.encoding]
     if kind == 3:
         samples = np.frombuffer(data, f"<f{size}").astype(np.float32)
         if not np.isfinite(samples).all():
-            raise DataError("standard input: samples are NaN or infinite; is the raw format right?")
+            raise DataError("samples are NaN or infinite; is the raw format right?")
     elif size == 1:
         samples = (np.frombuffer(data, np.uint8).astype(np.float32) - 128) / 128
     elif size == 3:
@@ -176,11 +181,10 @@ class PipeWriter:
 
     def write(self, audio: Tensor) -> None:
         """Write audio (C, T) of full scale 1; integers clip what lies beyond it."""
-        samples = audio.detach().cpu().numpy().T
-        if samples.size == 0:
+        if audio.numel() == 0:
             return
-        self.peak = max(self.peak, float(np.abs(samples).max()))
-        self.stream.write(self.header + _encode(samples, self.format.encoding))
+        self.peak = max(self.peak, float(audio.abs().max()))
+        self.stream.write(self.header + encode_samples(audio, self.format))
         self.stream.flush()
         self.header = b""
 
@@ -190,8 +194,10 @@ class PipeWriter:
         return self.peak > 1 and RAW_ENCODINGS[self.format.encoding][1] == 1
 
 
-def _encode(samples: np.ndarray, encoding: Encoding) -> bytes:
-    size, kind = RAW_ENCODINGS[encoding]
+def encode_samples(audio: Tensor, format: PipeFormat) -> bytes:
+    """Return audio (C, T) in the encoding of ``format``; integers clip what lies beyond full scale."""
+    samples = np.ascontiguousarray(audio.detach().cpu().numpy().T)
+    size, kind = RAW_ENCODINGS[format.encoding]
     if kind == 3:
         return samples.astype(f"<f{size}").tobytes()
     scale = 2 ** (8 * size - 1)

@@ -67,7 +67,7 @@ class AnalysisStream:
         if self._finished:
             raise ShapeError("the stream is finished; open a new one")
         checked = check_audio(audio, "T", "BT", "B1T", least=0, dtype=torch.float32).detach().cpu()
-        checked = checked.reshape(-1, 1, checked.shape[-1])
+        checked = checked.reshape(1 if checked.ndim == 1 else len(checked), 1, checked.shape[-1])
         if len(checked) != self.batch:
             raise ShapeError(f"audio of {len(checked)} items; the stream has {self.batch}")
         whole = torch.cat([self.audio, checked], dim=-1)

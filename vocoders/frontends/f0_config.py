@@ -6,10 +6,12 @@ from pydantic import Field, model_validator
 
 from vocoders.core.config import Config
 
-__all__ = ["SWIFT_RANGE", "F0Config", "F0Method"]
+__all__ = ["SWIFT_RANGE", "TRACKER_SECONDS", "F0Config", "F0Method"]
 
 F0Method = Literal["harvest", "dio", "pyin", "swift", "mel"]
 
+#: Seconds of one core for a second of speech at 24 kHz, measured; only for estimates.
+TRACKER_SECONDS: dict[F0Method, float] = {"harvest": 0.2, "pyin": 0.12, "dio": 0.01, "swift": 0.006, "mel": 0.004}
 #: Range of SwiftF0 in Hz.
 SWIFT_RANGE = (46.875, 2093.75)
 # Changes of the shipped estimator change this name, and with it the fingerprints of its F0.

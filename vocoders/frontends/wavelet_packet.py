@@ -48,10 +48,12 @@ class WaveletPacket(nn.Module):
             signal = signal[None]
         bands = signal[..., None, :]
         for _ in range(self.config.levels):
-            bands = self.bank(bands).flatten(-3, -2)
+            split = self.bank(bands)
+            # Not flatten(): an export would take the length for a constant.
+            bands = split.reshape(*split.shape[:-3], -1, split.shape[-1])
         if self.config.order == "frequency":
             bands = bands.index_select(-2, self.natural_of_frequency)
-        return bands.flatten(-3, -2)
+        return bands.reshape(*bands.shape[:-3], -1, bands.shape[-1])
 
     def inverse(self, bands: Tensor, length: int | None = None) -> Tensor:
         """Join ``bands`` (..., C * bands, K) to a signal (..., C, T).
@@ -72,11 +74,12 @@ class WaveletPacket(nn.Module):
         lengths = self._lengths(length)
         if length < 1 or lengths[-1] != bands.shape[-1]:
             raise ShapeError(f"bands of {bands.shape[-1]} samples for a signal of {length}; expected {lengths[-1]}")
-        bands = bands.unflatten(-2, (-1, self.num_bands))
+        bands = bands.reshape(*bands.shape[:-2], -1, self.num_bands, bands.shape[-1])
         if self.config.order == "frequency":
             bands = bands.index_select(-2, self.frequency_of_natural)
         for target in reversed(lengths[:-1]):
-            bands = self.bank.inverse(bands.unflatten(-2, (-1, 2)), target)
+            pairs = bands.reshape(*bands.shape[:-2], -1, 2, bands.shape[-1])
+            bands = self.bank.inverse(pairs, target)
         return bands.squeeze(-2)
 
     def _lengths(self, length: int) -> list[int]:

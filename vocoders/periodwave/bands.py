@@ -94,9 +94,9 @@ class Bands(nn.Module):
 
 def _turn_over(bands: Tensor) -> Tensor:
     """Mirror the bands whose zero frequency is at their lower edge, except the lowest; its own inverse."""
-    signs = torch.ones_like(bands)
-    signs[:, 2::2, 1::2] = -1
-    return bands * signs
+    band, place = (torch.arange(size, device=bands.device) for size in bands.shape[1:])
+    mirrored = ((band > 0) & (band % 2 == 0))[:, None] & (place % 2 == 1)
+    return torch.where(mirrored, -bands, bands)
 
 
 def _mel_bins(config: PeriodWaveMBConfig) -> list[slice]:

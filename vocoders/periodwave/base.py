@@ -20,7 +20,7 @@ from vocoders.periodwave.config import FlowVocoderConfig
 from vocoders.periodwave.estimator import Estimator
 from vocoders.periodwave.options import AnyFlowOptions, AnyFlowSampling
 from vocoders.periodwave.streaming import velocity_in_chunks
-from vocoders.periodwave.unet import FreeU
+from vocoders.periodwave.unet import PLAIN, FreeU
 from vocoders.stream import ChunkedStream, Stream
 
 __all__ = ["FlowVocoder", "Velocity", "call_counter", "freeu_of"]
@@ -197,8 +197,13 @@ class FlowVocoder(PretrainedModel[FlowConfigType], Vocoder, nn.Module):
         """Return the velocity field given ``condition``, in bounded memory; ``rate``: samples of x per second."""
         window = round(self.window_seconds * rate)
 
+        def call(x: Tensor, parts: Sequence[Tensor], t: Tensor, freeu: FreeU) -> Tensor:
+            if freeu != PLAIN:
+                return estimator(x, parts, t, freeu)
+            return self.compute(estimator.of_tensors, x, t, *parts)
+
         def velocity(x: Tensor, t: Tensor) -> Tensor:
-            result = velocity_in_chunks(estimator, x, condition, t, freeu, self.config.grid_length, window)
+            result = velocity_in_chunks(estimator, x, condition, t, freeu, self.config.grid_length, window, call)
             report()
             return result
 

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from functools import cached_property
 from typing import Any, Literal
 
 import torch
@@ -158,6 +159,11 @@ class Estimator(nn.Module):
         """Return the features (B, channels, T) of one period."""
         rows = fold_rows(x, period, self.unet.length_multiple)
         return unfold_rows(self.unet(rows, condition, embedding, freeu), period, x.shape[-1])
+
+    @cached_property
+    def of_tensors(self) -> "VelocityOfTensors":
+        """The estimator as runtimes compute it."""
+        return VelocityOfTensors(self)
 
     @property
     def reach(self) -> int:

@@ -29,7 +29,7 @@ __all__ = ["graphs", "velocity_plan"]
 # Items and frames of the trials, and of the example for tracing.
 _SHAPES = ((1, 24), (3, 11))
 _EXAMPLE = (2, 17)
-# Of the calls in a step of each solver: the share of the step at which it is, its weight, and the way to the next point.
+# Calls in a step of each solver: the share of the step at which it is, its weight, and the way to the next point.
 _CALLS = {
     "euler": [(0, 1, 0)],
     "midpoint": [(0, 0, 1 / 2), (1 / 2, 1, 0)],
@@ -247,9 +247,7 @@ def _velocity_plan(model: Any, estimator: Estimator, freeu: FreeU, band: int = 0
 
 def _trace(module: nn.Module, inputs: dict[str, Tensor]) -> bytes:
     """Return the graph of a part, whose axes are all free but those of channels."""
-    ports = tuple(
-        Port(name, ("batch", tensor.shape[1], f"length_{name}"), "") for name, tensor in inputs.items()
-    )
+    ports = tuple(Port(name, ("batch", tensor.shape[1], f"length_{name}"), "") for name, tensor in inputs.items())
     return trace(GraphPlan("part", module, module, ports, (), inputs, ()))
 
 

@@ -1,6 +1,6 @@
 """Long signals through the U-Net window by window, exactly."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from torch import Tensor
 
@@ -19,6 +19,7 @@ def velocity_in_chunks(
     freeu: FreeU,
     grid_length: int,
     window: int,
+    call: Callable[..., Tensor] | None = None,
 ) -> Tensor:
     """Return the velocity of a long signal, computed window by window with context.
 
@@ -33,16 +34,17 @@ def velocity_in_chunks(
         freeu: see :class:`FreeU`.
         grid_length: number of samples after which rows of all periods begin together again.
         window: largest number of samples whose velocity is computed at once.
+        call: computes the estimator from the same arguments by other code.
 
     Returns:
         (B, 1, T).
     """
-    length = x.shape[-1]
+    length, call = x.shape[-1], call or estimator
     hop = estimator.unet.length_multiple  # hop of the condition, for period 1
     halo = -(-estimator.reach // grid_length)
     window = max(window // grid_length, 1)
     if length <= (window + 2 * halo) * grid_length:
-        return estimator(x, condition, t, freeu)
+        return call(x, condition, t, freeu)
     result = x.new_empty(x.shape[0], 1, length)
     for span in chunk_spans(-(-length // grid_length), window, halo):
         start, stop = span.start * grid_length, min(span.stop * grid_length, length)
@@ -50,7 +52,7 @@ def velocity_in_chunks(
             item[..., start // (hop * period) : -(-stop // (hop * period))]
             for item, period in zip(condition, estimator.periods, strict=True)
         ]
-        part = estimator(x[..., start:stop], parts, t, freeu)
+        part = call(x[..., start:stop], parts, t, freeu)
         first, last = span.valid_start * grid_length, min(span.valid_stop * grid_length, length)
         result[..., first:last] = part[..., first - start : last - start]
     return result

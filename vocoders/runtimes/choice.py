@@ -75,6 +75,12 @@ class ModelRuntime:
         """Return the name of the runtime that computes a part, by default the whole model; errors as for a call."""
         return self._computing(model, model if part is None else part)[0]
 
+    def open_stream(self, model: Any, batch: int) -> Callable[..., Tensor] | None:
+        """Return what computes frames of ``batch`` streams by compiled code; ``None``: PyTorch does."""
+        if self.family.compiled_stream is None or self.chosen(model) != "compiled":
+            return None
+        return self.family.import_part(self.family.compiled_stream)(model, batch)
+
     def _computing(self, model: Any, part: nn.Module) -> tuple[str, Computing]:
         threads = torch.get_num_threads()
         state = tuple((tensor.data_ptr(), tensor._version) for tensor in part.parameters())
@@ -106,7 +112,7 @@ class ModelRuntime:
         assert family.runtime_plan is not None, "what has code also has a plan, with inputs for trials"
         plan: GraphPlan = family.import_part(family.runtime_plan)(model, part)
         if name == "compiled":
-            computing = family.import_part(family.compiled)(model, part, threads)
+            computing = family.import_part(str(family.compiled))(model, part, threads)
         else:
             computing = open_graph(name, model, plan, threads)
         for trial in plan.trials:

@@ -71,7 +71,7 @@ class CausalNetworkStream:
     """
 
     def __init__(self, model: "Wavehax", batch: int) -> None:
-        self.step = CausalStep(model)
+        self.step = CausalStep(model, None if model.runtime is None else model.runtime.open_stream(model, batch))
         self.state = self.step.initial_state(batch)
         self.frames = 0
         self.missing = self.step.latency
@@ -114,7 +114,7 @@ class WavehaxStream(Stream):
         else:
             fade = 0 if config.is_local else chunk
             halo = model.halo_frames + fade
-            self.network = ChunkedFunction(model, (1, hop), hop, chunk, halo, fade)
+            self.network = ChunkedFunction(self._compute, (1, hop), hop, chunk, halo, fade)
         self.iterations = model.refinement(options, options.f0_scale == 1)
         self.moving = None
         if model.moved_harmonics is not None and options.f0_scale != 1:
@@ -184,6 +184,9 @@ class WavehaxStream(Stream):
         prior = self.prior.push(f0)
         made = self.network.push(features, prior) if self.causal is None else [self.causal.push(features, prior)]
         return self._refined(made, features)
+
+    def _compute(self, features: Tensor, prior: Tensor) -> Tensor:
+        return self.model.compute(self.model, features, prior)
 
     def _refine(self, audio: Tensor, features: Tensor) -> Tensor:
         return self.model.mel_consistency(audio, features, self.iterations)

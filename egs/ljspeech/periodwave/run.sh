@@ -11,4 +11,7 @@ set -euo pipefail
 
 conf="$recipe/conf/base.yaml"
 
+# Those of the published tables; a tracker of pitch that needs no GPU.
+metrics=pesq,mstft,periodicity:swift,vuv_f1:swift,pitch_cents:swift,mel_l1,mcd,dnsmos_p808,level_difference
+
 run_recipe "$@"

@@ -57,7 +57,6 @@ class Delay:
         return max(self.samples - self.slowness, 0) if self.samples > 0 else self.samples
 
 
-
 def find_delay(dry: np.ndarray, wet: np.ndarray, rate: int) -> Delay:
     """Return the delay of ``wet`` (T,) relative to ``dry`` (T,), at most 3 s, at ``rate`` Hz."""
     found = _by_response(dry, wet, rate)

@@ -66,9 +66,7 @@ def check_files(dry: Path, wet: Path, align: bool = False, channel: int | None =
                 f"dry audio of {lengths[0]} samples and wet audio of {lengths[1]}; cut both to the same piece"
             )
         frames = min(*lengths, round(_CHECKED_SECONDS * rate))
-        sides = [
-            read_channel(path, name, channel, 0, frames) for path, name in ((dry, "dry"), (wet, "wet"))
-        ]
+        sides = [read_channel(path, name, channel, 0, frames) for path, name in ((dry, "dry"), (wet, "wet"))]
         check.delay = _check_delay(check, sides[0], sides[1], rate, align)
         first = min(lengths[0] + min(check.shift, 0), lengths[1] - max(check.shift, 0)) - frames
         if first > frames:

@@ -39,7 +39,9 @@ def pluck(generator: np.random.Generator, frequency: float, seconds: float, deca
             break
         amplitude = np.sin(np.pi * number * place) / number**brightness
         fall = np.log(1000) / decay * (1 + 0.15 * (number - 1))
-        tone += amplitude * np.exp(-fall * time) * np.sin(2 * np.pi * partial * time + 0.3 * generator.standard_normal())
+        tone += (
+            amplitude * np.exp(-fall * time) * np.sin(2 * np.pi * partial * time + 0.3 * generator.standard_normal())
+        )
     attack = min(len(time), round(0.002 * rate))
     tone[:attack] *= np.linspace(0, 1, attack, endpoint=False)
     release = min(len(time), round(0.01 * rate))
@@ -108,9 +110,7 @@ def _chords(generator: np.random.Generator, seconds: float, rate: int) -> np.nda
 
 def _muted(generator: np.random.Generator, seconds: float, rate: int) -> np.ndarray:
     root, beat = 2 * _root(generator, 0.5), generator.uniform(0.08, 0.16)
-    return _phrase(
-        generator, seconds, rate, beat, lambda _: [(root, beat, 0.25), (root * 2 ** (7 / 12), beat, 0.2)]
-    )
+    return _phrase(generator, seconds, rate, beat, lambda _: [(root, beat, 0.25), (root * 2 ** (7 / 12), beat, 0.2)])
 
 
 def _bass(generator: np.random.Generator, seconds: float, rate: int) -> np.ndarray:

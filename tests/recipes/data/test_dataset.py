@@ -15,7 +15,8 @@ from recipes.data.cache import F0Cache, f0_fingerprint
 from recipes.data.config import DataConfig
 from recipes.data.dataset import SegmentDataset, UtteranceDataset, collate
 from recipes.data.kaldi import KaldiDirectory, Utterance
-from recipes.data.loader import endless_loader, segment_dataset, waveform_dataset
+from recipes.data.loader import endless_loader, segment_dataset, utterance_dataset, waveform_dataset
+from recipes.data.predicted import PredictedFeatures
 from recipes.data.reading import AudioReader
 from vocoders.core.audio import read_audio
 from vocoders.core.errors import ConfigError, DataError
@@ -338,6 +339,53 @@ def test_predicted_features_replace_mels(data_dir: Path, tmp_path: Path) -> None
         build_loader(config, mel_config())
 
 
+@pytest.mark.parametrize("factor", [0.5, 2.0])
+def test_predicted_features_of_another_length_are_refused(data_dir: Path, tmp_path: Path, factor: float) -> None:
+    lines = []
+    for utterance in KaldiDirectory.read(data_dir).utterances:
+        frames = round(factor * (soundfile.info(utterance.path).frames // HOP))
+        np.save(tmp_path / f"{utterance.utt_id}.npy", np.zeros((40, frames), dtype=np.float32))
+        lines.append(f"{utterance.utt_id} {tmp_path / utterance.utt_id}.npy\n")
+    (data_dir / "feats.scp").write_text("".join(lines))
+    config = DataConfig(train=str(data_dir), segment_length=SEGMENT, batch_size=4, features="predicted", num_workers=0)
+    with pytest.raises(DataError, match="frames of predicted features"):
+        next(iter(build_loader(config, mel_config())))
+    with pytest.raises(DataError, match="frames of predicted features"):
+        utterance_dataset(config, mel_config(), None, data_dir)[0]
+    with pytest.raises(DataError, match="frames of predicted features"):
+        PredictedFeatures(data_dir).check_lengths(KaldiDirectory.read(data_dir), mel_config())
+
+
+def test_predicted_features_that_are_not_finite_name_file_and_frame(data_dir: Path, tmp_path: Path) -> None:
+    lines = []
+    for utterance in KaldiDirectory.read(data_dir).utterances:
+        features = np.zeros((40, soundfile.info(utterance.path).frames // HOP), dtype=np.float32)
+        features[5, 7] = np.nan
+        np.save(tmp_path / f"{utterance.utt_id}.npy", features)
+        lines.append(f"{utterance.utt_id} {tmp_path / utterance.utt_id}.npy\n")
+    (data_dir / "feats.scp").write_text("".join(lines))
+    config = DataConfig(train=str(data_dir), segment_length=SEGMENT, batch_size=4, features="predicted", num_workers=0)
+    with pytest.raises(DataError, match=r"ann-take0\.npy.*frame 7"):
+        utterance_dataset(config, mel_config(), None, data_dir)[0]
+
+
+def test_degraded_features_are_smoother_than_those_of_the_audio(data_dir: Path) -> None:
+    utterances = KaldiDirectory.read(data_dir).utterances
+    reader = AudioReader(utterances, RATE)
+    plain = SegmentDataset(reader, mel_config(), SEGMENT)
+    smooth = SegmentDataset(reader, mel_config(), SEGMENT, degrade=1.0)
+    ratios = []
+    for index in range(len(utterances)):
+        ours, theirs = smooth[index, 0], plain[index, 0]
+        assert torch.equal(ours["audio"], theirs["audio"])
+        ratios.append(float(ours["features"].diff(dim=1).std() / theirs["features"].diff(dim=1).std()))
+        torch.testing.assert_close(smooth[index, 0]["features"], ours["features"], rtol=0, atol=0)
+    assert max(ratios) <= 1 + 1e-6
+    assert min(ratios) < 0.8
+    with pytest.raises(ConfigError, match="predicted"):
+        DataConfig.from_dict({"features": "predicted", "degrade": 0.5})
+
+
 def test_missing_paths_and_bad_options_are_config_errors(data_dir: Path) -> None:
     with pytest.raises(ConfigError, match=r"data\.train"):
         build_loader(DataConfig(), mel_config())
@@ -374,3 +422,10 @@ def test_a_part_at_another_rate_is_that_of_the_whole(tmp_path: Path, rate: int, 
     for start, length in ((0, 1000), (1, 7), (5000, 4000), (len(whole) - 3000, 3000), (len(whole) - 10, 50)):
         part = reader.read(0, start, length)
         np.testing.assert_allclose(part, whole[start : start + length], atol=1e-6)
+
+
+def test_a_total_batch_is_shared_by_the_processes() -> None:
+    assert DataConfig(batch_size=3).items_per_process(4) == 3
+    assert DataConfig(total_batch_size=12).items_per_process(4) == 3
+    with pytest.raises(ConfigError, match="12 for 5 processes; expected a multiple"):
+        DataConfig(total_batch_size=12).items_per_process(5)

@@ -94,7 +94,7 @@ def test_bad_audio_leaves_the_stream_unharmed() -> None:
     for bad, error in ((torch.full((500,), torch.nan), DataError), (torch.zeros(2, 500), ShapeError)):
         with pytest.raises(error):
             stream.push(bad)
-    parts += [stream.push(audio[1000:]), stream.finish()]
+    parts += [stream.push(audio[1000:]), stream.push(audio[:0]), stream.finish()]
     assert torch.equal(torch.cat([part["f0"] for part in parts], dim=-1), expected["f0"])
     with pytest.raises(ShapeError):
         stream.push(audio)

@@ -7,6 +7,8 @@ import torch
 from torch import Tensor
 
 from vocoders.core.errors import ConfigError, DataError, ShapeError
+from vocoders.registry import FAMILIES
+from vocoders.runtimes import ModelRuntime
 from vocoders.stream import Stream
 from vocoders.wavehax.config import WavehaxConfig
 from vocoders.wavehax.model import Wavehax
@@ -56,6 +58,17 @@ def test_a_causal_stream_is_the_whole_utterance_for_pieces_of_any_size(options: 
     # Phases of log magnitudes may turn where a magnitude vanishes.
     tolerance = 1e-6 if "log_magnitude_phase" not in options else 1e-3
     assert (streams[0] - whole).abs().max() <= tolerance * whole.abs().max()
+
+
+@pytest.mark.parametrize("options", CAUSAL.values(), ids=CAUSAL)
+def test_compiled_code_gives_the_same_stream(options: dict[str, Any]) -> None:
+    model, (features, f0) = make_model(**options), inputs(2, 70)
+    expected = run(model.stream(batch=2), features, f0, 7)
+    model.runtime = ModelRuntime("compiled", FAMILIES["wavehax"])
+    streams = [run(model.stream(batch=2), features, f0, size) for size in (1, 70)]
+    assert torch.equal(*streams)
+    tolerance = 2e-6 if "log_magnitude_phase" not in options else 1e-3
+    assert (streams[0] - expected).abs().max() <= tolerance * expected.abs().max()
 
 
 @pytest.mark.parametrize("options", CAUSAL.values(), ids=CAUSAL)

@@ -24,7 +24,7 @@ main, sizes, random = metadata["graphs"][0], {}, np.random.default_rng(0)
 def run(file, inputs):
     """Return the first output of a graph."""
     session = onnxruntime.InferenceSession(str(folder / file), providers=["CPUExecutionProvider"])
-    return session.run(None, inputs)[0]
+    return np.asarray(session.run(None, inputs)[0])
 
 
 for port in main["inputs"]:

@@ -2,19 +2,21 @@
 
 import copy
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from torch import Tensor, nn
 
 from vocoders.core.errors import ConfigError
 from vocoders.wavehax.compiled.image import CompiledImage
-from vocoders.wavehax.model import Wavehax
 from vocoders.wavehax.networks import ImageNetwork
+
+if TYPE_CHECKING:
+    from vocoders.wavehax.model import Wavehax
 
 __all__ = ["open_compiled"]
 
 
-def open_compiled(model: Wavehax, module: nn.Module, threads: int) -> Callable[..., Tensor]:
+def open_compiled(model: "Wavehax", module: nn.Module, threads: int) -> Callable[..., Tensor]:
     """Return code that computes ``forward`` of a model on the CPU.
 
     Args:

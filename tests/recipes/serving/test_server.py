@@ -1,0 +1,200 @@
+"""The server: streams are the model's streams, files its syntheses; bad clients get an error and harm nobody."""
+
+import asyncio
+import contextlib
+import io
+import json
+import threading
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+pytest.importorskip("fastapi")
+websockets = pytest.importorskip("websockets")
+httpx = pytest.importorskip("httpx")
+uvicorn = pytest.importorskip("uvicorn")
+
+from recipes.serving.app import make_app  # noqa: E402
+from recipes.serving.client import synthesize  # noqa: E402
+from recipes.serving.limits import Limits  # noqa: E402
+from vocoders.core.audio import read_audio  # noqa: E402
+from vocoders.core.audio_pipes import PipeFormat, decode_samples, encode_samples  # noqa: E402
+from vocoders.frontends.f0 import F0Config  # noqa: E402
+from vocoders.wavehax.config import WavehaxConfig  # noqa: E402
+from vocoders.wavehax.model import Wavehax  # noqa: E402
+
+LIMITS = Limits(clients=3, seconds=2.0, message_bytes=200_000, idle_seconds=1.0)
+S16 = PipeFormat("s16le", 24000, 1)
+
+
+@pytest.fixture(scope="module")
+def model() -> Wavehax:
+    torch.manual_seed(0)
+    sizes: dict[str, Any] = {"channels": 4, "kernel_size": (3, 3), "num_blocks": 1, "norm": "frame", "look_ahead": 1}
+    return Wavehax(WavehaxConfig(**sizes, f0=F0Config(alignment="frame_center"))).eval()
+
+
+@pytest.fixture(scope="module")
+def address(model: Wavehax) -> Iterator[str]:
+    server = uvicorn.Server(uvicorn.Config(make_app(model, "tiny", LIMITS), port=0, log_level="error"))
+    thread = threading.Thread(target=server.run, daemon=True)
+    thread.start()
+    while not server.started:
+        time.sleep(0.02)
+    yield f"127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
+    server.should_exit = True
+    thread.join(10)
+
+
+def frames(number: int = 50) -> tuple[np.ndarray, np.ndarray]:
+    random = np.random.default_rng(0)
+    return (random.standard_normal((100, number)) - 3).astype("float32"), np.full(number, 150, "float32")
+
+
+def rows(number: int = 50) -> np.ndarray:
+    features, f0 = frames(number)
+    return np.column_stack([features.T, f0]).astype("<f4")
+
+
+async def talk(address: str, request: Any, *messages: Any) -> tuple[list[dict[str, Any]], bytes]:
+    """Send messages; return the texts and the audio of the answer."""
+    texts, audio = [], b""
+    async with websockets.connect(f"ws://{address}/stream") as socket:
+        with contextlib.suppress(websockets.ConnectionClosed):
+            for message in (request, *messages):
+                await socket.send(message if isinstance(message, bytes | str) else json.dumps(message))
+        with contextlib.suppress(websockets.ConnectionClosed):
+            while True:
+                answer = await socket.recv()
+                if isinstance(answer, bytes):
+                    audio += answer
+                else:
+                    texts.append(json.loads(answer))
+    return texts, audio
+
+
+def test_the_client_gets_the_stream_of_the_model(address: str, model: Wavehax) -> None:
+    features, f0 = frames()
+    audio, rate = asyncio.run(synthesize(features, f0, f"ws://{address}/stream"))
+    whole = model.synthesize(torch.from_numpy(features), torch.from_numpy(f0))
+    assert rate == model.sample_rate
+    assert (decode_samples(audio, S16) - whole[0].clamp(-1, 1)).abs().max() < 1e-4
+
+
+def test_audio_in_is_analysed_as_it_comes(address: str, model: Wavehax) -> None:
+    audio = 0.3 * torch.sin(torch.arange(10_000) * 0.05)
+    data = encode_samples(audio[None], S16)
+    texts, made = asyncio.run(talk(address, {"input": "pcm"}, data[:7000], data[7000:], "end"))
+    analysis, stream = model.analysis_stream(), model.stream()
+    assert texts[0]["latency"] == analysis.latency + stream.latency
+    assert texts[-1] == {"end": True, "seconds": 10_000 / 24000}
+    assert decode_samples(made, S16).shape[-1] == -(-10_000 // 240) * 240
+
+
+def test_options_and_seeds_are_taken(address: str) -> None:
+    data = rows().tobytes()
+    made = [
+        asyncio.run(talk(address, request, data, "end"))[1]
+        for request in ({}, {"seed": 0}, {"seed": 1}, {"options": {"f0_scale": 1.5}})
+    ]
+    assert made[0] == made[1]
+    assert len({*made}) == 3
+
+
+def test_a_bad_message_leaves_the_stream_unharmed(address: str) -> None:
+    data = rows()
+    whole = asyncio.run(talk(address, {}, data.tobytes(), "end"))[1]
+    broken = np.full((3, 101), np.nan, "<f4").tobytes()
+    texts, made = asyncio.run(talk(address, {}, data[:20].tobytes(), broken, b"abc", data[20:].tobytes(), "end"))
+    assert made == whole
+    assert [("error" in text) for text in texts] == [False, True, True, False]
+
+
+@pytest.mark.parametrize(
+    "messages",
+    [
+        ["no json"],
+        ["{" * 100_000],
+        [b"\0" * 404],
+        [{"input": "text"}],
+        [{"options": {"steps": 4}}],
+        [{"options": {"f0_scale": -1}}],
+        [{"unknown": 1}],
+        [{}, "stop"],
+        [{}],
+        [{}, bytes(300_000)],
+    ],
+)
+def test_bad_clients_get_one_error_and_are_left(address: str, messages: list[Any]) -> None:
+    assert "error" in asyncio.run(talk(address, *messages))[0][-1]
+    assert httpx.get(f"http://{address}/health").json()["status"] == "ok"
+
+
+def test_streams_have_a_longest_duration(address: str) -> None:
+    texts, _ = asyncio.run(talk(address, {}, *[rows(50).tobytes()] * 5, "end"))
+    assert sum("error" in text for text in texts) == 1
+
+
+def test_more_clients_than_allowed_are_sent_away_and_places_come_back(address: str) -> None:
+    async def run() -> tuple[int, int]:
+        waiting = [await websockets.connect(f"ws://{address}/stream") for _ in range(LIMITS.clients)]
+        for socket in waiting:
+            await socket.send("{}")
+            await socket.recv()
+        texts, _ = await talk(address, {})
+        most = httpx.get(f"http://{address}/health").json()["clients"]
+        for socket in waiting:
+            await socket.close()
+        return len(texts), most
+
+    refused, most = asyncio.run(run())
+    assert (refused, most) == (1, LIMITS.clients)
+    deadline = time.monotonic() + 5
+    while httpx.get(f"http://{address}/health").json()["clients"] and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert httpx.get(f"http://{address}/health").json()["clients"] == 0
+
+
+def test_clients_at_the_same_time_get_what_each_would_get_alone(address: str) -> None:
+    async def run() -> list[bytes]:
+        data = rows().tobytes()
+        talks = (
+            talk(address, {"seed": seed}, data[: len(data) // 2], data[len(data) // 2 :], "end") for seed in range(3)
+        )
+        return [audio for _, audio in await asyncio.gather(*talks)]
+
+    together = asyncio.run(run())
+    assert together == [asyncio.run(talk(address, {"seed": seed}, rows().tobytes(), "end"))[1] for seed in range(3)]
+
+
+def test_files_over_http(address: str, model: Wavehax, tmp_path: Any) -> None:
+    features, f0 = frames()
+    body = io.BytesIO()
+    np.savez(body, features=features, f0=f0)
+    answer = httpx.post(f"http://{address}/synthesize?seed=2&f0_scale=1.2", content=body.getvalue())
+    assert answer.status_code == 200
+    (tmp_path / "x.wav").write_bytes(answer.content)
+    whole = model.synthesize(torch.from_numpy(features), torch.from_numpy(f0), seed=2, f0_scale=1.2)
+    assert (read_audio(tmp_path / "x.wav")[0] - whole[0].clamp(-1, 1)).abs().max() < 1e-3
+    again = httpx.post(f"http://{address}/synthesize", content=answer.content)
+    assert again.status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("query", "body", "code"),
+    [
+        ("", b"", 422),
+        ("", b"no audio", 422),
+        ("?seed=-1", b"RIFF", 422),
+        ("?steps=3", b"RIFF", 422),
+        ("", bytes(300_000), 413),
+    ],
+)
+def test_bad_files_get_an_error_without_paths(address: str, query: str, body: bytes, code: int) -> None:
+    answer = httpx.post(f"http://{address}/synthesize{query}", content=body)
+    assert answer.status_code == code
+    assert "/tmp" not in answer.text
