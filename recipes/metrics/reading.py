@@ -12,4 +12,7 @@ _READINGS = (
 
 def read_esr(value: float) -> str:
     """Return the reading of an error-to-signal ratio that players of captures use."""
-    return next((words for limit, words in _READINGS if value < limit), "something is wrong: the recording, or far too little training")
+    return next(
+        (words for limit, words in _READINGS if value < limit),
+        "something is wrong: the recording, or far too little training",
+    )

@@ -1,8 +1,8 @@
 """The signal that is played through a device to capture it.
 
 Its parts in order: a validation passage of 9 s, a second of silence, two blips (impulses of one sample, one second
-apart), chirps, noise, music, half a second of silence, and the validation passage again. The blips give the delay of the
-recording, and the two passages show whether the device did the same twice.
+apart), chirps, noise, music, half a second of silence, and the validation passage again. The blips give the delay of
+the recording, and the two passages show whether the device did the same twice.
 """
 
 from dataclasses import dataclass
