@@ -41,7 +41,8 @@ class ModelRuntime:
     """
 
     def __init__(self, name: RuntimeName, family: "VocoderFamily") -> None:
-        self.name, self.family = name, family
+        self.name: RuntimeName = name
+        self.family = family
         if name == "compiled" and family.compiled is None:
             raise ConfigError(
                 f"models of family '{family.name}' have no compiled network; expected runtime auto or torch"
