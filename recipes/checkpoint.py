@@ -4,7 +4,7 @@ import logging
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import torch
 
@@ -67,11 +67,21 @@ def save_best(run: Path, step: int, state: Mapping[str, Any]) -> Path:
 
 def _write(path: Path, step: int, state: Mapping[str, Any]) -> Path:
     try:
-        with atomic_file(path, durable=True) as temporary:
-            torch.save({**state, "step": step}, temporary)
+        with atomic_file(path, durable=True) as temporary, temporary.open("wb") as stream:
+            _save({**state, "step": step}, stream)
     except (DataError, RuntimeError) as error:
         raise CheckpointError(f"{error}; earlier checkpoints are untouched") from None
     return path
+
+
+def _save(state: Mapping[str, Any], stream: BinaryIO) -> None:
+    """Write to a stream of Python, whose errors name their cause; torch's own streams do not."""
+    try:
+        torch.save(state, stream)
+    except RuntimeError as error:
+        if isinstance(error.__context__, OSError):
+            raise error.__context__ from None
+        raise
 
 
 def find_checkpoints(folder: Path) -> list[Path]:

@@ -7,6 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from vocoders.core.atomic import atomic_file
 from vocoders.core.errors import MissingExtraError
 
 __all__ = ["spectrogram_picture"]
@@ -48,8 +49,8 @@ def spectrogram_picture(signals: Mapping[str, Tensor], sample_rate: int, path: P
     figure.colorbar(axes[-1].images[0], ax=list(axes), label="dB")
     canvas.draw()
     if path is not None:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        figure.savefig(path)
+        with atomic_file(path) as temporary:
+            figure.savefig(temporary, format=path.suffix.removeprefix(".") or "png")
     return np.asarray(canvas.buffer_rgba())[..., :3].copy()
 
 

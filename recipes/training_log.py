@@ -11,6 +11,7 @@ from recipes.best import BestCheckpoint
 from recipes.config import TrainConfig
 from recipes.metrics.metric import Direction
 from recipes.progress import duration_words
+from vocoders.core.atomic import atomic_file, writing
 
 __all__ = ["TrainingLog"]
 
@@ -84,14 +85,19 @@ class _Scalars:
     def __init__(self, folder: Path, step: int) -> None:
         from torch.utils.tensorboard import SummaryWriter
 
-        folder.mkdir(parents=True, exist_ok=True)
         self.path = folder / "metrics.jsonl"
-        self._drop_after(step)
-        self.board = SummaryWriter(str(folder / "tensorboard"), purge_step=step + 1)
+        with writing(folder):
+            folder.mkdir(parents=True, exist_ok=True)
+        with writing(self.path):
+            self._drop_after(step)
+            # Refused now, and not after the first steps.
+            self.path.open("a").close()
+        with writing(folder / "tensorboard"):
+            self.board = SummaryWriter(str(folder / "tensorboard"), purge_step=step + 1)
 
     def write(self, step: int, values: Mapping[str, float], progress: str = "") -> None:
         """Write one line of values; ``progress`` is for the log alone."""
-        with self.path.open("a", encoding="utf-8") as file:
+        with writing(self.path), self.path.open("a", encoding="utf-8") as file:
             file.write(json.dumps({"step": step, **{k: round(v, 6) for k, v in values.items()}}) + "\n")
         for name, value in values.items():
             self.board.add_scalar(name, value, step)
@@ -101,4 +107,5 @@ class _Scalars:
         """Remove the lines of steps that a resumed run will repeat."""
         if self.path.exists():
             lines = [line for line in self.path.read_text().splitlines() if json.loads(line)["step"] <= step]
-            self.path.write_text("".join(line + "\n" for line in lines))
+            with atomic_file(self.path) as temporary:
+                temporary.write_text("".join(line + "\n" for line in lines))

@@ -202,6 +202,7 @@ class Vocoder(System):
         f0: Tensor | None = None,
         *,
         audio: Tensor | None = None,
+        mel_f0: Tensor | Literal["estimate"] | None = None,
         f0_method: F0Method | None = None,
         mel: MelConvention | str | Path | None = None,
         beyond: Beyond = "speech",
@@ -216,8 +217,11 @@ class Vocoder(System):
             features: (num_features, F) or (B, num_features, F), as returned by :meth:`analyze`; with ``mel``, in that
                 convention.
             f0: (F,), (B, F) or (B, 1, F) in Hz, 0 where unvoiced; for vocoders that use F0. ``None``: it is estimated
-                from the features, if they are a mel.
-            audio: instead of features and F0: (T,), (B, T) or (B, 1, T) at ``sample_rate``.
+                from the features, if they are a mel. With ``audio``, it replaces the F0 of the audio.
+            audio: instead of features: (T,), (B, T) or (B, 1, T) at ``sample_rate``.
+            mel_f0: F0 of the audio that ``features`` come from, where ``f0`` is another (another melody, say), so that
+                the vocoder can move the harmonics that a mel contains. ``estimate``: find it in the mel. ``None``: the
+                same as ``f0``.
             f0_method: tracker of F0 in ``audio``; ``None``: the vocoder's own choice.
             mel: convention of the features: a preset, a YAML file or the object (see
                 :mod:`vocoders.frontends.convention_presets`); ``None``: the vocoder's own.
@@ -238,18 +242,24 @@ class Vocoder(System):
         """
         chosen = self._chosen(options, changes)
         if mel is not None:
-            if audio is not None or features is None:
-                raise ShapeError("'mel' is the convention of features; give features with it, and no audio")
+            if audio is not None or features is None or mel_f0 is not None:
+                raise ShapeError("'mel' is the convention of features; give features with it, and no audio or mel_f0")
             convention = mel if isinstance(mel, MelConvention) else find_convention(mel)
             return MelInput(convention, beyond).synthesize(self, features, f0, chosen, seed, progress)
         if audio is not None:
-            if features is not None or f0 is not None:
-                raise ShapeError(f"{type(self).__name__} takes audio or features; leave out one of the two")
+            if features is not None or mel_f0 is not None:
+                found = "features" if features is not None else "mel_f0"
+                raise ShapeError(f"{type(self).__name__} takes audio or {found}; leave out one of the two")
             inputs = self.analyze(audio, f0_method)
+            if f0 is not None:
+                inputs = self._with_f0(f0, inputs, mel_f0=inputs.get("f0"))
         elif f0_method is not None:
             raise ConfigError(f"F0 by '{f0_method}' is tracked in audio; features come with f0, or it is estimated")
         else:
             inputs = self._checked_inputs(features, f0)
+            if mel_f0 is not None:
+                own = self._estimate_f0(inputs["features"]) if isinstance(mel_f0, str) else mel_f0
+                inputs = self._with_f0(f0, inputs, own)
         with evaluating(self):
             return self._synthesize(inputs, chosen, seed, progress or _ignore)
 
@@ -335,6 +345,11 @@ class Vocoder(System):
             f0 = self._estimate_f0(inputs["features"])
         inputs |= self.check_f0(f0, inputs["features"])
         return {key: value.to(self.device) for key, value in inputs.items()}
+
+    def _with_f0(self, f0: Tensor | None, inputs: dict[str, Tensor], mel_f0: Tensor | None) -> dict[str, Tensor]:
+        """Return inputs with the wanted F0, and that of the mel."""
+        wanted, own = (self.check_f0(x, inputs["features"]) for x in (f0, mel_f0))
+        return inputs | {"f0": wanted["f0"].to(self.device), "mel_f0": own["f0"].to(self.device)}
 
     def check_f0(self, f0: Tensor | None, features: Tensor) -> dict[str, Tensor]:
         """Return ``f0`` (B, 1, F) of features (B, num_features, F) by its name; nothing for a vocoder without F0.

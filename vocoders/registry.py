@@ -190,6 +190,7 @@ FAMILIES: Registry[VocoderFamily] = Registry(
                 "vocoders.sashimi:VARIANTS",
                 "vocoders.sashimi.official:convert",
                 options="vocoders.sashimi.options:CodeOptions",
+                graphs="vocoders.sashimi.graphs:graphs",
                 kind="generator",
             ),
             VocoderFamily(

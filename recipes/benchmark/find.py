@@ -13,7 +13,9 @@ from recipes.benchmark.models import contender_of
 from recipes.benchmark.peers import PEERS, create_peer
 from vocoders.core.device import resolve_device
 from vocoders.core.errors import ConfigError
-from vocoders.core.pretrained import read_model_config, resolve_model
+from vocoders.core.pretrained import PretrainedModel, read_model_config, resolve_model
+from vocoders.core.runtime_names import RuntimeName
+from vocoders.runtimes import ModelRuntime
 
 __all__ = ["Request", "create_system", "find_effect", "is_effect"]
 
@@ -29,6 +31,7 @@ class Request:
         solver: of them.
         device: where it runs.
         is_peer: whether ``source`` is the name of a peer.
+        runtime: what computes the network of a vocoder, see :func:`vocoders.load`.
     """
 
     source: str
@@ -37,11 +40,13 @@ class Request:
     solver: str | None = None
     device: str = "cpu"
     is_peer: bool = False
+    runtime: RuntimeName = "auto"
 
     @property
     def name(self) -> str:
         """The name in tables."""
-        return self.source if self.precision == "fp32" else f"{self.source} {self.precision}"
+        how = [self.precision] * (self.precision != "fp32") + [self.runtime] * (self.runtime != "auto")
+        return " ".join([self.source, *how])
 
     def to_dict(self) -> dict[str, Any]:
         """Return the arguments."""
@@ -59,6 +64,10 @@ def create_system(request: Request) -> Contender:
     if request.is_peer:
         return create_peer(request.source, device)
     system = _build(request.source, vocoders.registry, device)
+    if isinstance(system, PretrainedModel):
+        system.runtime = ModelRuntime(request.runtime, vocoders.registry.FAMILIES[system.family])
+    elif request.runtime not in ("auto", "torch"):
+        raise ConfigError(f"--runtime {request.runtime}: {request.source} has no network; leave it out")
     return contender_of(request.name, system, request.precision, {"steps": request.steps, "solver": request.solver})
 
 

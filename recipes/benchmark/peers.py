@@ -1,8 +1,9 @@
-"""Systems of other projects, measured in the same process: Vocos from PyPI."""
+"""Systems of other projects, measured in the same process: Vocos from PyPI, and the architecture of HiFi-GAN V1."""
 
 import torch
 from torch import Tensor
 
+from recipes.benchmark import hifigan
 from recipes.benchmark.contender import Contender
 from recipes.benchmark.models import contender_of
 from vocoders.core.errors import ConfigError, MissingExtraError
@@ -16,15 +17,15 @@ _RATE, _N_FFT, _HOP_LENGTH, _N_MELS = 24000, 1024, 256, 100
 
 class _MelPeer(Contender):
     kind = "peer"
-    sample_rate = _RATE
+    sample_rate, hop_length, n_mels = _RATE, _HOP_LENGTH, _N_MELS
 
     def __init__(self, device: torch.device) -> None:
         self.device = device
 
     def inputs(self, seconds: float) -> Tensor:
         """Return a log-mel (1, n_mels, F)."""
-        frames = max(1, round(seconds * _RATE / _HOP_LENGTH))
-        return torch.full((1, _N_MELS, frames), -4.0, device=self.device)
+        frames = max(1, round(seconds * self.sample_rate / self.hop_length))
+        return torch.full((1, self.n_mels, frames), -4.0, device=self.device)
 
 
 class VocosPeer(_MelPeer):
@@ -55,7 +56,26 @@ class VocosPeer(_MelPeer):
         return self._decode(inputs)[:, None]
 
 
-PEERS = {"vocos": VocosPeer}
+class HifiGanPeer(_MelPeer):
+    """HiFi-GAN V1 with random weights, see :class:`~recipes.benchmark.hifigan.HifiGanV1`."""
+
+    name = "hifigan-v1"
+    sample_rate, hop_length, n_mels = hifigan.SAMPLE_RATE, hifigan.HOP_LENGTH, hifigan.N_MELS
+
+    def __init__(self, device: torch.device) -> None:
+        super().__init__(device)
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(0)
+            self.network = hifigan.HifiGanV1().eval().to(device)
+
+    @torch.inference_mode()
+    def run(self, inputs: Tensor) -> Tensor:
+        """Make a waveform."""
+        assert self.network is not None
+        return self.network(inputs)
+
+
+PEERS = {"vocos": VocosPeer, "hifigan-v1": HifiGanPeer}
 
 
 def create_peer(name: str, device: torch.device) -> Contender:

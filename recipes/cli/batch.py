@@ -1,22 +1,27 @@
-"""Process many files in sequence; a failed file does not stop the others."""
+"""Process many files, in this process or in several; a failed file does not stop the others."""
 
 import json
 import logging
+import os
 import sys
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any, Generic, TypeVar
 
 import typer
 
-__all__ = ["Job", "Report", "run_jobs", "share_of"]
+__all__ = ["Job", "Report", "Work", "run_jobs", "share_of"]
 
 _logger = logging.getLogger(__name__)
 
 # A single file with less audio than this is done before a progress bar is of use.
 _LONG_SECONDS = 30.0
+# With more files, the first errors have left the screen when the last file is done.
+_SCREEN = 20
 
 Progress = Callable[[float], None]
+State = TypeVar("State")
 
 
 @dataclass(frozen=True)
@@ -27,11 +32,13 @@ class Job:
         path: input file.
         output: output file.
         seconds: length of the audio, for the progress bar; 0 if unknown.
+        offset: place in an archive of features, in bytes; ``None``: the whole file.
     """
 
     path: Path
     output: Path
     seconds: float
+    offset: int | None = None
 
 
 @dataclass(frozen=True)
@@ -51,14 +58,47 @@ class Report:
     rtf: float
 
 
-def run_jobs(jobs: Sequence[Job], work: Callable[[Job, Progress], Report], title: str, json_lines: bool) -> None:
+@dataclass
+class Work(Generic[State]):
+    """What is done with each file.
+
+    Attributes:
+        title: name of the work on the progress bar.
+        run: does one job with the state; it also takes a function, to be called with the finished fraction.
+        open: makes the state, such as a model, in each process. Both are functions that can be pickled.
+        state: the state of this process, if it exists already.
+    """
+
+    title: str
+    run: Callable[[Job, State, Progress], Report]
+    open: Callable[[], State]
+    state: State | None = None
+
+    def attempt(self, job: Job, progress: Progress) -> tuple[str, Report | None]:
+        """Do one job; return an error message, or the report."""
+        from vocoders.core.errors import OndesError
+
+        try:
+            if self.state is None:
+                self.state = self.open()
+            return "", self.run(job, self.state, progress)
+        except OndesError as error:
+            known = str(error)
+            return known if str(job.path) in known else f"{job.path}: {known}", None
+        except Exception as error:  # one file must not stop the others
+            _logger.debug("%s", job.path, exc_info=True)
+            reason = (str(error).strip() or "no message").splitlines()[0]
+            return f"{job.path}: {type(error).__name__}: {reason} (-v shows where)", None
+
+
+def run_jobs(jobs: Sequence[Job], work: Work[Any], json_lines: bool = False, nj: int = 1) -> None:
     """Run all jobs, show the progress, and report each job.
 
     Args:
         jobs: input and output files.
-        work: function that runs one job. It also takes a function, to be called with the finished fraction.
-        title: name of the work on the progress bar.
+        work: what is done with each.
         json_lines: print one JSON line for each file.
+        nj: number of processes.
 
     Raises:
         Exit: with code 1 if some files failed, after all of them were tried.
@@ -69,17 +109,16 @@ def run_jobs(jobs: Sequence[Job], work: Callable[[Job, Progress], Report], title
     total = sum(job.seconds for job in jobs)
     shown = len(jobs) > 1 or total > _LONG_SECONDS
     level = logging.DEBUG if shown and sys.stderr.isatty() else logging.INFO
-    failed = done = 0
-    finished = 0.0
+    failures: list[str] = []
+    done, finished = 0, 0.0
     try:
-        with prompt_interruption(), gauge(title, total, "x real time", shown) as advance:
-            for job in jobs:
-                problem, report = _try(job, work, share_of(advance, finished, job.seconds))
+        with prompt_interruption(), gauge(work.title, total, "x real time", shown) as advance:
+            for job, (problem, report) in _results(jobs, work, advance, nj):
                 finished += job.seconds
                 advance(finished)
                 done += 1
                 if report is None:
-                    failed += 1
+                    failures.append(problem)
                     typer.echo(f"error: {problem}", err=True)
                 else:
                     _logger.log(level, "%s -> %s: %.2f s, RTF %.3f", job.path, job.output, report.seconds, report.rtf)
@@ -87,10 +126,11 @@ def run_jobs(jobs: Sequence[Job], work: Callable[[Job, Progress], Report], title
                     line = asdict(report) if report else {"path": str(job.path), "error": problem}
                     typer.echo(json.dumps(line, ensure_ascii=False))
     except KeyboardInterrupt:
-        typer.echo(f"interrupted; {done - failed} of {len(jobs)} files are finished", err=True)
+        typer.echo(f"interrupted; {done - len(failures)} of {len(jobs)} files are finished", err=True)
         raise
-    if failed:
-        typer.echo(f"{failed} of {len(jobs)} files failed", err=True)
+    if failures:
+        again = "".join(f"\n  {problem}" for problem in failures) if len(jobs) > _SCREEN else ""
+        typer.echo(f"{len(failures)} of {len(jobs)} files failed{':' if again else ''}{again}", err=True)
         raise typer.Exit(1)
 
 
@@ -99,16 +139,40 @@ def share_of(advance: Progress, before: float, amount: float) -> Progress:
     return lambda fraction: advance(before + fraction * amount)
 
 
-def _try(job: Job, work: Callable[[Job, Progress], Report], progress: Progress) -> tuple[str, Report | None]:
-    """Run one job; return an error message, or the report."""
-    from vocoders.core.errors import OndesError
+def _results(
+    jobs: Sequence[Job], work: Work[Any], advance: Progress, nj: int
+) -> Iterator[tuple[Job, tuple[str, Report | None]]]:
+    """Yield the jobs in their order, each with an error message or its report."""
+    if nj > 1 and len(jobs) > 1:
+        from recipes.data.parallel import run_parallel
 
-    try:
-        return "", work(job, progress)
-    except OndesError as error:
-        known = str(error)
-        return known if str(job.path) in known else f"{job.path}: {known}", None
-    except Exception as error:  # one file must not stop the others
-        _logger.debug("%s", job.path, exc_info=True)
-        reason = (str(error).strip() or "no message").splitlines()[0]
-        return f"{job.path}: {type(error).__name__}: {reason} (-v shows where)", None
+        # Short files are handed out several at a time.
+        size = max(1, min(8, len(jobs) // (16 * nj)))
+        remote = _Remote(Work(work.title, work.run, work.open), logging.getLogger("recipes").level)
+        yield from zip(jobs, run_parallel(remote, jobs, nj, work.title, size), strict=True)
+        return
+    before = 0.0
+    for job in jobs:
+        yield job, work.attempt(job, share_of(advance, before, job.seconds))
+        before += job.seconds
+
+
+@dataclass(frozen=True)
+class _Remote:
+    """Work in another process, which keeps its state from job to job."""
+
+    work: Work[Any]
+    log_level: int
+    key: str = field(default_factory=lambda: os.urandom(8).hex())
+
+    def __call__(self, job: Job) -> tuple[str, Report | None]:
+        if self.key not in _opened:
+            from recipes.cli.logs import show_logs
+
+            show_logs({logging.DEBUG: 1, logging.WARNING: -1}.get(self.log_level, 0))
+            _opened[self.key] = self.work
+        return _opened[self.key].attempt(job, lambda fraction: None)
+
+
+# Work of this worker process, by its key.
+_opened: dict[str, Work[Any]] = {}

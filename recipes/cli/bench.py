@@ -18,7 +18,7 @@ __all__ = ["register"]
 def register(app: typer.Typer) -> None:
     """Add the command to ``app``."""
     lists = {
-        **dict.fromkeys(("--models", "--against", "--precision"), ListKind.NAMES),
+        **dict.fromkeys(("--models", "--against", "--precision", "--runtime"), ListKind.NAMES),
         **dict.fromkeys(("--seconds", "--threads", "--blocks"), ListKind.NUMBERS),
     }
     app.command("bench", cls=list_command(lists))(_bench)
@@ -45,7 +45,7 @@ def _bench(
         str,
         typer.Option(
             "--against",
-            help="Peers in the same run: vocos, griffin-lim; for effects onnx-runtime.",
+            help="Peers in the same run: vocos, hifigan-v1, griffin-lim; for effects onnx-runtime.",
             show_default="none",
         ),
     ] = "",
@@ -53,6 +53,9 @@ def _bench(
     steps: Annotated[int | None, typer.Option("--steps", min=1, help="Solver steps, for flow matching.")] = None,
     solver: Annotated[str | None, typer.Option("--solver", help="euler, midpoint, heun or rk4.")] = None,
     precision: Annotated[str, typer.Option("--precision", help="fp32, bf16 (autocast), or both: fp32,bf16.")] = "fp32",
+    runtime: Annotated[
+        str, typer.Option("--runtime", help="What computes networks: auto, torch, compiled, onnx, openvino, or several.")
+    ] = "auto",
     runs: Annotated[int, typer.Option("--runs", min=1, help="Measured rounds; tables show medians.")] = 5,
     load: Annotated[
         int, typer.Option("--load", min=0, help="Measure systems again beside this many busy processes.")
@@ -92,7 +95,7 @@ def _bench(
         raise typer.BadParameter(f"{out} is a folder; expected the name of a file to write", param_hint="--out")
     chosen = [*(names or []), *_words(models or "")] or _shipped()
     sampling = {"steps": steps, "solver": solver}
-    plan = _plan(chosen, _words(against), _words(precision), sampling, device)
+    plan = _plan(chosen, _words(against), _words(precision), _words(runtime), sampling, device)
     plan = _replace(plan, seconds, threads, blocks, runs, memory, load)
     with prompt_interruption():
         document = run_benchmark(plan)
@@ -102,21 +105,30 @@ def _bench(
 
 
 def _plan(
-    models: Sequence[str], peers: Sequence[str], precisions: Sequence[str], sampling: dict[str, Any], device: str
+    models: Sequence[str],
+    peers: Sequence[str],
+    precisions: Sequence[str],
+    runtimes: Sequence[str],
+    sampling: dict[str, Any],
+    device: str,
 ) -> "Plan":
     from recipes.benchmark.blocks import ONNX_RUNTIME
     from recipes.benchmark.find import Request, is_effect
     from recipes.benchmark.session import Plan
     from vocoders.core.errors import ConfigError
+    from vocoders.core.runtime_names import RUNTIMES
 
     if not precisions or not set(precisions) <= {"fp32", "bf16"}:
         raise ConfigError(f"unknown precision '{','.join(precisions)}'; expected fp32, bf16 or fp32,bf16")
+    if unknown := [name for name in runtimes if name not in RUNTIMES]:
+        raise ConfigError(f"unknown runtime '{unknown[0]}'; expected some of {', '.join(RUNTIMES)}")
     effects = [name for name in dict.fromkeys(models) if is_effect(name)]
     requests = [
-        Request(name, kind, device=device, **sampling)
+        Request(name, kind, device=device, runtime=runtime, **sampling)
         for name in dict.fromkeys(models)
         if name not in effects
         for kind in precisions
+        for runtime in runtimes
     ]
     has_onnx_runtime = ONNX_RUNTIME in peers
     if has_onnx_runtime and not effects:

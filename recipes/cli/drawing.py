@@ -24,7 +24,7 @@ class Request:
     """A request to a generator."""
 
     length: int
-    num: int
+    numbers: Sequence[int]
     seed: int
     batch: int
     options: "SynthesisOptions"
@@ -48,15 +48,15 @@ def draw(generator: "WaveformGenerator", request: Request, is_batch_fixed: bool)
     from recipes.progress import gauge
 
     batch = _fitting_batch(generator, request, is_batch_fixed)
-    drawn, computing = 0, 0.0
-    with gauge("generation", request.num * request.length, "samples/s") as advance:
-        for first in range(0, request.num, batch):
-            numbers = range(first, min(first + batch, request.num))
-            amount = len(numbers) * request.length
+    numbers, drawn, computing = request.numbers, 0, 0.0
+    with gauge("generation", len(numbers) * request.length, "samples/s") as advance:
+        for first in range(0, len(numbers), batch):
+            items = numbers[first : first + batch]
+            amount = len(items) * request.length
             started = time.perf_counter()
             result = generator.generate(
                 request.length,
-                numbers,
+                items,
                 prompt=request.prompt,
                 label=request.label,
                 seed=request.seed,
@@ -65,12 +65,14 @@ def draw(generator: "WaveformGenerator", request: Request, is_batch_fixed: bool)
             )
             computing += time.perf_counter() - started
             drawn += amount
-            none = (None,) * len(numbers)
+            none = (None,) * len(items)
             likelihoods = none if result.log_likelihoods is None else result.log_likelihoods.tolist()
             bits = none if result.bits_per_sample is None else result.bits_per_sample.tolist()
             audio = result.audio.float().cpu()
-            for parts in zip(numbers, audio, likelihoods, bits, result.labels or none, strict=True):
+            for parts in zip(items, audio, likelihoods, bits, result.labels or none, strict=True):
                 yield Item(*parts)
+    if not numbers:
+        return
     speed = drawn / computing
     text = "%d samples in %.2f s: %.0f samples per second, %.2f x real time"
     _logger.info(text, drawn, computing, speed, speed / generator.sample_rate)
@@ -82,7 +84,7 @@ def _fitting_batch(generator: "WaveformGenerator", request: Request, is_fixed: b
     from vocoders.core.memory import available_memory
 
     available = available_memory() if generator.device.type == "cpu" else None
-    batch = min(request.batch, request.num)
+    batch = max(1, min(request.batch, len(request.numbers)))
     prompt_length = 0 if request.prompt is None else len(request.prompt)
     while available is not None:
         needed = generator.memory(batch, request.length, prompt_length, request.options)

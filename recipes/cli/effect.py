@@ -4,12 +4,14 @@ import logging
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from recipes.cli.batch import Job, Report, run_jobs
+from recipes.cli.batch import Job, Report, Work, run_jobs
+from recipes.cli.batch_options import BatchOptions
 from recipes.cli.capture_options import CaptureOptions
 from recipes.cli.meter import Meter
 from recipes.cli.option_group import with_option_groups
@@ -114,6 +116,7 @@ def _effect(
     pipes: PipeOptions,
     force: Annotated[bool, typer.Option("--force", "-f", help="Replace existing output files.")] = False,
     json_lines: Annotated[bool, typer.Option("--json", help="Print one JSON line per file, or per knob.")] = False,
+    many: BatchOptions,
 ) -> None:
     """Play audio through an effect.
 
@@ -125,27 +128,41 @@ def _effect(
     or a pedal; --slim, --normalize and --calibrate are for captures.
     In a pipe audio is played as it comes: ondes effect - -o -
     """
-    from recipes.cli.effect_source import find_levels, resolve_source
-
     if list_knobs:
+        from recipes.cli.effect_source import resolve_source
         from recipes.cli.knob_table import show_knobs
 
         show_knobs(resolve_source(model, processor, "cpu", capture.slim), json_lines)
         return
     piped = output is not None and uses_pipes(inputs or [], output)
-    items, outputs = ([], []) if piped else _find_files(inputs, output, force)
+    items, outputs = ([], []) if piped else _find_files(inputs, output, force or many.skip_existing)
     if not 0 <= mix <= 1:
         raise typer.BadParameter(f"{mix:g} is not in the range 0 .. 1", param_hint="--mix")
-    source = resolve_source(model, processor, device, capture.slim)
-    levels = find_levels(source, capture.normalize, capture.calibrate)
-    options = _read_options(source, knobs or [], automation, stereo, zero_latency, levels)
-    playing = _Playing(source, options, block, mix)
+    settings = (knobs or [], automation, stereo, zero_latency)
+    open_playing = partial(_open, (model, processor, device), capture, settings, block, mix)
+    playing = open_playing()
     if piped and inputs and output is not None:
         check_pipe_output(output.expanduser(), force, json_lines)
         _play_pipe(inputs[0], output.expanduser(), playing, pipes, force)
         return
     jobs = [Job(item.path, path, _seconds(item.path)) for item, path in zip(items, outputs, strict=True)]
-    run_jobs(jobs, lambda job, progress: _play(job, playing, progress), "effect", json_lines)
+    jobs = many.undone(jobs, outputs, [item.path for item in items])
+    run_jobs(jobs, Work("effect", _play, open_playing, playing), json_lines, many.nj)
+
+
+def _open(
+    names: tuple[str | None, str | None, str],
+    capture: CaptureOptions,
+    settings: "tuple[Sequence[str], Path | None, StereoMode, bool]",
+    block: int,
+    mix: float,
+) -> _Playing:
+    """Find the effect and check its settings, in each process."""
+    from recipes.cli.effect_source import find_levels, resolve_source
+
+    source = resolve_source(*names, capture.slim)
+    levels = find_levels(source, capture.normalize, capture.calibrate)
+    return _Playing(source, _read_options(source, *settings, levels), block, mix)
 
 
 def _find_files(inputs: list[str] | None, output: Path | None, force: bool) -> "tuple[list[Input], list[Path]]":

@@ -123,7 +123,7 @@ def read_inputs(
     options: FeatureOptions,
     f0_source: str | None,
 ) -> dict[str, Any]:
-    """Return the arguments ``features``, ``f0``, ``mel`` and ``beyond`` of :meth:`Vocoder.synthesize`.
+    """Return the arguments ``features``, ``f0``, ``mel_f0``, ``mel`` and ``beyond`` of :meth:`Vocoder.synthesize`.
 
     Args:
         place: of the features.
@@ -136,7 +136,7 @@ def read_inputs(
         ConfigError: for a tracker of audio.
         DataError: if the file cannot be read, or its content cannot be what it should be.
     """
-    from vocoders.core.errors import ConfigError
+    from vocoders.core.errors import ConfigError, DataError
     from vocoders.core.feature_files import read_feature_file
 
     if f0_source not in (None, "mel"):
@@ -148,6 +148,12 @@ def read_inputs(
         arguments |= {"mel": convention, "beyond": options.beyond}
     if vocoder.uses_f0 and found.f0 is not None and f0_source is None:
         arguments["f0"] = _tensor(_read_f0(found, vocoder, convention, options, str(place)))[None, None]
+        if found.mel_f0 is not None and convention is None:
+            if found.mel_f0.size != arguments["f0"].shape[-1]:
+                raise DataError(
+                    f"{place}: mel_f0 of {found.mel_f0.size} frames; expected {arguments['f0'].shape[-1]}, one per frame"
+                )
+            arguments["mel_f0"] = _tensor(found.mel_f0).reshape(1, 1, -1)
     elif vocoder.uses_f0:
         _logger.info("%s: F0 is estimated from the mel", place)
     return arguments

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from recipes.cli.batch_options import ShareOptions
 from recipes.cli.declared import chosen_options, declared_command, given_options
 from recipes.cli.drawing import Item, Request, draw, select_items
 from recipes.cli.option_group import with_option_groups
@@ -88,6 +89,7 @@ def _generate(
     pipes: PipeOptions,
     force: Annotated[bool, typer.Option("--force", "-f", help="Replace existing output files.")] = False,
     json_lines: Annotated[bool, typer.Option("--json", help="Print one JSON line per file.")] = False,
+    share: ShareOptions,
 ) -> None:
     """Draw waveforms, unconditionally or after a prompt.
 
@@ -99,8 +101,8 @@ def _generate(
     from vocoders.core.device import resolve_device
     from vocoders.registry import load_generator
 
-    _check(seconds, num, drop_worst, drop_best)
-    output = output.expanduser()
+    _check(seconds, num, drop_worst, drop_best, share)
+    output, force = output.expanduser(), force or share.skip_existing
     piped = uses_pipes([], output)
     # Reported before a model is downloaded.
     if piped:
@@ -119,7 +121,8 @@ def _generate(
         deliver(output, (piece[None] for piece in pieces if len(piece)), generator.sample_rate, 1, pipes, force)
         return
     outputs = _plan(output, _names(num, prompt, labels), prompt, force)
-    request = Request(length, num, seed, batch or min(num, _MOST_ITEMS), options, audio, label)
+    numbers = share.undone(range(num), outputs)
+    request = Request(length, numbers, seed, batch or _MOST_ITEMS, options, audio, label)
     with prompt_interruption():
         items = draw(generator, request, batch is not None)
         if drop_worst or drop_best:
@@ -128,11 +131,14 @@ def _generate(
             _write(item, outputs[item.number], generator.sample_rate, json_lines)
 
 
-def _check(seconds: float, num: int, drop_worst: float, drop_best: float) -> None:
+def _check(seconds: float, num: int, drop_worst: float, drop_best: float, share: ShareOptions) -> None:
     import torch
 
     from recipes.ranking import select
+    from vocoders.core.errors import ConfigError
 
+    if (drop_worst or drop_best) and (share.shard or share.skip_existing):
+        raise ConfigError("--drop-worst and --drop-best rank all items; leave out --shard and --skip-existing")
     if not 0 < seconds < float("inf"):
         raise typer.BadParameter(f"{seconds:g} is not a positive number", param_hint="--seconds")
     # Reported before hours of work: all items may be dropped.

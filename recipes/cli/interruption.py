@@ -11,6 +11,8 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from vocoders.core.atomic import remove_temporaries
+
 __all__ = ["prompt_interruption"]
 
 _LEAVE_BAR = "\x1b[?25h\n"  # show the cursor, start a new line
@@ -38,6 +40,7 @@ def prompt_interruption(grace_seconds: float = 2.0) -> Iterator[None]:
             if received[0] == signal.SIGINT and not left.wait(grace_seconds):
                 sys.stderr.write((_LEAVE_BAR if sys.stderr.isatty() else "") + "interrupted\n")
                 sys.stderr.flush()
+                remove_temporaries()
                 os._exit(130)
 
     watcher = threading.Thread(target=watch, daemon=True)

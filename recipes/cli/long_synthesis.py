@@ -44,8 +44,8 @@ def synthesize_audio(
     vocoder: "Vocoder",
     options: "SynthesisOptions",
     seed: int,
+    f0_method: "F0Method | None",
     progress: "Progress",
-    f0_method: "F0Method | None" = None,
 ) -> tuple[int, int, float]:
     """Write the copy-synthesis of a file; return its length in samples, its channels, and its peak."""
     from vocoders.core.audio import audio_info, read_blocks, resample_blocks

@@ -4,6 +4,7 @@ Exit codes: 0 done; 1 some inputs failed; 2 invalid command line, configuration,
 signal of the cluster stopped, to be started again; 130 interrupted.
 """
 
+import logging
 import os
 import sys
 from collections.abc import Sequence
@@ -35,6 +36,8 @@ from vocoders.core.errors import OndesError
 from vocoders.version import __version__
 
 __all__ = ["app", "main"]
+
+_logger = logging.getLogger("recipes.cli")
 
 app = typer.Typer(
     name="ondes",
@@ -95,6 +98,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         # The reader of a pipe has exited (`ondes models | head -1`); Python's flush at exit must not fail.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
+    except OSError as error:
+        # A full disk, a file that vanished, a missing permission.
+        _logger.debug("the system refused", exc_info=True)
+        place = "" if error.filename is None else f"{error.filename}: "
+        return _fail(f"{place}{error.strerror or error} (-v shows where)", 2)
 
 
 def _fail(message: str, code: int) -> int:

@@ -7,7 +7,7 @@ from pathlib import Path
 from recipes.cli.inputs import Input
 from vocoders.core.errors import ConfigError
 
-__all__ = ["plan_outputs"]
+__all__ = ["is_done", "plan_outputs"]
 
 # Codecs with few sample rates and a loss at each encoding.
 _FIXED_FRAMES = {".mp3", ".opus"}
@@ -41,6 +41,18 @@ def plan_outputs(inputs: Sequence[Input], output: Path, force: bool, keep_suffix
     for folder in {path.parent for path in outputs}:
         _check_folder(folder)
     return outputs
+
+
+def is_done(output: Path, source: Path | None = None) -> bool:
+    """Return whether an output is there, whole, and not older than its source."""
+    from vocoders.core.audio import audio_info
+    from vocoders.core.errors import DataError
+
+    try:
+        is_older = source is not None and output.stat().st_mtime < source.stat().st_mtime
+        return not is_older and not audio_info(output).damage
+    except (OSError, DataError):
+        return False
 
 
 def _name_outputs(inputs: Sequence[Input], output: Path, keep_suffix: bool) -> list[Path]:

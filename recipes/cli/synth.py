@@ -3,13 +3,15 @@
 import logging
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from recipes.cli.batch import Job, Report, run_jobs, share_of
+from recipes.cli.batch import Job, Report, Work, run_jobs, share_of
+from recipes.cli.batch_options import BatchOptions
 from recipes.cli.declared import chosen_options, declared_command, given_options
 from recipes.cli.feature_input import FeatureOptions, load_vocoder_for, read_inputs
 from recipes.cli.long_synthesis import is_long, synthesize_audio, synthesize_features
@@ -110,6 +112,7 @@ def _synth(
     pipes: PipeOptions,
     force: Annotated[bool, typer.Option("--force", "-f", help="Replace existing output files.")] = False,
     json_lines: Annotated[bool, typer.Option("--json", help="Print one JSON line per file.")] = False,
+    many: BatchOptions,
 ) -> None:
     """Synthesise audio from audio (copy-synthesis) or features of any mel convention.
 
@@ -121,32 +124,44 @@ def _synth(
     """
     from recipes.cli.inputs import find_inputs
     from recipes.cli.outputs import plan_outputs
-    from vocoders.core.device import resolve_device
-    from vocoders.registry import default_vocoder, is_baseline
+    from vocoders.registry import default_vocoder
 
     output, piped = output.expanduser(), uses_pipes(inputs, output)
     items = [] if PIPE in inputs else find_inputs(inputs)
-    outputs = [] if piped else plan_outputs(items, output, force)
+    outputs = [] if piped else plan_outputs(items, output, force or many.skip_existing)
     if piped or streaming.stream:
         check_pipe_output(output if piped else outputs[0], force, json_lines)
         only_one(items)
-    name = model or default_vocoder()
-    convention = features.convention()
-    vocoder = load_vocoder_for(name, convention, device if is_baseline(name) else resolve_device(device), runtime)
-    chosen = chosen_options(vocoder, name, given_options(context))
-    synthesis = _Synthesis(vocoder, chosen, seed, resample, _method(f0), features, convention)
+    names = (model or default_vocoder(), device, runtime)
+    open_synthesis = partial(_open, *names, given_options(context), seed, resample, _method(f0), features)
+    synthesis = open_synthesis()
     if piped or streaming.stream:
         _synthesize_stream(items, output if piped else outputs[0], synthesis, streaming, pipes, force)
         return
-    lengths = _measure(items, synthesis)
-    _announce_f0(synthesis, sum(length for item, length in zip(items, lengths, strict=True) if not item.is_features))
-    jobs = [Job(item.path, path, length) for item, path, length in zip(items, outputs, lengths, strict=True)]
-    places = {path: item.place for item, path in zip(items, outputs, strict=True) if item.is_features}
+    jobs = [Job(item.path, path, 0.0, item.offset) for item, path in zip(items, outputs, strict=True)]
+    jobs = _measured(many.undone(jobs, outputs, [item.path for item in items]), synthesis)
+    _announce_f0(synthesis, sum(job.seconds for job in jobs if _feature_place(job) is None))
+    run_jobs(jobs, Work("synthesis", _work, open_synthesis, synthesis), json_lines, many.nj)
 
-    def work(job: Job, progress: Callable[[float], None]) -> _Report:
-        return _work(job, synthesis, places.get(job.output), progress)
 
-    run_jobs(jobs, work, "synthesis", json_lines)
+def _open(
+    name: str,
+    device: str,
+    runtime: RuntimeName,
+    given: dict[str, str],
+    seed: int,
+    resample: bool,
+    f0: "F0Method | None",
+    features: FeatureOptions,
+) -> _Synthesis:
+    """Load the vocoder and check its options, in each process."""
+    from vocoders.core.device import resolve_device
+    from vocoders.registry import is_baseline
+
+    convention = features.convention()
+    place = device if is_baseline(name) else resolve_device(device)
+    vocoder = load_vocoder_for(name, convention, place, runtime)
+    return _Synthesis(vocoder, chosen_options(vocoder, name, given), seed, resample, f0, features, convention)
 
 
 def _method(source: str) -> "F0Method | None":
@@ -198,36 +213,45 @@ def _synthesize_stream(
         StreamSynthesis(*how).from_audio(str(items[0].path) if items else PIPE, output, force)
 
 
-def _measure(items: "Sequence[Input]", synthesis: _Synthesis) -> list[float]:
-    """Return the length of each input in seconds, 0 if unreadable; refuse wrong sample rates before any work."""
+def _measured(jobs: Sequence[Job], synthesis: _Synthesis) -> list[Job]:
+    """Return the jobs with the length of each, 0 if unreadable; refuse wrong sample rates before any work."""
     from vocoders.core.audio import audio_info
     from vocoders.core.errors import ConfigError, DataError
     from vocoders.core.feature_files import read_feature_file
 
     vocoder, lengths, wrong = synthesis.vocoder, [], []
     mel = synthesis.convention.mel if synthesis.convention is not None else vocoder
-    for item in items:
+    for job in jobs:
         try:
-            if item.is_features:
-                frames = max(read_feature_file(item.place).features.shape)
+            if (place := _feature_place(job)) is not None:
+                frames = max(read_feature_file(place).features.shape)
                 lengths.append(frames * mel.hop_length / mel.sample_rate)
                 continue
-            info = audio_info(item.path)
+            info = audio_info(job.path)
             lengths.append(info.duration * info.channels)
             if info.sample_rate != vocoder.sample_rate:
-                wrong.append((item.path, info.sample_rate))
+                wrong.append((job.path, info.sample_rate))
         except DataError:  # reported when its turn comes: the other files can be synthesised
             lengths.append(0.0)
     if wrong and not synthesis.resample:
         path, rate = wrong[0]
         more = f" ({len(wrong)} files)" if len(wrong) > 1 else ""
         raise ConfigError(f"{path}: {rate} Hz audio for a {vocoder.sample_rate} Hz model{more}; pass --resample")
-    return lengths
+    return [replace(job, seconds=length) for job, length in zip(jobs, lengths, strict=True)]
 
 
-def _work(job: Job, synthesis: _Synthesis, place: "FeaturePlace | None", progress: Callable[[float], None]) -> _Report:
+def _feature_place(job: Job) -> "FeaturePlace | None":
+    """Return where the features of a job are; ``None`` if it has audio."""
+    from vocoders.core.feature_files import FEATURE_SUFFIXES, FeaturePlace
+
+    is_features = job.offset is not None or job.path.suffix.lower() in FEATURE_SUFFIXES
+    return FeaturePlace(job.path, job.offset) if is_features else None
+
+
+def _work(job: Job, synthesis: _Synthesis, progress: Callable[[float], None]) -> _Report:
     from vocoders.core.audio import write_audio
 
+    place = _feature_place(job)
     if synthesis.convention is None and is_long(job, synthesis.vocoder, synthesis.options):
         return _work_in_parts(job, synthesis, place, progress)
     started = time.perf_counter()
@@ -248,13 +272,12 @@ def _work(job: Job, synthesis: _Synthesis, place: "FeaturePlace | None", progres
 def _work_in_parts(
     job: Job, synthesis: _Synthesis, place: "FeaturePlace | None", progress: Callable[[float], None]
 ) -> _Report:
-    vocoder, options, seed = synthesis.vocoder, synthesis.options, synthesis.seed
+    vocoder, how = synthesis.vocoder, (synthesis.options, synthesis.seed)
     started = time.perf_counter()
     if place is not None:
-        inputs = _read_features(place, synthesis)
-        length, channels, peak = synthesize_features(job, inputs, vocoder, options, seed, progress)
+        length, channels, peak = synthesize_features(job, _read_features(place, synthesis), vocoder, *how, progress)
     else:
-        length, channels, peak = synthesize_audio(job, vocoder, options, seed, progress, synthesis.f0)
+        length, channels, peak = synthesize_audio(job, vocoder, *how, synthesis.f0, progress)
     rate = vocoder.sample_rate
     seconds = length / rate
     rtf = round((time.perf_counter() - started) / seconds, 6)

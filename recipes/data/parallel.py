@@ -12,9 +12,10 @@ from concurrent.futures.process import BrokenProcessPool
 from typing import TypeVar
 
 from recipes.progress import track
+from vocoders.core.atomic import remove_temporaries
 from vocoders.core.errors import ConfigError, DataError
 
-__all__ = ["map_parallel"]
+__all__ = ["map_parallel", "run_parallel"]
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -36,17 +37,24 @@ def map_parallel(
         ConfigError: if ``nj`` is below 1.
         DataError: if a worker process dies; errors of ``function`` are passed on unchanged.
     """
+    yield from track(run_parallel(function, items, nj, description, chunk_size), description, len(items))
+
+
+def run_parallel(
+    function: Callable[[Item], Result], items: Sequence[Item], nj: int, description: str, chunk_size: int = 1
+) -> Iterator[Result]:
+    """Do what :func:`map_parallel` does, and show no progress."""
     if nj < 1:
         raise ConfigError(f"nj is {nj}; expected at least one process")
     if nj == 1 or len(items) < 2:
-        yield from track(map(function, items), description, len(items))
+        yield from map(function, items)
         return
     # A fork after torch has started its threads can hang; spawned workers start clean.
     executor = ProcessPoolExecutor(
         min(nj, len(items)), mp_context=multiprocessing.get_context("spawn"), initializer=_start_worker
     )
     try:
-        yield from track(executor.map(function, items, chunksize=chunk_size), description, len(items))
+        yield from executor.map(function, items, chunksize=chunk_size)
     except BrokenProcessPool:
         raise DataError(
             f"{description}: a worker process died; see its message, or use a smaller --nj if memory is short"
@@ -69,4 +77,5 @@ def _end_with_parent() -> None:
     parent = multiprocessing.parent_process()
     if parent is not None:
         multiprocessing.connection.wait([parent.sentinel])
+        remove_temporaries()
         os._exit(1)

@@ -43,31 +43,44 @@ class Dnsmos(Metric):
 
     def measure(self, pair: SignalPair) -> float:
         """Return the predicted score."""
-        return float(_scores(pair.generated)[f"{self.score}_mos"])
+        return float(_scores(pair.generated, self.score == "p808")[f"{self.score}_mos"])
 
 
-def _scores(signal: Signal) -> dict[str, float]:
-    """Return all four scores of a signal; both networks run together."""
+def _scores(signal: Signal, is_p808: bool) -> dict[str, float]:
+    """Return the scores of a signal: that of the P.808 network, or the three of the P.835 network."""
 
     def compute() -> dict[str, float]:
         # Resampling may overshoot full scale, which speechmos refuses.
         samples = np.clip(signal.resampled(_RATE), -1.0, 1.0)
-        return _networks()(samples, _RATE, False)
+        return _networks(is_p808)(samples, _RATE, False)
 
-    return signal.remember("dnsmos", compute)
+    return signal.remember(("dnsmos", is_p808), compute)
 
 
-@lru_cache(maxsize=1)
-def _networks() -> Any:
-    """Load both networks once per process, on one thread each: processors work on different files."""
+class _NotRun:
+    """Stands in for a network whose scores are not wanted: that of P.835 takes twenty times as long as the other."""
+
+    def __init__(self, *shape: int) -> None:
+        self._scores = [np.zeros(shape, np.float32)]
+
+    def run(self, *arguments: Any) -> list[np.ndarray]:
+        """Return zeros."""
+        return self._scores
+
+
+@lru_cache(maxsize=2)
+def _networks(is_p808: bool) -> Any:
+    """Load one of the networks, once per process, on one thread: processors work on different files."""
     import onnxruntime
     from speechmos import dnsmos
 
     folder = Path(dnsmos.__file__).parent / "dnsmos_models"
-    networks = dnsmos.DNSMOS(str(folder / "sig_bak_ovr.onnx"), str(folder / "model_v8.onnx"))
+    # Its constructor would load both networks, on all threads.
+    networks = object.__new__(dnsmos.DNSMOS)
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1
-    for attribute, file in (("onnx_sess", "sig_bak_ovr.onnx"), ("p808_onnx_sess", "model_v8.onnx")):
-        session = onnxruntime.InferenceSession(str(folder / file), options, providers=["CPUExecutionProvider"])
-        setattr(networks, attribute, session)
+    file = folder / ("model_v8.onnx" if is_p808 else "sig_bak_ovr.onnx")
+    session = onnxruntime.InferenceSession(str(file), options, providers=["CPUExecutionProvider"])
+    networks.onnx_sess = _NotRun(1, 3) if is_p808 else session
+    networks.p808_onnx_sess = session if is_p808 else _NotRun(1, 1)
     return networks

@@ -3,6 +3,7 @@
 import errno
 import logging
 from pathlib import Path
+from typing import BinaryIO
 
 import pytest
 import torch
@@ -75,8 +76,8 @@ def test_failure_while_writing_leaves_the_previous_checkpoint(
     save_checkpoint(tmp_path, 1, state_of(1), keep=1)
     before = checkpoint_path(tmp_path, 1).read_bytes()
 
-    def write_half(state: dict, path: Path) -> None:
-        Path(path).write_bytes(before[: len(before) // 2])
+    def write_half(state: dict, stream: BinaryIO) -> None:
+        stream.write(before[: len(before) // 2])
         raise failure
 
     monkeypatch.setattr(torch, "save", write_half)

@@ -13,7 +13,29 @@ from pathlib import Path
 
 from vocoders.core.errors import DataError
 
-__all__ = ["atomic_file", "atomic_folder"]
+__all__ = ["atomic_file", "atomic_folder", "remove_temporaries", "writing"]
+
+# What this process is writing.
+_temporaries: set[Path] = set()
+
+
+def remove_temporaries() -> None:
+    """Remove what this process is writing; for an end of the process without the usual clean-up."""
+    for path in list(_temporaries):
+        path.unlink() if path.is_file() else shutil.rmtree(path, ignore_errors=True)
+
+
+@contextmanager
+def writing(path: str | Path) -> Iterator[None]:
+    """Turn a refusal of the system in the block into an error that names ``path`` and the cause.
+
+    Raises:
+        DataError: for a full disk, a missing permission, a folder in place of a file ...
+    """
+    try:
+        yield
+    except OSError as error:
+        raise DataError(_write_problem(Path(path), error)) from error
 
 
 @contextmanager
@@ -28,22 +50,23 @@ def atomic_file(path: str | Path, overwrite: bool = True, durable: bool = False)
     Raises:
         DataError: if ``path`` exists and ``overwrite`` is false, or the system refuses to write (the cause is named).
     """
-    path = _target(path)
-    if path.is_dir():
-        raise DataError(f"{path} is a folder; expected the name of a file to write")
-    if path.exists() and not overwrite:
-        raise DataError(f"{path} exists already; choose another name or allow overwriting")
+    with writing(path):
+        path = _target(path)
+        if path.is_dir():
+            raise DataError(f"{path} is a folder; expected the name of a file to write")
+        if path.exists() and not overwrite:
+            raise DataError(f"{path} exists already; choose another name or allow overwriting")
     _make_folder(path.parent)
     temporary = _temporary_name(path)
     try:
-        yield temporary
-        if durable:
-            _sync(temporary)
-        os.replace(temporary, path)
-    except OSError as error:
-        raise DataError(_write_problem(path, error)) from error
+        with writing(path):
+            yield temporary
+            if durable:
+                _sync(temporary)
+            os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
+        _temporaries.discard(temporary)
 
 
 @contextmanager
@@ -67,16 +90,16 @@ def atomic_folder(path: str | Path, overwrite: bool = False) -> Iterator[Path]:
     _make_folder(path.parent)
     temporary = _temporary_name(path)
     try:
-        temporary.mkdir()
-        yield temporary
-        for file in temporary.rglob("*"):
-            if file.is_file():
-                _sync(file)
-        _swap(temporary, path)
-    except OSError as error:
-        raise DataError(_write_problem(path, error)) from error
+        with writing(path):
+            temporary.mkdir()
+            yield temporary
+            for file in temporary.rglob("*"):
+                if file.is_file():
+                    _sync(file)
+            _swap(temporary, path)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
+        _temporaries.discard(temporary)
 
 
 def _target(path: str | Path) -> Path:
@@ -96,7 +119,9 @@ def _make_folder(folder: Path) -> None:
 
 def _temporary_name(path: Path) -> Path:
     # Short and independent of the target, whose name may already be as long as the system allows.
-    return path.parent / f".ondes-{os.getpid()}-{secrets.token_hex(4)}.part"
+    temporary = path.parent / f".ondes-{os.getpid()}-{secrets.token_hex(4)}.part"
+    _temporaries.add(temporary)
+    return temporary
 
 
 def _sync(file: Path) -> None:
@@ -110,6 +135,7 @@ def _swap(new: Path, path: Path) -> None:
         os.rename(new, path)
         return
     aside = _temporary_name(path)
+    _temporaries.discard(aside)
     os.rename(path, aside)
     try:
         os.rename(new, path)

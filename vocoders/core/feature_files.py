@@ -25,6 +25,7 @@ FEATURE_SUFFIXES = (".npy", ".npz", ".pt", ".pth", ".h5", ".hdf5", ".ark")
 _FEATURES = ("features", "feats", "feat", "mel", "mels", "log_mel", "logmel", "mel_spec", "mel_spectrogram", "mspec")
 _F0 = ("f0", "pitch", "F0")
 _VOICED = ("voiced", "vuv", "voiced_flag")
+_MEL_F0 = ("mel_f0",)
 
 
 @dataclass(frozen=True)
@@ -47,12 +48,14 @@ class FeatureFile:
         f0: one value per frame, or one row; ``None``: there is none.
         voiced: whether each frame is voiced; ``None``: unknown.
         fingerprint: front end of the features in one line; ``None``: unknown.
+        mel_f0: F0 of the audio that the features come from, where ``f0`` is another; ``None``: they are the same.
     """
 
     features: np.ndarray
     f0: np.ndarray | None = None
     voiced: np.ndarray | None = None
     fingerprint: str | None = None
+    mel_f0: np.ndarray | None = None
 
 
 def list_utterances(path: Path) -> dict[str, FeaturePlace]:
@@ -95,9 +98,9 @@ def read_feature_file(place: FeaturePlace | Path) -> FeatureFile:
     if features.ndim != 2 or features.size == 0 or features.dtype.kind not in "fiu":
         found = f"{features.shape} {features.dtype}"
         raise DataError(f"{place} contains features {found}; expected numbers (bins, frames) or (frames, bins)")
-    f0, voiced = (_find(arrays, names) for names in (_F0, _VOICED))
+    f0, voiced, mel_f0 = (_find(arrays, names) for names in (_F0, _VOICED, _MEL_F0))
     fingerprint = arrays.get("fingerprint")
-    return FeatureFile(features, f0, voiced, None if fingerprint is None else str(fingerprint))
+    return FeatureFile(features, f0, voiced, None if fingerprint is None else str(fingerprint), mel_f0)
 
 
 def _read_arrays(place: FeaturePlace) -> Mapping[str, Any]:

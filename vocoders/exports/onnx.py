@@ -65,15 +65,22 @@ def export_onnx(
         errors |= compare(plan, lambda inputs, session=session: session.run(None, dict(inputs)))
     error = check_agreement(errors, TOLERANCE)
     metadata = _describe(system, options.to_dict(), plans, error)
-    example = Path(__file__).with_name("examples") / f"{plans[0].example_name}.py"
+    sources = Path(__file__).with_name("examples")
     with atomic_folder(folder, overwrite) as temporary:
         for name, content in contents.items():
             (temporary / name).write_bytes(content)
         write_test_vector(temporary, plans[0].test_vector())
         write_metadata(temporary, metadata)
-        (temporary / EXAMPLE_FILE).write_text(example.read_text(encoding="utf-8"), encoding="utf-8")
+        for name, source in _examples(plans).items():
+            (temporary / name).write_text((sources / source).read_text(encoding="utf-8"), encoding="utf-8")
     _logger.info("%s: differs from the model by %.1e of the peak", folder, error)
     return metadata
+
+
+def _examples(plans: tuple[GraphPlan, ...]) -> dict[str, str]:
+    """Return the examples of an export, and the files that they are copies of: one for each way to run a graph."""
+    main, *others = dict.fromkeys(plan.example_name for plan in plans)
+    return {EXAMPLE_FILE: f"{main}.py"} | {f"{name}_example.py": f"{name}.py" for name in others}
 
 
 def _describe(system: Any, options: dict[str, Any], plans: tuple[GraphPlan, ...], error: float) -> dict[str, Any]:
@@ -95,7 +102,7 @@ def _describe(system: Any, options: dict[str, Any], plans: tuple[GraphPlan, ...]
         "mel_refinement": refinement,
         "opset": OPSET,
         "graphs": [plan.describe() for plan in plans],
-        "files": [*(plan.file for plan in plans), METADATA_FILE, TEST_VECTOR_FILE, EXAMPLE_FILE],
+        "files": [*(plan.file for plan in plans), METADATA_FILE, TEST_VECTOR_FILE, *_examples(plans)],
         "test_vector": TEST_VECTOR_FILE,
         "verification": {"max_relative_error": error, "tolerance": TOLERANCE},
         "config": system.config.to_dict(),

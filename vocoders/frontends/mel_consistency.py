@@ -43,6 +43,7 @@ class MelConsistency(nn.Module):
         self.log_mel, self.updates, self.momentum = log_mel, updates, momentum
         config = log_mel.config
         self.context_frames = -(-config.n_fft // config.hop_length)
+        self._filters: tuple[Tensor, Filters] | None = None
 
     def forward(self, audio: Tensor, features: Tensor, iterations: int) -> Tensor:
         """Return ``audio`` after the given number of iterations.
@@ -74,10 +75,16 @@ class MelConsistency(nn.Module):
         config = self.log_mel.config
         window = F.pad(self.log_mel.window, self._margins(config.n_fft - config.window_length)).numpy()
         frames = Frames(window, config.hop_length, *self._edges, config.padding.endswith("reflect"))
-        filters = Filters.of(self.log_mel.basis, config.power)
         schedule = Schedule(iterations, self.updates, self.momentum, LARGEST_RATIO)
         pairs = zip(audio[:, 0].detach().float(), wanted.detach().float(), strict=True)
-        return torch.stack([iterate(*pair, filters, frames, schedule) for pair in pairs])[:, None].to(audio)
+        return torch.stack([iterate(*pair, self._bands(), frames, schedule) for pair in pairs])[:, None].to(audio)
+
+    def _bands(self) -> Filters:
+        """Return the filters in bands, which are made once for each basis."""
+        basis = self.log_mel.basis
+        if self._filters is None or self._filters[0] is not basis:
+            self._filters = basis, Filters.of(basis, self.log_mel.config.power)
+        return self._filters[1]
 
     @property
     def _edges(self) -> tuple[int, int]:

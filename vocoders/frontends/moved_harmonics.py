@@ -24,8 +24,9 @@ __all__ = ["MovedHarmonics"]
 
 # A change of F0 by this much, in octaves, replaces all of the harmonics; a smaller one replaces a part of them.
 _WHOLE_CHANGE = 1 / 24
-# Noise between the harmonics of voiced speech, relative to the mean magnitude: up to 2 kHz, and from 12 kHz.
-_NOISE_LOW, _NOISE_HIGH = 0.1, 0.7
+# Noise between the harmonics of voiced speech, relative to the mean magnitude: up to 3 kHz, and from 12 kHz. Below F0
+# it falls with the square of the frequency.
+_NOISE_LOW, _NOISE_HIGH = 0.05, 0.6
 # Harmonics on each side that contribute to a bin.
 _NEIGHBOURS = 2
 
@@ -48,7 +49,7 @@ class MovedHarmonics(nn.Module):
         self.envelope = MelEnvelope(mel, mel.n_fft // 2 + 1)
         self.context_frames = -(-mel.n_fft // mel.hop_length)
         frequency = torch.linspace(0, mel.sample_rate / 2, mel.n_fft // 2 + 1)[:, None]
-        noise = _NOISE_LOW + (_NOISE_HIGH - _NOISE_LOW) * ((frequency - 2000) / 10000).clamp(0, 1)
+        noise = _NOISE_LOW + (_NOISE_HIGH - _NOISE_LOW) * ((frequency - 3000) / 9000).clamp(0, 1)
         self.register_buffer("frequency", frequency, persistent=False)
         self.register_buffer("noise", noise, persistent=False)
         self.register_buffer("centres", self.envelope.centres[:, None] / frequency[1], persistent=False)
@@ -65,7 +66,7 @@ class MovedHarmonics(nn.Module):
         # Windows overlap, and trackers miss frames: unvoiced frames next to voiced ones contain harmonics too.
         old, new = (self._spread(x) for x in (mel_f0, f0))
         change = torch.log2(new.clamp(min=1.0) / old.clamp(min=1.0)).abs() / _WHOLE_CHANGE
-        change = change.clamp(max=1.0) * (old > 0)
+        change = torch.where(new > 0, change.clamp(max=1.0), 1.0) * (old > 0)
         if not change.any():
             return features
         spans = chunk_spans(features.shape[-1], chunk_frames, 0)
@@ -89,22 +90,25 @@ class MovedHarmonics(nn.Module):
 
     def smooth(self, features: Tensor, f0: Tensor) -> Tensor:
         """Return a log-mel (B, n_mels, F) without the harmonics of ``f0`` (B, 1, F); where F0 is 0, it is unchanged."""
-        spectrum = torch.exp(self.envelope(self.unit * features))
+        # Differences of an integral over 60 dB of tilt need double precision.
+        spectrum = torch.exp(self.envelope(self.unit * features)).double()
         bins = torch.arange(spectrum.shape[1], device=features.device)[None, :, None]
-        width = f0 * (2 * (len(bins[0]) - 1) / self.log_mel.config.sample_rate)
+        width = f0.double() * (2 * (len(bins[0]) - 1) / self.log_mel.config.sample_rate)
         mirrored = _interpolate(spectrum, (width - bins).clamp(min=0))
         spectrum = spectrum + torch.where(bins < width, mirrored, 0.0)
         # The integral from 0 Hz is odd, as the spectrum is even.
         integral = torch.cumsum(spectrum, dim=1) - 0.5 * (spectrum + spectrum[:, :1])
         low, high = self.centres - width / 2, (self.centres + width / 2).clamp(max=bins.shape[1] - 1)
         area = _interpolate(integral, high) - torch.sign(low) * _interpolate(integral, low.abs())
-        mean = torch.log((area / (high - low).clamp(min=1e-3)).clamp(min=1e-12)) + self.envelope.log_filter_sums
+        mean = torch.log((area / (high - low).clamp(min=1e-3)).clamp(min=1e-12)).to(features.dtype)
+        mean = mean + self.envelope.log_filter_sums
         return torch.where(f0 > 0, mean / self.unit, features)
 
     def _impose(self, envelope: Tensor, f0: Tensor) -> Tensor:
         """Return the log-mel of harmonics at ``f0`` and noise with the envelope of a smooth log-mel."""
-        config = self.log_mel.config
-        excitation = torch.sqrt((1 - self.noise**2) * self._harmonics(f0.clamp(min=1.0)) + self.noise**2)
+        config, f0 = self.log_mel.config, f0.clamp(min=1.0)
+        noise = (self.noise * (self.frequency / f0).clamp(max=1.0) ** 2) ** 2
+        excitation = torch.sqrt((1 - noise) * self._harmonics(f0) + noise)
         shaped = excitation**config.power * torch.exp(self.envelope(self.unit * envelope))
         return torch.log(torch.matmul(self.log_mel.basis, shaped).clamp(min=config.floor)) / self.unit
 

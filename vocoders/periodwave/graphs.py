@@ -247,9 +247,7 @@ def _velocity_plan(model: Any, estimator: Estimator, freeu: FreeU, band: int = 0
 
 def _trace(module: nn.Module, inputs: dict[str, Tensor]) -> bytes:
     """Return the graph of a part, whose axes are all free but those of channels."""
-    ports = tuple(
-        Port(name, ("batch", tensor.shape[1], f"length_{name}"), "") for name, tensor in inputs.items()
-    )
+    ports = tuple(Port(name, ("batch", tensor.shape[1], f"length_{name}"), "") for name, tensor in inputs.items())
     return trace(GraphPlan("part", module, module, ports, (), inputs, ()))
 
 

@@ -8,6 +8,7 @@ from vocoders.core.graphs.tracing import GraphPlan, Port
 from vocoders.frontends.graphs import log_mel_plan, real_valued, refinement_plan
 from vocoders.wavehax.model import Wavehax
 from vocoders.wavehax.options import WavehaxOptions
+from vocoders.wavehax.step_graph import step_plan
 
 __all__ = ["graphs", "network_plan", "synthesis_plan"]
 
@@ -16,9 +17,10 @@ _SHAPES = ((1, 60), (3, 23), (1, 150))
 
 
 def graphs(model: Wavehax, options: WavehaxOptions) -> tuple[GraphPlan, ...]:
-    """Return the graphs of an export: synthesis, the front end, and the mel refinement."""
+    """Return the graphs of an export: synthesis, a step of a causal network, the front end, and the mel refinement."""
     del options  # scale F0 and choose the iterations outside of the graphs
-    return synthesis_plan(model), log_mel_plan(model.log_mel), refinement_plan(model.mel_consistency)
+    steps = () if model.config.look_ahead is None else (step_plan(model),)
+    return synthesis_plan(model), *steps, log_mel_plan(model.log_mel), refinement_plan(model.mel_consistency)
 
 
 class _Synthesis(nn.Module):

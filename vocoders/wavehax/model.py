@@ -30,6 +30,9 @@ __all__ = ["Wavehax"]
 
 _NETWORKS = {"real": RealNetwork, "complex": ComplexNetwork, "multi_scale": MultiScaleNetwork}
 
+# Iterations of refinement towards a mel with moved harmonics: more follow its errors, and the pitch becomes less exact.
+_MOVED_REFINEMENT = 8
+
 
 class Wavehax(MelVocoder[WavehaxConfig]):
     """Aliasing-free vocoder with a harmonic prior (arXiv 2411.06807).
@@ -144,18 +147,27 @@ class Wavehax(MelVocoder[WavehaxConfig]):
         """
         f0 = inputs["f0"] * options.f0_scale
         prior = self.draw_prior(f0, torch.Generator().manual_seed(seed))
-        features, mel_f0 = inputs["features"], inputs.get("mel_f0", inputs["f0"])
+        mel_f0 = inputs.get("mel_f0", inputs["f0"])
         refinement = self.refinement(options, torch.equal(mel_f0, f0))
-        if self.moved_harmonics is not None:
-            features = self.moved_harmonics(features, mel_f0, f0)
+        features = self.moved(inputs["features"], mel_f0, f0)
         return self._forward_in_chunks(features, prior, refinement, progress)
 
+    def moved(self, features: Tensor, mel_f0: Tensor, f0: Tensor) -> Tensor:
+        """Return features of audio with ``mel_f0`` for synthesis with ``f0``; see ``WavehaxConfig.move_harmonics``."""
+        return features if self.moved_harmonics is None else self.moved_harmonics(features, mel_f0, f0)
+
     def refinement(self, options: WavehaxOptions, same_f0: bool) -> int:
-        """Return the number of iterations of mel refinement; ``same_f0``: F0 is that of the mel."""
+        """Return the number of iterations of mel refinement.
+
+        Args:
+            options: of synthesis.
+            same_f0: whether F0 is that of the mel. Otherwise the mel contains other harmonics, or is an estimate.
+        """
         if options.mel_refinement is not None:
             return options.mel_refinement
-        # Otherwise the mel contains the original harmonics.
-        return self.config.mel_refinement if same_f0 or self.moved_harmonics is not None else 0
+        if same_f0:
+            return self.config.mel_refinement
+        return min(_MOVED_REFINEMENT, self.config.mel_refinement) if self.config.moves_harmonics else 0
 
     def refinement_iterations(self, options: WavehaxOptions) -> int:
         """Return the number of iterations of mel refinement, 0 where F0 is not that of the mel."""

@@ -7,7 +7,7 @@ signal is set to zero, as the padding of the whole signal is, so steps give the 
 The step is a pure function of tensors, so it can be exported (ONNX) as it stands.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import accumulate
 from typing import TYPE_CHECKING, cast
 
@@ -32,15 +32,17 @@ class CausalStep(nn.Module):
 
     Args:
         model: a vocoder whose configuration has ``look_ahead``.
+        image: computes the blocks with a memory of its own: takes the image of a frame, its number and the number of
+            frames. ``None``: PyTorch computes them.
     """
 
     network: ImageNetwork
 
-    def __init__(self, model: "Wavehax") -> None:
+    def __init__(self, model: "Wavehax", image: Callable[[Tensor, int, int], Tensor] | None = None) -> None:
         super().__init__()
         if model.config.look_ahead is None or not isinstance(model.network, ImageNetwork):
             raise ValueError("the network is not causal")
-        self.model, self.network = model, model.network
+        self.model, self.network, self.image = model, model.network, image
         self.blocks = cast(Sequence[ConvNeXtBlock2d], model.network.blocks)
         # No other decomposer has a stream; the configuration sees to that.
         split = isinstance(model.network, MultiScaleNetwork)
@@ -78,7 +80,7 @@ class CausalStep(nn.Module):
             (signals, self.signal_history),
             *((*part.shape[1:2], self.transform_delay) for part in features),
             *((*shape, network.context.width - 1) for shape in frame),
-            *((config.channels, bins, block.context.width - 1) for block in self.blocks),
+            *((config.channels, bins, block.context.width - 1) for block in ([] if self.image else self.blocks)),
             *((*shape, self.delays[-1] - self.delays[0]) for shape in frame),
             (outputs, n_fft - network.stft.hop_length),
             (1, n_fft - network.stft.hop_length),
@@ -109,15 +111,22 @@ class CausalStep(nn.Module):
         delayed = [memory.extend(part)[..., :1] for part in self.model.network_features(features)]
         frame = [_keep(part, index, total, self.delays[0]) for part in (*spectra, *delayed)]
 
-        x = network.enter(network.lift(*(memory.extend(part) for part in frame)))
-        for block, delay in zip(self.blocks, self.delays[1:], strict=False):
-            x = block.valid(memory.extend(_keep(x, index, total, delay)))
+        image = network.lift(*(memory.extend(part) for part in frame))
+        image = self._refine(memory, image, index, total)
         if self.delays[-1] > self.delays[0]:
             frame = [memory.extend(part)[..., :1] for part in frame]
-        spectrum = network.head(network.leave(x), *frame)
+        spectrum = network.head(image, *frame)
         signals = self._overlap_add(memory, spectrum, index, total)
         audio = self._join(memory, signals)
         return audio, *memory.new
+
+    def _refine(self, memory: "_Memory", image: Tensor, index: Tensor | int, total: Tensor | int) -> Tensor:
+        if self.image is not None:
+            return self.image(image, int(index) - self.delays[1], int(total))
+        x = self.network.enter(image)
+        for block, delay in zip(self.blocks, self.delays[1:], strict=False):
+            x = block.valid(memory.extend(_keep(x, index, total, delay)))
+        return self.network.leave(x)
 
     def _split(self, memory: "_Memory", prior: Tensor, index: Tensor | int, total: Tensor | int) -> Tensor:
         waveform = memory.extend(prior) if self.analysis_history else prior

@@ -5,8 +5,8 @@ computed in chunks with context, at a higher latency. Both go on in steps of fix
 on the pieces in which the features come.
 """
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, cast
 
 import torch
 from torch import Tensor
@@ -15,6 +15,7 @@ from vocoders.core.chunked_stream import ChunkedFunction
 from vocoders.core.errors import ConfigError
 from vocoders.frontends.harmonic import running_cycles
 from vocoders.stream import NoiseStream, Stream
+from vocoders.wavehax.networks import ImageNetwork
 from vocoders.wavehax.options import WavehaxOptions
 from vocoders.wavehax.step import CausalStep
 
@@ -62,6 +63,15 @@ class PriorStream:
         return torch.zeros(len(self.cycles), parts, self.model.hop_length, device=self.model.device)
 
 
+def _compiled_image(model: "Wavehax", batch: int) -> Callable[[Tensor, int, int], Tensor] | None:
+    """Return compiled code for the image of a causal network, if the runtime of the model is compiled code."""
+    if model.runtime is None or model.runtime.chosen(model) != "compiled":
+        return None
+    from vocoders.wavehax.compiled.stream import CompiledImageStream
+
+    return CompiledImageStream(cast(ImageNetwork, model.network), batch)
+
+
 class CausalNetworkStream:
     """The steps of a causal network, with its memory.
 
@@ -71,7 +81,7 @@ class CausalNetworkStream:
     """
 
     def __init__(self, model: "Wavehax", batch: int) -> None:
-        self.step = CausalStep(model)
+        self.step = CausalStep(model, _compiled_image(model, batch))
         self.state = self.step.initial_state(batch)
         self.frames = 0
         self.missing = self.step.latency
@@ -114,12 +124,12 @@ class WavehaxStream(Stream):
         else:
             fade = 0 if config.is_local else chunk
             halo = model.halo_frames + fade
-            self.network = ChunkedFunction(model, (1, hop), hop, chunk, halo, fade)
+            self.network = ChunkedFunction(self._compute, (1, hop), hop, chunk, halo, fade)
         self.iterations = model.refinement(options, options.f0_scale == 1)
         self.moving = None
         if model.moved_harmonics is not None and options.f0_scale != 1:
             move = model.moved_harmonics
-            self.moving = ChunkedFunction(move, (1, 1, 1), 1, 1, move.context_frames)
+            self.moving = ChunkedFunction(move, (1, 1, 1), 1, 1 if self.causal else chunk, move.context_frames)
             self.f0 = torch.zeros(batch, 1, 0, device=model.device)
         halo = self.iterations * model.mel_consistency.context_frames
         self.refining = ChunkedFunction(self._refine, (hop, 1), hop, chunk, halo)
@@ -184,6 +194,9 @@ class WavehaxStream(Stream):
         prior = self.prior.push(f0)
         made = self.network.push(features, prior) if self.causal is None else [self.causal.push(features, prior)]
         return self._refined(made, features)
+
+    def _compute(self, features: Tensor, prior: Tensor) -> Tensor:
+        return self.model.compute(self.model, features, prior)
 
     def _refine(self, audio: Tensor, features: Tensor) -> Tensor:
         return self.model.mel_consistency(audio, features, self.iterations)

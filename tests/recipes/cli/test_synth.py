@@ -141,6 +141,26 @@ def test_features(ondes, make_audio, tiny_module) -> None:
     assert tiny_module.calls[0]["f0_scale"] == 1.5
 
 
+def test_features_with_another_f0_than_their_own(ondes, tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    model = Wavehax(WavehaxConfig(mel=MelConfig(n_mels=20), prior_shaping="envelope", channels=4, num_blocks=1))
+    model.save_pretrained(tmp_path / "model")
+    features, f0 = torch.randn(20, 30).numpy() - 5, np.full(30, 150.0, np.float32)
+    np.savez("edited.npz", features=features, f0=1.5 * f0, mel_f0=f0)
+    np.savez("scaled.npz", features=features, f0=f0)
+    np.savez("wrong.npz", features=features, f0=f0, mel_f0=f0[:-1])
+    assert ondes("synth", "edited.npz", "-o", "edited.wav", "-m", tmp_path / "model", "--force-features").code == 0
+    assert (
+        ondes(
+            "synth", "scaled.npz", "-o", "scaled.wav", "-m", tmp_path / "model", "--force-features", "--f0-scale", "1.5"
+        ).code
+        == 0
+    )
+    assert torch.equal(read_audio("edited.wav")[0], read_audio("scaled.wav")[0])
+    run = ondes("synth", "wrong.npz", "-o", "wrong.wav", "-m", tmp_path / "model", "--force-features")
+    assert (run.code, "mel_f0" in run.err) == (1, True)
+
+
 def test_features_of_a_model_without_f0(ondes, make_audio, tiny_module, tmp_path: Path) -> None:
     model = tmp_path / "no-f0"
     tiny_module.TinyVocoder(tiny_module.TinyVocoderConfig(takes_f0=False)).save_pretrained(model)

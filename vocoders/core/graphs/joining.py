@@ -74,9 +74,7 @@ class JoinedGraph:
         self._nodes.append(helper.make_node("Loop", given, results, body=body))
         return results
 
-    def choose(
-        self, condition: str, outputs: Sequence[Port], *branches: Callable[[], Sequence[str]]
-    ) -> list[str]:
+    def choose(self, condition: str, outputs: Sequence[Port], *branches: Callable[[], Sequence[str]]) -> list[str]:
         """Add two branches of which one is computed, and return the names of their outputs.
 
         Args:

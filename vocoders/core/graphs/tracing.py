@@ -4,7 +4,7 @@ import io
 import logging
 import warnings
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -66,6 +66,7 @@ class GraphPlan:
         assemble: makes the graph instead of :func:`trace`.
         play: for a step graph: runs many steps and returns the relative error; ``trials`` are then not used.
         vector: arrays of the test vector; ``None``: the first trial and its outputs.
+        facts: further entries in the metadata.
     """
 
     name: str
@@ -80,6 +81,7 @@ class GraphPlan:
     assemble: Callable[[], bytes] | None = None
     play: Callable[[Callable[[Arrays], Sequence[np.ndarray]]], float] | None = None
     vector: Arrays | None = None
+    facts: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def file(self) -> str:
@@ -93,6 +95,7 @@ class GraphPlan:
             "about": self.about,
             "inputs": [port.to_dict() for port in self.inputs],
             "outputs": [port.to_dict() for port in self.outputs],
+            **self.facts,
         }
 
     def build(self) -> bytes:

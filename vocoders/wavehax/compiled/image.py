@@ -1,9 +1,9 @@
 """The ConvNeXt image of a Wavehax network in compiled code."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -45,17 +45,18 @@ class CompiledImage:
     """
 
     def __init__(self, network: ImageNetwork, threads: int = 1) -> None:
-        self._channels = network.input_proj.out_channels
-        self._width = filled(self._channels, LANES)
-        self._entry = _columns(network.input_proj.weight[:, :, 0, 0], self._width)
-        self._entry_affine = self._affine(network.input_norm)
+        self.channels = network.input_proj.out_channels
+        self.width = filled(self.channels, LANES)
+        self.entry = _columns(network.input_proj.weight[:, :, 0, 0], self.width)
+        self.entry_affine = self._affine(network.input_norm)
         self._outer_per_frame = network.input_norm.framewise
-        self._blocks = [_Block(block, self._width) for block in network.blocks]
+        self.layers = cast(Sequence[ConvNeXtBlock2d], network.blocks)
+        self.blocks = [_Block(block, self.width) for block in self.layers]
         exit_, bias = network.output_proj.weight[:, :, 0, 0].detach(), network.output_proj.bias.detach()
-        self._exit_affine = self._affine(network.output_norm)
-        self._exit = torch.nn.functional.pad(exit_, (0, self._width - self._channels)).t().contiguous()
+        self.exit_affine = self._affine(network.output_norm)
+        self._exit = torch.nn.functional.pad(exit_, (0, self.width - self.channels)).t().contiguous()
         self._exit_bias = bias.clone()
-        self._is_global = any(not block.is_local for block in self._blocks)
+        self._is_global = any(not block.is_local for block in self.blocks)
         self._kept: list[np.ndarray] = []
         self._threads = threads
         self._pool = ThreadPoolExecutor(threads - 1) if threads > 1 else None
@@ -66,24 +67,27 @@ class CompiledImage:
 
     def _refine(self, image: Tensor) -> Tensor:
         planes, bins, frames = image.shape
-        margin = max((block.margin for block in self._blocks), default=0)
+        margin = max((block.margin for block in self.blocks), default=0)
         rows = filled(bins, TILE)
         entry = torch.zeros(frames, rows, planes)
         entry[:, :bins] = image.permute(2, 1, 0)
-        shape = frames + 1, rows + 2 * margin, self._width
+        shape = frames + 1, rows + 2 * margin, self.width
         x, spare = self._borrow(shape), self._borrow(shape)
         x[-1] = spare[-1] = 0
-        self._run(frames, enter_frames, entry.numpy(), self._entry, bins, margin, x)
-        self._normalise(x, bins, margin, self._entry_affine)
-        middle = self._borrow((frames, rows, self._width)) if self._is_global else None
-        for block in self._blocks:
+        self._run(frames, enter_frames, entry.numpy(), self.entry, bins, margin, x)
+        self._normalise(x, bins, margin, self.entry_affine)
+        middle = self._borrow((frames, rows, self.width)) if self._is_global else None
+        for block in self.blocks:
             self._advance(block, x, bins, margin, middle, spare)
             x, spare = spare, x
-        self._normalise(x, bins, margin, self._exit_affine)
-        used = torch.from_numpy(x)[:-1, margin : margin + bins]
-        result = (used @ self._exit + self._exit_bias).permute(2, 1, 0).contiguous()
+        self._normalise(x, bins, margin, self.exit_affine)
+        result = self.leave(x[:-1, margin : margin + bins])
         self._kept += [array for array in (x, spare, middle) if array is not None and array.nbytes <= _KEPT_BYTES]
         return result
+
+    def leave(self, frames: np.ndarray) -> Tensor:
+        """Return the last image (outputs, bins, N) of normalised frames (N, bins, width)."""
+        return (torch.from_numpy(frames) @ self._exit + self._exit_bias).permute(2, 1, 0).contiguous()
 
     def _borrow(self, shape: tuple[int, int, int]) -> np.ndarray:
         """Return an array with any content: one of the last call, since the first access to memory costs as much."""
@@ -99,12 +103,12 @@ class CompiledImage:
     ) -> None:
         frames = len(x) - 1
         if block.is_local:
-            arguments = (x, block.kernel, *block.shape, self._channels, block.per_frame, *block.pair)
+            arguments = (x, block.kernel, *block.shape, self.channels, block.per_frame, *block.pair)
             self._run(frames, advance_frames, *arguments, bins, margin, out, scratch=block.scratch(bins))
             return
         moments = np.empty((frames, 2))
-        self._run(frames, convolve_frames, x, block.kernel, bins, *block.shape, self._channels, y, moments)
-        mean, rate = _join(moments, bins * self._channels)
+        self._run(frames, convolve_frames, x, block.kernel, bins, *block.shape, self.channels, y, moments)
+        mean, rate = _join(moments, bins * self.channels)
         pair = block.pair_after(mean, rate)
         self._run(frames, mix_frames, x, y, *pair, bins, margin, out, scratch=block.scratch(bins))
 
@@ -112,9 +116,9 @@ class CompiledImage:
         mean, rate, frames = np.float32(0), np.float32(1), len(x) - 1
         if not self._outer_per_frame:
             moments = np.empty((frames, 2))
-            self._run(frames, measure_frames, x, bins, margin, self._channels, moments)
-            mean, rate = _join(moments, bins * self._channels)
-        how = (self._channels, mean, rate, self._outer_per_frame, affine)
+            self._run(frames, measure_frames, x, bins, margin, self.channels, moments)
+            mean, rate = _join(moments, bins * self.channels)
+        how = (self.channels, mean, rate, self._outer_per_frame, affine)
         self._run(frames, normalise_frames, x, bins, margin, *how)
 
     def _run(self, frames: int, function: Callable[..., None], *arguments: Any, scratch: int = 0) -> None:
@@ -136,7 +140,7 @@ class CompiledImage:
 
     def _affine(self, norm: Any) -> np.ndarray:
         affine = torch.stack([norm.gamma, norm.beta]).detach()
-        return torch.nn.functional.pad(affine, (0, self._width - self._channels)).numpy().copy()
+        return torch.nn.functional.pad(affine, (0, self.width - self.channels)).numpy().copy()
 
 
 class _Block:

@@ -1,0 +1,102 @@
+"""Options of commands that process many files: which of them, and in how many processes."""
+
+import logging
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, TypeVar
+
+import typer
+
+from vocoders.core.errors import ConfigError
+
+__all__ = ["BatchOptions", "ShareOptions"]
+
+_logger = logging.getLogger(__name__)
+
+Item = TypeVar("Item")
+# Number and count of a job, from 0: tasks of an array, else processes of a step.
+_SLURM = (
+    ("SLURM_ARRAY_TASK_ID", "SLURM_ARRAY_TASK_COUNT", "SLURM_ARRAY_TASK_MIN"),
+    ("SLURM_PROCID", "SLURM_NTASKS", ""),
+)
+_PANEL = "Many files"
+
+
+@dataclass(frozen=True)
+class ShareOptions:
+    """The share of this command in the work.
+
+    Raises:
+        ConfigError: for a share that is none.
+    """
+
+    skip_existing: Annotated[
+        bool, typer.Option("--skip-existing", help="Leave out what is done already.", rich_help_panel=_PANEL)
+    ] = False
+    shard: Annotated[
+        str | None,
+        typer.Option(
+            "--shard",
+            metavar="I/N|slurm",
+            help="Do part I of N, from 1; slurm: by the job's place in its array.",
+            show_default=False,
+            rich_help_panel=_PANEL,
+        ),
+    ] = None
+
+    def __post_init__(self) -> None:
+        self._place()
+
+    def undone(
+        self, items: Sequence[Item], outputs: Sequence[Path], sources: Sequence[Path] | None = None
+    ) -> list[Item]:
+        """Return the items of this share, every Nth one, that are not done.
+
+        Args:
+            items: everything that is to be done.
+            outputs: file of each item. An item is done if this is whole.
+            sources: file from which each is made; an output that is older is not done.
+        """
+        from recipes.cli.outputs import is_done
+
+        first, count = self._place()
+        share = range(first, len(items), count)
+        left = [
+            index
+            for index in share
+            if not (self.skip_existing and is_done(outputs[index], None if sources is None else sources[index]))
+        ]
+        if self.skip_existing:
+            _logger.info("%d of %d files are done already", len(share) - len(left), len(share))
+        return [items[index] for index in left]
+
+    def _place(self) -> tuple[int, int]:
+        """Return number, from 0, and count of the shares."""
+        if self.shard is None:
+            return 0, 1
+        if self.shard == "slurm":
+            return _slurm_place()
+        number, slash, count = self.shard.partition("/")
+        if not (slash and number.isdecimal() and count.isdecimal() and 1 <= int(number) <= int(count)):
+            raise ConfigError(f"--shard {self.shard}: expected I/N with I from 1 to N, such as 1/4, or slurm")
+        return int(number) - 1, int(count)
+
+
+@dataclass(frozen=True)
+class BatchOptions(ShareOptions):
+    """The share of this command in the work, and its processes."""
+
+    nj: Annotated[
+        int,
+        typer.Option("--nj", min=1, help="Number of processes, with one thread each.", rich_help_panel=_PANEL),
+    ] = 1
+
+
+def _slurm_place() -> tuple[int, int]:
+    for number, count, first in _SLURM:
+        if number in os.environ and count in os.environ:
+            # Arrays may begin anywhere; their numbers must be consecutive.
+            return int(os.environ[number]) - int(os.environ.get(first, "0")), int(os.environ[count])
+    raise ConfigError("--shard slurm: no SLURM_ARRAY_TASK_ID or SLURM_PROCID in the environment; give I/N")

@@ -1,0 +1,129 @@
+"""Many files: shares, what is done already, processes, and reports of failures."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+
+from recipes.cli.batch_options import BatchOptions, ShareOptions
+from recipes.cli.outputs import is_done
+from vocoders.core.audio import read_audio, write_audio
+from vocoders.core.errors import ConfigError
+
+KNOB = ["--processor", "gain", "-k", "gain=-6dB"]
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for number in range(7):
+        generator = torch.Generator().manual_seed(number)
+        write_audio(f"in/{number}.wav", 0.1 * torch.randn(1, 2400, generator=generator), 24000)
+    return tmp_path / "in"
+
+
+def _made(folder="out"):
+    return sorted(path.name for path in Path(folder).iterdir())
+
+
+def test_shares_are_a_partition():
+    items = list("abcdefghij")
+    shares = [ShareOptions(shard=f"{number}/3").undone(items, []) for number in (1, 2, 3)]
+    assert sorted(sum(shares, [])) == items
+    assert max(map(len, shares)) - min(map(len, shares)) == 1
+    assert ShareOptions(shard="12/12").undone(items, []) == []
+
+
+@pytest.mark.parametrize("shard", ["0/3", "4/3", "1", "a/b", "-1/2", "1/0"])
+def test_a_share_that_is_none_is_refused(shard):
+    with pytest.raises(ConfigError, match="expected I/N"):
+        BatchOptions(shard=shard)
+
+
+def test_places_in_an_array_of_slurm(monkeypatch):
+    for name in ("SLURM_PROCID", "SLURM_ARRAY_TASK_ID"):
+        monkeypatch.delenv(name, raising=False)
+    with pytest.raises(ConfigError, match="SLURM"):
+        ShareOptions(shard="slurm")
+    for name, value in {"SLURM_PROCID": "1", "SLURM_NTASKS": "2"}.items():
+        monkeypatch.setenv(name, value)
+    assert ShareOptions(shard="slurm").undone("abcd", []) == ["b", "d"]
+    for name, value in {"ID": "7", "COUNT": "3", "MIN": "5"}.items():
+        monkeypatch.setenv(f"SLURM_ARRAY_TASK_{name}", value)
+    assert ShareOptions(shard="slurm").undone("abcdef", []) == ["c", "f"]
+
+
+def test_what_is_done_and_whole_is_not_done_again(ondes, folder):
+    assert ondes("effect", folder, "-o", "out", *KNOB, "--shard", "1/2").code == 0
+    assert _made() == ["0.wav", "2.wav", "4.wav", "6.wav"]
+    before = Path("out/2.wav").stat().st_mtime_ns
+    Path("out/4.wav").write_bytes(Path("out/4.wav").read_bytes()[:1000])
+    os.utime("out/6.wav", (1, 1))
+    run = ondes("effect", folder, "-o", "out", *KNOB, "--skip-existing", "--json")
+    assert run.code == 0, run.err
+    again = [Path(json.loads(line)["path"]).name for line in run.out.splitlines()]
+    assert again == ["1.wav", "3.wav", "4.wav", "5.wav", "6.wav"]
+    assert Path("out/2.wav").stat().st_mtime_ns == before
+    assert read_audio("out/4.wav")[0].shape == (1, 2400)
+    assert ondes("effect", folder, "-o", "out", *KNOB, "--skip-existing", "--json").out == ""
+    # Without the option existing files are still refused.
+    assert ondes("effect", folder, "-o", "out", *KNOB).code == 2
+
+
+def test_a_missing_or_damaged_file_is_not_done(tmp_path):
+    assert not is_done(tmp_path / "none.wav")
+    (tmp_path / "empty.wav").touch()
+    assert not is_done(tmp_path / "empty.wav")
+
+
+def test_processes_write_the_same_and_report_in_order(ondes, folder):
+    (folder / "3.wav").write_bytes(b"RIFF no audio")
+    one = ondes("effect", folder, "-o", "one", *KNOB, "--json")
+    many = ondes("effect", folder, "-o", "many", *KNOB, "--json", "--nj", "2")
+    assert (one.code, many.code) == (1, 1)
+    paths = [json.loads(line)["path"] for line in many.out.splitlines()]
+    assert paths == [json.loads(line)["path"] for line in one.out.splitlines()]
+    assert "1 of 7 files failed" in many.err
+    assert _made("one") == _made("many")
+    assert all(Path("one", name).read_bytes() == Path("many", name).read_bytes() for name in _made("one"))
+
+
+@pytest.mark.slow
+def test_processes_synthesise_the_same(ondes, folder):
+    how = ["--model", "mel-inversion", "--seed", "3"]
+    assert ondes("synth", folder, "-o", "one", *how).code == 0
+    assert ondes("synth", folder, "-o", "two", *how, "--nj", "2").code == 0
+    assert all(Path("one", name).read_bytes() == Path("two", name).read_bytes() for name in _made("one"))
+
+
+def test_errors_of_many_files_are_told_again_at_the_end(ondes, folder):
+    for number in range(30):
+        (folder / f"bad{number}.wav").write_bytes(b"")
+    run = ondes("effect", folder, "-o", "out", *KNOB)
+    assert run.code == 1
+    report = run.err[run.err.index("30 of 37 files failed:") :].splitlines()
+    assert len(report) == 31
+
+
+@pytest.mark.slow
+def test_interrupted_processes_leave_whole_files_only(folder):
+    write_audio(folder / "long.wav", torch.zeros(2, 6_000_000), 24000)
+    root = str(Path(__file__).resolve().parents[3])
+    program = [sys.executable, "-m", "recipes.cli.main"]
+    command = [*program, "effect", "in", "-o", "out", "--processor", "comp_4c", "--nj", "2"]
+    environment = os.environ | {"PYTHONPATH": root}
+    process = subprocess.Popen(command, env=environment, start_new_session=True)
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline and not (Path("out").is_dir() and any(Path("out").glob(".ondes-*"))):
+        time.sleep(0.05)
+    process.send_signal(signal.SIGINT)
+    assert process.wait(30) == 130
+    time.sleep(1.5)
+    assert not list(Path("out").glob(".ondes-*"))
+    assert all(is_done(path) for path in Path("out").iterdir())
