@@ -1,8 +1,8 @@
 """Updates of the parts of a run: back-propagation, clipping, steps, and what happens where numbers are not finite.
 
 Whether a step is taken is decided on the device: the fused optimiser takes none where the norm of the gradient is not
-finite. The host reads the count of skipped steps together with the values of a log line, so it waits for the device once
-for each line. The norm is that of the gradient averaged over processes, so all of them decide alike.
+finite. The host reads the count of skipped steps together with the values of a log line, so it waits for the device
+once for each line. The norm is that of the gradient averaged over processes, so all of them decide alike.
 """
 
 import logging

@@ -46,18 +46,29 @@ class MelInput:
             ConfigError: if the vocoder has no mel.
             ShapeError, DataError: as :meth:`MelConvention.to_log_mel`.
         """
-        if vocoder.mel is None:
-            raise ConfigError(f"{type(vocoder).__name__} takes no mel; leave out the mel convention")
-        log_mel = self.convention.to_log_mel(features)
-        f0 = None if f0 is None else check_f0(f0, log_mel)
-        foreign = ForeignMel(self.convention, vocoder.mel, self.beyond)
+        foreign, log_mel = self._foreign(vocoder), self.convention.to_log_mel(features)
         if foreign.is_native:
             return vocoder.synthesize(log_mel, f0, options=options, seed=seed, progress=progress)
-        num_frames = log_mel.shape[-1]
-        if f0 is not None:
-            f0 = interpolate_contour(f0, foreign.frame_positions(num_frames, vocoder.f0_offset))
         iterations = vocoder.refinement_iterations(options)
         plain = options.changed(mel_refinement=0) if iterations else options
-        waveform = vocoder.synthesize(foreign.convert(log_mel), f0, options=plain, seed=seed, progress=progress)
-        waveform = waveform[..., : foreign.num_samples(num_frames)]
+        own = self.native(vocoder, features, f0)
+        how = {"options": plain, "seed": seed, "progress": progress}
+        waveform = vocoder.synthesize(own["features"], own.get("f0"), **how)
+        waveform = waveform[..., : foreign.num_samples(log_mel.shape[-1])]
         return foreign.refine(waveform.cpu(), log_mel, iterations).to(waveform)
+
+    def native(self, vocoder: "Vocoder", features: Any, f0: Any = None) -> dict[str, Tensor]:
+        """Return features, and F0 if given, in the mel and the frames of a vocoder; arguments and errors as above."""
+        foreign, log_mel = self._foreign(vocoder), self.convention.to_log_mel(features)
+        converted = {"features": log_mel if foreign.is_native else foreign.convert(log_mel)}
+        if f0 is None:
+            return converted
+        f0 = check_f0(f0, log_mel)
+        if not foreign.is_native:
+            f0 = interpolate_contour(f0, foreign.frame_positions(log_mel.shape[-1], vocoder.f0_offset))
+        return converted | {"f0": f0}
+
+    def _foreign(self, vocoder: "Vocoder") -> ForeignMel:
+        if vocoder.mel is None:
+            raise ConfigError(f"{type(vocoder).__name__} takes no mel; leave out the mel convention")
+        return ForeignMel(self.convention, vocoder.mel, self.beyond)

@@ -54,7 +54,8 @@ def _bench(
     solver: Annotated[str | None, typer.Option("--solver", help="euler, midpoint, heun or rk4.")] = None,
     precision: Annotated[str, typer.Option("--precision", help="fp32, bf16 (autocast), or both: fp32,bf16.")] = "fp32",
     runtime: Annotated[
-        str, typer.Option("--runtime", help="What computes networks: auto, torch, compiled, onnx, openvino, or several.")
+        str,
+        typer.Option("--runtime", help="What computes networks: auto, torch, compiled, onnx, openvino, or several."),
     ] = "auto",
     runs: Annotated[int, typer.Option("--runs", min=1, help="Measured rounds; tables show medians.")] = 5,
     load: Annotated[

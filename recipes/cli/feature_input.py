@@ -1,6 +1,8 @@
 """Features for `ondes synth`: read, checked, and named as the arguments of a vocoder."""
 
 import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -16,7 +18,7 @@ if TYPE_CHECKING:
     from vocoders.frontends.mel_convention import MelConvention
     from vocoders.interface import Vocoder
 
-__all__ = ["FeatureOptions", "load_vocoder_for", "read_inputs"]
+__all__ = ["FeatureOptions", "load_vocoder_for", "native_inputs", "read_inputs"]
 
 _logger = logging.getLogger(__name__)
 
@@ -154,9 +156,23 @@ def read_inputs(
                     f"{place}: mel_f0 of {found.mel_f0.size} frames; expected {arguments['f0'].shape[-1]}, one per frame"
                 )
             arguments["mel_f0"] = _tensor(found.mel_f0).reshape(1, 1, -1)
+    elif vocoder.uses_f0 and vocoder.mel is None:
+        raise DataError(f"{place} has no F0, which this model needs; give an .npz with 'features' and 'f0'")
     elif vocoder.uses_f0:
+        if convention is None:
+            arguments["f0"] = vocoder.estimate_f0(arguments["features"])
         _logger.info("%s: F0 is estimated from the mel", place)
     return arguments
+
+
+def native_inputs(inputs: dict[str, Any], vocoder: "Vocoder") -> dict[str, Any]:
+    """Return features and F0 in the mel of the vocoder, for streams, from the result of :func:`read_inputs`."""
+    from vocoders.mel_input import MelInput
+
+    if "mel" not in inputs:
+        return inputs
+    own = MelInput(inputs["mel"], inputs["beyond"]).native(vocoder, inputs["features"], inputs.get("f0"))
+    return own if "f0" in own or not vocoder.uses_f0 else own | {"f0": vocoder.estimate_f0(own["features"])}
 
 
 def _tensor(array: "np.ndarray") -> Any:
@@ -184,7 +200,19 @@ def _check_features(
         )
     if vocoder.mel is not None and not options.force_features:
         expected = convention or MelConvention(mel=vocoder.mel)
-        check_plausible(found.features, expected, source, either_axis=convention is not None)
+        with _forcible():
+            check_plausible(found.features, expected, source, either_axis=convention is not None)
+
+
+@contextmanager
+def _forcible() -> Iterator[None]:
+    """Add the remedy of last resort to an error about implausible values."""
+    from vocoders.core.errors import DataError
+
+    try:
+        yield
+    except DataError as error:
+        raise DataError(f"{error}; --force-features goes on") from None
 
 
 def _hint(fingerprint: str) -> str:
@@ -217,7 +245,8 @@ def _read_f0(
     own = convention or (None if vocoder.mel is None else MelConvention(mel=vocoder.mel))
     frames = found.features.shape[1] if native or own is None else own.bands_first(found.features).shape[-1]
     if not options.force_features:
-        check_plausible_f0(found.f0, unit, source)
+        with _forcible():
+            check_plausible_f0(found.f0, unit, source)
     try:
         f0 = to_hertz(found.f0, unit or "hz", found.voiced)
     except DataError as error:

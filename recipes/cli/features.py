@@ -36,6 +36,10 @@ def _features(
         bool, typer.Option("--statistics/--no-statistics", help="Compute statistics; for the training set only.")
     ] = True,
     resample: Annotated[bool, typer.Option("--resample", help="Convert other sample rates; average channels.")] = False,
+    mels: Annotated[
+        Path | None,
+        typer.Option("--write-mels", help="Folder for UTTERANCE.npy (bands, frames), to train an acoustic model on."),
+    ] = None,
     force: Annotated[
         bool, typer.Option("--force", "-f", help="Replace results of another front end or data set.")
     ] = False,
@@ -62,6 +66,13 @@ def _features(
         peak=section.peak if section is not None else None,
         force=force,
     )
+    if mels is not None:
+        from recipes.data.kaldi import KaldiDirectory
+        from recipes.data.mels import write_mels
+
+        resample = resample or (section is not None and section.resample)
+        peak = section.peak if section is not None else None
+        write_mels(KaldiDirectory.read(data), mels, front_end.mel, nj, resample, peak)
     parts = ("F0" if front_end.f0 is not None else "no F0", "statistics" if found else "no statistics")
     typer.echo(f"{output}: {', '.join(parts)} of {data}")
 

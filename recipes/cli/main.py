@@ -22,6 +22,7 @@ from recipes.cli import (
     features,
     generate,
     info,
+    mel,
     models,
     pack,
     picture,
@@ -46,7 +47,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-_commands = (tryout, synth, models, info, convert, prepare, features, train, decode, evaluate, picture)
+_commands = (tryout, synth, models, info, convert, prepare, features, mel, train, decode, evaluate, picture)
 for _command in (*_commands, effect, export, generate, pack, bench):
     _command.register(app)
 

@@ -13,7 +13,7 @@ import typer
 from recipes.cli.batch import Job, Report, Work, run_jobs, share_of
 from recipes.cli.batch_options import BatchOptions
 from recipes.cli.declared import chosen_options, declared_command, given_options
-from recipes.cli.feature_input import FeatureOptions, load_vocoder_for, read_inputs
+from recipes.cli.feature_input import FeatureOptions, load_vocoder_for, native_inputs, read_inputs
 from recipes.cli.long_synthesis import is_long, synthesize_audio, synthesize_features
 from recipes.cli.option_group import with_option_groups
 from recipes.cli.pipes import PIPE, PipeOptions, check_pipe_output, only_one, uses_pipes
@@ -59,6 +59,10 @@ class _Synthesis:
     f0: "F0Method | None"
     features: FeatureOptions
     convention: "MelConvention | None"
+
+    def read(self, place: "FeaturePlace") -> "dict[str, Any]":
+        """Return the arguments of ``synthesize`` for features."""
+        return read_inputs(place, self.vocoder, self.convention, self.features, self.f0)
 
 
 def register(app: typer.Typer) -> None:
@@ -114,7 +118,7 @@ def _synth(
     json_lines: Annotated[bool, typer.Option("--json", help="Print one JSON line per file.")] = False,
     many: BatchOptions,
 ) -> None:
-    """Synthesise audio from audio (copy-synthesis) or features of any mel convention.
+    """Synthesise audio from audio (copy-synthesis) or features of any mel.
 
     The output has the model's sample rate, and the duration and channels of
     the input; channels are synthesised separately. Sub-folders are kept.
@@ -204,9 +208,8 @@ def _synthesize_stream(
 
     how = (synthesis.vocoder, synthesis.options, synthesis.seed, synthesis.resample, streaming, pipes)
     if items and items[0].is_features:
-        if synthesis.convention is not None:
-            raise ConfigError("--stream takes the model's own mel; leave out --mel, or write a file without --stream")
-        StreamSynthesis(*how).from_features(_read_features(items[0].place, synthesis), output, force)
+        inputs = native_inputs(synthesis.read(items[0].place), synthesis.vocoder)
+        StreamSynthesis(*how).from_features(inputs, output, force)
     elif synthesis.f0 is not None:
         raise ConfigError(f"--f0 {synthesis.f0}: a stream tracks F0 of audio as it comes; leave it out")
     else:
@@ -275,7 +278,7 @@ def _work_in_parts(
     vocoder, how = synthesis.vocoder, (synthesis.options, synthesis.seed)
     started = time.perf_counter()
     if place is not None:
-        length, channels, peak = synthesize_features(job, _read_features(place, synthesis), vocoder, *how, progress)
+        length, channels, peak = synthesize_features(job, synthesis.read(place), vocoder, *how, progress)
     else:
         length, channels, peak = synthesize_audio(job, vocoder, *how, synthesis.f0, progress)
     rate = vocoder.sample_rate
@@ -284,19 +287,11 @@ def _work_in_parts(
     return _Report(str(place or job.path), str(job.output), seconds, rtf, rate, channels, peak)
 
 
-def _read_features(place: "FeaturePlace", synthesis: _Synthesis) -> "dict[str, Any]":
-    """Return the arguments of the vocoder, F0 included if it uses it."""
-    inputs = read_inputs(place, synthesis.vocoder, synthesis.convention, synthesis.features, synthesis.f0)
-    if synthesis.convention is None and synthesis.vocoder.uses_f0 and "f0" not in inputs:
-        inputs["f0"] = synthesis.vocoder.estimate_f0(inputs["features"])
-    return inputs
-
-
 def _from_features(
     place: "FeaturePlace", synthesis: _Synthesis, progress: Callable[[float], None]
 ) -> "tuple[Tensor, float]":
     """Return audio (1, T) on the CPU, and the time of synthesis in seconds."""
-    features = _read_features(place, synthesis)
+    features = synthesis.read(place)
     started = time.perf_counter()
     how = {"options": synthesis.options, "seed": synthesis.seed, "progress": progress}
     return synthesis.vocoder.synthesize(**features, **how)[0].float().cpu(), time.perf_counter() - started

@@ -18,7 +18,8 @@ class DataConfig(Config):
         valid: Kaldi data directory of the validation set.
         feature_dir: folder of the F0 cache and ``statistics.json``; needed by models with F0.
         features: ``computed`` mels of the audio, or ``predicted`` ones: ``feats.scp`` in the data directory names a
-            ``.npy`` file (n_mels, frames) for each utterance (fine-tuning on the output of an acoustic model).
+            ``.npy`` file (n_mels, frames), or a place in a Kaldi archive, for each utterance (fine-tuning on the output
+            of an acoustic model).
         segment_length: training segment in samples, a multiple of the hop length.
         batch_size: segments in a batch, for each process.
         shorter: what to do with utterances shorter than a segment: ``pad`` them with zeros or ``drop`` them.

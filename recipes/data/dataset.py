@@ -7,6 +7,7 @@ normalised does that itself with the training statistics.
 
 import math
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
@@ -15,6 +16,7 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from recipes.data.augmentation import draw_gain
+from recipes.data.predicted import check_length
 from recipes.data.reading import AudioReader
 from vocoders.core.errors import ConfigError, DataError
 from vocoders.frontends.mel import LogMel, MelConfig
@@ -32,6 +34,14 @@ class ArraySource(Protocol):
         ...
 
 
+class PredictedSource(ArraySource, Protocol):
+    """Source of predicted features."""
+
+    def path_of(self, utt_id: str) -> Path:
+        """Return the file of an utterance."""
+        ...
+
+
 class TrainingSet(Dataset[Item]):
     """A data set with items from the utterances of a reader; the key of an item is (index, draw)."""
 
@@ -42,7 +52,11 @@ class _FeatureDataset(Dataset[Item]):
     """Shared by both data sets: reading audio, computing features of a part of an utterance, checking lengths."""
 
     def __init__(
-        self, reader: AudioReader, mel: MelConfig, f0: ArraySource | None = None, predicted: ArraySource | None = None
+        self,
+        reader: AudioReader,
+        mel: MelConfig,
+        f0: ArraySource | None = None,
+        predicted: PredictedSource | None = None,
     ) -> None:
         if reader.sample_rate != mel.sample_rate:
             raise ConfigError(f"audio is read at {reader.sample_rate} Hz; expected the mel's {mel.sample_rate} Hz")
@@ -62,7 +76,10 @@ class _FeatureDataset(Dataset[Item]):
         if self._predicted is None:
             return frames
         # Acoustic models often give one frame more or less than the recording has.
-        return min(frames, self._predicted.get(self.reader.utterances[index].utt_id, mmap=True).shape[-1])
+        utt_id = self.reader.utterances[index].utt_id
+        found = self._predicted.get(utt_id, mmap=True).shape[-1]
+        check_length(utt_id, found, frames)
+        return min(frames, found)
 
     def part(self, index: int, start: int, frames: int, generator: np.random.Generator | None = None) -> Item:
         """Return ``frames`` frames of an utterance, from frame ``start``, as an item.
@@ -122,7 +139,14 @@ class _FeatureDataset(Dataset[Item]):
                 f"'{utt_id}': predicted features of shape {features.shape}; expected ({self.mel.n_mels}, at least "
                 f"{start + frames}) as (bands, frames)"
             )
-        return torch.from_numpy(np.array(features[:, start : start + frames], dtype=np.float32))
+        part = np.array(features[:, start : start + frames], dtype=np.float32)
+        bad = ~np.isfinite(part).all(axis=0)
+        if bad.any():
+            place = f"'{utt_id}' ({self._predicted.path_of(utt_id)})"
+            raise DataError(
+                f"{place}: NaN or infinite features in frame {start + int(bad.argmax())}; predict them again"
+            )
+        return torch.from_numpy(part)
 
 
 class SegmentDataset(_FeatureDataset, TrainingSet):
@@ -148,7 +172,7 @@ class SegmentDataset(_FeatureDataset, TrainingSet):
         segment_length: int,
         *,
         f0: ArraySource | None = None,
-        predicted: ArraySource | None = None,
+        predicted: PredictedSource | None = None,
         gain_db: tuple[float, float] | None = None,
         seed: int = 0,
     ) -> None:

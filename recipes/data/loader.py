@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 from recipes.data.cache import F0Cache, f0_fingerprint
 from recipes.data.config import DataConfig
-from recipes.data.dataset import ArraySource, SegmentDataset, TrainingSet, UtteranceDataset
+from recipes.data.dataset import SegmentDataset, TrainingSet, UtteranceDataset
 from recipes.data.kaldi import KaldiDirectory, Utterance
 from recipes.data.predicted import PredictedFeatures
 from recipes.data.reading import AudioReader
@@ -18,6 +18,8 @@ from vocoders.core.errors import ConfigError, DataError
 from vocoders.frontends.f0 import F0Config
 from vocoders.frontends.front_end import FrontEnd
 from vocoders.frontends.mel import MelConfig
+from vocoders.frontends.mel_convention import MelConvention
+from vocoders.frontends.plausibility import check_plausible
 
 __all__ = [
     "build_piece_dataset",
@@ -77,7 +79,7 @@ def segment_dataset(
         raise ConfigError("data.pause_seconds is for models of audio itself; this one has features, leave it out")
     directory, reader = _training_audio(config, mel.sample_rate, mel.hop_length)
     utterances = reader.utterances
-    cache, predicted = _f0_cache(config, mel, f0, utterances), _predicted(config, directory.path, utterances)
+    cache, predicted = _f0_cache(config, mel, f0, utterances), _predicted(config, directory.path, reader, mel)
     return segments(
         reader, mel, config.segment_length, f0=cache, predicted=predicted, gain_db=config.gain_db, seed=config.seed
     )
@@ -87,7 +89,7 @@ def utterance_dataset(config: DataConfig, mel: MelConfig, f0: F0Config | None, p
     """Return the whole utterances of a data directory with their features; errors as in :func:`segment_dataset`."""
     directory, reader = _audio(config, path, mel.sample_rate)
     cache = _f0_cache(config, mel, f0, reader.utterances)
-    return UtteranceDataset(reader, mel, cache, _predicted(config, directory.path, reader.utterances))
+    return UtteranceDataset(reader, mel, cache, _predicted(config, directory.path, reader, mel))
 
 
 def waveform_dataset(config: DataConfig, front_end: FrontEnd) -> WaveformDataset:
@@ -175,11 +177,17 @@ def _f0_cache(
     return cache
 
 
-def _predicted(config: DataConfig, path: Path, utterances: Sequence[Utterance]) -> ArraySource | None:
+def _predicted(config: DataConfig, path: Path, reader: AudioReader, mel: MelConfig) -> PredictedFeatures | None:
+    """Return the predicted features, with a warning if the first ones are no mel."""
     if config.features == "computed":
         return None
-    predicted = PredictedFeatures(path)
+    predicted, utterances = PredictedFeatures(path), reader.utterances
     _check_complete(predicted.path, predicted.missing(u.utt_id for u in utterances), "predicted features")
+    first = utterances[0].utt_id
+    try:
+        check_plausible(predicted.get(first), MelConvention(mel=mel), str(predicted.path_of(first)))
+    except DataError as error:  # shape, length and NaN are errors where they are read
+        logger.warning("%s; the features should be log-mels of the recordings: %s", error, mel.fingerprint)
     return predicted
 
 

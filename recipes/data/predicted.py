@@ -1,14 +1,27 @@
-"""Predicted features for fine-tuning: ``feats.scp`` in a data directory names a ``.npy`` file for each utterance."""
+"""Predicted features for fine-tuning: ``feats.scp`` in a data directory names the file of each utterance."""
 
 from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
 
+from recipes.data.feature_files import is_feature_file, read_features
 from recipes.data.id_lists import read_file_list
 from vocoders.core.errors import DataError
 
-__all__ = ["PredictedFeatures"]
+__all__ = ["LARGEST_DIFFERENCE", "PredictedFeatures", "check_length"]
+
+LARGEST_DIFFERENCE = 1
+"""Frames by which predicted features and audio may differ: centred frames give one more."""
+
+
+def check_length(utt_id: str, predicted: int, expected: int) -> None:
+    """Raise a :class:`DataError` if predicted features have not the length of the audio, in frames."""
+    if abs(predicted - expected) > LARGEST_DIFFERENCE:
+        raise DataError(
+            f"'{utt_id}': {predicted} frames of predicted features for {expected} frames of audio; expected at most "
+            f"{LARGEST_DIFFERENCE} more or less: align them with the recording (its durations, teacher forcing, the hop)"
+        )
 
 
 class PredictedFeatures:
@@ -16,7 +29,7 @@ class PredictedFeatures:
 
     Args:
         data_dir: Kaldi data directory with ``feats.scp``: each line has an utterance id and the path of a ``.npy``
-            file.
+            file (n_mels, F), or Kaldi's place in an archive of (F, n_mels).
 
     Raises:
         DataError: if ``feats.scp`` is missing or malformed.
@@ -26,8 +39,9 @@ class PredictedFeatures:
         self.path = Path(data_dir) / "feats.scp"
         self._paths = read_file_list(self.path, "list of predicted features; data.features: predicted needs it")
         for utt_id, path in self._paths.items():
-            if path.suffix != ".npy":
-                raise DataError(f"{self.path}: '{utt_id} {path}'; expected an id and the path of a .npy file")
+            if not is_feature_file(path):
+                found = f"{self.path}: '{utt_id} {path}'"
+                raise DataError(f"{found}; expected an id and a .npy file, or a place in a Kaldi archive (x.ark:BYTE)")
 
     def get(self, utt_id: str, mmap: bool = False) -> np.ndarray:
         """Return the features of an utterance, (n_mels, F).
@@ -37,10 +51,11 @@ class PredictedFeatures:
         """
         if utt_id not in self._paths:
             raise DataError(f"{self.path}: no features for '{utt_id}'; predict them or leave the utterance out")
-        try:
-            return np.load(self._paths[utt_id], mmap_mode="r" if mmap else None, allow_pickle=False)
-        except (OSError, ValueError, EOFError) as error:
-            raise DataError(f"{self._paths[utt_id]}: not a readable .npy file ({error}); predict it again") from None
+        return read_features(self._paths[utt_id], mmap)
+
+    def path_of(self, utt_id: str) -> Path:
+        """Return the file of an utterance."""
+        return self._paths[utt_id]
 
     def missing(self, utt_ids: Iterable[str]) -> list[str]:
         """Return the ids that ``feats.scp`` lacks, in order."""

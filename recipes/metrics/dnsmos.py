@@ -76,7 +76,7 @@ def _networks(is_p808: bool) -> Any:
 
     folder = Path(dnsmos.__file__).parent / "dnsmos_models"
     # Its constructor would load both networks, on all threads.
-    networks = object.__new__(dnsmos.DNSMOS)
+    networks: Any = object.__new__(dnsmos.DNSMOS)
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1
     file = folder / ("model_v8.onnx" if is_p808 else "sig_bak_ovr.onnx")

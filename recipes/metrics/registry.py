@@ -37,6 +37,8 @@ def _make(place: str, *arguments: Any, **options: Any) -> "Metric":
 _GROUPS: dict[str, dict[str, _Maker]] = {
     "quality and intelligibility": {
         "pesq": _at("pesq:Pesq"),
+        "visqol": _at("visqol:Visqol", "speech"),
+        "visqol_audio": _at("visqol:Visqol", "audio"),
         "stoi": _at("stoi:Stoi"),
         "estoi": _at("stoi:Stoi", extended=True),
         "dnsmos_p808": _at("dnsmos:Dnsmos", "p808"),
@@ -57,6 +59,7 @@ _GROUPS: dict[str, dict[str, _Maker]] = {
         "high_frequency_difference": _at("level:HighFrequencyDifference"),
         "ltas": _at("spectrum:LongTermSpectrumDifference"),
         "ltas_high": _at("spectrum:HighBandDifference"),
+        "modulation_depth": _at("modulation:ModulationDepth"),
         "line_6k": _at("spectrum:NarrowLine"),
     },
     "pitch and voicing": {

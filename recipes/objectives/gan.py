@@ -124,9 +124,8 @@ class GanObjective(Objective):
         return self.adversarial.generator(fake_scores), matching
 
     def _train_discriminator(self, discriminator: nn.Module, fake: Tensor, real: Tensor, update: Update) -> Log:
-        # One call for both halves: items do not depend on each other.
-        scores, _ = discriminator(torch.cat([real, fake.to(real.dtype)]))
-        real_scores, fake_scores = zip(*(score.chunk(2) for score in scores), strict=True)
+        fake_scores, _ = discriminator(fake)
+        real_scores, _ = discriminator(real)
         real_loss, fake_loss = self.adversarial.discriminator(real_scores, fake_scores)
         norm = update("discriminator", real_loss + fake_loss)
         return {

@@ -1,5 +1,6 @@
 """Small stand-ins for the audio and the corpora that the documents name; each is made when a command names it."""
 
+import shutil
 import tarfile
 from collections.abc import Callable
 from pathlib import Path
@@ -13,6 +14,7 @@ from vocoders.frontends.mel import MEL_PRESETS, LogMel
 __all__ = ["CORPORA", "write_archives", "write_recordings"]
 
 _REPOSITORY = Path(__file__).resolve().parents[2]
+_CAPTURES = _REPOSITORY / "tests/effects/captures/files"
 _DIGITS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
 _LIBRITTS = {
     "train-clean-100": 6,
@@ -33,6 +35,10 @@ def write_recordings(folder: Path) -> None:
         _write(folder / f"{name}.wav", speech[round(start * rate) : round(end * rate)], rate)
     for name in ("drums", *(f"takes/{number}" for number in range(4))):
         _write(folder / f"{name}.wav", _beat(seed=len(name), seconds=2.0), 44100)
+    _write(folder / "guitar.wav", _beat(seed=3, seconds=1.0), 48000)
+    for name in ("amp.nam", "drive.json", "captures/amp.nam"):
+        (folder / name).parent.mkdir(exist_ok=True)
+        shutil.copy(_CAPTURES / ("aidax_gru8_knob.json" if name == "drive.json" else "convnet_bn.nam"), folder / name)
     (folder / "knobs.csv").write_text("time,drive,tone\n0,0.2,0.5\n1.5,0.9,0.3\n")
 
 

@@ -129,3 +129,13 @@ def test_training_on_features_needs_a_mel(tmp_path) -> None:
     task = FeaturesTask("diffwave_sashimi", {}, None, DataConfig(), TrainerConfig(), DiffusionObjective)
     with pytest.raises(ConfigError, match="mel"):
         task.utterances(tmp_path)
+
+
+def test_a_model_starts_from_the_variant_that_it_names() -> None:
+    run = EFFECT | {"family": "wavenet", "model": {"variant": "nano", "sample_rate": RATE}}
+    config = TrainConfig.from_dict(run)
+    assert [array.channels for array in config.task.model.arrays] == [4, 2]
+    assert (config.task.model.sample_rate, config.task.model.knobs.names[0]) == (RATE, "threshold")
+    assert TrainConfig.from_dict(config.to_dict()).task.model == config.task.model
+    with pytest.raises(ConfigError, match="feather"):
+        TrainConfig.from_dict(run | {"model": {"variant": "huge"}})

@@ -41,7 +41,7 @@ def counter_uniform(seeds: Tensor, length: int = 1, stream: int = 0) -> Tensor:
 
 def _bits(seeds: Tensor, length: int, stream: int) -> Tensor:
     """Return 64 random bits for each seed and position, (B, length) int64."""
-    start = _mix(_mix(seeds.long()) + _signed(stream * 0xD1342543DE82EF95 + 1))
+    start = _mix(seeds.long() + _signed(stream * 0xD1342543DE82EF95 + 1))
     positions = torch.arange(1, length + 1, device=seeds.device)
     return _mix(start[:, None] + positions * _GOLDEN)
 

@@ -88,7 +88,7 @@ def check_plausible_f0(f0: np.ndarray, unit: F0Unit | None, source: str) -> None
     if not _LOWEST <= float(np.median(sounding)) <= 2000 or high > _HIGHEST or (low < _LOWEST and unit is not None):
         named = "Hz" if unit is None else f"'{unit}'"
         found = f"F0 in {named} would be {low:.4g} to {high:.4g} Hz"
-        raise DataError(f"{source}: {found}; {describe_f0(values)}; --force-features goes on")
+        raise DataError(f"{source}: {found}; {describe_f0(values)}")
     if unit is None and (other := guess_unit(values)) not in ("hz", None):
         raise DataError(f"{source}: F0 from {low:.4g} to {high:.4g} is no Hz; {describe_f0(values)}")
 

@@ -77,6 +77,11 @@ class MovedHarmonics(nn.Module):
 
         return torch.where(change > 0, torch.lerp(features, join_exact(moved(), spans), change), features)
 
+    def remade(self, features: Tensor, f0: Tensor) -> Tensor:
+        """Return a log-mel with its own harmonics, smoothed out and imposed again; unvoiced parts stay."""
+        near = self._spread(f0)
+        return torch.where(near > 0, self._move(features, near, f0, near), features)
+
     def _spread(self, f0: Tensor) -> Tensor:
         """Return F0 with the nearest voiced value in unvoiced frames up to ``context_frames`` away."""
         for _ in range(self.context_frames):

@@ -99,7 +99,7 @@ def _suggest(values: Tensor) -> str:
         fits = f"--mel {_listed(names)} would fit"
     else:
         fits = "no preset fits; describe them in a YAML file for --mel"
-    return f"; {fits}; --force-features goes on"
+    return f"; {fits}"
 
 
 def _listed(names: list[str]) -> str:

@@ -49,6 +49,8 @@ class WavehaxConfig(MelVocoderConfig):
         move_harmonics: whether ``synthesize`` moves the harmonics of the mel to the wanted F0, where that differs from
             the mel's (ours; see :class:`~vocoders.frontends.moved_harmonics.MovedHarmonics`), or leaves the mel as it
             is, as published. ``None``: only with ``prior_shaping: envelope``.
+        remade_share: share of training items whose mel is remade: smoothed, with the harmonics of its own F0, as
+            synthesis with another F0 makes it. The network then learns that such mels are speech too.
         mel_refinement: iterations of :class:`~vocoders.frontends.mel_consistency.MelConsistency` after the network in
             ``synthesize`` (ours; 0: none, as published).
     """
@@ -72,6 +74,7 @@ class WavehaxConfig(MelVocoderConfig):
     num_streams: int = Field(default=4, gt=1)
     prior_shaping: Literal["none", "envelope"] = "none"
     move_harmonics: bool | None = None
+    remade_share: float = Field(default=0.0, ge=0, le=1)
     mel_refinement: int = Field(default=0, ge=0)
 
     @model_validator(mode="after")
@@ -82,6 +85,8 @@ class WavehaxConfig(MelVocoderConfig):
             raise ValueError(f"log_magnitude_phase belongs to network 'real', not '{self.network}'")
         if self.prior_shaping == "envelope" and (self.network != "real" or self.log_magnitude_phase):
             raise ValueError("prior_shaping 'envelope' needs network 'real' without log_magnitude_phase")
+        if self.remade_share and not self.moves_harmonics:
+            raise ValueError("remade_share needs move_harmonics")
         if self.prior_shaping == "envelope" and (self.mel.log != "ln" or self.mel.power != 1):
             raise ValueError("prior_shaping 'envelope' needs a mel of magnitudes in natural logarithm")
         if self.network == "multi_scale" and self.hop_length % self.num_streams:

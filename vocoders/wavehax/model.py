@@ -136,7 +136,11 @@ class Wavehax(MelVocoder[WavehaxConfig]):
         """
         f0, seeds = batch["f0"], batch["seed"]
         noise = counter_normal(seeds, f0.shape[-1] * self.hop_length)[:, None]
-        return {"features": batch["features"], "prior": self.prior(f0, noise, counter_uniform(seeds, stream=1))}
+        features, share = batch["features"], self.config.remade_share
+        if self.moved_harmonics is not None and share:
+            is_remade = counter_uniform(seeds, stream=2).view(-1, 1, 1) < share
+            features = torch.where(is_remade, self.moved_harmonics.remade(features, f0), features)
+        return {"features": features, "prior": self.prior(f0, noise, counter_uniform(seeds, stream=1))}
 
     def _synthesize(self, inputs: dict[str, Tensor], options: WavehaxOptions, seed: int, progress: Progress) -> Tensor:
         """Return the waveform.

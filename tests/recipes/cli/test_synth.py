@@ -206,7 +206,7 @@ def test_the_tracker_of_f0_is_chosen(ondes, make_audio, small_wavehax: Path) -> 
 def bad_feature_files() -> dict[str, str]:
     good, f0 = np.zeros((240, 4)), np.zeros(4)
     np.save("lonely.npy", good)
-    np.savez("unnamed.npz", good)
+    np.savez("unnamed.npz", good, good)
     np.savez("short.npz", features=good, f0=f0[:3])
     np.savez("nan.npz", features=good * np.nan, f0=f0)
     np.savez("negative.npz", features=good, f0=f0 - 1)
@@ -219,8 +219,8 @@ def bad_feature_files() -> dict[str, str]:
     Path("empty.npz").write_bytes(b"")
     Path("cut.npz").write_bytes(Path("short.npz").read_bytes()[:300])
     return {
-        "lonely.npy": "f0 is missing",
-        "unnamed.npz": "f0 is missing",
+        "lonely.npy": "no F0",
+        "unnamed.npz": "'features'",
         "short.npz": "one per frame",
         "nan.npz": "NaN",
         "negative.npz": "negative",

@@ -15,7 +15,7 @@ from recipes.data.cache import F0Cache, f0_fingerprint
 from recipes.data.config import DataConfig
 from recipes.data.dataset import SegmentDataset, UtteranceDataset, collate
 from recipes.data.kaldi import KaldiDirectory, Utterance
-from recipes.data.loader import endless_loader, segment_dataset, waveform_dataset
+from recipes.data.loader import endless_loader, segment_dataset, utterance_dataset, waveform_dataset
 from recipes.data.reading import AudioReader
 from vocoders.core.audio import read_audio
 from vocoders.core.errors import ConfigError, DataError
@@ -336,6 +336,34 @@ def test_predicted_features_replace_mels(data_dir: Path, tmp_path: Path) -> None
     (data_dir / "feats.scp").write_text("".join(lines[1:]))
     with pytest.raises(DataError, match="'ann-take0'.* predicted"):
         build_loader(config, mel_config())
+
+
+@pytest.mark.parametrize("factor", [0.5, 2.0])
+def test_predicted_features_of_another_length_are_refused(data_dir: Path, tmp_path: Path, factor: float) -> None:
+    lines = []
+    for utterance in KaldiDirectory.read(data_dir).utterances:
+        frames = round(factor * (soundfile.info(utterance.path).frames // HOP))
+        np.save(tmp_path / f"{utterance.utt_id}.npy", np.zeros((40, frames), dtype=np.float32))
+        lines.append(f"{utterance.utt_id} {tmp_path / utterance.utt_id}.npy\n")
+    (data_dir / "feats.scp").write_text("".join(lines))
+    config = DataConfig(train=str(data_dir), segment_length=SEGMENT, batch_size=4, features="predicted", num_workers=0)
+    with pytest.raises(DataError, match="frames of predicted features"):
+        next(iter(build_loader(config, mel_config())))
+    with pytest.raises(DataError, match="frames of predicted features"):
+        utterance_dataset(config, mel_config(), None, data_dir)[0]
+
+
+def test_predicted_features_that_are_not_finite_name_file_and_frame(data_dir: Path, tmp_path: Path) -> None:
+    lines = []
+    for utterance in KaldiDirectory.read(data_dir).utterances:
+        features = np.zeros((40, soundfile.info(utterance.path).frames // HOP), dtype=np.float32)
+        features[5, 7] = np.nan
+        np.save(tmp_path / f"{utterance.utt_id}.npy", features)
+        lines.append(f"{utterance.utt_id} {tmp_path / utterance.utt_id}.npy\n")
+    (data_dir / "feats.scp").write_text("".join(lines))
+    config = DataConfig(train=str(data_dir), segment_length=SEGMENT, batch_size=4, features="predicted", num_workers=0)
+    with pytest.raises(DataError, match=r"ann-take0\.npy.*frame 7"):
+        utterance_dataset(config, mel_config(), None, data_dir)[0]
 
 
 def test_missing_paths_and_bad_options_are_config_errors(data_dir: Path) -> None:

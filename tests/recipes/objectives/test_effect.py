@@ -10,6 +10,8 @@ from effects.models.recurrent import Recurrent, RecurrentConfig
 from effects.models.s4 import S4Effect, S4EffectConfig
 from effects.models.signaltrain import VARIANTS, SignalTrain
 from effects.models.tcn import TCN, TCNConfig
+from effects.models.wavenet import WaveNet, WaveNetConfig
+from effects.models.wavenet_config import two_arrays
 from effects.processors import find_processor
 from recipes.losses.effect import EFFECT_LOSSES, EffectLoss, LogCosh, OutputSpectrum
 from recipes.objectives.effect import EffectObjective, EffectOptions
@@ -56,6 +58,7 @@ def test_unknown_losses_are_refused():
 MODELS = {
     "graybox": lambda knobs: GrayBox(GrayBoxConfig(knobs=knobs)),
     "tcn": lambda knobs: TCN(TCNConfig(knobs=knobs, channels=8, num_blocks=3, kernel_size=5, head="gain")),
+    "wavenet": lambda knobs: WaveNet(WaveNetConfig(knobs=knobs, arrays=two_arrays(8, ((1, 2, 4), (1, 2, 4))))),
     "s4": lambda knobs: S4Effect(S4EffectConfig(knobs=knobs, channels=8, num_blocks=2)),
     "recurrent": lambda knobs: Recurrent(RecurrentConfig(knobs=knobs, hidden_size=8, cell="gru", head="gain")),
 }

@@ -19,7 +19,7 @@ def split_mix(z: int) -> int:
 @pytest.mark.parametrize("seed", [0, 1, 7, 2**62 - 1])
 def test_bits_are_those_of_splitmix64(seed):
     """Computed here with whole numbers of any size."""
-    start = split_mix((split_mix(seed) + 1) & MASK)
+    start = split_mix((seed + 1) & MASK)
     expected = [split_mix((start + i * 0x9E3779B97F4A7C15) & MASK) for i in range(1, 6)]
     assert [int(bits) & MASK for bits in _bits(torch.tensor([seed]), 5, 0)[0]] == expected
 

@@ -12,7 +12,7 @@ from vocoders.core.resampling import resample
 from vocoders.frontends.convention_presets import MEL_CONVENTIONS
 from vocoders.frontends.mel import MEL_PRESETS, LogMel, MelConfig
 from vocoders.frontends.mel_convention import MelConvention
-from vocoders.frontends.mel_conversion import ForeignMel
+from vocoders.frontends.mel_conversion import ForeignMel, interpolate_contour
 from vocoders.frontends.mel_spectrum import spectrum_of_mel
 from vocoders.frontends.speech_envelope import ENVELOPE_MEL, SpeechEnvelope
 
@@ -123,3 +123,9 @@ def test_own_features_pass_unchanged() -> None:
     convention = MelConvention(mel=TARGET, multiplier=20.0)
     assert ForeignMel(convention, TARGET).is_native
     assert not ForeignMel(MelConvention(mel=TARGET, preemphasis=0.9), TARGET).is_native
+
+
+def test_contours_are_interpolated_between_voiced_frames_alone() -> None:
+    f0 = torch.tensor([[[0.0, 100.0, 200.0, 0.0]]])
+    found = interpolate_contour(f0, torch.tensor([-1.0, 0.4, 1.0, 1.5, 2.4, 2.6, 9.0]))[0, 0]
+    torch.testing.assert_close(found, torch.tensor([0.0, 0.0, 100.0, 100 * 2**0.5, 200.0, 0.0, 0.0]))

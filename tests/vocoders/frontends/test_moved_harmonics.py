@@ -101,6 +101,18 @@ def test_the_same_f0_changes_nothing_and_silence_has_no_pitch() -> None:
     assert ripple(mover(features, f0, nothing)) < 0.5 * ripple(features)
 
 
+@pytest.mark.parametrize("pitch", [120.0, 220.0])
+def test_a_remade_mel_is_nearly_itself(pitch: float) -> None:
+    log_mel, (samples, f0) = LogMel(MEL), track(pitch, 1.2 * pitch)
+    features = log_mel(vowel(samples) + 1e-3 * torch.randn(len(samples), generator=torch.Generator().manual_seed(0)))
+    mover = MovedHarmonics(log_mel)
+    mels = (mover.remade(features, f0), mover.smooth(features, f0))
+    error = [(mel - features)[0, 2:, 10:-10].abs().mean() for mel in mels]
+    assert error[0] < 0.5
+    assert error[0] < 0.6 * error[1]
+    assert torch.equal(mover.remade(features, torch.zeros_like(f0)), features)
+
+
 def test_chunks_of_any_length_give_the_same() -> None:
     samples, f0 = track(150, 200)
     features, mover = LogMel(MEL)(vowel(samples)), MovedHarmonics(LogMel(MEL))

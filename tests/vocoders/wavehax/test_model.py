@@ -157,6 +157,19 @@ def test_an_untrained_envelope_network_sounds_at_the_given_pitch(factor):
     assert abs(level) < 3
 
 
+def test_a_share_of_the_training_mels_is_remade():
+    features, f0 = inputs(small(), 40, items=6)
+    batch = {"features": features, "f0": f0, "seed": torch.arange(6)}
+    models = (small(prior_shaping="envelope", remade_share=share) for share in (0, 0.5, 1))
+    plain, half, whole = (model.draw_inputs(batch) for model in models)
+    assert torch.equal(plain["features"], features)
+    changed = (half["features"] != features).flatten(1).any(1)
+    assert 0 < changed.sum() < 6
+    assert torch.equal(half["features"][changed], whole["features"][changed])
+    assert (whole["features"] != features).flatten(1).any(1).all()
+    assert torch.equal(half["prior"], plain["prior"])
+
+
 def test_synthesis_accepts_unbatched_tensors_and_audio():
     model = small()
     features, f0 = inputs(model, 20)

@@ -1,0 +1,37 @@
+"""`ondes mel list` and `ondes mel show`: the conventions that ondes knows."""
+
+import json
+from typing import Annotated
+
+import typer
+
+__all__ = ["register"]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands to ``app``."""
+    app.command("list")(_list)
+    app.command("show")(_show)
+
+
+def _list(
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object per convention.")] = False,
+) -> None:
+    """List the mel conventions that --mel takes by name."""
+    from vocoders.frontends.convention_presets import CONVENTION_USERS, MEL_CONVENTIONS
+
+    for name, convention in MEL_CONVENTIONS.items():
+        if as_json:
+            facts = {"name": name, "used_by": CONVENTION_USERS[name], "fingerprint": convention.fingerprint}
+            typer.echo(json.dumps(facts, ensure_ascii=False))
+        else:
+            typer.echo(f"{name}: {CONVENTION_USERS[name]}\n    {convention.fingerprint}")
+
+
+def _show(
+    convention: Annotated[str, typer.Argument(metavar="PRESET|YAML", help="Convention.", show_default=False)],
+) -> None:
+    """Print a convention as YAML, as the start of a file of your own."""
+    from vocoders.frontends.convention_presets import find_convention
+
+    typer.echo(find_convention(convention).to_yaml().rstrip())

@@ -1,0 +1,77 @@
+"""Mels of whole utterances as files, for the training of an acoustic model whose output a vocoder is to take."""
+
+import logging
+from functools import lru_cache, partial
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from recipes.data.id_lists import format_file_list
+from recipes.data.kaldi import KaldiDirectory, Utterance
+from recipes.data.parallel import map_parallel
+from recipes.data.reading import peak_gain, read_utterance
+from vocoders.core.atomic import atomic_file
+from vocoders.frontends.mel import LogMel, MelConfig
+
+__all__ = ["write_mels"]
+
+logger = logging.getLogger(__name__)
+
+
+def write_mels(
+    directory: KaldiDirectory,
+    folder: Path,
+    mel: MelConfig,
+    nj: int = 1,
+    resample: bool = False,
+    peak: float | None = None,
+) -> Path:
+    """Write the log-mel of each utterance as the vocoder sees it in training: not normalised, (n_mels, F) float32.
+
+    Args:
+        directory: the utterances.
+        folder: folder for ``UTTERANCE.npy``; files that exist are kept.
+        mel: front end; its fingerprint is written to ``front_end.txt``.
+        nj: number of processes.
+        resample: convert other sample rates and average channels.
+        peak: scale each utterance to this peak.
+
+    Returns:
+        The list of the files, ``feats.scp`` in ``folder``, which also names the files of earlier calls.
+
+    Raises:
+        DataError: for an unreadable file.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "front_end.txt").write_text(mel.fingerprint + "\n", encoding="utf-8")
+    todo = [utterance for utterance in directory if not (folder / f"{utterance.utt_id}.npy").exists()]
+    work = partial(_write, folder=folder, mel=mel, resample=resample, peak=peak)
+    for _ in map_parallel(work, todo, nj, "writing mels"):
+        pass
+    files = {path.stem: path.resolve() for path in sorted(folder.glob("*.npy"))}
+    with atomic_file(folder / "feats.scp") as temporary:
+        temporary.write_text(format_file_list(files), encoding="utf-8")
+    logger.info("%s: mels of %d utterances, %d kept", folder, len(todo), len(directory) - len(todo))
+    return folder / "feats.scp"
+
+
+def _write(utterance: Utterance, folder: Path, mel: MelConfig, resample: bool, peak: float | None) -> None:
+    samples = read_utterance(utterance, mel.sample_rate, resample)
+    if peak is not None:
+        samples = samples * peak_gain(samples, peak)
+    frames = len(samples) // mel.hop_length
+    if frames == 0:
+        logger.warning("%s: %d samples are less than one hop; left out", utterance.path, len(samples))
+        return
+    with torch.inference_mode():
+        # pyright does not see that a frozen model of pydantic has a hash.
+        log_mel = _log_mel(mel)  # pyright: ignore[reportArgumentType]
+        features = log_mel(torch.from_numpy(samples[: frames * mel.hop_length])[None])[0]
+    with atomic_file(folder / f"{utterance.utt_id}.npy") as temporary, temporary.open("wb") as file:
+        np.save(file, features.numpy())
+
+
+@lru_cache(maxsize=2)
+def _log_mel(config: MelConfig) -> LogMel:
+    return LogMel(config)
