@@ -1,4 +1,4 @@
-"""Checks of a recorded pair for common faults: silence, channels, delay, polarity, clipping, two clocks, an unrelated take.
+"""Checks of a recorded pair for common faults: silence, channels, delay, polarity, clipping, clocks, an unrelated take.
 
 What can be repaired without a new recording is repaired on request: a delay, and the choice of a channel.
 """
