@@ -29,10 +29,10 @@ class MovingAverage(AveragedModel):
         average: list[Tensor] = list(self.module.parameters())
         current: list[Tensor] = list(model.parameters())
         if self._updates == 0:
-            torch._foreach_copy_(average, current)
+            torch._foreach_copy_(average, current)  # pyright: ignore[reportPrivateImportUsage]
         else:
             decay = min(self._decay, (1 + self._updates) / (10 + self._updates))
-            torch._foreach_lerp_(average, current, 1 - decay)
+            torch._foreach_lerp_(average, current, 1 - decay)  # pyright: ignore[reportPrivateImportUsage]
         for own, buffer in zip(self.module.buffers(), model.buffers(), strict=True):
             own.copy_(buffer)
         self._updates += 1

@@ -164,7 +164,7 @@ FAMILIES: Registry[VocoderFamily] = Registry(
                 runtime_plan="vocoders.wavehax.graphs:network_plan",
                 compiled_stream="vocoders.wavehax.compiled.stream:open_stream",
                 compiled="vocoders.wavehax.compiled:open_compiled",
-                fastest=("compiled", "onnx"),
+                fastest=("compiled", "openvino", "onnx"),
             ),
             VocoderFamily(
                 "periodwave",

@@ -15,9 +15,11 @@ from numba import njit
 
 from effects.models import activations
 from effects.models.activations import FAST_TANH
+from effects.runtimes import convolutions
+from effects.runtimes.convolutions import convolution
 from vocoders.core import vectors
 from vocoders.core.compiling import compiled
-from vocoders.core.vectors import bounded, exp, fma, load, magnitude, positive_part, sigmoid, splat, store
+from vocoders.core.vectors import bounded, exp, fma, load, magnitude, positive_part, sigmoid, store
 
 __all__ = [
     "ADD",
@@ -98,59 +100,7 @@ class Step(NamedTuple):
     inputs: int = 0
 
 
-def _convolution(lanes: int):
-    """Return the function that adds a convolution to rows, for one group of ``lanes`` channels."""
-
-    @njit
-    def one(kernel, weight, x, at, step, taps, inputs, y, to):
-        sums = load(y, to, lanes)
-        for tap in range(taps):
-            for i in range(at + tap * step, at + tap * step + inputs):
-                sums = fma(load(kernel, weight, lanes), splat(x[i], lanes), sums)
-                weight += lanes
-        store(y, to, sums)
-
-    @njit
-    def eight(kernel, weight, x, at, row, step, taps, inputs, y, to, width):
-        a, b = load(y, to, lanes), load(y, to + width, lanes)
-        c, d = load(y, to + 2 * width, lanes), load(y, to + 3 * width, lanes)
-        e, f = load(y, to + 4 * width, lanes), load(y, to + 5 * width, lanes)
-        g, h = load(y, to + 6 * width, lanes), load(y, to + 7 * width, lanes)
-        for tap in range(taps):
-            for i in range(at + tap * step, at + tap * step + inputs):
-                column = load(kernel, weight, lanes)
-                weight += lanes
-                a = fma(column, splat(x[i], lanes), a)
-                b = fma(column, splat(x[i + row], lanes), b)
-                c = fma(column, splat(x[i + 2 * row], lanes), c)
-                d = fma(column, splat(x[i + 3 * row], lanes), d)
-                e = fma(column, splat(x[i + 4 * row], lanes), e)
-                f = fma(column, splat(x[i + 5 * row], lanes), f)
-                g = fma(column, splat(x[i + 6 * row], lanes), g)
-                h = fma(column, splat(x[i + 7 * row], lanes), h)
-        store(y, to, a)
-        store(y, to + width, b)
-        store(y, to + 2 * width, c)
-        store(y, to + 3 * width, d)
-        store(y, to + 4 * width, e)
-        store(y, to + 5 * width, f)
-        store(y, to + 6 * width, g)
-        store(y, to + 7 * width, h)
-
-    @njit
-    def convolve(kernel, weight, x, at, row, step, taps, inputs, y, to, width, length):
-        n = 0
-        while n + 8 <= length:
-            eight(kernel, weight, x, at + n * row, row, step, taps, inputs, y, to + n * width, width)
-            n += 8
-        while n < length:
-            one(kernel, weight, x, at + n * row, step, taps, inputs, y, to + n * width)
-            n += 1
-
-    return convolve
-
-
-_convolve_4, _convolve_8, _convolve_16 = _convolution(4), _convolution(8), _convolution(16)
+_convolve_4, _convolve_8, _convolve_16 = (convolution(lanes, adds=True) for lanes in (4, 8, 16))
 
 
 @njit
@@ -262,7 +212,7 @@ def _run_steps(memory, weights, steps, offset, length):
             _combine(kind, weights, step[9], memory, x, z, y, count, period)
 
 
-@compiled(activations.__file__, vectors)
+@compiled(activations, convolutions, vectors)
 def run_program(memory, weights, steps, pasts, places, x, y, offset, room, most):
     """Run a program over the next samples of a stream.
 

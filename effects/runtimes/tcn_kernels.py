@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import torch
-from llvmlite.binding import get_host_cpu_features
 from numba import njit
 from torch import Tensor, nn
 
 from effects.models import rows
 from effects.models.rows import LANES, padded_channels
+from effects.runtimes import convolutions
+from effects.runtimes.convolutions import HAS_AVX512, convolution
 from vocoders.core import vectors
 from vocoders.core.compiling import compiled
 from vocoders.core.packed_memory import LayoutBuilder
@@ -28,17 +29,8 @@ if TYPE_CHECKING:
 __all__ = ["PackedBlock", "PackedTCN", "project", "run_block"]
 
 
-def _has_avx512() -> bool:
-    try:
-        return bool(get_host_cpu_features().get("avx512f", False))
-    except RuntimeError:  # llvmlite does not know this processor
-        return False
-
-
-# With 32 registers of 512 bits, a tile of 32 channels and 8 samples takes 16 of them and reads each weight once.
-_HAS_AVX512 = _has_avx512()
 # Channels of a group, whose part of a kernel is contiguous; the rest forms a narrow group.
-_GROUP = 2 * LANES if _HAS_AVX512 else LANES
+_GROUP = 2 * LANES if HAS_AVX512 else LANES
 
 
 class PackedBlock(NamedTuple):
@@ -147,77 +139,7 @@ def _groups(width: int) -> list[tuple[int, int]]:
     return [(first, min(first + _GROUP, width)) for first in range(0, width, _GROUP)]
 
 
-def _convolution(lanes: int):
-    """Return the function that convolves for one group of ``lanes`` channels of one item."""
-
-    @njit
-    def one(kernel, weight, x, at, step, taps, inputs, y, to):
-        sums = splat(0.0, lanes)
-        for tap in range(taps):
-            for i in range(at + tap * step, at + tap * step + inputs):
-                sums = fma(load(kernel, weight, lanes), splat(x[i], lanes), sums)
-                weight += lanes
-        store(y, to, sums)
-
-    @njit
-    def four(kernel, weight, x, at, row, step, taps, inputs, y, to, width):
-        a = b = c = d = splat(0.0, lanes)
-        for tap in range(taps):
-            for i in range(at + tap * step, at + tap * step + inputs):
-                column = load(kernel, weight, lanes)
-                weight += lanes
-                a = fma(column, splat(x[i], lanes), a)
-                b = fma(column, splat(x[i + row], lanes), b)
-                c = fma(column, splat(x[i + 2 * row], lanes), c)
-                d = fma(column, splat(x[i + 3 * row], lanes), d)
-        store(y, to, a)
-        store(y, to + width, b)
-        store(y, to + 2 * width, c)
-        store(y, to + 3 * width, d)
-
-    @njit
-    def eight(kernel, weight, x, at, row, step, taps, inputs, y, to, width):
-        a = b = c = d = e = f = g = h = splat(0.0, lanes)
-        for tap in range(taps):
-            for i in range(at + tap * step, at + tap * step + inputs):
-                column = load(kernel, weight, lanes)
-                weight += lanes
-                a = fma(column, splat(x[i], lanes), a)
-                b = fma(column, splat(x[i + row], lanes), b)
-                c = fma(column, splat(x[i + 2 * row], lanes), c)
-                d = fma(column, splat(x[i + 3 * row], lanes), d)
-                e = fma(column, splat(x[i + 4 * row], lanes), e)
-                f = fma(column, splat(x[i + 5 * row], lanes), f)
-                g = fma(column, splat(x[i + 6 * row], lanes), g)
-                h = fma(column, splat(x[i + 7 * row], lanes), h)
-        store(y, to, a)
-        store(y, to + width, b)
-        store(y, to + 2 * width, c)
-        store(y, to + 3 * width, d)
-        store(y, to + 4 * width, e)
-        store(y, to + 5 * width, f)
-        store(y, to + 6 * width, g)
-        store(y, to + 7 * width, h)
-
-    @njit
-    def convolve(kernel, weight, x, at, row, step, taps, inputs, y, to, width, length):
-        n = 0
-        while n < length:
-            here, there = at + n * row, to + n * width
-            if _HAS_AVX512 and length - n >= 8:
-                eight(kernel, weight, x, here, row, step, taps, inputs, y, there, width)
-                n += 8
-            elif length - n >= 4:
-                four(kernel, weight, x, here, row, step, taps, inputs, y, there, width)
-                n += 4
-            else:
-                one(kernel, weight, x, here, step, taps, inputs, y, there)
-                n += 1
-
-    return convolve
-
-
-_convolve_group, _convolve_lanes = _convolution(_GROUP), _convolution(LANES)
+_convolve_group, _convolve_lanes = convolution(_GROUP, adds=False), convolution(LANES, adds=False)
 
 
 @njit
@@ -242,7 +164,7 @@ def _finish(film, weights, slopes, residual, inputs, is_paired, x, dry, row, y, 
             store(y, at, value)
 
 
-@compiled(rows, vectors)
+@compiled(convolutions, rows, vectors)
 def run_block(
     weights, kernel, slopes, residual, taps, dilation, inputs, residual_start, is_paired, film, x, start, y, to, length
 ):

@@ -79,10 +79,7 @@ def run_benchmark(plan: Plan) -> dict[str, Any]:
                 for seconds in plan.seconds if systems else ():
                     quiet = measure_speed(systems, seconds, threads, plan.runs, count)
                     speed += quiet
-                    if plan.load:
-                        with busy_processes(plan.load):
-                            beside = measure_speed(systems, seconds, threads, plan.runs, count)
-                        busy += compare_with_quiet(quiet, beside, plan.load)
+                    busy += _measure_beside(plan.load, systems, quiet, plan.runs, count)
                 for block in plan.blocks if effects else ():
                     blocks += measure_blocks(streams[block], block, max(plan.seconds), threads, plan.runs, count)
         torch.set_num_threads(plan.threads[0])
@@ -104,6 +101,17 @@ def run_benchmark(plan: Plan) -> dict[str, Any]:
         "busy": busy,
         "blocks": blocks,
     }
+
+
+def _measure_beside(
+    load: int, systems: Sequence[Contender], quiet: Sequence[dict[str, Any]], runs: int, count: Callable[[], None]
+) -> list[dict[str, Any]]:
+    """Measure once more what ``quiet`` shows, beside busy processes; nothing without any."""
+    if not load:
+        return []
+    with busy_processes(load):
+        beside = measure_speed(systems, quiet[0]["seconds_asked"], quiet[0]["threads"], runs, count)
+    return compare_with_quiet(quiet, beside, load)
 
 
 def _export(plan: Plan, effects: dict[str, Any], folder: Path) -> dict[str, OnnxPlayer]:

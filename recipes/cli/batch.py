@@ -128,9 +128,14 @@ def run_jobs(jobs: Sequence[Job], work: Work[Any], json_lines: bool = False, nj:
     except KeyboardInterrupt:
         typer.echo(f"interrupted; {done - len(failures)} of {len(jobs)} files are finished", err=True)
         raise
+    _tell(failures, len(jobs))
+
+
+def _tell(failures: Sequence[str], count: int) -> None:
+    """End with code 1 if there are failures, and tell again those that have left the screen."""
     if failures:
-        again = "".join(f"\n  {problem}" for problem in failures) if len(jobs) > _SCREEN else ""
-        typer.echo(f"{len(failures)} of {len(jobs)} files failed{':' if again else ''}{again}", err=True)
+        again = "".join(f"\n  {problem}" for problem in failures) if count > _SCREEN else ""
+        typer.echo(f"{len(failures)} of {count} files failed{':' if again else ''}{again}", err=True)
         raise typer.Exit(1)
 
 

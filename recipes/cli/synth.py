@@ -133,17 +133,23 @@ def _synth(
     output, piped = output.expanduser(), uses_pipes(inputs, output)
     items = [] if PIPE in inputs else find_inputs(inputs)
     outputs = [] if piped else plan_outputs(items, output, force or many.skip_existing)
-    if piped or streaming.stream:
+    is_streamed = piped or streaming.stream
+    jobs: list[Job] = []
+    if is_streamed:
         check_pipe_output(output if piped else outputs[0], force, json_lines)
         only_one(items)
+    else:
+        jobs = [Job(item.path, path, 0.0, item.offset) for item, path in zip(items, outputs, strict=True)]
+        jobs = many.undone(jobs, outputs, [item.path for item in items])
+        if not jobs:  # nor a reason to load a model
+            return
     names = (model or default_vocoder(), device, runtime)
     open_synthesis = partial(_open, *names, given_options(context), seed, resample, _method(f0), features)
     synthesis = open_synthesis()
-    if piped or streaming.stream:
+    if is_streamed:
         _synthesize_stream(items, output if piped else outputs[0], synthesis, streaming, pipes, force)
         return
-    jobs = [Job(item.path, path, 0.0, item.offset) for item, path in zip(items, outputs, strict=True)]
-    jobs = _measured(many.undone(jobs, outputs, [item.path for item in items]), synthesis)
+    jobs = _measured(jobs, synthesis)
     _announce_f0(synthesis, sum(job.seconds for job in jobs if _feature_place(job) is None))
     run_jobs(jobs, Work("synthesis", _work, open_synthesis, synthesis), json_lines, many.nj)
 

@@ -53,7 +53,7 @@ def wait_for_lines(folder: Path, count: int) -> None:
 def test_an_unreadable_file_ends_both_processes(damaged, launch_two):
     overrides = [f"data.train={damaged / 'data'}", "data.num_workers=1", "data.batch_size=2"]
     processes = launch_two(damaged / "run", *overrides)
-    outputs = finish(processes, 120)
+    outputs = finish(processes, 300)
     assert [process.returncode for process in processes] == [2, 2], outputs
     assert any("tone3.wav" in output for output in outputs)
     assert not any("Traceback" in output for output in outputs)
@@ -64,7 +64,7 @@ def test_a_killed_process_ends_the_other(launch_two, tmp_path):
     processes = launch_two(tmp_path / "run", "trainer.max_steps=100000", "data.batch_size=1")
     wait_for_lines(tmp_path / "run", 3)
     processes[1].kill()
-    outputs = finish(processes, 30)
+    outputs = finish(processes, 120)
     assert processes[0].returncode == 2, outputs
     assert "another process of the run has ended" in outputs[0]
 
@@ -80,7 +80,7 @@ def test_two_processes_stop_together_at_any_moment(corpus, launch_two, tmp_path,
     sent = time.monotonic()
     for target in targets:
         processes[target].send_signal(signal.SIGTERM)
-    outputs = finish(processes, 60)
+    outputs = finish(processes, 120)
     assert [process.returncode for process in processes] == [75, 75], outputs
     assert time.monotonic() - sent < 20
     assert not any("Traceback" in output for output in outputs)

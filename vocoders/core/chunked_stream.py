@@ -37,7 +37,9 @@ class ChunkedFunction:
     ) -> None:
         self.function, self.sizes, self.hop_length = function, sizes, hop_length
         self.chunk, self.halo, self.fade = chunk, halo, fade
-        self.held: tuple[Tensor, ...] | None = None
+        # Pieces of each input, which are joined only when a chunk is computed: pieces may be much shorter than chunks.
+        self.pieces: list[tuple[Tensor, ...]] = []
+        self.samples = 0
         self.context = 0  # frames at the beginning of what is held that were computed already
         self.tail: Tensor | None = None
 
@@ -48,8 +50,8 @@ class ChunkedFunction:
 
     def push(self, *parts: Tensor) -> list[Tensor]:
         """Take the next frames of each input; return the output that is complete."""
-        held = self.held
-        self.held = parts if held is None else tuple(torch.cat(p, dim=-1) for p in zip(held, parts, strict=True))
+        self.pieces.append(parts)
+        self.samples += parts[0].shape[-1]
         outputs = []
         while self.frames >= self.context + self.chunk + self.halo:
             outputs.append(self._compute(self.chunk, self.halo))
@@ -63,11 +65,11 @@ class ChunkedFunction:
     @property
     def frames(self) -> int:
         """Number of frames that are held."""
-        return 0 if self.held is None else self.held[0].shape[-1] // self.sizes[0]
+        return self.samples // self.sizes[0]
 
     def _compute(self, frames: int, halo: int) -> Tensor:
         """Compute the next frames; keep the context of those after them."""
-        held = self.held or ()
+        held = tuple(torch.cat(parts, dim=-1) for parts in zip(*self.pieces, strict=True))
         stop = self.context + frames
         window = [part[..., : (stop + halo) * size] for part, size in zip(held, self.sizes, strict=True)]
         output, hop = self.function(*window), self.hop_length
@@ -76,7 +78,11 @@ class ChunkedFunction:
             result = self._faded(result)
         self.tail = output[..., stop * hop : (stop + self.fade) * hop] if self.fade and halo else None
         kept = min(stop, self.halo)
-        self.held = tuple(part[..., (stop - kept) * size :] for part, size in zip(held, self.sizes, strict=True))
+        # Copies: views would keep the whole of what was held.
+        self.pieces = [
+            tuple(part[..., (stop - kept) * size :].clone() for part, size in zip(held, self.sizes, strict=True))
+        ]
+        self.samples = self.pieces[0][0].shape[-1]
         self.context = kept
         return result
 

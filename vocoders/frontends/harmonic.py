@@ -2,8 +2,7 @@
 
 A prior is a waveform made from frame-wise F0, so it already has the right pitch. All priors hold F0 constant over a
 frame, accumulate the phase in float64 and add white noise everywhere, voiced or not. Random numbers are arguments: the
-noise ``(B, 1, T)`` and one start phase in cycles ``(1, 1)``, which shifts the whole batch in time, or one for each
-item.
+noise ``(B, 1, T)`` and the start phase in cycles: ``(1, 1)`` shifts the whole batch in time, ``(B, 1)`` each item.
 
 Source: Wavehax (arXiv 2411.06807), the pseudo-constant-power harmonic prior ``pcph`` and its alternatives.
 """

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+from numba import njit
 from torch import Tensor
 
 from vocoders.core import vectors
@@ -173,46 +174,54 @@ def _move(summed, inverse, momentum, before, signal):
         before[i] = now
 
 
+@njit
+def _measure(spectrum, begin, held, power, mels, present, factors):
+    """Write the magnitudes of the bins under filters, or their squares, and factors of 1."""
+    for b in range(spectrum.shape[1]):
+        if mels[b, 1] > mels[b, 0]:
+            for lane in range(held):
+                real, imaginary = spectrum[begin + lane, b, 0], spectrum[begin + lane, b, 1]
+                present[b * _LANES + lane] = real * real + imaginary * imaginary
+        squared = bounded(load(present, b * _LANES, _LANES), np.float32(_LEAST * _LEAST), np.float32(_MOST))
+        store(present, b * _LANES, squared if power == 2 else square_root(squared))
+        store(factors, b * _LANES, splat(np.float32(1), _LANES))
+
+
+@njit
+def _update(wanted, present, bins, weights, mels, shares, largest_ratio, ratios, factors):
+    """Multiply magnitudes and factors by the shares that their mels have in the ratios of wanted and present mel."""
+    smallest, greatest = np.float32(1 / largest_ratio), np.float32(largest_ratio)
+    for m in range(bins.shape[0]):
+        mel, place = splat(np.float32(0), _LANES), bins[m, 2]
+        for b in range(bins[m, 0], bins[m, 1]):
+            mel = fma(splat(weights[place], _LANES), load(present, b * _LANES, _LANES), mel)
+            place += 1
+        mel = bounded(mel, np.float32(_LEAST), np.float32(_MOST))
+        store(ratios, m * _LANES, bounded(load(wanted, m * _LANES, _LANES) / mel, smallest, greatest))
+    for b in range(mels.shape[0]):
+        if mels[b, 1] > mels[b, 0]:
+            factor, place = splat(np.float32(0), _LANES), mels[b, 2]
+            for m in range(mels[b, 0], mels[b, 1]):
+                factor = fma(splat(shares[place], _LANES), load(ratios, m * _LANES, _LANES), factor)
+                place += 1
+            store(present, b * _LANES, load(present, b * _LANES, _LANES) * factor)
+            store(factors, b * _LANES, load(factors, b * _LANES, _LANES) * factor)
+
+
 @compiled(vectors)
 def _scale(spectrum, target, power, bins, weights, mels, shares, updates, largest_ratio, work):
     """Multiply the bins of a spectrum (F, n_fft // 2 + 1, 2) by the factors of the updates.
 
-    ``target`` is the mel in lanes. ``work`` holds magnitudes, factors of bins, and ratios of mels.
+    ``target`` is the mel in lanes. ``work`` takes magnitudes, factors of bins, and ratios of mels.
     """
     present, factors, ratios = work[0], work[1], work[2]
-    smallest, greatest = np.float32(1 / largest_ratio), np.float32(largest_ratio)
-    num_frames, num_bins = spectrum.shape[0], spectrum.shape[1]
-    for begin in range(0, num_frames, _LANES):
+    for begin in range(0, spectrum.shape[0], _LANES):
         wanted = target[begin // _LANES].reshape(-1)
-        held = min(_LANES, num_frames - begin)
-        for b in range(num_bins):
-            if mels[b, 1] > mels[b, 0]:
-                for lane in range(held):
-                    real, imaginary = spectrum[begin + lane, b, 0], spectrum[begin + lane, b, 1]
-                    present[b * _LANES + lane] = real * real + imaginary * imaginary
-        for b in range(num_bins):
-            squared = bounded(load(present, b * _LANES, _LANES), np.float32(_LEAST * _LEAST), np.float32(_MOST))
-            store(present, b * _LANES, squared if power == 2 else square_root(squared))
-            store(factors, b * _LANES, splat(np.float32(1), _LANES))
+        held = min(_LANES, spectrum.shape[0] - begin)
+        _measure(spectrum, begin, held, power, mels, present, factors)
         for _ in range(updates):
-            for m in range(bins.shape[0]):
-                mel = splat(np.float32(0), _LANES)
-                place = bins[m, 2]
-                for b in range(bins[m, 0], bins[m, 1]):
-                    mel = fma(splat(weights[place], _LANES), load(present, b * _LANES, _LANES), mel)
-                    place += 1
-                mel = bounded(mel, np.float32(_LEAST), np.float32(_MOST))
-                store(ratios, m * _LANES, bounded(load(wanted, m * _LANES, _LANES) / mel, smallest, greatest))
-            for b in range(num_bins):
-                if mels[b, 1] > mels[b, 0]:
-                    factor = splat(np.float32(0), _LANES)
-                    place = mels[b, 2]
-                    for m in range(mels[b, 0], mels[b, 1]):
-                        factor = fma(splat(shares[place], _LANES), load(ratios, m * _LANES, _LANES), factor)
-                        place += 1
-                    store(present, b * _LANES, load(present, b * _LANES, _LANES) * factor)
-                    store(factors, b * _LANES, load(factors, b * _LANES, _LANES) * factor)
-        for b in range(num_bins):
+            _update(wanted, present, bins, weights, mels, shares, largest_ratio, ratios, factors)
+        for b in range(spectrum.shape[1]):
             if mels[b, 1] > mels[b, 0]:
                 if power == 2:
                     store(factors, b * _LANES, square_root(load(factors, b * _LANES, _LANES)))

@@ -16,7 +16,6 @@ from torchaudio.functional import lfilter
 
 from vocoders.core.resampling import resample
 from vocoders.frontends.mel import LogMel, MelConfig, from_logarithm, to_logarithm
-from vocoders.frontends.mel_consistency import MelConsistency
 from vocoders.frontends.mel_convention import MelConvention
 from vocoders.frontends.mel_spectrum import spectrum_of_mel
 from vocoders.frontends.speech_envelope import ENVELOPE_MEL, Beyond, SpeechEnvelope, magnitude_scale
@@ -41,7 +40,6 @@ class ForeignMel:
         self.convention, self.target = convention, target
         self.beyond: Beyond = beyond
         self.given, self.wanted = LogMel(convention.mel), LogMel(target)
-        self._consistency = MelConsistency(self.given)
 
     @property
     def is_native(self) -> bool:
@@ -92,12 +90,14 @@ class ForeignMel:
         """
         if iterations == 0:
             return waveform
+        from vocoders.frontends.mel_consistency import MelConsistency  # its compiled loops are for synthesis alone
+
         mel, rate = self.convention.mel, self.target.sample_rate
         length = log_mel.shape[-1] * mel.hop_length
         start = self.convention.emphasize(resample(waveform, rate, mel.sample_rate))
         start = F.pad(start, (0, max(0, length - start.shape[-1])))[..., :length]
         window = round(_WINDOW_SECONDS * mel.sample_rate / mel.hop_length)
-        refined = self._consistency.in_chunks(start, log_mel, iterations, window)
+        refined = MelConsistency(self.given).in_chunks(start, log_mel, iterations, window)
         change = resample(self._deemphasize(refined - start), mel.sample_rate, rate)[..., : waveform.shape[-1]]
         return waveform + F.pad(change, (0, waveform.shape[-1] - change.shape[-1]))
 

@@ -1,5 +1,6 @@
 """ONNX Runtime and OpenVINO as runtimes: a graph from the cache, tensors in, a tensor out."""
 
+import io
 from collections.abc import Callable
 from typing import Any
 
@@ -65,7 +66,8 @@ def _open_openvino(model: Any, plan: GraphPlan, threads: int) -> Callable[..., T
         "CACHE_DIR": str(cache_folder() / "openvino"),
     }
     try:
-        compiled = openvino.Core().compile_model(graph, "CPU", options)
+        core = openvino.Core()
+        compiled = core.compile_model(core.read_model(io.BytesIO(graph)), "CPU", options)
     except Exception as error:  # the runtime's errors have no common base
         raise CheckpointError(f"OpenVINO cannot load the graph: {str(error).splitlines()[0]}") from None
     request = compiled.create_infer_request()

@@ -124,7 +124,8 @@ class WavehaxStream(Stream):
         halo = self.iterations * model.mel_consistency.context_frames
         self.refining = ChunkedFunction(self._refine, (hop, 1), hop, chunk, halo)
         self.unrefined = torch.zeros(batch, 1, 0, device=model.device)
-        self.features = torch.zeros(batch, model.num_features, 0, device=model.device)
+        # Features whose audio has not been refined.
+        self.features = [torch.zeros(batch, model.num_features, 0, device=model.device)]
 
     @property
     def latency(self) -> int:
@@ -166,9 +167,9 @@ class WavehaxStream(Stream):
             made = self.network.finish()
         else:
             made = self.causal.finish(
-                self.features.new_zeros(self.batch, self.model.num_features, 1), self.prior.silence()
+                self.features[0].new_zeros(self.batch, self.model.num_features, 1), self.prior.silence()
             )
-        parts += self._refined(made, self.features[..., :0])
+        parts += self._refined(made, self.features[0][..., :0])
         return parts + (self.refining.finish() if self.iterations else [])
 
     def _synthesize_moved(self, features: Tensor) -> list[Tensor]:
@@ -195,12 +196,15 @@ class WavehaxStream(Stream):
         """Refine what the network has made, as soon as it fills frames."""
         if not self.iterations:
             return made
-        self.features = torch.cat([self.features, features], dim=-1)
+        self.features.append(features)
+        if not made:
+            return []
         self.unrefined = torch.cat([self.unrefined, *made], dim=-1)
         hop = self.model.hop_length
         frames = self.unrefined.shape[-1] // hop
         if frames == 0:
             return []
         audio, self.unrefined = self.unrefined.split([frames * hop, self.unrefined.shape[-1] - frames * hop], dim=-1)
-        ready, self.features = self.features.split([frames, self.features.shape[-1] - frames], dim=-1)
+        held = torch.cat(self.features, dim=-1)
+        ready, self.features = held[..., :frames], [held[..., frames:].clone()]
         return self.refining.push(audio, ready)

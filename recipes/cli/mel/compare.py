@@ -38,7 +38,7 @@ def _compare(
         bool, typer.Option("--json", help="Print one JSON object per utterance, then the means.")
     ] = False,
 ) -> None:
-    """Report level and variance of predicted mels against true ones.
+    """Compare level and variance of predicted mels with those of true ones.
 
     Predicted mels are usually too smooth: their ratios of deviations are
     below 1. Tune a vocoder on them, or train it with data.degrade.

@@ -24,7 +24,7 @@ def _extract(
     ],
     force: Annotated[bool, typer.Option("--force", "-f", help="Replace existing files.")] = False,
 ) -> None:
-    """Write the mel features of audio as .npy, in the convention of any program.
+    """Extract mel features of audio as .npy, in the convention of any program.
 
     Audio is converted to the sample rate of the convention, and channels are
     averaged.

@@ -31,7 +31,7 @@ def _list(
 def _show(
     convention: Annotated[str, typer.Argument(metavar="PRESET|YAML", help="Convention.", show_default=False)],
 ) -> None:
-    """Print a convention as YAML, as the start of a file of your own."""
+    """Show a convention as YAML, as the start of a file of your own."""
     from vocoders.frontends.convention_presets import find_convention
 
     typer.echo(find_convention(convention).to_yaml().rstrip())

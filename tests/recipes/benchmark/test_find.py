@@ -50,7 +50,7 @@ def test_effects_and_vocoders_are_told_apart():
     ("request_", "cause"),
     [
         (Request("wavehax:v9"), "'v9'.* wavehax"),
-        (Request("hifigan", is_peer=True), "'hifigan'.* vocos, griffin-lim"),
+        (Request("hifigan", is_peer=True), "'hifigan'.* vocos, hifigan-v1, griffin-lim"),
         (Request("sashimi:sc09", "bf16"), "steps in fp32"),
     ],
 )
