@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from effects.models import EffectModel
     from recipes.metrics.evaluation import EvaluationResult, Problem, Score
 
-__all__ = ["RECORDED", "evaluate_effects", "evaluate_recorded"]
+__all__ = ["RECORDED", "constant_output", "evaluate_effects", "evaluate_recorded"]
 
 IDENTITY, CONSTANT_GAIN = "identity", "constant gain"
 #: The cell of an evaluation on recordings.
@@ -142,6 +142,20 @@ def _score(
         scores.append(score)
         problems += missing
     return scores, problems
+
+
+def constant_output(source: str | Path) -> float:
+    """Return the level in dBFS of what a model gives after a second of silence; -inf for silence."""
+    import math
+
+    import torch
+
+    from effects.engine import render
+    from effects.registry import load
+
+    model = load(source)
+    last = float(render(model, torch.zeros(1, model.sample_rate), settings=None)[0, -1].abs())
+    return 20 * math.log10(last) if last > 0 else -math.inf
 
 
 def constant_gain(dry: "Tensor", wet: "Tensor") -> "Tensor":

@@ -14,6 +14,8 @@ from recipes.cli.option_group import with_option_groups
 from recipes.cli.threads_option import ThreadsOption
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from recipes.metrics.evaluation import EvaluationResult
 
 __all__ = ["register"]
@@ -45,7 +47,8 @@ def _pairs(
 
     Models play at the settings of the recordings. Two more rows show the dry
     audio, and the dry audio at the best constant gain. A line for each model
-    reads its error-to-signal ratio as players of captures do.
+    reads its error-to-signal ratio as players of captures do, and gives the
+    constant that remains of silence.
     """
     from recipes.effect_evaluation import evaluate_recorded
     from recipes.metrics.registry import EFFECT_METRICS
@@ -53,15 +56,20 @@ def _pairs(
     named = name_systems("MODEL", models)
     chosen = chosen_names(metrics, EFFECT_METRICS)
     result = evaluate_recorded(named, data, None if whole else items, chosen, seed)
-    outputs.present(result, _readings(result, list(named)))
+    outputs.present(result, _readings(result, named))
 
 
-def _readings(result: "EvaluationResult", names: list[str]) -> list[str]:
+def _readings(result: "EvaluationResult", models: "Mapping[str, str | Path]") -> list[str]:
     """Return a line for each model whose error-to-signal ratio was measured."""
-    from recipes.effect_evaluation import RECORDED
+    from recipes.effect_evaluation import RECORDED, constant_output
     from recipes.metrics.reading import read_esr
 
     if not any(metric.name == "esr" for metric in result.metrics):
         return []
-    rows = {name: result.summary(f"{name}: {RECORDED}", "esr").mean for name in names}
-    return [f"{name}: ESR {mean:.4f}, {read_esr(mean)}" for name, mean in rows.items() if mean is not None]
+    lines = []
+    for name, source in models.items():
+        mean = result.summary(f"{name}: {RECORDED}", "esr").mean
+        if mean is not None:
+            silence = f"after silence {constant_output(source):.0f} dBFS"
+            lines.append(f"{name}: ESR {mean:.4f}, {read_esr(mean)}; {silence}")
+    return lines
