@@ -11,9 +11,11 @@ if TYPE_CHECKING:
     from effects.models import EffectModel
     from recipes.metrics.evaluation import EvaluationResult, Problem, Score
 
-__all__ = ["evaluate_effects", "evaluate_recorded"]
+__all__ = ["RECORDED", "constant_output", "evaluate_effects", "evaluate_recorded"]
 
 IDENTITY, CONSTANT_GAIN = "identity", "constant gain"
+#: The cell of an evaluation on recordings.
+RECORDED = "recorded pairs"
 
 # Audio before the comparison, and length of the comparison, in seconds.
 _PRE_ROLL, _SECONDS = 0.5, 3.0
@@ -62,25 +64,25 @@ def evaluate_effects(
 
 
 def evaluate_recorded(
-    models: Mapping[str, str | Path], pairs: Path, items: int, metrics: Sequence[str], seed: int
+    models: Mapping[str, str | Path], pairs: Path, items: int | None, metrics: Sequence[str], seed: int
 ) -> "EvaluationResult":
     """Measure models of a recorded device, at the settings of the recordings; otherwise like :func:`evaluate_effects`.
 
     Args:
         models: folders, shipped names or hub ids, by the name of the row.
         pairs: data directory of recorded pairs.
-        items: number of excerpts to compare.
+        items: number of excerpts to compare; ``None``: every recording as a whole, after its first 0.5 s.
         metrics: names.
         seed: of excerpts and confidence intervals.
     """
     from effects.registry import load
 
     loaded = {name: load(source) for name, source in models.items()}
-    return _evaluate(loaded, {"recorded pairs": _dataset(loaded, None, pairs, False, seed)}, items, metrics, seed)
+    return _evaluate(loaded, {RECORDED: _dataset(loaded, None, pairs, False, seed)}, items, metrics, seed)
 
 
 def _evaluate(
-    models: "dict[str, EffectModel]", cells: dict[str, Any], items: int, metrics: Sequence[str], seed: int
+    models: "dict[str, EffectModel]", cells: dict[str, Any], items: int | None, metrics: Sequence[str], seed: int
 ) -> "EvaluationResult":
     from recipes.metrics.evaluation import EvaluationResult
     from recipes.metrics.registry import find_metrics
@@ -89,9 +91,11 @@ def _evaluate(
     chosen, not_run = find_metrics(metrics, has_dry=True)
     started = time.perf_counter()
     scores, problems = [], []
-    work = [(cell, number) for cell in cells for number in range(items)]
+    work = [(cell, number) for cell in cells for number in range(items or len(cells[cell]))]
     for cell, number in track(iter(work), "evaluate", len(work)):
-        found = _score(models, cells[cell], cell, number, chosen)
+        dataset = cells[cell]
+        item = dataset[number % len(dataset), number] if items else dataset.whole(number)
+        found = _score(models, item, cell, f"{item['utt_id']}-{number}", dataset.reader.sample_rate, chosen)
         scores += found[0]
         problems += found[1]
     systems = tuple(f"{name}: {cell}" for cell in cells for name in (IDENTITY, CONSTANT_GAIN, *models))
@@ -117,17 +121,14 @@ def _dataset(
 
 
 def _score(
-    models: "dict[str, EffectModel]", dataset: Any, cell: str, number: int, metrics: Sequence[Any]
+    models: "dict[str, EffectModel]", item: dict[str, Any], cell: str, name: str, rate: int, metrics: Sequence[Any]
 ) -> "tuple[list[Score], list[Problem]]":
     from recipes.metrics.domain import REFERENCE_IS_HEARD, is_heard
     from recipes.metrics.evaluation import Problem, measure_pair
     from recipes.metrics.metric import Signal, SignalPair
 
-    item = dataset[number % len(dataset), number]
-    rate = dataset.reader.sample_rate
     start = round(_PRE_ROLL * rate)
     dry, wet = (item[key][..., start:].double() for key in ("audio", "target"))
-    name = f"{item['utt_id']}-{number}"
     references = [Signal(x[0].float().numpy(), rate) for x in (wet, dry)]
     if not is_heard(references[0]):  # a pause has nothing to compare
         return [], [Problem(cell, name, "", "undefined", REFERENCE_IS_HEARD.reason)]
@@ -141,6 +142,20 @@ def _score(
         scores.append(score)
         problems += missing
     return scores, problems
+
+
+def constant_output(source: str | Path) -> float:
+    """Return the level in dBFS of what a model gives after a second of silence; -inf for silence."""
+    import math
+
+    import torch
+
+    from effects.engine import render
+    from effects.registry import load
+
+    model = load(source)
+    last = float(render(model, torch.zeros(1, model.sample_rate), settings=None)[0, -1].abs())
+    return 20 * math.log10(last) if last > 0 else -math.inf
 
 
 def constant_gain(dry: "Tensor", wet: "Tensor") -> "Tensor":

@@ -1,4 +1,12 @@
-"""Plain stack of dilated convolutions: the ConvNet of `.nam` files."""
+"""Plain stack of dilated convolutions: the ConvNet of `.nam` files.
+
+Examples:
+    >>> import torch
+    >>> from effects import render
+    >>> from effects.models.convnet import ConvNet, ConvNetConfig
+    >>> model = ConvNet(ConvNetConfig(channels=4, dilations=(1, 2, 4)))  # untrained
+    >>> wet = render(model, torch.zeros(1, 4800), 48000)
+"""
 
 import torch
 from pydantic import Field, model_validator

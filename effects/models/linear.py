@@ -1,4 +1,12 @@
-"""Linear filter with a finite impulse response: the Linear model of `.nam` files, such as a cabinet."""
+"""Linear filter with a finite impulse response: the Linear model of `.nam` files, such as a cabinet.
+
+Examples:
+    >>> import torch
+    >>> from effects import render
+    >>> from effects.models.linear import Linear, LinearConfig
+    >>> model = Linear(LinearConfig(taps=64))  # untrained
+    >>> wet = render(model, torch.zeros(1, 4800), 48000)
+"""
 
 import torch
 import torch.nn.functional as F

@@ -92,7 +92,7 @@ run_stages() {
   check_options "$@"
   local path
   # Relative paths count from where the user stands.
-  for path in conf card init predicted corpus_dir audio_dir pairs_dir dev_list test_list; do
+  for path in conf card init predicted corpus_dir audio_dir pairs_dir dry wet dev_list test_list; do
     printf -v "$path" '%s' "$(absolute_path "${!path:-}")"
   done
   checkpoint="${checkpoint:-$(default_checkpoint)}"

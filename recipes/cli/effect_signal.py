@@ -20,7 +20,7 @@ def _effect_signal(
     seed: Annotated[int, typer.Option("--seed", min=0, help="Seed of noise and music.")] = 0,
     force: Annotated[bool, typer.Option("--force", "-f", help="Replace an existing file.")] = False,
 ) -> None:
-    """Write the signal that is played through a device to capture it.
+    """Make the signal that is played through a device to capture it.
 
     Play it through the device, record the output at the same rate from the
     same moment on, and give both files to egs/template/capture.

@@ -223,7 +223,7 @@ def _capture(
 ) -> None:
     """Prepare one recording of a device: check it, align it, split it.
 
-    DRY is best the signal of `ondes effect-signal`, whose blips and repeated
+    DRY is best the signal of ondes effect-signal, whose blips and repeated
     passage show more faults; any other audio works too.
     """
     from recipes.data.effects.capture import prepare_capture

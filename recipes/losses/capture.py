@@ -2,7 +2,8 @@
 
 The recipe for WaveNets adds the mean squared error and a small spectral distance of the pre-emphasised audio:
 ``{mse: 1.0, emphasised_stft: 2.0e-4}``; of the second generation ``{mse: 1.0, stft: 5.0e-4}``; for LSTMs
-``{mse: 1.0, emphasised_mse: 1.0}``; for recurrent networks with a skip connection ``{batch_esr: 0.75, batch_dc: 0.25}``.
+``{mse: 1.0, emphasised_mse: 1.0}``; for recurrent networks with a skip connection ``{batch_esr: 0.75,
+batch_dc: 0.25}``.
 """
 
 import torch

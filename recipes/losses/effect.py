@@ -4,8 +4,9 @@ Spectral distances ignore polarity and a shift of one sample, which dominate wav
 term is a mean over items of a batch, which gives quiet and loud items equal weight; the terms of SignalTrain are means
 over samples.
 
-The losses of captures are in :mod:`recipes.losses.capture`. The published loss of SignalTrain is ``{log_cosh: 1.0, output_spectrum: 2.0e-6}``, or without weighting
-``{log_cosh: 1.0, output_spectrum_flat: 2.0e-5}``: its second term depends only on the output of the model.
+The losses of captures are in :mod:`recipes.losses.capture`. The published loss of SignalTrain is
+``{log_cosh: 1.0, output_spectrum: 2.0e-6}``, or without weighting ``{log_cosh: 1.0, output_spectrum_flat: 2.0e-5}``:
+its second term depends only on the output of the model.
 """
 
 import math

@@ -115,17 +115,33 @@ class EffectObjective(Objective):
         ratios = (target - prediction).square().sum(dim=(1, 2)) / target.square().sum(dim=(1, 2))
         return float(ratios.sum()), len(ratios)
 
-    def compared(self, generator: nn.Module, batch: Batch) -> tuple[Tensor, Tensor, Tensor]:
-        """Return prediction, target and dry audio after the pre-roll, aligned with the target."""
+    def compared(self, generator: nn.Module, batch: Batch, piece: int | None = None) -> tuple[Tensor, Tensor, Tensor]:
+        """Return prediction, target and dry audio after the pre-roll, aligned with the target.
+
+        ``piece``: number of samples that the model plays at a time, which bounds the memory for long audio.
+        """
         audio, target, start = batch["audio"], batch["target"], int(batch["pre_roll"])
         length = audio.shape[-1] - audio.shape[-1] % self.block_length
         if length - start - self.latency <= 0:
             raise ShapeError(f"{audio.shape[-1]} samples, pre-roll {start}, latency {self.latency}: nothing to compare")
         knobs = batch["knobs"][..., :length] if batch["knobs"].ndim == 3 else batch["knobs"]
-        output, _ = generator(audio[..., :length], knobs)
+        if piece is None:
+            output, _ = generator(audio[..., :length], knobs)
+        else:
+            output = self._play(generator, audio[..., :length], knobs, piece)
         late = slice(start + self.latency, None)
         same = slice(start, length - self.latency)
         return output[..., late].float(), target[..., same], audio[..., same]
+
+    def _play(self, generator: nn.Module, audio: Tensor, knobs: Tensor, piece: int) -> Tensor:
+        """Return the output for audio (B, C, T) from piece to piece."""
+        step = max(piece - piece % self.block_length, self.block_length)
+        outputs, state = [], None
+        for first in range(0, audio.shape[-1], step):
+            last = first + step
+            output, state = generator(audio[..., first:last], _piece(knobs, first, last), state)
+            outputs.append(output)
+        return torch.cat(outputs, dim=-1)
 
     def _after_pre_roll(self, magnitude: Tensor, batch: Batch) -> Tensor:
         """Return the magnitudes (B, blocks, frames, bins) of the compared blocks."""

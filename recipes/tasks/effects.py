@@ -12,6 +12,7 @@ from effects.processors import find_processor
 from recipes.audio_metrics import AudioMetrics, Scores
 from recipes.data.effects.config import EffectDataConfig
 from recipes.data.effects.loader import EffectDataset, effect_dataset
+from recipes.data.effects.recorded import RecordedDataset
 from recipes.data.effects.rendered import collate_pairs
 from recipes.effect_evaluation import constant_gain
 from recipes.families import model_class
@@ -22,6 +23,8 @@ from vocoders.core.errors import ConfigError
 
 __all__ = ["EffectValidator", "EffectsTask", "floor_ratios"]
 
+# Samples of a recording that a model plays at a time.
+_PIECE = 1 << 16
 _FLOORS = ("valid/esr_identity", "valid/esr_constant_gain")
 
 
@@ -98,15 +101,20 @@ class EffectValidator(LossValidator):
     @property
     def num_batches(self) -> int:
         """Number of batches of a validation."""
+        if self.config.valid_items is None:
+            return len(self.dataset)
         return math.ceil(self.config.valid_items / self.batch_size)
 
     def _batch(self, number: int) -> dict[str, Any]:
+        if self.config.valid_items is None:
+            assert isinstance(self.dataset, RecordedDataset)
+            return collate_pairs([self.dataset.whole(number)], self.config.pre_roll)
         first, recordings = number * self.batch_size, len(self.dataset)
         numbers = range(first, min(first + self.batch_size, self.config.valid_items))
         return collate_pairs([self.dataset[number % recordings, number] for number in numbers], self.config.pre_roll)
 
     def _loss(self, model: Any, batch: dict[str, Any]) -> tuple[float, int]:
-        prediction, target, dry = self.objective.compared(model, batch)
+        prediction, target, dry = self.objective.compared(model, batch, _PIECE)
         for item in is_heard(target).nonzero()[:, 0]:
             self._scores += self.metrics.scores(target[item], prediction[item], model.sample_rate, dry[item])
         return self.objective.error_ratios(prediction, target)

@@ -166,11 +166,19 @@ def _la2a(folder: Path) -> None:
 
 
 def _device(folder: Path) -> None:
+    _takes(folder, "threshold,ratio", ("-20dB,4", "-26dB,4", "-32dB,4"))
+
+
+def _pedal(folder: Path) -> None:
+    _takes(folder, "drive", ("0", "0.5", "1"))
+
+
+def _takes(folder: Path, knobs: str, settings: tuple[str, str, str]) -> None:
     dry = _beat(0, seconds=2.0)
-    rows = ["dry,wet,set,threshold,ratio"]
-    for number, (part, threshold) in enumerate((("train", "-20dB"), ("dev", "-26dB"), ("test", "-32dB")), 1):
+    rows = [f"dry,wet,set,{knobs}"]
+    for number, (part, setting) in enumerate(zip(("train", "dev", "test"), settings, strict=True), 1):
         _write(folder / f"take_{number:02d}.wav", dry / (1 + number), 44100)
-        rows.append(f"dry.wav,take_{number:02d}.wav,{part},{threshold},4")
+        rows.append(f"dry.wav,take_{number:02d}.wav,{part},{setting}")
     _write(folder / "dry.wav", dry, 44100)
     (folder / "pairs.csv").write_text("\n".join(rows))
 
@@ -207,6 +215,7 @@ CORPORA = _Corpora(
         "dry_instruments": _dry,
         "SignalTrain_LA2A_Dataset_1.1": _la2a,
         "my_device": _device,
+        "my_pedal": _pedal,
         "my_recordings": _recordings,
     }
 )

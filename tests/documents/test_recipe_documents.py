@@ -102,7 +102,7 @@ def _run(commands, sandbox):
         is_recipe = command.words[0] == "./run.sh"
         printed = sandbox.run(command, _shorten(command, sandbox) if is_recipe else None)
         assert ("stage 5" in printed) == is_recipe
-        for name in re.findall(r"^(?:results|model): (?:ondes synth --model )?(\S+)", printed, re.MULTILINE):
+        for name in re.findall(r"^(?:results|model): (?:ondes [a-z]+ --model )?(\S+)", printed, re.MULTILINE):
             assert (sandbox.folder / name).exists(), f"{command.text}: {name} is not there"
 
 

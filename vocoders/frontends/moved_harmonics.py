@@ -6,7 +6,8 @@ ones take their place:
 
 - The mean over a width of F0 removes all that repeats every F0 and keeps the envelope: the smoothing of CheapTrick
   (Morise 2015), with its mirror image below F0, where speech has no harmonic.
-- The envelope is multiplied by the spectrum of a harmonic series of the new F0 and of noise, both flat.
+- The envelope is multiplied by the spectrum of a harmonic series of the new F0 and of noise, both flat, where the old
+  mel shows harmonics. It does not show them everywhere: trackers find F0 in breath and in fricatives too.
 """
 
 import math
@@ -27,6 +28,11 @@ _WHOLE_CHANGE = 1 / 24
 # Noise between the harmonics of voiced speech, relative to the mean magnitude: up to 3 kHz, and from 12 kHz. Below F0
 # it falls with the square of the frequency.
 _NOISE_LOW, _NOISE_HIGH = 0.05, 0.6
+# The depth of the old harmonics is measured over so many bands and frames. Where harmonics are too close to be seen, up
+# to this power of their ripple in square nepers, the depth is that of the whole frame.
+_BANDS, _FRAMES, _VISIBLE = 17, 5, 0.1
+# This part of the expected depth, or more, counts as harmonics alone: noise and gliding F0 fill the valleys too.
+_WHOLE_DEPTH = 1 / 3
 # Harmonics on each side that contribute to a bin.
 _NEIGHBOURS = 2
 
@@ -47,7 +53,8 @@ class MovedHarmonics(nn.Module):
         self.log_mel, mel = log_mel, log_mel.config
         self.unit = math.log(10) if mel.log == "log10" else 1.0
         self.envelope = MelEnvelope(mel, mel.n_fft // 2 + 1)
-        self.context_frames = -(-mel.n_fft // mel.hop_length)
+        self.reach = -(-mel.n_fft // mel.hop_length)
+        self.context_frames = self.reach + _FRAMES // 2
         frequency = torch.linspace(0, mel.sample_rate / 2, mel.n_fft // 2 + 1)[:, None]
         noise = _NOISE_LOW + (_NOISE_HIGH - _NOISE_LOW) * ((frequency - 3000) / 9000).clamp(0, 1)
         self.register_buffer("frequency", frequency, persistent=False)
@@ -69,7 +76,7 @@ class MovedHarmonics(nn.Module):
         change = torch.where(new > 0, change.clamp(max=1.0), 1.0) * (old > 0)
         if not change.any():
             return features
-        spans = chunk_spans(features.shape[-1], chunk_frames, 0)
+        spans = chunk_spans(features.shape[-1], chunk_frames, _FRAMES // 2)
 
         def moved() -> Iterator[Tensor]:
             for span in spans:
@@ -83,15 +90,20 @@ class MovedHarmonics(nn.Module):
         return torch.where(near > 0, self._move(features, near, f0, near), features)
 
     def _spread(self, f0: Tensor) -> Tensor:
-        """Return F0 with the nearest voiced value in unvoiced frames up to ``context_frames`` away."""
-        for _ in range(self.context_frames):
+        """Return F0 with the nearest voiced value in unvoiced frames up to ``reach`` away."""
+        for _ in range(self.reach):
             f0 = torch.where(f0 > 0, f0, F.max_pool1d(f0, 3, stride=1, padding=1))
         return f0
 
     def _move(self, features: Tensor, old: Tensor, f0: Tensor, new: Tensor) -> Tensor:
         envelope = self.smooth(features, old)
-        moved = self._impose(envelope, f0)
-        return torch.where(f0 > 0, moved + envelope - self.smooth(moved, new), envelope)
+        expected, imposed = self._ripple(envelope, old, old), self._ripple(envelope, f0, new)
+        return torch.where(f0 > 0, envelope + _depth(features - envelope, expected) * imposed, envelope)
+
+    def _ripple(self, envelope: Tensor, f0: Tensor, near: Tensor) -> Tensor:
+        """Return what harmonics of ``f0`` add to a smooth log-mel; ``near``: F0 of the nearest voiced frames."""
+        imposed = self._impose(envelope, f0)
+        return imposed - self.smooth(imposed, near)
 
     def smooth(self, features: Tensor, f0: Tensor) -> Tensor:
         """Return a log-mel (B, n_mels, F) without the harmonics of ``f0`` (B, 1, F); where F0 is 0, it is unchanged."""
@@ -135,6 +147,14 @@ class MovedHarmonics(nn.Module):
             lobe = torch.where(one_off, 0.5, torch.sinc(x) / torch.where(one_off, 1.0, 1 - x**2))
             power += torch.where(number > 0, lobe**2, 0.0)
         return power * (f0 / (2 * width)) ** 2
+
+
+def _depth(ripple: Tensor, expected: Tensor) -> Tensor:
+    """Return the depth, 0 to 1, that a ripple (B, n_mels, F) has of the expected one, by local least squares."""
+    size, padding = (_BANDS, _FRAMES), (_BANDS // 2, _FRAMES // 2)
+    product, power = (F.avg_pool2d(x, size, stride=1, padding=padding) for x in (ripple * expected, expected**2))
+    whole = product.mean(1, keepdim=True) / power.mean(1, keepdim=True).clamp(min=1e-3)
+    return ((product + _VISIBLE * whole) / (power + _VISIBLE) / _WHOLE_DEPTH).clamp(0, 1)
 
 
 def _interpolate(values: Tensor, position: Tensor) -> Tensor:

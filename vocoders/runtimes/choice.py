@@ -1,4 +1,4 @@
-"""The choice among runtimes: the fastest that is installed and agrees with PyTorch, or the one that is asked for."""
+"""The choice among runtimes: the fastest that is installed and agrees with PyTorch, or the one that is requested."""
 
 import importlib.util
 import logging
@@ -66,7 +66,7 @@ class ModelRuntime:
         """Return what ``part`` of a model computes from its arguments.
 
         Raises:
-            ConfigError: if the runtime that is asked for has no code for this model.
+            ConfigError: if the requested runtime has no code for this model.
             CheckpointError: if it differs from PyTorch.
             MissingExtraError: if it is not installed.
         """

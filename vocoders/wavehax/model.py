@@ -31,7 +31,7 @@ __all__ = ["Wavehax"]
 _NETWORKS = {"real": RealNetwork, "complex": ComplexNetwork, "multi_scale": MultiScaleNetwork}
 
 # Iterations of refinement towards a mel with moved harmonics: more follow its errors, and the pitch becomes less exact.
-_MOVED_REFINEMENT = 8
+_MOVED_REFINEMENT = 4
 
 
 class Wavehax(MelVocoder[WavehaxConfig]):

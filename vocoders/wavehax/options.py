@@ -12,6 +12,6 @@ class WavehaxOptions(SynthesisOptions):
     """Factor on F0. The vowels stay: the envelope of the mel keeps its place, and its harmonics move along."""
     mel_refinement: int | None = option(None, dial=(0, 64), ge=0)
     """Iterations of mel refinement, which move the mel of the output towards the input mel; none: the number in the
-    configuration, but at most 8 where the F0 scale is not 1."""
+    configuration, but at most 4 where the F0 scale is not 1."""
 
     spellings = {"refinement": "mel_refinement"}

@@ -1,13 +1,12 @@
 """The delay of a recording, by the blips of a reamping signal or by the response of the device.
 
-The response is estimated by deconvolution (the cross-spectrum over the spectrum of the dry audio). In contrast to the peak
-of a correlation, its onset does not depend on what was played, and it tells early from late.
+The response is estimated by deconvolution (the cross-spectrum over the spectrum of the dry audio). In contrast to the
+peak of a correlation, its onset does not depend on what was played, and it tells early from late.
 """
 
 from dataclasses import dataclass, replace
 
 import numpy as np
-from scipy import fft
 
 from recipes.data.effects.reamping import find_blips
 
@@ -67,14 +66,14 @@ def find_delay(dry: np.ndarray, wet: np.ndarray, rate: int) -> Delay:
 
 def _by_response(dry: np.ndarray, wet: np.ndarray, rate: int) -> Delay:
     reach = min(round(_REACH_SECONDS * rate), len(dry) - 1, len(wet) - 1)
-    size = fft.next_fast_len(len(dry) + len(wet), real=True)
-    x, y = (fft.rfft(audio.astype(np.float64) - audio.mean(dtype=np.float64), size) for audio in (dry, wet))
+    size = 1 << (len(dry) + len(wet) - 1).bit_length()
+    x, y = (np.fft.rfft(audio.astype(np.float64) - audio.mean(dtype=np.float64), size) for audio in (dry, wet))
     power = np.square(np.abs(x))
     divisor = power + _REGULARISATION * power.mean() + 1e-30
     # The response of a wire has the same rise, which the spectrum of the dry audio gives it.
     wire, near = (
         np.concatenate([response[size - reach :], response[: reach + 1]])
-        for response in (fft.irfft(spectrum / divisor, size) for spectrum in (power, y * x.conj()))
+        for response in (np.fft.irfft(spectrum / divisor, size) for spectrum in (power, y * x.conj()))
     )
     level = np.abs(near)
     first = int(np.argmax(level >= _FIRST * level.max()))

@@ -111,8 +111,9 @@ def _write(
     directories = []
     for part, (start, stop) in parts.items():
         name = f"{_NAME}-{part}"
-        times = {"start": start / rate, "duration": (stop - start) / rate}
-        utterance = Utterance(name, paths["dry"], "device", **times, recording=_NAME)
+        utterance = Utterance(
+            name, paths["dry"], "device", start=start / rate, duration=(stop - start) / rate, recording=_NAME
+        )
         directories.append(KaldiDirectory.write(folder / part, [utterance]))
         texts = {WET_FILE: format_file_list({name: paths["wet"]}), KNOBS_FILE: format_knob_table({name: {}})}
         write_texts(folder / part, texts)

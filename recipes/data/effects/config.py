@@ -28,7 +28,8 @@ class EffectDataConfig(Config):
             less favours the ends (SignalTrain: 0.8).
         moving: fraction of items with moving knobs.
         level_db: range of the peak level of dry items in dBFS.
-        valid_items: items of a validation.
+        valid_items: items of a validation; ``None``: every recorded pair as a whole, after its first ``pre_roll``
+            samples.
     """
 
     processor: str | None = None
@@ -40,7 +41,7 @@ class EffectDataConfig(Config):
     knob_shape: float = Field(default=1.0, gt=0)
     moving: float = Field(default=0.0, ge=0, le=1)
     level_db: tuple[float, float] = (-30.0, 0.0)
-    valid_items: int = Field(default=64, gt=0)
+    valid_items: int | None = Field(default=64, gt=0)
 
     @model_validator(mode="after")
     def _check(self) -> "EffectDataConfig":
@@ -48,4 +49,6 @@ class EffectDataConfig(Config):
             raise ValueError(f"level_db {list(self.level_db)}; expected the lower level first")
         if self.processor is None and (self.synthetic or self.moving):
             raise ValueError("synthetic audio and moving knobs need a processor to render them; set both to 0")
+        if self.processor is not None and self.valid_items is None:
+            raise ValueError("valid_items null needs recorded pairs; set a number of rendered items")
         return self

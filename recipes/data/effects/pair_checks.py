@@ -1,4 +1,4 @@
-"""Checks of a recorded pair for common faults: silence, channels, delay, polarity, clipping, two clocks, an unrelated take.
+"""Checks of a recorded pair for common faults: silence, channels, delay, polarity, clipping, clocks, an unrelated take.
 
 What can be repaired without a new recording is repaired on request: a delay, and the choice of a channel.
 """
@@ -119,8 +119,8 @@ def _check_delay(check: Check, dry: np.ndarray, wet: np.ndarray, rate: int, alig
     delay = find_delay(dry, wet, rate)
     if delay.clarity < _LEAST_CLARITY:
         raise DataError(
-            "the wet audio has nothing in common with the dry audio; is it another take, or the recording of another "
-            "input?"
+            "the wet audio has nothing in common with the dry audio; is it another take, the recording of another "
+            "input, or more than 3 s late?"
         )
     if delay.sign < 0:
         check.notes.append("the wet audio is upside down (polarity); a model will learn that too")

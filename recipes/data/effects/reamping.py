@@ -1,8 +1,8 @@
 """The signal that is played through a device to capture it.
 
 Its parts in order: a validation passage of 9 s, a second of silence, two blips (impulses of one sample, one second
-apart), chirps, noise, music, half a second of silence, and the validation passage again. The blips give the delay of the
-recording, and the two passages show whether the device did the same twice.
+apart), chirps, noise, music, half a second of silence, and the validation passage again. The blips give the delay of
+the recording, and the two passages show whether the device did the same twice.
 """
 
 from dataclasses import dataclass
@@ -56,13 +56,15 @@ class ReampingLayout:
 
     @classmethod
     def of(cls, audio: np.ndarray, rate: int) -> "ReampingLayout | None":
-        """Return the layout of audio (T,), if it begins and ends with the same passage."""
+        """Return the layout of audio (T,), if it begins and ends with the same passage, the last one after silence."""
         layout = cls(rate, len(audio))
         if len(audio) < 2 * layout.passages[0].stop:
             return None
         first, last = (audio[passage] for passage in layout.passages)
+        start = layout.passages[1].start
         is_same = np.square(first - last).sum() <= 1e-6 * np.square(last).sum()
-        return layout if is_same and np.abs(last).max() > 0 else None
+        follows_silence = not audio[start - round(_ALONE * rate) : start].any()
+        return layout if is_same and follows_silence and last.any() else None
 
 
 def reamping_signal(seconds: float = 190.0, rate: int = 48000, seed: int = 0) -> np.ndarray:

@@ -70,6 +70,16 @@ class RecordedDataset(TrainingSet):
         last = max(self._lengths[index] - self._length, 0)
         start = int(generator.integers(0, last, endpoint=True))
         dry, wet = (self._read(reader, index, start) for reader in (self.reader, self._wet))
+        return self._item(index, dry, wet)
+
+    def whole(self, index: int) -> dict[str, Any]:
+        """Return a whole recording as an item."""
+        length = self._lengths[index]
+        sides = (reader.read(index, 0, length) for reader in (self.reader, self._wet))
+        dry, wet = (torch.from_numpy(np.array(side, dtype=np.float32))[None] for side in sides)
+        return self._item(index, dry, wet)
+
+    def _item(self, index: int, dry: Tensor, wet: Tensor) -> dict[str, Any]:
         knobs = self.knobs.normalize(self.knobs.values(self._settings[index]))
         return {"audio": dry, "target": wet, "knobs": knobs.float(), "utt_id": self.reader.utterances[index].utt_id}
 

@@ -14,7 +14,8 @@ from recipes.data.config import DataConfig
 from recipes.data.effects.config import EffectDataConfig
 from recipes.data.effects.knob_tables import read_knob_table
 from recipes.data.effects.loader import effect_dataset
-from recipes.data.effects.pairs import check_pair, find_pairs
+from recipes.data.effects.pair_checks import check_files
+from recipes.data.effects.pairs import find_pairs
 from recipes.data.effects.preparation import prepare_pairs
 from recipes.data.effects.rendered import collate_pairs
 from recipes.data.effects.settings import CORNER, SLAB, draw_settings, is_held_out
@@ -158,15 +159,84 @@ def _write_pair(folder, wet, dry=None, rate=RATE):
     ],
 )
 def test_recordings_are_checked(tmp_path, wet, reason):
-    found, _ = check_pair(_write_pair(tmp_path, wet))
+    pair = _write_pair(tmp_path, wet)
+    found = check_files(pair.dry, pair.wet).reason
     assert (found is None) if reason is None else (reason in found)
 
 
 def test_polarity_and_clipping_are_told(tmp_path):
-    reason, notes = check_pair(_write_pair(tmp_path, lambda x: np.clip(-20 * x, -1, 1)))
-    assert reason is None
-    assert any("upside down" in note for note in notes)
-    assert any("clips" in note for note in notes)
+    pair = _write_pair(tmp_path, lambda x: np.clip(-20 * x, -1, 1))
+    check = check_files(pair.dry, pair.wet)
+    assert check.reason is None
+    assert any("upside down" in note for note in check.notes)
+    assert any("clips" in note for note in check.notes)
+
+
+def _moved(audio, samples):
+    """Return audio of the same length, late by a number of samples, or early."""
+    padded = np.pad(audio, (max(samples, 0), max(-samples, 0)))
+    return padded[max(-samples, 0) :][: len(audio)]
+
+
+@pytest.mark.parametrize("delay", [-20000, -20, -3, 0, 7, 33, 15739])
+def test_delays_of_any_size_are_told_with_their_sign_and_repaired(tmp_path, delay):
+    pair = _write_pair(tmp_path, lambda x: 0.5 * _moved(x, delay))
+    check = check_files(pair.dry, pair.wet)
+    is_told = check.reason is not None or bool(check.notes)
+    assert check.reason is None if -8 <= delay <= 32 else check.reason is not None
+    assert is_told == (delay != 0)
+    if delay:
+        assert f"{abs(delay)} samples {'late' if delay > 0 else 'early'}" in (check.reason or check.notes[0])
+    prepare_pairs([pair], tmp_path / "data", align=True)
+    (dry,) = KaldiDirectory.read(tmp_path / "data/train")
+    wet = (tmp_path / "data/train/wet.scp").read_text().split()[1]
+    sides = [soundfile.read(path)[0] for path in (dry.path, wet)]
+    length = min(map(len, sides)) - abs(delay)
+    np.testing.assert_allclose(sides[1][:length], 0.5 * sides[0][:length], atol=1e-6)
+    # The file of a pair that needs no repair is used as it is.
+    assert (dry.path.resolve() == pair.dry.resolve()) == (delay == 0)
+
+
+@pytest.mark.parametrize("other", [None, 0.0, 0.5])
+def test_channels_that_are_not_equal_are_refused_unless_one_is_chosen(tmp_path, other):
+    noise = np.random.default_rng(9).uniform(-0.3, 0.3, RATE)
+    pair = _write_pair(tmp_path, lambda x: np.stack([0.5 * x, 0.5 * x if other is None else other * noise], axis=1))
+    reason = check_files(pair.dry, pair.wet).reason
+    assert (reason is None) == (other is None)
+    if other is not None:
+        assert "channel" in reason
+        assert "--channel 1" in reason
+        prepare_pairs([pair], tmp_path / "data", channel=1)
+        wet, _ = soundfile.read(tmp_path / f"data/audio/{pair.name}.wet.wav")
+        np.testing.assert_allclose(wet, 0.5 * soundfile.read(pair.dry)[0], atol=1e-6)
+    assert "3" in check_files(pair.dry, pair.wet, channel=3).reason
+
+
+def test_an_unrelated_take_is_said_to_be_one(tmp_path):
+    other = np.random.default_rng(77).uniform(-0.3, 0.3, RATE)
+    for align in (False, True):
+        pair = _write_pair(tmp_path, lambda _: other)
+        assert "nothing in common" in check_files(pair.dry, pair.wet, align).reason
+
+
+def test_a_cut_tail_and_a_second_clock_are_noted(tmp_path):
+    dry = 0.3 * np.random.default_rng(3).uniform(-1, 1, 70 * 8000)
+    pair = _write_pair(tmp_path, lambda x: 0.5 * x[:-2000], dry, 8000)
+    assert any("ends 0.25 s before" in note for note in check_files(pair.dry, pair.wet).notes)
+    # At 8 kHz a lost buffer.
+    pair = _write_pair(tmp_path, lambda x: 0.5 * np.concatenate([x[:200000], x[200064:]]), dry, 8000)
+    assert any("clock" in note for note in check_files(pair.dry, pair.wet).notes)
+
+
+def test_a_recording_is_validated_as_a_whole(tmp_path):
+    _prepare_table(tmp_path, "dry,wet,set,threshold\ndry.wav,wet é.wav,train,-3\n")
+    data = DataConfig(train=str(tmp_path / "data/train"), segment_length=1000)
+    effect = EffectDataConfig(pre_roll=100, synthetic=0, valid_items=None)
+    item = effect_dataset(data, effect, KNOBS, RATE, str(tmp_path / "data/train")).whole(0)
+    assert item["audio"].shape == item["target"].shape == (1, RATE)
+    assert item["knobs"].shape == (len(KNOBS),)
+    with pytest.raises(ConfigError, match="recorded"):
+        EffectDataConfig.from_dict({"processor": "comp_4c", "valid_items": None}, "test")
 
 
 VALUES = {"threshold": -3.5, "attack": 0.005, "mix": 0.5, "ratio": 4.0, "cutoff": 1200.0, "plain": 0.125}

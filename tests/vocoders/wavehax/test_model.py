@@ -122,8 +122,12 @@ def test_seed_and_f0_scale(kind):
     assert not torch.equal(first, model.synthesize(features, f0, seed=4))
     scaled = model.synthesize(features, f0, f0_scale=1.5)
     assert torch.equal(model.synthesize(features, 1.5 * f0, mel_f0=f0), scaled)
-    # As published the mel stays as it is.
+    # As published the mel stays as it is; the configuration of any variant can choose.
     assert torch.equal(model.synthesize(features, 1.5 * f0), scaled) == (kind == "real")
+    other = small(**KINDS[kind], move_harmonics=kind == "real")
+    assert torch.equal(other.synthesize(features, 1.5 * f0), other.synthesize(features, f0, f0_scale=1.5)) == (
+        kind == "envelope"
+    )
 
 
 def test_audio_with_another_f0_is_its_mel_with_moved_harmonics():
