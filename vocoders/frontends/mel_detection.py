@@ -50,6 +50,8 @@ _BANDS, _FRAME_RATES = (8, 512), (10.0, 1000.0)
 _GOOD_DB = 0.15
 _PASSES, _FINALISTS = 4, 2
 _IMPROVEMENT = 0.98
+# Less than this between the same analysis at two rates says nothing.
+_TWIN_DB = 0.005
 # A preset agrees that is as near as the best free fit, nearly; others that are as near as it are its equals.
 _AGREEING, _AGREEING_DB = 1.3, 0.02
 _EQUAL, _EQUAL_DB = 1.05, 0.0005
@@ -167,8 +169,11 @@ class _Search:
             finalists += [self._descend(each) for each in best]
         if not finalists:
             return None
-        best = min((twin for each in finalists for twin in (each, *at_other_rates(each))), key=self.score)
-        return self._conclude(best if best in finalists else self._descend(best))
+        best = min(finalists, key=self.score)
+        twin = min(at_other_rates(best), key=self.score, default=best)
+        if self.score(twin) < _IMPROVEMENT * self.score(best) - _TWIN_DB:
+            best = self._descend(twin)
+        return self._conclude(best)
 
     def _best(self, candidates: Iterable[MelConvention]) -> list[MelConvention]:
         """Return the best candidates, not two with the same transform."""
@@ -196,6 +201,9 @@ class _Search:
 
     def _fit(self, candidate: MelConvention) -> tuple[AffineFit, bool]:
         """Return the best fit, and whether it is one to a mel without logarithm."""
+        heard = self.audio.shape[-1] * candidate.mel.sample_rate / self.rate
+        if candidate not in self.fits and candidate.mel.n_fft >= heard:
+            self.fits[candidate] = AffineFit.hopeless(self.n_mels), False
         if candidate not in self.fits:
             log_mel, power = self.log_mel(candidate), candidate.mel.power
             fit, linear = self.features.fit(log_mel, power), False
@@ -253,7 +261,7 @@ class _Search:
     def _twins(self, best: MelConvention) -> list[MelConvention]:
         """Return ``best`` and what is the same at other rates, but for a factor on the magnitudes."""
         twins = [best, *at_other_rates(best)]
-        limit = min(self.score(each) for each in twins) / _IMPROVEMENT + _EQUAL_DB
+        limit = min(self.score(each) for each in twins) / _IMPROVEMENT + _TWIN_DB
         return [each for each in twins if self.score(each) <= limit]
 
     def _plainness(self, candidate: MelConvention) -> tuple[bool, bool, int]:

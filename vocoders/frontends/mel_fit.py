@@ -48,6 +48,11 @@ class AffineFit:
         """The residual, with a penalty for maps of each band: lower is better."""
         return min(self.global_db, _penalised(self.per_band_db))
 
+    @classmethod
+    def hopeless(cls, n_mels: int) -> "AffineFit":
+        """Return the fit of a mel that cannot be made of the audio."""
+        return cls(np.ones(n_mels), np.zeros(n_mels), False, float("inf"), float("inf"))
+
 
 class FeatureValues:
     """Features (n_mels, F) that mels are compared with.

@@ -15,7 +15,7 @@ from vocoders.frontends.mel_detection import Detection, detect_convention
 RATE = 24000
 
 
-def sound(seed: int, seconds: float = 2.0) -> Tensor:
+def sound(seed: int, seconds: float = 1.2) -> Tensor:
     """Make harmonics of a gliding F0, and noise, under levels that change ten times a second; (1, T)."""
     rng = np.random.default_rng(seed)
     time = np.arange(round(seconds * RATE)) / RATE
@@ -47,7 +47,7 @@ def assert_same_analysis(found: Detection, expected: MelConvention, *, norm: boo
     assert found.convention.layout == expected.layout
 
 
-@pytest.mark.parametrize("name", ["hifigan_22k", "vocos_24k", "espnet_24k", "tacotron_16k", "wavehax_24k"])
+@pytest.mark.parametrize("name", ["hifigan_22k", "espnet_24k", "tacotron_16k"])
 def test_presets_are_named(name: str) -> None:
     audio = sound(1)
     values = features(MEL_CONVENTIONS[name], audio)
@@ -58,7 +58,7 @@ def test_presets_are_named(name: str) -> None:
         assert found.runner_up_db > found.residual_db
 
 
-@pytest.mark.parametrize("name", ["hifigan_22k", "fairseq_22k", "vocos_24k"])
+@pytest.mark.parametrize("name", ["fairseq_22k", "vocos_24k"])
 def test_unknown_statistics_are_found_with_the_analysis(name: str) -> None:
     audio, convention = sound(2), MEL_CONVENTIONS[name]
     values = features(convention, audio)
@@ -100,7 +100,7 @@ def test_audio_of_another_utterance_is_refused() -> None:
         detect_convention(values, sound(6), RATE)
     assert "\n" not in str(caught.value)
     with pytest.raises(DataError):
-        detect_convention(values, sound(5, seconds=1.3), RATE)
+        detect_convention(values, sound(5, seconds=0.8), RATE)
 
 
 @pytest.mark.parametrize(
