@@ -9,7 +9,7 @@ from vocoders.frontends.mel import MelConfig
 from vocoders.frontends.mel_convention import MeanVariance, MelConvention
 from vocoders.frontends.mel_fit import AffineFit, FeatureValues
 
-__all__ = ["convention_of"]
+__all__ = ["conventions_of"]
 
 # Known scales of logarithms: slope over the natural logarithm, base, multiplier.
 _SCALES = (
@@ -19,17 +19,19 @@ _SCALES = (
     (20 / math.log(10), "log10", 20.0),
     (10 / math.log(10), "log10", 10.0),
 )
-# Relative error of a known slope; error of an offset in nepers.
-_SLOPE_ERROR, _OFFSET_ERROR = 0.004, 0.02
+# Relative error of a known slope, and what each dB of the residual adds; error of an offset in nepers.
+_SLOPE_ERROR, _SLOPE_ERROR_PER_DB, _OFFSET_ERROR = 5e-4, 0.02, 0.02
 # Values at a floor: so near to the lowest, in nepers, and so many of them.
 _NEAR, _LEAST_SHARED = 1e-5, 4
-_FLOORS = (1e-12, 1e-10, 1e-9, 1e-8, 1e-7, 1e-6, 1e-5, 1e-4, 1e-3, 1e-2)
+# The usual floors; the first is where none is audible.
+_FLOORS = (1e-10, 1e-12, 1e-9, 1e-8, 1e-7, 1e-6, 1e-5, 1e-4, 1e-3, 1e-2)
 _FLOOR_ERROR = 0.05
-_NO_FLOOR = 1e-10
 
 
-def convention_of(analysis: MelConvention, fit: AffineFit, linear: bool, features: FeatureValues) -> MelConvention:
-    """Return the convention of features (n_mels, F) with a given analysis, bands first.
+def conventions_of(
+    analysis: MelConvention, fit: AffineFit, linear: bool, features: FeatureValues
+) -> list[MelConvention]:
+    """Return the conventions that features (n_mels, F) of a given analysis may have, bands first, one for each floor.
 
     Args:
         analysis: in the natural logarithm, without normalisation.
@@ -37,7 +39,14 @@ def convention_of(analysis: MelConvention, fit: AffineFit, linear: bool, feature
         linear: the features have no logarithm.
         features: what was fitted.
     """
-    floor = _floor(fit, features, linear)
+    shared = _shared_floor(fit, features, linear)
+    floors = _FLOORS if shared is None else (*_FLOORS, shared)
+    return [_convention_of(analysis, fit, linear, features, floor) for floor in floors]
+
+
+def _convention_of(
+    analysis: MelConvention, fit: AffineFit, linear: bool, features: FeatureValues, floor: float
+) -> MelConvention:
     values: dict[str, Any] = {"preemphasis": analysis.preemphasis}
     log = "ln"
     if linear:
@@ -61,7 +70,8 @@ def convention_of(analysis: MelConvention, fit: AffineFit, linear: bool, feature
 def _known_scale(fit: AffineFit) -> tuple[float, str, float] | None:
     if fit.per_band:
         return None
-    near = [scale for scale in _SCALES if abs(fit.slope[0] / scale[0] - 1) < _SLOPE_ERROR]
+    tolerance = _SLOPE_ERROR + _SLOPE_ERROR_PER_DB * min(fit.residual_db, 1.0)
+    near = [scale for scale in _SCALES if abs(fit.slope[0] / scale[0] - 1) < tolerance]
     return near[0] if near else None
 
 
@@ -74,8 +84,8 @@ def _normalization(fit: AffineFit, features: FeatureValues, floor: float) -> Mea
     return MeanVariance(mean=tuple((-offset / fit.slope).tolist()), std=tuple((1 / fit.slope).tolist()))
 
 
-def _floor(fit: AffineFit, features: FeatureValues, linear: bool) -> float:
-    """Return the floor of the mel, from the lowest values if frames share them; ``1e-10`` if there is none."""
+def _shared_floor(fit: AffineFit, features: FeatureValues, linear: bool) -> float | None:
+    """Return the floor of the mel, from the lowest values if frames share them; ``None`` if there is none."""
     values = np.log(np.maximum(features.values, 1e-12)) if linear else features.values
     log_mel = (values - fit.offset[:, None]) / fit.slope[:, None]
     log_mel = log_mel[features.counted.any(axis=1)]
@@ -86,7 +96,7 @@ def _floor(fit: AffineFit, features: FeatureValues, linear: bool) -> float:
         shared, lowest = shared.sum(keepdims=True), lowest.reshape(1, 1)
     at_floor = shared >= _LEAST_SHARED
     if not at_floor.any():
-        return _NO_FLOOR
+        return None
     floor = math.exp(float(np.median(np.repeat(lowest[at_floor, 0], shared[at_floor]))))
-    near = [known for known in _FLOORS if abs(math.log(floor / known)) < _FLOOR_ERROR]
-    return near[0] if near else max(floor, 1e-12)
+    known = any(abs(math.log(floor / each)) < _FLOOR_ERROR for each in _FLOORS)
+    return None if known else max(floor, 1e-12)

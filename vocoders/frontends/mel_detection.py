@@ -20,7 +20,7 @@ from vocoders.core.checks import check_audio
 from vocoders.core.errors import DataError
 from vocoders.core.resampling import resample
 from vocoders.frontends.convention_presets import MEL_CONVENTIONS
-from vocoders.frontends.detected_values import convention_of
+from vocoders.frontends.detected_values import conventions_of
 from vocoders.frontends.mel import LogMel, MelConfig
 from vocoders.frontends.mel_candidates import (
     IDEAS,
@@ -52,6 +52,8 @@ _PASSES, _FINALISTS = 4, 2
 _IMPROVEMENT = 0.98
 # Less than this between the same analysis at two rates says nothing.
 _TWIN_DB = 0.005
+# Where so little is between them, the search goes on at both.
+_NEAR_DB = 0.5
 # A preset agrees that is as near as the best free fit, nearly; others that are as near as it are its equals.
 _AGREEING, _AGREEING_DB = 1.3, 0.02
 _EQUAL, _EQUAL_DB = 1.05, 0.0005
@@ -65,6 +67,7 @@ class Detection:
         convention: what the features are.
         presets: names of the presets that agree as well as any, best first; empty if none does.
         residual_db: root mean square difference of the features from those of the audio in this convention, in dB.
+        fit_db: the same after a free affine map, without values at the floor: whether the analysis is right.
         runner_up: the best other analysis.
         runner_up_db: its residual after a free affine map.
         candidates: number of analyses that were tried.
@@ -73,6 +76,7 @@ class Detection:
     convention: MelConvention
     presets: tuple[str, ...]
     residual_db: float
+    fit_db: float
     runner_up: MelConvention | None
     runner_up_db: float
     candidates: int
@@ -112,10 +116,10 @@ def detect_convention(features: Any, audio: Any, sample_rate: int) -> Detection:
             f"features {values.shape} have no frame rate that fits {seconds:.3g} s of audio, or vary in too few frames;"
             " expected the whole utterance"
         )
-    best = min(found, key=lambda each: each.residual_db)
-    if not best.residual_db <= POOR_RESIDUAL_DB:
+    best = min(found, key=lambda each: each.fit_db)
+    if not best.fit_db <= POOR_RESIDUAL_DB:
         raise DataError(
-            f"the best of {best.candidates} analyses differs by {best.residual_db:.1f} dB; expected less than "
+            f"the best of {best.candidates} analyses differs by {best.fit_db:.1f} dB; expected less than "
             f"{POOR_RESIDUAL_DB:g} dB: the audio is not that of the features"
         )
     return best
@@ -170,10 +174,9 @@ class _Search:
         if not finalists:
             return None
         best = min(finalists, key=self.score)
-        twin = min(at_other_rates(best), key=self.score, default=best)
-        if self.score(twin) < _IMPROVEMENT * self.score(best) - _TWIN_DB:
-            best = self._descend(twin)
-        return self._conclude(best)
+        near = [each for each in at_other_rates(best) if self.score(each) < self.score(best) + _NEAR_DB]
+        twin = min((self._descend(each) for each in near), key=self.score, default=best)
+        return self._conclude(twin if self.score(twin) < _IMPROVEMENT * self.score(best) - _TWIN_DB else best)
 
     def _best(self, candidates: Iterable[MelConvention]) -> list[MelConvention]:
         """Return the best candidates, not two with the same transform."""
@@ -246,13 +249,15 @@ class _Search:
         else:
             best = min(self._twins(best), key=self._plainness)
             fit, linear = self._fit(best)
-            options = [convention_of(each, fit, linear, self.features) for each in padded_otherwise(best)]
-            convention = min(options, key=lambda each: self._residual(each, fit)[1])
+            options = conventions_of(best, fit, linear, self.features)
+            convention = min(options, key=lambda each: round(self._residual(each, fit)[0], 4))
+            convention = min(padded_otherwise(convention), key=lambda each: self._residual(each, fit)[1])
         other = self._runner_up(best)
         return Detection(
             convention=convention.model_copy(update={"layout": self.layout}),
             presets=tuple(presets),
             residual_db=self._residual(convention, fit)[0],
+            fit_db=fit.residual_db,
             runner_up=other,
             runner_up_db=math.inf if other is None else self._comparable(other, fit),
             candidates=len(self.fits),
@@ -264,11 +269,15 @@ class _Search:
         limit = min(self.score(each) for each in twins) / _IMPROVEMENT + _TWIN_DB
         return [each for each in twins if self.score(each) <= limit]
 
-    def _plainness(self, candidate: MelConvention) -> tuple[bool, bool, int]:
-        """Return a key that is low for values that need no offset, and for the rate of the audio."""
-        convention = convention_of(candidate, *self._fit(candidate), self.features)
+    def _plainness(self, candidate: MelConvention) -> tuple[bool, bool, bool, int]:
+        """Return a key that is low for values that need no offset, for presets, and for the rate of the audio."""
+        convention = conventions_of(candidate, *self._fit(candidate), self.features)[0]
         rate = candidate.mel.sample_rate
-        return convention.normalization is not None or convention.reference != 0, rate != self.rate, rate
+        known = any(
+            preset.mel.sample_rate == rate and essence(preset, norm=False) == essence(candidate, norm=False)
+            for preset in preset_candidates(self.n_mels, self.frames, self.seconds)
+        )
+        return convention.normalization is not None or convention.reference != 0, not known, rate != self.rate, rate
 
     def _agreeing_presets(self, fit: AffineFit) -> list[str]:
         """Return the presets whose own values are those of the features, best first."""
@@ -296,8 +305,8 @@ class _Search:
             expected, values = (np.log(np.maximum(each, mel.floor)) for each in (expected, values))
         frames = min(expected.shape[1], values.shape[1])
         difference = (expected[:, :frames] - values[:, :frames]) / slope * NEPER_DB / mel.power
-        inside = difference[:, self.edge : frames - self.edge]
-        start = difference[:, : self.edge]
+        difference = difference[self.features.counted.any(axis=1)]
+        inside, start = difference[:, self.edge : frames - self.edge], difference[:, : self.edge]
         return float(np.sqrt((inside**2).mean())), float(np.sqrt((start**2).mean()))
 
     def _runner_up(self, best: MelConvention) -> MelConvention | None:

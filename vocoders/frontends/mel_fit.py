@@ -15,7 +15,8 @@ NEPER_DB = float(20 / np.log(10))
 """Decibels of a neper."""
 # The lowest values of a band are often those of a floor: values within this part of its range do not count in the fit.
 _FLOOR_PART = 0.003
-_FEW_VALUES = 8
+# Bands with fewer values above their floor do not count.
+_FEW_VALUES, _LEAST_PART = 8, 0.05
 # A map for each band has more parameters: it must be better than one for all by a factor and an amount in dB.
 _PER_BAND_FACTOR, _PER_BAND_ADDED = 2.0, 0.01
 
@@ -68,7 +69,7 @@ class FeatureValues:
         counted = self.values > low + _FLOOR_PART * (high - low)
         counted[:, :edge] = False
         counted[:, self.values.shape[1] - edge :] = False
-        counted &= counted.sum(axis=1, keepdims=True) >= _FEW_VALUES
+        counted &= counted.sum(axis=1, keepdims=True) >= max(_FEW_VALUES, _LEAST_PART * self.values.shape[1])
         self.counted = counted
         self.count = int(counted.sum())
 
