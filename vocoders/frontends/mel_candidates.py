@@ -122,14 +122,19 @@ def padded_otherwise(convention: MelConvention) -> list[MelConvention]:
 
 
 def at_other_rates(convention: MelConvention) -> list[MelConvention]:
-    """Return the same analysis at other sample rates, where its lengths are whole numbers of samples."""
+    """Return the same analysis at other sample rates, where window and hop are whole numbers of samples.
+
+    The transform has the same length in seconds, or the least power of two that is not below the window.
+    """
     mel = convention.mel
-    lengths = {"n_fft": mel.n_fft, "win_length": mel.window_length, "hop_length": mel.hop_length}
     found = []
     for rate in _RATES:
-        scaled = {name: length * rate / mel.sample_rate for name, length in lengths.items()}
-        if rate != mel.sample_rate and all(length.is_integer() for length in scaled.values()):
-            change = {"sample_rate": rate} | {name: int(length) for name, length in scaled.items()}
+        window, hop, n_fft = (n * rate / mel.sample_rate for n in (mel.window_length, mel.hop_length, mel.n_fft))
+        if rate == mel.sample_rate or not (window.is_integer() and hop.is_integer()):
+            continue
+        lengths = [2 ** (int(window) - 1).bit_length()] + ([int(n_fft)] if n_fft.is_integer() else [])
+        for length in dict.fromkeys(lengths):
+            change = {"sample_rate": rate, "n_fft": length, "win_length": int(window), "hop_length": int(hop)}
             found.append(_made({**convention.to_dict(), "mel": {**mel.to_dict(), **change}}))
     return [each for each in found if each is not None]
 

@@ -174,7 +174,8 @@ class _Search:
         if not finalists:
             return None
         best = min(finalists, key=self.score)
-        near = [each for each in at_other_rates(best) if self.score(each) < self.score(best) + _NEAR_DB]
+        limit = self.score(best) + _NEAR_DB if self.score(best) > _GOOD_DB else -math.inf
+        near = [each for each in at_other_rates(best) if self.score(each) < limit]
         twin = min((self._descend(each) for each in near), key=self.score, default=best)
         return self._conclude(twin if self.score(twin) < _IMPROVEMENT * self.score(best) - _TWIN_DB else best)
 
