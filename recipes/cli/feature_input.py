@@ -152,9 +152,8 @@ def read_inputs(
         arguments["f0"] = _tensor(_read_f0(found, vocoder, convention, options, str(place)))[None, None]
         if found.mel_f0 is not None and convention is None:
             if found.mel_f0.size != arguments["f0"].shape[-1]:
-                raise DataError(
-                    f"{place}: mel_f0 of {found.mel_f0.size} frames; expected {arguments['f0'].shape[-1]}, one per frame"
-                )
+                frames = arguments["f0"].shape[-1]
+                raise DataError(f"{place}: mel_f0 of {found.mel_f0.size} frames; expected {frames}, one per frame")
             arguments["mel_f0"] = _tensor(found.mel_f0).reshape(1, 1, -1)
     elif vocoder.uses_f0 and vocoder.mel is None:
         raise DataError(f"{place} has no F0, which this model needs; give an .npz with 'features' and 'f0'")

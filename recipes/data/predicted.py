@@ -24,7 +24,7 @@ def check_length(utt_id: str, predicted: int, expected: int) -> None:
     if abs(predicted - expected) > LARGEST_DIFFERENCE:
         raise DataError(
             f"'{utt_id}': {predicted} frames of predicted features for {expected} frames of audio; expected at most "
-            f"{LARGEST_DIFFERENCE} more or less: align them with the recording (its durations, teacher forcing, the hop)"
+            f"{LARGEST_DIFFERENCE} more or less: align them with the recording (durations, teacher forcing, hop)"
         )
 
 
