@@ -45,6 +45,11 @@ class TrainConfig(Config):
         """Validate the whole run, with the sections of its family and its objective."""
         config = super().from_dict(_with_variant(data), source, prefix)
         options, _ = config.task.options, (config.objective_options, config.task.best_metric)
+        if config.objective.get("truncate") and config.trainer.accumulate > 1:
+            raise ConfigError(
+                "objective.truncate updates several times in a batch, which trainer.accumulate would divide; "
+                "leave one out"
+            )
         # Stored explicitly, so that a stored run does not change with the defaults.
         return config if options is None else config.model_copy(update={"effect": options.to_dict()})
 

@@ -65,6 +65,10 @@ def test_the_task_follows_from_what_models_of_the_family_do(run: dict, task: typ
         (EFFECT | {"effect": {"device": "la3a", "synthetic": 0.0}}, "unknown device 'la3a'"),
         ({"family": "wavehax", "effect": {"processor": "comp_4c"}}, "wavehax"),
         ({"family": "mel_pitch"}, "'pitch'.* 'vocoder'"),
+        (
+            EFFECT | {"objective": {"name": "effect", "truncate": 9}, "trainer": {"accumulate": 2}},
+            "objective.truncate .*trainer.accumulate",
+        ),
         ({"family": "wavehx"}, "did you mean 'wavehax'"),
         ({"family": "wavehax", "objective": {"name": "gun"}}, "did you mean 'gan'"),
         ({"family": "wavehax", "objective": {}}, "unknown objective 'None'"),

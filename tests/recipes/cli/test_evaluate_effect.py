@@ -94,6 +94,16 @@ def test_recorded_pairs_are_prepared_and_measured(folder):
     systems = json.loads((folder / "p.json").read_text())["systems"]
     assert systems["identity: recorded pairs"]["esr"]["mean"] == pytest.approx(1.0, abs=1e-3)
     assert systems["constant gain: recorded pairs"]["esr"]["mean"] < 1e-9
+    result = _run(
+        *("evaluate", "pairs", f"mine={folder / 'model'}", "--data", folder / "pairs/test", "--whole"),
+        *("--metrics", "esr", "--csv", folder / "p.csv"),
+    )
+    assert result.exit_code == 0, result.output
+    # All but the first half second.
+    assert "3.500" in (folder / "p.csv").read_text()
+    assert "mine: ESR 1.0000, something is wrong" in result.output
+    result = _run("prepare", "pairs", takes, folder / "aligned", "--align")
+    assert "500 samples late; aligned" in result.output
 
 
 @pytest.mark.parametrize(
