@@ -196,7 +196,7 @@ class LogMel(nn.Module):
             padded = self._padded(audio)
             windows = (
                 padded[..., span.start * hop : (span.stop - 1) * hop + n_fft]
-                for span in chunk_spans(audio.shape[-1] // hop, _CHUNK_FRAMES, 0)
+                for span in chunk_spans(self._num_frames(audio), _CHUNK_FRAMES, 0)
             )
             mels = [torch.matmul(self.basis, self._magnitude(self._transform(window))) for window in windows]
             return mels[0] if len(mels) == 1 else torch.cat(mels, dim=-1)
@@ -215,7 +215,10 @@ class LogMel(nn.Module):
 
     def complex_spectrum(self, audio: Tensor) -> Tensor:
         """Return the STFT that the mel is computed from, complex (B, n_fft // 2 + 1, T // hop_length)."""
-        return self._transform(self._padded(audio))[..., : audio.shape[-1] // self.config.hop_length]
+        return self._transform(self._padded(audio))[..., : self._num_frames(audio)]
+
+    def _num_frames(self, audio: Tensor) -> int:
+        return audio.shape[-1] // self.config.hop_length
 
     def _padded(self, audio: Tensor) -> Tensor:
         """Return the audio under all frames, (B, T), with its padding."""

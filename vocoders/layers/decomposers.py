@@ -144,4 +144,4 @@ def make_decomposer(
     """Make the decomposer called ``name``; ``reflect`` belongs to ``multi_stream``."""
     if name == "multi_stream":
         return MultiStream(num_streams, reflect)
-    return PQMF(num_streams) if name == "pqmf" else HaarDecomposer(num_streams)
+    return {"pqmf": PQMF, "haar": HaarDecomposer}[name](num_streams)

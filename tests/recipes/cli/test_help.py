@@ -10,7 +10,7 @@ from recipes.cli.main import app
 # How the first lines begin; a further command may add its verb.
 VERBS = {
     *("Compare", "Convert", "Draw", "Export", "Extract", "Hear", "List", "Make", "Measure", "Pack", "Play", "Prepare"),
-    *("Show", "Synthesise", "Train", "Turn"),
+    *("Serve", "Show", "Synthesise", "Train", "Turn"),
 }
 RAW_MARKUP = re.compile(r"`|:[a-z]+:|\*\*|::")
 

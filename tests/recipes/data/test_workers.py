@@ -80,7 +80,8 @@ def test_a_killed_worker_is_an_error():
 
 def test_workers_go_on_through_signals_and_end_with_the_block():
     with loader_of(Items(), 2).open() as batches:
-        next(batches)
+        # One batch of each worker: both have begun.
+        next(batches), next(batches)
         workers = multiprocessing.active_children()
         assert len(workers) == 2
         for worker in workers:
