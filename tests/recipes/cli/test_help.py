@@ -9,7 +9,21 @@ from recipes.cli.main import app
 
 # How the first lines begin; a further command may add its verb.
 VERBS = {
-    *("Compare", "Convert", "Draw", "Export", "Extract", "Hear", "List", "Make", "Measure", "Pack", "Play", "Prepare"),
+    *(
+        "Compare",
+        "Convert",
+        "Draw",
+        "Export",
+        "Extract",
+        "Find",
+        "Hear",
+        "List",
+        "Make",
+        "Measure",
+        "Pack",
+        "Play",
+        "Prepare",
+    ),
     *("Serve", "Show", "Synthesise", "Train", "Turn"),
 }
 RAW_MARKUP = re.compile(r"`|:[a-z]+:|\*\*|::")
