@@ -31,7 +31,7 @@ def build_features(page: Page, model: gr.Dropdown, seed: gr.Number) -> None:
             audio = gr.Audio(label="Result", interactive=False, buttons=["download"], elem_id="features-result")
             told = plain_html(status("Upload a file."), elem_id="features-status")
     file.upload(_look, file, [convention, told], api_visibility="private", show_progress="minimal")
-    run.click(_make_handler(page), [file, model, convention, seed], [audio, told], **COMPUTE, api_name="play_features")
+    run.click(_make_handler(page), [file, model, convention, seed], [audio, told], **COMPUTE, api_visibility="private")
 
 
 @guarded()

@@ -1,7 +1,6 @@
 """The recipes of PeriodWave and PeriodWave-Turbo, all stages, for a few steps."""
 
 import json
-import re
 
 import numpy as np
 import pytest
@@ -154,7 +153,7 @@ def test_tuning_on_predicted_features(copy_recipe, run, tmp_path, write_tone):
     again = ["--tag", "again", "--stage", "1", "--stop_stage", "2"]
     result = run(turbo, 2, *predicted, *again, *first, *TURBO)
     assert result.returncode == 2
-    assert re.search("1 .*'train-clean-100_3'.* predicted", result.stderr)
+    assert "'train-clean-100_3'" in result.stderr
 
 
 def test_decoder_of_codec_embeddings(copy_recipe, run, tmp_path, write_tone):

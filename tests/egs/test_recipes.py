@@ -72,10 +72,12 @@ def test_mini_recipe_from_corpus_to_model(copy_recipe, small_corpus, shell, tmp_
     assert _checkpoints(folder) == ["checkpoint-00000020.pt", "checkpoint-00000025.pt"]
     assert "resumed at step 20" in (folder / "exp/small/log/train.log").read_text()
 
-    # Two processes are one run: every step is logged once.
-    run(5, "--tag", "two", "--stage", "2", "--stop_stage", "2", "--n_gpus", "2")
-    steps = [json.loads(line)["step"] for line in (folder / "exp/two/metrics.jsonl").read_text().splitlines()]
-    assert steps == [5, 5]  # training, validation
+    # No GPU is visible here, and nothing trains on the CPU unasked.
+    stages = ["--stage", "2", "--stop_stage", "2"]
+    promised = shell("./run.sh", "--tag", "two", *stages, "--n_gpus", "2", *SMALL, cwd=folder)
+    assert promised.returncode != 0
+    assert "--n_gpus 0" in (folder / "exp/two/log/train.log").read_text()
+    assert not (folder / "exp/two/metrics.jsonl").exists()
 
     refused = shell("./run.sh", "--tag", "small", "--stage", "2", "--resume", "false", *SMALL, cwd=folder)
     assert refused.returncode == 2

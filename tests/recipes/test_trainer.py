@@ -117,7 +117,7 @@ def test_two_processes_equal_one(corpus, make_config, launch, free_port, tmp_pat
     one = train(make_config(corpus, max_steps=3, ema_decay=None), tmp_path / "one")
     torchrun = [sys.executable, "-m", "torch.distributed.run", "--nproc_per_node=2", f"--master_port={free_port()}"]
     overrides = ["trainer.max_steps=3", "data.batch_size=2", "trainer.ema_decay=null"]
-    process = launch(make_config, tmp_path / "two", torchrun, *overrides, ACCELERATE_USE_CPU="true")
+    process = launch(tmp_path / "two", torchrun, *overrides, ACCELERATE_USE_CPU="true")
     output, _ = process.communicate(timeout=300)
     assert process.returncode == 0, output[-2000:]
     two = load_checkpoint(find_checkpoints(tmp_path / "two" / "checkpoints")[-1])
