@@ -9,12 +9,12 @@ blocks of any size give the same bits.
 # numba turns the functions of vectors into others that take fewer arguments; no stub says so.
 # pyright: reportCallIssue=false
 
-from typing import NamedTuple
+from typing import NamedTuple, get_args
 
 from numba import njit
 
 from effects.models import activations
-from effects.models.activations import FAST_TANH
+from effects.models.activations import FAST_TANH, ActivationName
 from effects.runtimes import convolutions
 from effects.runtimes.convolutions import convolution
 from vocoders.core import vectors
@@ -41,23 +41,7 @@ LANES = 16
 # Kinds of steps.
 FILL, SUM, CONVOLVE, ADD, MULTIPLY, MODULATE, BLEND, ACTIVATE = range(8)
 #: Kinds of steps that apply a function, by its name.
-FUNCTIONS = {
-    name: ACTIVATE + number
-    for number, name in enumerate(
-        (
-            "tanh",
-            "fast_tanh",
-            "hard_tanh",
-            "relu",
-            "leaky_relu",
-            "sigmoid",
-            "silu",
-            "hard_swish",
-            "leaky_hard_tanh",
-            "softsign",
-        )
-    )
-}
+FUNCTIONS = {name: ACTIVATE + number for number, name in enumerate(get_args(ActivationName))}
 (_TANH, _FAST_TANH, _HARD_TANH, _RELU, _LEAKY_RELU, _SIGMOID, _SILU, _HARD_SWISH, _LEAKY_HARD_TANH, _SOFTSIGN) = (
     FUNCTIONS.values()
 )
