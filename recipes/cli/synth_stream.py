@@ -96,8 +96,6 @@ class StreamSynthesis:
 
     def _stream(self, blocks: "Iterable[Tensor]", channels: int) -> "Iterator[Tensor]":
         """Synthesise while audio comes; channel i has the seed ``seed + i``. The output is as long as the input."""
-        import torch
-
         stream = self.vocoder.stream(self.options, batch=channels, seed=self.seed, chunk=self.streaming.chunk)
         analysis = self.vocoder.analysis_stream(channels)
         taken = given = 0
@@ -108,9 +106,7 @@ class StreamSynthesis:
                 taken += block.shape[-1]
                 if block.shape[-1]:
                     yield from pushed(analysis.push(block[:, None]))
-            rest = -taken % self.vocoder.hop_length
-            yield from pushed(analysis.push(torch.zeros(channels, 1, rest)))
-            yield from pushed(analysis.finish())
+            yield from pushed(analysis.finish(fill=True))
             yield stream.finish()[:, 0]
 
         def pushed(inputs: "dict[str, Tensor]") -> "Iterator[Tensor]":

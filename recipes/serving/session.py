@@ -86,10 +86,9 @@ class Session:
         """Return the last audio."""
         audio = []
         if self.analysis is not None:
-            rest = self.analysis.push(torch.zeros(-self.samples % self.vocoder.hop_length))
-            for inputs in (rest, self.analysis.finish()):
-                if inputs["features"].shape[-1]:
-                    audio.append(self.stream.push(**inputs)[0])
+            inputs = self.analysis.finish(fill=True)
+            if inputs["features"].shape[-1]:
+                audio.append(self.stream.push(**inputs)[0])
         return encode_samples(torch.cat([*audio, self.stream.finish()[0]], dim=-1), self.format)
 
     def _read_features(self, data: bytes) -> dict[str, Tensor]:

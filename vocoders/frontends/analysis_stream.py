@@ -76,8 +76,12 @@ class AnalysisStream:
         self.audio = whole[..., used:]
         return self._ready(parts, None if self.pitch is None else self.pitch.push(checked[:, 0].numpy()))
 
-    def finish(self) -> dict[str, Tensor]:
-        """Close the stream, and return its last frames; a last incomplete frame is dropped."""
+    def finish(self, fill: bool = False) -> dict[str, Tensor]:
+        """Close the stream, and return its last frames; a last incomplete frame is dropped, or filled with silence."""
+        if fill:
+            filled = self.push(torch.zeros(self.batch, 1, -self.audio.shape[-1] % self.hop_length))
+            rest = self.finish()
+            return {name: torch.cat([filled[name], rest[name]], dim=-1) for name in rest}
         if self._finished:
             raise ShapeError("the stream is finished; open a new one")
         self._finished = True
