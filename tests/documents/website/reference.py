@@ -12,8 +12,8 @@ from mkdocs.structure.files import File, Files
 
 ROOT = Path(__file__).resolve().parents[3]
 PACKAGES = ("vocoders", "effects", "recipes")
-# Commands have pages of their own: what `ondes COMMAND --help` prints.
-LEFT_OUT = ("recipes.cli",)
+# Commands have pages of their own: what `ondes COMMAND --help` prints. The examples leave with an exported model.
+LEFT_OUT = ("recipes.cli", "vocoders.exports.examples")
 # The order in which a reader asks for what a package exports.
 ORDER = ("model", "interface", "options", "config")
 
