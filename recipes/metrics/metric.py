@@ -18,6 +18,7 @@ import torch
 
 from recipes.metrics.domain import GENERATED_IS_FINITE, REFERENCE_IS_FINITE, Condition, is_heard, lasts
 from vocoders.core.errors import DataError, MissingExtraError, OndesError
+from vocoders.core.sinc_resampling import SincResampler
 
 __all__ = [
     "Direction",
@@ -88,7 +89,7 @@ class Signal:
     def resampled(self, sample_rate: int) -> np.ndarray:
         """Return the samples at another rate, with the resampler of the published protocols.
 
-        It is torchaudio's ``Resample`` with its defaults (sinc with a Hann window, width 6, roll-off 0.99).
+        It has the numbers of torchaudio's ``Resample`` with its defaults (sinc with a Hann window, width 6, roll-off 0.99).
         """
         if sample_rate == self.sample_rate:
             return self.samples
@@ -105,9 +106,7 @@ class Signal:
 
 @lru_cache(maxsize=8)
 def _resampler(original: int, target: int) -> torch.nn.Module:
-    import torchaudio
-
-    return torchaudio.transforms.Resample(original, target)
+    return SincResampler(original, target)
 
 
 @dataclass(frozen=True, eq=False)
