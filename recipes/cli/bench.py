@@ -80,6 +80,8 @@ def _bench(
     computing time over duration. SNR for bf16 is relative to the waveform of
     fp32. A page marks a table by '<!-- table: results.json -->' and
     '<!-- end of table -->'.
+
+    Example: ondes bench wavehax-24k --runtime torch,compiled --seconds 1
     """
     from recipes.benchmark.tables import fill_tables, read_results, tables_markdown
 

@@ -125,6 +125,8 @@ def _synth(
     Baselines need no training: griffin-lim and mel-inversion (with
     griffin-lim:MODEL, from the mel of a model), and world (or world:48000).
     In a pipe: ondes synth - -o - --stream; --stream starts at once.
+
+    Example: ondes synth recordings/ -o out/ --resample
     """
     from recipes.cli.inputs import find_inputs
     from recipes.cli.outputs import plan_outputs

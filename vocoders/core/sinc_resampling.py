@@ -1,7 +1,7 @@
 """Resampling by a windowed sinc in PyTorch: differentiable, on any device.
 
-The interpolation of J. O. Smith, "Digital Audio Resampling Home Page", with a Hann window. With its defaults it gives the
-numbers of ``torchaudio.transforms.Resample``, which published protocols name, without that package.
+The interpolation of J. O. Smith, "Digital Audio Resampling Home Page", with a Hann window. With its defaults it gives
+the numbers of ``torchaudio.transforms.Resample``, which published protocols name, without that package.
 """
 
 import math
