@@ -30,6 +30,7 @@ from recipes.cli import (
     pack,
     picture,
     prepare,
+    recipe,
     serve,
     synth,
     train,
@@ -51,7 +52,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 _commands = (tryout, synth, models, info, convert, prepare, features, mel, train, decode, evaluate, picture)
-for _command in (*_commands, effect, effect_signal, export, generate, pack, bench, serve, doctor, config):
+for _command in (*_commands, effect, effect_signal, export, generate, pack, bench, serve, recipe, config, doctor):
     _command.register(app)
 
 

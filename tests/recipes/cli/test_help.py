@@ -13,6 +13,7 @@ VERBS = {
     *(
         "Compare",
         "Convert",
+        "Copy",
         "Draw",
         "Export",
         "Extract",
