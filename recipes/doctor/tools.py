@@ -16,8 +16,12 @@ __all__ = ["audio", "extras", "models"]
 
 # What its own tests need, but no user.
 _OF_DEVELOPERS = ("all", "dev", "docs", "test")
-# Under a licence that reaches into programs which use it: to be chosen, not advised.
-_GPL = ("pedalboard",)
+# To be chosen for their licences, not advised.
+_RESTRICTED = {
+    "bench": "brings encodec, CC BY-NC 4.0",
+    "kaldi": "kaldiio: evaluation licence of NTT",
+    "pedalboard": "GPL 3",
+}
 _REQUIREMENT = re.compile(r"([A-Za-z0-9._-]+)(?:\[([\w,-]+)\])?.*?(?:;.*extra == ['\"]([\w-]+)['\"])?$")
 
 
@@ -33,8 +37,8 @@ def extras() -> Section:
     for extra in wanted:
         missing = [name for name in _packages(extra, wanted) if not _is_installed(name)]
         state = f"lacks {', '.join(missing)}" if missing else "installed"
-        facts[extra] = f"{state} (GPL 3)" if extra in _GPL else state
-        lacking += [extra] if missing and extra not in _GPL else []
+        facts[extra] = f"{state} ({_RESTRICTED[extra]})" if extra in _RESTRICTED else state
+        lacking += [extra] if missing and extra not in _RESTRICTED else []
     advice = [f"what is not installed: pip install 'ondes[{','.join(lacking)}]'"] if lacking else []
     misfit = torchaudio_advice()
     return Section("extras", facts, advice, faults=[] if misfit is None else [misfit])
