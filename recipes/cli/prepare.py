@@ -64,6 +64,7 @@ def register(app: typer.Typer) -> None:
     group.command("folder")(with_option_groups(_folder))
     group.command("pairs")(_pairs)
     group.command("capture")(_capture)
+    group.command("shards")(_shards)
     app.add_typer(group, name="prepare")
 
 
@@ -233,6 +234,31 @@ def _capture(
         typer.echo(f"{directory.path}: {directory.duration:.1f} s")
     for note in found.notes:
         typer.echo(f"note: {note}", err=True)
+
+
+def _shards(
+    source: Annotated[
+        Path, typer.Argument(metavar="DATA_DIR", help="Kaldi data directory of a training set.", show_default=False)
+    ],
+    output: Annotated[Path, typer.Argument(metavar="SHARDS", help="Folder to write.", show_default=False)],
+    features: Annotated[
+        Path | None, typer.Option("--features", help="Folder of 'ondes features'; its F0 goes into the shards.")
+    ] = None,
+    size: Annotated[float, typer.Option("--size", min=0.001, help="Size in MB from which a new shard begins.")] = 250.0,
+    seed: Annotated[int, typer.Option("--seed", min=0, help="Seed of the order of the utterances.")] = 0,
+    nj: Annotated[int, typer.Option("--nj", min=1, help="Number of processes.")] = 1,
+) -> None:
+    """Write a training set as WebDataset tar files, for object stores.
+
+    The trainer reads them front to back: data.train names their folder. Audio
+    is stored as FLAC. More shards than data.open_shards mix better.
+    """
+    from recipes.data.kaldi import KaldiDirectory
+    from recipes.data.shards.writing import write_shards
+
+    directory = KaldiDirectory.read(source)
+    index = write_shards(directory, output, feature_dir=features, shard_bytes=round(size * 1e6), seed=seed, nj=nj)
+    typer.echo(f"{output}: {len(index)} utterances in {len(index.names)} shards, {index.durations.sum() / 3600:.3f} h")
 
 
 def _knobs_of(config: Path | None) -> "KnobSet | None":
