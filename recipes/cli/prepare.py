@@ -62,6 +62,8 @@ def register(app: typer.Typer) -> None:
     group.command("ljspeech")(with_option_groups(_ljspeech))
     group.command("vctk")(with_option_groups(_vctk))
     group.command("folder")(with_option_groups(_folder))
+    group.command("lhotse")(with_option_groups(_lhotse))
+    group.command("huggingface")(with_option_groups(_huggingface))
     group.command("pairs")(_pairs)
     group.command("capture")(_capture)
     group.command("shards")(_shards)
@@ -171,6 +173,46 @@ def _folder(
     from recipes.data.corpora import find_folder
 
     found = find_folder(source, speaker, speaker_pattern, text_pattern)
+    _run(found, data_dir, options, split_by)
+
+
+def _lhotse(
+    source: Annotated[
+        Path, typer.Argument(metavar="CUTS", help="Manifest, such as cuts.jsonl.gz.", show_default=False)
+    ],
+    data_dir: _DataDir,
+    options: _Preparation,
+    split_by: _By = _SplitBy.utterance,
+) -> None:
+    """Prepare a CutSet of lhotse; its cuts become segments of its files."""
+    from recipes.data.corpora import find_lhotse
+
+    _run(find_lhotse(source), data_dir, options, split_by)
+
+
+def _huggingface(
+    source: Annotated[
+        Path, typer.Argument(metavar="SRC", help="Folder of save_to_disk of datasets.", show_default=False)
+    ],
+    data_dir: _DataDir,
+    *,
+    split: Annotated[str | None, typer.Option("--split", help="Split of the data set, if it has several.")] = None,
+    text_column: Annotated[
+        str | None, typer.Option("--text-column", help="Column of the transcripts.", show_default="the usual names")
+    ] = None,
+    speaker_column: Annotated[
+        str | None, typer.Option("--speaker-column", help="Column of the speakers.", show_default="the usual names")
+    ] = None,
+    options: _Preparation,
+    split_by: _By = _SplitBy.utterance,
+) -> None:
+    """Prepare an audio data set of Hugging Face on this machine.
+
+    Its audio files are written to DATA_DIR/audio as they are.
+    """
+    from recipes.data.corpora import find_huggingface
+
+    found = find_huggingface(source, data_dir / "audio", split, text_column, speaker_column)
     _run(found, data_dir, options, split_by)
 
 
