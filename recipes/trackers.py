@@ -50,10 +50,14 @@ class Trackers:
                 temporary.write_text(json.dumps(ids, indent=1) + "\n", encoding="utf-8")
 
     def _start(self, name: str, folder: Path, ids: dict[str, str], settings: Mapping[str, Any]) -> None:
+        from accelerate import PartialState
+
+        PartialState()  # which accelerate's trackers ask whether this is the main process
         tracker, find_id = _MAKERS[name](folder, ids.get(name))
         tracker.start()
         self._trackers[name] = tracker
-        tracker.store_init_configuration(_plain(settings))
+        if name not in ids:
+            tracker.store_init_configuration(_plain(settings))
         ids[name] = find_id(tracker)
 
     def write(self, step: int, values: Mapping[str, float]) -> None:
@@ -86,9 +90,12 @@ def _weights_and_biases(folder: Path, former: str | None) -> tuple[Any, Callable
 
 
 def _mlflow(folder: Path, former: str | None) -> tuple[Any, Callable[[Any], str]]:
+    import mlflow  # pyright: ignore[reportMissingImports]  (an extra)
     from accelerate.tracking import MLflowTracker
 
-    place = os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{folder.resolve() / 'mlflow.db'}"
+    if not os.environ.get("MLFLOW_TRACKING_URI"):
+        mlflow.set_tracking_uri(f"sqlite:///{folder.resolve() / 'mlflow.db'}")
+    place = str(folder.resolve() / "mlflow")
     tracker = MLflowTracker(_PROJECT, logging_dir=place, run_id=former, run_name=folder.resolve().name)
     return tracker, lambda started: str(started.tracker.info.run_id)
 
