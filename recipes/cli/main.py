@@ -35,7 +35,7 @@ from recipes.cli import (
 )
 from recipes.cli.logs import keep_in_log, show_logs
 from recipes.stopping import STOPPED, TrainingStopped
-from vocoders.core.errors import OndesError
+from vocoders.core.errors import FilesFailedError, OndesError
 from vocoders.core.limits import set_limit
 from vocoders.version import __version__
 
@@ -99,6 +99,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         code = app(arguments, prog_name="ondes", standalone_mode=False)
         sys.stdout.flush()
         return code if isinstance(code, int) else 0
+    except FilesFailedError as error:
+        again = "".join(f"\n  {failure}" for failure in error.failures)
+        return _fail(f"{len(error.failures)} of {error.count} files failed:{again}", 1)
     except OndesError as error:
         return _fail(str(error), 2)
     except typer.TyperException as error:

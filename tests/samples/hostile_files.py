@@ -5,14 +5,18 @@ import json
 import os
 import pickle
 import struct
+import time
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import torch
 from safetensors.torch import save
 
-__all__ = ["CASES", "Trap", "write_case"]
+__all__ = ["CASES", "Trap", "bounded", "write_case"]
+
+SECONDS, MEGABYTES = 2.0, 500
 
 
 class Trap:
@@ -239,3 +243,18 @@ def write_case(kind: str, name: str, folder: Path) -> Path:
     path = folder / name
     path.write_bytes(CASES[kind][name]())
     return path
+
+
+@contextmanager
+def bounded() -> Iterator[None]:
+    """Check that the block takes little time of this thread, and little memory."""
+    status, refs = Path("/proc/self/status"), Path("/proc/self/clear_refs")
+    refs.write_text("5")  # the peak starts again from here
+    before, started = _megabytes(status, "VmRSS"), time.thread_time()
+    yield
+    assert time.thread_time() - started < SECONDS
+    assert _megabytes(status, "VmHWM") - before < MEGABYTES
+
+
+def _megabytes(status: Path, name: str) -> int:
+    return next(int(line.split()[1]) >> 10 for line in status.read_text().splitlines() if line.startswith(name))

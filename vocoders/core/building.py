@@ -19,7 +19,7 @@ __all__ = ["bounded_building", "check_numbers"]
 
 # What a network may have besides its stored tensors: buffers that are computed, and parameters before their
 # reparametrisation. A factor and a remainder, of tensors and of numbers.
-_FACTOR, _MORE_TENSORS, _MORE_NUMBERS = 4, 1000, 64 << 20
+_FACTOR, _MORE_TENSORS, _MORE_NUMBERS = 3, 200, 16 << 20
 
 
 @contextmanager

@@ -2,14 +2,12 @@
 
 import os
 import socket
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
-from hostile_files import CASES, write_case
+from hostile_files import CASES, bounded, write_case
 
 from effects import load as load_effect
 from recipes.data.id_lists import read_file_list
@@ -25,8 +23,6 @@ from vocoders.core.pretrained import read_tensors
 from vocoders.core.statistics_file import read_statistics
 from vocoders.core.tables import read_table
 from vocoders.core.text import read_text
-
-SECONDS, MEGABYTES = 2.0, 500
 
 
 def _read_as_model(path: Path) -> object:
@@ -57,21 +53,6 @@ READERS: dict[str, Callable[[Path], object]] = {
 }
 # Whoever reads these finds nothing in them, or all that there is.
 HARMLESS = {"claims 4 GB.wav", "of itself.pt", "the same everywhere.pt", "zeros.yaml"}
-
-
-@contextmanager
-def bounded() -> Iterator[None]:
-    """Check that the block takes little time and memory."""
-    peak, refs = Path("/proc/self/status"), Path("/proc/self/clear_refs")
-    refs.write_text("5")  # the peak starts again from here
-    before, started = _megabytes(peak, "VmRSS"), time.thread_time()
-    yield
-    assert time.thread_time() - started < SECONDS
-    assert _megabytes(peak, "VmHWM") - before < MEGABYTES
-
-
-def _megabytes(status: Path, name: str) -> int:
-    return next(int(line.split()[1]) >> 10 for line in status.read_text().splitlines() if line.startswith(name))
 
 
 def refuse(read: Callable[[Path], object], path: Path, may_pass: bool = False) -> str:
