@@ -4,7 +4,6 @@ A page says ``<!-- table: results.json -->`` and ``<!-- end of table -->``; what
 that file, whose path counts from the page. Numbers in a README are then never typed by hand.
 """
 
-import json
 import re
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import Any
 
 from recipes.metrics.results import stored_table_markdown
 from vocoders.core.errors import DataError
+from vocoders.core.json_files import read_json
 from vocoders.core.text import read_text
 
 __all__ = ["fill_tables", "read_results", "tables_markdown"]
@@ -29,7 +29,7 @@ def read_results(path: Path) -> dict[str, Any]:
         DataError: if it cannot be read, or is something else.
     """
     try:
-        document = json.loads(path.read_text(encoding="utf-8"))
+        document = read_json(path)
     except FileNotFoundError:
         raise DataError(f"{path}: no such file; 'ondes bench' and 'ondes evaluate' write it with --out") from None
     except (OSError, ValueError) as error:
