@@ -178,6 +178,30 @@ def test_a_bad_piece_leaves_the_stream_and_its_neighbours_unharmed() -> None:
             closed()
 
 
+def test_f0_is_estimated_in_the_stream() -> None:
+    model, (features, _) = make_model(look_ahead=1, f0={"alignment": "frame_center"}), inputs()
+    whole = model.synthesize(features)
+    # 13 frames on either side are the whole context of the estimator.
+    streams = [model.stream(f0_look_ahead=frames) for frames in (13, 13, 2)]
+    made = []
+    for stream, size in zip(streams, (1, FRAMES, 7), strict=True):
+        parts = [stream.push(features[..., i : i + size]) for i in range(0, FRAMES, size)]
+        assert sum(part.shape[-1] for part in parts) == FRAMES * model.hop_length - stream.latency
+        made.append(torch.cat([*parts, stream.finish()], dim=-1))
+    assert torch.equal(made[0], made[1])
+    assert (made[0] - whole).abs().max() <= 1e-3 * whole.abs().max()
+    assert made[2].shape == whole.shape
+    assert streams[2].latency == model.stream().latency + 2 * model.hop_length
+
+
+def test_an_estimate_of_f0_is_refused_where_it_cannot_be() -> None:
+    model, (features, f0) = make_model(look_ahead=1), inputs()
+    with pytest.raises(ShapeError):
+        model.stream(f0_look_ahead=1).push(features, f0)
+    with pytest.raises(ConfigError):
+        model.stream(f0_look_ahead=-1)
+
+
 @pytest.mark.parametrize(
     "options",
     [
