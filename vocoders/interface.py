@@ -192,6 +192,7 @@ class Vocoder(System):
         seed: int = 0,
         chunk: int = 8,
         f0_look_ahead: int | None = None,
+        refinement_look_ahead: int | None = None,
         **changes: Any,
     ) -> Stream:
         """Open a stream: features in, audio out, as they come.
@@ -204,6 +205,9 @@ class Vocoder(System):
                 faster and come later.
             f0_look_ahead: estimate F0 from the features, with so many later frames: more are better and come later, and
                 13 are as good as the whole. ``None``: F0 comes with the features.
+            refinement_look_ahead: refine the mel of a chunk with so many frames after it, and cross-fade the chunks:
+                fewer come earlier and refine less well. ``None``: as many as the refinement reaches, so that the
+                samples are those of :meth:`synthesize`.
             **changes: options by name.
 
         Raises:
@@ -211,7 +215,9 @@ class Vocoder(System):
         """
         if batch < 1 or chunk < 1:
             raise ConfigError(f"a stream of {batch} items in chunks of {chunk} frames; expected at least 1 of each")
-        opened = self._stream(self._chosen(options, changes), batch, seed, chunk)
+        if refinement_look_ahead is not None and refinement_look_ahead < 0:
+            raise ConfigError(f"refinement_look_ahead {refinement_look_ahead}; expected a number of frames from 0 on")
+        opened = self._stream(self._chosen(options, changes), batch, seed, chunk, refinement_look_ahead)
         return opened if f0_look_ahead is None else EstimatedF0Stream(opened, self._estimate_f0, f0_look_ahead)
 
     def analysis_stream(self, batch: int = 1) -> AnalysisStream:
@@ -222,7 +228,9 @@ class Vocoder(System):
         """
         return AnalysisStream(self.front_end, batch)
 
-    def _stream(self, options: Any, batch: int, seed: int, chunk: int) -> Stream:
+    def _stream(
+        self, options: Any, batch: int, seed: int, chunk: int, refinement_look_ahead: int | None = None
+    ) -> Stream:
         """Open a stream with checked arguments."""
         raise ConfigError(f"{type(self).__name__} has no stream; synthesize the whole features")
 

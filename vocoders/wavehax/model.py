@@ -177,8 +177,10 @@ class Wavehax(MelVocoder[WavehaxConfig]):
         """Return the number of iterations of mel refinement, 0 where F0 is not that of the mel."""
         return self.refinement(options, True) if options.f0_scale == 1 else 0
 
-    def _stream(self, options: WavehaxOptions, batch: int, seed: int, chunk: int) -> Stream:
-        return WavehaxStream(self, options, batch, seed, chunk)
+    def _stream(
+        self, options: WavehaxOptions, batch: int, seed: int, chunk: int, refinement_look_ahead: int | None = None
+    ) -> Stream:
+        return WavehaxStream(self, options, batch, seed, chunk, refinement_look_ahead)
 
     @property
     def halo_frames(self) -> int:

@@ -116,6 +116,25 @@ def test_chunks_with_context_give_the_whole_utterance(options: dict[str, Any], s
     assert lag == stream.latency
 
 
+def test_a_refinement_with_few_later_frames_comes_early_and_lies_between_none_and_all() -> None:
+    # 4 iterations reach 20 frames.
+    model, (features, f0) = make_model(look_ahead=1, prior_shaping="envelope"), inputs(frames=60)
+    how = {"mel_refinement": 4, "chunk": 4}
+
+    def error(audio: Tensor) -> Tensor:
+        return (model.log_mel(audio) - features).abs().mean()
+
+    exact, most = (run(model.stream(refinement_look_ahead=frames, **how), features, f0, 7) for frames in (None, 20))
+    assert torch.equal(exact, most)
+    stream = model.stream(refinement_look_ahead=3, **how)
+    assert stream.latency == model.stream(**how).latency - 17 * model.hop_length
+    few = [run(model.stream(refinement_look_ahead=3, **how), features, f0, size) for size in (1, 60)]
+    assert torch.equal(*few)
+    assert error(exact) < error(few[0]) < error(run(model.stream(), features, f0, 7))
+    with pytest.raises(ConfigError):
+        model.stream(refinement_look_ahead=-1)
+
+
 def test_norms_of_the_utterance_join_with_a_fade() -> None:
     model, (features, f0) = make_model(norm="utterance"), inputs(frames=60)
     first, second = (run(model.stream(chunk=8), features, f0, size) for size in (3, 60))
