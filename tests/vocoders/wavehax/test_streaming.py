@@ -197,6 +197,24 @@ def test_a_bad_piece_leaves_the_stream_and_its_neighbours_unharmed() -> None:
             closed()
 
 
+def test_a_causal_network_starts_from_a_centred_one() -> None:
+    centred = make_model(prior_shaping="envelope")
+    start = make_model(prior_shaping="envelope", look_ahead=1)
+    start.start_from(centred)
+    # Features that do not change in time pass as through the centred network, away from the ends.
+    features, f0 = torch.full((1, 100, 60), -4.0), torch.zeros(1, 1, 60)
+    expected, found = (model.synthesize(features, f0)[..., 20 * 240 : 40 * 240] for model in (centred, start))
+    assert (found - expected).abs().mean() < 0.5 * expected.abs().mean()
+    # With all the future that the kernels had, it is the same network.
+    whole = make_model(prior_shaping="envelope", look_ahead=7)
+    whole.start_from(centred)
+    found = whole.synthesize(features, f0)[..., 20 * 240 : 40 * 240]
+    assert (found - expected).abs().max() <= 1e-5 * expected.abs().max()
+    other = make_model(look_ahead=1, num_blocks=1)
+    with pytest.raises(RuntimeError):
+        other.start_from(centred)
+
+
 def test_f0_is_estimated_in_the_stream() -> None:
     model, (features, _) = make_model(look_ahead=1, f0={"alignment": "frame_center"}), inputs()
     whole = model.synthesize(features)
