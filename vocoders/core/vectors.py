@@ -31,6 +31,7 @@ __all__ = [
     "load",
     "load_integers",
     "magnitude",
+    "number_at",
     "positive_part",
     "repeat",
     "sigmoid",
@@ -38,6 +39,7 @@ __all__ = [
     "square_root",
     "store",
     "total",
+    "whole_number_at",
 ]
 
 _FLOAT = ir.FloatType()
@@ -84,7 +86,7 @@ def first_number(context, builder, source, value, element: ir.Type = _FLOAT):
 
 def check_array(array, element: type = types.Float) -> None:
     """Refuse at compile time arrays that are not contiguous rows of this element: addresses would be wrong."""
-    if isinstance(array, types.Integer) and element is types.Float:
+    if isinstance(array, types.Integer):
         return  # an address
     if not isinstance(array, types.Array) or not isinstance(array.dtype, element) or array.layout != "C":
         raise TypingError(f"{array} cannot be read as vectors; expected a contiguous array of {element.__name__}")
@@ -107,17 +109,17 @@ def _call(builder, name: str, width: int, *arguments):
 
 @_intrinsic
 def address(typing_context, array):
-    """Signature (array): where a contiguous float32 array begins, which may be given in place of the array.
+    """Signature (array): where a contiguous array begins, which may be given in place of the array.
 
     numba counts the references of arrays that a function passes on, between the instructions of its loops; it does not
     count those of an address. The caller keeps the array.
     """
 
     def emit(context, builder, signature, arguments):
-        data = first_number(context, builder, signature.args[0], arguments[0])
+        data = context.make_array(signature.args[0])(context, builder, arguments[0]).data
         return builder.ptrtoint(data, context.get_value_type(types.intp))
 
-    check_array(array)
+    check_array(array, types.Number)
     return types.intp(array), emit
 
 
@@ -134,11 +136,35 @@ def load(typing_context, array, index, width):
 
 
 @_intrinsic
-def load_integers(typing_context, array, index, width):
-    """Signature (array, index, width): values of an int16 or int8 array as float32."""
+def number_at(typing_context, array, index):
+    """Signature (array, index): one float32 of a contiguous array; unlike ``array[index]`` for addresses too."""
 
     def emit(context, builder, signature, arguments):
-        bits, lanes = signature.args[0].dtype.bitwidth, signature.return_type.width
+        data = first_number(context, builder, signature.args[0], arguments[0])
+        return builder.load(builder.gep(data, [arguments[1]]))
+
+    check_array(array, types.Float)
+    return types.float32(array, types.intp), emit
+
+
+@_intrinsic
+def whole_number_at(typing_context, address, index):
+    """Signature (address, index): one int64 of the array that begins at an address."""
+
+    def emit(context, builder, signature, arguments):
+        data = builder.inttoptr(arguments[0], ir.IntType(64).as_pointer())
+        return builder.load(builder.gep(data, [arguments[1]]))
+
+    return types.int64(address, types.intp), emit
+
+
+@_intrinsic
+def load_integers(typing_context, array, index, width):
+    """Signature (array, index, width): values of an int16 or int8 array, or int16 at an address, as float32."""
+
+    def emit(context, builder, signature, arguments):
+        source, lanes = signature.args[0], signature.return_type.width
+        bits = 16 if isinstance(source, types.Integer) else source.dtype.bitwidth
         pointer = _address(context, builder, signature, arguments, ir.IntType(bits), lanes)
         return builder.sitofp(builder.load(pointer, align=bits // 8), _vector(lanes))
 
