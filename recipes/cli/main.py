@@ -38,8 +38,9 @@ from recipes.cli import (
 )
 from recipes.cli.logs import keep_in_log, show_logs
 from recipes.stopping import STOPPED, TrainingStopped
-from vocoders.core.errors import OndesError
+from vocoders.core.errors import FilesFailedError, OndesError
 from vocoders.core.extras import extra_with
+from vocoders.core.limits import set_limit
 from vocoders.version import __version__
 
 __all__ = ["app", "main"]
@@ -70,11 +71,19 @@ def _ondes(
         int, typer.Option("--verbose", "-v", count=True, show_default=False, help="Log every step with its time.")
     ] = 0,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Log only warnings and errors.")] = False,
+    limits: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--limit", metavar="NAME=VALUE", help="Raise a limit on files that you trust.", show_default=False
+        ),
+    ] = None,
     version: Annotated[
         bool, typer.Option("--version", is_eager=True, callback=_show_version, help="Show the version and exit.")
     ] = False,
 ) -> None:
     show_logs(-1 if quiet else verbose)
+    for setting in limits or ():
+        set_limit(setting)
     if context.invoked_subcommand is None:
         typer.echo(context.get_help())
 
@@ -92,6 +101,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         code = app(arguments, prog_name="ondes", standalone_mode=False)
         sys.stdout.flush()
         return code if isinstance(code, int) else 0
+    except FilesFailedError as error:
+        again = "".join(f"\n  {failure}" for failure in error.failures)
+        return _fail(f"{len(error.failures)} of {error.count} files failed:{again}", 1)
     except OndesError as error:
         return _fail(str(error), 2)
     except typer.TyperException as error:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from recipes.cli.batch import Job, Report, Work, run_jobs, share_of
+from recipes.cli.batch import Job, Report, Work, run_jobs
 from recipes.cli.batch_options import BatchOptions
 from recipes.cli.declared import chosen_options, declared_command, given_options
 from recipes.cli.feature_input import FeatureOptions, load_vocoder_for, native_inputs, read_inputs
@@ -307,17 +307,10 @@ def _from_features(
 
 def _from_audio(path: Path, synthesis: _Synthesis, progress: Callable[[float], None]) -> "tuple[Tensor, float]":
     """Return audio (C, T) on the CPU, and the time of analysis and synthesis in seconds."""
-    import torch
-
     channels = _read(path, synthesis)
     started = time.perf_counter()
-    synthesised = []
-    for index, channel in enumerate(channels):
-        part = share_of(progress, index / len(channels), 1 / len(channels))
-        how = {"options": synthesis.options, "seed": synthesis.seed, "progress": part}
-        how["f0_method"] = synthesis.f0
-        synthesised.append(synthesis.vocoder.copy_synthesis(channel[None, None], **how)[0].float().cpu())
-    return torch.cat(synthesised), time.perf_counter() - started
+    how = {"options": synthesis.options, "seed": synthesis.seed, "f0_method": synthesis.f0}
+    return synthesis.vocoder.copy_channels(channels, progress, **how), time.perf_counter() - started
 
 
 def _read(path: Path, synthesis: _Synthesis) -> "Tensor":
