@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from vocoders.core.errors import ConfigError, ShapeError
-from vocoders.frontends.wavelet import DWT, FilterBank, WaveletConfig, _full_precision
+from vocoders.frontends.wavelet import DWT, FilterBank, WaveletConfig, _full_precision, _tf32_switches
 
 MODES = {"periodic": "periodization", "symmetric": "symmetric"}
 # The taps of the discrete Meyer wavelet are a truncation: PyWavelets does not reconstruct it exactly either.
