@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: run demo test test-all test-slow lint docs install clean
+.PHONY: run demo test test-all test-slow fuzz lint docs install clean
 .DEFAULT_GOAL := run
 
 run: $(STAMP)  ## Copy-synthesis of the bundled clip through a shipped model: metrics, WAV, picture in out/
@@ -24,6 +24,11 @@ test-all: $(STAMP)  ## All tests: training runs and recipes too
 
 test-slow: $(STAMP)  ## The tests that train or run recipes
 	$(PYTEST) -m slow
+
+# For every night: each reader of files gets so many seconds. Needs atheris: pip install -e '.[fuzz]'
+FUZZ_SECONDS ?= 60
+fuzz: $(STAMP)  ## Coverage-guided fuzzing of every reader; findings in out/fuzz/found
+	OMP_NUM_THREADS=1 $(BIN)/python tests/fuzzing/fuzz.py --seconds $(FUZZ_SECONDS)
 
 lint: $(STAMP)  ## Style, types and import contracts
 	$(BIN)/ruff check --no-cache .
