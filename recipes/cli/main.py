@@ -14,8 +14,10 @@ import typer
 
 from recipes.cli import (
     bench,
+    config,
     convert,
     decode,
+    doctor,
     effect,
     effect_signal,
     evaluate,
@@ -28,6 +30,7 @@ from recipes.cli import (
     pack,
     picture,
     prepare,
+    recipe,
     serve,
     synth,
     train,
@@ -46,13 +49,11 @@ _logger = logging.getLogger("recipes.cli")
 app = typer.Typer(
     name="ondes",
     help="Synthesise, generate and process audio; train, inspect and evaluate models.",
-    add_completion=False,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 _commands = (tryout, synth, models, info, convert, prepare, features, mel, train, decode, evaluate, picture)
-_commands = (tryout, synth, models, info, convert, prepare, features, mel, train, decode, evaluate, picture)
-for _command in (*_commands, effect, effect_signal, export, generate, pack, bench, serve):
+for _command in (*_commands, effect, effect_signal, export, generate, pack, bench, serve, recipe, config, doctor):
     _command.register(app)
 
 

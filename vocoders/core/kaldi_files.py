@@ -145,5 +145,5 @@ def _import() -> Any:
     try:
         from kaldiio import matio
     except ImportError:
-        raise MissingExtraError("kaldiio", "formats", "reading archives of Kaldi") from None
+        raise MissingExtraError("kaldiio", "kaldi", "reading archives of Kaldi") from None
     return matio

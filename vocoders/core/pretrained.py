@@ -294,7 +294,8 @@ def _check_replaceable(folder: Path, overwrite: bool) -> None:
 @contextmanager
 def evaluating(system: Any) -> Iterator[None]:
     """Switch a network to evaluation mode, and back afterwards; anything else is left as it is."""
-    if not isinstance(system, nn.Module):
+    # A stream asks for each frame: modes are changed only where one differs.
+    if not isinstance(system, nn.Module) or not any(module.training for module in system.modules()):
         yield
         return
     was_training = system.training

@@ -58,7 +58,10 @@ def _audio(
     *,
     outputs: Outputs,
 ) -> None:
-    """Compare audio files with references of the same names."""
+    """Compare audio files with references of the same names.
+
+    Example: ondes evaluate audio --ref recordings/ --gen out/ --report page.html
+    """
     from dataclasses import replace
 
     from recipes.metrics.evaluation import Alignment, evaluate_systems
