@@ -1,7 +1,7 @@
 """Compiled loops of PeriodWave's U-Net: convolutions along rows of channels, as matrix products of overlapping rows.
 
 The columns of a folded waveform lie one after another, (rows, channels), with rows of zeros before, between and after
-them, so that a convolution needs no padding. A tile of twelve rows and two vectors of channels stays in registers.
+them, so that a convolution needs no padding. A tile of some rows and channels stays in registers.
 Convolutions of three taps may be computed four rows at a time from six products instead of twelve, by the identity of
 Winograd (Lavin and Gray, arXiv 1509.09308: F(4, 3)), which is exact up to rounding.
 """
@@ -12,6 +12,7 @@ Winograd (Lavin and Gray, arXiv 1509.09308: F(4, 3)), which is exact up to round
 from typing import NamedTuple
 
 import numpy as np
+from llvmlite.binding import get_host_cpu_features
 from numba import njit
 
 from vocoders.core import tiles, vectors
@@ -32,10 +33,10 @@ __all__ = [
     "project_rows",
 ]
 
-# Numbers of a vector, and of a group of channels that are summed at a time where there are as many.
-LANES, WIDE = 16, 32
-# Rows of a tile, and of the smaller tiles at an end.
-ROWS, FEW = 12, 4
+# Numbers of a vector. Then what makes a tile that fits the registers: channels where there are as many, rows, and rows
+# of the smaller tiles at an end. AVX-512 has 32 registers of 16 numbers, AVX2 16 of 8, NEON 32 of 4.
+LANES = 16
+WIDE, ROWS, FEW = (32, 12, 4) if get_host_cpu_features().get("avx512f") else (16, 6, 2)
 # Groups of four rows whose products are computed together.
 TILES = 24
 # Scratch memory of a thread: sums of six products.
@@ -53,25 +54,21 @@ class Grid(NamedTuple):
 
 @njit
 def _multiply(sums, weights, w, x, at, row_stride, taps, tap_stride, inputs, rows, lanes):
-    """Write the products of ``rows`` rows, at most twelve, to ``sums`` (rows, lanes)."""
+    """Write the products of ``rows`` rows, at most ``ROWS``, to ``sums`` (rows, lanes)."""
     if lanes == WIDE:
         if rows > 2 * FEW:
             multiply_tile(sums, weights, w, x, at, row_stride, taps, tap_stride, inputs, ROWS, WIDE)
             return
         for row in range(0, rows, FEW):
             part = sums + 4 * row * WIDE
-            multiply_tile(
-                part, weights, w, x, at + row * row_stride, row_stride, taps, tap_stride, inputs, FEW, WIDE
-            )
+            multiply_tile(part, weights, w, x, at + row * row_stride, row_stride, taps, tap_stride, inputs, FEW, WIDE)
     else:
         if rows > 2 * FEW:
             multiply_tile(sums, weights, w, x, at, row_stride, taps, tap_stride, inputs, ROWS, LANES)
             return
         for row in range(0, rows, FEW):
             part = sums + 4 * row * LANES
-            multiply_tile(
-                part, weights, w, x, at + row * row_stride, row_stride, taps, tap_stride, inputs, FEW, LANES
-            )
+            multiply_tile(part, weights, w, x, at + row * row_stride, row_stride, taps, tap_stride, inputs, FEW, LANES)
 
 
 @njit
@@ -87,8 +84,23 @@ def _leave(y, at, plus, added, adds, sums, keeps, active, acts):
 
 @compiled(vectors, tiles)
 def convolve_rows(
-    x, grid, inputs, taps, weights, bias, out_grid, width, added, added_first, added_pitch, kept, active, how, scratch,
-    start, stop,
+    x,
+    grid,
+    inputs,
+    taps,
+    weights,
+    bias,
+    out_grid,
+    width,
+    added,
+    added_first,
+    added_pitch,
+    kept,
+    active,
+    how,
+    scratch,
+    start,
+    stop,
 ):
     """Convolve rows, add a bias and other rows, and write the sums and their SiLU.
 
@@ -99,13 +111,13 @@ def convolve_rows(
         taps: number of taps, first row, rows between taps, rows between outputs.
         weights: (groups, taps, inputs, lanes), flat.
         bias: (width,).
-        out_grid: where columns of the output lie; of each, every ``how.step``-th row from ``how.phase`` on is written.
+        out_grid: where columns of the output lie; of each, every ``step``-th row from ``phase`` on is written.
         width: channels of the output, rounded up to vectors.
         added: rows that are added, whose columns begin at ``added_first + column * added_pitch``.
         kept, active: flat rows of the output and of its SiLU.
         how: step and phase of the output; whether to add, to write sums, to write the SiLU.
         scratch: sums of a tile.
-        start, stop: tiles of this call; a column has ceil(rows / 12) of them.
+        start, stop: tiles of this call; a column has ceil(rows / ROWS) of them.
     """
     x, weights, bias, added = address(x), address(weights), address(bias), address(added)
     kept, active, scratch = address(kept), address(active), address(scratch)
@@ -120,8 +132,17 @@ def convolve_rows(
             here = min(ROWS, rows - t)
             at = (grid.first + column * grid.pitch + t * stride - before) * inputs
             _multiply(
-                scratch, weights, group * count * inputs, x, at, stride * inputs, count, dilation * inputs, inputs,
-                here, lanes,
+                scratch,
+                weights,
+                group * count * inputs,
+                x,
+                at,
+                stride * inputs,
+                count,
+                dilation * inputs,
+                inputs,
+                here,
+                lanes,
             )
             for row in range(here):
                 to = t * step + row * step + phase
@@ -137,7 +158,12 @@ def _spread(x, places, inputs, spread, to, pitch):
     """Write the six combinations of six rows that are multiplied for four rows of the output."""
     zero, one, two, three, four, five = places
     for i in range(0, inputs, LANES):
-        d1, d2, d3, d4 = load(x, one + i, LANES), load(x, two + i, LANES), load(x, three + i, LANES), load(x, four + i, LANES)
+        d1, d2, d3, d4 = (
+            load(x, one + i, LANES),
+            load(x, two + i, LANES),
+            load(x, three + i, LANES),
+            load(x, four + i, LANES),
+        )
         even, odd = fma(d2, splat(-4.0, LANES), d4), fma(d1, splat(-4.0, LANES), d3)
         inner, outer = d4 - d2, 2.0 * (d3 - d1)
         store(spread, to + i, fma(load(x, zero + i, LANES), splat(4.0, LANES), fma(d2, splat(-5.0, LANES), d4)))
@@ -145,12 +171,29 @@ def _spread(x, places, inputs, spread, to, pitch):
         store(spread, to + 2 * pitch + i, even - odd)
         store(spread, to + 3 * pitch + i, inner + outer)
         store(spread, to + 4 * pitch + i, inner - outer)
-        store(spread, to + 5 * pitch + i, fma(d1, splat(4.0, LANES), fma(d3, splat(-5.0, LANES), load(x, five + i, LANES))))
+        store(
+            spread,
+            to + 5 * pitch + i,
+            fma(d1, splat(4.0, LANES), fma(d3, splat(-5.0, LANES), load(x, five + i, LANES))),
+        )
 
 
 @compiled(vectors, tiles)
 def convolve_three(
-    x, grid, inputs, dilation, weights, bias, width, added, kept, active, how, scratch, start, stop,
+    x,
+    grid,
+    inputs,
+    dilation,
+    weights,
+    bias,
+    width,
+    added,
+    kept,
+    active,
+    how,
+    scratch,
+    start,
+    stop,
 ):
     """Convolve rows with three taps, as :func:`convolve_rows` does; input and output lie on the same grid.
 
@@ -195,8 +238,17 @@ def convolve_three(
                 for tile in range(0, tiles_here, ROWS):
                     sums = scratch + 4 * (product * TILES + tile) * lanes
                     _multiply(
-                        sums, weights, w, spread, product * pitch + tile * inputs, inputs, 1, 0, inputs,
-                        min(ROWS, tiles_here - tile), lanes,
+                        sums,
+                        weights,
+                        w,
+                        spread,
+                        product * pitch + tile * inputs,
+                        inputs,
+                        1,
+                        0,
+                        inputs,
+                        min(ROWS, tiles_here - tile),
+                        lanes,
                     )
             for tile in range(tiles_here):
                 for lane in range(0, lanes, LANES):
