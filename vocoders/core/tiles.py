@@ -29,8 +29,8 @@ def multiply_tile(typing_context, sums, weights, w, x, at, row_stride, taps, tap
     """Write the products of rows of ``x`` with a group of columns: a convolution of rows that lie one after another.
 
     Signature (sums, weights, w, x, at, row_stride, taps, tap_stride, inputs, rows, lanes):
-    sums[row, lane] = sum over tap and i of x[at + row * row_stride + tap * tap_stride + i] * weights[w + (tap, i, lane)].
-    All arrays are flat float32, or addresses; ``rows`` and ``lanes`` are constants.
+    sums[row, lane] is the sum over tap and i of x[at + row * row_stride + tap * tap_stride + i] times
+    weights[w + (tap, i, lane)]. All arrays are flat float32, or addresses; ``rows`` and ``lanes`` are constants.
     """
 
     def emit(context, builder, signature, arguments):

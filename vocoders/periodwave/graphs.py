@@ -283,7 +283,10 @@ def _plain(model: Any) -> Any:
     for part in made.modules():
         if parametrize.is_parametrized(part):
             for name in list(part.parametrizations):
+                # Within parametrize.cached(), reading the attribute may give that of a former module at this address.
+                value: Tensor = part.parametrizations[name]()
                 parametrize.remove_parametrizations(part, name)
+                setattr(part, name, nn.Parameter(value.detach()))
         if isinstance(part, Estimator):
             part.period_batching = "loop"
     return made.eval()

@@ -1,4 +1,4 @@
-"""The compiled estimator of PeriodWave computes what PyTorch does, for any width, length, batch and number of threads."""
+"""The compiled estimator of PeriodWave computes what PyTorch does, for any width, length, batch and threads."""
 
 import pytest
 import torch

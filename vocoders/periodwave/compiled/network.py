@@ -9,9 +9,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from vocoders.core.packed_memory import aligned, filled
+from vocoders.core.packed_memory import aligned
 from vocoders.core.workers import Workers
-from vocoders.periodwave.compiled.kernels import LANES, ROWS, Grid, merge_rows, project_rows
+from vocoders.periodwave.compiled.kernels import ROWS, Grid, merge_rows, project_rows
 from vocoders.periodwave.compiled.layers import Convolution, Rows, ThreeTaps, UpConvolution, flat_aligned
 from vocoders.periodwave.unet import FreeU, fold_rows
 
@@ -88,7 +88,7 @@ class CompiledPeriods:
         return torch.cat([self._velocity(x[i : i + 1], [c[i] for c in condition], own) for i, own in items])
 
     def _offsets(self, embedding: Tensor) -> list[list[list[np.ndarray]]]:
-        """Return what each stage with a time adds for an activated embedding (B, periods, H): items, periods, stages."""
+        """Return what stages add for an activated embedding (B, periods, H): by item, period, stage."""
         stages = [stage.time_of(embedding) for stage in (*self.downs, *self.ups)]
         batch, periods = embedding.shape[:2]
         return [[[offset[i, q] for offset in stages] for q in range(periods)] for i in range(batch)]
