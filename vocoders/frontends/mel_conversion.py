@@ -11,8 +11,8 @@ import math
 
 import torch
 import torch.nn.functional as F
+from scipy.signal import lfilter
 from torch import Tensor
-from torchaudio.functional import lfilter
 
 from vocoders.core.resampling import resample
 from vocoders.frontends.lowest_harmonic import add_lowest_harmonic
@@ -139,8 +139,7 @@ class ForeignMel:
         if not a:
             return audio
         # In double precision: the filter sums over a long time.
-        denominator, numerator = torch.tensor([[1.0, -a], [1.0, 0.0]], dtype=torch.float64)
-        return lfilter(audio.double().cpu(), denominator, numerator, clamp=False).to(audio)
+        return torch.from_numpy(lfilter([1.0], [1.0, -a], audio.double().cpu().numpy())).to(audio)
 
 
 def interpolate_contour(f0: Tensor, positions: Tensor) -> Tensor:
