@@ -36,6 +36,8 @@ def _try(
 
     Writes the copy-synthesis, its reference and a picture of both. The clip
     is converted to the model's sample rate and to mono.
+
+    Example: ondes try my_voice.wav
     """
     import time
 

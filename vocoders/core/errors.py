@@ -3,10 +3,13 @@
 Each message is one line with the value found, the value expected and the remedy; the command line prints it unchanged.
 """
 
+from collections.abc import Sequence
+
 __all__ = [
     "CheckpointError",
     "ConfigError",
     "DataError",
+    "FilesFailedError",
     "MissingExtraError",
     "OndesError",
     "ShapeError",
@@ -28,6 +31,19 @@ class ShapeError(OndesError):
 
 class DataError(OndesError):
     """An audio file, feature file or data directory that cannot be used."""
+
+
+class FilesFailedError(DataError):
+    """Some of many files failed, after all of them were tried.
+
+    Attributes:
+        failures: one line for each.
+    """
+
+    def __init__(self, failures: Sequence[str], count: int) -> None:
+        """Take the ``failures`` and the number of all files."""
+        super().__init__(f"{len(failures)} of {count} files failed; the first: {failures[0]}")
+        self.failures, self.count = tuple(failures), count
 
 
 class UnreadableAudioError(DataError):

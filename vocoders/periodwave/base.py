@@ -174,7 +174,11 @@ class FlowVocoder(PretrainedModel[FlowConfigType], Vocoder, nn.Module):
         window = round(self.window_seconds * self.sample_rate / self.hop_length)
         return self.mel_consistency.in_chunks(waveform, features, options.mel_refinement, window)
 
-    def _stream(self, options: Any, batch: int, seed: int, chunk: int) -> Stream:
+    def _stream(
+        self, options: Any, batch: int, seed: int, chunk: int, refinement_look_ahead: int | None = None
+    ) -> Stream:
+        if refinement_look_ahead is not None:
+            raise ConfigError(f"{type(self).__name__} refines within its chunks; leave out refinement_look_ahead")
         halo = -(-self.reach // self.hop_length)
 
         excite = self.running_excitation(chunk, halo, options.temperature)

@@ -119,7 +119,10 @@ class Estimator(nn.Module):
         Returns:
             (B, 1, T).
         """
-        embedding = self.embedding(t.expand(x.shape[0]))
+        return self.merge_periods(x, condition, self.embedding(t.expand(x.shape[0])), freeu)
+
+    def merge_periods(self, x: Tensor, condition: Sequence[Tensor], embedding: Tensor, freeu: FreeU = PLAIN) -> Tensor:
+        """Return the velocity, given the embedding (B, periods, H) of the time; see :meth:`forward`."""
         packed = self._form(x, condition, embedding) == "packed"
         paths = (self._packed_paths if packed else self._looped_paths)(x, condition, embedding, freeu)
         return self.output(sum(paths[1:], paths[0]) / math.sqrt(len(self.periods)))
