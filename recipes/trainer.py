@@ -13,10 +13,12 @@ from accelerate import Accelerator
 from accelerate.utils import DistributedDataParallelKwargs, KwargsHandler
 from torch import Tensor, nn
 
+from recipes.activation_checkpoints import checkpoint_blocks
 from recipes.agreement import Agreement, Decision
 from recipes.averaging import MovingAverage
 from recipes.build import build_generator, build_objective, build_optimizer, start_generator
 from recipes.checkpoint import load_initial_state, load_latest_checkpoint, save_checkpoint
+from recipes.compiled_parts import compile_part
 from recipes.config import TrainConfig
 from recipes.data.dataset import move_batch
 from recipes.data.workers import BatchLoader
@@ -107,6 +109,9 @@ class Trainer:
         self.optimizers = {name: build_optimizer(config.optimizer, module) for name, module in modules.items()}
         decay = options.ema_decay
         self.ema = MovingAverage(generator, decay) if decay else None
+        # After the copy of the average, whose blocks would be those of the generator.
+        if options.checkpoint_activations:
+            logger.info("activations of %d blocks are computed twice", checkpoint_blocks(generator))
         if state is not None:
             self._restore(state, generator, modules, fresh)
             skipped = 0 if fresh else state.get("skipped_steps", 0)
@@ -114,6 +119,9 @@ class Trainer:
         self.objective = objective.to(self.accelerator.device)
         if self.ema is not None:
             self.ema.to(self.accelerator.device)
+        if options.compile:
+            for name, module in modules.items():
+                compile_part(name, module)
         self.parts = {name: self.accelerator.prepare(module) for name, module in modules.items()}
         self.optimizers = {name: self.accelerator.prepare(item) for name, item in self.optimizers.items()}
         self.updates = Updates(self.parts, self.optimizers, self.accelerator, options, skipped)
