@@ -13,6 +13,7 @@ from accelerate import Accelerator
 from accelerate.utils import DistributedDataParallelKwargs, KwargsHandler
 from torch import Tensor, nn
 
+from recipes.accelerate_settings import with_accelerate_settings
 from recipes.activation_checkpoints import checkpoint_blocks
 from recipes.agreement import Agreement, Decision
 from recipes.averaging import MovingAverage
@@ -67,8 +68,8 @@ class Trainer:
         initial: str | Path | None = None,
         gpus: int | None = None,
     ) -> None:
-        self.config, self.folder = config, folder
-        options = config.trainer
+        options = with_accelerate_settings(config.trainer)
+        self.config, self.folder = config.model_copy(update={"trainer": options}), folder
         check_gpus(gpus)
         check_trackers(options.trackers)
         # Windows are equal in all processes, running statistics are kept per process. Broadcasting would overwrite
@@ -81,7 +82,9 @@ class Trainer:
         cpu = gpus == 0 or (launch is not None and not on_gpu)
         choose_threads(options.num_threads, launch, on_gpu)
         set_backends(options)
-        self.accelerator = Accelerator(cpu=cpu, mixed_precision=options.precision, kwargs_handlers=handlers)
+        self.accelerator = Accelerator(
+            cpu=cpu, mixed_precision=options.precision, kwargs_handlers=handlers, dynamo_backend="no"
+        )
         index, count = self.accelerator.process_index, self.accelerator.num_processes
         self.agreement = Agreement(index, count, meeting, launch.attempt if launch is not None else "0")
         torch.manual_seed(options.seed)
