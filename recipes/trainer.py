@@ -247,7 +247,7 @@ class Trainer:
         return {"family": self.config.family, "config": self.config.to_dict()}
 
     def _train_step(self, batch: Mapping[str, Any]) -> dict[str, Tensor | float]:
-        batch = move_batch(batch, self.accelerator.device)
+        batch = self.config.task.complete(move_batch(batch, self.accelerator.device))
         factor = learning_rate_factor(self.config.scheduler, self.step, self.config.trainer.max_steps)
         if self.plateau is not None:
             factor *= self.plateau.factor
