@@ -33,6 +33,7 @@ from recipes.tasks import Validator
 from recipes.trackers import check_trackers
 from recipes.training_log import TrainingLog
 from recipes.updates import Updates, split_batch
+from vocoders.core.atomic import atomic_file
 from vocoders.core.errors import CheckpointError, ConfigError, OndesError
 from vocoders.core.pretrained import PretrainedModel
 
@@ -191,7 +192,8 @@ class Trainer:
         if self.stop:
             if log is not None and self.stop.name != "SIGINT":
                 note = json.dumps({"signal": self.stop.name, "step": self.step})
-                (self.folder / STOPPED_FILE).write_text(note + "\n")
+                with atomic_file(self.folder / STOPPED_FILE) as temporary:
+                    temporary.write_text(note + "\n")
             raise self.stop.consequence
 
     def _next(self, batches: Iterator[Any]) -> Any:

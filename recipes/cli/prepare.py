@@ -117,6 +117,8 @@ def _libritts(
     """Prepare LibriTTS, LibriTTS-R or a corpus with the same layout.
 
     The layout is SUBSET/SPEAKER/CHAPTER/FILE, with .wav or .flac files.
+
+    Example: ondes prepare libritts /path/to/LibriTTS data/
     """
     from recipes.data.corpora import find_libritts
 
@@ -125,7 +127,10 @@ def _libritts(
 
 
 def _ljspeech(source: _Source, data_dir: _DataDir, options: _Preparation) -> None:
-    """Prepare LJSpeech (metadata.csv and wavs/)."""
+    """Prepare LJSpeech (metadata.csv and wavs/).
+
+    Example: ondes prepare ljspeech /path/to/LJSpeech-1.1 data/
+    """
     from recipes.data.corpora import find_ljspeech
 
     _run(find_ljspeech(source), data_dir, options, _SplitBy.utterance)
@@ -141,7 +146,10 @@ def _vctk(
     options: _Preparation,
     split_by: _By = _SplitBy.speaker,
 ) -> None:
-    """Prepare VCTK 0.92 (wav48_silence_trimmed) or 0.80 (wav48)."""
+    """Prepare VCTK 0.92 (wav48_silence_trimmed) or 0.80 (wav48).
+
+    Example: ondes prepare vctk /path/to/VCTK data/
+    """
     from recipes.data.corpora import find_vctk
 
     _run(find_vctk(source, microphone.value), data_dir, options, split_by)
@@ -169,7 +177,10 @@ def _folder(
     options: _Preparation,
     split_by: _By = _SplitBy.utterance,
 ) -> None:
-    """Prepare your own audio: any folder, with its sub-folders."""
+    """Prepare your own audio: any folder, with its sub-folders.
+
+    Example: ondes prepare folder recordings/ data/ --dev 1 --test 2
+    """
     from recipes.data.corpora import find_folder
 
     found = find_folder(source, speaker, speaker_pattern, text_pattern)
@@ -238,6 +249,8 @@ def _pairs(
     name the files like those of SignalTrain. Each pair is checked for
     silence, channels, delay, polarity, clipping and an unrelated take.
     Values are in s, Hz and dB.
+
+    Example: ondes prepare pairs takes/ data/ --align
     """
     from recipes.data.effects.pairs import find_pairs
     from recipes.data.effects.preparation import prepare_pairs
@@ -268,6 +281,8 @@ def _capture(
 
     DRY is best the signal of ondes effect-signal, whose blips and repeated
     passage show more faults; any other audio works too.
+
+    Example: ondes prepare capture signal.wav recorded.wav data/
     """
     from recipes.data.effects.capture import prepare_capture
 

@@ -49,6 +49,8 @@ def _train(
     Ctrl-C, SIGTERM and SIGUSR1 end the run after the current step and write a
     checkpoint, from which --resume continues exactly. After the latter two the
     exit code is 75. EXP/report.html shows the run as far as it has come.
+
+    Example: ondes train --config conf/train.yaml --exp exp/a trainer.max_steps=1000
     """
     from recipes.config import TrainConfig
     from vocoders.core.errors import ConfigError
