@@ -1,21 +1,46 @@
 """`python -m demo`: serve the page."""
 
 import argparse
-import atexit
 import logging
 import os
 import shutil
+import signal
 import sys
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NoReturn
 
+from demo.cleaning import Cleaner, own_temporary_folder
 from demo.memory import share_arenas
 from vocoders.core.errors import OndesError
 from vocoders.core.runtime_names import RUNTIMES
 from vocoders.core.threads import set_threads
 
-__all__ = ["main"]
+__all__ = ["main", "run"]
+
+
+def run(arguments: Sequence[str] | None = None) -> NoReturn:
+    """Serve the page and end the process; signals to end it remove the files of visitors, too."""
+    signal.signal(signal.SIGTERM, _interrupt)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    folder = own_temporary_folder()
+    try:
+        status = main(arguments)
+    except KeyboardInterrupt:  # also during the start
+        status = 130
+    except SystemExit as ended:
+        status = ended.code if isinstance(ended.code, int) else 1
+    finally:
+        # A second signal must not interrupt this.
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        if folder is not None:
+            shutil.rmtree(folder, ignore_errors=True)
+        logging.shutdown()
+        sys.stdout.flush()
+        sys.stderr.flush()
+    # Threads still compute: an orderly end of the interpreter would pull their libraries from under them.
+    os._exit(status)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -25,15 +50,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
     logging.getLogger("httpx").setLevel(logging.WARNING)
     share_arenas()
     set_threads()
-    _own_temporary_folder()
     os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
-    # Gradio reads the folder for its files when it is imported.
-    from demo.app import build, launch_options, warm_up
-
     try:
+        # Gradio reads the folder for its files when it is imported.
+        from demo.app import build, launch_options, warm_up
+
         demo = build([path.expanduser().resolve() for path in options.models], options.runtime)
         address = {"server_name": options.host, "server_port": options.port, "share": options.share}
         demo.launch(**address, **launch_options(), prevent_thread_lock=True)
+    except ModuleNotFoundError as error:
+        if error.name != "gradio":
+            raise
+        print("demo: gradio is not installed; pip install 'ondes[demo]'", file=sys.stderr)
+        return 2
     except OndesError as error:
         print(f"demo: {error}", file=sys.stderr)
         return 2
@@ -41,9 +70,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         # Gradio's text names the ports that it tried.
         print(f"demo: {error}", file=sys.stderr)
         return 1
-    warm_up(demo.library)
+    warm_up(demo.page)
+    Cleaner().start()
     demo.block_thread()
     return 0
+
+
+def _interrupt(number: int, frame: object) -> NoReturn:
+    raise KeyboardInterrupt
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -79,16 +113,5 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _own_temporary_folder() -> None:
-    """Keep the files of visitors in a folder that is removed when the server stops."""
-    if "GRADIO_TEMP_DIR" not in os.environ:
-        folder = tempfile.mkdtemp(prefix="ondes-demo-")
-        os.environ["GRADIO_TEMP_DIR"] = folder
-        atexit.register(shutil.rmtree, folder, ignore_errors=True)
-
-
 if __name__ == "__main__":
-    try:
-        sys.exit(main())
-    except KeyboardInterrupt:  # also during the start
-        sys.exit(130)
+    run()

@@ -58,6 +58,11 @@ class OptionControls:
         settings |= by_entry.get(first.name) or next(iter(by_entry.values()))
         return kind(**settings, min_width=220, elem_id=elem_id, visible=first.name in by_entry)
 
+    @property
+    def by_name(self) -> dict[str, Any]:
+        """Visible controls by the name of their option."""
+        return dict(zip(self.names, self.controls, strict=True))
+
     def changed(self, system: str, values: Sequence[Any]) -> dict[str, Any]:
         """Return a user's changes of a system's default options.
 

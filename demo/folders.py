@@ -1,19 +1,44 @@
-"""Files of visitors, in one temporary folder that is removed when the server stops."""
+"""Files of visitors, in one temporary folder that is removed when the server stops.
+
+Results lie in a folder for each visitor, which is removed when the visitor leaves.
+"""
 
 import os
+import shutil
 import tempfile
 import uuid
 import wave
 from pathlib import Path
 
 import numpy as np
+from gradio.context import LocalContext
 
-__all__ = ["result_file", "temporary_folder", "write_wav"]
+__all__ = [
+    "forget_visitor",
+    "read_wav",
+    "result_file",
+    "result_folder",
+    "results_folder",
+    "temporary_folder",
+    "write_wav",
+]
 
 
 def temporary_folder() -> Path:
     """Return the folder in which Gradio keeps the files of its users."""
     return Path(os.environ.get("GRADIO_TEMP_DIR") or Path(tempfile.gettempdir()) / "gradio")
+
+
+def results_folder() -> Path:
+    """Return the folder of all results."""
+    return temporary_folder() / "results"
+
+
+def result_folder() -> Path:
+    """Make a folder for a result of the present request."""
+    folder = results_folder() / _visitor() / uuid.uuid4().hex
+    folder.mkdir(parents=True)
+    return folder
 
 
 def result_file(samples: np.ndarray, sample_rate: int, name: str) -> str:
@@ -25,16 +50,26 @@ def result_file(samples: np.ndarray, sample_rate: int, name: str) -> str:
     Args:
         samples: int16 (T,) or (T, C).
         sample_rate: in Hz.
-        name: name of the downloaded file, without suffix.
+        name: name of the file, without suffix.
 
     Returns:
-        The path; Gradio removes the file when it is old.
+        The path.
     """
-    folder = temporary_folder() / "results" / uuid.uuid4().hex
-    folder.mkdir(parents=True)
-    path = folder / f"{name}.wav"
+    path = result_folder() / f"{name}.wav"
     write_wav(path, samples, sample_rate)
     return str(path)
+
+
+def read_wav(path: Path) -> np.ndarray:
+    """Return the int16 samples (T,) of a mono file of :func:`write_wav`."""
+    with wave.open(str(path), "rb") as file:
+        return np.frombuffer(file.readframes(file.getnframes()), "<i2")
+
+
+def forget_visitor(visitor: str) -> None:
+    """Remove the results of a visitor."""
+    if visitor.isalnum():
+        shutil.rmtree(results_folder() / visitor, ignore_errors=True)
 
 
 def write_wav(path: Path, samples: np.ndarray, sample_rate: int) -> None:
@@ -44,3 +79,10 @@ def write_wav(path: Path, samples: np.ndarray, sample_rate: int) -> None:
         file.setsampwidth(2)
         file.setframerate(sample_rate)
         file.writeframes(samples.astype("<i2").tobytes())
+
+
+def _visitor() -> str:
+    """Return the name of the present request's visitor; work without a request is the server's own."""
+    request = LocalContext.request.get(None)
+    name = getattr(request, "session_hash", None)
+    return name if isinstance(name, str) and name.isalnum() else "server"

@@ -1,4 +1,4 @@
-"""Measurements for pictures and tables: spectra, gains and their differences, with NumPy only."""
+"""Measurements for tables: spectra and their differences, with NumPy only."""
 
 import math
 
@@ -8,8 +8,6 @@ from vocoders.core.measures import error_to_signal_ratio, log_f0_rmse, voicing_e
 
 __all__ = [
     "decibels",
-    "frequency_gain_db",
-    "gain_over_time_db",
     "log_mel_db",
     "mel_distance_db",
     "null_depth_db",
@@ -31,7 +29,7 @@ def null_depth_db(test: np.ndarray, reference: np.ndarray) -> float:
 
 
 def log_mel_db(audio: np.ndarray, sample_rate: int, n_mels: int = 80, columns: int = 600) -> np.ndarray:
-    """Return a log-mel spectrogram for pictures and distances.
+    """Return a log-mel spectrogram for distances.
 
     Args:
         audio: (T,).
@@ -74,51 +72,6 @@ def pitch_errors(f0: np.ndarray, reference: np.ndarray) -> tuple[float, float]:
     f0, reference = f0[:length], reference[:length]
     cents_per_nat = 1200 / math.log(2)
     return cents_per_nat * log_f0_rmse(f0, reference), voicing_error(f0, reference)
-
-
-def gain_over_time_db(
-    wet: np.ndarray, dry: np.ndarray, sample_rate: int, points: int = 400, floor_db: float = -60.0
-) -> np.ndarray:
-    """Return the level of ``wet`` relative to ``dry`` in short frames.
-
-    Args:
-        wet: (T,).
-        dry: (T,).
-        sample_rate: in Hz.
-        points: approximate number of frames, which are at least 10 ms long.
-        floor_db: the result is NaN where ``dry`` is below this level.
-
-    Returns:
-        (F,) in dB.
-    """
-    hop = max(round(0.01 * sample_rate), -(-len(dry) // points))
-    count = max(1, len(dry) // hop)
-    powers = [np.mean(np.square(x[: count * hop].reshape(count, -1), dtype=np.float64), axis=1) for x in (wet, dry)]
-    gain = decibels(powers[0]) - decibels(powers[1])
-    return np.where(decibels(powers[1]) > floor_db, gain, np.nan)
-
-
-def frequency_gain_db(
-    wet: np.ndarray, dry: np.ndarray, sample_rate: int, points: int = 120
-) -> tuple[np.ndarray, np.ndarray]:
-    """Return the long-term spectrum of ``wet`` relative to ``dry``, in bands of a sixth of an octave.
-
-    Returns:
-        Frequencies in Hz from 20, and the gain in dB; NaN where ``dry`` has no energy.
-    """
-    n_fft = 4096
-    spectra = [_power_spectrogram(x, n_fft, n_fft // 2).mean(axis=1) for x in (wet, dry)]
-    frequencies = np.geomspace(20, 0.49 * sample_rate, points)
-    bins = np.arange(n_fft // 2 + 1) * sample_rate / n_fft
-    gains = np.full(points, np.nan)
-    for index, frequency in enumerate(frequencies):
-        near = (bins >= frequency * 2 ** (-1 / 12)) & (bins <= frequency * 2 ** (1 / 12))
-        if not near.any():
-            near[np.argmin(np.abs(bins - frequency))] = True
-        powers = [spectrum[near].sum() for spectrum in spectra]
-        if powers[1] > 1e-9 * spectra[1].sum():
-            gains[index] = 10 * math.log10(max(powers[0], _FLOOR * powers[1]) / powers[1])
-    return frequencies, gains
 
 
 def _power_spectrogram(audio: np.ndarray, n_fft: int, hop: int) -> np.ndarray:

@@ -6,7 +6,7 @@ import numpy as np
 
 from vocoders.core.measures import loudness_lufs
 
-__all__ = ["common_gain", "equal_loudness", "to_integers"]
+__all__ = ["equal_gains_db", "equal_loudness", "to_integers"]
 
 # Headroom below full scale.
 _CEILING = 0.98
@@ -23,20 +23,19 @@ def equal_loudness(clips: list[np.ndarray], sample_rate: int) -> tuple[list[np.n
     Returns:
         The clips, and the gain of each in dB; silent clips have no loudness and are unchanged.
     """
+    gains = equal_gains_db(clips, sample_rate)
+    return [clip * 10 ** (gain / 20) for clip, gain in zip(clips, gains, strict=True)], gains
+
+
+def equal_gains_db(clips: list[np.ndarray], sample_rate: int) -> list[float]:
+    """Return the gains of :func:`equal_loudness` for clips (T,) or (C, T)."""
     loudness = [loudness_lufs(clip, sample_rate) for clip in clips]
     target = _TARGET_LUFS
     for clip, level in zip(clips, loudness, strict=True):
         peak = float(np.abs(clip).max()) if clip.size else 0.0
         if math.isfinite(level) and peak > 0:
             target = min(target, level + 20 * math.log10(_CEILING / peak))
-    gains = [target - level if math.isfinite(level) else 0.0 for level in loudness]
-    return [clip * 10 ** (gain / 20) for clip, gain in zip(clips, gains, strict=True)], gains
-
-
-def common_gain(clips: list[np.ndarray]) -> float:
-    """Return a common factor, at most 1, that keeps all ``clips`` within full scale."""
-    peak = max((float(np.abs(clip).max()) for clip in clips if clip.size), default=0.0)
-    return 1.0 if peak <= 1 else _CEILING / peak
+    return [target - level if math.isfinite(level) else 0.0 for level in loudness]
 
 
 def to_integers(samples: np.ndarray) -> np.ndarray:

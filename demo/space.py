@@ -16,12 +16,10 @@ _PACKAGES = ("vocoders", "effects", "demo")
 _TOP = ("README.md", "requirements.txt")
 _APP = '''"""Serve the page."""
 
-import sys
-
-from demo.__main__ import main
+from demo.__main__ import run
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run()
 '''
 _UNWANTED = shutil.ignore_patterns("__pycache__", "*.pyc", "*.nbi", "*.nbc")
 

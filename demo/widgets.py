@@ -3,6 +3,7 @@
 import base64
 import html
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -10,15 +11,16 @@ import gradio as gr
 import numpy as np
 
 from demo.sound import to_integers
+from vocoders.core.errors import ConfigError
 
 if TYPE_CHECKING:
     from effects.knobs import KnobSet
 
 __all__ = [
     "STYLE",
+    "SeedDraw",
     "alarm",
     "clip_input",
-    "comparison",
     "file_input",
     "knob_panel",
     "knob_schema",
@@ -60,9 +62,43 @@ def _without_addresses(component: Uploader) -> Uploader:
     return component
 
 
-def seed_input(**options: Any) -> gr.Number:
-    """Return an input field for a seed."""
-    return gr.Number(0, label="Seed", precision=0, minimum=0, maximum=2**31 - 1, **options)
+@dataclass(frozen=True)
+class SeedDraw:
+    """A seed that changes with every run unless it is kept.
+
+    Attributes:
+        seed: the field.
+        keep: whether it stays.
+    """
+
+    seed: gr.Number
+    keep: gr.Checkbox
+
+    @property
+    def inputs(self) -> list[Any]:
+        """Inputs of :meth:`script`, whose outputs are the seed and the name of the run."""
+        return [self.keep, self.seed]
+
+    def script(self, new_run: str) -> str:
+        """Return the script that draws the seed of the next run and names the run."""
+        return f"(keep, seed) => [keep ? seed : Math.floor(Math.random() * 2147483647), ({new_run})()]"
+
+
+def seed_input(prefix: str, **options: Any) -> SeedDraw:
+    """Return the field of a seed and a switch that keeps it."""
+    with gr.Row():
+        seed = gr.Number(
+            0,
+            label="Seed",
+            precision=0,
+            minimum=0,
+            maximum=2**31 - 1,
+            elem_id=f"{prefix}-seed",
+            min_width=120,
+            **options,
+        )
+        keep = gr.Checkbox(False, label="Keep the seed", elem_id=f"{prefix}-keep", min_width=120, **options)
+    return SeedDraw(seed, keep)
 
 
 def knob_panel(**options: Any) -> gr.HTML:
@@ -71,23 +107,38 @@ def knob_panel(**options: Any) -> gr.HTML:
         value=None,
         apply_default_css=False,
         html_template='<div class="knobs" role="group" aria-label="Knobs of the effect"></div>',
-        js_on_load=(_ASSETS / "knobs.js").read_text(encoding="utf-8"),
+        js_on_load="ondes.knobs({ element, props, watch, trigger }); /* 'release' */",
         **options,
     )
 
 
-def knob_schema(knobs: "KnobSet") -> dict[str, Any]:
-    """Return the content of a panel: all knobs at their defaults."""
+def knob_schema(
+    knobs: "KnobSet", effect: str = "", presets: Mapping[str, Mapping[str, float]] | None = None
+) -> dict[str, Any]:
+    """Return the content of a panel: all knobs at their defaults.
+
+    Args:
+        knobs: of an effect.
+        effect: its name.
+        presets: values of knobs by the name of the preset.
+    """
     described = [knob.model_dump(exclude={"smoothing_ms"}) for knob in knobs.knobs]
-    return {"knobs": described, "values": {knob.name: knob.default for knob in knobs.knobs}}
+    values = {knob.name: knob.default for knob in knobs.knobs}
+    return {"effect": effect, "knobs": described, "values": values, "presets": dict(presets or {})}
 
 
 def knob_values(panel: Any) -> dict[str, Any]:
-    """Return the settings from a panel or from a caller of the API: ``{"threshold": -24}``."""
-    if not isinstance(panel, Mapping):
+    """Return the settings from a panel or from a caller of the API: ``{"threshold": -24}``.
+
+    Raises:
+        ConfigError: for anything else.
+    """
+    if panel is None or panel == "":
         return {}
-    values = panel.get("values", {}) if "knobs" in panel else panel
-    return dict(values) if isinstance(values, Mapping) else {}
+    values = panel.get("values", {}) if isinstance(panel, Mapping) and "knobs" in panel else panel
+    if not isinstance(values, Mapping):
+        raise ConfigError(f"knobs are {str(values)[:40]}; expected values by name, such as {{'threshold': -24}}")
+    return dict(values)
 
 
 def live_player(**options: Any) -> gr.HTML:
@@ -100,28 +151,7 @@ def live_player(**options: Any) -> gr.HTML:
             '<canvas width="800" height="72" role="img" aria-label="Waveform as it is generated"></canvas>'
             '<label><input type="checkbox" checked> Play while it is generated</label></div>'
         ),
-        js_on_load=(_ASSETS / "live.js").read_text(encoding="utf-8"),
-        **options,
-    )
-
-
-def comparison(a: str, b: str, **options: Any) -> gr.HTML:
-    """Return buttons that play the clips of two players together and switch between them.
-
-    Args:
-        a: ``elem_id`` of the first player.
-        b: ``elem_id`` of the second one.
-        options: options of Gradio's HTML.
-    """
-    return gr.HTML(
-        value=None,
-        apply_default_css=False,
-        html_template=(
-            f'<div class="compare" role="group" aria-label="Compare A and B" data-a="{a}" data-b="{b}">'
-            '<button type="button">Play both</button><button type="button" disabled>Switch to B</button>'
-            '<span role="status"></span></div>'
-        ),
-        js_on_load=(_ASSETS / "compare.js").read_text(encoding="utf-8"),
+        js_on_load="ondes.live({ element, props, watch });",
         **options,
     )
 
@@ -179,7 +209,11 @@ def table(headings: Sequence[str], rows: Sequence[Sequence[str]], caption: str, 
     body = ""
     for row in rows:
         first = f'<th scope="row">{html.escape(row[0])}</th>'
-        rest = "".join(f"<td{style(i)}>{html.escape(text)}</td>" for i, text in enumerate(row[1:], 1))
+        # Narrow screens show a row as a list of these names.
+        names = [html.escape(heading) for heading in headings]
+        rest = "".join(
+            f'<td{style(i)} data-name="{names[i]}">{html.escape(text)}</td>' for i, text in enumerate(row[1:], 1)
+        )
         body += f"<tr>{first}{rest}</tr>"
     label = html.escape(caption)
     return (

@@ -1,7 +1,10 @@
 """The tabs of the page. They contain the layout; :mod:`demo.work` computes."""
 
-from dataclasses import dataclass
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from demo.library import Library
 
@@ -23,12 +26,32 @@ class Page:
     Attributes:
         library: the models.
         clips: example clips by name.
+        restorable: components by tab and name, whose values a link restores.
+        first_results: by tab, the function that makes what is shown when the page opens, and its components.
+        ready: results of these functions by tab.
+        is_ready: set when they are all there.
     """
 
     library: Library
     clips: dict[str, Path]
+    restorable: dict[str, dict[str, Any]] = field(default_factory=dict)
+    first_results: dict[str, tuple[Callable[[], tuple[Any, ...]], list[Any]]] = field(default_factory=dict)
+    ready: dict[str, tuple[Any, ...]] = field(default_factory=dict)
+    is_ready: threading.Event = field(default_factory=threading.Event)
 
     def examples(self, *names: str) -> tuple[list[list[str]], list[str]]:
         """Return paths in Gradio's form and names of the existing clips."""
         there = [name for name in names if name in self.clips]
         return [[str(self.clips[name])] for name in there], there
+
+    def first_clip(self, *names: str) -> str:
+        """Return the path of the first clip that exists."""
+        return str(self.clips[next(name for name in (*names, *self.clips) if name in self.clips)])
+
+    def clip_link(self, path: str | None) -> dict[str, str]:
+        """Return the part of a link that restores an example clip; uploaded clips have none."""
+        file = Path(path or "")
+        for name, clip in self.clips.items():
+            if file.name == clip.name and file.is_file() and file.stat().st_size == clip.stat().st_size:
+                return {"clip": name}
+        return {}

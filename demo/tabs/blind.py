@@ -3,10 +3,13 @@
 from typing import Any, get_args
 
 import gradio as gr
+import numpy as np
 
 from demo.blind import Choice, Score, answer, chance, new_trial
-from demo.folders import result_file
+from demo.folders import read_wav, result_file
+from demo.limits import owned_path
 from demo.messages import guarded
+from demo.players import Track, player, player_message
 from demo.tabs import STATE_SECONDS
 from demo.widgets import plain_html, status
 from vocoders.core.errors import DataError
@@ -23,18 +26,14 @@ def build_blind_test(pair: gr.State) -> None:
     gr.Markdown(
         "Can you hear the difference? Listen to all three as often as you like, then choose whether X is A or B."
     )
-    with gr.Row():
-        sounds = [
-            gr.Audio(label=name, interactive=False, buttons=["download"], elem_id=f"blind-{name}", min_width=200)
-            for name in "ABX"
-        ]
+    sounds = player(is_secret=True, elem_id="blind-player")
     with gr.Row():
         new = gr.Button("New trial", elem_id="blind-new")
         answers = [gr.Button(f"X is {name}", interactive=False, elem_id=f"blind-x-is-{name}") for name in "AB"]
         reset = gr.Button("Reset score", variant="secondary", elem_id="blind-reset")
     told = plain_html(status(_START), elem_id="blind-score")
 
-    new.click(_start, pair, [trial, *sounds, *answers, told], api_visibility="private", show_progress="minimal")
+    new.click(_start, pair, [trial, sounds, *answers, told], api_visibility="private", show_progress="minimal")
     for name, button in zip(get_args(Choice), answers, strict=True):
         button.click(
             _make_answer(name),
@@ -46,9 +45,9 @@ def build_blind_test(pair: gr.State) -> None:
     reset.click(lambda: (Score(), status("The score is 0 of 0.")), None, [score, told], api_visibility="private")
     # A new result ends the trial on the page.
     pair.change(
-        lambda: (None, None, None, None, *_buttons(False), status(_START)),
+        lambda: (None, None, *_buttons(False), status(_START)),
         None,
-        [trial, *sounds, *answers, told],
+        [trial, sounds, *answers, told],
         api_visibility="private",
         show_progress="hidden",
     )
@@ -58,9 +57,14 @@ def build_blind_test(pair: gr.State) -> None:
 def _start(pair: dict[str, Any] | None) -> tuple[Any, ...]:
     if not pair:
         raise DataError("there is no result to test yet; press Synthesise first")
-    trial, sounds = new_trial(pair["reference"], pair["result"])
-    players = [result_file(sounds[name], pair["rate"], name) for name in "ABX"]
-    return trial, *players, *_buttons(True), status("Is X A or B?")
+    trial, sounds = new_trial(*_read(pair))
+    tracks = [Track(name, name, result_file(sounds[name], pair["rate"], name)) for name in "ABX"]
+    return trial, player_message(tracks, hear="X"), *_buttons(True), status("Is X A or B?")
+
+
+def _read(pair: dict[str, Any]) -> tuple[np.ndarray, np.ndarray]:
+    reference, result = pair["paths"]
+    return read_wav(owned_path(reference)), read_wav(owned_path(result))
 
 
 def _make_answer(choice: Choice) -> Any:

@@ -7,6 +7,7 @@ import gradio as gr
 from demo.folders import result_file
 from demo.limits import check_seed
 from demo.messages import guarded
+from demo.players import Track, player, player_message
 from demo.sound import to_integers
 from demo.tabs import COMPUTE, Page
 from demo.widgets import file_input, plain_html, status
@@ -28,8 +29,8 @@ def build_features(page: Page, model: gr.Dropdown, seed: gr.Number) -> None:
             convention = gr.Dropdown([], label="Convention", elem_id="features-mel", allow_custom_value=True)
             run = gr.Button("Play features", variant="primary", elem_id="features-run")
         with gr.Column(min_width=300):
-            audio = gr.Audio(label="Result", interactive=False, buttons=["download"], elem_id="features-result")
             told = plain_html(status("Upload a file."), elem_id="features-status")
+    audio = player(elem_id="features-player")
     file.upload(_look, file, [convention, told], api_visibility="private", show_progress="minimal")
     run.click(_make_handler(page), [file, model, convention, seed], [audio, told], **COMPUTE, api_visibility="private")
 
@@ -59,6 +60,7 @@ def _make_handler(page: Page) -> Any:
         played = play(page.library, file, model, chosen, check_seed(seed))
         seconds = len(played.samples) / played.sample_rate
         text = f"{seconds:.2f} s of audio in {played.compute_seconds:.2f} s, from {chosen}."
-        return result_file(to_integers(played.samples), played.sample_rate, model), status(text)
+        track = Track(model, model, result_file(to_integers(played.samples), played.sample_rate, model))
+        return player_message([track], ["spectrogram"]), status(text)
 
     return play_features

@@ -1,5 +1,6 @@
 """Tab Models: installed models, their licences, and their speed on this machine."""
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -81,14 +82,15 @@ def _card(library: Library, name: str) -> str:
     """Return the text of a model's card, without its front matter."""
     entry = library.entry(name)
     if entry.path is None:
-        return f"# {entry.label}\n\nA baseline of ondes, for comparison; it needs no training."
+        return f"## {entry.label}\n\nA baseline of ondes, for comparison; it needs no training."
     if entry.path.is_file():
         facts = read_outline(entry.path).info.facts()
-        return "\n".join([f"# {name}", "", *(f"- {key.replace('_', ' ')}: {value}" for key, value in facts.items())])
+        return "\n".join([f"## {name}", "", *(f"- {key.replace('_', ' ')}: {value}" for key, value in facts.items())])
     try:
         text = read_text(entry.path / "README.md")
     except DataError:
-        return f"# {name}\n\nThis model has no card."
+        return f"## {name}\n\nThis model has no card."
     if text.startswith("---\n") and "\n---\n" in text[4:]:
         text = text[4:].split("\n---\n", 1)[1]
-    return text.strip()
+    # The page has its own heading; those of the card come below it.
+    return re.sub(r"^(#{1,5} )", r"#\1", text.strip(), flags=re.MULTILINE)

@@ -22,6 +22,7 @@ from vocoders.core.audio import resample
 from vocoders.core.errors import ConfigError
 
 __all__ = [
+    "Rendered",
     "Rendering",
     "apply_learned",
     "apply_true",
@@ -29,6 +30,7 @@ __all__ = [
     "knobs_of",
     "processor_knobs",
     "read_dry",
+    "render_clip",
     "resolve_knobs",
 ]
 
@@ -47,6 +49,66 @@ class Rendering:
 
     audio: np.ndarray
     seconds: float
+
+
+@dataclass(frozen=True)
+class Rendered:
+    """A clip and what effects make of it.
+
+    Attributes:
+        dry: (C, T) the clip.
+        wets: results, ``true`` of a processor and ``learned`` of a model.
+        sample_rate: in Hz.
+        knobs: value of every knob.
+        target: what the difference is taken to: ``clip``, ``true``.
+        null_name: the difference in words.
+        remarks: changes of the clip, for the user.
+    """
+
+    dry: np.ndarray
+    wets: dict[str, Rendering]
+    sample_rate: int
+    knobs: dict[str, float]
+    target: str
+    null_name: str
+    remarks: tuple[str, ...]
+
+    @property
+    def seconds(self) -> float:
+        """Length in seconds."""
+        return self.dry.shape[-1] / self.sample_rate
+
+    @property
+    def audio(self) -> dict[str, np.ndarray]:
+        """The clip, the results, and ``null``, the difference, by name."""
+        audio = {"clip": self.dry} | {name: wet.audio for name, wet in self.wets.items()}
+        wet = "learned" if self.target == "true" or "learned" in audio else next(iter(self.wets))
+        return audio | {"null": audio[wet] - audio[self.target]}
+
+
+def render_clip(
+    library: Library, path: str | None, effect: str, model: str | None, knobs: Mapping[str, Any], capture: str | None
+) -> Rendered:
+    """Render a clip by a processor, a learned effect or both; a capture takes the place of both.
+
+    Raises:
+        OndesError: for unusable clips, names or settings.
+    """
+    settings = resolve_knobs(knobs_of(library, effect, model, capture), knobs)
+    network = find_network(library, model, capture)
+    clip = read_dry(path, network)
+    wets, is_inverse = {}, False
+    if capture is None and effect in PROCESSORS:
+        wets["true"] = apply_true(effect, clip.audio, clip.sample_rate, settings)
+        is_inverse = PROCESSORS[effect].is_inverse
+    if network is not None:
+        # Models that undo an effect hear what the processor made, and their target is the clip.
+        source = torch.from_numpy(wets["true"].audio) if is_inverse else clip.audio
+        wets["learned"] = apply_learned(network, model or "capture", source, clip.sample_rate, settings)
+    target, null_name = "clip", "Effect − dry"
+    if {"true", "learned"} <= wets.keys():
+        target, null_name = ("clip", "Learned − dry") if is_inverse else ("true", "Learned − true")
+    return Rendered(clip.audio.numpy(), wets, clip.sample_rate, settings, target, null_name, clip.remarks)
 
 
 @cache

@@ -1,10 +1,7 @@
-"""Copy-synthesis of a clip by any vocoder, and its metrics."""
+"""Copy-synthesis of a clip by any vocoder, at once or in a stream."""
 
-import importlib.util
-import math
 import time
-import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,20 +11,23 @@ from torch import Tensor
 from torch.nn.functional import pad
 
 from demo.library import Library
-from demo.limits import read_clip
-from demo.measures import mel_distance_db, pitch_errors
+from demo.limits import Clip, read_clip
+from demo.memory import return_memory
 from demo.sound import equal_loudness
 from demo.work.deadline import with_deadline
 from demo.work.options import chosen_options
-from vocoders.core.errors import ConfigError
-from vocoders.frontends.f0 import F0Config, extract_f0
+from vocoders.core.errors import ConfigError, DataError
+from vocoders.core.options import SynthesisOptions
 from vocoders.interface import Vocoder
 
-__all__ = ["Copy", "Settings", "measure", "vocode"]
+__all__ = ["Contour", "Copy", "Settings", "vocode", "vocode_live"]
 
-_CONTOUR_SECONDS = 0.005
-# A tracker that is fast enough for thirty seconds; both signals of a pair use the same one.
-_TRACKER = F0Config(method="dio", refine=True, f0_min=60.0, f0_max=900.0)
+# Bounds of a drawn F0 in Hz.
+_F0 = (40.0, 1200.0)
+# Seconds of audio in a piece of a stream.
+_PIECE = 0.2
+
+Progress = Callable[[float], None]
 
 
 @dataclass(frozen=True)
@@ -38,11 +38,26 @@ class Settings:
         model: a name in the library.
         options: changes of the vocoder's default options, for :func:`~demo.work.options.chosen_options`.
         seed: seed of all noise.
+        f0: drawn F0 in Hz, one value per frame, 0 for unvoiced; ``None``: that of the clip.
     """
 
     model: str
     options: Mapping[str, Any] = field(default_factory=dict)
     seed: int = 0
+    f0: tuple[float, ...] | None = None
+
+
+@dataclass(frozen=True)
+class Contour:
+    """F0 over time.
+
+    Attributes:
+        hop: seconds between values.
+        f0: (F,) in Hz, 0 for unvoiced.
+    """
+
+    hop: float
+    f0: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -54,7 +69,8 @@ class Copy:
         result: (T,).
         sample_rate: in Hz.
         compute_seconds: time of analysis and synthesis.
-        contours: F0 in Hz by name, at equal steps over the clip, 0 for unvoiced. Empty for vocoders without F0.
+        given: F0 that the vocoder found in the clip; ``None`` for vocoders without F0.
+        wanted: F0 that the vocoder was asked for.
         f0_scale: factor on F0 in ``result``.
         remarks: changes of the clip, for the user.
     """
@@ -63,7 +79,8 @@ class Copy:
     result: np.ndarray
     sample_rate: int
     compute_seconds: float
-    contours: dict[str, np.ndarray]
+    given: Contour | None
+    wanted: Contour | None
     f0_scale: float
     remarks: tuple[str, ...]
 
@@ -73,82 +90,105 @@ class Copy:
         return len(self.result) / self.sample_rate
 
 
-def vocode(library: Library, settings: Settings, path: str | None, progress: Callable[[float], None]) -> Copy:
+@dataclass(frozen=True)
+class _Task:
+    """A vocoder with its checked inputs."""
+
+    vocoder: Vocoder
+    options: SynthesisOptions
+    clip: Clip
+    inputs: dict[str, Tensor]
+    started: float
+
+
+def vocode(library: Library, settings: Settings, path: str | None, progress: Progress) -> Copy:
     """Analyse the clip at ``path`` and synthesise it.
 
     Raises:
         OndesError: for unusable clips, models or settings.
     """
+    task = _prepare(library, settings, path)
+    how = {"options": task.options, "seed": settings.seed, "progress": with_deadline(progress)}
+    inputs = task.inputs
+    if settings.f0 is not None:
+        inputs = {**inputs, "f0": torch.tensor(settings.f0)[None, None], "mel_f0": inputs["f0"]}
+    return _finish(task, settings, task.vocoder.synthesize(**inputs, **how))
+
+
+def vocode_live(
+    library: Library, settings: Settings, path: str | None, progress: Progress
+) -> Iterator[tuple[int, int, np.ndarray] | Copy]:
+    """Synthesise in a stream; yield (sample rate, total samples, new samples (N,)), and at the end the copy.
+
+    Raises:
+        ConfigError: for a vocoder without streams; drawn F0 has none either.
+    """
+    if settings.f0 is not None:
+        raise ConfigError("a drawn F0 is synthesised as a whole")
+    task, report = _prepare(library, settings, path), with_deadline(progress)
+    vocoder = task.vocoder
+    stream = vocoder.stream(task.options, seed=settings.seed)
+    inputs = task.inputs if "features" in task.inputs else vocoder.analyze(task.inputs["audio"])
+    features, f0 = inputs["features"], inputs.get("f0")
+    frames = features.shape[-1]
+    step = max(1, round(_PIECE * vocoder.sample_rate / vocoder.hop_length))
+    length, parts, sent = task.clip.audio.shape[-1], [], 0
+    for start in range(0, frames + step, step):
+        stop = min(start + step, frames)
+        new = stream.finish() if start >= frames else stream.push(*_frames(features, f0, start, stop))
+        samples = new.reshape(-1).float().cpu()[: length - sent]
+        parts.append(samples)
+        sent += len(samples)
+        report(min(stop / frames, 0.999))
+        yield vocoder.sample_rate, length, samples.numpy()
+    yield _finish(task, settings, torch.cat(parts))
+
+
+def _frames(features: Tensor, f0: Tensor | None, start: int, stop: int) -> list[Tensor]:
+    return [features[..., start:stop]] + ([] if f0 is None else [f0[..., start:stop]])
+
+
+def _prepare(library: Library, settings: Settings, path: str | None) -> _Task:
     vocoder: Vocoder = library.load(settings.model, "vocoder")
     options = chosen_options(vocoder, settings.options)
     clip = read_clip(path, vocoder.sample_rate)
     started = time.perf_counter()
-    length = clip.audio.shape[-1]
-    audio = pad(clip.audio, (0, -length % vocoder.hop_length))
+    audio = pad(clip.audio, (0, -clip.audio.shape[-1] % vocoder.hop_length))
     # The plot also needs F0; its analysis is slow, so compute it once.
     inputs = vocoder.analyze(audio) if vocoder.uses_f0 else {"audio": audio}
-    how = {"options": options, "seed": settings.seed, "progress": with_deadline(progress)}
-    result = vocoder.synthesize(**inputs, **how).reshape(-1)[:length].float().cpu().numpy()
-    seconds = time.perf_counter() - started
+    if settings.f0 is not None:
+        _check_drawn(settings, vocoder, inputs)
+    return _Task(vocoder, options, clip, inputs, started)
+
+
+def _check_drawn(settings: Settings, vocoder: Vocoder, inputs: dict[str, Tensor]) -> None:
+    if not vocoder.uses_f0:
+        raise ConfigError(f"'{settings.model}' takes no F0; choose a vocoder with F0 to draw it")
+    frames, drawn = inputs["f0"].shape[-1], settings.f0 or ()
+    if len(drawn) != frames:
+        raise DataError(f"the drawn F0 has {len(drawn)} values and the clip {frames} frames; synthesise the clip again")
+    if not all(f == 0 or _F0[0] <= f <= _F0[1] for f in drawn):
+        raise DataError(f"the drawn F0 leaves {_F0[0]:g} to {_F0[1]:g} Hz")
+
+
+def _finish(task: _Task, settings: Settings, audio: Tensor) -> Copy:
+    """Return the copy, with the clip at the same loudness."""
+    vocoder, clip = task.vocoder, task.clip
+    result = audio.reshape(-1)[: clip.audio.shape[-1]].float().cpu().numpy()
+    seconds = time.perf_counter() - task.started
     if not np.isfinite(result).all():
         raise ConfigError(f"'{settings.model}' computes NaN with these settings; choose others")
-    # Every vocoder with adjustable pitch declares an option of this name.
-    f0_scale = options.to_dict().get("f0_scale", 1.0)
     (reference, result), gains = equal_loudness([clip.audio[0].numpy(), result], vocoder.sample_rate)
     remarks = clip.remarks
     if abs(gains[1] - gains[0]) > 1:
         remarks += (f"the result was {gains[0] - gains[1]:+.1f} dB louder before both were set to equal loudness",)
-    contours = _contours(inputs["f0"], f0_scale) if vocoder.uses_f0 else {}
-    return Copy(reference, result, vocoder.sample_rate, seconds, contours, f0_scale, remarks)
-
-
-def measure(copy: Copy) -> dict[str, str]:
-    """Return metrics of a copy by name, as texts: the value, or the reason for a missing one."""
-    rows = {"Mel distance": f"{mel_distance_db(copy.result, copy.reference, copy.sample_rate):.2f} dB"}
-    hop = round(_CONTOUR_SECONDS * copy.sample_rate)
-    reference, result = (
-        extract_f0(x.astype(np.float32), copy.sample_rate, hop, _TRACKER) for x in (copy.reference, copy.result)
-    )
-    cents, voicing = pitch_errors(result, reference * copy.f0_scale)
-    rows["F0 error"] = "no voiced frames" if math.isnan(cents) else f"{cents:.0f} cents RMS"
-    rows["Voicing errors"] = f"{100 * voicing:.1f} % of frames"
-    if copy.f0_scale != 1:
-        # Metrics of similarity would count the chosen pitch as an error.
-        return rows | {"M-STFT": "only at F0 scale 1", "PESQ-wb": "only at F0 scale 1"}
-    return rows | {"M-STFT": _mstft(copy), "PESQ-wb": _pesq(copy)}
-
-
-def _contours(f0: Tensor, scale: float) -> dict[str, np.ndarray]:
-    contour = f0.reshape(-1).cpu().numpy()
-    return {"F0 of the clip": contour} | ({} if scale == 1 else {f"F0 × {scale:.2f}": contour * scale})
-
-
-def _mstft(copy: Copy) -> str:
-    if importlib.util.find_spec("auraloss") is None:
-        return "needs the package auraloss"
-    from auraloss.freq import MultiResolutionSTFTLoss
-
-    pair = [torch.from_numpy(x.astype(np.float32))[None, None] for x in (copy.result, copy.reference)]
-    with torch.inference_mode():
-        return f"{MultiResolutionSTFTLoss()(*pair).item():.2f}"
-
-
-def _pesq(copy: Copy) -> str:
-    if importlib.util.find_spec("pesq") is None:
-        return "needs the package pesq"
-    from pesq import NoUtterancesError, PesqError, pesq
-
-    from vocoders.core.audio import resample
-
-    pair = [
-        resample(torch.from_numpy(x.astype(np.float32)), copy.sample_rate, 16000) for x in (copy.reference, copy.result)
-    ]
-    reference, result = (np.clip(x.numpy() * 32768, -32768, 32767).astype(np.int16) for x in pair)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", RuntimeWarning)
-            return f"{pesq(16000, reference, result, 'wb'):.2f}"
-    except NoUtterancesError:
-        return "no speech found"
-    except (PesqError, ValueError):
-        return "not defined for this clip"
+    # Every vocoder with adjustable pitch declares an option of this name.
+    f0_scale = task.options.to_dict().get("f0_scale", 1.0)
+    given = wanted = None
+    if vocoder.uses_f0:
+        hop = vocoder.hop_length / vocoder.sample_rate
+        given = Contour(hop, task.inputs["f0"].reshape(-1).cpu().numpy())
+        own = given.f0 if settings.f0 is None else np.asarray(settings.f0)
+        wanted = Contour(hop, own * f0_scale)
+    return_memory()
+    return Copy(reference, result, vocoder.sample_rate, seconds, given, wanted, f0_scale, remarks)

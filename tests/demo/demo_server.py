@@ -40,14 +40,19 @@ class Server:
         raise OSError("no VmRSS")
 
 
+def free_port() -> int:
+    """Return a port that nobody uses."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return free.getsockname()[1]
+
+
 @contextmanager
 def serve(
     folder: Path, *arguments: str, program: tuple[str, ...] = ("-m", "demo"), cwd: Path = REPOSITORY
 ) -> Iterator[Server]:
     """Run ``python -m demo`` with ``arguments``, or another program; files of visitors go to ``folder``."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     temporary, log = folder / "gradio", folder / "server.log"
     folder.mkdir(parents=True, exist_ok=True)
     environment = os.environ | {"GRADIO_TEMP_DIR": str(temporary), "GRADIO_SERVER_PORT": str(port)}

@@ -11,14 +11,12 @@ from signals import sine
 from demo.blind import Score, answer, chance, new_trial
 from demo.folders import result_file
 from demo.measures import (
-    frequency_gain_db,
-    gain_over_time_db,
     log_mel_db,
     mel_distance_db,
     null_depth_db,
     pitch_errors,
 )
-from demo.sound import common_gain, equal_loudness, to_integers
+from demo.sound import equal_gains_db, equal_loudness, to_integers
 from vocoders.core.measures import level_db, loudness_lufs
 
 RATE = 24000
@@ -70,26 +68,6 @@ def test_pitch_errors_in_cents() -> None:
     assert math.isnan(pitch_errors(np.zeros(4), f0)[0])
 
 
-def test_gain_over_time_sees_where_the_level_falls() -> None:
-    dry = sine(500, 2, 0.5)
-    gain = np.where(np.arange(len(dry)) < RATE, 1.0, 0.5)
-    curve = gain_over_time_db(gain * dry, dry, RATE)
-    assert curve[: len(curve) // 2 - 1] == pytest.approx(0, abs=0.05)
-    assert curve[len(curve) // 2 + 1 :] == pytest.approx(-6.02, abs=0.05)
-    silent = np.concatenate([dry, np.zeros(RATE)])
-    assert np.isnan(gain_over_time_db(silent, silent, RATE)[-5:]).all()
-
-
-def test_gain_over_frequency_is_the_response_of_a_filter() -> None:
-    from scipy.signal import butter, freqz, sosfilt
-
-    dry = np.random.default_rng(0).standard_normal(20 * RATE)
-    frequencies, gains = frequency_gain_db(sosfilt(butter(2, 1000, fs=RATE, output="sos"), dry), dry, RATE)
-    expected = 20 * np.log10(np.abs(freqz(*butter(2, 1000, fs=RATE), worN=frequencies, fs=RATE)[1]))
-    band = (frequencies > 100) & (frequencies < 6000)
-    assert np.abs(gains - expected)[band].max() < 0.7
-
-
 def test_players_get_integers_that_keep_the_level(tmp_path, monkeypatch) -> None:
     samples = to_integers(np.array([[0.5, -2.0, np.nan], [0.25, 1.0, 0.0]]))
     assert samples.dtype == np.int16
@@ -105,9 +83,11 @@ def test_players_get_integers_that_keep_the_level(tmp_path, monkeypatch) -> None
             assert np.frombuffer(file.readframes(9), "<i2").reshape(-1, 2).tolist() == samples.tolist()
 
 
-def test_players_of_one_effect_share_their_gain() -> None:
-    assert common_gain([np.array([0.5, -1.0])]) == 1
-    assert common_gain([np.array([2.0])]) * 2 < 1
+def test_gains_for_equal_loudness_hold_for_stereo_and_silence() -> None:
+    tone = sine(440, 1, 0.1)
+    mono, stereo, silent = equal_gains_db([tone, np.stack([tone, tone]), np.zeros(RATE)], RATE)
+    assert mono - stereo == pytest.approx(3.01, abs=0.01)
+    assert silent == 0
 
 
 def test_blind_trial_hides_x_in_three_different_files() -> None:

@@ -2,13 +2,17 @@
 
 import subprocess
 import sys
+import zipfile
 
 import numpy as np
 import pytest
 
-from demo.clips import drums, example_clips, plucked_strings
-from demo.pictures import curves, difference, figure, spectrogram
+from demo.clips import example_clips
+from demo.players import SCRIPTS, About, Line, Track, pack_results, player_message
+from demo.presets import GROUPS, MORE, PRESETS, group_of, groups_of
+from demo.synthesis import band, bass, drums, plucked_strings, voice
 from demo.widgets import knob_schema, knob_values, live_message, status, table
+from vocoders.core.errors import ConfigError
 
 
 @pytest.mark.slow
@@ -48,45 +52,33 @@ def test_examples_sound_and_fit_the_limits(tmp_path) -> None:
     from vocoders.core.audio import audio_info
 
     clips = example_clips(tmp_path)
-    assert list(clips) == ["speech", "plucked strings", "drums"]
+    assert list(clips) == ["speech", "plucked strings", "drums", "bass", "voice", "band"]
     for path in clips.values():
+        assert path.is_relative_to(tmp_path)
         assert 2 < audio_info(path).duration < 10
-    for samples in (plucked_strings(), drums()):
+    for samples in (plucked_strings(), drums(), bass(), voice(), band()):
         assert 0.5 < np.abs(samples).max() <= 1
         assert np.sqrt(np.mean(samples**2)) > 0.03
         assert abs(samples.mean()) < 0.02
+    assert audio_info(clips["band"]).channels == 2
+
+
+def test_the_sung_voice_has_the_pitch_of_its_notes() -> None:
+    from vocoders.frontends.f0 import F0Config, extract_f0
+
+    f0 = extract_f0(voice(24000).astype(np.float32), 24000, 240, F0Config())
+    for second, semitone in enumerate([0, 3, 7, 5]):
+        part = f0[100 * second + 20 : 100 * second + 80]
+        assert np.median(part[part > 0]) == pytest.approx(130.8 * 2 ** (semitone / 12), rel=0.02)
 
 
 def test_names_from_outside_cannot_become_markup() -> None:
     evil = '<img src=x onerror="alert(1)">'
-    levels = np.zeros((4, 4))
-    pictures = [
-        spectrogram(evil, levels, 0, 1, 8000),
-        difference(evil, levels, 1, 8000),
-        curves(evil, {evil: (np.arange(3.0), np.arange(3.0))}, (0, 2), (0, 2), ("s", "dB")),
-        figure([], evil),
-        status(evil, [evil]),
-        table([evil], [[evil, evil]], evil),
-    ]
-    for picture in pictures:
-        assert "<img src=x" not in picture
-        assert "&lt;img src=x" in picture
-
-
-def test_a_curve_stops_where_it_is_not_known() -> None:
-    y = np.array([0.0, 1, np.nan, 1, 0])
-    drawn = curves("level", {"line": (np.arange(5.0), y)}, (0, 4), (0, 1), ("s", "dB"))
-    path = drawn.split('class="curve"', 1)[1].split(' d="', 1)[1].split('"', 1)[0]
-    assert path.count("M") == 2
-    assert path.count("L") == 2
-    assert "nan" not in drawn
-
-
-def test_pictures_say_in_words_what_they_show() -> None:
-    assert 'alt="Log-mel spectrogram of A, 1.0 seconds"' in spectrogram("A", np.zeros((4, 4)), 0, 1, 8000)
-    assert 'role="img" aria-label="Gain: line"' in curves(
-        "Gain", {"line": (np.arange(2.0), np.arange(2.0))}, (0, 1), (0, 1), ("s", "dB")
-    )
+    for text in (status(evil, [evil]), table([evil, evil], [[evil, evil]], evil)):
+        assert "<img src=x" not in text
+        assert "&lt;img src=x" in text
+    # Scripts write texts, and no markup of what the server sends.
+    assert "innerHTML" not in SCRIPTS.replace("turn.innerHTML", "").replace("this.node.innerHTML", "")
 
 
 def test_knob_panels_get_the_whole_schema_and_give_values_back() -> None:
@@ -97,7 +89,47 @@ def test_knob_panels_get_the_whole_schema_and_give_values_back() -> None:
         assert [knob["name"] for knob in schema["knobs"]] == list(processor.knobs.names)
         assert knob_values(schema) == processor.knobs.resolve(None)
     assert knob_values({"threshold": -24}) == {"threshold": -24}
-    assert knob_values(None) == knob_values("x") == knob_values({"knobs": [], "values": 3}) == {}
+    assert knob_values(None) == knob_values("") == {}
+    for wrong in ("x", [0.5, 3], 3, {"knobs": [], "values": 3}):
+        with pytest.raises(ConfigError, match="by name"):
+            knob_values(wrong)
+
+
+def test_every_effect_has_one_group_and_presets_are_within_the_knobs() -> None:
+    from effects.processors import PROCESSORS
+
+    listed = [name for names in GROUPS.values() for name in names]
+    assert len(listed) == len(set(listed))
+    assert set(PROCESSORS) <= set(listed), "an effect of ours is in no group"
+    assert group_of("of an installed package") == MORE
+    assert groups_of(["delay", "comp_4c", "x"]) == ["Dynamics", "Echo", MORE]
+    for name, presets in PRESETS.items():
+        for values in presets.values():
+            knobs = PROCESSORS[name].knobs
+            assert all(knobs[knob].min <= value <= knobs[knob].max for knob, value in values.items())
+
+
+def test_results_are_packed_with_their_settings(tmp_path, monkeypatch) -> None:
+    import gradio as gr
+
+    from demo.folders import result_file
+
+    monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path / "gradio"))
+    path = result_file(np.arange(100, dtype=np.int16), 8000, "clip")
+    about = About("ondes synth", "import vocoders", {"seed": 3}, {"tab": "vocoder"})
+    message = player_message(
+        [Track("../../evil", "Clip", path)], ["spectrogram"], [Line("x", 0.01, [0.0])], about=about
+    )
+    packed = pack_results(message)
+    with zipfile.ZipFile(packed) as archive:
+        assert archive.namelist() == ["01_.._.._evil.wav", "README.md"]
+        text = archive.read("README.md").decode()
+    assert all(part in text for part in ("ondes synth", "import vocoders", '"seed": 3'))
+    secret = tmp_path / "secret.wav"
+    secret.write_bytes(b"x")
+    message["tracks"][0]["path"] = str(secret)
+    with pytest.raises(gr.Error, match="not uploaded"):
+        pack_results(message)
 
 
 def test_live_messages_hold_the_samples() -> None:

@@ -2,7 +2,6 @@
 
 import itertools
 import time
-import wave
 from pathlib import Path
 
 import numpy as np
@@ -12,12 +11,13 @@ from demo_server import buzz, write_clip
 
 import vocoders
 from demo.library import Library, find_entries
-from demo.tabs.effects import _make_handler
-from demo.work.apply import apply_learned, apply_true, read_dry, resolve_knobs
+from demo.work.apply import render_clip, resolve_knobs
+from demo.work.compare import compare
 from demo.work.deadline import with_deadline
 from demo.work.features import OWN, look_at, play
 from demo.work.generate import Draw, draw
-from demo.work.vocode import Settings, measure, vocode
+from demo.work.vocode import Settings, vocode, vocode_live
+from effects.engine import render
 from effects.models.tcn import TCN, TCNConfig
 from effects.processors import PROCESSORS
 from vocoders.core.audio import read_audio
@@ -91,30 +91,49 @@ def test_vocoders_and_generators_are_not_confused(library, clip) -> None:
 
 
 def test_world_copies_what_it_hears(library, clip) -> None:
-    copy = vocode(library, Settings("world"), clip, lambda fraction: None)
-    rows = measure(copy)
-    assert float(rows["Mel distance"].split()[0]) < 8
+    compared = compare(vocode(library, Settings("world"), clip, lambda fraction: None))
+    assert float(compared.rows["Mel distance"].split()[0]) < 8
     higher = vocode(library, Settings("world", {"f0_scale": 1.5}), clip, lambda fraction: None)
-    assert measure(higher)["M-STFT"] == "only at F0 scale 1"
-    assert list(higher.contours) == ["F0 of the clip", "F0 × 1.50"]
+    compared = compare(higher)
+    assert compared.rows["M-STFT"].startswith("only at")
+    assert float(compared.rows["F0 error"].split()[0]) < 60
+    # What was measured in the result is there, beside what was measured in the clip.
+    voiced = [contour.f0[contour.f0 > 0] for contour in (compared.clip, compared.result)]
+    assert np.median(voiced[1]) / np.median(voiced[0]) == pytest.approx(1.5, rel=0.03)
+
+
+def test_a_drawn_f0_is_sung(library, clip) -> None:
+    own = vocode(library, Settings("wavehax-24k"), clip, lambda fraction: None)
+    assert own.given is not None
+    drawn = tuple(float(f) for f in np.where(own.given.f0 > 0, 200.0, 0.0))
+    sung = vocode(library, Settings("wavehax-24k", f0=drawn), clip, lambda fraction: None)
+    compared = compare(sung)
+    assert np.median(compared.result.f0[compared.result.f0 > 0]) == pytest.approx(200, rel=0.02)
+    for wrong in (drawn[:-1], tuple(9 * f for f in drawn), (float("nan"), *drawn[1:])):
+        with pytest.raises(DataError, match="drawn F0"):
+            vocode(library, Settings("wavehax-24k", f0=wrong), clip, lambda fraction: None)
+    with pytest.raises(ConfigError, match="takes no F0"):
+        vocode(library, Settings("griffin-lim", f0=drawn), clip, lambda fraction: None)
+
+
+def test_a_stream_plays_what_comes_at_once_otherwise(library, clip) -> None:
+    *pieces, copy = vocode_live(library, Settings("wavehax-24k", seed=3), clip, lambda fraction: None)
+    whole = vocode(library, Settings("wavehax-24k", seed=3), clip, lambda fraction: None)
+    assert len(pieces) > 3
+    assert sum(len(samples) for _, _, samples in pieces) == len(copy.result) == len(whole.result)
+    assert np.corrcoef(copy.result, whole.result)[0, 1] > 0.99
+    with pytest.raises(ConfigError, match="stream"):
+        list(vocode_live(library, Settings("world"), clip, lambda fraction: None))
 
 
 def test_models_that_undo_an_effect_hear_what_it_made(library, clip) -> None:
-    handler = _make_handler(library)
-    outputs = list(handler(clip, "denoise", "denoise-tiny", {"strength": 0.2}))[-1]
-    null = outputs[3]
-    assert null["label"] == "Difference: learned − clip"
+    done = render_clip(library, clip, "denoise", "denoise-tiny", {"strength": 0.2}, None)
+    assert (done.target, done.null_name) == ("clip", "Learned − dry")
     network = library.load("denoise-tiny")
-    audio = read_dry(clip, network)
-    noisy = apply_true("denoise", audio.audio, audio.sample_rate, {"strength": 0.2})
-    restored = apply_learned(
-        network, "denoise-tiny", torch.from_numpy(noisy.audio), audio.sample_rate, {"strength": 0.2}
-    ).audio
-    with wave.open(null["value"], "rb") as file:
-        heard = np.frombuffer(file.readframes(file.getnframes()), "<i2") / 32767
-    difference = (restored - audio.audio.numpy())[0]
-    scale = np.dot(heard, difference) / np.dot(difference, difference)
-    assert np.abs(heard - scale * difference).max() < 3 / 32768
+    noisy = torch.from_numpy(done.wets["true"].audio)
+    restored = render(network, noisy, done.sample_rate, {"strength": 0.2}, hop=4096).numpy()
+    assert np.abs(done.audio["learned"] - restored).max() < 1e-5
+    assert np.array_equal(done.audio["null"], done.audio["learned"] - done.dry)
 
 
 def test_knobs_beyond_their_range_are_refused() -> None:

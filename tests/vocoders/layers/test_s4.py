@@ -118,3 +118,16 @@ def test_limited_kernel_forgets_what_is_older():
     layer.convolve(u)[..., 50].sum().backward()
     reached = u.grad.abs().amax((0, 1)) > 1e-12
     assert reached.nonzero().min() == 50 - 15
+
+
+def test_a_kept_recurrence_follows_the_parameters():
+    layer = S4Layer(4, S4Config(d_state=8), kernel_length=64)
+    with torch.no_grad():
+        first = layer.kernel.discretise()
+        assert layer.kernel.discretise() is first
+        layer.kernel.C.mul_(2)
+        assert torch.allclose(layer.kernel.discretise().output, 2 * first.output)
+        layer.load_state_dict(layer.state_dict())
+        assert layer.kernel.discretise() is not first
+    # With gradients it is a part of the graph, and is computed anew.
+    assert layer.kernel.discretise().output.requires_grad

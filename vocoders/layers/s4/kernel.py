@@ -1,6 +1,6 @@
 """The parameters of a state-space layer, and the kernel and the recurrence computed from them."""
 
-from typing import NamedTuple, cast
+from typing import Any, NamedTuple, cast
 
 import torch
 import torch.nn.functional as F
@@ -57,6 +57,7 @@ class StateSpaceKernel(nn.Module):
         systems = config.num_systems or num_features
         if num_features % systems:
             raise ConfigError(f"num_systems {systems} does not divide {num_features} features")
+        self._kept: tuple[tuple[Any, ...], DiscreteSystem] | None = None
         self.config = config
         self.num_features = num_features
         self.kernel_length = kernel_length if config.structure != "diagonal" else None
@@ -101,7 +102,18 @@ class StateSpaceKernel(nn.Module):
         return ContinuousSystem(eigenvalues, p, q, _complex(self.B)[tile], _complex(self.C), dt)
 
     def discretise(self) -> DiscreteSystem:
-        """Return the recurrence in double precision, with the untruncated C as output."""
+        """Return the recurrence in double precision, with the untruncated C as output.
+
+        Powers of A take seconds in a large model: without gradients the recurrence is kept until a parameter changes.
+        """
+        if torch.is_grad_enabled() or any(parameter.is_inference() for parameter in self.parameters()):
+            return self._discretise()
+        state = tuple((parameter.data_ptr(), parameter._version, parameter.dtype) for parameter in self.parameters())
+        if self._kept is None or self._kept[0] != state:
+            self._kept = (state, self._discretise())
+        return self._kept[1]
+
+    def _discretise(self) -> DiscreteSystem:
         with torch.autocast(self.inv_dt.device.type, enabled=False):
             system = _discretise(self.continuous(), self.config)
             if self.kernel_length is None:

@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import torch
 from torch import Tensor, nn
 
 from vocoders.core.packed_memory import LayoutBuilder, filled, join, table
@@ -174,6 +175,7 @@ class _Packer:
             self.tiers.append(row)
 
 
+@torch.no_grad()
 def pack(
     model: "Sashimi", batch_size: int, weight_format: str = "float32", labels: np.ndarray | None = None
 ) -> Program:

@@ -1,0 +1,91 @@
+"""Files of visitors: bounded in size and age, and gone with their visitor."""
+
+import os
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+
+from demo.cleaning import Cleaner, own_temporary_folder
+from demo.folders import forget_visitor, result_file, results_folder
+from demo.runs import Runs
+from vocoders.core.errors import DataError
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path))
+    return tmp_path
+
+
+def write(path, size: int, age: float) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(bytes(size))
+    os.utime(path, (time.time() - age,) * 2)
+
+
+def test_the_oldest_go_first_and_the_servers_own_stay(folder) -> None:
+    for name, age in (("examples/a", 9000), ("results/server/b/c", 9000), ("results/x/1/a", 30), ("results/y/2/b", 20)):
+        write(folder / name, 1000, age)
+    write(folder / "hash" / "upload.wav", 1000, 10)
+    assert Cleaner(max_bytes=2000).clean() == 2000
+    assert not (folder / "results" / "x").exists(), "empty folders go, too"
+    assert Cleaner(max_bytes=0).clean() == 0
+    assert sorted(path.name for path in folder.rglob("*") if path.is_file()) == ["a", "c"]
+
+
+def test_old_files_go_at_any_size(folder) -> None:
+    write(folder / "results" / "x" / "1" / "a", 10, 100)
+    write(folder / "results" / "x" / "2" / "b", 10, 0)
+    Cleaner(max_seconds=60).clean()
+    assert [path.name for path in folder.rglob("*") if path.is_file()] == ["b"]
+
+
+def test_results_lie_with_their_visitor(folder, monkeypatch) -> None:
+    from types import SimpleNamespace
+
+    from gradio.context import LocalContext
+
+    token = LocalContext.request.set(SimpleNamespace(session_hash="abc123"))
+    try:
+        path = result_file(np.zeros(8, np.int16), 8000, "clip")
+    finally:
+        LocalContext.request.reset(token)
+    own = result_file(np.zeros(8, np.int16), 8000, "clip")
+    assert (results_folder() / "abc123") in [parent for parent in (folder / path).parents]
+    for strange in ("..", "", "abc/../.."):
+        forget_visitor(strange)
+    assert os.path.exists(path)
+    forget_visitor("abc123")
+    assert not os.path.exists(path)
+    assert os.path.exists(own)
+
+
+def test_folders_of_dead_servers_go_and_those_of_living_ones_stay(tmp_path, monkeypatch) -> None:
+    monkeypatch.delenv("GRADIO_TEMP_DIR", raising=False)
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    dead = subprocess.Popen([sys.executable, "-c", ""])
+    dead.wait()
+    gone, living = tmp_path / f"ondes-demo-{dead.pid}-x", tmp_path / f"ondes-demo-{os.getpid()}-y"
+    for each in (gone, living):
+        each.mkdir()
+    made = own_temporary_folder()
+    monkeypatch.delenv("GRADIO_TEMP_DIR")
+    assert made is not None
+    assert made.is_dir()
+    assert not gone.exists()
+    assert living.is_dir()
+
+
+def test_a_cancelled_run_ends_at_its_next_report() -> None:
+    runs, seen = Runs(), []
+    report = runs.watched("7", seen.append)
+    report(0.5)
+    runs.cancel("8")
+    report(0.6)
+    runs.cancel("7")
+    with pytest.raises(DataError, match="cancelled"):
+        report(0.7)
+    assert seen == [0.5, 0.6]
