@@ -3,7 +3,9 @@
 Results lie in a folder for each visitor, which is removed when the visitor leaves.
 """
 
+import hashlib
 import os
+import re
 import shutil
 import tempfile
 import uuid
@@ -19,9 +21,13 @@ __all__ = [
     "result_file",
     "result_folder",
     "results_folder",
+    "shared_file",
     "temporary_folder",
     "write_wav",
 ]
+
+# Names of sessions, which programs may choose themselves.
+_NAME = re.compile(r"[A-Za-z0-9-]{7,64}")
 
 
 def temporary_folder() -> Path:
@@ -60,6 +66,20 @@ def result_file(samples: np.ndarray, sample_rate: int, name: str) -> str:
     return str(path)
 
 
+def shared_file(samples: np.ndarray, sample_rate: int, name: str) -> str:
+    """Write a file as :func:`result_file`, once for equal samples of a visitor, so that the browser reads it once."""
+    content = hashlib.sha256(samples.tobytes() + f"{samples.shape} {sample_rate}".encode()).hexdigest()[:32]
+    path = results_folder() / _visitor() / content / f"{name}.wav"
+    if path.is_file():
+        os.utime(path)
+        return str(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    # Another request may read the file at the same time.
+    part = path.with_name(f"{uuid.uuid4().hex}.part")
+    write_wav(part, samples, sample_rate)
+    return str(part.replace(path))
+
+
 def read_wav(path: Path) -> np.ndarray:
     """Return the int16 samples (T,) of a mono file of :func:`write_wav`."""
     with wave.open(str(path), "rb") as file:
@@ -68,7 +88,7 @@ def read_wav(path: Path) -> np.ndarray:
 
 def forget_visitor(visitor: str) -> None:
     """Remove the results of a visitor."""
-    if visitor.isalnum():
+    if _NAME.fullmatch(visitor):
         shutil.rmtree(results_folder() / visitor, ignore_errors=True)
 
 
@@ -85,4 +105,4 @@ def _visitor() -> str:
     """Return the name of the present request's visitor; work without a request is the server's own."""
     request = LocalContext.request.get(None)
     name = getattr(request, "session_hash", None)
-    return name if isinstance(name, str) and name.isalnum() else "server"
+    return name if isinstance(name, str) and _NAME.fullmatch(name) else "server"

@@ -59,12 +59,15 @@ ondes.player = ({ element, props, watch, trigger, server }) => {
     if (!spectra.get(track.path)) spectra.set(track.path, ondes.spectrogram(mono(track), track.rate));
     return spectra.get(track.path);
   };
+  // Mean spectra need few frames.
+  const meanOf = (track) => (track.mean = track.mean || ondes.meanSpectrum(ondes.spectrogram(mono(track), track.rate, 150)));
 
-  let waiting = 0;
+  // Pictures wait while results come quickly, as they do when a knob moves.
+  let waiting = 0, painted = 0;
   function paintSoon(rebuild) {
     if (rebuild) panels = [];
-    cancelAnimationFrame(waiting);
-    waiting = requestAnimationFrame(paint);
+    clearTimeout(waiting);
+    waiting = setTimeout(() => requestAnimationFrame(() => { paint(); painted = performance.now(); }), performance.now() - painted < 400 && rebuild ? 200 : 0);
   }
 
   function panel(title, kind, height) {
@@ -94,9 +97,9 @@ ondes.player = ({ element, props, watch, trigger, server }) => {
         each.lines(lines, view, { unit: 'dB', ...span(lines) });
       }]);
       painters.push([panel('Gain over frequency', 'response', 110), (each) => {
-        const under = ondes.meanSpectrum(spectrumOf(dry)), most = Math.max(...under.map(([, level]) => level));
+        const under = meanOf(dry), most = Math.max(...under.map(([, level]) => level));
         const lines = wets.map((track) => {
-          const over = new Map(ondes.meanSpectrum(spectrumOf(track)).map(([f, level]) => [f, level]));
+          const over = new Map(meanOf(track).map(([f, level]) => [f, level]));
           return { label: track.label, points: under.map(([f, level]) => [f, level > most - 75 && over.has(f) ? over.get(f) - level + track.level_db - dry.level_db : null]) };
         });
         each.lines(lines, null, { unit: 'dB', ...span(lines) });
@@ -189,7 +192,7 @@ ondes.player = ({ element, props, watch, trigger, server }) => {
   function paintLive() {
     const each = panels.find((one) => one.kind === 'live');
     if (!each) return;
-    const dry = transport.tracks[0], lines = [{ label: `whole ${dry.label.toLowerCase()}`, points: ondes.meanSpectrum(spectrumOf(dry)) }];
+    const dry = transport.tracks[0], lines = [{ label: `whole ${dry.label.toLowerCase()}`, points: meanOf(dry) }];
     if (transport.playing) {
       const node = transport.analyser, levels = new Float32Array(node.frequencyBinCount), width = ondes.sound.sampleRate / node.fftSize;
       node.getFloatFrequencyData(levels);
