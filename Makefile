@@ -1,10 +1,12 @@
 # Two commands on a fresh machine: `make run` and `make test`.
-PYTHON ?= python3.11
+PYTHON ?= $(shell command -v python3.11 || command -v python3.12 || command -v python3.13 || echo python3)
 VENV ?= .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+# What works stands in pyproject.toml; these are the releases that are installed here and in CI.
+CONSTRAINTS := .ci/constraints.txt
 
-.PHONY: run demo test test-all test-slow lint docs install clean
+.PHONY: run demo test test-all test-slow test-lowest test-newest fuzz lint docs dist sbom notice audit install clean
 .DEFAULT_GOAL := run
 
 run: $(STAMP)  ## Copy-synthesis of the bundled clip through a shipped model: metrics, WAV, picture in out/
@@ -25,6 +27,17 @@ test-all: $(STAMP)  ## All tests: training runs and recipes too
 test-slow: $(STAMP)  ## The tests that train or run recipes
 	$(PYTEST) -m slow
 
+# For every night: each reader of files gets so many seconds. Needs atheris: pip install -e '.[fuzz]'
+FUZZ_SECONDS ?= 60
+fuzz: $(STAMP)  ## Coverage-guided fuzzing of every reader; findings in out/fuzz/found
+	OMP_NUM_THREADS=1 $(BIN)/python tests/fuzzing/fuzz.py --seconds $(FUZZ_SECONDS)
+
+test-lowest: $(STAMP)  ## The fast tests of the packages with the oldest releases that pyproject.toml allows
+	.ci/test_releases lowest $(BIN)/uv $(RELEASES_PYTHON)
+
+test-newest: $(STAMP)  ## The same with the newest releases; RELEASES_PYTHON=python3.13 chooses the interpreter
+	.ci/test_releases newest $(BIN)/uv $(RELEASES_PYTHON)
+
 lint: $(STAMP)  ## Style, types and import contracts
 	$(BIN)/ruff check --no-cache .
 	$(BIN)/ruff format --no-cache --check .
@@ -34,12 +47,24 @@ lint: $(STAMP)  ## Style, types and import contracts
 docs: $(STAMP)  ## The reference of every class and function, in out/docs; a warning is an error
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict -f tests/documents/website/mkdocs.yml
 
+dist:  $(STAMP)  ## Wheel and source archive, in dist/
+	$(BIN)/python -m build --outdir dist
+
+sbom: $(STAMP)  ## Everything that a plain installation brings, as CycloneDX, in out/sbom.json
+	.ci/sbom $(BIN) out/sbom.json
+
+notice: $(STAMP)  ## The licences of all dependencies, into NOTICE
+	$(BIN)/python .ci/licences.py --write
+
+audit: $(STAMP)  ## Known faults of the pinned releases (asks a service on the internet)
+	$(BIN)/pip-audit --requirement $(CONSTRAINTS) --no-deps --disable-pip
+
 install: $(STAMP)  ## Create the virtual environment and install everything
 
-$(STAMP): pyproject.toml
+$(STAMP): pyproject.toml $(CONSTRAINTS)
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --upgrade pip
-	$(BIN)/pip install -e '.[dev]'
+	$(BIN)/pip install -e '.[dev]' -c $(CONSTRAINTS)
 	touch $(STAMP)
 
 clean:

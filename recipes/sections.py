@@ -80,6 +80,9 @@ class TrainerConfig(Config):
             ``None``: 20 for a model that synthesises them from features, else all.
         max_skipped_steps: maximum number of consecutive steps skipped because a loss or a gradient is not finite.
         valid_clips: number of validation utterances whose audio and spectrograms are stored.
+        trackers: where scalars go besides ``metrics.jsonl``: ``tensorboard`` (audio and pictures too), ``wandb``
+            (offline, if the environment does not say otherwise: WANDB_MODE, WANDB_PROJECT) and ``mlflow`` (in the
+            folder of the run, or at MLFLOW_TRACKING_URI). The latter two need the extra ``trackers``.
         num_threads: CPU threads of torch; ``None``: ``OMP_NUM_THREADS``, or a share of the cores.
         accumulate: parts into which a batch is divided to save memory; the gradient is that of the whole batch.
         channels_last: memory layout of two-dimensional convolutions that tensor cores prefer.
@@ -102,6 +105,7 @@ class TrainerConfig(Config):
     valid_utterances: int | None = Field(default=None, gt=0)
     max_skipped_steps: int = Field(default=10, ge=0)
     valid_clips: int = Field(default=4, ge=0)
+    trackers: tuple[Literal["tensorboard", "wandb", "mlflow"], ...] = ("tensorboard",)
     num_threads: int | None = Field(default=None, gt=0)
     accumulate: int = Field(default=1, gt=0)
     channels_last: bool = False

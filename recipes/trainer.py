@@ -27,8 +27,10 @@ from recipes.resuming import check_changes, describe_corpus, load_optimizer
 from recipes.schedule import Plateau, learning_rate_factor
 from recipes.stopping import STOPPED_FILE, StopRequest
 from recipes.tasks import Validator
+from recipes.trackers import check_trackers
 from recipes.training_log import TrainingLog
 from recipes.updates import Updates, split_batch
+from vocoders.core.atomic import atomic_file
 from vocoders.core.errors import CheckpointError, ConfigError, OndesError
 from vocoders.core.pretrained import PretrainedModel
 
@@ -41,7 +43,7 @@ class Trainer:
     """One training run in one folder.
 
     The folder contains ``config.yaml``, ``metrics.jsonl``, ``checkpoints/``, ``best.pt`` (of the best validation),
-    ``tensorboard/`` and ``valid/``.
+    ``tensorboard/``, ``valid/`` and ``report.html``.
 
     Args:
         config: configuration of the run.
@@ -67,6 +69,7 @@ class Trainer:
         self.config, self.folder = config, folder
         options = config.trainer
         check_gpus(gpus)
+        check_trackers(options.trackers)
         # Windows are equal in all processes, running statistics are kept per process. Broadcasting would overwrite
         # tensors that the backward pass of a module called twice still needs.
         handlers: list[KwargsHandler] = [DistributedDataParallelKwargs(broadcast_buffers=False)]
@@ -178,7 +181,8 @@ class Trainer:
         if self.stop:
             if log is not None and self.stop.name != "SIGINT":
                 note = json.dumps({"signal": self.stop.name, "step": self.step})
-                (self.folder / STOPPED_FILE).write_text(note + "\n")
+                with atomic_file(self.folder / STOPPED_FILE) as temporary:
+                    temporary.write_text(note + "\n")
             raise self.stop.consequence
 
     def _next(self, batches: Iterator[Any]) -> Any:

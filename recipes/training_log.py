@@ -1,4 +1,4 @@
-"""The log of a training run: scalars, speed, validations and the best weights."""
+"""The log of a training run: scalars, speed, validations, the best weights, and the page that shows them."""
 
 import json
 import logging
@@ -11,6 +11,9 @@ from recipes.best import BestCheckpoint
 from recipes.config import TrainConfig
 from recipes.metrics.metric import Direction
 from recipes.progress import duration_words
+from recipes.runs.history import LOG_FILE
+from recipes.runs.page import write_report
+from recipes.trackers import Trackers
 from vocoders.core.atomic import atomic_file, writing
 
 __all__ = ["TrainingLog"]
@@ -35,13 +38,13 @@ class TrainingLog:
         self._best = None
         if directions is not None and (metric := config.task.best_metric) is not None:
             self._best = BestCheckpoint(folder, metric, directions[metric], config.data.valid, resumed)
-        self._scalars = _Scalars(folder, step)
+        self._folder, self._scalars = folder, _Scalars(config, folder, step)
         self._start = step, time.monotonic()
         self._last = config.trainer.max_steps
 
     @property
     def board(self) -> Any:
-        """TensorBoard's writer, for audio and pictures."""
+        """TensorBoard's writer, for audio and pictures; ``None`` if the run has none."""
         return self._scalars.board
 
     def write(self, step: int, values: Mapping[str, float], skipped: int, learning_rate: float) -> None:
@@ -71,37 +74,55 @@ class TrainingLog:
             values = values | self._best.update(step, values, state)
         if values:
             self._scalars.write(step, values)
+        begun = time.monotonic()
+        self.write_report()
+        seconds += time.monotonic() - begun
         first, started = self._start
         self._start = first, started + seconds
 
+    def write_report(self) -> None:
+        """Write the page of the run as far as it has come; a page that fails is no reason to end a training."""
+        try:
+            write_report(self._folder)
+        except Exception as error:
+            logger.warning("%s: no report page (%s)", self._folder, error)
+
     def close(self) -> None:
         """Flush everything."""
-        self._scalars.board.close()
+        self.write_report()
+        self._scalars.close()
 
 
 class _Scalars:
-    """Scalars to ``metrics.jsonl`` and TensorBoard."""
+    """Scalars to ``metrics.jsonl``, TensorBoard and other trackers."""
 
-    def __init__(self, folder: Path, step: int) -> None:
-        from torch.utils.tensorboard import SummaryWriter
-
-        self.path = folder / "metrics.jsonl"
+    def __init__(self, config: TrainConfig, folder: Path, step: int) -> None:
+        self.path = folder / LOG_FILE
         with writing(folder):
             folder.mkdir(parents=True, exist_ok=True)
         with writing(self.path):
             self._drop_after(step)
             # Refused now, and not after the first steps.
             self.path.open("a").close()
-        with writing(folder / "tensorboard"):
-            self.board = SummaryWriter(str(folder / "tensorboard"), purge_step=step + 1)
+        names = config.trainer.trackers
+        self.board = _open_board(folder / "tensorboard", step) if "tensorboard" in names else None
+        self._trackers = Trackers(names, folder, config.to_dict())
 
     def write(self, step: int, values: Mapping[str, float], progress: str = "") -> None:
         """Write one line of values; ``progress`` is for the log alone."""
         with writing(self.path), self.path.open("a", encoding="utf-8") as file:
             file.write(json.dumps({"step": step, **{k: round(v, 6) for k, v in values.items()}}) + "\n")
-        for name, value in values.items():
-            self.board.add_scalar(name, value, step)
+        if self.board is not None:
+            for name, value in values.items():
+                self.board.add_scalar(name, value, step)
+        self._trackers.write(step, values)
         logger.info("step %d%s: %s", step, progress, ", ".join(f"{name} {value:.4g}" for name, value in values.items()))
+
+    def close(self) -> None:
+        """Flush everything."""
+        if self.board is not None:
+            self.board.close()
+        self._trackers.close()
 
     def _drop_after(self, step: int) -> None:
         """Remove the lines of steps that a resumed run will repeat."""
@@ -109,3 +130,10 @@ class _Scalars:
             lines = [line for line in self.path.read_text().splitlines() if json.loads(line)["step"] <= step]
             with atomic_file(self.path) as temporary:
                 temporary.write_text("".join(line + "\n" for line in lines))
+
+
+def _open_board(folder: Path, step: int) -> Any:
+    from torch.utils.tensorboard import SummaryWriter
+
+    with writing(folder):
+        return SummaryWriter(str(folder), purge_step=step + 1)

@@ -5,121 +5,30 @@ label, or as the continuation of a prompt. Every model and every baseline is one
 demo, the benchmark and the evaluation use these two classes alone, so a further family needs no change there.
 """
 
-import math
-from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from abc import abstractmethod
 from pathlib import Path
-from typing import Any, ClassVar, Literal, Protocol
+from typing import Any, Literal
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
 from vocoders.core.checks import check_f0, check_features, check_mono
 from vocoders.core.errors import ConfigError, ShapeError
 from vocoders.core.options import SynthesisOptions
-from vocoders.core.pretrained import PretrainedModel, evaluating
+from vocoders.core.pretrained import evaluating
 from vocoders.frontends.analysis_stream import AnalysisStream
 from vocoders.frontends.convention_presets import find_convention
 from vocoders.frontends.f0_config import F0Method
-from vocoders.frontends.front_end import FrontEnd, ModelConfig
 from vocoders.frontends.mel import MelConfig
 from vocoders.frontends.mel_convention import MelConvention
 from vocoders.frontends.speech_envelope import Beyond
+from vocoders.generator import Generation, WaveformGenerator, check_items
 from vocoders.mel_input import MelInput
-from vocoders.stream import Stream
+from vocoders.stream import EstimatedF0Stream, Stream
+from vocoders.system import Kind, Progress, System, ignore_progress
 
 __all__ = ["Generation", "Kind", "Progress", "System", "Vocoder", "WaveformGenerator", "check_items"]
-
-Kind = Literal["vocoder", "generator"]
-Progress = Callable[[float], None]
-
-
-class Runtime(Protocol):
-    """Other code that computes networks, see :mod:`vocoders.runtimes`."""
-
-    def __call__(self, model: Any, part: nn.Module, arguments: Sequence[Tensor]) -> Tensor:
-        """Return what a part of a model computes from its arguments."""
-        ...
-
-    def open_stream(self, model: Any, batch: int) -> Callable[..., Tensor] | None:
-        """Return what computes frames of ``batch`` streams; ``None``: PyTorch does."""
-        ...
-
-
-class System(ABC):
-    """Something that makes audio.
-
-    Attributes:
-        options_class: class that declares the options of synthesis.
-        runtime: computes parts of a model on the CPU by other code, see :func:`vocoders.load`; ``None``: PyTorch does.
-    """
-
-    options_class: ClassVar[type[SynthesisOptions]] = SynthesisOptions
-    runtime: "Runtime | None" = None
-
-    @property
-    @abstractmethod
-    def kind(self) -> Kind:
-        """Whether the system, in its configuration, is a vocoder or a generator."""
-
-    @property
-    def front_end(self) -> FrontEnd:
-        """Features that the system takes; the configuration of a model defines them."""
-        if isinstance(self, PretrainedModel) and isinstance(self.config, ModelConfig):
-            return self.config.front_end
-        raise NotImplementedError(f"{type(self).__name__} does not define its front_end")
-
-    @property
-    def sample_rate(self) -> int:
-        """Sample rate in Hz."""
-        return self.front_end.sample_rate
-
-    @property
-    def fingerprint(self) -> str:
-        """Front end in one line: systems with equal lines take the same features, or the same codes."""
-        return self.front_end.fingerprint
-
-    @property
-    def default_options(self) -> SynthesisOptions:
-        """The default options: those of the declaration, with what the model's configuration changes."""
-        return self.options_class.of_config(self.config.to_dict() if isinstance(self, PretrainedModel) else {})
-
-    @property
-    def device(self) -> torch.device:
-        """Device of the system."""
-        return next(self.parameters()).device if isinstance(self, nn.Module) else torch.device("cpu")
-
-    def compute(self, part: nn.Module, *arguments: Tensor) -> Tensor:
-        """Return what a part of a model (or the whole) computes in synthesis, by the runtime of the system."""
-        if self.runtime is None or self.device.type != "cpu" or torch.is_autocast_enabled("cpu"):
-            return part(*arguments)
-        return self.runtime(self, part, arguments)
-
-    def options(self, **changes: Any) -> SynthesisOptions:
-        """Return the system's options with ``changes``.
-
-        Raises:
-            ConfigError: for a name that is not declared, or a value that is impossible for this system.
-        """
-        return self._chosen(None, changes)
-
-    def check_options(self, options: Any) -> None:
-        """Raise a :class:`ConfigError` for options that are impossible in the configuration of this system."""
-        del options
-
-    def _chosen(self, options: SynthesisOptions | None, changes: dict[str, Any]) -> Any:
-        """Return all declared options: ``options`` (or their part that a configuration contains), with ``changes``."""
-        name, chosen = type(self).__name__, self.default_options
-        if options is not None:
-            if not issubclass(self.options_class, type(options)):
-                found, expected = type(options).__name__, self.options_class.__name__
-                raise ConfigError(f"options of the class {found}; expected {expected}, as {name}.options() gives them")
-            chosen = self.options_class.from_dict(chosen.to_dict() | options.to_dict(), name)
-        chosen = chosen.changed(name, **changes)
-        self.check_options(chosen)
-        return chosen
 
 
 class Vocoder(System):
@@ -273,7 +182,7 @@ class Vocoder(System):
                 own = self._estimate_f0(inputs["features"]) if isinstance(mel_f0, str) else mel_f0
                 inputs = self._with_f0(f0, inputs, own)
         with evaluating(self):
-            return self._synthesize(inputs, chosen, seed, progress or _ignore)
+            return self._synthesize(inputs, chosen, seed, progress or ignore_progress)
 
     def stream(
         self,
@@ -282,6 +191,8 @@ class Vocoder(System):
         batch: int = 1,
         seed: int = 0,
         chunk: int = 8,
+        f0_look_ahead: int | None = None,
+        refinement_look_ahead: int | None = None,
         **changes: Any,
     ) -> Stream:
         """Open a stream: features in, audio out, as they come.
@@ -292,6 +203,11 @@ class Vocoder(System):
             seed: seed of all noise and phases. Stream i of the batch is :meth:`synthesize` with ``seed + i``.
             chunk: frames that are computed at once, by a network or a refinement that sees later frames: more are
                 faster and come later.
+            f0_look_ahead: estimate F0 from the features, with so many later frames: more are better and come later, and
+                13 are as good as the whole. ``None``: F0 comes with the features.
+            refinement_look_ahead: refine the mel of a chunk with so many frames after it, and cross-fade the chunks:
+                fewer come earlier and refine less well. ``None``: as many as the refinement reaches, so that the
+                samples are those of :meth:`synthesize`.
             **changes: options by name.
 
         Raises:
@@ -299,7 +215,10 @@ class Vocoder(System):
         """
         if batch < 1 or chunk < 1:
             raise ConfigError(f"a stream of {batch} items in chunks of {chunk} frames; expected at least 1 of each")
-        return self._stream(self._chosen(options, changes), batch, seed, chunk)
+        if refinement_look_ahead is not None and refinement_look_ahead < 0:
+            raise ConfigError(f"refinement_look_ahead {refinement_look_ahead}; expected a number of frames from 0 on")
+        opened = self._stream(self._chosen(options, changes), batch, seed, chunk, refinement_look_ahead)
+        return opened if f0_look_ahead is None else EstimatedF0Stream(opened, self._estimate_f0, f0_look_ahead)
 
     def analysis_stream(self, batch: int = 1) -> AnalysisStream:
         """Open the analysis of a stream: audio in, the arguments of :meth:`Stream.push` out.
@@ -309,7 +228,9 @@ class Vocoder(System):
         """
         return AnalysisStream(self.front_end, batch)
 
-    def _stream(self, options: Any, batch: int, seed: int, chunk: int) -> Stream:
+    def _stream(
+        self, options: Any, batch: int, seed: int, chunk: int, refinement_look_ahead: int | None = None
+    ) -> Stream:
         """Open a stream with checked arguments."""
         raise ConfigError(f"{type(self).__name__} has no stream; synthesize the whole features")
 
@@ -326,6 +247,23 @@ class Vocoder(System):
         audio = check_mono(audio)
         length = audio.shape[-1]
         return self.synthesize(audio=F.pad(audio, (0, -length % self.hop_length)), **how)[..., :length]
+
+    def copy_channels(self, audio: Tensor, progress: Progress | None = None, **how: Any) -> Tensor:
+        """Return the :meth:`copy_synthesis` of audio (C, T), each channel on its own, as (C, T) on the CPU.
+
+        Args:
+            audio: float32 in [-1, 1] at ``sample_rate``.
+            progress: called with the finished fraction.
+            **how: further arguments of :meth:`synthesize`; channels have equal seeds.
+        """
+        told, made = progress or ignore_progress, []
+        for index, channel in enumerate(audio):
+
+            def report(fraction: float, before: int = index) -> None:
+                told((before + fraction) / len(audio))
+
+            made.append(self.copy_synthesis(channel[None, None], progress=report, **how)[0].float().cpu())
+        return torch.cat(made)
 
     @torch.inference_mode()
     def estimate_f0(self, features: Tensor) -> Tensor:
@@ -378,160 +316,3 @@ class Vocoder(System):
         if f0 is None:
             raise ShapeError(f"{name} needs features and f0, or audio; f0 is missing")
         return {"f0": check_f0(f0, features)}
-
-
-@dataclass(frozen=True, kw_only=True)
-class Generation:
-    """The result of a generator.
-
-    Attributes:
-        audio: float32 (B, 1, T), the prompt included.
-        length: number of samples drawn for each item, without the prompt.
-        log_likelihoods: float64 (B,), in nats, of each item without the prompt; ``None`` for a model without
-            likelihood.
-        labels: label of each item; empty for a model without labels.
-    """
-
-    audio: Tensor
-    length: int
-    log_likelihoods: Tensor | None = None
-    labels: tuple[str, ...] = ()
-
-    @property
-    def bits_per_sample(self) -> Tensor | None:
-        """Mean negative log-likelihood per sample, in bits, float64 (B,)."""
-        return None if self.log_likelihoods is None else -self.log_likelihoods / (self.length * math.log(2))
-
-
-class WaveformGenerator(System):
-    """Draws waveforms: unconditionally, from a label, or as the continuation of a prompt.
-
-    Each item of a seed has its own random numbers, so an item does not depend on the size of the batch. A subclass
-    defines the properties and :meth:`_generate`; this class checks the arguments.
-    """
-
-    @property
-    def kind(self) -> Kind:
-        """``generator``."""
-        return "generator"
-
-    @property
-    def takes_prompt(self) -> bool:
-        """Whether the generator can continue a prompt."""
-        return False
-
-    @property
-    def has_likelihood(self) -> bool:
-        """Whether the generator returns the likelihood of each item."""
-        return False
-
-    @property
-    def labels(self) -> tuple[str, ...]:
-        """Labels of the sounds that the generator can draw; empty: it has no labels."""
-        return ()
-
-    def generate(
-        self,
-        length: int,
-        items: int | Sequence[int] = 1,
-        *,
-        prompt: Tensor | None = None,
-        label: str | None = None,
-        seed: int = 0,
-        options: SynthesisOptions | None = None,
-        progress: Progress | None = None,
-        **changes: Any,
-    ) -> Generation:
-        """Draw waveforms.
-
-        Args:
-            length: number of samples to draw for each item, without the prompt.
-            items: number of items, or the numbers of the items of the seed.
-            prompt: audio (T,) at ``sample_rate`` that every item continues.
-            label: one of :attr:`labels` for all items; ``None``: a label is drawn for each item.
-            seed: equal seeds give equal items.
-            options: as returned by :meth:`options`; ``None``: the defaults of the system.
-            progress: called with the finished fraction.
-            **changes: options by name, such as ``temperature=0.9``; see ``options_class``.
-
-        Raises:
-            ShapeError: for a length below 1, no items, or a prompt of another shape.
-            ConfigError: for a prompt or a label that the system does not take, or impossible options.
-        """
-        numbers, chosen = check_items(length, items), self._chosen(options, changes)
-        if prompt is not None and not self.takes_prompt:
-            raise ConfigError(f"{type(self).__name__} takes no prompt; leave it out")
-        # Checked before a long run: the label may be unknown.
-        self.item_labels(numbers, label, seed)
-        with evaluating(self), torch.no_grad():
-            return self._generate(length, numbers, prompt, label, seed, chosen, progress or _ignore)
-
-    @abstractmethod
-    def _generate(
-        self,
-        length: int,
-        items: Sequence[int],
-        prompt: Tensor | None,
-        label: str | None,
-        seed: int,
-        options: Any,
-        progress: Progress,
-    ) -> Generation:
-        """Draw the items with these numbers; all arguments are checked, except the prompt."""
-
-    def draw_pieces(
-        self,
-        length: int,
-        *,
-        prompt: Tensor | None = None,
-        label: str | None = None,
-        seed: int = 0,
-        options: SynthesisOptions | None = None,
-        progress: Progress | None = None,
-        **changes: Any,
-    ) -> Iterator[Tensor]:
-        """Draw item 0 of a seed piece by piece.
-
-        Args: as for :meth:`generate`.
-
-        Yields:
-            Audio (N,) float32 as soon as it is drawn: first the prompt as the system encodes it (empty without one),
-            then ``length`` new samples in all.
-        """
-        drawn = self.generate(
-            length, prompt=prompt, label=label, seed=seed, options=options, progress=progress, **changes
-        ).audio[0, 0]
-        yield drawn[: len(drawn) - length].cpu()
-        yield drawn[len(drawn) - length :].cpu()
-
-    def item_labels(self, items: Sequence[int], label: str | None = None, seed: int = 0) -> tuple[str, ...]:
-        """Return the label of each item, as drawn by :meth:`generate`; empty for a system without labels.
-
-        Raises:
-            ConfigError: for a label that the system does not know.
-        """
-        if label is not None:
-            raise ConfigError(f"label '{label}'; this system has no labels, leave it out")
-        return ()
-
-    def memory(
-        self, num_items: int, length: int, prompt_length: int = 0, options: SynthesisOptions | None = None
-    ) -> int:
-        """Return the approximate memory in bytes, beyond the system itself, to draw ``num_items`` together."""
-        return 0
-
-
-def check_items(length: int, items: int | Sequence[int]) -> Sequence[int]:
-    """Return the numbers of the items to draw.
-
-    Raises:
-        ShapeError: for less than one sample or one item.
-    """
-    numbers = range(items) if isinstance(items, int) else items
-    if length < 1 or not numbers:
-        raise ShapeError(f"{length} samples of {len(numbers)} items; expected at least 1 of each")
-    return numbers
-
-
-def _ignore(fraction: float) -> None:
-    """Ignore a report of progress."""

@@ -9,6 +9,7 @@ from vocoders.core.checks import check_f0
 from vocoders.core.errors import ConfigError
 from vocoders.frontends.mel_convention import MelConvention
 from vocoders.frontends.mel_conversion import ForeignMel, interpolate_contour
+from vocoders.frontends.mel_f0 import estimate_f0
 from vocoders.frontends.speech_envelope import Beyond
 
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ class MelInput:
             vocoder: a vocoder with a mel.
             features: in the axes of the convention, with or without items.
             f0: in Hz, one value per frame of the features, at the centre of the frame; ``None``: without F0.
-            options: all options of the vocoder; its mel refinement is done here.
+            options: all options of the vocoder; its mel refinement is done under both mels.
             seed: seed of the vocoder.
             progress: called with the finished fraction.
 
@@ -49,24 +50,26 @@ class MelInput:
         foreign, log_mel = self._foreign(vocoder), self.convention.to_log_mel(features)
         if foreign.is_native:
             return vocoder.synthesize(log_mel, f0, options=options, seed=seed, progress=progress)
-        iterations = vocoder.refinement_iterations(options)
-        plain = options.changed(mel_refinement=0) if iterations else options
         own = self.native(vocoder, features, f0)
-        how = {"options": plain, "seed": seed, "progress": progress}
-        waveform = vocoder.synthesize(own["features"], own.get("f0"), **how)
+        waveform = vocoder.synthesize(own["features"], own.get("f0"), options=options, seed=seed, progress=progress)
         waveform = waveform[..., : foreign.num_samples(log_mel.shape[-1])]
-        return foreign.refine(waveform.cpu(), log_mel, iterations).to(waveform)
+        return foreign.refine(waveform.cpu(), log_mel, vocoder.refinement_iterations(options)).to(waveform)
 
     def native(self, vocoder: "Vocoder", features: Any, f0: Any = None) -> dict[str, Tensor]:
         """Return features, and F0 if given, in the mel and the frames of a vocoder; arguments and errors as above."""
         foreign, log_mel = self._foreign(vocoder), self.convention.to_log_mel(features)
-        converted = {"features": log_mel if foreign.is_native else foreign.convert(log_mel)}
-        if f0 is None:
-            return converted
-        f0 = check_f0(f0, log_mel)
-        if not foreign.is_native:
-            f0 = interpolate_contour(f0, foreign.frame_positions(log_mel.shape[-1], vocoder.f0_offset))
-        return converted | {"f0": f0}
+        if f0 is not None:
+            f0 = check_f0(f0, log_mel)
+        if foreign.is_native:
+            return {"features": log_mel} if f0 is None else {"features": log_mel, "f0": f0}
+        converted = foreign.convert(log_mel, f0)
+        if f0 is not None:
+            positions = foreign.frame_positions(log_mel.shape[-1], vocoder.f0_offset)
+            return {"features": converted, "f0": interpolate_contour(f0, positions)}
+        if foreign.hides_harmonics:
+            found = estimate_f0(converted, foreign.target)
+            converted = foreign.convert(log_mel, foreign.at_given_frames(found, log_mel.shape[-1]))
+        return {"features": converted}
 
     def _foreign(self, vocoder: "Vocoder") -> ForeignMel:
         if vocoder.mel is None:

@@ -8,13 +8,10 @@ from typing import Any, NoReturn
 import numpy as np
 
 from vocoders.core.errors import CheckpointError
+from vocoders.core.json_files import read_json as read_json_file
 
 __all__ = ["Fields", "read_json", "shortest"]
 
-# The largest files in use have one megabyte.
-_MAX_BYTES = 8 << 20
-# JSON is nested as deep as submodels; Python's reader would go far deeper.
-_MAX_DEPTH = 64
 # Characters of a value that a message shows.
 _SHOWN = 40
 _MISSING: Any = object()
@@ -28,27 +25,14 @@ def read_json(path: Path) -> "Fields":
         CheckpointError: if it cannot be read, is too large or too deep, or is no JSON object.
     """
     try:
-        size = path.stat().st_size
-        if size > _MAX_BYTES:
-            raise CheckpointError(f"{path}: {size} bytes; captures have at most {_MAX_BYTES}")
-        data = path.read_bytes()
-        _check_depth(data, path)
-        content = json.loads(data.decode("utf-8-sig"))
+        content = read_json_file(path)
     except OSError as error:
         raise CheckpointError(f"{path}: cannot be read: {error.strerror}") from None
-    except (ValueError, RecursionError) as error:
+    except ValueError as error:
         raise CheckpointError(f"{path}: no JSON text ({error}); download it again") from None
     if not isinstance(content, dict):
         raise CheckpointError(f"{path}: found {_show(content)}; expected a JSON object")
     return Fields(content, path.name)
-
-
-def _check_depth(data: bytes, path: Path) -> None:
-    marks = np.frombuffer(data, np.uint8)
-    steps = np.isin(marks, (ord("["), ord("{"))).astype(np.int8) - np.isin(marks, (ord("]"), ord("}")))
-    # Brackets in texts count too; no text has this many that stay open.
-    if len(steps) and np.cumsum(steps, dtype=np.int32).max() > _MAX_DEPTH:
-        raise CheckpointError(f"{path}: nested deeper than {_MAX_DEPTH} levels; this is no capture")
 
 
 class Fields:

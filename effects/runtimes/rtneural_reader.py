@@ -5,7 +5,6 @@ biases, dense layers a kernel (inputs, outputs) and a bias. The gates of an LSTM
 of a GRU are update, reset, hidden, with one row of biases for the input and one for the recurrent part.
 """
 
-import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from vocoders.core.errors import CheckpointError, ShapeError
+from vocoders.core.json_files import read_json
 
 __all__ = ["RTNeuralModel"]
 
@@ -49,7 +49,7 @@ class RTNeuralModel:
             CheckpointError: if it is not a layer list.
         """
         try:
-            return cls(json.loads(Path(path).read_text(encoding="utf-8")))
+            return cls(read_json(path))
         except (OSError, ValueError, KeyError, TypeError, IndexError) as error:
             raise CheckpointError(f"{path} is not a layer list: {type(error).__name__}: {error}") from None
 

@@ -14,6 +14,7 @@ from vocoders.sashimi.runtimes import Stepper
 from vocoders.sashimi.runtimes.plain import PlainStepper
 from vocoders.sashimi.sampler import generate, item_labels, item_stepper
 from vocoders.solvers import calls_per_step
+from vocoders.stream import Stream
 
 __all__ = ["CodeContender", "GeneratorContender", "VocoderContender", "contender_of"]
 
@@ -95,6 +96,13 @@ class VocoderContender(_ModelContender):
         features = torch.full((1, vocoder.num_features, frames), _LEVEL, device=self.device)
         f0 = 150 + 20 * torch.sin(torch.arange(frames, device=self.device) / 20)
         return {"features": features} | ({"f0": f0.view(1, 1, -1)} if vocoder.uses_f0 else {})
+
+    def open_stream(self, chunk: int) -> Stream | None:
+        """Return a new stream; ``None`` for a vocoder without streams."""
+        try:
+            return self.system.stream(self._options, chunk=chunk)
+        except ConfigError:
+            return None
 
     def _make(self, inputs: dict[str, Tensor]) -> Tensor:
         return self.system.synthesize(inputs["features"], inputs.get("f0"), options=self._options)

@@ -6,7 +6,8 @@ from torch import Tensor
 from recipes.benchmark import hifigan
 from recipes.benchmark.contender import Contender
 from recipes.benchmark.models import contender_of
-from vocoders.core.errors import ConfigError, MissingExtraError
+from vocoders.core.errors import ConfigError
+from vocoders.core.extras import import_extra
 from vocoders.registry import BASELINES, is_baseline, load
 
 __all__ = ["PEERS", "create_peer"]
@@ -35,13 +36,12 @@ class VocosPeer(_MelPeer):
 
     def __init__(self, device: torch.device) -> None:
         super().__init__(device)
-        try:
-            from vocos.feature_extractors import MelSpectrogramFeatures
-            from vocos.heads import ISTFTHead
-            from vocos.models import VocosBackbone
-            from vocos.pretrained import Vocos
-        except ImportError:
-            raise MissingExtraError("vocos", "bench", "--against vocos") from None
+        import_extra("vocos.models", "vocos", "bench", "--against vocos")
+        from vocos.feature_extractors import MelSpectrogramFeatures
+        from vocos.heads import ISTFTHead
+        from vocos.models import VocosBackbone
+        from vocos.pretrained import Vocos
+
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(0)
             vocos = Vocos(

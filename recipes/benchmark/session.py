@@ -17,6 +17,7 @@ from recipes.benchmark.counting import NOT_COUNTED, count_macs
 from recipes.benchmark.find import Request, create_system, find_effect
 from recipes.benchmark.load import busy_processes, compare_with_quiet
 from recipes.benchmark.memory import peak_memory
+from recipes.benchmark.streams import measure_streams, streamed
 from recipes.benchmark.timing import FIRST_CHUNK_SECONDS, first_chunk, measure_speed
 from recipes.progress import gauge
 from vocoders.core.device import resolve_device
@@ -40,6 +41,7 @@ class Plan:
         runs: counted rounds.
         device: where everything runs.
         has_onnx_runtime: whether effects play their exported graphs in ONNX Runtime as well, on one thread.
+        chunks: frames that come together in streams of vocoders; empty: streams are not measured.
         load: busy processes beside a second measurement of every system; 0: no second measurement.
         has_memory: whether peak memory is measured, in a process for each system.
     """
@@ -54,6 +56,7 @@ class Plan:
     has_onnx_runtime: bool = False
     has_memory: bool = True
     load: int = 0
+    chunks: tuple[int, ...] = ()
 
 
 def run_benchmark(plan: Plan) -> dict[str, Any]:
@@ -67,11 +70,14 @@ def run_benchmark(plan: Plan) -> dict[str, Any]:
     speed: list[dict[str, Any]] = []
     busy: list[dict[str, Any]] = []
     blocks: list[dict[str, Any]] = []
+    in_streams: list[dict[str, Any]] = []
+    streaming = streamed(systems) if plan.chunks else []
     with TemporaryDirectory() as folder, _restored_threads():
         players = _export(plan, effects, Path(folder))
         streams = {block: _streams(effects, players, block) for block in plan.blocks}
         rounds = (plan.runs + 1) * len(plan.threads)
         work = rounds * (len(systems) * len(plan.seconds) * (2 if plan.load else 1) + sum(map(len, streams.values())))
+        work += rounds * len(streaming) * len(plan.chunks)
         with gauge("bench", work, "runs/s") as advance:
             count = _counter(advance)
             for threads in plan.threads:
@@ -80,6 +86,9 @@ def run_benchmark(plan: Plan) -> dict[str, Any]:
                     quiet = measure_speed(systems, seconds, threads, plan.runs, count)
                     speed += quiet
                     busy += _measure_beside(plan.load, systems, quiet, plan.runs, count)
+                if streaming:
+                    longest = max(plan.seconds)
+                    in_streams += measure_streams(streaming, plan.chunks, longest, threads, plan.runs, count)
                 for block in plan.blocks if effects else ():
                     blocks += measure_blocks(streams[block], block, max(plan.seconds), threads, plan.runs, count)
         torch.set_num_threads(plan.threads[0])
@@ -99,6 +108,7 @@ def run_benchmark(plan: Plan) -> dict[str, Any]:
         "systems": rows,
         "speed": speed,
         "busy": busy,
+        "streams": in_streams,
         "blocks": blocks,
     }
 

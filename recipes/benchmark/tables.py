@@ -4,7 +4,6 @@ A page says ``<!-- table: results.json -->`` and ``<!-- end of table -->``; what
 that file, whose path counts from the page. Numbers in a README are then never typed by hand.
 """
 
-import json
 import re
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import Any
 
 from recipes.metrics.results import stored_table_markdown
 from vocoders.core.errors import DataError
+from vocoders.core.json_files import read_json
 from vocoders.core.text import read_text
 
 __all__ = ["fill_tables", "read_results", "tables_markdown"]
@@ -29,7 +29,7 @@ def read_results(path: Path) -> dict[str, Any]:
         DataError: if it cannot be read, or is something else.
     """
     try:
-        document = json.loads(path.read_text(encoding="utf-8"))
+        document = read_json(path)
     except FileNotFoundError:
         raise DataError(f"{path}: no such file; 'ondes bench' and 'ondes evaluate' write it with --out") from None
     except (OSError, ValueError) as error:
@@ -45,7 +45,8 @@ def tables_markdown(document: Mapping[str, Any]) -> str:
     """Return the tables of a result, each followed by an empty line."""
     if "metrics" in document:
         return stored_table_markdown(document)
-    parts = [_systems_table(document), _speed_table(document), _busy_table(document), _blocks_table(document)]
+    tables = (_systems_table, _speed_table, _busy_table, _streams_table, _blocks_table)
+    parts = [table(document) for table in tables]
     return "\n".join([f"{_machine(document)}\n", *filter(None, parts)])
 
 
@@ -125,6 +126,20 @@ def _busy_table(document: Mapping[str, Any]) -> str:
         ("times slower ↓", lambda row: f"{row['rtf'] / row['quiet_rtf']:.2f}"),
     ]
     return _table(document.get("busy", ()), columns)
+
+
+def _streams_table(document: Mapping[str, Any]) -> str:
+    columns: list[Column] = [
+        ("stream", lambda row: row["system"]),
+        ("chunk (frames)", lambda row: str(row["chunk"])),
+        ("threads", lambda row: str(row["threads"])),
+        ("first audio after ↓", lambda row: _optional(row["first_audio"], _milliseconds)),
+        ("latency ↓", lambda row: _milliseconds(row["latency"])),
+        ("of it computing", lambda row: _milliseconds(row["time"])),
+        ("computing p95", lambda row: _milliseconds(row["time_p95"])),
+        ("RTF ↓", lambda row: f"{row['rtf']:.4f}"),
+    ]
+    return _table(document.get("streams", ()), columns)
 
 
 def _blocks_table(document: Mapping[str, Any]) -> str:

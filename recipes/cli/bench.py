@@ -19,7 +19,7 @@ def register(app: typer.Typer) -> None:
     """Add the command to ``app``."""
     lists = {
         **dict.fromkeys(("--models", "--against", "--precision", "--runtime"), ListKind.NAMES),
-        **dict.fromkeys(("--seconds", "--threads", "--blocks"), ListKind.NUMBERS),
+        **dict.fromkeys(("--seconds", "--threads", "--blocks", "--chunks"), ListKind.NUMBERS),
     }
     app.command("bench", cls=list_command(lists))(_bench)
 
@@ -50,6 +50,14 @@ def _bench(
         ),
     ] = "",
     blocks: Annotated[str, typer.Option("--blocks", help="Block sizes for effects, in samples.")] = "64,256,1024,4096",
+    chunks: Annotated[
+        str,
+        typer.Option(
+            "--chunks",
+            help="Measure streams of vocoders too, with so many frames at once, such as 1,2,4,8,16.",
+            show_default="no streams",
+        ),
+    ] = "",
     steps: Annotated[int | None, typer.Option("--steps", min=1, help="Solver steps, for flow matching.")] = None,
     solver: Annotated[str | None, typer.Option("--solver", help="euler, midpoint, heun or rk4.")] = None,
     precision: Annotated[str, typer.Option("--precision", help="fp32, bf16 (autocast), or both: fp32,bf16.")] = "fp32",
@@ -77,9 +85,12 @@ def _bench(
     Systems alternate within each round, so ratios stay right when the speed
     of the machine drifts. Vocoders start from features: times include the
     excitation, but not the analysis. Effects play block by block. RTF is
-    computing time over duration. SNR for bf16 is relative to the waveform of
+    computing time over duration. The latency of a stream is the length of a
+    chunk, the frames that the model waits for, and the time of computing. SNR for bf16 is relative to the waveform of
     fp32. A page marks a table by '<!-- table: results.json -->' and
     '<!-- end of table -->'.
+
+    Example: ondes bench wavehax-24k --runtime torch,compiled --seconds 1
     """
     from recipes.benchmark.tables import fill_tables, read_results, tables_markdown
 
@@ -97,7 +108,7 @@ def _bench(
     chosen = [*(names or []), *_words(models or "")] or _shipped()
     sampling = {"steps": steps, "solver": solver}
     plan = _plan(chosen, _words(against), _words(precision), _words(runtime), sampling, device)
-    plan = _replace(plan, seconds, threads, blocks, runs, memory, load)
+    plan = _replace(plan, seconds, threads, blocks, chunks, runs, memory, load)
     with prompt_interruption():
         document = run_benchmark(plan)
     typer.echo(tables_markdown(document), nl=False)
@@ -138,7 +149,9 @@ def _plan(
     return Plan(tuple(requests), tuple(effects), (), (), (), 1, device, has_onnx_runtime)
 
 
-def _replace(plan: "Plan", seconds: str, threads: str, blocks: str, runs: int, memory: bool, load: int) -> "Plan":
+def _replace(
+    plan: "Plan", seconds: str, threads: str, blocks: str, chunks: str, runs: int, memory: bool, load: int
+) -> "Plan":
     from dataclasses import replace
 
     return replace(
@@ -146,6 +159,7 @@ def _replace(plan: "Plan", seconds: str, threads: str, blocks: str, runs: int, m
         seconds=tuple(_numbers(seconds, "--seconds")),
         threads=tuple(map(int, _numbers(threads, "--threads", whole=True))),
         blocks=tuple(map(int, _numbers(blocks, "--blocks", whole=True))),
+        chunks=tuple(map(int, _numbers(chunks, "--chunks", whole=True))) if chunks else (),
         runs=runs,
         has_memory=memory,
         load=load,

@@ -33,7 +33,10 @@ def _convert(
     half: Annotated[bool, typer.Option("--half", help="Store the weights in half precision.")] = False,
     force: Annotated[bool, typer.Option("--force", "-f", help="Replace an existing model folder.")] = False,
 ) -> None:
-    """Convert a reference checkpoint without executing code from it."""
+    """Convert a reference checkpoint without executing code from it.
+
+    Example: ondes convert generator.pt --family periodwave --variant base -o base/
+    """
     from vocoders.core.errors import ConfigError
     from vocoders.core.model_advice import advise_on_path
     from vocoders.core.model_source import MODEL_FILES, is_model_folder

@@ -46,6 +46,8 @@ def _decode(
     The output has the folders reference, model, and one for each baseline. With
     data.peak, references have this peak, and louder output is scaled to it.
     Processes of torchrun share the utterances.
+
+    Example: ondes decode --exp exp/a --data data/test --output decoded/
     """
     import torch
 

@@ -127,6 +127,8 @@ def _effect(
     from which models learn. --model amp.nam plays a capture of an amplifier
     or a pedal; --slim, --normalize and --calibrate are for captures.
     In a pipe audio is played as it comes: ondes effect - -o -
+
+    Example: ondes effect in.wav -o out.wav -m comp4c-tcn -k threshold=-24dB
     """
     if list_knobs:
         from recipes.cli.effect_source import resolve_source

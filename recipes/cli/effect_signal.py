@@ -24,6 +24,8 @@ def _effect_signal(
 
     Play it through the device, record the output at the same rate from the
     same moment on, and give both files to egs/template/capture.
+
+    Example: ondes effect-signal signal.wav
     """
     import torch
 

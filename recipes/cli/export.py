@@ -79,6 +79,8 @@ def _export(
 
     Formats nam, aidax and proteus write one file, amp.nam or amp.json, that
     plug-ins for captures play; it is read back and must agree within 1e-5.
+
+    Example: ondes export wavehax-24k --format onnx -o wavehax-onnx/
     """
     from effects.captures.names import is_capture
     from effects.registry import FAMILIES

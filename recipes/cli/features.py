@@ -44,7 +44,10 @@ def _features(
         bool, typer.Option("--force", "-f", help="Replace results of another front end or data set.")
     ] = False,
 ) -> None:
-    """Extract F0 and mel statistics; keep existing results."""
+    """Extract F0 and mel statistics; keep existing results.
+
+    Example: ondes features --data data/train --output dump --config conf/train.yaml
+    """
     from recipes.data.features import extract_features
     from recipes.data.kaldi import KaldiDirectory
     from recipes.data.predicted import PredictedFeatures

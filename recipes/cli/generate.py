@@ -96,6 +96,8 @@ def _generate(
     Every item continues the prompt. Items are numbered from 0; --drop-worst
     and --drop-best leave out items by likelihood. With -o - the first item
     is written to standard output while it is drawn.
+
+    Example: ondes generate -m sashimi-piano-16k --seconds 4 --num 4 -o out/
     """
     from recipes.cli.interruption import prompt_interruption
     from vocoders.core.device import resolve_device

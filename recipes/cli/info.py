@@ -27,7 +27,10 @@ def _info(
     verify: Annotated[bool, typer.Option("--verify", help="Replay the stored reference of a model.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
-    """Show facts about an audio file, a feature file, a model or a capture."""
+    """Show facts about an audio file, a feature file, a model or a capture.
+
+    Example: ondes info wavehax-24k --verify
+    """
     from effects.captures.names import is_capture
     from vocoders.core.audio import AUDIO_SUFFIXES
     from vocoders.core.feature_files import FEATURE_SUFFIXES

@@ -14,8 +14,10 @@ import typer
 
 from recipes.cli import (
     bench,
+    config,
     convert,
     decode,
+    doctor,
     effect,
     effect_signal,
     evaluate,
@@ -28,6 +30,7 @@ from recipes.cli import (
     pack,
     picture,
     prepare,
+    recipe,
     serve,
     synth,
     train,
@@ -35,7 +38,9 @@ from recipes.cli import (
 )
 from recipes.cli.logs import keep_in_log, show_logs
 from recipes.stopping import STOPPED, TrainingStopped
-from vocoders.core.errors import OndesError
+from vocoders.core.errors import FilesFailedError, OndesError
+from vocoders.core.extras import extra_with
+from vocoders.core.limits import set_limit
 from vocoders.version import __version__
 
 __all__ = ["app", "main"]
@@ -45,13 +50,11 @@ _logger = logging.getLogger("recipes.cli")
 app = typer.Typer(
     name="ondes",
     help="Synthesise, generate and process audio; train, inspect and evaluate models.",
-    add_completion=False,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 _commands = (tryout, synth, models, info, convert, prepare, features, mel, train, decode, evaluate, picture)
-_commands = (tryout, synth, models, info, convert, prepare, features, mel, train, decode, evaluate, picture)
-for _command in (*_commands, effect, effect_signal, export, generate, pack, bench, serve):
+for _command in (*_commands, effect, effect_signal, export, generate, pack, bench, serve, recipe, config, doctor):
     _command.register(app)
 
 
@@ -68,11 +71,19 @@ def _ondes(
         int, typer.Option("--verbose", "-v", count=True, show_default=False, help="Log every step with its time.")
     ] = 0,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Log only warnings and errors.")] = False,
+    limits: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--limit", metavar="NAME=VALUE", help="Raise a limit on files that you trust.", show_default=False
+        ),
+    ] = None,
     version: Annotated[
         bool, typer.Option("--version", is_eager=True, callback=_show_version, help="Show the version and exit.")
     ] = False,
 ) -> None:
     show_logs(-1 if quiet else verbose)
+    for setting in limits or ():
+        set_limit(setting)
     if context.invoked_subcommand is None:
         typer.echo(context.get_help())
 
@@ -90,6 +101,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         code = app(arguments, prog_name="ondes", standalone_mode=False)
         sys.stdout.flush()
         return code if isinstance(code, int) else 0
+    except FilesFailedError as error:
+        again = "".join(f"\n  {failure}" for failure in error.failures)
+        return _fail(f"{len(error.failures)} of {error.count} files failed:{again}", 1)
     except OndesError as error:
         return _fail(str(error), 2)
     except typer.TyperException as error:
@@ -102,6 +116,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         # The reader of a pipe has exited (`ondes models | head -1`); Python's flush at exit must not fail.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
+    except ModuleNotFoundError as error:
+        # A package of an extra, which a module needs as a whole.
+        extra = extra_with(error.name or "")
+        if extra is None:
+            raise
+        return _fail(f"this command needs {error.name}, which is not installed; pip install 'ondes[{extra}]'", 2)
     except OSError as error:
         # A full disk, a file that vanished, a missing permission.
         _logger.debug("the system refused", exc_info=True)

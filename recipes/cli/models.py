@@ -37,6 +37,8 @@ def _models(
 
     A folder can contain packed models, and captures: .nam files, and JSON
     files of GuitarML or AIDA-X.
+
+    Example: ondes models --json
     """
     if plugins:
         _show_plugins(as_json)

@@ -38,6 +38,8 @@ def _pack(
 
     It contains config.json, model.safetensors, the card and a stored
     reference.
+
+    Example: ondes pack --exp exp/a -o my-vocoder/ --checkpoint best
     """
     import torch
 

@@ -17,7 +17,10 @@ def _picture(
     files: Annotated[list[Path], typer.Argument(metavar="FILE", help="Audio files with the same sample rate.")],
     out: Annotated[Path, typer.Option("--output", "-o", help="PNG file to write.", show_default=False)],
 ) -> None:
-    """Draw the spectrograms of files below each other, with one colour scale."""
+    """Draw the spectrograms of files below each other, with one colour scale.
+
+    Example: ondes picture recorded.wav copy.wav -o both.png
+    """
     from recipes.pictures import spectrogram_picture
     from vocoders.core.audio import read_audio
     from vocoders.core.errors import DataError

@@ -62,8 +62,11 @@ def register(app: typer.Typer) -> None:
     group.command("ljspeech")(with_option_groups(_ljspeech))
     group.command("vctk")(with_option_groups(_vctk))
     group.command("folder")(with_option_groups(_folder))
+    group.command("lhotse")(with_option_groups(_lhotse))
+    group.command("huggingface")(with_option_groups(_huggingface))
     group.command("pairs")(_pairs)
     group.command("capture")(_capture)
+    group.command("shards")(_shards)
     app.add_typer(group, name="prepare")
 
 
@@ -114,6 +117,8 @@ def _libritts(
     """Prepare LibriTTS, LibriTTS-R or a corpus with the same layout.
 
     The layout is SUBSET/SPEAKER/CHAPTER/FILE, with .wav or .flac files.
+
+    Example: ondes prepare libritts /path/to/LibriTTS data/
     """
     from recipes.data.corpora import find_libritts
 
@@ -122,7 +127,10 @@ def _libritts(
 
 
 def _ljspeech(source: _Source, data_dir: _DataDir, options: _Preparation) -> None:
-    """Prepare LJSpeech (metadata.csv and wavs/)."""
+    """Prepare LJSpeech (metadata.csv and wavs/).
+
+    Example: ondes prepare ljspeech /path/to/LJSpeech-1.1 data/
+    """
     from recipes.data.corpora import find_ljspeech
 
     _run(find_ljspeech(source), data_dir, options, _SplitBy.utterance)
@@ -138,7 +146,10 @@ def _vctk(
     options: _Preparation,
     split_by: _By = _SplitBy.speaker,
 ) -> None:
-    """Prepare VCTK 0.92 (wav48_silence_trimmed) or 0.80 (wav48)."""
+    """Prepare VCTK 0.92 (wav48_silence_trimmed) or 0.80 (wav48).
+
+    Example: ondes prepare vctk /path/to/VCTK data/
+    """
     from recipes.data.corpora import find_vctk
 
     _run(find_vctk(source, microphone.value), data_dir, options, split_by)
@@ -166,10 +177,53 @@ def _folder(
     options: _Preparation,
     split_by: _By = _SplitBy.utterance,
 ) -> None:
-    """Prepare your own audio: any folder, with its sub-folders."""
+    """Prepare your own audio: any folder, with its sub-folders.
+
+    Example: ondes prepare folder recordings/ data/ --dev 1 --test 2
+    """
     from recipes.data.corpora import find_folder
 
     found = find_folder(source, speaker, speaker_pattern, text_pattern)
+    _run(found, data_dir, options, split_by)
+
+
+def _lhotse(
+    source: Annotated[
+        Path, typer.Argument(metavar="CUTS", help="Manifest, such as cuts.jsonl.gz.", show_default=False)
+    ],
+    data_dir: _DataDir,
+    options: _Preparation,
+    split_by: _By = _SplitBy.utterance,
+) -> None:
+    """Prepare a CutSet of lhotse; its cuts become segments of its files."""
+    from recipes.data.corpora import find_lhotse
+
+    _run(find_lhotse(source), data_dir, options, split_by)
+
+
+def _huggingface(
+    source: Annotated[
+        Path, typer.Argument(metavar="SRC", help="Folder of save_to_disk of datasets.", show_default=False)
+    ],
+    data_dir: _DataDir,
+    *,
+    split: Annotated[str | None, typer.Option("--split", help="Split of the data set, if it has several.")] = None,
+    text_column: Annotated[
+        str | None, typer.Option("--text-column", help="Column of the transcripts.", show_default="the usual names")
+    ] = None,
+    speaker_column: Annotated[
+        str | None, typer.Option("--speaker-column", help="Column of the speakers.", show_default="the usual names")
+    ] = None,
+    options: _Preparation,
+    split_by: _By = _SplitBy.utterance,
+) -> None:
+    """Prepare an audio data set of Hugging Face on this machine.
+
+    Its audio files are written to DATA_DIR/audio as they are.
+    """
+    from recipes.data.corpora import find_huggingface
+
+    found = find_huggingface(source, data_dir / "audio", split, text_column, speaker_column)
     _run(found, data_dir, options, split_by)
 
 
@@ -195,6 +249,8 @@ def _pairs(
     name the files like those of SignalTrain. Each pair is checked for
     silence, channels, delay, polarity, clipping and an unrelated take.
     Values are in s, Hz and dB.
+
+    Example: ondes prepare pairs takes/ data/ --align
     """
     from recipes.data.effects.pairs import find_pairs
     from recipes.data.effects.preparation import prepare_pairs
@@ -225,6 +281,8 @@ def _capture(
 
     DRY is best the signal of ondes effect-signal, whose blips and repeated
     passage show more faults; any other audio works too.
+
+    Example: ondes prepare capture signal.wav recorded.wav data/
     """
     from recipes.data.effects.capture import prepare_capture
 
@@ -233,6 +291,31 @@ def _capture(
         typer.echo(f"{directory.path}: {directory.duration:.1f} s")
     for note in found.notes:
         typer.echo(f"note: {note}", err=True)
+
+
+def _shards(
+    source: Annotated[
+        Path, typer.Argument(metavar="DATA_DIR", help="Kaldi data directory of a training set.", show_default=False)
+    ],
+    output: Annotated[Path, typer.Argument(metavar="SHARDS", help="Folder to write.", show_default=False)],
+    features: Annotated[
+        Path | None, typer.Option("--features", help="Folder of 'ondes features'; its F0 goes into the shards.")
+    ] = None,
+    size: Annotated[float, typer.Option("--size", min=0.001, help="Size in MB from which a new shard begins.")] = 250.0,
+    seed: Annotated[int, typer.Option("--seed", min=0, help="Seed of the order of the utterances.")] = 0,
+    nj: Annotated[int, typer.Option("--nj", min=1, help="Number of processes.")] = 1,
+) -> None:
+    """Write a training set as WebDataset tar files, for object stores.
+
+    The trainer reads them front to back: data.train names their folder. Audio
+    is stored as FLAC. More shards than data.open_shards mix better.
+    """
+    from recipes.data.kaldi import KaldiDirectory
+    from recipes.data.shards.writing import write_shards
+
+    directory = KaldiDirectory.read(source)
+    index = write_shards(directory, output, feature_dir=features, shard_bytes=round(size * 1e6), seed=seed, nj=nj)
+    typer.echo(f"{output}: {len(index)} utterances in {len(index.names)} shards, {index.durations.sum() / 3600:.3f} h")
 
 
 def _knobs_of(config: Path | None) -> "KnobSet | None":

@@ -35,6 +35,8 @@ def _serve(
     /stream is a WebSocket: features or audio in, audio out, as it is made.
     /synthesize takes a file by HTTP POST and returns a WAV. /health tells
     whether the server is well. README shows a client.
+
+    Example: ondes serve --model wavehax-24k
     """
     from recipes.serving.limits import Limits
     from vocoders.core.device import resolve_device

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from recipes.cli.batch import Job, Report, Work, run_jobs, share_of
+from recipes.cli.batch import Job, Report, Work, run_jobs
 from recipes.cli.batch_options import BatchOptions
 from recipes.cli.declared import chosen_options, declared_command, given_options
 from recipes.cli.feature_input import FeatureOptions, load_vocoder_for, native_inputs, read_inputs
@@ -125,6 +125,8 @@ def _synth(
     Baselines need no training: griffin-lim and mel-inversion (with
     griffin-lim:MODEL, from the mel of a model), and world (or world:48000).
     In a pipe: ondes synth - -o - --stream; --stream starts at once.
+
+    Example: ondes synth recordings/ -o out/ --resample
     """
     from recipes.cli.inputs import find_inputs
     from recipes.cli.outputs import plan_outputs
@@ -305,17 +307,10 @@ def _from_features(
 
 def _from_audio(path: Path, synthesis: _Synthesis, progress: Callable[[float], None]) -> "tuple[Tensor, float]":
     """Return audio (C, T) on the CPU, and the time of analysis and synthesis in seconds."""
-    import torch
-
     channels = _read(path, synthesis)
     started = time.perf_counter()
-    synthesised = []
-    for index, channel in enumerate(channels):
-        part = share_of(progress, index / len(channels), 1 / len(channels))
-        how = {"options": synthesis.options, "seed": synthesis.seed, "progress": part}
-        how["f0_method"] = synthesis.f0
-        synthesised.append(synthesis.vocoder.copy_synthesis(channel[None, None], **how)[0].float().cpu())
-    return torch.cat(synthesised), time.perf_counter() - started
+    how = {"options": synthesis.options, "seed": synthesis.seed, "f0_method": synthesis.f0}
+    return synthesis.vocoder.copy_channels(channels, progress, **how), time.perf_counter() - started
 
 
 def _read(path: Path, synthesis: _Synthesis) -> "Tensor":

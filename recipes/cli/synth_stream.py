@@ -91,8 +91,7 @@ class StreamSynthesis:
         parts = list(blocks)
         if not sum(part.shape[-1] for part in parts):
             raise DataError("standard input holds no samples")
-        audio, how = torch.cat(parts, dim=-1), {"options": self.options, "seed": self.seed}
-        yield torch.cat([self.vocoder.copy_synthesis(channel[None, None], **how)[0].float().cpu() for channel in audio])
+        yield self.vocoder.copy_channels(torch.cat(parts, dim=-1), options=self.options, seed=self.seed)
 
     def _stream(self, blocks: "Iterable[Tensor]", channels: int) -> "Iterator[Tensor]":
         """Synthesise while audio comes; channel i has the seed ``seed + i``. The output is as long as the input."""

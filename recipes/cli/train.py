@@ -1,9 +1,13 @@
 """`ondes train`: start or resume a training run."""
 
+from contextlib import nullcontext
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+if TYPE_CHECKING:
+    from recipes.config import TrainConfig
 
 __all__ = ["register"]
 
@@ -14,10 +18,13 @@ def register(app: typer.Typer) -> None:
 
 
 def _train(
-    config: Annotated[Path, typer.Option("--config", help="Configuration of the run (YAML).", show_default=False)],
-    exp: Annotated[Path, typer.Option("--exp", help="Folder of the run.", show_default=False)],
-    overrides: Annotated[
-        list[str] | None, typer.Argument(metavar="KEY=VALUE", help="Changes, such as trainer.max_steps=100.")
+    config: Annotated[
+        Path | None, typer.Option("--config", help="Configuration of the run (YAML).", show_default=False)
+    ] = None,
+    exp: Annotated[Path | None, typer.Option("--exp", help="Folder of the run.", show_default=False)] = None,
+    arguments: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="KEY=VALUE", help="Changes, such as trainer.max_steps=100; with --compare the runs."),
     ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Continue from the latest checkpoint in --exp.")] = False,
     initial: Annotated[
@@ -30,29 +37,53 @@ def _train(
         typer.Option("--gpus", min=0, help="GPUs that this machine must have; 0: the CPU.", show_default="one if any"),
     ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Check the configuration and build the parts.")] = False,
+    compare: Annotated[
+        bool, typer.Option("--compare", help="Train nothing: compare the runs whose folders follow.")
+    ] = False,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="Page with the curves of --compare (HTML).")
+    ] = None,
 ) -> None:
     """Train a model; use torchrun for several processes.
 
     Ctrl-C, SIGTERM and SIGUSR1 end the run after the current step and write a
     checkpoint, from which --resume continues exactly. After the latter two the
-    exit code is 75.
+    exit code is 75. EXP/report.html shows the run as far as it has come.
+
+    Example: ondes train --config conf/train.yaml --exp exp/a trainer.max_steps=1000
     """
-    from contextlib import nullcontext
-
     from recipes.config import TrainConfig
+    from vocoders.core.errors import ConfigError
 
+    if compare:
+        _compare(arguments or [], output)
+        return
+    if config is None or exp is None:
+        raise ConfigError("--config and --exp are needed to train; --compare RUN... compares runs")
+    if output is not None:
+        raise ConfigError(f"--output {output} is the page of --compare; a run is written to --exp")
     own = [] if threads is None else [f"trainer.num_threads={threads}"]
-    settings = TrainConfig.from_yaml(config, [*(overrides or ()), *own])
+    settings = TrainConfig.from_yaml(config, [*(arguments or ()), *own])
     settings.task.check_available()
     if dry_run:
-        from recipes.build import build_generator, build_objective
+        _check(settings, config)
+    else:
+        _run(settings, exp, resume, initial, gpus)
 
-        model = build_generator(settings)
-        build_objective(settings, model)
-        settings.task.check_segment()
-        size = sum(parameter.numel() for parameter in model.parameters())
-        typer.echo(f"{config}: {size:,} parameters, {settings.front_end.fingerprint}")
-        return
+
+def _check(settings: "TrainConfig", path: Path) -> None:
+    from recipes.build import build_generator, build_objective
+    from recipes.trackers import check_trackers
+
+    check_trackers(settings.trainer.trackers)
+    model = build_generator(settings)
+    build_objective(settings, model)
+    settings.task.check_segment()
+    size = sum(parameter.numel() for parameter in model.parameters())
+    typer.echo(f"{path}: {size:,} parameters, {settings.front_end.fingerprint}")
+
+
+def _run(settings: "TrainConfig", exp: Path, resume: bool, initial: str | None, gpus: int | None) -> None:
     from recipes.launcher import read_launch
     from recipes.run_lock import run_lock
     from recipes.trainer import Trainer
@@ -66,3 +97,18 @@ def _train(
             with atomic_file(exp / "config.yaml") as temporary:
                 temporary.write_text(settings.to_yaml(), encoding="utf-8")
         trainer.run()
+
+
+def _compare(folders: list[str], output: Path | None) -> None:
+    from recipes.runs.comparison import compare_runs
+    from vocoders.core.atomic import atomic_file
+    from vocoders.core.errors import ConfigError
+
+    if not folders:
+        raise ConfigError("--compare without runs; expected their folders: ondes train --compare exp/one exp/two")
+    found = compare_runs(folders)
+    typer.echo(found.text(), nl=False)
+    if output is not None:
+        with atomic_file(output) as temporary:
+            temporary.write_text(found.page(), encoding="utf-8")
+        typer.echo(f"curves: {output}")

@@ -12,6 +12,7 @@ import numpy as np
 from recipes.data.text_files import write_texts
 from vocoders.core.atomic import atomic_file
 from vocoders.core.errors import DataError
+from vocoders.core.numpy_files import read_npy
 from vocoders.frontends.f0 import F0Config
 
 __all__ = ["F0Cache", "f0_fingerprint"]
@@ -72,7 +73,7 @@ class F0Cache:
             DataError: if it is missing or damaged.
         """
         try:
-            f0 = np.load(self.path(utt_id), mmap_mode="r" if mmap else None, allow_pickle=False)
+            f0 = read_npy(self.path(utt_id), mmap)
         except FileNotFoundError:
             raise DataError(f"{self.path(utt_id)}: no F0 for '{utt_id}'; run 'ondes features' on its data") from None
         except (OSError, ValueError, EOFError) as error:

@@ -14,7 +14,7 @@ class DataConfig(Config):
     """Training data and the batches made from it.
 
     Attributes:
-        train: Kaldi data directory of the training set.
+        train: Kaldi data directory of the training set, or a folder of shards (``ondes prepare shards``).
         valid: Kaldi data directory of the validation set.
         feature_dir: folder of the F0 cache and ``statistics.json``; needed by models with F0.
         features: ``computed`` mels of the audio, or ``predicted`` ones: ``feats.scp`` in the data directory names a
@@ -27,6 +27,9 @@ class DataConfig(Config):
         resample: convert other sample rates and average channels; else both are errors.
         in_memory: read the whole corpus once and keep it as int16.
         num_workers: loader processes.
+        open_shards: shards that are read at the same time over all processes; the order of the items depends on it.
+            Up to four loaders in each process and ``open_shards / 4`` processes share the shards.
+        shards_at: folder or address (https://, gs://, hf://) of the shards; ``None``: beside their index in ``train``.
         weighting: ``utterance``: each once in an epoch; ``duration``: once per segment that fits into it.
         balance_speakers: draw the speaker uniformly, then one of its utterances.
         pause_seconds: shortest and longest pause after an utterance. More utterances of the speaker follow until the
@@ -51,6 +54,8 @@ class DataConfig(Config):
     resample: bool = False
     in_memory: bool = False
     num_workers: int = Field(default=2, ge=0)
+    open_shards: int = Field(default=16, gt=0)
+    shards_at: str | None = None
     weighting: Literal["utterance", "duration"] = "utterance"
     balance_speakers: bool = False
     pause_seconds: tuple[float, float] | None = None

@@ -16,10 +16,11 @@ import torch
 
 from recipes.data.cache import F0Cache, f0_fingerprint
 from recipes.data.kaldi import KaldiDirectory, Utterance
-from recipes.data.parallel import map_parallel
+from recipes.data.parallel import map_files
 from recipes.data.reading import peak_gain, read_utterance
 from recipes.data.statistics import FeatureStatistics, RunningStatistics
 from recipes.progress import duration_words
+from vocoders.core.chunking import chunk_spans
 from vocoders.core.errors import DataError
 from vocoders.frontends.energy import mel_energy
 from vocoders.frontends.f0 import F0Config, extract_f0
@@ -82,7 +83,9 @@ def extract_features(
         The statistics, or ``None`` without ``statistics``.
 
     Raises:
-        DataError: for an unreadable file, or results of another front end in ``feature_dir`` (both lines are printed).
+        DataError: for results of another front end in ``feature_dir`` (both lines are printed).
+        FilesFailedError: at the end, for files that cannot be read; there are no statistics then, and the F0 of the
+            others is kept.
     """
     directory = data_dir if isinstance(data_dir, KaldiDirectory) else KaldiDirectory.read(data_dir)
     path = Path(feature_dir) / STATISTICS_FILE
@@ -101,7 +104,7 @@ def extract_features(
     if f0_config is not None:
         _announce(f0_config.method, [u for u in todo if cache is not None and not _cached(u, cache)], nj)
     if todo:
-        for outcome in map_parallel(partial(_process, job), todo, nj, "extracting features"):
+        for outcome in map_files(partial(_process, job), todo, nj, "extracting features"):
             total = total.merge(outcome.running)
             computed += outcome.computed_f0
     if cache is not None:
@@ -150,15 +153,17 @@ def _process(job: _Job, utterance: Utterance) -> _Outcome:
 
 
 def _utterance_statistics(samples: np.ndarray, mel: MelConfig) -> RunningStatistics:
-    with torch.inference_mode():
-        # pyright does not see that a frozen model of pydantic has a hash.
-        log_mel = _log_mel(mel)  # pyright: ignore[reportArgumentType]
-        features = log_mel(torch.from_numpy(samples)[None])[0]
-        energy = mel_energy(features, mel.log)[0]
-    # In parts: the statistics are computed in double precision.
-    total = RunningStatistics()
-    for part, energies in zip(features.split(_PART_FRAMES, dim=-1), energy.split(_PART_FRAMES), strict=True):
-        total = total.merge(RunningStatistics.of(part.numpy(), energies.numpy()))
+    # pyright does not see that a frozen model of pydantic has a hash.
+    log_mel = _log_mel(mel)  # pyright: ignore[reportArgumentType]
+    total, audio = RunningStatistics(), torch.from_numpy(samples)[None]
+    # In parts: the statistics are computed in double precision, and long audio has large features.
+    context = -(-mel.n_fft // mel.hop_length)
+    for span in chunk_spans(len(samples) // mel.hop_length, _PART_FRAMES, context):
+        with torch.inference_mode():
+            features = log_mel(audio[:, span.start * mel.hop_length : span.stop * mel.hop_length])[0]
+            features = features[:, span.valid_start - span.start : span.valid_stop - span.start]
+            energy = mel_energy(features, mel.log)[0]
+        total = total.merge(RunningStatistics.of(features.numpy(), energy.numpy()))
     return total
 
 

@@ -17,7 +17,10 @@ from recipes.data.text_files import write_texts
 from vocoders.core.errors import DataError
 from vocoders.core.numbers import split_number
 
-__all__ = ["KaldiDirectory", "Utterance", "speakers_of"]
+__all__ = ["SHARDS_FILE", "KaldiDirectory", "Utterance", "speakers_of"]
+
+SHARDS_FILE = "shards.json"
+"""The index of a folder that holds shards instead, see :mod:`recipes.data.shards.index`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +85,8 @@ class KaldiDirectory:
         path = Path(path)
         if not path.is_dir():
             raise DataError(f"{path}: no such data directory; make one with 'ondes prepare'")
+        if (path / SHARDS_FILE).is_file():
+            raise DataError(f"{path} holds shards, which only data.train takes; expected a Kaldi data directory")
         _check_presence(path, "wav.scp", "utt2spk")
         recordings = read_file_list(path / "wav.scp", "list of audio files", in_order=True)
         spans = _read_segments(path, recordings)

@@ -5,13 +5,18 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
+import numpy as np
+
 from recipes.data.cache import F0Cache, f0_fingerprint
 from recipes.data.config import DataConfig
 from recipes.data.dataset import SegmentDataset, TrainingSet, UtteranceDataset
-from recipes.data.kaldi import KaldiDirectory, Utterance
+from recipes.data.kaldi import KaldiDirectory
 from recipes.data.predicted import PredictedFeatures
 from recipes.data.reading import AudioReader
 from recipes.data.sampler import BalancedOrder, Order, ShuffledOrder, StepBatchSampler
+from recipes.data.shards.index import ShardIndex, holds_shards
+from recipes.data.shards.order import ShardOrder
+from recipes.data.shards.reading import ShardF0, ShardReader
 from recipes.data.waveforms import PieceDataset, WaveformDataset
 from recipes.data.workers import BatchLoader
 from vocoders.core.errors import ConfigError, DataError
@@ -54,8 +59,10 @@ def endless_loader(
         rank: number of this process.
         world_size: number of processes.
     """
-    reader = dataset.reader
-    order = _order(config, reader.utterances, reader.sample_rate)
+    order = _order(config, dataset.reader, config.items_per_process(world_size) * world_size)
+    if isinstance(order, ShardOrder) and isinstance(dataset.reader, ShardReader):
+        own = -(-order.workers // max(config.num_workers, 1)) * -(-order.parts // world_size)
+        dataset.reader.max_streams = own + 1
     sampler = StepBatchSampler(order, config.items_per_process(world_size), rank, world_size, start_step)
     return BatchLoader(dataset, sampler, collate, config.num_workers, config.seed)
 
@@ -77,15 +84,13 @@ def segment_dataset(
     """
     if config.pause_seconds is not None:
         raise ConfigError("data.pause_seconds is for models of audio itself; this one has features, leave it out")
-    directory, reader = _training_audio(config, mel.sample_rate, mel.hop_length)
-    utterances = reader.utterances
-    cache, predicted = _f0_cache(config, mel, f0, utterances), _predicted(config, directory.path, reader, mel)
+    reader = _training_audio(config, mel.sample_rate, mel.hop_length)
     return segments(
         reader,
         mel,
         config.segment_length,
-        f0=cache,
-        predicted=predicted,
+        f0=_f0(config, mel, f0, reader),
+        predicted=_predicted(config, Path(config.train_directory), reader, mel),
         gain_db=config.gain_db,
         degrade=config.degrade,
         seed=config.seed,
@@ -95,8 +100,7 @@ def segment_dataset(
 def utterance_dataset(config: DataConfig, mel: MelConfig, f0: F0Config | None, path: str | Path) -> UtteranceDataset:
     """Return the whole utterances of a data directory with their features; errors as in :func:`segment_dataset`."""
     directory, reader = _audio(config, path, mel.sample_rate)
-    cache = _f0_cache(config, mel, f0, reader.utterances)
-    return UtteranceDataset(reader, mel, cache, _predicted(config, directory.path, reader, mel))
+    return UtteranceDataset(reader, mel, _f0(config, mel, f0, reader), _predicted(config, directory.path, reader, mel))
 
 
 def waveform_dataset(config: DataConfig, front_end: FrontEnd) -> WaveformDataset:
@@ -106,7 +110,7 @@ def waveform_dataset(config: DataConfig, front_end: FrontEnd) -> WaveformDataset
         DataError: for an unusable data directory, or an utterance whose text is not a label of the model.
         ConfigError: if no directory is named.
     """
-    _, reader = _training_audio(config, front_end.sample_rate, front_end.hop_length)
+    reader = _training_audio(config, front_end.sample_rate, front_end.hop_length)
     return WaveformDataset(
         reader, config.segment_length, config.gain_db, config.seed, config.pause_seconds, front_end.labels
     )
@@ -140,13 +144,17 @@ def build_piece_dataset(
     return PieceDataset(reader, longest, labels)
 
 
-def _order(config: DataConfig, utterances: Sequence[Utterance], sample_rate: int) -> Order:
+def _order(config: DataConfig, reader: AudioReader, total_batch: int) -> Order:
     """Return the order in which training draws utterances."""
-    seconds = config.segment_length / sample_rate
+    seconds = config.segment_length / reader.sample_rate
     by_duration = config.weighting == "duration"
-    repeats = [max(1, round(u.duration / seconds)) if by_duration else 1 for u in utterances]
+    if isinstance(reader, ShardReader):
+        counts = np.rint(reader.index.durations / seconds) if by_duration else np.ones(len(reader.index))
+        occurrences = np.maximum(counts, 1).astype(int) * reader.kept
+        return ShardOrder(reader.index.counts, occurrences, total_batch, config.seed, config.open_shards)
+    repeats = [max(1, round(u.duration / seconds)) if by_duration else 1 for u in reader.utterances]
     if config.balance_speakers:
-        return BalancedOrder([utterance.speaker for utterance in utterances], repeats, config.seed)
+        return BalancedOrder([utterance.speaker for utterance in reader.utterances], repeats, config.seed)
     return ShuffledOrder(repeats, config.seed)
 
 
@@ -156,31 +164,70 @@ def _audio(config: DataConfig, path: str | Path, sample_rate: int) -> tuple[Kald
     return directory, reader
 
 
-def _training_audio(config: DataConfig, sample_rate: int, hop_length: int) -> tuple[KaldiDirectory, AudioReader]:
+def _training_audio(config: DataConfig, sample_rate: int, hop_length: int) -> AudioReader:
     """Return the training set without utterances shorter than a segment."""
-    directory = KaldiDirectory.read(config.train_directory)
     shortest = config.segment_length if config.shorter == "drop" else hop_length
     if config.features == "predicted":
         # They cannot be padded (the output of the acoustic model for silence is unknown) and may lack a frame or two.
         shortest = config.segment_length + 2 * hop_length
+    if holds_shards(config.train_directory):
+        return _sharded_audio(config, sample_rate, shortest)
+    if config.shards_at is not None:
+        raise ConfigError(f"data.shards_at is set, and {config.train_directory} holds no index of shards; leave it out")
+    directory = KaldiDirectory.read(config.train_directory)
     kept = tuple(u for u in directory if round(u.duration * sample_rate) >= shortest)
-    if len(kept) < len(directory):
-        count = len(directory) - len(kept)
-        logger.warning("%s: %d utterances shorter than %d samples left out", directory.path, count, shortest)
+    _tell_dropped(directory.path, len(directory), len(kept), shortest)
+    return AudioReader(kept, sample_rate, config.resample, config.peak, config.in_memory)
+
+
+def _sharded_audio(config: DataConfig, sample_rate: int, shortest: int) -> ShardReader:
+    """Return a training set in shards.
+
+    Raises:
+        ConfigError: for settings that need every utterance at any time.
+    """
+    random_access = {
+        "balance_speakers": config.balance_speakers,
+        "pause_seconds": config.pause_seconds is not None,
+        "in_memory": config.in_memory,
+        "features": config.features == "predicted",
+    }
+    for name, is_set in random_access.items():
+        if is_set:
+            raise ConfigError(
+                f"{config.train_directory} holds shards, which are read front to back, and data.{name} needs any "
+                "utterance at any time; leave it out, or train on a Kaldi data directory"
+            )
+    index = ShardIndex.read(config.train_directory)
+    kept = np.rint(index.durations * sample_rate) >= shortest
+    _tell_dropped(index.folder, len(index), int(kept.sum()), shortest)
+    return ShardReader(index, sample_rate, config.resample, config.peak, kept, config.shards_at)
+
+
+def _tell_dropped(path: Path, total: int, kept: int, shortest: int) -> None:
+    if kept < total:
+        logger.warning("%s: %d utterances shorter than %d samples left out", path, total - kept, shortest)
     if not kept:
-        raise DataError(f"{directory.path}: no utterance has {shortest} samples; lower data.segment_length")
-    return directory, AudioReader(kept, sample_rate, config.resample, config.peak, config.in_memory)
+        raise DataError(f"{path}: no utterance has {shortest} samples; lower data.segment_length")
 
 
-def _f0_cache(
-    config: DataConfig, mel: MelConfig, f0: F0Config | None, utterances: Sequence[Utterance]
-) -> F0Cache | None:
+def _f0(config: DataConfig, mel: MelConfig, f0: F0Config | None, reader: AudioReader) -> F0Cache | ShardF0 | None:
     if f0 is None:
         return None
+    expected = f0_fingerprint(f0, mel.sample_rate, mel.hop_length)
+    if isinstance(reader, ShardReader):
+        found = reader.index.f0
+        if found != expected:
+            has = "hold no F0" if found is None else f"hold F0 of [{found}]"
+            raise DataError(
+                f"{reader.index.folder}: the shards {has}; expected [{expected}]; run 'ondes prepare shards --features'"
+            )
+        return ShardF0(reader)
     if config.feature_dir is None:
         raise ConfigError("data.feature_dir is not set; the model needs F0: run 'ondes features' and name its folder")
-    cache = F0Cache(config.feature_dir, f0_fingerprint(f0, mel.sample_rate, mel.hop_length))
-    _check_complete(cache.folder, cache.missing(u.utt_id for u in utterances), "F0; run 'ondes features' on this data")
+    cache = F0Cache(config.feature_dir, expected)
+    missing = cache.missing(u.utt_id for u in reader.utterances)
+    _check_complete(cache.folder, missing, "F0; run 'ondes features' on this data")
     return cache
 
 

@@ -9,8 +9,9 @@ import torch
 
 from recipes.data.id_lists import format_file_list
 from recipes.data.kaldi import KaldiDirectory, Utterance
-from recipes.data.parallel import map_parallel
+from recipes.data.parallel import map_files
 from recipes.data.reading import peak_gain, read_utterance
+from recipes.data.text_files import write_texts
 from vocoders.core.atomic import atomic_file
 from vocoders.frontends.mel import LogMel, MelConfig
 
@@ -41,13 +42,13 @@ def write_mels(
         The list of the files, ``feats.scp`` in ``folder``, which also names the files of earlier calls.
 
     Raises:
-        DataError: for an unreadable file.
+        DataError: if a file cannot be written.
+        FilesFailedError: at the end, for files that cannot be read.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / "front_end.txt").write_text(mel.fingerprint + "\n", encoding="utf-8")
+    write_texts(folder, {"front_end.txt": mel.fingerprint + "\n"})
     todo = [utterance for utterance in directory if not (folder / f"{utterance.utt_id}.npy").exists()]
     work = partial(_write, folder=folder, mel=mel, resample=resample, peak=peak)
-    for _ in map_parallel(work, todo, nj, "writing mels"):
+    for _ in map_files(work, todo, nj, "writing mels"):
         pass
     files = {path.stem: path.resolve() for path in sorted(folder.glob("*.npy"))}
     with atomic_file(folder / "feats.scp") as temporary:

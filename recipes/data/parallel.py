@@ -9,13 +9,14 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from typing import TypeVar
+from dataclasses import dataclass
+from typing import Generic, TypeVar
 
 from recipes.progress import track
 from vocoders.core.atomic import remove_temporaries
-from vocoders.core.errors import ConfigError, DataError
+from vocoders.core.errors import ConfigError, DataError, FilesFailedError
 
-__all__ = ["map_parallel", "run_parallel"]
+__all__ = ["map_files", "map_parallel", "run_parallel"]
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -38,6 +39,35 @@ def map_parallel(
         DataError: if a worker process dies; errors of ``function`` are passed on unchanged.
     """
     yield from track(run_parallel(function, items, nj, description, chunk_size), description, len(items))
+
+
+def map_files(function: Callable[[Item], Result], items: Sequence[Item], nj: int, description: str) -> Iterator[Result]:
+    """Do what :func:`map_parallel` does, and go on where ``function`` raises a :class:`DataError` for an item.
+
+    Raises:
+        FilesFailedError: at the end, with one line for each item that failed.
+    """
+    failures = []
+    for outcome in map_parallel(_Attempt(function), items, nj, description):
+        if isinstance(outcome, DataError):
+            failures.append(str(outcome))
+        else:
+            yield outcome
+    if failures:
+        raise FilesFailedError(failures, len(items))
+
+
+@dataclass(frozen=True)
+class _Attempt(Generic[Item, Result]):
+    """Call a function; return the error instead of raising it."""
+
+    function: Callable[[Item], Result]
+
+    def __call__(self, item: Item) -> Result | DataError:
+        try:
+            return self.function(item)
+        except DataError as error:
+            return error
 
 
 def run_parallel(

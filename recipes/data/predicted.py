@@ -10,6 +10,7 @@ from recipes.data.id_lists import read_file_list
 from recipes.data.kaldi import Utterance
 from vocoders.core.errors import DataError
 from vocoders.core.kaldi_files import read_entry
+from vocoders.core.numpy_files import read_npy
 from vocoders.frontends.mel import MelConfig
 
 __all__ = ["LARGEST_DIFFERENCE", "PredictedFeatures", "check_length"]
@@ -63,7 +64,7 @@ class PredictedFeatures:
                 raise DataError(f"{path}: {features.ndim} axes; expected a matrix (frames, bands)")
             return np.ascontiguousarray(features.T, dtype=np.float32)
         try:
-            return np.load(path, mmap_mode="r" if mmap else None, allow_pickle=False)
+            return read_npy(path, mmap)
         except (OSError, ValueError, EOFError) as error:
             raise DataError(f"{path}: not a readable .npy file ({error}); predict it again") from None
 

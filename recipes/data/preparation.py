@@ -49,7 +49,7 @@ def prepare(
     """Check the utterances from a corpus reader and write the data directory.
 
     Args:
-        utterances: whole files; their durations are filled in here.
+        utterances: whole files, whose durations are filled in here, or segments of files.
         data_dir: folder to write. With ``dev`` or ``test`` it gets the folders ``train``, ``dev`` and ``test``,
             else it is the data directory itself. ``skipped.tsv`` lists skipped files with reasons.
         nj: number of processes.
@@ -64,18 +64,22 @@ def prepare(
     """
     data_dir = Path(data_dir)
     check = partial(_check, decode=decode, min_duration=min_duration)
-    checked = map_parallel(check, utterances, nj, "checking audio", chunk_size=16)
+    files = list({utterance.path: utterance for utterance in utterances}.values())
+    checked = map_parallel(check, files, nj, "checking audio", chunk_size=16)
+    by_file = {utterance.path: found for utterance, found in zip(files, checked, strict=True)}
     kept: list[Utterance] = []
     skipped: list[tuple[str, str]] = []
     formats: Counter[str] = Counter()
     seen: set[str] = set()
-    for utterance, found in zip(utterances, checked, strict=True):
-        problem = found.problem or (f"second file with the id {utterance.utt_id}" if utterance.utt_id in seen else "")
+    for utterance in utterances:
+        found = by_file[utterance.path]
+        problem = found.problem or _problem_of_segment(utterance, found.duration, min_duration)
+        problem = problem or (f"second file with the id {utterance.utt_id}" if utterance.utt_id in seen else "")
         if problem:
             skipped.append((str(utterance.path), problem))
             continue
         seen.add(utterance.utt_id)
-        kept.append(replace(utterance, duration=found.duration))
+        kept.append(utterance if utterance.recording else replace(utterance, duration=found.duration))
         formats[f"{found.sample_rate} Hz, {found.channels} channel{'s' if found.channels > 1 else ''}"] += 1
     report = format_table(("path", "reason"), ((_printable(path), why) for path, why in sorted(skipped)), "\t")
     write_texts(data_dir, {"skipped.tsv": report})
@@ -129,6 +133,18 @@ def _check(utterance: Utterance, decode: bool, min_duration: float) -> AudioChec
     if name != "".join(name.split()) or name.startswith("."):
         return AudioCheck(problem="the file name cannot be an id (white space or leading dot); rename it")
     return check_audio(utterance.path, decode, min_duration)
+
+
+def _problem_of_segment(utterance: Utterance, file_seconds: float, min_duration: float) -> str:
+    """Return why a segment cannot be used; empty if it can, or is a whole file."""
+    if not utterance.recording:
+        return ""
+    end = utterance.start + utterance.duration
+    if end > file_seconds + 0.01:
+        return f"a segment ends after the file (at {end:.3f} of {file_seconds:.3f} s)"
+    if utterance.duration < min_duration:
+        return f"too short (a segment of {utterance.duration:.3f} s, at least {min_duration:g} s)"
+    return ""
 
 
 def _printable(path: str) -> str:

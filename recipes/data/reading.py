@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
+from torch import Tensor
 
 from recipes.data.kaldi import Utterance
 from recipes.progress import track
@@ -171,13 +172,12 @@ class AudioReader:
 
     def _part(self, index: int, span: Span, start: int, length: int) -> np.ndarray:
         """Return a part of an utterance; of another sample rate, only this part and what the filter reaches is read."""
-        from vocoders.core.audio import read_audio, resample
+        from vocoders.core.audio import resample
 
-        path, rate = self.utterances[index].path, span.sample_rate
+        rate = span.sample_rate
         length = min(length, self.num_samples(index) - start)
         if rate == self.sample_rate:
-            audio, _ = read_audio(path, mono=True, start=span.start + start, frames=length)
-            return audio[0].numpy()
+            return self._decode(index, start, length)[0].numpy()
         # Blocks in which both rates have whole numbers of samples: the filter has the same phases as in one piece.
         common = math.gcd(rate, self.sample_rate)
         before, after = rate // common, self.sample_rate // common
@@ -185,15 +185,25 @@ class AudioReader:
         first = max(start // after - margin, 0)
         last = min(math.ceil((start + length) / after) + margin, math.ceil(span.length / before))
         frames = min(last * before, span.length) - first * before
-        audio, _ = read_audio(path, mono=True, start=span.start + first * before, frames=frames)
+        audio = self._decode(index, first * before, frames)
         offset = start - first * after
         return resample(audio, rate, self.sample_rate)[0].numpy()[offset : offset + length]
 
     def _whole(self, index: int) -> np.ndarray:
+        from vocoders.core.audio import resample
+
         if self._last is None or self._last[0] != index:
-            utterance = self.utterances[index]
-            self._last = index, read_utterance(utterance, self.sample_rate, self.resample, span=self._span(index))
+            span = self._span(index)
+            audio = resample(self._decode(index, 0, span.length), span.sample_rate, self.sample_rate)
+            self._last = index, audio[0].numpy()
         return self._last[1]
+
+    def _decode(self, index: int, start: int, frames: int) -> Tensor:
+        """Return samples of an utterance at the rate of its file, (1, n), from ``start`` on, channels averaged."""
+        from vocoders.core.audio import read_audio
+
+        path, span = self.utterances[index].path, self._span(index)
+        return read_audio(path, mono=True, start=span.start + start, frames=frames)[0]
 
     def _span(self, index: int) -> Span:
         if index not in self._spans:

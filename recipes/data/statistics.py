@@ -8,6 +8,7 @@ import numpy as np
 
 from recipes.data.text_files import write_texts
 from vocoders.core.errors import DataError
+from vocoders.core.json_files import read_json
 
 __all__ = ["FeatureStatistics", "RunningStatistics"]
 
@@ -100,7 +101,7 @@ class FeatureStatistics:
         """
         path = Path(path)
         try:
-            data = json.loads(path.read_text(encoding="utf-8"))
+            data = read_json(path)
             if data.pop("format") != _FORMAT:
                 raise ValueError(f"expected format {_FORMAT}")
             mean, std = (np.asarray(data.pop(key), dtype=np.float64) for key in ("mean", "std"))

@@ -50,7 +50,7 @@ class WaveformDataset(TrainingSet):
         self._gain_db, self._seed, self._pause_seconds = gain_db, seed, pause_seconds
         self._labels = _label_indices(reader, labels)
         self._alike: dict[tuple[str, int | None], list[int]] = {}
-        for index in range(len(reader.utterances)):
+        for index in range(len(reader.utterances)) if pause_seconds is not None else ():
             self._alike.setdefault(self._kind(index), []).append(index)
 
     def __len__(self) -> int:

@@ -9,12 +9,12 @@ from typing import cast
 import torch
 from pydantic import Field
 from torch import Tensor, nn
-from torchaudio.transforms import Resample
 
 from recipes.discriminators.discriminator import Discriminator
 from recipes.discriminators.spectrum_stack import SpectrumStack
 from vocoders.core.config import Config
 from vocoders.core.errors import ConfigError
+from vocoders.core.sinc_resampling import SincResampler
 from vocoders.frontends.constant_q import ConstantQ, ConstantQConfig, OctaveLadder
 
 __all__ = ["SubBandCQTDiscriminator", "SubBandCQTOptions"]
@@ -96,9 +96,7 @@ class SubBandCQTDiscriminator(Discriminator):
     def __init__(self, options: SubBandCQTOptions | None = None) -> None:
         super().__init__(options)
         options = options or SubBandCQTOptions()
-        self.resample = Resample(1, _OVERSAMPLING)
-        # Registered again: it is not learned, so it does not belong into a checkpoint.
-        self.resample.register_buffer("kernel", self.resample.get_buffer("kernel"), persistent=False)
+        self.resample = SincResampler(1, _OVERSAMPLING)
         self.ladder = OctaveLadder(options.num_octaves)
         self.discriminators = nn.ModuleList(_CQTDiscriminator(config, options) for config in options.transforms())
 

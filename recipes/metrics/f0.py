@@ -5,9 +5,10 @@ from typing import ClassVar
 import numpy as np
 
 from recipes.metrics.domain import Condition
-from recipes.metrics.metric import Metric, Signal, SignalPair, optional_module
+from recipes.metrics.metric import Metric, Signal, SignalPair
 from vocoders.core.measures import log_f0_rmse, voicing_error
 from vocoders.frontends.f0 import F0Config, F0Method, extract_f0
+from vocoders.frontends.world import import_world
 
 __all__ = ["LogF0Rmse", "VoicingError", "f0_track"]
 
@@ -33,7 +34,7 @@ class _PitchMetric(Metric):
     def __init__(self, tracker: F0Method = "harvest") -> None:
         self.tracker: F0Method = tracker
         if tracker in ("harvest", "dio"):
-            optional_module("pyworld", "pyworld", f"metric '{self.name}'")
+            import_world(f"metric '{self.name}'")
         self.definition = f"{self._what}; tracker {tracker}, 71-800 Hz, frames of 5 ms, no time warping"
 
     def tracks(self, pair: SignalPair) -> tuple[np.ndarray, np.ndarray]:

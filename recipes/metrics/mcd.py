@@ -12,7 +12,8 @@ import numpy as np
 from recipes.metrics.domain import REFERENCE_IS_HEARD
 from recipes.metrics.dtw import warping_path
 from recipes.metrics.f0 import f0_track
-from recipes.metrics.metric import Metric, Signal, SignalPair, optional_module
+from recipes.metrics.metric import Metric, Signal, SignalPair
+from vocoders.frontends.world import import_world
 
 __all__ = ["MelCepstralDistortion", "mel_cepstrum", "mel_warping"]
 
@@ -45,7 +46,7 @@ class MelCepstralDistortion(Metric):
             "CheapTrick (Harvest 71-800 Hz) every 5 ms, SPTK-style mel-cepstrum, all-pass nearest to the mel scale "
             "(0.466 at 24 kHz), 16-bit noise floor"
         )
-        optional_module("pyworld", "pyworld", f"metric '{self.name}'")
+        import_world(f"metric '{self.name}'")
 
     def measure(self, pair: SignalPair) -> float:
         """Return the distortion in dB."""
@@ -109,13 +110,11 @@ def _cepstra(signal: Signal) -> np.ndarray:
     """Return the mel-cepstra of CheapTrick's envelopes every 5 ms, (F, order + 1)."""
 
     def compute() -> np.ndarray:
-        import pyworld
-
+        world = import_world("metric 'mcd'")
         f0 = f0_track(signal, "harvest").astype(np.float64)
         times = np.arange(len(f0)) * round(_FRAME_SECONDS * signal.sample_rate) / signal.sample_rate
         samples = signal.samples.astype(np.float64)
-        # A compiled module without stubs.
-        envelope = pyworld.cheaptrick(samples, f0, times, signal.sample_rate)  # pyright: ignore[reportAttributeAccessIssue]
+        envelope = world.cheaptrick(samples, f0, times, signal.sample_rate)
         return mel_cepstrum(envelope + _FLOOR, _ORDER, mel_warping(signal.sample_rate))
 
     return signal.remember("mel_cepstrum", compute)

@@ -4,7 +4,6 @@ Several metrics share slow analyses (resampling, pitch). A :class:`Signal` there
 is a small class for one number.
 """
 
-import importlib
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
@@ -17,7 +16,9 @@ import numpy as np
 import torch
 
 from recipes.metrics.domain import GENERATED_IS_FINITE, REFERENCE_IS_FINITE, Condition, is_heard, lasts
-from vocoders.core.errors import DataError, MissingExtraError, OndesError
+from vocoders.core.errors import DataError, OndesError
+from vocoders.core.extras import import_extra
+from vocoders.core.sinc_resampling import SincResampler
 
 __all__ = [
     "Direction",
@@ -88,7 +89,7 @@ class Signal:
     def resampled(self, sample_rate: int) -> np.ndarray:
         """Return the samples at another rate, with the resampler of the published protocols.
 
-        It is torchaudio's ``Resample`` with its defaults (sinc with a Hann window, width 6, roll-off 0.99).
+        A sinc with a Hann window, width 6, roll-off 0.99, as torchaudio's ``Resample`` has by default.
         """
         if sample_rate == self.sample_rate:
             return self.samples
@@ -105,9 +106,7 @@ class Signal:
 
 @lru_cache(maxsize=8)
 def _resampler(original: int, target: int) -> torch.nn.Module:
-    import torchaudio
-
-    return torchaudio.transforms.Resample(original, target)
+    return SincResampler(original, target)
 
 
 @dataclass(frozen=True, eq=False)
@@ -210,9 +209,7 @@ def optional_module(module: str, package: str, purpose: str) -> ModuleType:
         purpose: purpose of the module, for the message.
 
     Raises:
+        ConfigError: if the package does not load.
         MissingExtraError: if the package is not installed.
     """
-    try:
-        return importlib.import_module(module)
-    except ModuleNotFoundError as error:
-        raise MissingExtraError(error.name or package, "metrics", purpose) from None
+    return import_extra(module, package, "metrics", purpose)

@@ -21,7 +21,8 @@ import torch
 
 from recipes.metrics.domain import Condition
 from recipes.metrics.metric import Direction, Metric, Signal, SignalPair
-from vocoders.core.errors import ConfigError, MissingExtraError
+from vocoders.core.errors import ConfigError
+from vocoders.core.extras import import_extra
 
 __all__ = [
     "PeriodicityRmse",
@@ -74,10 +75,7 @@ class _TrackerMetric(Metric):
                 f"unknown tracker '{self.tracker}' for {self.name}; expected one of {', '.join(_TRACKERS)}"
             )
         chosen = _TRACKERS[self.tracker]
-        try:
-            importlib.import_module(chosen.module)
-        except ModuleNotFoundError as error:
-            raise MissingExtraError(error.name or chosen.module, chosen.extra, f"metric '{self.name}'") from None
+        import_extra(chosen.module, chosen.module, chosen.extra, f"metric '{self.name}'")
         self.title = f"{self._heading} {chosen.title}"
         self.definition = (
             f"{self._what}; tracker {chosen.definition}; CARGAN protocol: 16 kHz, hop {_HOP}, "

@@ -6,6 +6,7 @@ the number of utterances that are shown and by a limit on their length.
 
 import html
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from importlib import resources
 
 import numpy as np
@@ -152,10 +153,11 @@ def _utterance(
     sounds: dict[str, tuple[np.ndarray, int]] = {}
     for name, clip in clips.items():
         try:
-            samples, sample_rate = read_clip(clip)
+            seconds = _LONGEST_SECONDS if clip.duration is None else min(clip.duration, _LONGEST_SECONDS)
+            samples, sample_rate = read_clip(replace(clip, duration=seconds))
         except DataError:  # removed since the measurement
             continue
-        sounds[name] = samples[:, : round(_LONGEST_SECONDS * sample_rate)].numpy(), sample_rate
+        sounds[name] = samples.numpy(), sample_rate
     spectra = {name: decibels(*sound) for name, sound in sounds.items()}
     top = max((float(spectrum.max()) for spectrum in spectra.values()), default=0.0)
     cards = []

@@ -8,7 +8,7 @@ import numpy as np
 from recipes.metrics.evaluation import EvaluationResult
 from recipes.metrics.metric import Metric
 
-__all__ = ["strip_plot"]
+__all__ = ["strip_plot", "ticks"]
 
 _WIDTH, _LEFT, _RIGHT, _ROW, _HEAD, _FOOT = 640, 150, 20, 34, 6, 26
 _MOST_DOTS = 200
@@ -33,7 +33,7 @@ def strip_plot(result: EvaluationResult, metric: Metric) -> str:
     height = _HEAD + _ROW * len(found) + _FOOT
     title = f"{html.escape(metric.heading)}: one dot per file, bar = 95 % interval of the mean"
     parts = [f'<svg viewBox="0 0 {_WIDTH} {height}" role="img" aria-label="{title}">']
-    for tick in _ticks(low, high):
+    for tick in ticks(low, high):
         where = f"{x(tick):.1f}"
         bottom = height - _FOOT
         parts.append(f'<line class="grid" x1="{where}" x2="{where}" y1="{_HEAD}" y2="{bottom}"/>')
@@ -79,7 +79,7 @@ def _mean(result: EvaluationResult, system: str, metric: Metric, x, y: float) ->
     return [*parts, f"{mark}<title>{label}</title></line>"]
 
 
-def _ticks(low: float, high: float) -> list[float]:
+def ticks(low: float, high: float) -> list[float]:
     """Return some five round numbers between two values."""
     raw = (high - low) / 5
     unit = 10.0 ** math.floor(math.log10(raw))

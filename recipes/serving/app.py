@@ -4,10 +4,12 @@ import asyncio
 import io
 import json
 import logging
-from collections.abc import AsyncIterator
+import os
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from typing import Any
 
+from anyio import CapacityLimiter, to_thread
 from fastapi import FastAPI, HTTPException, Request, Response, WebSocket, WebSocketDisconnect
 from starlette.concurrency import run_in_threadpool
 
@@ -48,6 +50,8 @@ class _Server:
     def __init__(self, vocoder: Vocoder, name: str, limits: Limits) -> None:
         self.vocoder, self.name, self.limits = vocoder, name, limits
         self.clients = 0
+        # More threads than processors only get into each other's way. Those who wait are served in their order.
+        self.workers = CapacityLimiter(os.cpu_count() or 1)
 
     async def health(self) -> dict[str, Any]:
         """Return the state of the server."""
@@ -82,7 +86,8 @@ class _Server:
                 return
             try:
                 await self._serve(socket)
-            except (WebSocketDisconnect, RuntimeError):  # starlette raises the latter for a socket that has closed
+            # starlette raises RuntimeError for a socket that has closed; TimeoutError: the client takes no audio.
+            except (WebSocketDisconnect, RuntimeError, TimeoutError):
                 _logger.debug("a client has left")
 
     async def _serve(self, socket: WebSocket) -> None:
@@ -94,7 +99,7 @@ class _Server:
             if isinstance(message, bytes):
                 await self._answer(socket, opened, message)
             elif message == "end":
-                await _send(socket, await run_in_threadpool(opened.finish))
+                await self._play(socket, opened.finish)
                 await socket.send_text(json.dumps({"end": True, "seconds": opened.samples / opened.format.sample_rate}))
                 await socket.close()
                 return
@@ -135,9 +140,16 @@ class _Server:
 
     async def _answer(self, socket: WebSocket, opened: sessions.Session, message: bytes) -> None:
         try:
-            await _send(socket, await run_in_threadpool(opened.push, message))
+            await self._play(socket, lambda: opened.push(message))
         except OndesError as error:
             await socket.send_text(json.dumps({"error": str(error).splitlines()[0]}))
+
+    async def _play(self, socket: WebSocket, make: Callable[[], Iterator[bytes]]) -> None:
+        """Send audio as it is made; a client that takes none makes its stream wait, and is left in the end."""
+        audio = await to_thread.run_sync(make, limiter=self.workers)
+        while (made := await to_thread.run_sync(next, audio, b"end", limiter=self.workers)) != b"end":
+            for start in range(0, len(made), _PIECE):
+                await asyncio.wait_for(socket.send_bytes(made[start : start + _PIECE]), self.limits.idle_seconds)
 
     async def _read(self, request: Request) -> bytes:
         body = io.BytesIO()
@@ -158,12 +170,6 @@ class _Server:
             yield True
         finally:
             self.clients -= 1
-
-
-async def _send(socket: WebSocket, audio: bytes) -> None:
-    """Send audio in pieces; a client that takes none makes the server wait, not fill its memory."""
-    for start in range(0, len(audio), _PIECE):
-        await socket.send_bytes(audio[start : start + _PIECE])
 
 
 async def _refuse(socket: WebSocket, reason: str, code: int) -> None:

@@ -1,18 +1,16 @@
 """Whole files through a vocoder, from bytes to bytes."""
 
-import io
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import soundfile
 import torch
 from torch import Tensor
 
 from recipes.cli.declared import chosen_options
 from recipes.serving.limits import Limits
-from vocoders.core.audio import audio_info, read_audio
+from vocoders.core.audio import audio_info, read_audio, write_audio
 from vocoders.core.errors import ConfigError, DataError
 from vocoders.core.feature_files import read_feature_file
 from vocoders.interface import Vocoder
@@ -45,15 +43,13 @@ def synthesize_file(vocoder: Vocoder, body: bytes, given: Mapping[str, str], lim
         path = Path(folder) / ("body.npz" if is_features else "body.wav")
         path.write_bytes(body)
         try:
-            audio = (
-                _from_features(vocoder, path, how, limits) if is_features else _from_audio(vocoder, path, how, limits)
-            )
+            made = _from_features if is_features else _from_audio
+            output = path.with_name("answer.wav")
+            write_audio(output, made(vocoder, path, how, limits).clamp(-1, 1), vocoder.sample_rate)
         except DataError as error:
             # Not the server's own place of the file.
             raise DataError(str(error).replace(str(path), "the body")) from None
-    output = io.BytesIO()
-    soundfile.write(output, audio.clamp(-1, 1).T.numpy(), vocoder.sample_rate, "PCM_16", format="WAV")
-    return output.getvalue()
+        return output.read_bytes()
 
 
 def _from_features(vocoder: Vocoder, path: Path, how: Mapping[str, Any], limits: Limits) -> Tensor:
@@ -65,8 +61,7 @@ def _from_features(vocoder: Vocoder, path: Path, how: Mapping[str, Any], limits:
 
 def _from_audio(vocoder: Vocoder, path: Path, how: Mapping[str, Any], limits: Limits) -> Tensor:
     _check_length(audio_info(path, limits.seconds).duration, limits)
-    audio, _ = read_audio(path, vocoder.sample_rate)
-    return torch.cat([vocoder.copy_synthesis(channel[None, None], **how)[0].float().cpu() for channel in audio])
+    return vocoder.copy_channels(read_audio(path, vocoder.sample_rate)[0], **how)
 
 
 def _check_length(seconds: float, limits: Limits) -> None:

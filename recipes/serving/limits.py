@@ -14,12 +14,10 @@ class Limits(Config):
         clients: streams and files at the same time.
         seconds: length of a stream or a file.
         message_bytes: length of a message, and of the body of a request.
-        idle_seconds: silence of a client after which its stream is closed.
-        ahead_seconds: audio that is made before the client has taken it.
+        idle_seconds: time after which a client that sends nothing, or takes no audio, is left.
     """
 
     clients: int = Field(default=10, ge=1)
     seconds: float = Field(default=3600.0, gt=0)
     message_bytes: int = Field(default=64 << 20, ge=1024)
     idle_seconds: float = Field(default=30.0, gt=0)
-    ahead_seconds: float = Field(default=10.0, gt=0)

@@ -1,19 +1,29 @@
 """One stream of a client: what it asks for, its pieces, and the audio that they become."""
 
+from collections.abc import Iterable, Iterator
 from typing import Any, Literal
 
 import numpy as np
 import torch
-from pydantic import Field
+from pydantic import Field, model_validator
 from torch import Tensor
 
 from recipes.serving.limits import Limits
 from vocoders.core.audio_pipes import PipeFormat, decode_samples, encode_samples
+from vocoders.core.checks import check_audio, check_f0, check_features
 from vocoders.core.config import Config
 from vocoders.core.errors import DataError
 from vocoders.interface import Vocoder
 
 __all__ = ["Request", "Session"]
+
+# Frames that are computed without a pause.
+_FRAMES = 50
+
+
+def _pieces(signal: Tensor, hop_length: int = 1) -> tuple[Tensor, ...]:
+    """Return the pieces of a signal that are computed without a pause."""
+    return signal.split(_FRAMES * hop_length, dim=-1)
 
 
 class Request(Config):
@@ -25,6 +35,7 @@ class Request(Config):
         encoding: of the audio, both ways: ``s16le`` or ``f32le``.
         seed: seed of noise and phases.
         chunk: frames that are computed at once where the model looks ahead.
+        f0_look_ahead: for features without F0: it is estimated from the mel, with so many later frames.
         options: options of synthesis by name.
     """
 
@@ -32,7 +43,14 @@ class Request(Config):
     encoding: Literal["s16le", "f32le"] = "s16le"
     seed: int = Field(default=0, ge=0, lt=2**63)
     chunk: int = Field(default=8, ge=1, le=1000)
+    f0_look_ahead: int | None = Field(default=None, ge=0, le=1000)
     options: dict[str, Any] = {}
+
+    @model_validator(mode="after")
+    def _check(self) -> "Request":
+        if self.input == "pcm" and self.f0_look_ahead is not None:
+            raise ValueError("f0_look_ahead is for features; F0 of audio is tracked")
+        return self
 
 
 class Session:
@@ -49,15 +67,21 @@ class Session:
 
     def __init__(self, vocoder: Vocoder, request: Request, limits: Limits) -> None:
         self.vocoder, self.request, self.limits = vocoder, request, limits
-        self.stream = vocoder.stream(seed=request.seed, chunk=request.chunk, **request.options)
+        how = {"seed": request.seed, "chunk": request.chunk, "f0_look_ahead": request.f0_look_ahead}
+        self.stream = vocoder.stream(**how, **request.options)
         self.analysis = vocoder.analysis_stream() if request.input == "pcm" else None
         self.format = PipeFormat(request.encoding, vocoder.sample_rate, 1)
         self.samples = 0
 
     @property
+    def takes_f0(self) -> bool:
+        """Whether a client's frames contain F0."""
+        return self.vocoder.uses_f0 and self.request.f0_look_ahead is None
+
+    @property
     def width(self) -> int:
         """Numbers in a frame of a client's features."""
-        return self.vocoder.num_features + self.vocoder.uses_f0
+        return self.vocoder.num_features + self.takes_f0
 
     def describe(self) -> dict[str, Any]:
         """Return what the client needs to know."""
@@ -65,50 +89,62 @@ class Session:
         return {
             "sample_rate": self.vocoder.sample_rate,
             "hop_length": self.vocoder.hop_length,
-            "frame": ["features"] * self.vocoder.num_features + (["f0"] if self.vocoder.uses_f0 else []),
+            "frame": ["features"] * self.vocoder.num_features + (["f0"] if self.takes_f0 else []),
             "fingerprint": self.vocoder.fingerprint,
             "encoding": self.request.encoding,
             "latency": latency,
         } | ({} if self.analysis is None else {"input": "pcm"})
 
-    def push(self, data: bytes) -> bytes:
-        """Return the audio that is ready after a message.
+    def push(self, data: bytes) -> Iterator[bytes]:
+        """Yield the audio that is ready after a message, piece by piece, so that other clients wait for none.
 
         Raises:
-            DataError, ShapeError: for data that cannot be used; the stream goes on with the next message.
+            DataError, ShapeError: for data that cannot be used, before the first piece; the stream goes on with the
+                next message.
         """
-        inputs = self._read_features(data) if self.analysis is None else self._analyze(data)
-        if not inputs["features"].shape[-1]:
-            return b""
-        return encode_samples(self.stream.push(**inputs)[0], self.format)
+        if self.analysis is None:
+            pieces = map(self._inputs, _pieces(self._read_features(data)))
+        else:
+            pieces = map(self.analysis.push, _pieces(self._read_audio(data), self.vocoder.hop_length))
+        return self._synthesized(pieces)
 
-    def finish(self) -> bytes:
-        """Return the last audio."""
-        audio = []
+    def finish(self) -> Iterator[bytes]:
+        """Yield the last audio."""
         if self.analysis is not None:
-            inputs = self.analysis.finish(fill=True)
-            if inputs["features"].shape[-1]:
-                audio.append(self.stream.push(**inputs)[0])
-        return encode_samples(torch.cat([*audio, self.stream.finish()[0]], dim=-1), self.format)
+            yield from self._synthesized([self.analysis.finish(fill=True)])
+        yield encode_samples(self.stream.finish()[0], self.format)
 
-    def _read_features(self, data: bytes) -> dict[str, Tensor]:
+    def _synthesized(self, pieces: Iterable[dict[str, Tensor]]) -> Iterator[bytes]:
+        for inputs in pieces:
+            if inputs["features"].shape[-1]:
+                yield encode_samples(self.stream.push(**inputs)[0], self.format)
+
+    def _inputs(self, frames: Tensor) -> dict[str, Tensor]:
+        """Return the arguments of the stream for frames (1, width, F)."""
+        features = {"features": frames[:, : self.vocoder.num_features]}
+        return features | ({"f0": frames[:, -1:]} if self.takes_f0 else {})
+
+    def _read_features(self, data: bytes) -> Tensor:
+        """Return the frames (1, width, F) of a message."""
         size = 4 * self.width
         if not data or len(data) % size:
             raise DataError(
                 f"a message of {len(data)} bytes; expected frames of {self.width} float32, {size} bytes each"
             )
-        frames = torch.from_numpy(np.frombuffer(data, "<f4").reshape(-1, self.width).T.copy())
+        frames = torch.from_numpy(np.frombuffer(data, "<f4").reshape(-1, self.width).T.copy())[None]
+        check_features(frames, self.width)
+        if self.takes_f0:
+            check_f0(frames[:, -1:], frames)
         self._count(frames.shape[-1] * self.vocoder.hop_length)
-        features = frames[None, : self.vocoder.num_features]
-        return {"features": features} | ({"f0": frames[None, -1:]} if self.vocoder.uses_f0 else {})
+        return frames
 
-    def _analyze(self, data: bytes) -> dict[str, Tensor]:
-        assert self.analysis is not None
+    def _read_audio(self, data: bytes) -> Tensor:
+        """Return the samples (1, T) of a message."""
         if len(data) % self.format.frame_bytes:
             raise DataError(f"a message of {len(data)} bytes; expected samples of {self.format.frame_bytes} bytes each")
-        audio = decode_samples(data, self.format)
+        audio = check_audio(decode_samples(data, self.format), "CT", least=0)
         self._count(audio.shape[-1])
-        return self.analysis.push(audio)
+        return audio
 
     def _count(self, samples: int) -> None:
         most = self.limits.seconds * self.vocoder.sample_rate

@@ -25,7 +25,8 @@ class Sandbox:
     def __init__(self, root: Path, path: str) -> None:
         self.root = self.folder = root
         self.path = path
-        for name in ("Makefile", "pyproject.toml"):
+        (root / ".ci").mkdir()
+        for name in ("Makefile", "pyproject.toml", ".ci/constraints.txt"):
             shutil.copy2(REPOSITORY / name, root / name)
         generated = shutil.ignore_patterns("data", "exp", "dump", "downloads", "__pycache__")
         shutil.copytree(REPOSITORY / "egs", root / "egs", ignore=generated)

@@ -115,6 +115,28 @@ def test_generators_draw_alone_what_they_draw_together_and_in_pieces(systems, na
     assert (together.bits_per_sample > 0).all()
 
 
+@pytest.mark.parametrize("name", GENERATORS)
+def test_streams_of_generators_draw_what_generate_draws(systems, name):
+    generator = systems[name]
+    prompt = tone(generator.sample_rate, 0.05)
+    whole = generator.generate(200, 2, prompt=prompt, seed=5)
+    stream = generator.stream(batch=2, prompt=prompt, seed=5)
+    pieces = [stream.pull(length) for length in (1, 63, 0, 100, 36)]
+    assert torch.equal(torch.cat(pieces, dim=-1), whole.audio[..., len(prompt) :])
+    assert torch.equal(stream.prompt, whole.audio[0, 0, : len(prompt)])
+    assert (stream.labels, stream.latency) == (whole.labels, 0)
+    assert stream.finish().shape == (2, 1, 0)
+    for closed in (lambda: stream.pull(1), stream.finish):
+        with pytest.raises(ShapeError):
+            closed()
+    with pytest.raises(ConfigError):
+        generator.stream(label="no such label")
+    with pytest.raises(ShapeError):
+        generator.stream(batch=0)
+    with pytest.raises(ShapeError):
+        generator.stream().pull(-1)
+
+
 def test_prompts_are_continued_and_checked(systems):
     generator = systems[GENERATORS[0]]
     prompt = tone(generator.sample_rate, 0.05)

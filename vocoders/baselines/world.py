@@ -1,9 +1,8 @@
 """WORLD: analysis and synthesis of speech by a source-filter model, with uncompressed features."""
 
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
-import pyworld.pyworld as pyworld  # its compiled part; pyright knows no names of the package
 import torch
 from torch import Tensor
 
@@ -12,6 +11,7 @@ from vocoders.baselines.options import WorldOptions
 from vocoders.core.errors import ConfigError, ShapeError
 from vocoders.frontends.f0_config import F0Method
 from vocoders.frontends.front_end import FrontEnd
+from vocoders.frontends.world import import_world
 from vocoders.interface import Progress, Vocoder
 
 __all__ = ["World"]
@@ -28,12 +28,16 @@ class World(BaselineVocoder):
 
     Args:
         sample_rate: in Hz.
+
+    Raises:
+        MissingExtraError: if pyworld is not installed.
     """
 
     options_class = WorldOptions
 
     def __init__(self, sample_rate: int = 24000) -> None:
         self._sample_rate = sample_rate
+        import_world("baseline 'world'")
 
     @classmethod
     def from_details(cls, details: str) -> Self:
@@ -65,7 +69,7 @@ class World(BaselineVocoder):
     @property
     def num_features(self) -> int:
         """Bins of envelope and aperiodicity together."""
-        return 2 * (pyworld.get_cheaptrick_fft_size(self.sample_rate) // 2 + 1)
+        return 2 * (self._world.get_cheaptrick_fft_size(self.sample_rate) // 2 + 1)
 
     @property
     def f0_method(self) -> F0Method:
@@ -76,6 +80,10 @@ class World(BaselineVocoder):
     def fingerprint(self) -> str:
         """Front end in one line."""
         return f"WORLD envelope and aperiodicity {self.sample_rate} Hz hop={self.hop_length}"
+
+    @property
+    def _world(self) -> Any:
+        return import_world("baseline 'world'")
 
     @property
     def _frame_milliseconds(self) -> float:
@@ -98,16 +106,16 @@ class World(BaselineVocoder):
         return torch.stack(waveforms)[:, None]
 
     def _decompose(self, samples: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        f0, times = pyworld.harvest(samples, self.sample_rate, frame_period=self._frame_milliseconds)
-        envelope = pyworld.cheaptrick(samples, f0, times, self.sample_rate)
-        aperiodicity = pyworld.d4c(samples, f0, times, self.sample_rate)
+        f0, times = self._world.harvest(samples, self.sample_rate, frame_period=self._frame_milliseconds)
+        envelope = self._world.cheaptrick(samples, f0, times, self.sample_rate)
+        aperiodicity = self._world.d4c(samples, f0, times, self.sample_rate)
         return np.concatenate([envelope, aperiodicity], axis=1).T.astype(np.float32), f0.astype(np.float32)
 
     def _compose(self, features: Tensor, f0: Tensor, f0_scale: float) -> Tensor:
         frames = features.double().numpy().T
         envelope, aperiodicity = (np.ascontiguousarray(half) for half in np.split(frames, 2, axis=1))
         pitch = f0.double().numpy().reshape(-1) * f0_scale
-        signal = pyworld.synthesize(pitch, envelope, aperiodicity, self.sample_rate, self._frame_milliseconds)
+        signal = self._world.synthesize(pitch, envelope, aperiodicity, self.sample_rate, self._frame_milliseconds)
         num_samples = (len(pitch) - 1) * self.hop_length
         signal = np.pad(signal, (0, max(0, num_samples - len(signal))))[:num_samples]
         return torch.from_numpy(signal.astype(np.float32))

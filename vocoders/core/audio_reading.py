@@ -15,6 +15,7 @@ from vocoders.core import ffmpeg
 from vocoders.core.audio_headers import AudioData, PatchedFile, find_audio_data
 from vocoders.core.checks import check_finite
 from vocoders.core.errors import DataError, OndesError, UnreadableAudioError
+from vocoders.core.limits import limit, limit_error
 from vocoders.core.resampling import resample
 from vocoders.core.text import looks_like_text
 
@@ -22,7 +23,7 @@ __all__ = ["AudioInfo", "audio_info", "describe_sndfile_error", "read_audio", "r
 
 _logger = logging.getLogger(__name__)
 
-# Read in blocks, so that a damaged header with a wrong length does not exhaust memory.
+# Samples of all channels that are read at once, so that a damaged header with a wrong length does not exhaust memory.
 _BLOCK = 1 << 16
 # Two MPEG frames: the length in the header may be wrong by the encoder's padding.
 _MPEG_SLACK = 2 * 1152
@@ -31,6 +32,8 @@ _UNKNOWN_LENGTH = 1 << 62
 # Decoders that depend on earlier frames (MP3) or lose their position (Vorbis of some encoders): after a seek their
 # samples are wrong, by up to full scale.
 _DEPENDENT = ("MPEG", "OPUS", "VORBIS", "DWVW")
+# In Hz.
+_LEAST_RATE = 100
 # Files whose damage has been reported in this process.
 _told: set[tuple[str, int]] = set()
 
@@ -80,14 +83,19 @@ class _Opened:
     info: AudioInfo
     remark: str
 
+    @property
+    def block(self) -> int:
+        """Samples of one channel that are read at once."""
+        return max(1, _BLOCK // self.info.channels)
+
     def part(self, start: int, count: int) -> Iterator[Tensor]:
         """Yield ``count`` samples from ``start`` on; where a seek would change them, decode from the beginning."""
         if self.info.is_seekable:
             self.stream.seek(start)
-            yield from self.blocks(count, _BLOCK)
+            yield from self.blocks(count, self.block)
             return
         known = 0
-        for block in self.blocks(start + count, _BLOCK):
+        for block in self.blocks(start + count, self.block):
             if known + block.shape[-1] > start:
                 yield block[:, max(0, start - known) :]
             known += block.shape[-1]
@@ -171,6 +179,7 @@ def read_audio(
         expected = held - start if frames < 0 else min(frames, held - start)
         if not 0 <= start < held or frames == 0 or frames < -1:
             raise _no_samples(path, start, frames, held)
+        _check_samples(path, expected * opened.info.channels)
         blocks = list(opened.part(start, expected))
         if not blocks:
             raise _no_samples(path, start, frames, held)
@@ -199,6 +208,26 @@ def read_blocks(path: str | Path, size: int) -> Iterator[Tensor]:
         opened.tell_damage()
         # With a known length the buffer is no larger than the file.
         yield from opened.blocks(opened.info.frames, min(size, opened.info.frames))
+
+
+def _check_samples(path: str | Path, samples: int) -> None:
+    """Refuse to read more than the memory is meant for."""
+    if 4 * samples > limit("samples"):
+        told = f"audio of {limit_error('samples', 4 * samples)}"
+        raise UnreadableAudioError(f"{path} contains {told}", told)
+
+
+def _check_header(path: Path, stream: soundfile.SoundFile) -> None:
+    """Refuse headers that no recording has: each sample of a 1 Hz file would become thousands on resampling."""
+    if stream.samplerate < _LEAST_RATE:
+        told = f"a sample rate of {stream.samplerate} Hz; expected at least {_LEAST_RATE}"
+    elif stream.samplerate > limit("rate"):
+        told = f"a sample rate of {limit_error('rate', stream.samplerate)}"
+    elif stream.channels > limit("channels"):
+        told = f"a number of channels of {limit_error('channels', stream.channels)}"
+    else:
+        return
+    raise UnreadableAudioError(f"{path} states {told}", f"damaged ({told})")
 
 
 def _check_finite(audio: Tensor, sample_rate: int, path: str | Path, start: int = 0) -> None:
@@ -251,6 +280,7 @@ def _find_out(path: Path, head: bytes, stack: ExitStack, most_seconds: float | N
         info = AudioInfo(stream.samplerate, stream.channels, stream.frames, *kind)
     else:
         info = _describe(stream, data)
+    _check_header(path, stream)
     if info.frames >= _UNKNOWN_LENGTH:
         with _Stream(source) as ahead:
             info = replace(info, frames=_count(ahead, most_seconds), is_seekable=False)
@@ -281,7 +311,8 @@ def _count(stream: _Stream, most_seconds: float | None) -> int:
     """Return the number of samples that can still be decoded, at most those of about ``most_seconds``."""
     most = float("inf") if most_seconds is None else most_seconds * stream.samplerate
     frames = 0
-    while frames <= most and (read := len(stream.read(_BLOCK, dtype="float32"))):
+    block = max(1, _BLOCK // stream.channels)
+    while frames <= most and (read := len(stream.read(block, dtype="float32"))):
         frames += read
     return frames
 

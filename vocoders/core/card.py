@@ -38,7 +38,7 @@ def check_card(card: str) -> None:
 def read_card(folder: Path) -> dict[str, Any]:
     """Return the front matter of a model folder's card; empty if the card is absent or unreadable."""
     try:
-        return _front_matter(read_text(folder / "README.md"), str(folder / "README.md")) or {}
+        return _front_matter(read_text(folder / "README.md", limit="config"), str(folder / "README.md")) or {}
     except OndesError:
         return {}
 

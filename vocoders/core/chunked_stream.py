@@ -21,9 +21,10 @@ class ChunkedFunction:
         sizes: samples per frame of each input.
         hop_length: samples per frame of the output.
         chunk: frames of output that are computed at once.
-        halo: frames of context on either side.
+        halo: frames of context after a chunk.
         fade: frames over which neighbouring chunks are cross-faded, where the context is not sufficient; at most
             ``halo`` and ``chunk``.
+        past: frames of context before a chunk; ``None``: ``halo``.
     """
 
     def __init__(
@@ -34,9 +35,11 @@ class ChunkedFunction:
         chunk: int,
         halo: int,
         fade: int = 0,
+        past: int | None = None,
     ) -> None:
         self.function, self.sizes, self.hop_length = function, sizes, hop_length
         self.chunk, self.halo, self.fade = chunk, halo, fade
+        self.past = halo if past is None else past
         # Pieces of each input, which are joined only when a chunk is computed: pieces may be much shorter than chunks.
         self.pieces: list[tuple[Tensor, ...]] = []
         self.samples = 0
@@ -77,7 +80,7 @@ class ChunkedFunction:
         if self.tail is not None:
             result = self._faded(result)
         self.tail = output[..., stop * hop : (stop + self.fade) * hop] if self.fade and halo else None
-        kept = min(stop, self.halo)
+        kept = min(stop, self.past)
         # Copies: views would keep the whole of what was held.
         self.pieces = [
             tuple(part[..., (stop - kept) * size :].clone() for part, size in zip(held, self.sizes, strict=True))

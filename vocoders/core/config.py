@@ -7,7 +7,7 @@ error with the full key path, so a misspelt key never becomes a silent default.
 import difflib
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Hashable, Iterable, Mapping
 from pathlib import Path
 from types import UnionType
 from typing import Any, Self, Union, get_args, get_origin
@@ -16,8 +16,13 @@ import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from vocoders.core.errors import ConfigError
+from vocoders.core.limits import LIMITS, limit, limit_error
+from vocoders.core.regular_files import read_regular
 
 __all__ = ["Config", "apply_override", "parse_yaml", "read_yaml"]
+
+
+_MOST_DIGITS = 100
 
 
 class Config(BaseModel):
@@ -67,7 +72,31 @@ class Config(BaseModel):
 
 
 class _Loader(yaml.SafeLoader):
-    """YAML with the number syntax of version 1.2 (``1e-4`` is a float) and without duplicate keys."""
+    """YAML with the number syntax of version 1.2 (``1e-4`` is a float), without duplicate keys, and bounded."""
+
+    def get_single_node(self) -> yaml.Node | None:
+        """Return the only document; refuse one that its aliases make endless, huge or deep."""
+        node = super().get_single_node()
+        if node is not None:
+            self._measure(node, {})
+        return node
+
+    def _measure(self, node: yaml.Node, known: dict[int, tuple[int, int]]) -> tuple[int, int]:
+        """Return the number of values in a node and its depth, with every alias replaced."""
+        if id(node) in known:
+            return known[id(node)]
+        # What a node contains of itself.
+        known[id(node)] = (limit("nodes") + 1, 0)
+        pairs = node.value if isinstance(node, yaml.MappingNode) else ()
+        inner = node.value if isinstance(node, yaml.SequenceNode) else [part for pair in pairs for part in pair]
+        sizes = [self._measure(part, known) for part in inner]
+        count, depth = 1 + sum(size for size, _ in sizes), 1 + max((depth for _, depth in sizes), default=0)
+        for name, found in (("nodes", count), ("depth", depth)):
+            if found > limit(name):
+                told = f"too large or too deep: {LIMITS[name].meaning}: {limit_error(name, found)}"
+                raise yaml.constructor.ConstructorError(None, None, told, node.start_mark)
+        known[id(node)] = count, depth
+        return known[id(node)]
 
 
 class _Dumper(yaml.SafeDumper):
@@ -84,35 +113,55 @@ for _side in (_Loader, _Dumper):
 
 def _mapping_without_duplicates(loader: _Loader, node: yaml.MappingNode) -> dict[Any, Any]:
     keys = [loader.construct_object(key, deep=True) for key, _ in node.value]
+    # Keys that are lists cannot be compared in this way; the next call refuses them.
+    seen = set()
     for key in keys:
-        if keys.count(key) > 1:
+        if isinstance(key, Hashable) and (key in seen or seen.add(key)):
             raise yaml.constructor.ConstructorError(None, None, f"key '{key}' occurs twice", node.start_mark)
     return yaml.SafeLoader.construct_mapping(loader, node, deep=True)
 
 
+def _short_number(loader: _Loader, node: yaml.ScalarNode) -> int:
+    if len(node.value) > _MOST_DIGITS:
+        raise yaml.constructor.ConstructorError(None, None, f"a number of {len(node.value)} digits", node.start_mark)
+    return yaml.SafeLoader.construct_yaml_int(loader, node)
+
+
 _Loader.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, _mapping_without_duplicates)
+_Loader.add_constructor("tag:yaml.org,2002:int", _short_number)
 
 
 def parse_yaml(text: str, source: str = "YAML") -> Any:
-    """Parse YAML text; raise :class:`ConfigError` with the line of a mistake."""
+    """Parse YAML text; raise :class:`ConfigError` with the line of a mistake, or for a text above the limits."""
+    if len(text) > limit("config"):
+        raise ConfigError(f"{source}: {limit_error('config', len(text))}")
     try:
         return yaml.load(text, Loader=_Loader)  # a SafeLoader
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         where = f" line {mark.line + 1}" if mark is not None else ""
-        raise ConfigError(f"{source}:{where} {getattr(error, 'problem', None) or error}") from None
-    except (ValueError, RecursionError) as error:  # such as a date with a thirteenth month
-        raise ConfigError(f"{source}: {error}") from None
+        raise ConfigError(f"{source}:{where} {_first_line(getattr(error, 'problem', None) or error)}") from None
+    except RecursionError:
+        raise ConfigError(f"{source}: nested too deep") from None
+    # Dates with a thirteenth month, keys that are lists ...
+    except (ValueError, TypeError, AttributeError, KeyError, IndexError, OverflowError) as error:
+        raise ConfigError(f"{source}: {_first_line(error)}") from None
+
+
+def _first_line(error: object) -> str:
+    return (str(error).strip() or type(error).__name__).splitlines()[0]
 
 
 def read_yaml(path: str | Path) -> dict[str, Any]:
     """Read a YAML file that contains one mapping."""
     path = Path(path)
     try:
-        text = path.read_text(encoding="utf-8")
+        text = read_regular(path, "config").decode("utf-8-sig")
     except FileNotFoundError:
         raise ConfigError(f"{path}: no such configuration file") from None
-    except (OSError, UnicodeDecodeError) as error:
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be read as text: {error.strerror}") from None
+    except UnicodeDecodeError as error:
         raise ConfigError(f"{path}: cannot be read as text: {error}") from None
     data = parse_yaml(text, str(path))
     if data is None:

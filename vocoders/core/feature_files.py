@@ -4,7 +4,6 @@ A file with one utterance contains its features, and perhaps F0, a voiced flag a
 Archives and tables contain many utterances by their ids.
 """
 
-import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +14,8 @@ import numpy as np
 from vocoders.core.errors import DataError
 from vocoders.core.hdf5 import read_hdf5
 from vocoders.core.kaldi_files import list_archive, read_entry, read_table
+from vocoders.core.numpy_files import read_npy, read_npz
+from vocoders.core.regular_files import check_regular, open_regular
 
 __all__ = ["FEATURE_SUFFIXES", "FeatureFile", "FeaturePlace", "list_utterances", "read_feature_file"]
 
@@ -124,23 +125,25 @@ def _read_arrays(place: FeaturePlace) -> Mapping[str, Any]:
 
 def _read_numpy(path: Path) -> dict[str, Any]:
     try:
-        loaded = np.load(path, allow_pickle=False)
-        if isinstance(loaded, np.ndarray):
-            return {"features": loaded}
-        with loaded:
-            return {name: loaded[name] for name in loaded.files}
-    except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile) as error:
-        reason = str(error).split("\n")[0]
+        with open_regular(path) as stream:
+            is_archive = stream.read(2) == b"PK"
+        return read_npz(path) if is_archive else {"features": read_npy(path)}
+    except (OSError, ValueError) as error:
+        reason = (str(error) or type(error).__name__).split("\n")[0]
         raise DataError(f"{path} is not a NumPy file of plain numbers, or damaged: {reason}") from None
 
 
 def _read_torch(path: Path) -> dict[str, Any]:
+    # Imported here, since torch is slow to import and most files are of other kinds.
     import torch
 
+    from vocoders.core.torch_files import load_tensors
+
     try:
-        loaded = torch.load(path, map_location="cpu", weights_only=True)
+        check_regular(path, "numbers")
+        loaded = load_tensors(path)
     except Exception as error:  # a damaged pickle raises errors of any type
-        reason = str(error).split("\n")[0][:100]
+        reason = str(error).split("\n")[0][:200]
         raise DataError(f"{path} is not a PyTorch file of plain tensors, or damaged: {reason}") from None
     named = loaded if isinstance(loaded, Mapping) else {"features": loaded}
     tensors = {str(name): value for name, value in named.items() if isinstance(value, torch.Tensor | str)}

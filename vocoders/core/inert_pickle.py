@@ -16,10 +16,10 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from vocoders.core.limits import limit
+
 __all__ = ["ForeignClassError", "Holder", "read_inert_pickle"]
 
-# Decompressed statistics of any model are far smaller; a larger file is no file of statistics.
-_LARGEST = 64 * 2**20
 _NUMBERS = "biuf"
 
 
@@ -162,7 +162,8 @@ def read_inert_pickle(data: bytes, objects: bool = False) -> Any:
         ValueError: if the data is damaged.
     """
     try:
-        return _plain(_Reader(io.BytesIO(_decompress(data)), objects).load())
+        content = _Reader(io.BytesIO(_decompress(data)), objects).load()
+        return _plain(content, {})
     except ForeignClassError:
         raise
     except Exception as error:  # a damaged pickle raises errors of any type
@@ -178,15 +179,21 @@ def _decompress(data: bytes) -> bytes:
         (b"\x5d\x00", lzma.LZMADecompressor),
     ):
         if data.startswith(magic):
-            return decompressor().decompress(data, _LARGEST)
+            return decompressor().decompress(data, limit("pickle"))
     return data
 
 
-def _plain(node: Any) -> Any:
+def _plain(node: Any, known: dict[int, Any]) -> Any:
+    """Replace the stand-ins of arrays; an object that occurs many times is replaced once."""
+    if id(node) in known:
+        return known[id(node)]
     if isinstance(node, _Array):
-        return [_plain(value) for value in node.value] if isinstance(node.value, list) else node.value
-    if isinstance(node, dict):
-        return {key: _plain(value) for key, value in node.items()}
-    if isinstance(node, Holder):
-        node.__dict__.update({key: _plain(value) for key, value in node.__dict__.items()})
-    return node
+        plain = [_plain(value, known) for value in node.value] if isinstance(node.value, list) else node.value
+    elif isinstance(node, dict):
+        plain = {key: _plain(value, known) for key, value in node.items()}
+    else:
+        if isinstance(node, Holder):
+            node.__dict__.update({key: _plain(value, known) for key, value in node.__dict__.items()})
+        plain = node
+    known[id(node)] = plain
+    return plain

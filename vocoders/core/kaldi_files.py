@@ -4,6 +4,7 @@ kaldiio also unpickles entries and runs the commands of tables; both execute wha
 here.
 """
 
+import io
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any
@@ -11,6 +12,8 @@ from typing import IO, Any
 import numpy as np
 
 from vocoders.core.errors import DataError, MissingExtraError
+from vocoders.core.limits import limit, limit_error
+from vocoders.core.regular_files import open_regular
 from vocoders.core.text import read_lines
 
 __all__ = ["is_kaldi", "list_archive", "read_archive", "read_entry", "read_table"]
@@ -42,19 +45,19 @@ def list_archive(path: str | Path) -> dict[str, int]:
 
 
 def _entries(path: str | Path) -> Iterator[tuple[str, int, np.ndarray]]:
-    matio = _import()
+    _import()
     try:
-        with open(path, "rb") as stream:
+        with _open(path) as stream:
             start = stream.read(_LONGEST_KEY)
             stream.seek(0)
             if start.startswith(_BINARY) or start.lstrip().startswith(b"["):
                 yield "", 0, _read(stream, str(path))
                 return
-            while (key := matio.read_token(stream)) is not None:
+            while (key := _read_key(stream)) is not None:
                 yield key, stream.tell(), _read(stream, f"{path}:{key}")
     except OSError as error:
         raise DataError(f"{path}: cannot be read: {error.strerror or error}") from None
-    except (UnicodeDecodeError, ValueError) as error:
+    except ValueError as error:
         raise DataError(f"{path}: damaged, or no archive of Kaldi: {error}") from None
 
 
@@ -91,11 +94,35 @@ def read_entry(path: str | Path, offset: int) -> np.ndarray:
     """Return the array at a byte offset of an ``.ark`` file; errors as :func:`read_archive`."""
     _import()
     try:
-        with open(path, "rb") as stream:
+        with _open(path) as stream:
             stream.seek(offset)
             return _read(stream, f"{path}:{offset}")
     except OSError as error:
         raise DataError(f"{path}: cannot be read: {error.strerror or error}") from None
+
+
+class _Bounded(io.BufferedReader):
+    """A file of which no entry is read that is larger than the limit ``numbers``, whatever its header states."""
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        """Read ``size`` bytes."""
+        if size is not None and size > limit("numbers"):
+            raise ValueError(f"its header states {limit_error('numbers', size)}")
+        return super().read(size)
+
+
+def _open(path: str | Path) -> _Bounded:
+    return _Bounded(open_regular(path).detach())  # pyright: ignore[reportAttributeAccessIssue]  (a BufferedReader)
+
+
+def _read_key(stream: IO[bytes]) -> str | None:
+    """Return the characters before the next space; ``None`` at the end of the file."""
+    key = b""
+    while len(key) <= _LONGEST_KEY and (byte := stream.read(1)) not in (b"", b" "):
+        key += byte
+    if len(key) > _LONGEST_KEY:
+        raise ValueError(f"no key of an entry in {_LONGEST_KEY} bytes")
+    return key.decode("utf-8").strip() or None
 
 
 def _read(stream: IO[bytes], name: str) -> np.ndarray:
@@ -118,5 +145,5 @@ def _import() -> Any:
     try:
         from kaldiio import matio
     except ImportError:
-        raise MissingExtraError("kaldiio", "formats", "reading archives of Kaldi") from None
+        raise MissingExtraError("kaldiio", "kaldi", "reading archives of Kaldi") from None
     return matio

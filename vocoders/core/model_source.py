@@ -1,7 +1,6 @@
 """Sources of models: a folder, the name of a shipped model, or an id on the model hub."""
 
 import difflib
-import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,6 +9,7 @@ from typing import Any
 
 from vocoders.core.card import read_card
 from vocoders.core.errors import CheckpointError
+from vocoders.core.json_files import read_json
 from vocoders.core.model_advice import CHECKPOINT_SUFFIXES, advise_on_path
 
 __all__ = [
@@ -79,11 +79,11 @@ def read_model_config(source: str | Path) -> ModelFile:
     path = Path(source)
     file = path / "config.json"
     try:
-        content = json.loads(file.read_text(encoding="utf-8"))
+        content = read_json(file)
     except FileNotFoundError:
         raise CheckpointError(f"{path} is not a model folder: it has no config.json") from None
     except (OSError, ValueError) as error:
-        raise CheckpointError(f"{file} is damaged: {error}") from None
+        raise CheckpointError(f"{file} is no configuration of a model: {error}") from None
     if not isinstance(content, dict) or content.get("format") != MODEL_FORMAT:
         found = content.get("format") if isinstance(content, dict) else None
         newer = isinstance(found, int) and found > MODEL_FORMAT

@@ -6,18 +6,17 @@ error names the cause: an incomplete download, a saved web page, a class of anot
 
 import pickletools
 import re
-import warnings
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any
 
 import numpy as np
-import torch
-from safetensors.torch import load_file
 
 from vocoders.core.errors import CheckpointError
+from vocoders.core.regular_files import RefusedFileError
 from vocoders.core.text import enumerate_some, looks_like_text
+from vocoders.core.torch_files import is_safetensors, load_safetensors, load_tensors
 
 __all__ = ["foreign_classes", "read_official_checkpoint", "unreadable_reason"]
 
@@ -75,12 +74,9 @@ def read_official_checkpoint(path: str | Path) -> Any:
         what = "is a folder; expected a checkpoint file" if path.is_dir() else "no such checkpoint file"
         raise CheckpointError(f"{path}: {what}")
     try:
-        if _is_safetensors(path):
-            return load_file(path)
-        with torch.serialization.safe_globals(_ARRAYS), warnings.catch_warnings():
-            # Warnings about files that are refused below.
-            warnings.simplefilter("ignore")
-            return torch.load(path, map_location="cpu", weights_only=True)
+        return load_safetensors(path) if is_safetensors(path) else load_tensors(path, _ARRAYS)
+    except RefusedFileError as error:
+        raise CheckpointError(f"{path}: not a readable checkpoint: {error}") from None
     except Exception:  # torch raises errors of many types, and its messages advise loading unsafe files
         raise CheckpointError(f"{path}: not a readable checkpoint: {unreadable_reason(path)}") from None
 
@@ -140,13 +136,6 @@ def _globals(stream: IO[bytes]) -> Iterator[str]:
         return
 
 
-def _is_safetensors(path: Path) -> bool:
-    """Recognise a safetensors file by its beginning: the length of a JSON header, and the header."""
-    with open(path, "rb") as stream:
-        length = int.from_bytes(stream.read(8), "little")
-        return 2 <= length <= path.stat().st_size - 8 and stream.read(1) == b"{"
-
-
 def _zip_reason(path: Path) -> str:
     try:
         with zipfile.ZipFile(path) as archive:
@@ -159,6 +148,8 @@ def _zip_reason(path: Path) -> str:
                     return _class_reason(foreign_classes(stream)) or f"it is damaged; {_AGAIN}"
     except zipfile.BadZipFile:
         return f"it is truncated (an archive without its end); {_AGAIN}"
+    except Exception:  # names, versions and compressions that the reader of archives refuses in many ways
+        return f"it is a damaged archive; {_AGAIN}"
     shown = ", ".join(names[:3]) + (", ..." if len(names) > 3 else "")
     return f"it is a zip archive of other things ({shown or 'nothing'}); expected one that torch.save wrote; {_UNPACK}"
 
@@ -172,7 +163,7 @@ def _pickle_reason(path: Path) -> str:
         stream.seek(0)
         try:
             is_whole = sum(1 for _ in pickletools.genops(stream)) > 0
-        except ValueError:
+        except Exception:  # of many types
             is_whole = False
     if of_torch or not is_whole:
         return f"it is damaged or truncated; {_AGAIN}"

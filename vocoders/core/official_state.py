@@ -213,15 +213,25 @@ def _known_prefixes(state: Mapping[str, Tensor], pattern: re.Pattern[str]) -> di
     return found
 
 
-def _state_dicts(node: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], dict[str, Tensor]]]:
+def _mappings(checkpoint: Any) -> Iterator[tuple[tuple[str, ...], Mapping[Any, Any]]]:
+    """Yield every mapping in nested ones with its path, outermost first; each once, though it may contain itself."""
+    waiting: list[tuple[tuple[str, ...], Any]] = [((), checkpoint)]
+    seen = set()
+    while waiting:
+        path, node = waiting.pop()
+        if not isinstance(node, Mapping) or len(path) > _DEPTH or id(node) in seen:
+            continue
+        seen.add(id(node))
+        yield path, node
+        waiting += reversed([((*path, str(key)), value) for key, value in node.items()])
+
+
+def _state_dicts(checkpoint: Any) -> Iterator[tuple[tuple[str, ...], dict[str, Tensor]]]:
     """Yield every mapping of names to tensors, outermost first."""
-    if not isinstance(node, Mapping) or len(path) > _DEPTH:
-        return
-    tensors = {key: value for key, value in node.items() if isinstance(key, str) and isinstance(value, Tensor)}
-    if tensors:
-        yield path, tensors
-    for key, value in node.items():
-        yield from _state_dicts(value, (*path, str(key)))
+    for path, node in _mappings(checkpoint):
+        tensors = {key: value for key, value in node.items() if isinstance(key, str) and isinstance(value, Tensor)}
+        if tensors:
+            yield path, tensors
 
 
 def _unwrap(state: Mapping[str, Tensor]) -> tuple[dict[str, Tensor], tuple[str, ...]]:
@@ -251,13 +261,12 @@ def _equal(state: Mapping[str, Tensor], other: Mapping[str, Tensor]) -> bool:
     )
 
 
-def _shadow(node: Any, depth: int = 0) -> list[Tensor] | None:
-    if not isinstance(node, Mapping) or depth > _DEPTH:
-        return None
-    shadow = node.get("shadow_params")
-    if isinstance(shadow, list | tuple) and shadow and all(isinstance(value, Tensor) for value in shadow):
-        return list(shadow)
-    return next((found for value in node.values() if (found := _shadow(value, depth + 1)) is not None), None)
+def _shadow(checkpoint: Any) -> list[Tensor] | None:
+    for _, node in _mappings(checkpoint):
+        shadow = node.get("shadow_params")
+        if isinstance(shadow, list | tuple) and shadow and all(isinstance(value, Tensor) for value in shadow):
+            return list(shadow)
+    return None
 
 
 def _name_shadow(shadow: list[Tensor], state: Mapping[str, Tensor]) -> dict[str, Tensor]:

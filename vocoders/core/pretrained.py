@@ -13,11 +13,12 @@ from pathlib import Path
 from typing import Any, ClassVar, Generic, Self, TypeVar
 
 import torch
-from safetensors import SafetensorError, safe_open
+from safetensors import SafetensorError
 from safetensors.torch import save
 from torch import Tensor, nn
 
 from vocoders.core.atomic import atomic_folder
+from vocoders.core.building import bounded_building, check_numbers
 from vocoders.core.card import check_card, minimal_card
 from vocoders.core.config import Config
 from vocoders.core.device import resolve_device
@@ -32,6 +33,7 @@ from vocoders.core.model_source import (
     shipped_models,
 )
 from vocoders.core.text import enumerate_some
+from vocoders.core.torch_files import load_safetensors
 from vocoders.version import __version__
 
 __all__ = [
@@ -174,11 +176,14 @@ class PretrainedModel(nn.Module, Generic[ConfigType]):
         file = read_model_config(path)
         if file.family != cls.family:
             raise CheckpointError(f"{path} is a model of family '{file.family}'; expected '{cls.family}'")
+        check_numbers(file.config, str(path / "config.json"))
         config = cls.config_class.from_dict(file.config, source=str(path / "config.json"))
-        with torch.random.fork_rng(devices=[]):
+        weights = path / "model.safetensors"
+        state = read_tensors(weights)
+        shapes = {name: tuple(tensor.shape) for name, tensor in state.items()}
+        with torch.random.fork_rng(devices=[]), bounded_building(shapes, str(weights)):
             model = cls(config)
-        state = read_tensors(path / "model.safetensors")
-        _check_state(state, model.state_dict(), path / "model.safetensors")
+        _check_state(state, model.state_dict(), weights)
         model.load_state_dict(state)
         model.eval()
         if verify:
@@ -225,8 +230,7 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
     if not path.is_file():
         raise CheckpointError(f"{path.parent} is not a complete model folder: it has no {path.name}")
     try:
-        with safe_open(path, framework="pt", device="cpu") as file:
-            return {name: file.get_tensor(name) for name in file.keys()}  # no mapping: it has no iterator of its own
+        return load_safetensors(path)
     except (SafetensorError, OSError, ValueError, RuntimeError) as error:
         with open(path, "rb") as stream:
             if stream.read(32).startswith(b"version https://git-lfs"):
@@ -290,7 +294,8 @@ def _check_replaceable(folder: Path, overwrite: bool) -> None:
 @contextmanager
 def evaluating(system: Any) -> Iterator[None]:
     """Switch a network to evaluation mode, and back afterwards; anything else is left as it is."""
-    if not isinstance(system, nn.Module):
+    # A stream asks for each frame: modes are changed only where one differs.
+    if not isinstance(system, nn.Module) or not any(module.training for module in system.modules()):
         yield
         return
     was_training = system.training

@@ -6,19 +6,21 @@ count and sums of ESPnet (``feats_stats.npz``) and Kaldi (``cmvn.ark``), and the
 """
 
 import io
-import json
-import zipfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from safetensors import SafetensorError
 from safetensors.numpy import load
 
 from vocoders.core.errors import CheckpointError, DataError
 from vocoders.core.hdf5 import read_hdf5
 from vocoders.core.inert_pickle import ForeignClassError, Holder, read_inert_pickle
+from vocoders.core.json_files import parse_json
 from vocoders.core.kaldi_files import is_kaldi, read_archive, read_entry, read_table
+from vocoders.core.numpy_files import read_npy_header, read_npz
+from vocoders.core.regular_files import read_regular
 from vocoders.core.text import looks_like_text
 
 __all__ = ["IDENTITY", "read_statistics"]
@@ -60,26 +62,25 @@ def read_statistics(path: str | Path, names: Sequence[str], feature: str | None 
         ) from None
     except KeyError as error:
         raise CheckpointError(f"{path}: expected {expected}; it has no {error}") from None
-    except (OSError, ValueError, TypeError, EOFError, zipfile.BadZipFile, DataError) as error:
+    except (OSError, ValueError, TypeError, EOFError, MemoryError, SafetensorError, DataError) as error:
         formats = ".npz, .npy, .h5, .json, .safetensors, joblib or a cmvn of Kaldi"
         raise CheckpointError(f"{path}: expected {expected} in {formats}: {error}") from None
 
 
 def _numbers_in(path: Path, names: Sequence[str], feature: str | None) -> Mapping[str, Any]:
-    data = path.read_bytes()
+    data = read_regular(path, "numbers")
     if not data:
         raise ValueError("it is empty")
     if data.startswith(b"\x89HDF"):
         return read_hdf5(path)
     if data.startswith(b"PK"):
-        with np.load(io.BytesIO(data), allow_pickle=False) as arrays:
-            return dict(arrays)
+        return read_npz(io.BytesIO(data))
     if data.startswith(b"\x93NUMPY"):
         return _npy(data, names)
     if data[8:9] == b"{" and not data.lstrip().startswith(b"{"):
         return load(data)
     if data.lstrip()[:1] == b"{":
-        return json.loads(data)
+        return parse_json(data)
     if path.suffix == ".scp" or is_kaldi(data):
         return _kaldi_sums(path)
     try:
@@ -129,9 +130,7 @@ def _kaldi_sums(path: Path) -> dict[str, np.ndarray]:
 
 def _npy(data: bytes, names: Sequence[str]) -> Mapping[str, Any]:
     stream = io.BytesIO(data)
-    version = np.lib.format.read_magic(stream)
-    header = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
-    shape, _, dtype = header(stream)
+    shape, dtype = read_npy_header(stream)
     if not dtype.hasobject:
         return _rows(np.load(io.BytesIO(data), allow_pickle=False), names)
     found = read_inert_pickle(stream.read(), objects=True)

@@ -61,7 +61,7 @@ def read_table(path: str | Path, kind: str, expected: str) -> Table:
         DataError: if it is no such table; the message names file and line.
     """
     path = Path(path)
-    text = read_text(path, kind)
+    text = read_text(path, kind, limit="table")
     if "\0" in text:
         raise DataError(f"{path}: cannot be read as text: it contains zeros; save the table as CSV in UTF-8")
     delimiter, rows = _split(text, path)

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from vocoders.core.errors import DataError
+from vocoders.core.regular_files import read_regular
 
 __all__ = ["enumerate_some", "looks_like_text", "read_lines", "read_text"]
 
@@ -24,7 +25,7 @@ _MARKS = (
 _BINARY = re.compile(rb"[\x00-\x08\x0e-\x19\x1b-\x1f]")
 
 
-def read_text(path: str | Path, kind: str = "file") -> str:
+def read_text(path: str | Path, kind: str = "file", limit: str = "text") -> str:
     r"""Read a text file in UTF-8, UTF-16 or UTF-32, with or without a byte order mark.
 
     Any other encoding is read as Windows-1252, which contains the printable part of Latin-1, with a warning.
@@ -32,15 +33,16 @@ def read_text(path: str | Path, kind: str = "file") -> str:
     Args:
         path: the file.
         kind: kind of file, for the message about a missing file.
+        limit: name of the limit of its size.
 
     Returns:
         The text, with ``\n`` as the only line end and without byte order marks at the beginning of lines.
 
     Raises:
-        DataError: if there is no such file or it is not text.
+        DataError: if there is no such file, it is not text, or it is larger than its limit.
     """
     try:
-        content = Path(path).read_bytes()
+        content = read_regular(path, limit)
     except FileNotFoundError:
         raise DataError(f"{path}: no such {kind}") from None
     except OSError as error:

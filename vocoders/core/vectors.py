@@ -19,8 +19,11 @@ from numba.extending import intrinsic, models, overload, register_model
 from scipy.special import erfcx
 
 __all__ = [
+    "address",
     "bounded",
+    "check_array",
     "exp",
+    "first_number",
     "fma",
     "gelu",
     "kept",
@@ -28,6 +31,7 @@ __all__ = [
     "load",
     "load_integers",
     "magnitude",
+    "number_at",
     "positive_part",
     "repeat",
     "sigmoid",
@@ -35,6 +39,7 @@ __all__ = [
     "square_root",
     "store",
     "total",
+    "whole_number_at",
 ]
 
 _FLOAT = ir.FloatType()
@@ -67,14 +72,22 @@ def _vector(width: int, element: ir.Type = _FLOAT) -> ir.VectorType:
 
 
 def _address(context, builder, signature, arguments, element: ir.Type, width: int):
-    """Return a pointer to ``width`` elements of the array in the first argument, from the index in the second."""
-    array = context.make_array(signature.args[0])(context, builder, arguments[0])
-    pointer = builder.gep(array.data, [arguments[1]])
+    """Return a pointer to ``width`` elements of the array (or address) and from the index in the arguments."""
+    pointer = builder.gep(first_number(context, builder, signature.args[0], arguments[0], element), [arguments[1]])
     return builder.bitcast(pointer, _vector(width, element).as_pointer())
 
 
-def _check_array(array, element: type) -> None:
+def first_number(context, builder, source, value, element: ir.Type = _FLOAT):
+    """Return a pointer to the first number of an array, or to the one at an address."""
+    if isinstance(source, types.Integer):
+        return builder.inttoptr(value, element.as_pointer())
+    return context.make_array(source)(context, builder, value).data
+
+
+def check_array(array, element: type = types.Float) -> None:
     """Refuse at compile time arrays that are not contiguous rows of this element: addresses would be wrong."""
+    if isinstance(array, types.Integer):
+        return  # an address
     if not isinstance(array, types.Array) or not isinstance(array.dtype, element) or array.layout != "C":
         raise TypingError(f"{array} cannot be read as vectors; expected a contiguous array of {element.__name__}")
     if isinstance(array.dtype, types.Float) and array.dtype != types.float32:
@@ -95,6 +108,22 @@ def _call(builder, name: str, width: int, *arguments):
 
 
 @_intrinsic
+def address(typing_context, array):
+    """Signature (array): where a contiguous array begins, which may be given in place of the array.
+
+    numba counts the references of arrays that a function passes on, between the instructions of its loops; it does not
+    count those of an address. The caller keeps the array.
+    """
+
+    def emit(context, builder, signature, arguments):
+        data = context.make_array(signature.args[0])(context, builder, arguments[0]).data
+        return builder.ptrtoint(data, context.get_value_type(types.intp))
+
+    check_array(array, types.Number)
+    return types.intp(array), emit
+
+
+@_intrinsic
 def load(typing_context, array, index, width):
     """Signature (array, index, width): float32 values of a contiguous array; ``width`` is a constant."""
 
@@ -102,20 +131,44 @@ def load(typing_context, array, index, width):
         lanes = signature.return_type.width
         return builder.load(_address(context, builder, signature, arguments, _FLOAT, lanes), align=4)
 
-    _check_array(array, types.Float)
+    check_array(array, types.Float)
     return Lanes(width.literal_value)(array, types.intp, width), emit
 
 
 @_intrinsic
-def load_integers(typing_context, array, index, width):
-    """Signature (array, index, width): values of an int16 or int8 array as float32."""
+def number_at(typing_context, array, index):
+    """Signature (array, index): one float32 of a contiguous array; unlike ``array[index]`` for addresses too."""
 
     def emit(context, builder, signature, arguments):
-        bits, lanes = signature.args[0].dtype.bitwidth, signature.return_type.width
+        data = first_number(context, builder, signature.args[0], arguments[0])
+        return builder.load(builder.gep(data, [arguments[1]]))
+
+    check_array(array, types.Float)
+    return types.float32(array, types.intp), emit
+
+
+@_intrinsic
+def whole_number_at(typing_context, address, index):
+    """Signature (address, index): one int64 of the array that begins at an address."""
+
+    def emit(context, builder, signature, arguments):
+        data = builder.inttoptr(arguments[0], ir.IntType(64).as_pointer())
+        return builder.load(builder.gep(data, [arguments[1]]))
+
+    return types.int64(address, types.intp), emit
+
+
+@_intrinsic
+def load_integers(typing_context, array, index, width):
+    """Signature (array, index, width): values of an int16 or int8 array, or int16 at an address, as float32."""
+
+    def emit(context, builder, signature, arguments):
+        source, lanes = signature.args[0], signature.return_type.width
+        bits = 16 if isinstance(source, types.Integer) else source.dtype.bitwidth
         pointer = _address(context, builder, signature, arguments, ir.IntType(bits), lanes)
         return builder.sitofp(builder.load(pointer, align=bits // 8), _vector(lanes))
 
-    _check_array(array, types.Integer)
+    check_array(array, types.Integer)
     return Lanes(width.literal_value)(array, types.intp, width), emit
 
 
@@ -128,7 +181,7 @@ def store(typing_context, array, index, lanes):
         builder.store(arguments[2], pointer, align=4)
         return context.get_dummy_value()
 
-    _check_array(array, types.Float)
+    check_array(array, types.Float)
     return types.void(array, types.intp, lanes), emit
 
 
@@ -152,11 +205,11 @@ def repeat(typing_context, array, index, width):
     """
 
     def emit(context, builder, signature, arguments):
-        data = context.make_array(signature.args[0])(context, builder, arguments[0]).data
+        data = first_number(context, builder, signature.args[0], arguments[0])
         value = builder.load(builder.gep(data, [arguments[1]]))
         return _splat(builder, value, signature.return_type.width)
 
-    _check_array(array, types.Float)
+    check_array(array, types.Float)
     return Lanes(width.literal_value)(array, types.intp, width), emit
 
 

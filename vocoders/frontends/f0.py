@@ -13,7 +13,6 @@ from typing import Any, TypeVar
 
 import librosa
 import numpy as np
-import pyworld.pyworld as pyworld  # its compiled part; pyright knows no names of the package
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -26,6 +25,7 @@ from vocoders.frontends.f0_config import F0Config, F0Method
 from vocoders.frontends.mel import LogMel
 from vocoders.frontends.mel_conversion import interpolate_contour
 from vocoders.frontends.mel_pitch import shipped_mel_pitch
+from vocoders.frontends.world import import_world
 
 __all__ = ["F0Config", "F0Method", "extract_f0", "whole_frames"]
 
@@ -62,7 +62,7 @@ def extract_f0(
     Raises:
         ConfigError: if ``f0_max`` lies above half the sample rate.
         DataError: for samples that are NaN or infinite.
-        MissingExtraError: for ``swift`` if swift-f0 is not installed.
+        MissingExtraError: for ``harvest``, ``dio`` and ``swift`` if pyworld or swift-f0 is not installed.
         ShapeError: if ``audio`` is not one channel of floats.
     """
     samples = check_audio(audio, "T", least=0, dtype=None).detach().cpu().numpy()
@@ -117,7 +117,8 @@ def _usual_level(samples: np.ndarray) -> float:
 def _track_world(audio: np.ndarray, sample_rate: int, hop_length: int, config: F0Config, num_frames: int) -> np.ndarray:
     """Run Harvest or DIO on a grid of one hop, or of half a hop for values at the frame centres."""
     steps = 2 if config.alignment == "frame_center" else 1
-    track = pyworld.harvest if config.method == "harvest" else pyworld.dio
+    world = import_world(f"F0 method '{config.method}'")
+    track = world.harvest if config.method == "harvest" else world.dio
     f0, times = track(
         audio,
         sample_rate,
@@ -126,7 +127,7 @@ def _track_world(audio: np.ndarray, sample_rate: int, hop_length: int, config: F
         frame_period=1000 * hop_length / sample_rate / steps,
     )
     if config.refine:
-        refined = pyworld.stonemask(audio, f0, times, sample_rate)
+        refined = world.stonemask(audio, f0, times, sample_rate)
         # StoneMask gives 0 where it finds no better value.
         f0 = np.where(refined > 0, refined, f0)
     return f0[steps - 1 :: steps][:num_frames]

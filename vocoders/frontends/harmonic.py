@@ -12,10 +12,10 @@ from typing import Literal
 import torch
 from pydantic import Field
 from torch import Tensor
-from torchaudio.functional import resample
 
 from vocoders.core.config import Config
 from vocoders.core.errors import ShapeError
+from vocoders.core.sinc_resampling import sinc_resample
 
 __all__ = ["PriorConfig", "draw_prior_noise", "draw_prior_phase", "harmonic_sum", "hold_frames", "make_prior"]
 
@@ -146,7 +146,7 @@ def _sawtooth(f0: Tensor, hop_length: int, sample_rate: int, config: PriorConfig
     cycles = running_cycles(f0, hop_length * factor, sample_rate * factor, phase)
     signal = (2 * torch.frac(cycles) - 1) * hold_frames((f0 > 0).double(), hop_length * factor)
     if factor > 1:
-        signal = resample(signal, sample_rate * factor, sample_rate, lowpass_filter_width=15)
+        signal = sinc_resample(signal, sample_rate * factor, sample_rate, zero_crossings=15)
     return signal.float()
 
 

@@ -21,6 +21,8 @@ from vocoders.core.numbers import exact_text
 __all__ = ["MEL_PRESETS", "Logarithm", "LogMel", "MelConfig", "from_logarithm", "to_logarithm"]
 
 Logarithm = Literal["ln", "log10", "log2"]
+# Product of n_mels and n_fft: twice the weights of the filter bank.
+_MOST_WEIGHTS = 1 << 23
 # Frames of a spectrum that are in memory at once.
 _CHUNK_FRAMES = 4096
 
@@ -95,6 +97,8 @@ class MelConfig(Config):
             raise ValueError(f"fmin {self.fmin} Hz is not below fmax {self.top_frequency} Hz")
         if self.window_length > self.n_fft or self.hop_length > self.n_fft:
             raise ValueError(f"win_length and hop_length must not exceed n_fft {self.n_fft}")
+        if self.n_mels * self.n_fft > _MOST_WEIGHTS:
+            raise ValueError(f"n_mels {self.n_mels} times n_fft {self.n_fft} is above {_MOST_WEIGHTS}")
         return self
 
     @property

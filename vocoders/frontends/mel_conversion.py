@@ -11,18 +11,22 @@ import math
 
 import torch
 import torch.nn.functional as F
+from scipy.signal import lfilter
 from torch import Tensor
-from torchaudio.functional import lfilter
 
 from vocoders.core.resampling import resample
+from vocoders.frontends.lowest_harmonic import add_lowest_harmonic
 from vocoders.frontends.mel import LogMel, MelConfig, from_logarithm, to_logarithm
 from vocoders.frontends.mel_convention import MelConvention
 from vocoders.frontends.mel_spectrum import spectrum_of_mel
 from vocoders.frontends.speech_envelope import ENVELOPE_MEL, Beyond, SpeechEnvelope, magnitude_scale
+from vocoders.frontends.whole_mel import WholeMel
 
 __all__ = ["ForeignMel", "interpolate_contour"]
 
 _LOWEST = 1e-9
+# Bands from this frequency in Hz on hide a part of the first harmonic of low voices.
+_LOWEST_VOICE = 40.0
 # Length in seconds that is refined at once.
 _WINDOW_SECONDS = 10.0
 
@@ -63,19 +67,40 @@ class ForeignMel:
         hops = torch.arange(count, dtype=torch.float64) + (_centre(target) if centre is None else centre)
         return hops * target.hop_length / target.sample_rate * mel.sample_rate / mel.hop_length - _centre(mel)
 
-    def convert(self, log_mel: Tensor) -> Tensor:
-        """Return the vocoder's log-mels (B, m, F') of log-mels (B, n, F) of the convention's ``mel``."""
+    def at_given_frames(self, f0: Tensor, num_frames: int) -> Tensor:
+        """Return F0 (B, 1, F') at the centres of the vocoder's frames at those of the features, (B, 1, num_frames)."""
+        back = ForeignMel(MelConvention(mel=self.target), self.convention.mel)
+        return interpolate_contour(f0, back.frame_positions(f0.shape[-1])[:num_frames])
+
+    @property
+    def hides_harmonics(self) -> bool:
+        """Whether the first harmonic of a low voice is outside of the bands, so that :meth:`convert` uses F0."""
+        return self.convention.mel.fmin >= _LOWEST_VOICE and self.beyond == "speech"
+
+    def convert(self, log_mel: Tensor, f0: Tensor | None = None) -> Tensor:
+        """Return the vocoder's log-mels (B, m, F') of log-mels of the convention's ``mel``.
+
+        Args:
+            log_mel: (B, n, F).
+            f0: (B, 1, F) in Hz, 0 where unvoiced: adds the harmonic that the bands hide.
+        """
         mel, target = self.convention.mel, self.target
-        magnitude = spectrum_of_mel(from_logarithm(log_mel, mel.log), self.given.basis) ** (1 / mel.power)
+        given = from_logarithm(log_mel, mel.log)
+        magnitude = spectrum_of_mel(given, self.given.basis) ** (1 / mel.power)
         spectrum = torch.log(magnitude.clamp(min=_LOWEST)) + magnitude_scale(mel, ENVELOPE_MEL)
         step = mel.sample_rate / mel.n_fft
         # Frequencies go on above half of a lower sample rate.
         bins = max(spectrum.shape[1], math.ceil(target.sample_rate / 2 / step) + 1)
         spectrum = F.pad(spectrum, (0, 0, 0, bins - spectrum.shape[1]), value=math.log(_LOWEST))
         hertz = torch.arange(bins, dtype=torch.float64) * step
-        spectrum = spectrum - self._emphasis(hertz)[:, None].to(spectrum)
-        envelope = SpeechEnvelope.shipped()
-        spectrum = envelope.extend(spectrum, hertz, mel.fmin, mel.top_frequency, self.beyond)
+        emphasis = self._emphasis(hertz).to(spectrum)
+        spectrum = spectrum - emphasis[:, None]
+        spectrum = SpeechEnvelope.shipped().extend(spectrum, hertz, mel.fmin, mel.top_frequency, self.beyond)
+        if f0 is not None and self.hides_harmonics:
+            scale = magnitude_scale(mel, ENVELOPE_MEL)
+            magnitude = torch.exp(spectrum - scale)
+            magnitude = add_lowest_harmonic(magnitude, given, f0.to(given), self.given, torch.exp(emphasis))
+            spectrum = torch.log(magnitude.clamp(min=_LOWEST)) + scale
         wanted_hertz = torch.linspace(0, target.sample_rate / 2, target.n_fft // 2 + 1, dtype=torch.float64)
         spectrum = _interpolate(spectrum.transpose(1, 2), wanted_hertz / step).transpose(1, 2)
         spectrum = _interpolate(spectrum, self.frame_positions(log_mel.shape[-1]))
@@ -86,7 +111,8 @@ class ForeignMel:
     def refine(self, waveform: Tensor, log_mel: Tensor, iterations: int) -> Tensor:
         """Return a waveform (B, 1, T), moved towards the given log-mels (B, n, F) under their own filters.
 
-        The refinement works at the rate of the features. What the waveform has above their highest frequency stays.
+        The refinement works at the rate of the features. Beyond their bands the mel of the waveform stays as it is
+        (:class:`~vocoders.frontends.whole_mel.WholeMel`).
         """
         if iterations == 0:
             return waveform
@@ -97,7 +123,8 @@ class ForeignMel:
         start = self.convention.emphasize(resample(waveform, rate, mel.sample_rate))
         start = F.pad(start, (0, max(0, length - start.shape[-1])))[..., :length]
         window = round(_WINDOW_SECONDS * mel.sample_rate / mel.hop_length)
-        refined = MelConsistency(self.given).in_chunks(start, log_mel, iterations, window)
+        whole = WholeMel(mel)
+        refined = MelConsistency(whole).in_chunks(start, whole.target(log_mel, start), iterations, window)
         change = resample(self._deemphasize(refined - start), mel.sample_rate, rate)[..., : waveform.shape[-1]]
         return waveform + F.pad(change, (0, waveform.shape[-1] - change.shape[-1]))
 
@@ -112,8 +139,7 @@ class ForeignMel:
         if not a:
             return audio
         # In double precision: the filter sums over a long time.
-        denominator, numerator = torch.tensor([[1.0, -a], [1.0, 0.0]], dtype=torch.float64)
-        return lfilter(audio.double().cpu(), denominator, numerator, clamp=False).to(audio)
+        return torch.from_numpy(lfilter([1.0], [1.0, -a], audio.double().cpu().numpy())).to(audio)
 
 
 def interpolate_contour(f0: Tensor, positions: Tensor) -> Tensor:

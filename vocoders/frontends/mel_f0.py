@@ -1,5 +1,7 @@
 """F0 from the log-mels of any vocoder, by the shipped estimator."""
 
+from functools import lru_cache
+
 import torch
 from torch import Tensor
 
@@ -33,9 +35,14 @@ def estimate_f0(
         CheckpointError: if the estimator's files are damaged.
     """
     estimator = estimator or shipped_mel_pitch()
-    foreign = ForeignMel(MelConvention(mel=mel), estimator.config.mel)
+    foreign, back = _conversions(mel, estimator.config.mel)
     log_mel = features.detach().cpu().float()
     f0 = estimator.estimate(log_mel if foreign.is_native else foreign.convert(log_mel))
-    back = ForeignMel(MelConvention(mel=estimator.config.mel), mel)
     positions = back.frame_positions(f0.shape[-1], offset)[: features.shape[-1]]
     return interpolate_contour(f0, positions).to(features.device)
+
+
+@lru_cache(maxsize=4)
+def _conversions(mel: MelConfig, own: MelConfig) -> tuple[ForeignMel, ForeignMel]:
+    """Return the conversion to the estimator's mel and the one back; streams need them for every frame."""
+    return ForeignMel(MelConvention(mel=mel), own), ForeignMel(MelConvention(mel=own), mel)

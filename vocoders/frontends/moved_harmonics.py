@@ -19,6 +19,7 @@ from torch import Tensor, nn
 
 from vocoders.core.chunking import chunk_spans, join_exact
 from vocoders.frontends.envelope import MelEnvelope
+from vocoders.frontends.lowest_harmonic import hann_lobe
 from vocoders.frontends.mel import LogMel
 
 __all__ = ["MovedHarmonics"]
@@ -142,10 +143,7 @@ class MovedHarmonics(nn.Module):
         for neighbour in range(-_NEIGHBOURS, _NEIGHBOURS + 1):
             number = nearest + neighbour
             x = (self.frequency - number * f0) / width
-            # At 1 the quotient of two zeros is 1 / 2.
-            one_off = (x.abs() - 1).abs() < 1e-3
-            lobe = torch.where(one_off, 0.5, torch.sinc(x) / torch.where(one_off, 1.0, 1 - x**2))
-            power += torch.where(number > 0, lobe**2, 0.0)
+            power += torch.where(number > 0, hann_lobe(x) ** 2, 0.0)
         return power * (f0 / (2 * width)) ** 2
 
 

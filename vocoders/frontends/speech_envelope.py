@@ -20,6 +20,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
+from vocoders.core.atomic import atomic_file
 from vocoders.core.errors import CheckpointError
 from vocoders.frontends.mel import LogMel, MelConfig
 
@@ -72,7 +73,8 @@ class SpeechEnvelope:
     def save(self, path: str | Path) -> None:
         """Write mean and covariance as safetensors."""
         tensors = {"mean": self.mean.float(), "covariance": self.covariance.float()}
-        save_file(tensors, str(path), metadata={"mel": ENVELOPE_MEL.fingerprint})
+        with atomic_file(path) as temporary:
+            save_file(tensors, str(temporary), metadata={"mel": ENVELOPE_MEL.fingerprint})
 
     def extend(self, log_magnitude: Tensor, hertz: Tensor, fmin: float, fmax: float, beyond: Beyond) -> Tensor:
         """Return log magnitudes (B, bins, F) with those below ``fmin`` and above ``fmax`` replaced.

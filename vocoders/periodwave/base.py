@@ -9,7 +9,7 @@ from torch.nn.utils import parametrize
 from torch.utils.checkpoint import checkpoint
 
 from vocoders.core.chunking import chunk_spans, join_crossfade
-from vocoders.core.counter_noise import counter_normal
+from vocoders.core.counter_noise import counter_normal, counter_uniform
 from vocoders.core.errors import ConfigError, ShapeError
 from vocoders.core.pretrained import PretrainedModel
 from vocoders.flow import ProbabilityPath
@@ -36,7 +36,7 @@ FlowConfigType = TypeVar("FlowConfigType", bound=FlowVocoderConfig)
 class FlowVocoder(PretrainedModel[FlowConfigType], Vocoder, nn.Module):
     """Flow matching vocoder without its networks.
 
-    A subclass has the networks, and defines :meth:`prior`, ``reach`` and :meth:`_flow`.
+    A subclass has the networks, and defines :meth:`start`, ``reach`` and :meth:`_flow`.
 
     Args:
         config: see :class:`FlowVocoderConfig`.
@@ -95,7 +95,38 @@ class FlowVocoder(PretrainedModel[FlowConfigType], Vocoder, nn.Module):
 
     def prior(self, features: Tensor, noise: Tensor, temperature: float = 1.0) -> Tensor:
         """Return a sample of the prior of ``features``, from standard normal ``noise`` (B, 1, F * hop_length)."""
+        return self.start(features, self.excitation(features, noise, temperature), temperature)
+
+    def running_excitation(self, chunk: int, halo: int, temperature: float) -> Callable[[Tensor, Tensor], Tensor]:
+        """Return a function from features and noise of the chunks of a stream, one after the other, to excitations.
+
+        Args:
+            chunk: frames of each chunk.
+            halo: largest number of frames of context on either side.
+            temperature: factor on the deviation of random parts.
+        """
+        del chunk, halo, temperature
+        return lambda features, noise: noise
+
+    def start(self, features: Tensor, excitation: Tensor, temperature: float = 1.0) -> Tensor:
+        """Return the start of the flow from an :meth:`excitation`, which may be a part of that of a longer input."""
         raise NotImplementedError
+
+    def excitation(
+        self, features: Tensor, noise: Tensor, temperature: float = 1.0, phase: Tensor | None = None
+    ) -> Tensor:
+        """Return what the prior of a whole input is made of, (B, 1, F * hop_length).
+
+        It is the noise, unless a subclass makes a signal whose phase runs on.
+
+        Args:
+            features: (B, channels, F).
+            noise: standard normal (B, 1, F * hop_length).
+            temperature: factor on the deviation of random parts.
+            phase: start phase in cycles (B, 1).
+        """
+        del features, temperature, phase
+        return noise
 
     def draw_inputs(self, batch: Mapping[str, Any]) -> dict[str, Tensor]:
         """Return the arguments of ``forward`` for a training batch: features and a sample of the prior.
@@ -107,8 +138,9 @@ class FlowVocoder(PretrainedModel[FlowConfigType], Vocoder, nn.Module):
         """
         features = batch["features"]
         length = features.shape[-1] * self.hop_length
-        noise = counter_normal(batch["seed"], length)[:, None]
-        return {"features": features, "x": self.prior(features, noise.to(features))}
+        noise = counter_normal(batch["seed"], length)[:, None].to(features)
+        phase = counter_uniform(batch["seed"], stream=1)
+        return {"features": features, "x": self.start(features, self.excitation(features, noise, phase=phase))}
 
     def check_options(self, options: Any) -> None:
         """Raise a :class:`ConfigError` for mel refinement without a mel."""
@@ -137,16 +169,23 @@ class FlowVocoder(PretrainedModel[FlowConfigType], Vocoder, nn.Module):
         noise = _draw_noise(len(features), features.shape[-1] * self.hop_length, seed).to(features)
         # Compute normalised weights once, not in every call of the estimator.
         with parametrize.cached():
-            waveform = self._synthesize_in_chunks(inputs | {"noise": noise}, options, progress)
+            excitation = self.excitation(features, noise, options.temperature)
+            waveform = self._synthesize_in_chunks(inputs | {"excitation": excitation}, options, progress)
         window = round(self.window_seconds * self.sample_rate / self.hop_length)
         return self.mel_consistency.in_chunks(waveform, features, options.mel_refinement, window)
 
-    def _stream(self, options: Any, batch: int, seed: int, chunk: int) -> Stream:
+    def _stream(
+        self, options: Any, batch: int, seed: int, chunk: int, refinement_look_ahead: int | None = None
+    ) -> Stream:
+        if refinement_look_ahead is not None:
+            raise ConfigError(f"{type(self).__name__} refines within its chunks; leave out refinement_look_ahead")
         halo = -(-self.reach // self.hop_length)
+
+        excite = self.running_excitation(chunk, halo, options.temperature)
 
         def compute(features: Tensor, noise: Tensor) -> Tensor:
             with parametrize.cached():
-                waveform = self._flow(features, noise, options, lambda _: None)
+                waveform = self._flow(features, excite(features, noise), options, lambda _: None)
             return self.mel_consistency(waveform, features, options.mel_refinement)
 
         return ChunkedStream(self, compute, range(seed, seed + batch), chunk, halo, min(halo, chunk))
@@ -171,8 +210,8 @@ class FlowVocoder(PretrainedModel[FlowConfigType], Vocoder, nn.Module):
 
         return join_crossfade(chunks(), spans, hop)
 
-    def _flow(self, features: Tensor, noise: Tensor, sampling: Any, report: Progress) -> Tensor:
-        """Return the waveform (B, 1, F * hop_length) at the end of the flow from standard normal ``noise``."""
+    def _flow(self, features: Tensor, excitation: Tensor, sampling: Any, report: Progress) -> Tensor:
+        """Return the waveform (B, 1, F * hop_length) at the end of the flow that starts from an excitation."""
         raise NotImplementedError
 
     def _training_velocity(self, estimator: Estimator, condition: Sequence[Tensor], freeu: FreeU) -> Velocity:

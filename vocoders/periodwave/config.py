@@ -32,6 +32,12 @@ class FlowVocoderConfig(MelModelConfig):
         domain: domain of the flow: ``waveform`` (published), or ``envelope`` (ours): the waveform divided by the
             envelope of its mel, see :mod:`vocoders.frontends.envelope`, from noise with the same spectrum. The output
             of an untrained model is then noise with the right envelope. Needs ``energy: null``.
+        prior: ``energy`` (published): noise, whose deviation follows ``energy``. ``mel_consistent`` (ours): harmonics
+            and noise that already have the mel of the speech, see :mod:`vocoders.periodwave.mel_consistent`;
+            ``noise_scale`` is then the deviation of the noise in voiced frames, and 1 that in unvoiced ones. Needs
+            ``domain: envelope``: the flow runs from audio to audio, and its network sees and returns audio divided by
+            the envelope.
+        prior_iterations: for ``prior: mel_consistent``: iterations of mel refinement before the flow.
         tilt: for ``domain: envelope``: power of the envelope that is kept, so that low frequencies are learned first.
         drop_prob: stochastic depth in the condition encoder.
         sigma_min: remaining factor of the noise at the end of the path.
@@ -47,6 +53,8 @@ class FlowVocoderConfig(MelModelConfig):
     noise_scale: float = Field(default=0.5, gt=0)
     energy: EnergyConfig | None = ENERGY_PRESETS["libritts_24k"]
     domain: Literal["waveform", "envelope"] = "waveform"
+    prior: Literal["energy", "mel_consistent"] = "energy"
+    prior_iterations: int = Field(default=16, ge=0)
     tilt: float = Field(default=0.5, ge=0, le=1)
     drop_prob: float = Field(default=0.1, ge=0, lt=1)
     sigma_min: float = Field(default=1e-4, ge=0, lt=1)
@@ -69,6 +77,8 @@ class FlowVocoderConfig(MelModelConfig):
             raise ValueError("sampling.mel_refinement needs a mel; set it to 0")
         if self.domain == "envelope" and (self.energy is not None or self.condition == "embedding"):
             raise ValueError("domain envelope needs condition mel and energy null: the envelope contains the energy")
+        if self.prior == "mel_consistent" and self.domain != "envelope":
+            raise ValueError("prior mel_consistent needs domain envelope and energy null")
         return self
 
     @property

@@ -23,7 +23,7 @@ from vocoders.periodwave.unet import (
     unfold_rows,
 )
 
-__all__ = ["Estimator", "FlatEstimator", "VelocityOfTensors"]
+__all__ = ["Estimator", "FlatEstimator", "PairedEstimator", "VelocityOfTensors"]
 
 # Samples of a batch below which one pass over all periods is faster on a CPU (measured; at 24,000 the loop takes two
 # thirds of its time).
@@ -100,7 +100,7 @@ class Estimator(nn.Module):
         dilations: Sequence[int],
     ) -> None:
         super().__init__()
-        self.periods = tuple(periods)
+        self.in_channels, self.periods = in_channels, tuple(periods)
         self.period_batching: Literal["auto", "loop", "packed"] = "auto"
         self._measured: dict[tuple[str, torch.dtype, int], str] = {}
         self.embedding = TimePeriodEmbedding(width, embedding_width, len(periods))
@@ -119,7 +119,10 @@ class Estimator(nn.Module):
         Returns:
             (B, 1, T).
         """
-        embedding = self.embedding(t.expand(x.shape[0]))
+        return self.merge_periods(x, condition, self.embedding(t.expand(x.shape[0])), freeu)
+
+    def merge_periods(self, x: Tensor, condition: Sequence[Tensor], embedding: Tensor, freeu: FreeU = PLAIN) -> Tensor:
+        """Return the velocity, given the embedding (B, periods, H) of the time; see :meth:`forward`."""
         packed = self._form(x, condition, embedding) == "packed"
         paths = (self._packed_paths if packed else self._looped_paths)(x, condition, embedding, freeu)
         return self.output(sum(paths[1:], paths[0]) / math.sqrt(len(self.periods)))
@@ -160,6 +163,12 @@ class Estimator(nn.Module):
         rows = fold_rows(x, period, self.unet.length_multiple)
         return unfold_rows(self.unet(rows, condition, embedding, freeu), period, x.shape[-1])
 
+    def _scale_output(self, factor: float) -> None:
+        """Scale the last layer, at initialisation."""
+        parametrizations: Any = self.output.conv.parametrizations
+        with torch.no_grad():
+            parametrizations.weight.original0.mul_(factor)
+
     @cached_property
     def of_tensors(self) -> "VelocityOfTensors":
         """The estimator as runtimes compute it."""
@@ -187,9 +196,7 @@ class FlatEstimator(Estimator):
     def __init__(self, deviation: float, **arguments: Any) -> None:
         super().__init__(**arguments)
         self.deviation = deviation
-        parametrizations: Any = self.output.conv.parametrizations
-        with torch.no_grad():
-            parametrizations.weight.original0.mul_(0.1)
+        self._scale_output(0.1)
 
     def forward(self, x: Tensor, condition: Sequence[Tensor], t: Tensor, freeu: FreeU = PLAIN) -> Tensor:
         """Return the velocity, see :meth:`Estimator.forward`."""
@@ -198,6 +205,18 @@ class FlatEstimator(Estimator):
         total = (time.square() + noise_power).sqrt()
         linear = (time - (1 - time) * self.deviation**2) / total.square()
         return linear * x + self.deviation / total * super().forward(x / total, condition, t, freeu)
+
+
+class PairedEstimator(Estimator):
+    """Velocity between two signals that nearly agree: an untrained network returns nearly nothing (ours).
+
+    Args:
+        arguments: those of :class:`Estimator`.
+    """
+
+    def __init__(self, **arguments: Any) -> None:
+        super().__init__(**arguments)
+        self._scale_output(0.1)
 
 
 class VelocityOfTensors(nn.Module):

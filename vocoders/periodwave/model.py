@@ -1,6 +1,6 @@
 """The PeriodWave vocoder: prior, condition, flow and training in one module."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
@@ -12,10 +12,11 @@ from vocoders.frontends.energy import relative_energy
 from vocoders.frontends.envelope import EnvelopeFilter
 from vocoders.frontends.harmonic import hold_frames
 from vocoders.interface import Progress
-from vocoders.periodwave.base import FlowVocoder, call_counter, freeu_of
+from vocoders.periodwave.base import FlowVocoder, Velocity, call_counter, freeu_of
 from vocoders.periodwave.condition import ConditionEncoder
 from vocoders.periodwave.config import PeriodWaveConfig
-from vocoders.periodwave.estimator import Estimator, FlatEstimator
+from vocoders.periodwave.estimator import Estimator, FlatEstimator, PairedEstimator
+from vocoders.periodwave.mel_consistent import MelConsistentPrior, RunningExcitation
 from vocoders.periodwave.options import FlowOptions, FlowSampling
 from vocoders.solvers import calls_per_step
 
@@ -50,8 +51,14 @@ class PeriodWave(FlowVocoder[PeriodWaveConfig]):
             "strides": (1, 4, 4),
             "dilations": config.dilations,
         }
-        flat = config.domain == "envelope"
-        self.estimator = FlatEstimator(config.noise_scale, **sizes) if flat else Estimator(**sizes)
+        self.mel_consistent = None
+        if config.prior == "mel_consistent":
+            self.mel_consistent = MelConsistentPrior(config.mel, self.mel_consistency, config.prior_iterations)
+            self.estimator = PairedEstimator(**sizes)
+        elif config.domain == "envelope":
+            self.estimator = FlatEstimator(config.noise_scale, **sizes)
+        else:
+            self.estimator = Estimator(**sizes)
 
     @property
     def reach(self) -> int:
@@ -64,12 +71,28 @@ class PeriodWave(FlowVocoder[PeriodWaveConfig]):
             return torch.ones_like(features[:, :1])
         return relative_energy(features, self.config.energy, self.config.mel.log, self.energy_range)
 
-    def prior(self, features: Tensor, noise: Tensor, temperature: float = 1.0) -> Tensor:
-        """Return a sample of the prior of ``features``, from standard normal ``noise`` (B, 1, F * hop_length)."""
+    def excitation(
+        self, features: Tensor, noise: Tensor, temperature: float = 1.0, phase: Tensor | None = None
+    ) -> Tensor:
+        """Return noise, or for ``prior: mel_consistent`` harmonics and noise; see :meth:`FlowVocoder.excitation`."""
+        if self.mel_consistent is None:
+            return noise
+        return self.mel_consistent.excitation(features, noise, temperature * self.config.noise_scale, phase)
+
+    def running_excitation(self, chunk: int, halo: int, temperature: float) -> Callable[[Tensor, Tensor], Tensor]:
+        """Return a function that makes the excitations of chunks; see :meth:`FlowVocoder.running_excitation`."""
+        if self.mel_consistent is None:
+            return super().running_excitation(chunk, halo, temperature)
+        return RunningExcitation(self.mel_consistent, temperature * self.config.noise_scale, chunk, halo)
+
+    def start(self, features: Tensor, excitation: Tensor, temperature: float = 1.0) -> Tensor:
+        """Return the start of the flow from an :meth:`excitation`; one with harmonics contains the temperature."""
+        if self.mel_consistent is not None:
+            return self.mel_consistent(excitation, features).to(excitation)
         if self.shaping is not None:
-            return temperature * self.config.noise_scale * self.shaping.excite(noise, features)
+            return temperature * self.config.noise_scale * self.shaping.excite(excitation, features)
         deviation = hold_frames(self.prior_deviation(features), self.hop_length)
-        return noise * (temperature * self.config.noise_scale) * deviation
+        return excitation * (temperature * self.config.noise_scale) * deviation
 
     def encode(self, features: Tensor) -> tuple[Tensor, ...]:
         """Return the condition of each period for the estimator.
@@ -104,9 +127,10 @@ class PeriodWave(FlowVocoder[PeriodWaveConfig]):
         if tuple(x.shape) != expected:
             raise ShapeError(f"x {tuple(x.shape)}; expected {expected}")
         if t is not None:
-            return self.estimator(x, condition, t)
+            return self.estimator(self._seen(x, features), condition, t)
         sampling = self.config.sampling
         velocity = self._training_velocity(self.estimator, condition, freeu_of(sampling))
+        velocity = self._of_audio(velocity, features)
         return self._to_audio(solve(velocity, x, time_grid(sampling.steps, sampling.sway), sampling.solver), features)
 
     def flow_sample(self, batch: Mapping[str, Any], t: Tensor) -> FlowSample:
@@ -118,6 +142,10 @@ class PeriodWave(FlowVocoder[PeriodWaveConfig]):
         """
         inputs = self.draw_inputs(batch)
         target = batch["audio"]
+        if self.mel_consistent is not None:
+            sample = self.path.sample(inputs["x"], target, t)
+            velocity = self._seen(sample.velocity, inputs["features"]).clamp(-10, 10)
+            return FlowSample(inputs | {"x": sample.x, "t": sample.t}, velocity, torch.ones_like(velocity))
         if self.shaping is not None:
             # Speech stays below 10; a click where a clip ends and its padding begins may be a hundred times as high.
             target = self.shaping.divide(target, inputs["features"]).clamp(-10, 10)
@@ -131,16 +159,35 @@ class PeriodWave(FlowVocoder[PeriodWaveConfig]):
         deviation = hold_frames(torch.linspace(0.1, 1.0, features.shape[-1]).view(1, 1, -1), self.hop_length)
         return {"features": features, "x": noise * self.config.noise_scale * deviation}
 
-    def _flow(self, features: Tensor, noise: Tensor, sampling: FlowSampling, report: Progress) -> Tensor:
+    def _flow(self, features: Tensor, excitation: Tensor, sampling: FlowSampling, report: Progress) -> Tensor:
         count = call_counter(sampling.steps * calls_per_step(sampling.solver), report)
         condition = self.encode(features)
         velocity = self._windowed_velocity(self.estimator, condition, freeu_of(sampling), count, self.sample_rate)
-        x = self.prior(features, noise, sampling.temperature)
+        velocity = self._of_audio(velocity, features)
+        x = self.start(features, excitation, sampling.temperature)
         return self._to_audio(solve(velocity, x, time_grid(sampling.steps, sampling.sway), sampling.solver), features)
 
     def _to_audio(self, signal: Tensor, features: Tensor) -> Tensor:
-        if self.shaping is None:
+        """Return audio from the end of a flow."""
+        if self.shaping is None or self.mel_consistent is not None:
             return signal
+        return self._filtered(self.shaping.multiply, signal, features)
+
+    def _of_audio(self, velocity: Velocity, features: Tensor) -> Velocity:
+        """Return the velocity of the state from that of what the network sees."""
+        if self.shaping is None or self.mel_consistent is None:
+            return velocity
+        multiply = self.shaping.multiply
+        return lambda x, t: self._filtered(multiply, velocity(self._seen(x, features), t), features)
+
+    def _seen(self, x: Tensor, features: Tensor) -> Tensor:
+        """Return what the network sees of a state of the flow."""
+        if self.shaping is None or self.mel_consistent is None:
+            return x
+        return self._filtered(self.shaping.divide, x, features)
+
+    @staticmethod
+    def _filtered(apply: Callable[[Tensor, Tensor], Tensor], signal: Tensor, features: Tensor) -> Tensor:
         # The network may run in half precision, but the filter must not.
         with torch.autocast(signal.device.type, enabled=False):
-            return self.shaping.multiply(signal.float(), features.float())
+            return apply(signal.float(), features.float())

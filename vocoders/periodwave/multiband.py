@@ -109,19 +109,21 @@ class PeriodWaveMB(FlowVocoder[PeriodWaveMBConfig]):
         """Return the deviation of the prior of each own band, before ``noise_scale``: (B, own bands, F)."""
         return self.bands.deviation(features, self.energy_range)[:, self.config.own_bands]
 
-    def prior(self, features: Tensor, noise: Tensor, temperature: float = 1.0) -> Tensor:
+    def start(self, features: Tensor, excitation: Tensor, temperature: float = 1.0) -> Tensor:
         """Return a sample of the prior of ``features``.
 
         Args:
             features: (B, channels, F).
-            noise: standard normal, at the full rate: (B, 1, F * hop_length).
+            excitation: standard normal noise, at the full rate: (B, 1, F * hop_length).
             temperature: factor on the deviation.
 
         Returns:
             (B, own bands, F * hop_length / bands).
         """
         deviation = hold_frames(self.prior_deviation(features), self.config.band_hop)
-        return self.bands.noise(noise)[:, self.config.own_bands] * (temperature * self.config.noise_scale) * deviation
+        return (
+            self.bands.noise(excitation)[:, self.config.own_bands] * (temperature * self.config.noise_scale) * deviation
+        )
 
     def encode(self, features: Tensor) -> tuple[tuple[Tensor, ...], ...]:
         """Return the condition of each period, for the estimator of each own band.
@@ -226,7 +228,7 @@ class PeriodWaveMB(FlowVocoder[PeriodWaveMBConfig]):
     def _flow(
         self,
         features: Tensor,
-        noise: Tensor,
+        excitation: Tensor,
         sampling: BandFlowSampling,
         report: Progress,
         bands: Tensor | None = None,
@@ -239,7 +241,7 @@ class PeriodWaveMB(FlowVocoder[PeriodWaveMBConfig]):
             self._windowed_velocity(network.estimator, condition, freeu, count, rate)
             for network, condition in zip(self.networks.values(), self.encode(features), strict=True)
         ]
-        return self._draw_bands(velocities, self.prior(features, noise, sampling.temperature), bands, sampling)
+        return self._draw_bands(velocities, self.start(features, excitation, sampling.temperature), bands, sampling)
 
     def _draw_bands(
         self, velocities: Sequence[Velocity], x: Tensor, bands: Tensor | None, sampling: BandFlowSampling

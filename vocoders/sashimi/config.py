@@ -35,7 +35,7 @@ class TierConfig(ModelConfig):
 
     sample_rate: int = Field(default=16000, gt=0)
     channels: int = Field(default=64, gt=0)
-    num_layers: int = Field(default=8, ge=0)
+    num_layers: int = Field(default=8, ge=0, le=1024)
     pool: tuple[int, ...] = (4, 4)
     expand: int = Field(default=2, gt=0)
     feedforward: int = Field(default=2, gt=0)

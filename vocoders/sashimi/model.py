@@ -1,7 +1,7 @@
 """Autoregressive SaShiMi: from codes to the distribution of the next code."""
 
-from collections.abc import Iterator, Sequence
-from typing import Any, Self
+from collections.abc import Sequence
+from typing import Self
 
 import torch
 from torch import Tensor, nn
@@ -17,12 +17,12 @@ from vocoders.sashimi.network import SashimiNetwork
 from vocoders.sashimi.options import CodeOptions
 from vocoders.sashimi.quantisation import Quantiser
 from vocoders.sashimi.sampler import (
+    CodeStream,
     encode_prompt,
     generate,
     item_labels,
     label_names,
     memory_of_generation,
-    stream_pieces,
 )
 from vocoders.sashimi.tiers import TierState
 
@@ -111,27 +111,11 @@ class Sashimi(PretrainedModel[SashimiConfig], WaveformGenerator, nn.Module):
 
         return generate(self, length, items, codes, options, seed, options.weights, report, label=label)
 
-    def draw_pieces(
-        self,
-        length: int,
-        *,
-        prompt: Tensor | None = None,
-        label: str | None = None,
-        seed: int = 0,
-        options: SynthesisOptions | None = None,
-        progress: Progress | None = None,
-        **changes: Any,
-    ) -> Iterator[Tensor]:
-        """Draw item 0 of a seed piece by piece; see :class:`WaveformGenerator`."""
+    def _stream_items(
+        self, items: Sequence[int], prompt: Tensor | None, label: str | None, seed: int, options: CodeOptions
+    ) -> CodeStream:
         codes = None if prompt is None else encode_prompt(self, prompt)
-        pieces = stream_pieces(self, length, codes, self._chosen(options, changes), seed, label)
-        yield next(pieces)
-        drawn = 0
-        for piece in pieces:
-            drawn += len(piece)
-            if progress is not None:
-                progress(drawn / length)
-            yield piece
+        return CodeStream(self, items, codes, options, seed, label)
 
     def item_labels(self, items: Sequence[int], label: str | None = None, seed: int = 0) -> tuple[str, ...]:
         """Return the label of each item, as drawn by :meth:`generate`."""

@@ -3,8 +3,7 @@
 Each item of a seed has its own random numbers, so an item does not depend on the size of the batch.
 """
 
-import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -16,6 +15,7 @@ from vocoders.core.checks import check_audio
 from vocoders.core.errors import ConfigError, DataError, ShapeError
 from vocoders.interface import Generation, check_items
 from vocoders.sashimi.options import CodeOptions, CodeSampling, WeightFormat
+from vocoders.stream import DrawnStream
 
 if TYPE_CHECKING:
     from vocoders.sashimi.model import Sashimi
@@ -23,22 +23,20 @@ if TYPE_CHECKING:
 
 __all__ = [
     "CodeGeneration",
+    "CodeStream",
     "encode_prompt",
     "generate",
+    "item_generator",
     "item_labels",
     "item_stepper",
-    "item_uniforms",
     "label_names",
     "memory_of_generation",
-    "stream_pieces",
 ]
 
 # Number of codes between two calls of ``progress``.
 _BLOCK = 2048
 # Stream of random numbers for labels.
 _LABELS = 1
-# Approximate time in seconds to compute a piece of a stream; the first pieces are shorter.
-_PIECE_SECONDS, _FIRST_PIECE = 0.4, 512
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,7 +88,7 @@ def generate(
         stepper = item_stepper(model, items, prompt, sampling, seed, weights, label)
     elif label is not None:
         raise ConfigError(f"label '{label}' together with a stepper, which has its own labels; give one of the two")
-    generators = [_item_generator(seed, item) for item in items]
+    generators = [item_generator(seed, item) for item in items]
     codes, scores = np.empty((len(items), length), np.int64), np.zeros(len(items))
     block = max(1, _BLOCK // len(items))
     for start in range(0, length, block):
@@ -114,32 +112,31 @@ def generate(
     )
 
 
-def stream_pieces(
-    model: "Sashimi",
-    length: int,
-    prompt: Tensor | None,
-    options: CodeOptions,
-    seed: int = 0,
-    label: str | None = None,
-) -> Iterator[Tensor]:
-    """Draw item 0 of a seed in pieces; the arguments are those of :func:`generate`.
+class CodeStream(DrawnStream):
+    """Items of a seed that are drawn as they are asked for; the arguments are those of :func:`generate`."""
 
-    The first pieces are short, so that playback starts early; later ones are longer.
+    def __init__(
+        self,
+        model: "Sashimi",
+        items: Sequence[int],
+        prompt: Tensor | None,
+        options: CodeOptions,
+        seed: int,
+        label: str | None,
+    ) -> None:
+        stepper = item_stepper(model, items, prompt, options, seed, options.weights, label)
+        encoded = torch.zeros(0) if prompt is None else model.quantiser.decode(prompt).cpu()
+        super().__init__(model, encoded, label_names(model, stepper.labels), len(items))
+        self.model, self.stepper, self.options = model, stepper, options
+        self.generators = [item_generator(seed, item) for item in items]
+        self.drawn = 0
 
-    Yields:
-        Audio (N,): the prompt as the model encodes it (empty without one), then the drawn audio.
-    """
-    stepper = item_stepper(model, [0], prompt, options, seed, options.weights, label)
-    yield torch.zeros(0) if prompt is None else model.quantiser.decode(prompt).cpu()
-    uniforms = item_uniforms(seed, 0, length)[None]
-    started, drawn, size = time.perf_counter(), 0, min(_FIRST_PIECE, length)
-    while drawn < length:
-        codes, scores = stepper.draw(uniforms[:, drawn : drawn + size], options.temperature, options.top_p)
-        _check_scores(scores, drawn)
-        drawn += codes.shape[1]
-        yield model.quantiser.decode(torch.from_numpy(codes[0]))
-        rate = drawn / (time.perf_counter() - started)
-        size = max(64, min(4 * size, round(_PIECE_SECONDS * rate)))
+    def _pull(self, length: int) -> Tensor:
+        uniforms = np.stack([generator.random(length) for generator in self.generators])
+        codes, scores = self.stepper.draw(uniforms, self.options.temperature, self.options.top_p)
+        _check_scores(scores, self.drawn)
+        self.drawn += length
+        return self.model.quantiser.decode(torch.from_numpy(codes))[:, None]
 
 
 def encode_prompt(model: "Sashimi", audio: Tensor) -> Tensor:
@@ -206,7 +203,7 @@ def item_labels(model: "Sashimi", seed: int, items: Sequence[int], label: str | 
     if label is not None:
         return torch.full((len(items),), known.index(label))
     # Separate from the random numbers for codes: an item does not depend on whether its label was drawn or given.
-    return torch.tensor([int(_item_generator(seed, item, _LABELS).integers(len(known))) for item in items])
+    return torch.tensor([int(item_generator(seed, item, _LABELS).integers(len(known))) for item in items])
 
 
 def label_names(model: "Sashimi", labels: Tensor | None) -> tuple[str, ...]:
@@ -215,17 +212,13 @@ def label_names(model: "Sashimi", labels: Tensor | None) -> tuple[str, ...]:
     return () if labels is None else tuple(names[index] for index in labels.tolist())
 
 
-def item_uniforms(seed: int, item: int, length: int) -> np.ndarray:
-    """Return the first ``length`` random numbers of an item, float64 in [0, 1)."""
-    return _item_generator(seed, item).random(length)
-
-
 def _check_scores(scores: np.ndarray, drawn: int) -> None:
     if not np.isfinite(scores).all():
         raise DataError(f"the logits are NaN or infinite after {drawn} samples; the model's weights are damaged")
 
 
-def _item_generator(seed: int, item: int, *stream: int) -> np.random.Generator:
+def item_generator(seed: int, item: int, *stream: int) -> np.random.Generator:
+    """Return the random numbers of an item of a seed; ``stream``: other numbers of the same item."""
     return np.random.Generator(np.random.PCG64(np.random.SeedSequence([seed % (1 << 64), item, *stream])))
 
 

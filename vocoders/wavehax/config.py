@@ -62,8 +62,8 @@ class WavehaxConfig(MelVocoderConfig):
     channels: int = Field(default=32, gt=0)
     mult_channels: int = Field(default=2, gt=0)
     kernel_size: tuple[int, int] = (7, 7)
-    num_blocks: int = Field(default=8, ge=0)
-    n_fft: int = Field(default=480, gt=0)
+    num_blocks: int = Field(default=8, ge=0, le=1024)
+    n_fft: int = Field(default=480, gt=0, le=1 << 16)
     norm: NormName = "utterance"
     outer_norm: Literal["utterance", "frame"] | None = None
     look_ahead: int | None = Field(default=None, ge=0)

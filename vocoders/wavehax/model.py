@@ -1,7 +1,7 @@
 """The Wavehax vocoder: front end, statistics, network and synthesis in one module."""
 
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, Self
 
 import torch
 from torch import Tensor
@@ -20,6 +20,7 @@ from vocoders.frontends.moved_harmonics import MovedHarmonics
 from vocoders.interface import Progress
 from vocoders.mel_vocoder import MelVocoder
 from vocoders.stream import Stream
+from vocoders.wavehax.causal_start import move_kernels
 from vocoders.wavehax.config import FRAME_KERNEL, WavehaxConfig
 from vocoders.wavehax.envelope import EnvelopeNetwork
 from vocoders.wavehax.networks import ComplexNetwork, MultiScaleNetwork, RealNetwork
@@ -75,6 +76,17 @@ class Wavehax(MelVocoder[WavehaxConfig]):
             raise ShapeError(f"statistics of {mean.numel()} bands; the model has {self.config.in_channels}")
         self.feature_mean.copy_(mean.view(-1, 1))
         self.feature_std.copy_(std.view(-1, 1))
+
+    def start_from(self, trained: Self) -> None:
+        """Copy the weights of a trained model, with any look-ahead; see :mod:`vocoders.wavehax.causal_start`.
+
+        Raises:
+            RuntimeError: if they are of another shape.
+        """
+        own, other = self.config, trained.config
+        widths = [[context.width for context in config.time_contexts] for config in (own, other)]
+        moves = own.look_ahead != other.look_ahead and widths[0] == widths[1]
+        self.load_state_dict(move_kernels(trained.state_dict(), other, own) if moves else trained.state_dict())
 
     def forward(self, features: Tensor, prior: Tensor) -> Tensor:
         """Turn features and a prior into a waveform.
@@ -177,8 +189,10 @@ class Wavehax(MelVocoder[WavehaxConfig]):
         """Return the number of iterations of mel refinement, 0 where F0 is not that of the mel."""
         return self.refinement(options, True) if options.f0_scale == 1 else 0
 
-    def _stream(self, options: WavehaxOptions, batch: int, seed: int, chunk: int) -> Stream:
-        return WavehaxStream(self, options, batch, seed, chunk)
+    def _stream(
+        self, options: WavehaxOptions, batch: int, seed: int, chunk: int, refinement_look_ahead: int | None = None
+    ) -> Stream:
+        return WavehaxStream(self, options, batch, seed, chunk, refinement_look_ahead)
 
     @property
     def halo_frames(self) -> int:

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 __all__ = ["PriorStream", "WavehaxStream"]
 
 
+# Frames before a chunk that a refinement with a limited look-ahead sees.
+_REFINEMENT_PAST = 8
 # More frames than any stream has.
 _NO_END = 2**40
 
@@ -101,9 +103,18 @@ class WavehaxStream(Stream):
         batch: number of streams.
         seed: seed of the first one.
         chunk: frames that a network that is not causal, or the refinement, computes at once.
+        refinement_look_ahead: frames after a chunk that its refinement sees; ``None``: all that it depends on.
     """
 
-    def __init__(self, model: "Wavehax", options: WavehaxOptions, batch: int, seed: int, chunk: int) -> None:
+    def __init__(
+        self,
+        model: "Wavehax",
+        options: WavehaxOptions,
+        batch: int,
+        seed: int,
+        chunk: int,
+        refinement_look_ahead: int | None = None,
+    ) -> None:
         super().__init__(model, batch)
         self.model, self.options = model, options
         config, hop = model.config, model.hop_length
@@ -121,8 +132,13 @@ class WavehaxStream(Stream):
             move = model.moved_harmonics
             self.moving = ChunkedFunction(move, (1, 1, 1), 1, 1 if self.causal else chunk, move.context_frames)
             self.f0 = torch.zeros(batch, 1, 0, device=model.device)
-        halo = self.iterations * model.mel_consistency.context_frames
-        self.refining = ChunkedFunction(self._refine, (hop, 1), hop, chunk, halo)
+        reach = past = self.iterations * model.mel_consistency.context_frames
+        after, fade = reach, 0
+        if refinement_look_ahead is not None and refinement_look_ahead < reach:
+            # A chunk is refined anew within a window, so neighbours differ where they meet.
+            after, past = refinement_look_ahead, min(reach, max(_REFINEMENT_PAST, refinement_look_ahead))
+            fade = min(after, chunk)
+        self.refining = ChunkedFunction(self._refine, (hop, 1), hop, chunk, after, fade, past)
         self.unrefined = torch.zeros(batch, 1, 0, device=model.device)
         # Features whose audio has not been refined.
         self.features = [torch.zeros(batch, model.num_features, 0, device=model.device)]

@@ -1,6 +1,5 @@
 """Stream through an exported step graph with ONNX Runtime, as a plug-in would do it."""
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ from vocoders.core.checks import check_audio
 from vocoders.core.errors import CheckpointError, ShapeError
 from vocoders.core.graphs.agreement import METADATA_FILE
 from vocoders.core.graphs.session import import_onnxruntime, open_session
+from vocoders.core.json_files import read_json
 
 __all__ = ["OnnxStream", "StepRunner"]
 
@@ -149,7 +149,7 @@ class OnnxStream:
 
 def _read_metadata(folder: Path) -> dict[str, Any]:
     try:
-        metadata = json.loads((folder / METADATA_FILE).read_text(encoding="utf-8"))
+        metadata = read_json(folder / METADATA_FILE)
     except (OSError, ValueError) as error:
         raise CheckpointError(f"{folder} is not an export: {METADATA_FILE} cannot be read ({error})") from None
     if metadata.get("kind") != "onnx":

@@ -45,6 +45,10 @@ def _audio(
             "--max-difference", min=0, metavar="SECONDS", help="Largest difference of lengths; more is an error."
         ),
     ] = 1.0,
+    part: Annotated[
+        float,
+        typer.Option("--part", min=1, metavar="SECONDS", help="Longest piece measured at once; values are means."),
+    ] = 600.0,
     nj: Annotated[int, typer.Option("--nj", min=1, help="Number of processes.")] = 1,
     threads: ThreadsOption = None,
     seed: SeedOption = 0,
@@ -54,7 +58,10 @@ def _audio(
     *,
     outputs: Outputs,
 ) -> None:
-    """Compare audio files with references of the same names."""
+    """Compare audio files with references of the same names.
+
+    Example: ondes evaluate audio --ref recordings/ --gen out/ --report page.html
+    """
     from dataclasses import replace
 
     from recipes.metrics.evaluation import Alignment, evaluate_systems
@@ -62,6 +69,6 @@ def _audio(
 
     systems = {name: Path(source) for name, source in name_systems("--gen", gen).items()}
     chosen, not_run = find_metrics(chosen_names(metrics, DEFAULT_METRICS), dry is not None)
-    alignment = Alignment(resample=resample, fail_seconds=max_difference)
+    alignment = Alignment(resample=resample, fail_seconds=max_difference, part_seconds=part)
     result = evaluate_systems(ref, systems, chosen, nj, alignment, seed, natural, dry)
     outputs.present(replace(result, not_run=not_run), num_files=report_files)

@@ -51,6 +51,8 @@ def _effect(
     (unseen), each at settings from the range of training and at held-out
     settings. Two more rows show the dry audio, and the dry audio at the best
     constant gain.
+
+    Example: ondes evaluate effect comp4c-tcn --true comp_4c --train data/train --data data/test
     """
     from recipes.effect_evaluation import evaluate_effects
     from recipes.metrics.registry import EFFECT_METRICS

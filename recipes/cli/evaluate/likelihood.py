@@ -42,6 +42,8 @@ def _likelihood(
     More rows show a histogram and a first-order Markov chain of the codes in
     the training data. The table shows means over utterances; means over all
     samples are below it.
+
+    Example: ondes evaluate likelihood --exp exp/piano --data data/test
     """
     from recipes.likelihood_evaluation import evaluate_likelihood, likelihood_notes
 

@@ -49,6 +49,8 @@ def _pairs(
     audio, and the dry audio at the best constant gain. A line for each model
     reads its error-to-signal ratio as players of captures do, and gives the
     constant that remains of silence.
+
+    Example: ondes evaluate pairs my-pedal/ --data data/test
     """
     from recipes.effect_evaluation import evaluate_recorded
     from recipes.metrics.registry import EFFECT_METRICS

@@ -42,6 +42,8 @@ def _compare(
 
     Predicted mels are usually too smooth: their ratios of deviations are
     below 1. Tune a vocoder on them, or train it with data.degrade.
+
+    Example: ondes mel compare predicted/ true/ --mel hifigan_22k
     """
     from vocoders.core.errors import DataError
     from vocoders.frontends.convention_presets import find_convention

@@ -40,6 +40,8 @@ def _detect(
     With the audio they were made of, it is found by comparing analyses, also
     after a normalisation by unknown statistics. Without it, list the presets
     that values and shape allow.
+
+    Example: ondes mel detect first.npy --audio first.wav -o mine.yaml
     """
     from vocoders.core.errors import ConfigError, OndesError
     from vocoders.core.feature_files import read_feature_file

@@ -27,7 +27,10 @@ def _envelope(
         Path, typer.Option("--output", "-o", metavar="FILE", help="File to write (.safetensors).", show_default=False)
     ],
 ) -> None:
-    """Measure the envelope of speech that fills what is beyond the bands of a mel."""
+    """Measure the envelope of speech that fills what is beyond the bands of a mel.
+
+    Example: ondes mel envelope --data data/train -o envelope.safetensors
+    """
     from recipes.data.kaldi import KaldiDirectory
     from vocoders.frontends.speech_envelope import SpeechEnvelope
 

@@ -28,6 +28,8 @@ def _extract(
 
     Audio is converted to the sample rate of the convention, and channels are
     averaged.
+
+    Example: ondes mel extract recordings/ -o feats/ --mel hifigan_22k
     """
     import numpy as np
 

@@ -17,7 +17,10 @@ def register(app: typer.Typer) -> None:
 def _list(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object per convention.")] = False,
 ) -> None:
-    """List the mel conventions that --mel takes by name."""
+    """List the mel conventions that --mel takes by name.
+
+    Example: ondes mel list
+    """
     from vocoders.frontends.convention_presets import CONVENTION_USERS, MEL_CONVENTIONS
 
     for name, convention in MEL_CONVENTIONS.items():
@@ -31,7 +34,10 @@ def _list(
 def _show(
     convention: Annotated[str, typer.Argument(metavar="PRESET|YAML", help="Convention.", show_default=False)],
 ) -> None:
-    """Show a convention as YAML, as the start of a file of your own."""
+    """Show a convention as YAML, as the start of a file of your own.
+
+    Example: ondes mel show hifigan_22k > mine.yaml
+    """
     from vocoders.frontends.convention_presets import find_convention
 
     typer.echo(find_convention(convention).to_yaml().rstrip())

@@ -1,6 +1,7 @@
 """What every command says about itself."""
 
 import re
+import shlex
 
 import pytest
 import typer
@@ -12,6 +13,7 @@ VERBS = {
     *(
         "Compare",
         "Convert",
+        "Copy",
         "Draw",
         "Export",
         "Extract",
@@ -91,3 +93,14 @@ def test_a_former_name_of_an_option_works_and_tells_the_new_one(ondes, tmp_path,
     assert run.code == 2
     assert re.search("--out .*--output", run.err)
     assert "No such option" not in run.err
+
+
+@pytest.mark.parametrize("name", [name for name, command in COMMANDS.items() if not hasattr(command, "commands")])
+def test_every_command_shows_an_example_that_it_takes(name):
+    command = COMMANDS[name]
+    example = re.search(r"^Example: (ondes .*)$", command.help, re.MULTILINE)
+    assert example, name
+    assert len(example[1]) < 90
+    words = shlex.split(example[1].partition(" > ")[0])
+    assert " ".join(words).startswith(name)
+    assert command.make_context(name, words[len(name.split()) :]).params

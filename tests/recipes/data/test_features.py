@@ -13,9 +13,10 @@ from recipes.data import features as stage
 from recipes.data.cache import F0Cache, f0_fingerprint
 from recipes.data.features import extract_features
 from recipes.data.kaldi import KaldiDirectory, Utterance
+from recipes.data.reading import read_utterance
 from recipes.data.statistics import FeatureStatistics, RunningStatistics
 from vocoders.core.audio import read_audio
-from vocoders.core.errors import DataError
+from vocoders.core.errors import DataError, FilesFailedError
 from vocoders.frontends.f0 import F0Config, extract_f0
 from vocoders.frontends.mel import LogMel, MelConfig
 
@@ -264,3 +265,25 @@ def test_long_work_is_announced_with_what_is_faster(caplog):
         _announce("harvest", utterances(100), 4)
     assert "100.0 h of audio takes about 20 h 0 min of one core, 5 h 0 min with --nj 4" in caplog.text
     assert "dio 1/20" in caplog.text
+
+
+def test_failures_are_told_together_at_the_end_and_the_others_are_kept(data_dir: Path, tmp_path: Path) -> None:
+    utterances = list(KaldiDirectory.read(data_dir))
+    for utterance in utterances[1:3]:
+        utterance.path.write_bytes(b"no audio")
+    with pytest.raises(FilesFailedError) as caught:
+        extract_features(data_dir, tmp_path, MEL, F0)
+    assert len(caught.value.failures) == 2
+    assert caught.value.count == len(utterances)
+    assert not (tmp_path / "statistics.json").exists()
+    cache = F0Cache(tmp_path, f0_fingerprint(F0, 16000, 160))
+    assert cache.missing(u.utt_id for u in utterances) == [u.utt_id for u in utterances[1:3]]
+
+
+def test_statistics_of_long_audio_are_those_of_the_whole(data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    samples = read_utterance(KaldiDirectory.read(data_dir).utterances[0], 16000)
+    whole = stage._utterance_statistics(samples, MEL)
+    monkeypatch.setattr(stage, "_PART_FRAMES", 17)
+    parts = stage._utterance_statistics(samples, MEL)
+    assert parts.count == whole.count
+    np.testing.assert_allclose(parts.mean, whole.mean, rtol=1e-6, atol=1e-6)

@@ -18,7 +18,7 @@ websockets = pytest.importorskip("websockets")
 httpx = pytest.importorskip("httpx")
 uvicorn = pytest.importorskip("uvicorn")
 
-from recipes.serving.app import make_app  # noqa: E402
+from recipes.serving.app import _Server, make_app  # noqa: E402
 from recipes.serving.client import synthesize  # noqa: E402
 from recipes.serving.limits import Limits  # noqa: E402
 from vocoders.core.audio import read_audio  # noqa: E402
@@ -38,9 +38,10 @@ def model() -> Wavehax:
     return Wavehax(WavehaxConfig(**sizes, f0=F0Config(alignment="frame_center"))).eval()
 
 
-@pytest.fixture(scope="module")
-def address(model: Wavehax) -> Iterator[str]:
-    server = uvicorn.Server(uvicorn.Config(make_app(model, "tiny", LIMITS), port=0, log_level="error"))
+@contextlib.contextmanager
+def serving(model: Wavehax, limits: Limits) -> Iterator[str]:
+    """Run a server; yield its address."""
+    server = uvicorn.Server(uvicorn.Config(make_app(model, "tiny", limits), port=0, log_level="error"))
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
     while not server.started:
@@ -48,6 +49,12 @@ def address(model: Wavehax) -> Iterator[str]:
     yield f"127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
     server.should_exit = True
     thread.join(10)
+
+
+@pytest.fixture(scope="module")
+def address(model: Wavehax) -> Iterator[str]:
+    with serving(model, LIMITS) as found:
+        yield found
 
 
 def frames(number: int = 50) -> tuple[np.ndarray, np.ndarray]:
@@ -123,6 +130,8 @@ def test_a_bad_message_leaves_the_stream_unharmed(address: str) -> None:
         [{"input": "text"}],
         [{"options": {"steps": 4}}],
         [{"options": {"f0_scale": -1}}],
+        [{"f0_look_ahead": -1}],
+        [{"input": "pcm", "f0_look_ahead": 1}],
         [{"unknown": 1}],
         [{}, "stop"],
         [{}],
@@ -169,6 +178,55 @@ def test_clients_at_the_same_time_get_what_each_would_get_alone(address: str) ->
 
     together = asyncio.run(run())
     assert together == [asyncio.run(talk(address, {"seed": seed}, rows().tobytes(), "end"))[1] for seed in range(3)]
+
+
+def test_ten_clients_get_the_audio_of_their_frames_before_they_send_more(model: Wavehax) -> None:
+    data, size, latency = rows(40), 10, model.stream().latency
+
+    async def listen(address: str, seed: int) -> bytes:
+        audio = b""
+        async with websockets.connect(f"ws://{address}/stream") as socket:
+            await socket.send(json.dumps({"seed": seed}))
+            await socket.recv()
+            for start in range(0, len(data), size):
+                await socket.send(data[start : start + size].tobytes())
+                while len(audio) // 2 < (start + size) * model.hop_length - latency:
+                    audio += await socket.recv()
+            await socket.send("end")
+            async for answer in socket:
+                audio += answer if isinstance(answer, bytes) else b""
+        return audio
+
+    async def run(address: str) -> list[bytes]:
+        return await asyncio.gather(*(listen(address, seed) for seed in range(10)))
+
+    with serving(model, Limits(clients=10)) as address:
+        together = asyncio.run(run(address))
+    features, f0 = (torch.from_numpy(x) for x in frames(40))
+    for seed in (0, 9):
+        stream = model.stream(seed=seed)
+        alone = torch.cat([stream.push(features, f0), stream.finish()], dim=-1)
+        assert together[seed] == encode_samples(alone[0], S16)
+
+
+def test_a_client_that_takes_no_audio_is_left(model: Wavehax) -> None:
+    class Stalled:
+        async def send_bytes(self, data: bytes) -> None:
+            await asyncio.sleep(60)
+
+    server = _Server(model, "tiny", Limits(idle_seconds=0.05))
+    with pytest.raises(TimeoutError):
+        asyncio.run(server._play(Stalled(), lambda: iter([b"audio"])))  # pyright: ignore[reportArgumentType]
+
+
+def test_frames_without_f0(address: str, model: Wavehax) -> None:
+    features, _ = frames()
+    texts, made = asyncio.run(talk(address, {"f0_look_ahead": 2}, features.T.astype("<f4").tobytes(), "end"))
+    stream = model.stream(f0_look_ahead=2)
+    expected = torch.cat([stream.push(torch.from_numpy(features)), stream.finish()], dim=-1)
+    assert texts[0]["latency"] == stream.latency
+    assert len(texts[0]["frame"]) == model.num_features
+    assert torch.equal(decode_samples(made, S16), decode_samples(encode_samples(expected[0], S16), S16))
 
 
 def test_files_over_http(address: str, model: Wavehax, tmp_path: Any) -> None:

@@ -53,6 +53,13 @@ def test_bands_and_the_domain_of_the_envelope():
 
 
 @pytest.mark.slow
+def test_a_start_that_agrees_with_the_mel():
+    options = {"domain": "envelope", "energy": None, "prior": "mel_consistent", "prior_iterations": 3}
+    model = filled(PeriodWave(PeriodWaveConfig(**TINY, **options)))
+    assert error_of(model, solver="euler", steps=2) < 1e-4
+
+
+@pytest.mark.slow
 def test_one_call_of_the_velocity_is_a_graph_and_a_runtime(tmp_path, monkeypatch):
     monkeypatch.setenv("ONDES_CACHE", str(tmp_path))
     model = filled(PeriodWave(PeriodWaveConfig(**TINY)))

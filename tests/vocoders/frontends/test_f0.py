@@ -4,11 +4,11 @@ import sys
 
 import numpy as np
 import pytest
-import pyworld
 import soundfile
 
 from vocoders.core.errors import ConfigError, DataError, MissingExtraError, ShapeError
 from vocoders.frontends.f0 import F0Config, _swift_detector, extract_f0
+from vocoders.frontends.world import import_world
 
 SAMPLE_RATE, HOP = 24000, 240
 METHODS = ["harvest", "dio", "pyin", "swift", "mel"]
@@ -137,7 +137,9 @@ def test_chunks_of_long_audio_join(method, sample_rate, hop_length, monkeypatch)
 def test_frame_start_is_the_published_recipe():
     audio = harmonic_tone(100 + 150 * np.arange(SAMPLE_RATE) / SAMPLE_RATE)
     audio[9000:15000] = 0
-    expected, times = pyworld.harvest(audio, SAMPLE_RATE, f0_floor=60.0, f0_ceil=700.0, frame_period=10.0)
+    expected, times = import_world("a test").harvest(
+        audio, SAMPLE_RATE, f0_floor=60.0, f0_ceil=700.0, frame_period=10.0
+    )
     assert times[1] == pytest.approx(HOP / SAMPLE_RATE)
     f0 = extract_f0(audio, SAMPLE_RATE, HOP, F0Config(f0_min=60.0, f0_max=700.0))
     assert np.array_equal(f0, expected[:100].astype(np.float32))
@@ -209,3 +211,14 @@ def test_a_missing_package_is_named_with_its_extra(monkeypatch):
     monkeypatch.setitem(sys.modules, "swift_f0", None)
     with pytest.raises(MissingExtraError, match=r"'swift'.* swift-f0.*ondes\[f0\]"):
         extract_f0(harmonic_tone(200.0, 0.1), SAMPLE_RATE, HOP, F0Config(method="swift"))
+
+
+def test_world_loads_without_the_package_around_it(monkeypatch):
+    """New environments have no pkg_resources, which the package imports; without the package, the extra is named."""
+    monkeypatch.setitem(sys.modules, "pkg_resources", None)
+    monkeypatch.delitem(sys.modules, "pyworld", raising=False)
+    assert import_world("a test").get_cheaptrick_fft_size(SAMPLE_RATE) == 1024
+    assert "pyworld" not in sys.modules
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    with pytest.raises(MissingExtraError, match=r"F0 method 'harvest'.*ondes\[f0\]"):
+        extract_f0(harmonic_tone(200.0), SAMPLE_RATE, HOP, F0Config(method="harvest"))

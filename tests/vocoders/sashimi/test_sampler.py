@@ -16,7 +16,7 @@ from vocoders.sashimi.sampler import (
     CodeSampling,
     encode_prompt,
     generate,
-    item_uniforms,
+    item_generator,
     memory_of_generation,
 )
 
@@ -97,7 +97,7 @@ def test_the_output_begins_with_the_prompt(model: Sashimi) -> None:
 
 
 def test_continuations_of_a_prompt_are_those_of_a_sequence_that_drew_it(model: Sashimi) -> None:
-    uniforms = np.stack([item_uniforms(9, 0, 100)])
+    uniforms = np.stack([item_generator(9, 0).random(100)])
     stepper = FusedStepper(model)
     whole, _ = stepper.draw(uniforms)
     prompt = torch.from_numpy(whole[0, :55])
@@ -123,11 +123,11 @@ def test_progress_counts_codes(model: Sashimi) -> None:
 
 
 def test_numbers_of_an_item_are_uniform_and_its_own() -> None:
-    numbers = item_uniforms(0, 7, 20000)
+    numbers = item_generator(0, 7).random(20000)
     assert abs(numbers.mean() - 0.5) < 0.01
     assert abs(numbers.var() - 1 / 12) < 0.002
-    assert abs(np.corrcoef(numbers, item_uniforms(0, 8, 20000))[0, 1]) < 0.03
-    assert np.array_equal(item_uniforms(-1, 0, 5), item_uniforms(2**64 - 1, 0, 5))
+    assert abs(np.corrcoef(numbers, item_generator(0, 8).random(20000))[0, 1]) < 0.03
+    assert np.array_equal(item_generator(-1, 0).random(5), item_generator(2**64 - 1, 0).random(5))
 
 
 def test_selection_drops_both_ends_in_order() -> None:

@@ -116,6 +116,25 @@ def test_chunks_with_context_give_the_whole_utterance(options: dict[str, Any], s
     assert lag == stream.latency
 
 
+def test_a_refinement_with_few_later_frames_comes_early_and_lies_between_none_and_all() -> None:
+    # 4 iterations reach 20 frames.
+    model, (features, f0) = make_model(look_ahead=1, prior_shaping="envelope"), inputs(frames=60)
+    how = {"mel_refinement": 4, "chunk": 4}
+
+    def error(audio: Tensor) -> Tensor:
+        return (model.log_mel(audio) - features).abs().mean()
+
+    exact, most = (run(model.stream(refinement_look_ahead=frames, **how), features, f0, 7) for frames in (None, 20))
+    assert torch.equal(exact, most)
+    stream = model.stream(refinement_look_ahead=3, **how)
+    assert stream.latency == model.stream(**how).latency - 17 * model.hop_length
+    few = [run(model.stream(refinement_look_ahead=3, **how), features, f0, size) for size in (1, 60)]
+    assert torch.equal(*few)
+    assert error(exact) < error(few[0]) < error(run(model.stream(), features, f0, 7))
+    with pytest.raises(ConfigError):
+        model.stream(refinement_look_ahead=-1)
+
+
 def test_norms_of_the_utterance_join_with_a_fade() -> None:
     model, (features, f0) = make_model(norm="utterance"), inputs(frames=60)
     first, second = (run(model.stream(chunk=8), features, f0, size) for size in (3, 60))
@@ -176,6 +195,48 @@ def test_a_bad_piece_leaves_the_stream_and_its_neighbours_unharmed() -> None:
     for closed in (lambda: stream.push(features, f0), stream.finish):
         with pytest.raises(ShapeError):
             closed()
+
+
+def test_a_causal_network_starts_from_a_centred_one() -> None:
+    centred = make_model(prior_shaping="envelope")
+    start = make_model(prior_shaping="envelope", look_ahead=1)
+    start.start_from(centred)
+    # Features that do not change in time pass as through the centred network, away from the ends.
+    features, f0 = torch.full((1, 100, 60), -4.0), torch.zeros(1, 1, 60)
+    expected, found = (model.synthesize(features, f0)[..., 20 * 240 : 40 * 240] for model in (centred, start))
+    assert (found - expected).abs().mean() < 0.5 * expected.abs().mean()
+    # With all the future that the kernels had, it is the same network.
+    whole = make_model(prior_shaping="envelope", look_ahead=7)
+    whole.start_from(centred)
+    found = whole.synthesize(features, f0)[..., 20 * 240 : 40 * 240]
+    assert (found - expected).abs().max() <= 1e-5 * expected.abs().max()
+    other = make_model(look_ahead=1, num_blocks=1)
+    with pytest.raises(RuntimeError):
+        other.start_from(centred)
+
+
+def test_f0_is_estimated_in_the_stream() -> None:
+    model, (features, _) = make_model(look_ahead=1, f0={"alignment": "frame_center"}), inputs()
+    whole = model.synthesize(features)
+    # 13 frames on either side are the whole context of the estimator.
+    streams = [model.stream(f0_look_ahead=frames) for frames in (13, 13, 2)]
+    made = []
+    for stream, size in zip(streams, (1, FRAMES, 7), strict=True):
+        parts = [stream.push(features[..., i : i + size]) for i in range(0, FRAMES, size)]
+        assert sum(part.shape[-1] for part in parts) == FRAMES * model.hop_length - stream.latency
+        made.append(torch.cat([*parts, stream.finish()], dim=-1))
+    assert torch.equal(made[0], made[1])
+    assert (made[0] - whole).abs().max() <= 1e-3 * whole.abs().max()
+    assert made[2].shape == whole.shape
+    assert streams[2].latency == model.stream().latency + 2 * model.hop_length
+
+
+def test_an_estimate_of_f0_is_refused_where_it_cannot_be() -> None:
+    model, (features, f0) = make_model(look_ahead=1), inputs()
+    with pytest.raises(ShapeError):
+        model.stream(f0_look_ahead=1).push(features, f0)
+    with pytest.raises(ConfigError):
+        model.stream(f0_look_ahead=-1)
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from vocoders.core.errors import CheckpointError, ConfigError
+from vocoders.core.json_files import read_json
 
 __all__ = [
     "METADATA_FILE",
@@ -83,7 +84,7 @@ def check_replaceable(folder: Path, force: bool, known: Iterable[str] = ()) -> N
     own = {METADATA_FILE, TEST_VECTOR_FILE, *known}
     if METADATA_FILE in names:
         with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
-            own |= set(json.loads((folder / METADATA_FILE).read_text(encoding="utf-8"))["files"])
+            own |= set(read_json(folder / METADATA_FILE)["files"])
     if foreign := [name for name in names if name not in own]:
         listed = ", ".join(foreign[:_LISTED])
         raise ConfigError(f"{folder} holds more than an export ({listed}) and is not replaced")

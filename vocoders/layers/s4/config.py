@@ -30,7 +30,7 @@ class S4Config(Config):
     """
 
     structure: Literal["dplr", "dplr_free", "diagonal"] = "dplr"
-    d_state: int = Field(default=64, gt=0)
+    d_state: int = Field(default=64, gt=0, le=1024)
     num_systems: int | None = Field(default=1, gt=0)
     initialisation: Literal["legs", "lin", "inv", "inv_lin", "real"] = "legs"
     discretisation: Literal["bilinear", "zoh"] = "bilinear"

@@ -35,7 +35,7 @@ class DiffwaveSashimiConfig(TierConfig):
     mel_upsample: tuple[int, ...] = (16, 16)
     mel_alignment: Literal["aligned", "official"] = "aligned"
     channels: int = Field(default=128, gt=0)
-    num_layers: int = Field(default=6, gt=0)
+    num_layers: int = Field(default=6, gt=0, le=1024)
     unet: bool = True
     s4: S4Config = S4Config(num_systems=None, bidirectional=True)
     limit_kernel: bool = False

@@ -19,7 +19,10 @@ from vocoders.sashimi.diffwave.options import DiffusionOptions
 __all__ = ["DiffwaveSashimi"]
 
 
-class DiffwaveSashimi(PretrainedModel[DiffwaveSashimiConfig], Vocoder, WaveformGenerator, nn.Module):
+# Neither kind has a stream; pyright compares the two methods.
+class DiffwaveSashimi(  # pyright: ignore[reportIncompatibleMethodOverride]
+    PretrainedModel[DiffwaveSashimiConfig], Vocoder, WaveformGenerator, nn.Module
+):
     """Diffusion of waveforms with the SaShiMi backbone (arXiv 2202.09729, section 4.3).
 
     ``forward`` estimates noise. A model with a mel is a vocoder; one without a mel is a generator, which draws

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from recipes.data.kaldi import KaldiDirectory
 from recipes.data.reading import AudioReader
+from recipes.data.text_files import write_texts
 from vocoders import load_vocoder
 from vocoders.core.measures import compare_f0
 from vocoders.core.resampling import resample
@@ -92,7 +93,7 @@ def main() -> None:
             f"| {name} | {found.voicing_f1:.3f} | {100 * found.gross_error:.2f} % | {found.median_cents:.1f} | "
             f"{cost:.4f} |"
         )
-    arguments.out.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    write_texts(arguments.out.parent, {arguments.out.name: "\n".join(lines) + "\n"})
 
 
 if __name__ == "__main__":

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from recipes.data.kaldi import KaldiDirectory, Utterance
 from recipes.data.reading import AudioReader
+from recipes.data.text_files import write_texts
 from vocoders.core.audio import read_audio
 from vocoders.core.audio_formats import list_audio
 from vocoders.frontends.mel import LogMel, MelConfig
@@ -153,8 +154,9 @@ def main() -> None:
     rows += [describe("white noise", model, white, lots), describe("brown noise", model, brown, lots)]
     head = "| clips | number | accuracy | probability of the right digit | confidence | digits heard (bits) |\n"
     head += "|---|---:|---:|---:|---:|---:|\n"
-    options.out.parent.mkdir(parents=True, exist_ok=True)
-    options.out.write_text("# Digits that a classifier hears\n\n" + head + "\n".join(rows) + "\n", encoding="utf-8")
+    write_texts(
+        options.out.parent, {options.out.name: "# Digits that a classifier hears\n\n" + head + "\n".join(rows) + "\n"}
+    )
 
 
 if __name__ == "__main__":

@@ -13,6 +13,7 @@ import torch
 
 from recipes.data.kaldi import KaldiDirectory, Utterance, speakers_of
 from recipes.data.reading import read_utterance
+from recipes.data.text_files import write_texts
 from vocoders.frontends.f0 import extract_f0
 from vocoders.frontends.f0_config import F0Config
 from vocoders.interface import Vocoder
@@ -72,8 +73,7 @@ def main() -> None:
     head += "|---|" + "---:|" * (len(scales) + 2) + "\n"
     rows = [row(name, utterances, options.seconds, scales) for name in options.models.split(",")]
     title = f"# Share of voiced frames at the wanted pitch, {len(utterances)} voices\n\n"
-    options.out.parent.mkdir(parents=True, exist_ok=True)
-    options.out.write_text(title + head + "\n".join(rows) + "\n", encoding="utf-8")
+    write_texts(options.out.parent, {options.out.name: title + head + "\n".join(rows) + "\n"})
 
 
 if __name__ == "__main__":

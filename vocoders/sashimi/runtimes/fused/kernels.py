@@ -16,10 +16,13 @@ from vocoders.core.vectors import (
     largest,
     load,
     load_integers,
+    number_at,
+    repeat,
     sigmoid,
     splat,
     store,
     total,
+    whole_number_at,
 )
 from vocoders.sashimi.runtimes.fused.layout import (
     ENDS,
@@ -48,7 +51,7 @@ def normalise(memory, norm, source, target, batch):
     width, share = norm.width, np.float32(norm.share)
     for item in range(batch):
         x, y = source + item * width, target + item * width
-        bias = norm.biases + memory.labels[item] * width
+        bias = norm.biases + whole_number_at(memory.labels, item) * width
         sums = load(work, x, WIDE)
         for i in range(WIDE, width, WIDE):
             sums = sums + load(work, x + i, WIDE)
@@ -77,7 +80,7 @@ def _products(read):
     def one(weights, start, work, x, inputs):
         sums = splat(0.0, WIDE)
         for i in range(inputs):
-            sums = fma(read(weights, start + WIDE * i, WIDE), splat(work[x + i], WIDE), sums)
+            sums = fma(read(weights, start + WIDE * i, WIDE), repeat(work, x + i, WIDE), sums)
         return sums
 
     @njit
@@ -85,10 +88,10 @@ def _products(read):
         a = b = c = d = splat(0.0, WIDE)
         for i in range(inputs):
             column = read(weights, start + WIDE * i, WIDE)
-            a = fma(column, splat(work[x + i], WIDE), a)
-            b = fma(column, splat(work[x + step + i], WIDE), b)
-            c = fma(column, splat(work[x + 2 * step + i], WIDE), c)
-            d = fma(column, splat(work[x + 3 * step + i], WIDE), d)
+            a = fma(column, repeat(work, x + i, WIDE), a)
+            b = fma(column, repeat(work, x + step + i, WIDE), b)
+            c = fma(column, repeat(work, x + 2 * step + i, WIDE), c)
+            d = fma(column, repeat(work, x + 3 * step + i, WIDE), d)
         return a, b, c, d
 
     return one, four
@@ -126,26 +129,23 @@ def linear(memory, row, mode, source, target, target_step, batch):
     inputs = row.inputs
     for tile in range(row.outputs // WIDE):
         start = row.weights + tile * WIDE * inputs
-        item = 0
-        while item < batch:
+        for item in range(0, batch // 4 * 4, 4):
             x, y = source + item * inputs, target + item * target_step
-            if batch - item >= 4:
-                if row.is_integer:
-                    a, b, c, d = _four_integer(integers, start, work, x, inputs, inputs)
-                else:
-                    a, b, c, d = _four_float(params, start, work, x, inputs, inputs)
-                _finish(memory, row, tile, mode, a, y, item)
-                _finish(memory, row, tile, mode, b, y + target_step, item + 1)
-                _finish(memory, row, tile, mode, c, y + 2 * target_step, item + 2)
-                _finish(memory, row, tile, mode, d, y + 3 * target_step, item + 3)
-                item += 4
+            if row.is_integer:
+                a, b, c, d = _four_integer(integers, start, work, x, inputs, inputs)
             else:
-                if row.is_integer:
-                    sums = _one_integer(integers, start, work, x, inputs)
-                else:
-                    sums = _one_float(params, start, work, x, inputs)
-                _finish(memory, row, tile, mode, sums, y, item)
-                item += 1
+                a, b, c, d = _four_float(params, start, work, x, inputs, inputs)
+            _finish(memory, row, tile, mode, a, y, item)
+            _finish(memory, row, tile, mode, b, y + target_step, item + 1)
+            _finish(memory, row, tile, mode, c, y + 2 * target_step, item + 2)
+            _finish(memory, row, tile, mode, d, y + 3 * target_step, item + 3)
+        for item in range(batch // 4 * 4, batch):
+            x, y = source + item * inputs, target + item * target_step
+            if row.is_integer:
+                sums = _one_integer(integers, start, work, x, inputs)
+            else:
+                sums = _one_float(params, start, work, x, inputs)
+            _finish(memory, row, tile, mode, sums, y, item)
 
 
 @njit
@@ -190,10 +190,10 @@ def _tied(memory, block, start, place, u):
     for _ in range(block.num_states):
         x_real, x_imag = load(state, x + STATE.real, TILE), load(state, x + STATE.imag, TILE)
         d_real, d_imag = load(params, row + TIED.inverse_real, TILE), load(params, row + TIED.inverse_imag, TILE)
-        l_real = splat(params[common + TIED_COMMON.eigenvalue_real], TILE)
-        l_imag = splat(params[common + TIED_COMMON.eigenvalue_imag], TILE)
-        b_real = splat(params[common + TIED_COMMON.input_real], TILE)
-        b_imag = splat(params[common + TIED_COMMON.input_imag], TILE)
+        l_real = repeat(params, common + TIED_COMMON.eigenvalue_real, TILE)
+        l_imag = repeat(params, common + TIED_COMMON.eigenvalue_imag, TILE)
+        b_real = repeat(params, common + TIED_COMMON.input_real, TILE)
+        b_imag = repeat(params, common + TIED_COMMON.input_imag, TILE)
         e_real = fma(l_real, x_real, fma(b_real, u, splat(0.0, TILE) - w)) - l_imag * x_imag
         e_imag = fma(l_real, x_imag, b_imag * u) + l_imag * x_real
         x_real = x_real + d_real * e_real - d_imag * e_imag
@@ -202,7 +202,7 @@ def _tied(memory, block, start, place, u):
         store(state, x + STATE.imag, x_imag)
         y_real = fma(load(params, row + TIED.output_real, TILE), x_real, y_real)
         y_imag = fma(load(params, row + TIED.output_imag, TILE), x_imag, y_imag)
-        weight = splat(params[common + TIED_COMMON.weight], TILE)
+        weight = repeat(params, common + TIED_COMMON.weight, TILE)
         sum_real = fma(weight, d_real * x_real, sum_real)
         sum_imag = fma(weight, d_imag * x_imag, sum_imag)
         common, row, x = common + TIED_COMMON.size, row + TIED.size, x + STATE.size
@@ -260,22 +260,22 @@ def draw(memory, start, num_codes, uniform, temperature, top_p):
         peak = max(peak, largest(load(work, start + i, WIDE)))
     chosen = -1
     for code in range(num_codes):
-        if temperature == 0 and work[start + code] == peak:
+        if temperature == 0 and number_at(work, start + code) == peak:
             chosen = code
             break
-    logit = work[start + chosen] if chosen >= 0 else np.float32(0)
+    logit = number_at(work, start + chosen) if chosen >= 0 else np.float32(0)
     for i in range(0, width, WIDE):
         store(work, weights + i, exp(load(work, start + i, WIDE) - peak))
     normaliser = 0.0
     for code in range(num_codes):
-        normaliser += work[weights + code]
+        normaliser += number_at(work, weights + code)
     if chosen < 0:
         least = _nucleus(work, weights, width, top_p * normaliser) if top_p < 1 else np.float32(0)
         inverse = np.float32(1 / temperature)
         for i in range(0, width, WIDE):
             store(work, tempered + i, exp((load(work, start + i, WIDE) - peak) * inverse))
         chosen = _invert(work, weights, tempered, num_codes, uniform, least)
-        logit = work[start + chosen]
+        logit = number_at(work, start + chosen)
     return chosen, logit - peak - np.log(normaliser)
 
 
@@ -302,13 +302,13 @@ def _invert(work, weights, tempered, num_codes, uniform, least):
     """Return the first code at which the distribution function of the kept codes exceeds ``uniform``."""
     goal = 0.0
     for code in range(num_codes):
-        if work[weights + code] >= least:
-            goal += work[tempered + code]
+        if number_at(work, weights + code) >= least:
+            goal += number_at(work, tempered + code)
     goal *= uniform
     reached, last = 0.0, 0
     for code in range(num_codes):
-        if work[weights + code] >= least:
-            reached += work[tempered + code]
+        if number_at(work, weights + code) >= least:
+            reached += number_at(work, tempered + code)
             last = code
             if reached > goal:
                 break

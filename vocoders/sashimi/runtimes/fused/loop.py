@@ -5,12 +5,28 @@ from numba import njit
 
 from vocoders.core import packed_memory, vectors
 from vocoders.core.compiling import compiled
-from vocoders.core.vectors import fma, load, splat, store
+from vocoders.core.vectors import address, fma, load, splat, store
 from vocoders.sashimi.runtimes.fused import kernels, layout
 from vocoders.sashimi.runtimes.fused.kernels import ADD, GATE, GELU, SET, advance_system, draw, linear, normalise
-from vocoders.sashimi.runtimes.fused.layout import OUTPUT, WIDE
+from vocoders.sashimi.runtimes.fused.layout import OUTPUT, WIDE, Memory
 
 __all__ = ["run"]
+
+
+@njit
+def _addresses(memory):
+    """Return the memory with the addresses of its arrays, whose references numba does not count at every call."""
+    return Memory(
+        address(memory.params),
+        address(memory.integers),
+        address(memory.state),
+        address(memory.work),
+        address(memory.labels),
+        memory.normed,
+        memory.middle,
+        memory.spare,
+        memory.logits,
+    )
 
 
 @njit
@@ -115,6 +131,8 @@ def run(memory, tables, counts, codes, uniforms, forced, drawn, scores, logits, 
         top_p: least probability of the codes that are kept.
         guidance: where there are second sequences, logits are second + guidance (first - second).
     """
+    numbers = memory.work
+    memory = _addresses(memory)
     params, work = memory.params, memory.work
     items, length = drawn.shape
     batch = codes.size
@@ -142,7 +160,7 @@ def run(memory, tables, counts, codes, uniforms, forced, drawn, scores, logits, 
             if batch > items:
                 _guide(work, start, start + items * item_size, head.outputs, guidance)
             if logits.shape[1]:
-                logits[item, t] = work[start : start + num_codes]
+                logits[item, t] = numbers[start : start + num_codes]
             if forced.shape[1]:
                 code = forced[item, t]
             else:

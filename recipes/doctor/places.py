@@ -1,0 +1,68 @@
+"""Caches and folders that ondes writes to."""
+
+import os
+import tempfile
+from pathlib import Path
+
+from recipes.doctor.report import Fact, Section, in_megabytes
+from vocoders.runtimes.cache import cache_folder
+
+__all__ = ["caches", "folders"]
+
+
+def caches() -> Section:
+    """Return where compiled loops, graphs and downloaded models are kept, and their sizes."""
+    from huggingface_hub.constants import HF_HUB_CACHE
+
+    facts: dict[str, Fact] = {
+        "graphs (ONDES_CACHE)": _described([cache_folder()]),
+        "compiled loops (NUMBA_CACHE_DIR)": _described(_numba_folders(), ("*.nbi", "*.nbc")),
+        "downloaded models (HF_HOME)": _described([Path(HF_HUB_CACHE)]),
+    }
+    return Section("caches", facts)
+
+
+def _numba_folders() -> list[Path]:
+    """Return the folders where numba keeps what it has compiled: those of the sources, or the user's."""
+    from numba import config
+
+    if config.CACHE_DIR:  # type: ignore[attr-defined]
+        return [Path(config.CACHE_DIR)]  # type: ignore[attr-defined]
+    packages = Path(__file__).resolve().parents[2]
+    if os.access(packages / "vocoders", os.W_OK):
+        return [packages / "vocoders", packages / "effects"]
+    return [Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "numba"]
+
+
+def _described(places: list[Path], patterns: tuple[str, ...] = ("*",)) -> str:
+    files = {path for place in places for pattern in patterns for path in place.rglob(pattern) if path.is_file()}
+    size = sum(path.stat().st_size for path in files if not path.is_symlink())
+    return f"{in_megabytes(size)} in {len(files)} files, {', '.join(map(str, places))}"
+
+
+def folders() -> Section:
+    """Return whether the folders that commands write to can be written."""
+    facts: dict[str, Fact] = {}
+    advice = []
+    for name, place, remedy in (
+        ("current folder", Path.cwd(), "choose another folder for outputs (-o)"),
+        ("temporary files", Path(tempfile.gettempdir()), "set TMPDIR to a folder that can be written"),
+        ("graph cache", cache_folder(), "set ONDES_CACHE to a folder that can be written"),
+    ):
+        nearest = next(parent for parent in (place, *place.parents) if parent.exists())
+        problem = _problem(nearest)
+        facts[name] = f"{place}: {problem or 'can be written'}"
+        if problem:
+            advice.append(f"{place} cannot be written; {remedy}")
+    return Section("folders", facts, advice)
+
+
+def _problem(folder: Path) -> str:
+    """Try to write: permissions alone do not tell of a file system that is read-only or full."""
+    try:
+        with tempfile.TemporaryFile(dir=folder) as file:
+            file.write(b"ondes")
+            file.flush()
+    except OSError as error:
+        return f"cannot be written ({error.strerror or error})"
+    return ""

@@ -1,0 +1,1 @@
+"""Seeing runs: their logs, curves, pages and comparison."""

@@ -1,0 +1,47 @@
+"""`ondes config explain` knows every key, with meaning, values and default, from the classes that check it."""
+
+import json
+
+import pytest
+
+from recipes.config import TrainConfig
+from recipes.config_help import _keys, explain
+from vocoders.core.config import parse_yaml
+from vocoders.core.errors import ConfigError
+
+KEYS = list(_keys(None, None))
+
+
+def test_every_key_has_a_meaning_and_plain_values() -> None:
+    assert len({key.path for key in KEYS}) > 200
+    for key in KEYS:
+        assert key.meaning, key
+        assert not any(mark in key.meaning + key.values for mark in ("``", ":class:", "typing.", "<class")), key
+
+
+def test_defaults_are_those_of_the_configuration() -> None:
+    for key in KEYS:
+        section, _, name = key.path.partition(".")
+        if section in ("data", "optimizer", "scheduler", "trainer") and name and "." not in name:
+            expected = getattr(getattr(TrainConfig(family="wavehax"), section), name)
+            assert key.default is not None
+            read = key.default if isinstance(expected, str) else parse_yaml(key.default)
+            assert read == pytest.approx(list(expected) if isinstance(expected, tuple) else expected), key
+
+
+def test_a_key_a_section_and_a_last_part() -> None:
+    assert [key.values for key in explain("optimizer.learning_rate")] == ["number, above 0"]
+    assert {key.path for key in explain("scheduler")} >= {"scheduler", "scheduler.name", "scheduler.warmup_steps"}
+    assert {key.where for key in explain("model.synthesis_f0", family="wavehax")} == {"family wavehax"}
+    assert {key.path for key in explain("adversarial_start", objective="gan")} == {"objective.adversarial_start"}
+    assert "model.mel.n_mels" in {key.path for key in explain("n_mels")}
+    with pytest.raises(ConfigError, match="did you mean 'learning_rate'"):
+        explain("lerning_rate")
+
+
+def test_the_command(ondes) -> None:
+    assert "optimizer.betas" in ondes("config", "explain", "optimizer").out
+    found = json.loads(ondes("config", "explain", "trainer.max_steps", "--json").out)
+    assert found[0]["default"] == "1000000"
+    assert ondes("config", "explain", "nonsense.key").code == 2
+    assert {line for line in ondes("config", "explain").out.splitlines() if line[:1] != " "} >= {"data", "trainer"}

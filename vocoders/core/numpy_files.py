@@ -1,0 +1,91 @@
+"""Arrays of NumPy files from anywhere: headers are compared with the file and the limits before anything is read."""
+
+import errno
+import math
+import zipfile
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+
+from vocoders.core.limits import limit, limit_error
+from vocoders.core.regular_files import RefusedFileError, check_regular, open_regular
+
+__all__ = ["check_unpacked", "read_npy", "read_npy_header", "read_npz"]
+
+
+def read_npy(path: str | Path, mmap: bool = False) -> np.ndarray:
+    """Return the array of a ``.npy`` file, which contains numbers alone.
+
+    Args:
+        path: the file.
+        mmap: map the file into memory instead of reading it; then its size has no limit.
+
+    Raises:
+        OSError: if it cannot be read, or is larger than the limit ``numbers``.
+        ValueError: if it is damaged, contains objects, or states a size that it does not have.
+    """
+    with open_regular(path) as stream:
+        shape, dtype = read_npy_header(stream)
+        start = stream.tell()
+        present = stream.seek(0, 2) - start
+    if dtype.hasobject:
+        raise ValueError("it contains objects, and reading them would execute code; expected numbers")
+    promised = math.prod(shape, start=dtype.itemsize)
+    if promised > present:
+        raise ValueError(f"its header states {promised} bytes of numbers, and {present} follow")
+    if not mmap:
+        check_regular(path, "numbers")
+    return np.load(path, mmap_mode="r" if mmap else None, allow_pickle=False)
+
+
+def read_npz(source: str | Path | BinaryIO) -> dict[str, np.ndarray]:
+    """Return the arrays of a ``.npz`` file by name.
+
+    Raises:
+        OSError: if it cannot be read, or unpacks to more than the limits allow.
+        ValueError: if it is damaged or contains objects.
+    """
+    size = source.seek(0, 2) if not isinstance(source, (str, Path)) else check_regular(source)
+    if not isinstance(source, (str, Path)):
+        source.seek(0)
+    try:
+        check_unpacked(source, size)
+        with np.load(source, allow_pickle=False) as arrays:
+            return {name: arrays[name] for name in arrays.files}
+    except MemoryError:
+        raise ValueError("its headers state sizes that the file does not have") from None
+    # RuntimeError: members with a password; NotImplementedError: other compressions.
+    except (zipfile.BadZipFile, EOFError, KeyError, RuntimeError) as error:
+        raise ValueError(f"no archive of arrays: {error}") from None
+
+
+def check_unpacked(source: str | Path | BinaryIO, size: int) -> None:
+    """Refuse a zip archive of ``size`` bytes that unpacks to far more.
+
+    Raises:
+        RefusedFileError: if its members together are larger than the file and the limit ``unpacked``, or the limit
+            ``numbers``.
+        BadZipFile: if it is no zip archive.
+    """
+    with zipfile.ZipFile(source) as archive:
+        unpacked = sum(member.file_size for member in archive.infolist())
+    if not isinstance(source, (str, Path)):
+        source.seek(0)
+    if unpacked > max(size, limit("unpacked")):
+        raise RefusedFileError(errno.EFBIG, f"it unpacks to {limit_error('unpacked', unpacked)}")
+
+
+def read_npy_header(stream: BinaryIO) -> tuple[tuple[int, ...], np.dtype]:
+    """Return the shape and the type of the array in a ``.npy`` file; the stream is then at its first number.
+
+    Raises:
+        ValueError: if there is no header, or a damaged one.
+    """
+    try:
+        version = np.lib.format.read_magic(stream)
+        header = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+        shape, _, dtype = header(stream)
+    except Exception as error:  # Python's own parser reads the header, with errors of many types
+        raise ValueError(f"no header of a NumPy file: {str(error).splitlines()[0] if str(error) else ''}") from None
+    return shape, dtype
