@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from demo.folders import temporary_folder
+from demo.folders import remember_upload, temporary_folder
 from vocoders.core.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
@@ -109,6 +109,9 @@ def owned_path(path: str) -> Path:
     file = Path(path).resolve()
     if not file.is_relative_to(root) or not file.is_file():
         raise DataError("this file was not uploaded here; upload the clip itself")
+    # Each upload has a folder; results belong to their visitor anyway.
+    if file.parent.parent == root:
+        remember_upload(file)
     return file
 
 

@@ -32,6 +32,7 @@ ondes.player = ({ element, props, watch, trigger, server }) => {
     root.dataset.state = 'ready';
     root.dataset.stale = value.stale ? 'yes' : '';
     root.dataset.loadMs = Math.round(performance.now() - began);
+    root.dataset.pictures = value.pictures.join(' ');
     root.dataset.id = value.id;
     build();
   }
@@ -109,6 +110,13 @@ ondes.player = ({ element, props, watch, trigger, server }) => {
     const pictures = kinds.includes('spectrogram') ? shown.map((track) => [panel(track.label, 'spectrogram', 118), (each) => {
       each.spectrogram(spectrumOf(track), view, find('scale').value, spectrumOf(dry).top);
     }]) : [];
+    const heard = transport.tracks.find((track) => track.name === transport.heard);
+    if (kinds.includes('difference') && tracks.length > 1) {
+      const wet = heard === dry ? tracks[1] : heard;
+      pictures.push([panel(`${wet.label} − ${dry.label}`, 'difference', 90), (each) => {
+        if (spectrumOf(wet).bins === spectrumOf(dry).bins) each.spectrogram(spectrumOf(wet), view, find('scale').value, spectrumOf(dry).top, spectrumOf(dry));
+      }]);
+    }
     // Panels over time stand together, so that one playhead crosses them.
     if (kinds[0] === 'spectrogram') painters.unshift(...pictures); else painters.splice(1, 0, ...pictures);
     const nodes = painters.map(([each]) => each.node);
@@ -256,7 +264,7 @@ ondes.player = ({ element, props, watch, trigger, server }) => {
     for (const name of ['zip', 'link', 'code']) find(name).hidden = !about;
     if (about) { find('shell').textContent = about.shell; find('python').textContent = about.python; }
     if (heard && !link.hidden) { link.href = ondes.address(heard.path); link.download = `${heard.file || heard.name}.wav`; link.setAttribute('aria-label', `Download ${heard.label}`); }
-    if (heardBefore !== transport.heard) { heardBefore = transport.heard; if (!find('every').checked) paintSoon(); }
+    if (heardBefore !== transport.heard) { heardBefore = transport.heard; paintSoon(); }
     movePlayhead();
     if (transport.playing) requestAnimationFrame(tick);
   }

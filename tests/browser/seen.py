@@ -36,6 +36,13 @@ def ready(page, player: str, old: str | None = None, timeout: float = 30_000) ->
     return page.wait_for_function(wait, arg=[player, old], timeout=timeout).json_value()
 
 
+def measured(page, old: str) -> str:
+    """Wait until the vocoder's player has another result than ``old``, with its measured F0."""
+    wait = """(old) => { const { id, pictures } = document.querySelector('#vocoder-player .player').dataset;
+        return id !== old && pictures.includes('f0') && id; }"""
+    return page.wait_for_function(wait, arg=old, timeout=30_000).json_value()
+
+
 def result_of(page, player: str) -> str:
     """Return the name of the result that a player has now."""
     return page.evaluate("(id) => document.querySelector(`#${id} .player`).dataset.id", player)

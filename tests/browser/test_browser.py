@@ -5,7 +5,7 @@ import re
 import numpy as np
 import pytest
 from demo_server import REPOSITORY, bad_clips, buzz, write_clip
-from seen import audio_of, choose, go_to, ready, result_of, rms, set_number, tracks_of, upload
+from seen import audio_of, choose, go_to, measured, ready, result_of, rms, set_number, tracks_of, upload
 
 from demo.clips import SPEECH
 from demo.library import Library, find_entries
@@ -21,8 +21,7 @@ def synthesise(page) -> str:
     """Press the button; return the name of the result with its metrics."""
     old = result_of(page, "vocoder-player")
     page.locator("#vocoder-run").click()
-    first = ready(page, "vocoder-player", old)
-    return ready(page, "vocoder-player", first)
+    return measured(page, old)
 
 
 def test_a_result_is_there_when_the_page_opens(open_page, screenshots) -> None:
@@ -32,7 +31,8 @@ def test_a_result_is_there_when_the_page_opens(open_page, screenshots) -> None:
     assert rate == 24000
     assert len(a) == len(b) > 4 * rate
     assert min(rms(a), rms(b)) > 0.01
-    assert page.locator("#vocoder-player canvas").count() == 3
+    # Two clips, their difference, and F0.
+    page.wait_for_function("document.querySelectorAll('#vocoder-player canvas').length === 4")
     assert "real time" in page.locator("#vocoder-status").inner_text()
     assert "PESQ" in page.locator("#vocoder-metrics").inner_text()
     page.screenshot(path=screenshots / "first_paint.png")
@@ -60,6 +60,20 @@ def test_all_vocoders_on_one_clip(open_page, screenshots, tmp_path) -> None:
     assert page.locator("#vocoder-metrics tbody tr").count() == len(systems)
     page.screenshot(path=screenshots / "all_vocoders.png", full_page=True)
     assert not page.problems
+
+
+def test_work_shows_its_progress_and_can_be_cancelled(open_page, screenshots) -> None:
+    page = open_page()
+    ready(page, "vocoder-player")
+    page.locator("#vocoder-all").click()
+    page.locator("#vocoder-status").get_by_text(
+        re.compile(r"wavehax-24k - \d|1 of \d vocoders|\d+\.\d+s")
+    ).first.wait_for()
+    page.screenshot(path=screenshots / "progress.png")
+    page.locator("#vocoder-cancel").click()
+    page.locator("#vocoder-status").get_by_text("Cancelled.").wait_for()
+    # The next run is not stopped by the old wish.
+    assert synthesise(page)
 
 
 def test_controls_follow_the_vocoder(open_page) -> None:

@@ -1,5 +1,6 @@
 """The player, the knobs and links in Chromium: what sounds, what is seen, and whether everybody can use it."""
 
+import io
 import os
 import time
 from pathlib import Path
@@ -7,7 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 from demo_server import REPOSITORY, buzz, write_clip
-from seen import audio_of, choose, go_to, ready, result_of, set_number, state_of, tracks_of, upload
+from PIL import Image
+from seen import audio_of, choose, go_to, measured, ready, result_of, set_number, state_of, tracks_of, upload
 
 pytestmark = pytest.mark.slow
 
@@ -75,8 +77,7 @@ def test_a_drawn_f0_is_heard(open_page, screenshots) -> None:
     page.mouse.down()
     page.mouse.move(box["x"] + box["width"] - 40, box["y"] + 60, steps=5)
     page.mouse.up()
-    first = ready(page, "vocoder-player", old)
-    ready(page, "vocoder-player", first)
+    measured(page, old)
     assert "only at the clip's F0" in page.locator("#vocoder-metrics").inner_text()
     assert "drawn" in page.locator("#vocoder-player .legend").last.inner_text()
     page.screenshot(path=screenshots / "drawn_f0.png", full_page=True)
@@ -284,3 +285,38 @@ def test_everything_that_can_be_operated_has_a_name_and_is_reached_by_the_keyboa
     page.keyboard.press("Tab")
     page.keyboard.press("Enter")
     assert page.get_by_role("tab", name="Generate").get_attribute("aria-selected") == "true"
+
+
+def test_pictures_of_the_documents_are_those_of_the_page(open_page, tmp_path) -> None:
+    """With ONDES_PICTURES=1 the pictures of `make docs` are taken anew."""
+    kept = REPOSITORY / "tests" / "documents" / "website" / "pages" / "pictures"
+    folder = kept if os.environ.get("ONDES_PICTURES") else tmp_path
+    page = open_page()
+    ready(page, "vocoder-player")
+    if folder == kept:
+        page.locator("#vocoder-all").click()
+        page.locator("#vocoder-status").get_by_text("vocoders on one clip").wait_for(timeout=90_000)
+    take(page, "#vocoder-player", folder / "demo_vocoders.webp")
+    go_to(page, "Effects")
+    ready(page, "effects-player")
+    play(page, "effects-player")
+    take(page, None, folder / "demo_effects.webp")
+    phone = open_page("dark", 390, 844)
+    go_to(phone, "Effects")
+    ready(phone, "effects-player")
+    phone.get_by_role("slider", name="attack").scroll_into_view_if_needed()
+    play(phone, "effects-player")
+    take(phone, None, folder / "demo_phone.webp")
+    for path in kept.glob("demo_*.webp"):
+        assert Image.open(path).width == Image.open(folder / path.name).width
+        assert path.stat().st_size < 200_000
+
+
+def take(page, place: str | None, path: Path) -> None:
+    """Take a picture of a part of the page, or of what the window shows below its title."""
+    page.wait_for_timeout(600)
+    if place is None:
+        page.evaluate("window.scrollBy(0, 120)")
+    shot = page.locator(place).screenshot() if place else page.screenshot()
+    path.parent.mkdir(exist_ok=True)
+    Image.open(io.BytesIO(shot)).convert("RGB").save(path, quality=80, method=6)
