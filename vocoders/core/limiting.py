@@ -45,9 +45,7 @@ def limit_peaks(audio: Tensor, sample_rate: int) -> Tensor:
 
 def limited_blocks(blocks: Iterable[Tensor], sample_rate: int) -> Iterator[Tensor]:
     """Yield the result of :func:`limit_peaks` for audio in blocks (C, T), with a bounded part of it in memory."""
-    chunks = ChunkedFunction(
-        lambda audio: limit_peaks(audio, sample_rate), (1,), 1, _CHUNK, 2 * _reach(sample_rate)
-    )
+    chunks = ChunkedFunction(lambda audio: limit_peaks(audio, sample_rate), (1,), 1, _CHUNK, 2 * _reach(sample_rate))
     for block in blocks:
         yield from chunks.push(block)
     yield from chunks.finish()

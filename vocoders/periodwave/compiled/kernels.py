@@ -60,18 +60,14 @@ def _multiply(sums, weights, w, x, at, row_stride, taps, tap_stride, inputs, row
             return
         for row in range(0, rows, FEW):
             part = sums + 4 * row * WIDE
-            multiply_tile(
-                part, weights, w, x, at + row * row_stride, row_stride, taps, tap_stride, inputs, FEW, WIDE
-            )
+            multiply_tile(part, weights, w, x, at + row * row_stride, row_stride, taps, tap_stride, inputs, FEW, WIDE)
     else:
         if rows > 2 * FEW:
             multiply_tile(sums, weights, w, x, at, row_stride, taps, tap_stride, inputs, ROWS, LANES)
             return
         for row in range(0, rows, FEW):
             part = sums + 4 * row * LANES
-            multiply_tile(
-                part, weights, w, x, at + row * row_stride, row_stride, taps, tap_stride, inputs, FEW, LANES
-            )
+            multiply_tile(part, weights, w, x, at + row * row_stride, row_stride, taps, tap_stride, inputs, FEW, LANES)
 
 
 @njit
@@ -87,8 +83,23 @@ def _leave(y, at, plus, added, adds, sums, keeps, active, acts):
 
 @compiled(vectors, tiles)
 def convolve_rows(
-    x, grid, inputs, taps, weights, bias, out_grid, width, added, added_first, added_pitch, kept, active, how, scratch,
-    start, stop,
+    x,
+    grid,
+    inputs,
+    taps,
+    weights,
+    bias,
+    out_grid,
+    width,
+    added,
+    added_first,
+    added_pitch,
+    kept,
+    active,
+    how,
+    scratch,
+    start,
+    stop,
 ):
     """Convolve rows, add a bias and other rows, and write the sums and their SiLU.
 
@@ -120,8 +131,17 @@ def convolve_rows(
             here = min(ROWS, rows - t)
             at = (grid.first + column * grid.pitch + t * stride - before) * inputs
             _multiply(
-                scratch, weights, group * count * inputs, x, at, stride * inputs, count, dilation * inputs, inputs,
-                here, lanes,
+                scratch,
+                weights,
+                group * count * inputs,
+                x,
+                at,
+                stride * inputs,
+                count,
+                dilation * inputs,
+                inputs,
+                here,
+                lanes,
             )
             for row in range(here):
                 to = t * step + row * step + phase
@@ -137,7 +157,12 @@ def _spread(x, places, inputs, spread, to, pitch):
     """Write the six combinations of six rows that are multiplied for four rows of the output."""
     zero, one, two, three, four, five = places
     for i in range(0, inputs, LANES):
-        d1, d2, d3, d4 = load(x, one + i, LANES), load(x, two + i, LANES), load(x, three + i, LANES), load(x, four + i, LANES)
+        d1, d2, d3, d4 = (
+            load(x, one + i, LANES),
+            load(x, two + i, LANES),
+            load(x, three + i, LANES),
+            load(x, four + i, LANES),
+        )
         even, odd = fma(d2, splat(-4.0, LANES), d4), fma(d1, splat(-4.0, LANES), d3)
         inner, outer = d4 - d2, 2.0 * (d3 - d1)
         store(spread, to + i, fma(load(x, zero + i, LANES), splat(4.0, LANES), fma(d2, splat(-5.0, LANES), d4)))
@@ -145,12 +170,29 @@ def _spread(x, places, inputs, spread, to, pitch):
         store(spread, to + 2 * pitch + i, even - odd)
         store(spread, to + 3 * pitch + i, inner + outer)
         store(spread, to + 4 * pitch + i, inner - outer)
-        store(spread, to + 5 * pitch + i, fma(d1, splat(4.0, LANES), fma(d3, splat(-5.0, LANES), load(x, five + i, LANES))))
+        store(
+            spread,
+            to + 5 * pitch + i,
+            fma(d1, splat(4.0, LANES), fma(d3, splat(-5.0, LANES), load(x, five + i, LANES))),
+        )
 
 
 @compiled(vectors, tiles)
 def convolve_three(
-    x, grid, inputs, dilation, weights, bias, width, added, kept, active, how, scratch, start, stop,
+    x,
+    grid,
+    inputs,
+    dilation,
+    weights,
+    bias,
+    width,
+    added,
+    kept,
+    active,
+    how,
+    scratch,
+    start,
+    stop,
 ):
     """Convolve rows with three taps, as :func:`convolve_rows` does; input and output lie on the same grid.
 
@@ -195,8 +237,17 @@ def convolve_three(
                 for tile in range(0, tiles_here, ROWS):
                     sums = scratch + 4 * (product * TILES + tile) * lanes
                     _multiply(
-                        sums, weights, w, spread, product * pitch + tile * inputs, inputs, 1, 0, inputs,
-                        min(ROWS, tiles_here - tile), lanes,
+                        sums,
+                        weights,
+                        w,
+                        spread,
+                        product * pitch + tile * inputs,
+                        inputs,
+                        1,
+                        0,
+                        inputs,
+                        min(ROWS, tiles_here - tile),
+                        lanes,
                     )
             for tile in range(tiles_here):
                 for lane in range(0, lanes, LANES):
