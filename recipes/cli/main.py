@@ -39,6 +39,7 @@ from recipes.cli import (
 from recipes.cli.logs import keep_in_log, show_logs
 from recipes.stopping import STOPPED, TrainingStopped
 from vocoders.core.errors import FilesFailedError, OndesError
+from vocoders.core.extras import extra_with
 from vocoders.core.limits import set_limit
 from vocoders.version import __version__
 
@@ -115,6 +116,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         # The reader of a pipe has exited (`ondes models | head -1`); Python's flush at exit must not fail.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
+    except ModuleNotFoundError as error:
+        # A package of an extra, which a module needs as a whole.
+        extra = extra_with(error.name or "")
+        if extra is None:
+            raise
+        return _fail(f"this command needs {error.name}, which is not installed; pip install 'ondes[{extra}]'", 2)
     except OSError as error:
         # A full disk, a file that vanished, a missing permission.
         _logger.debug("the system refused", exc_info=True)

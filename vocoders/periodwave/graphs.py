@@ -59,11 +59,14 @@ def graphs(model: PeriodWave | PeriodWaveMB, options: Any) -> tuple[GraphPlan, .
     return tuple(plans)
 
 
-def velocity_plan(model: PeriodWave, part: nn.Module) -> GraphPlan:
-    """Return the graph of one call of the estimator, for runtimes; ``part`` is it, as a function of tensors."""
-    del part
+def velocity_plan(model: PeriodWave | PeriodWaveMB, part: VelocityOfTensors) -> GraphPlan:
+    """Return the graph of one call of an estimator, for runtimes; ``part`` is it, as a function of tensors."""
     plain = _plain(model)
-    return _velocity_plan(plain, plain.estimator, PLAIN)
+    if isinstance(plain, PeriodWave):
+        return _velocity_plan(plain, plain.estimator, PLAIN)
+    assert isinstance(model, PeriodWaveMB)
+    names = [name for name, network in model.networks.items() if network.estimator is part.estimator]
+    return _band_plan(plain, plain.networks[names[0]].estimator, list(model.networks).index(names[0]))
 
 
 class _Flow(nn.Module):
@@ -295,6 +298,26 @@ def _velocity_plan(model: Any, estimator: Estimator, freeu: FreeU, band: int = 0
     )
 
 
+def _band_plan(model: PeriodWaveMB, estimator: Estimator, place: int) -> GraphPlan:
+    """Return the graph of the velocity of one band, the lower bands being further channels of its input."""
+    conditions, channels = _conditions(model, estimator), estimator.in_channels
+
+    def inputs(batch: int, frames: int) -> dict[str, Tensor]:
+        drawn = _inputs(model, batch, frames)
+        with torch.no_grad():
+            own = model.encode(drawn["features"])[place]
+        x = drawn["noise"].unflatten(-1, (model.config.num_bands, -1))[:, 0, :channels]
+        named = {port.name: item for port, item in zip(conditions, own, strict=True)}
+        return {"x": x, "t": torch.tensor(0.3), **named}
+
+    module = VelocityOfTensors(estimator)
+    x = Port("x", ("batch", channels, "samples"), "state of the flow, and the bands below")
+    velocity = Port("velocity", ("batch", 1, "samples"), "derivative of the state")
+    examples = [inputs(*shape) for shape in (_EXAMPLE, *_SHAPES)]
+    ports = (x, Port("t", (), "time, 0 (noise) to 1 (audio)"), *conditions)
+    return GraphPlan(f"velocity-{place}", module, module, ports, (velocity,), examples[0], tuple(examples[1:]), "")
+
+
 def _trace(module: nn.Module, inputs: dict[str, Tensor]) -> bytes:
     """Return the graph of a part, whose axes are all free but those of channels."""
     ports = tuple(Port(name, ("batch", tensor.shape[1], f"length_{name}"), "") for name, tensor in inputs.items())
@@ -310,7 +333,10 @@ def _plain(model: Any) -> Any:
     for part in made.modules():
         if parametrize.is_parametrized(part):
             for name in list(part.parametrizations):
+                # Within parametrize.cached(), reading the attribute may give that of a former module at this address.
+                value: Tensor = part.parametrizations[name]()
                 parametrize.remove_parametrizations(part, name)
+                setattr(part, name, nn.Parameter(value.detach()))
         if isinstance(part, Estimator):
             part.period_batching = "loop"
     return made.eval()
