@@ -147,11 +147,10 @@ def test_two_nodes_train_as_one_process_with_the_whole_batch(cluster, tmp_path, 
     torchrun = [UTILS / "torchrun.sh", "--nodes", "2", "--processes", "1"]
     two = shell(*words, *torchrun, *train, "--exp", "two", "data.batch_size=1", cwd=tmp_path, **cluster, **own)
     assert two.returncode == 0, (tmp_path / "log").read_text()[-3000:]
-    losses = [
-        [json.loads(line)["gradient/generator"] for line in (tmp_path / run / "metrics.jsonl").read_text().splitlines()]
-        for run in ("one", "two")
-    ]
-    assert losses[0] == pytest.approx(losses[1], rel=1e-3)
+    lines = {run: (tmp_path / run / "metrics.jsonl").read_text().splitlines() for run in ("one", "two")}
+    for name in ("gradient/generator", "loss/flow_matching"):
+        values = [[json.loads(line)[name] for line in lines[run]] for run in ("one", "two")]
+        assert values[0] == pytest.approx(values[1], rel=1e-3)
     assert "2 processes" in (tmp_path / "log").read_text()
 
 
