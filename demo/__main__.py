@@ -70,8 +70,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         # Gradio's text names the ports that it tried.
         print(f"demo: {error}", file=sys.stderr)
         return 1
-    warm_up(demo.page)
     Cleaner().start()
+    warm_up(demo.page)
     demo.block_thread()
     return 0
 
