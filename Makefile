@@ -6,7 +6,7 @@ STAMP := $(VENV)/.installed
 # What works stands in pyproject.toml; these are the releases that are installed here and in CI.
 CONSTRAINTS := .ci/constraints.txt
 
-.PHONY: run demo test test-all test-slow test-lowest test-newest lint docs dist sbom notice audit install clean
+.PHONY: run demo test test-all test-slow test-lowest test-newest fuzz lint docs dist sbom notice audit install clean
 .DEFAULT_GOAL := run
 
 run: $(STAMP)  ## Copy-synthesis of the bundled clip through a shipped model: metrics, WAV, picture in out/
@@ -26,6 +26,11 @@ test-all: $(STAMP)  ## All tests: training runs and recipes too
 
 test-slow: $(STAMP)  ## The tests that train or run recipes
 	$(PYTEST) -m slow
+
+# For every night: each reader of files gets so many seconds. Needs atheris: pip install -e '.[fuzz]'
+FUZZ_SECONDS ?= 60
+fuzz: $(STAMP)  ## Coverage-guided fuzzing of every reader; findings in out/fuzz/found
+	OMP_NUM_THREADS=1 $(BIN)/python tests/fuzzing/fuzz.py --seconds $(FUZZ_SECONDS)
 
 test-lowest: $(STAMP)  ## The fast tests of the packages with the oldest releases that pyproject.toml allows
 	.ci/test_releases lowest $(BIN)/uv $(RELEASES_PYTHON)

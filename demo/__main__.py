@@ -51,13 +51,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     share_arenas()
     set_threads()
     os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
-    # Gradio reads the folder for its files when it is imported.
-    from demo.app import build, launch_options, warm_up
-
     try:
+        # Gradio reads the folder for its files when it is imported.
+        from demo.app import build, launch_options, warm_up
+
         demo = build([path.expanduser().resolve() for path in options.models], options.runtime)
         address = {"server_name": options.host, "server_port": options.port, "share": options.share}
         demo.launch(**address, **launch_options(), prevent_thread_lock=True)
+    except ModuleNotFoundError as error:
+        if error.name != "gradio":
+            raise
+        print("demo: gradio is not installed; pip install 'ondes[demo]'", file=sys.stderr)
+        return 2
     except OndesError as error:
         print(f"demo: {error}", file=sys.stderr)
         return 2
@@ -65,8 +70,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         # Gradio's text names the ports that it tried.
         print(f"demo: {error}", file=sys.stderr)
         return 1
-    warm_up(demo.page)
     Cleaner().start()
+    warm_up(demo.page)
     demo.block_thread()
     return 0
 

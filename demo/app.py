@@ -11,7 +11,7 @@ import gradio as gr
 from gradio.themes import Default
 
 from demo.clips import example_clips
-from demo.folders import forget_visitor, temporary_folder
+from demo.folders import examples_folder, forget_visitor
 from demo.library import Library, find_entries
 from demo.limits import MAX_FILE_BYTES
 from demo.links import READ_LINK, Restoring
@@ -71,7 +71,7 @@ def _forget(request: gr.Request) -> None:
 def build(model_folders: Sequence[Path] = (), runtime: RuntimeName = "auto") -> Demo:
     """Return the page over the shipped models and those in ``model_folders``; torch is not imported yet."""
     library = Library(find_entries(model_folders), runtime=runtime)
-    page = Page(library, example_clips(temporary_folder() / "examples"))
+    page = Page(library, example_clips(examples_folder()))
     with Demo(title="ondes", analytics_enabled=False, delete_cache=_CACHE_SECONDS) as demo:
         gr.Markdown(_HEAD, elem_classes="ondes-head")
         with gr.Tabs(elem_id="tabs") as tabs:

@@ -8,9 +8,9 @@ import threading
 import time
 from pathlib import Path
 
-from demo.folders import results_folder, temporary_folder
+from demo.folders import is_kept, results_folder, temporary_folder
 
-__all__ = ["KEPT", "MAX_BYTES", "Cleaner", "own_temporary_folder"]
+__all__ = ["MAX_BYTES", "Cleaner", "own_temporary_folder"]
 
 _logger = logging.getLogger(__name__)
 
@@ -18,8 +18,6 @@ MAX_BYTES = 500 << 20
 """Limit of all files of visitors together."""
 _MAX_SECONDS = 3600.0
 _PAUSE = 15.0
-KEPT = ("examples", "results/server")
-"""Folders of the server itself within the temporary folder."""
 _PREFIX = "ondes-demo-"
 
 
@@ -88,18 +86,15 @@ def _is_alive(process: int) -> bool:
 
 def _files() -> list[tuple[float, int, Path]]:
     """Return time of change, size and path of every file of visitors."""
-    root, found = temporary_folder(), []
-    kept = [str(root / name) + os.sep for name in KEPT]
-    for folder, _, names in os.walk(root):
-        if any((folder + os.sep).startswith(each) for each in kept):
-            continue
-        for name in names:
-            path = Path(folder, name)
+    found = []
+    for folder, _, names in os.walk(temporary_folder()):
+        for path in (Path(folder, name) for name in names):
             try:
                 state = path.stat()
-            except OSError:
+            except OSError:  # it went meanwhile
                 continue
-            found.append((state.st_mtime, state.st_size, path))
+            if not is_kept(path):
+                found.append((state.st_mtime, state.st_size, path))
     return found
 
 

@@ -3,9 +3,12 @@
 Results lie in a folder for each visitor, which is removed when the visitor leaves.
 """
 
+import hashlib
 import os
+import re
 import shutil
 import tempfile
+import threading
 import uuid
 import wave
 from pathlib import Path
@@ -14,14 +17,25 @@ import numpy as np
 from gradio.context import LocalContext
 
 __all__ = [
+    "examples_folder",
     "forget_visitor",
+    "is_kept",
     "read_wav",
+    "remember_upload",
     "result_file",
     "result_folder",
     "results_folder",
+    "shared_file",
     "temporary_folder",
     "write_wav",
 ]
+
+# Names of sessions, which programs may choose themselves.
+_NAME = re.compile(r"[A-Za-z0-9-]{7,64}")
+_SERVER = "server"
+# Uploads by visitor.
+_uploads: dict[str, set[Path]] = {}
+_lock = threading.Lock()
 
 
 def temporary_folder() -> Path:
@@ -32,6 +46,11 @@ def temporary_folder() -> Path:
 def results_folder() -> Path:
     """Return the folder of all results."""
     return temporary_folder() / "results"
+
+
+def examples_folder() -> Path:
+    """Return the folder of the example clips."""
+    return temporary_folder() / "examples"
 
 
 def result_folder() -> Path:
@@ -60,16 +79,47 @@ def result_file(samples: np.ndarray, sample_rate: int, name: str) -> str:
     return str(path)
 
 
+def shared_file(samples: np.ndarray, sample_rate: int, name: str) -> str:
+    """Write a file as :func:`result_file`, once for equal samples of a visitor, so that the browser reads it once."""
+    content = hashlib.sha256(samples.tobytes() + f"{samples.shape} {sample_rate}".encode()).hexdigest()[:32]
+    path = results_folder() / _visitor() / content / f"{name}.wav"
+    if path.is_file():
+        os.utime(path)
+        return str(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    # Another request may read the file at the same time.
+    part = path.with_name(f"{uuid.uuid4().hex}.part")
+    write_wav(part, samples, sample_rate)
+    return str(part.replace(path))
+
+
 def read_wav(path: Path) -> np.ndarray:
     """Return the int16 samples (T,) of a mono file of :func:`write_wav`."""
     with wave.open(str(path), "rb") as file:
         return np.frombuffer(file.readframes(file.getnframes()), "<i2")
 
 
+def is_kept(path: Path) -> bool:
+    """Whether a file is the server's own: an example clip or a first result."""
+    return path.is_relative_to(examples_folder()) or path.is_relative_to(results_folder() / _SERVER)
+
+
+def remember_upload(path: Path) -> None:
+    """Note that the present visitor uses an uploaded file."""
+    with _lock:
+        _uploads.setdefault(_visitor(), set()).add(path)
+
+
 def forget_visitor(visitor: str) -> None:
-    """Remove the results of a visitor."""
-    if visitor.isalnum():
-        shutil.rmtree(results_folder() / visitor, ignore_errors=True)
+    """Remove the results of a visitor, and the uploads that no other visitor uses: equal files lie at one path."""
+    if not _NAME.fullmatch(visitor):
+        return
+    shutil.rmtree(results_folder() / visitor, ignore_errors=True)
+    with _lock:
+        unused = _uploads.pop(visitor, set()).difference(*_uploads.values())
+    for path in unused:
+        if not is_kept(path):
+            shutil.rmtree(path.parent, ignore_errors=True)
 
 
 def write_wav(path: Path, samples: np.ndarray, sample_rate: int) -> None:
@@ -85,4 +135,4 @@ def _visitor() -> str:
     """Return the name of the present request's visitor; work without a request is the server's own."""
     request = LocalContext.request.get(None)
     name = getattr(request, "session_hash", None)
-    return name if isinstance(name, str) and name.isalnum() else "server"
+    return name if isinstance(name, str) and _NAME.fullmatch(name) else _SERVER

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from demo.folders import temporary_folder
+from demo.folders import remember_upload, temporary_folder
 from vocoders.core.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
@@ -80,7 +80,7 @@ def read_clip(
         info = audio_info(file, most_seconds=max_seconds + 1)
         _check_header(info.frames, info.sample_rate, info.channels, max_seconds)
         audio, rate = read_audio(file)
-    remarks = []
+    remarks = [f"the file is {info.damage}; what is there is used"] if info.damage else []
     if not math.isfinite(float(audio.abs().max())) or float(audio.abs().max()) < _SILENCE:
         raise DataError(
             f"the clip is silent (no sample above {20 * math.log10(_SILENCE):.0f} dBFS); send one that sounds"
@@ -109,6 +109,9 @@ def owned_path(path: str) -> Path:
     file = Path(path).resolve()
     if not file.is_relative_to(root) or not file.is_file():
         raise DataError("this file was not uploaded here; upload the clip itself")
+    # Each upload has a folder; results belong to their visitor anyway.
+    if file.parent.parent == root:
+        remember_upload(file)
     return file
 
 
@@ -119,7 +122,7 @@ def check_number(name: str, value: object, low: float, high: float) -> float:
         ConfigError: otherwise.
     """
     if not isinstance(value, int | float) or isinstance(value, bool) or not low <= value <= high:
-        raise ConfigError(f"{name} is {str(value)[:40]}; expected a number from {low:g} to {high:g}")
+        raise ConfigError(f"{name} is {str(value)[:40]}; expected a number from {low:.10g} to {high:.10g}")
     return float(value)
 
 

@@ -12,7 +12,7 @@ import gradio as gr
 from demo.widgets import alarm
 from vocoders.core.errors import OndesError
 
-__all__ = ["guarded"]
+__all__ = ["guarded", "sentence"]
 
 _logger = logging.getLogger(__name__)
 
@@ -56,7 +56,7 @@ def _translated(name: str) -> Iterator[None]:
         yield
     except OndesError as error:
         _logger.info("%s: %s", name, error)
-        raise gr.Error(_sentence(str(error)), title="This cannot be done", print_exception=False) from None
+        raise gr.Error(sentence(str(error)), title="This cannot be done", print_exception=False) from None
     except gr.Error:
         raise
     except MemoryError:
@@ -69,6 +69,7 @@ def _translated(name: str) -> Iterator[None]:
         raise gr.Error(text, title="Internal error", print_exception=False) from None
 
 
-def _sentence(text: str) -> str:
+def sentence(text: str) -> str:
+    """Return an error's text as a sentence."""
     text = text.strip()
     return text[:1].upper() + text[1:] + ("" if text.endswith((".", "?", "!")) else ".")

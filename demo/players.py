@@ -16,7 +16,7 @@ from demo.messages import guarded
 
 __all__ = ["SCRIPTS", "About", "Line", "Track", "pack_results", "player", "player_message"]
 
-Picture = Literal["spectrogram", "f0", "gain"]
+Picture = Literal["spectrogram", "difference", "f0", "gain"]
 
 _ASSETS = Path(__file__).parent / "assets"
 _FILES = ("transport", "spectra", "pictures", "player", "dial", "knobs", "live", "fields")

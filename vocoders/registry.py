@@ -186,6 +186,9 @@ FAMILIES: Registry[VocoderFamily] = Registry(
                 "vocoders.periodwave:MB_VARIANTS",
                 options="vocoders.periodwave.options:BandFlowOptions",
                 graphs="vocoders.periodwave.graphs:graphs",
+                runtime_plan="vocoders.periodwave.graphs:velocity_plan",
+                compiled="vocoders.periodwave.compiled:open_compiled",
+                fastest=("compiled",),
             ),
             VocoderFamily(
                 "sashimi",
@@ -204,6 +207,7 @@ FAMILIES: Registry[VocoderFamily] = Registry(
                 "vocoders.sashimi.diffwave:VARIANTS",
                 "vocoders.sashimi.diffwave.official:convert",
                 options="vocoders.sashimi.diffwave.options:DiffusionOptions",
+                graphs="vocoders.sashimi.diffwave.graphs:graphs",
                 generates_without="mel",
             ),
         ]

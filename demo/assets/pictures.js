@@ -73,20 +73,33 @@ ondes.Panel = class {
 
   timeTicks(view) { return ondes.niceTicks(view.from, view.to, 6).map((s) => [this.xOf(s, view), ondes.short(s)]); }
 
-  spectrogram(spectrum, view, scaleName, topDb) {
+  // The levels of a clip, 80 dB below `topDb` to it; with `under`, its difference from that one, -20 to 20 dB: orange
+  // is louder, blue quieter.
+  spectrogram(spectrum, view, scaleName, topDb, under = null) {
     const pen = this.begin(), { x, y, w, h } = this.area, [to, back] = ondes.scales[scaleName];
     const low = to(0), high = to(spectrum.rate / 2), ratio = window.devicePixelRatio || 1;
     const columns = Math.round(w * ratio), rows = Math.round(h * ratio), image = pen.createImageData(columns, rows);
     const { levels, bins, frames, hopSeconds } = spectrum, width = spectrum.rate / 2 / (bins - 1);
     const frequencies = Float64Array.from({ length: rows }, (_, r) => back(high - (r + 0.5) / rows * (high - low)) / width);
+    const paint = (at, level, other) => {
+      if (!under) {
+        const colour = ondes.viridis[Math.max(0, Math.min(255, Math.round((level - topDb) / 80 * 255 + 255)))];
+        image.data.set(colour, at);
+        image.data[at + 3] = 255;
+        return;
+      }
+      const change = Math.max(level, topDb - 80) - Math.max(other, topDb - 80);
+      image.data.set(change > 0 ? [213, 94, 0] : [0, 114, 178], at);
+      image.data[at + 3] = Math.min(255, Math.abs(change) / 20 * 255);
+    };
     for (let c = 0; c < columns; c++) {
       const frame = Math.round((view.from + (c + 0.5) / columns * (view.to - view.from)) / hopSeconds);
       const offset = Math.min(frames - 1, frame) * bins;
       for (let r = 0; r < rows; r++) {
         const bin = Math.min(bins - 2, Math.floor(frequencies[r])), part = Math.min(1, frequencies[r] - bin);
-        const level = levels[offset + bin] * (1 - part) + levels[offset + bin + 1] * part;
-        const colour = ondes.viridis[Math.max(0, Math.min(255, Math.round((level - topDb) / 80 * 255 + 255)))], at = 4 * (r * columns + c);
-        image.data[at] = colour[0]; image.data[at + 1] = colour[1]; image.data[at + 2] = colour[2]; image.data[at + 3] = 255;
+        const between = (all, start) => all[start + bin] * (1 - part) + all[start + bin + 1] * part;
+        const other = under ? between(under.levels, Math.min(under.frames - 1, frame) * bins) : 0;
+        paint(4 * (r * columns + c), between(levels, offset), other);
       }
     }
     pen.putImageData(image, Math.round(x * ratio), Math.round(y * ratio));

@@ -32,6 +32,7 @@ ondes.player = ({ element, props, watch, trigger, server }) => {
     root.dataset.state = 'ready';
     root.dataset.stale = value.stale ? 'yes' : '';
     root.dataset.loadMs = Math.round(performance.now() - began);
+    root.dataset.pictures = value.pictures.join(' ');
     root.dataset.id = value.id;
     build();
   }
@@ -59,12 +60,15 @@ ondes.player = ({ element, props, watch, trigger, server }) => {
     if (!spectra.get(track.path)) spectra.set(track.path, ondes.spectrogram(mono(track), track.rate));
     return spectra.get(track.path);
   };
+  // Mean spectra need few frames.
+  const meanOf = (track) => (track.mean = track.mean || ondes.meanSpectrum(ondes.spectrogram(mono(track), track.rate, 150)));
 
-  let waiting = 0;
+  // Pictures wait while results come quickly, as they do when a knob moves.
+  let waiting = 0, painted = 0;
   function paintSoon(rebuild) {
     if (rebuild) panels = [];
-    cancelAnimationFrame(waiting);
-    waiting = requestAnimationFrame(paint);
+    clearTimeout(waiting);
+    waiting = setTimeout(() => requestAnimationFrame(() => { paint(); painted = performance.now(); }), performance.now() - painted < 400 && rebuild ? 200 : 0);
   }
 
   function panel(title, kind, height) {
@@ -94,9 +98,9 @@ ondes.player = ({ element, props, watch, trigger, server }) => {
         each.lines(lines, view, { unit: 'dB', ...span(lines) });
       }]);
       painters.push([panel('Gain over frequency', 'response', 110), (each) => {
-        const under = ondes.meanSpectrum(spectrumOf(dry)), most = Math.max(...under.map(([, level]) => level));
+        const under = meanOf(dry), most = Math.max(...under.map(([, level]) => level));
         const lines = wets.map((track) => {
-          const over = new Map(ondes.meanSpectrum(spectrumOf(track)).map(([f, level]) => [f, level]));
+          const over = new Map(meanOf(track).map(([f, level]) => [f, level]));
           return { label: track.label, points: under.map(([f, level]) => [f, level > most - 75 && over.has(f) ? over.get(f) - level + track.level_db - dry.level_db : null]) };
         });
         each.lines(lines, null, { unit: 'dB', ...span(lines) });
@@ -106,6 +110,13 @@ ondes.player = ({ element, props, watch, trigger, server }) => {
     const pictures = kinds.includes('spectrogram') ? shown.map((track) => [panel(track.label, 'spectrogram', 118), (each) => {
       each.spectrogram(spectrumOf(track), view, find('scale').value, spectrumOf(dry).top);
     }]) : [];
+    const heard = transport.tracks.find((track) => track.name === transport.heard);
+    if (kinds.includes('difference') && tracks.length > 1) {
+      const wet = heard === dry ? tracks[1] : heard;
+      pictures.push([panel(`${wet.label} − ${dry.label}`, 'difference', 90), (each) => {
+        if (spectrumOf(wet).bins === spectrumOf(dry).bins) each.spectrogram(spectrumOf(wet), view, find('scale').value, spectrumOf(dry).top, spectrumOf(dry));
+      }]);
+    }
     // Panels over time stand together, so that one playhead crosses them.
     if (kinds[0] === 'spectrogram') painters.unshift(...pictures); else painters.splice(1, 0, ...pictures);
     const nodes = painters.map(([each]) => each.node);
@@ -189,7 +200,7 @@ ondes.player = ({ element, props, watch, trigger, server }) => {
   function paintLive() {
     const each = panels.find((one) => one.kind === 'live');
     if (!each) return;
-    const dry = transport.tracks[0], lines = [{ label: `whole ${dry.label.toLowerCase()}`, points: ondes.meanSpectrum(spectrumOf(dry)) }];
+    const dry = transport.tracks[0], lines = [{ label: `whole ${dry.label.toLowerCase()}`, points: meanOf(dry) }];
     if (transport.playing) {
       const node = transport.analyser, levels = new Float32Array(node.frequencyBinCount), width = ondes.sound.sampleRate / node.fftSize;
       node.getFloatFrequencyData(levels);
@@ -253,7 +264,7 @@ ondes.player = ({ element, props, watch, trigger, server }) => {
     for (const name of ['zip', 'link', 'code']) find(name).hidden = !about;
     if (about) { find('shell').textContent = about.shell; find('python').textContent = about.python; }
     if (heard && !link.hidden) { link.href = ondes.address(heard.path); link.download = `${heard.file || heard.name}.wav`; link.setAttribute('aria-label', `Download ${heard.label}`); }
-    if (heardBefore !== transport.heard) { heardBefore = transport.heard; if (!find('every').checked) paintSoon(); }
+    if (heardBefore !== transport.heard) { heardBefore = transport.heard; paintSoon(); }
     movePlayhead();
     if (transport.playing) requestAnimationFrame(tick);
   }

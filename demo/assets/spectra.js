@@ -30,10 +30,10 @@ ondes.turns = (size) => {
   };
 };
 
-// Levels in dB of frames of about 45 ms, at most 1500 of them; a sine at full scale has 0 dB.
-ondes.spectrogram = (samples, rate) => {
+// Levels in dB of frames of about 45 ms, about `most` of them at most; a sine at full scale has 0 dB.
+ondes.spectrogram = (samples, rate, most = 1200) => {
   const n = 2 ** Math.round(Math.log2(0.045 * rate)), bins = n / 2 + 1;
-  const hop = Math.max(Math.round(0.005 * rate), Math.ceil(samples.length / 1500));
+  const hop = Math.max(Math.round(0.005 * rate), Math.ceil(samples.length / most));
   const frames = Math.max(1, Math.ceil(samples.length / hop)), levels = new Float32Array(frames * bins);
   const window = Float32Array.from({ length: n }, (_, i) => 0.5 - 0.5 * Math.cos(2 * Math.PI * i / n));
   const real = new Float64Array(n), imaginary = new Float64Array(n), scale = 4 / n;

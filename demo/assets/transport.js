@@ -16,9 +16,13 @@ ondes.readWav = async (path) => {
   if (!answer.ok) throw new Error('The server no longer has this sound; make it again.');
   const bytes = await answer.arrayBuffer(), head = new DataView(bytes);
   const count = head.getUint16(22, true), rate = head.getUint32(24, true), integers = new Int16Array(bytes, 44);
-  const channels = Array.from({ length: count }, (_, c) =>
-    Float32Array.from({ length: Math.floor(integers.length / count) }, (_, i) => integers[i * count + c] / 32768));
-  return { channels, rate, seconds: channels[0].length / rate };
+  const length = Math.floor(integers.length / count), channels = [];
+  for (let c = 0; c < count; c++) {
+    const samples = new Float32Array(length);
+    for (let i = 0; i < length; i++) samples[i] = integers[i * count + c] / 32768;
+    channels.push(samples);
+  }
+  return { channels, rate, seconds: length / rate };
 };
 
 ondes.Transport = class {

@@ -7,7 +7,7 @@ import gradio as gr
 import numpy as np
 
 from demo.code import effect_about, model_argument
-from demo.folders import result_file
+from demo.folders import result_file, shared_file
 from demo.library import Library, target_processor
 from demo.limits import MAX_SECONDS
 from demo.measures import null_depth_db
@@ -269,7 +269,8 @@ def _tracks(done: "Rendered") -> list[Track]:
     gains["null"] = gains[done.target]
     tracks = []
     for name, x in audio.items():
-        path = result_file(to_integers(x * ceilings[name]), done.sample_rate, name)
+        write = shared_file if name == "clip" else result_file
+        path = write(to_integers(x * ceilings[name]), done.sample_rate, name)
         own = -20 * math.log10(ceilings[name])
         label = _LABELS[name] if name != "null" else f"{done.null_name}"
         tracks.append(Track(name, label, path, own + 20 * math.log10(common), own + gains[name], f"{name}_effect"))

@@ -73,7 +73,7 @@ def _make_handler(library: Library, speeds: dict[str, float]) -> Any:
             yield _overview(library, speeds), status(f"Measuring {name}.", fraction=number / len(names))
             speeds[name] = speed(library, name)
         text = f"{names[-1]}: {_speed_text(names[-1], speeds)}. " if len(names) == 1 else ""
-        yield _overview(library, speeds), status(f"{text}Median of 3 runs on {machine()}.")
+        yield _overview(library, speeds), status(f"{text}Median of 3 runs on {machine()}; vocoders without analysis.")
 
     return measure
 

@@ -9,14 +9,14 @@ from demo.code import vocode_about
 from demo.controls import OptionControls, with_parameters
 from demo.folders import result_file
 from demo.limits import MAX_SECONDS, check_seed
-from demo.messages import guarded
+from demo.messages import guarded, sentence
 from demo.players import Line, Track, player, player_message
 from demo.runs import NEW_RUN, Runs
 from demo.sound import to_integers
 from demo.tabs import COMPUTE, STATE_SECONDS, Page
 from demo.tabs.blind import build_blind_test
 from demo.tabs.features import build_features
-from demo.widgets import clip_input, live_message, live_player, plain_html, seed_input, status, table
+from demo.widgets import alarm, clip_input, live_message, live_player, plain_html, seed_input, status, table
 from vocoders.core.errors import ConfigError, OndesError
 
 if TYPE_CHECKING:
@@ -161,10 +161,12 @@ class _Handlers:
             tracks = [Track("clip", "Clip", files[0]), Track(model, model, files[1])]
             how: dict[str, Any] = {"about": about, "drawn": drawn, "editable": copy.given is not None, "hear": model}
             pair = {"rate": copy.sample_rate, "paths": files}
-            first = player_message(tracks, ["spectrogram"], **how)
+            first = player_message(tracks, ["spectrogram", "difference"], **how)
             yield first, said, gr.skip(), pair, gr.skip()
             compared = compare(copy)
-            message = player_message(tracks, ["spectrogram", "f0"], _lines(copy, compared), **how | {"hear": None})
+            message = player_message(
+                tracks, ["spectrogram", "difference", "f0"], _lines(copy, compared), **how | {"hear": None}
+            )
             yield message, said, _metrics({model: compared.rows}), pair, gr.skip()
 
         names = ["audio", "model", *self.names, "seed", "run", "message", "live"]
@@ -211,7 +213,7 @@ class _Handlers:
                 about = vocode_about(done, {}, int(seed), link)
                 said = status(f"{len(done)} of {len(entries)} vocoders.", remarks, len(done) / len(entries))
                 pair = {"rate": copy.sample_rate, "paths": files}
-                yield player_message(tracks, ["spectrogram"], about=about), said, _metrics(rows), pair
+                yield player_message(tracks, ["spectrogram", "difference"], about=about), said, _metrics(rows), pair
             text = f"{len(done)} vocoders on one clip. Keys 1 to {len(tracks)} switch between them."
             yield gr.skip(), status(text, remarks), gr.skip(), gr.skip()
 
@@ -232,9 +234,7 @@ class _Handlers:
         try:
             clip = read_clip(audio)
         except OndesError as error:
-            from demo.widgets import alarm
-
-            return alarm(str(error)[:1].upper() + str(error)[1:] + ".")
+            return alarm(sentence(str(error)))
         return status(f"{clip.seconds:.2f} s at {clip.sample_rate / 1000:g} kHz. Press Synthesise.", clip.remarks)
 
     def _work(self, settings: Any, audio: str | None, report: Callable[[float], None]) -> "Copy":

@@ -1,5 +1,5 @@
 # Options of the LibriTTS recipes:
-#   --corpus_dir DIR the folder that holds train-clean-100, dev-clean ... (also LibriTTS-R)
+#   --corpus_dir DIR the folder that holds train-clean-100, dev-clean ...
 #   --url URL        where the archives come from
 #   --train_set LIST subsets for training, separated by commas
 #   --dev_set LIST   subsets for validation
@@ -19,6 +19,8 @@
 help_files=("$utils/libritts_corpus.sh" "${help_files[@]}")
 corpus_dir="$recipe/downloads/LibriTTS"
 url=https://www.openslr.org/resources/60
+# How archives are named: train-clean-100.tar.gz.
+archive_dash=-
 train_set=train-clean-100,train-clean-360
 dev_set=dev-clean
 test_set=test-clean
@@ -32,7 +34,7 @@ download_corpus() {
   local -a subsets
   IFS=", " read -ra subsets <<<"$train_set,$dev_set,$test_set"
   for subset in "${subsets[@]}"; do
-    download_folder "$url/$subset.tar.gz" "$(dirname "$corpus_dir")" "$corpus_dir/$subset"
+    download_folder "$url/${subset//-/$archive_dash}.tar.gz" "$(dirname "$corpus_dir")" "$corpus_dir/$subset"
   done
 }
 

@@ -37,8 +37,10 @@ from recipes.cli import (
     tryout,
 )
 from recipes.cli.logs import keep_in_log, show_logs
+from recipes.data.commands import ALLOWED
 from recipes.stopping import STOPPED, TrainingStopped
 from vocoders.core.errors import FilesFailedError, OndesError
+from vocoders.core.extras import extra_with
 from vocoders.core.limits import set_limit
 from vocoders.version import __version__
 
@@ -76,11 +78,16 @@ def _ondes(
             "--limit", metavar="NAME=VALUE", help="Raise a limit on files that you trust.", show_default=False
         ),
     ] = None,
+    allow_pipes: Annotated[
+        bool, typer.Option("--allow-pipes", help="Run commands in wav.scp by the shell; only for lists that you trust.")
+    ] = False,
     version: Annotated[
         bool, typer.Option("--version", is_eager=True, callback=_show_version, help="Show the version and exit.")
     ] = False,
 ) -> None:
     show_logs(-1 if quiet else verbose)
+    if allow_pipes:
+        os.environ[ALLOWED] = "1"
     for setting in limits or ():
         set_limit(setting)
     if context.invoked_subcommand is None:
@@ -115,6 +122,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         # The reader of a pipe has exited (`ondes models | head -1`); Python's flush at exit must not fail.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
+    except ModuleNotFoundError as error:
+        # A package of an extra, which a module needs as a whole.
+        extra = extra_with(error.name or "")
+        if extra is None:
+            raise
+        return _fail(f"this command needs {error.name}, which is not installed; pip install 'ondes[{extra}]'", 2)
     except OSError as error:
         # A full disk, a file that vanished, a missing permission.
         _logger.debug("the system refused", exc_info=True)

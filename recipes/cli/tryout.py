@@ -45,6 +45,7 @@ def _try(
 
     from recipes.pictures import spectrogram_picture
     from vocoders.core.audio import read_audio, write_audio
+    from vocoders.core.errors import MissingExtraError
     from vocoders.registry import default_vocoder, load_vocoder
 
     system = load_vocoder(model)
@@ -61,21 +62,31 @@ def _try(
     write_audio(written["reference"], reference, system.sample_rate)
     write_audio(written["result"], result, system.sample_rate)
     picture = output / f"{name}.png"
-    spectrogram_picture({"reference": reference, "copy-synthesis": result}, system.sample_rate, picture)
+    try:
+        spectrogram_picture({"reference": reference, "copy-synthesis": result}, system.sample_rate, picture)
+        drawn = str(picture)
+    except MissingExtraError as error:
+        drawn = f"not drawn: {error}"
 
     duration = result.shape[-1] / system.sample_rate
     typer.echo(f"{source.name}: {duration:.2f} s synthesised in {seconds:.2f} s ({torch.get_num_threads()} threads)")
     _show_metrics(reference, result, system.sample_rate)
     typer.echo(f"audio     {written['result']}")
     typer.echo(f"reference {written['reference']}")
-    typer.echo(f"picture   {picture}")
+    typer.echo(f"picture   {drawn}")
 
 
 def _show_metrics(reference: "Tensor", result: "Tensor", sample_rate: int) -> None:
     from recipes.metrics.evaluation import measure
     from recipes.metrics.registry import create_metrics
+    from vocoders.core.errors import MissingExtraError
 
-    metrics = create_metrics(_METRICS)
+    metrics = []
+    for name in _METRICS:
+        try:
+            metrics += create_metrics([name])
+        except MissingExtraError as error:
+            typer.echo(f"not measured: {error}")
     values, errors = measure(reference, result, sample_rate, metrics)
     for metric in metrics:
         value = f"{values[metric.name]:9.3f}" if metric.name in values else f"  not measured: {errors[metric.name]}"

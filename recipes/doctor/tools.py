@@ -3,53 +3,37 @@
 import re
 import shutil
 import subprocess
-from importlib.metadata import PackageNotFoundError, requires, version
+from importlib.metadata import PackageNotFoundError, version
 
 import soundfile
 
 from recipes.doctor.report import Fact, Section
 from vocoders.core import ffmpeg
 from vocoders.core.audio_formats import WRITABLE_SUFFIXES
-from vocoders.core.extras import torchaudio_advice
+from vocoders.core.extras import extra_packages, torchaudio_advice
 
 __all__ = ["audio", "extras", "models"]
 
-# What its own tests need, but no user.
-_OF_DEVELOPERS = ("all", "dev", "docs", "test")
 # To be chosen for their licences, not advised.
 _RESTRICTED = {
     "bench": "brings encodec, CC BY-NC 4.0",
     "kaldi": "kaldiio: evaluation licence of NTT",
     "pedalboard": "GPL 3",
 }
-_REQUIREMENT = re.compile(r"([A-Za-z0-9._-]+)(?:\[([\w,-]+)\])?.*?(?:;.*extra == ['\"]([\w-]+)['\"])?$")
 
 
 def extras() -> Section:
-    """Return which packages of each extra are installed, from the metadata of the installation."""
-    wanted: dict[str, list[tuple[str, list[str]]]] = {}
-    for line in requires("ondes") or []:
-        name, nested, extra = _REQUIREMENT.match(line).groups()  # type: ignore[union-attr]
-        if extra and extra not in _OF_DEVELOPERS:
-            wanted.setdefault(extra, []).append((name, (nested or "").split(",")))
+    """Return which packages of each extra are installed."""
     facts: dict[str, Fact] = {}
     lacking = []
-    for extra in wanted:
-        missing = [name for name in _packages(extra, wanted) if not _is_installed(name)]
+    for extra, packages in extra_packages().items():
+        missing = [name for name in packages if not _is_installed(name)]
         state = f"lacks {', '.join(missing)}" if missing else "installed"
         facts[extra] = f"{state} ({_RESTRICTED[extra]})" if extra in _RESTRICTED else state
         lacking += [extra] if missing and extra not in _RESTRICTED else []
     advice = [f"what is not installed: pip install 'ondes[{','.join(lacking)}]'"] if lacking else []
     misfit = torchaudio_advice()
     return Section("extras", facts, advice, faults=[] if misfit is None else [misfit])
-
-
-def _packages(extra: str, wanted: dict[str, list[tuple[str, list[str]]]]) -> list[str]:
-    """Return the packages of an extra, those of extras within it too."""
-    found = []
-    for name, nested in wanted.get(extra, []):
-        found += [inner for part in nested for inner in _packages(part, wanted)] if name == "ondes" else [name]
-    return list(dict.fromkeys(found))
 
 
 def _is_installed(package: str) -> bool:

@@ -9,7 +9,7 @@ import pytest
 
 pytest.importorskip("gradio", reason="gradio is not installed (extra 'demo')")
 playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed (extra 'dev')")
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "demo"))
+sys.path[:0] = [str(Path(__file__).resolve().parents[1] / "demo"), str(Path(__file__).resolve().parent)]
 
 import demo_server  # noqa: E402  (its folder is on the path since the line above)
 
@@ -58,7 +58,7 @@ def open_page(chromium, server):
     """Return a function that opens the demo and counts errors of the page and requests that leave the machine."""
     contexts = []
 
-    def open_one(mode: str = "light", width: int = 1280, height: int = 900):
+    def open_one(mode: str = "light", width: int = 1400, height: int = 900, link: str | None = None):
         context = chromium.new_context(
             viewport={"width": width, "height": height}, color_scheme=mode, permissions=["microphone"]
         )
@@ -69,7 +69,7 @@ def open_page(chromium, server):
         page.on("pageerror", lambda error: page.problems.append(str(error)))
         local = (server.url, "data:", "blob:")
         page.on("request", lambda r: None if r.url.startswith(local) else page.foreign.append(r.url))
-        page.goto(f"{server.url}?__theme={mode}")
+        page.goto(link or f"{server.url}?__theme={mode}")
         page.locator("#vocoder-run").wait_for()
         return page
 

@@ -268,7 +268,7 @@ def test_bad_clips_give_messages_on_every_tab(client, server, tmp_path, name, me
         ({"model": "tiny-turbo", "steps": 10_000}, "/vocode", "Steps.* 10000.* 1 to 64"),
         ({"model": "tiny-turbo", "steps": 2.5}, "/vocode", "'steps'"),
         ({"model": "tiny-turbo", "freeu": "1.1"}, "/vocode", "key 'freeu"),
-        ({"model": "world", "seed": -1}, "/vocode", "seed|minimum value 0"),
+        ({"model": "world", "seed": -1}, "/vocode", "Seed.* 0 to 2147483647"),
         ({"model": "/etc/passwd"}, "/vocode", "list"),
         ({"model": "tiny-digits"}, "/vocode", "list|no vocoder"),
         ({"effect": "comp_4c", "model": "", "knobs": {"treshold": 3}}, "/effect", "did you mean 'threshold'"),
@@ -381,7 +381,7 @@ def test_the_server_ends_at_any_moment_and_leaves_nothing(tmp_path, ending, seco
         # Within a second of the start Python itself may still import.
         status = process.wait(20)
     text = (tmp_path.parent / "end.log").read_text()
-    assert status in (130, -ending), text
+    assert status in (0, 130, -ending), text
     assert "terminate called" not in text
     assert not list(tmp_path.glob("ondes-demo-*"))
 

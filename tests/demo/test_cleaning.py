@@ -4,12 +4,15 @@ import os
 import subprocess
 import sys
 import time
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from gradio.context import LocalContext
 
 from demo.cleaning import Cleaner, own_temporary_folder
 from demo.folders import forget_visitor, result_file, results_folder
+from demo.limits import owned_path
 from demo.runs import Runs
 from vocoders.core.errors import DataError
 
@@ -27,7 +30,8 @@ def write(path, size: int, age: float) -> None:
 
 
 def test_the_oldest_go_first_and_the_servers_own_stay(folder) -> None:
-    for name, age in (("examples/a", 9000), ("results/server/b/c", 9000), ("results/x/1/a", 30), ("results/y/2/b", 20)):
+    write(folder / "examples" / "a", 1000, 9000)
+    for name, age in (("results/server/b/c", 9000), ("results/x/1/a", 30), ("results/y/2/b", 20)):
         write(folder / name, 1000, age)
     write(folder / "hash" / "upload.wav", 1000, 10)
     assert Cleaner(max_bytes=2000).clean() == 2000
@@ -44,23 +48,35 @@ def test_old_files_go_at_any_size(folder) -> None:
 
 
 def test_results_lie_with_their_visitor(folder, monkeypatch) -> None:
-    from types import SimpleNamespace
-
-    from gradio.context import LocalContext
-
-    token = LocalContext.request.set(SimpleNamespace(session_hash="abc123"))
+    token = LocalContext.request.set(SimpleNamespace(session_hash="abc1234"))
     try:
         path = result_file(np.zeros(8, np.int16), 8000, "clip")
     finally:
         LocalContext.request.reset(token)
     own = result_file(np.zeros(8, np.int16), 8000, "clip")
-    assert (results_folder() / "abc123") in [parent for parent in (folder / path).parents]
-    for strange in ("..", "", "abc/../.."):
+    assert (results_folder() / "abc1234") in [parent for parent in (folder / path).parents]
+    for strange in ("..", "", "abc/../..", "server"):
         forget_visitor(strange)
     assert os.path.exists(path)
-    forget_visitor("abc123")
+    forget_visitor("abc1234")
     assert not os.path.exists(path)
     assert os.path.exists(own)
+
+
+def test_uploads_go_with_their_last_visitor(folder) -> None:
+    write(folder / "examples" / "speech.wav", 10, 0)
+    for name in ("mine", "ours"):
+        write(folder / name / "clip.wav", 10, 0)
+    for visitor, uploads in (("visitor-1", ("mine", "ours")), ("visitor-2", ("ours",))):
+        token = LocalContext.request.set(SimpleNamespace(session_hash=visitor))
+        for upload in uploads:
+            owned_path(str(folder / upload / "clip.wav"))
+        owned_path(str(folder / "examples" / "speech.wav"))
+        LocalContext.request.reset(token)
+    forget_visitor("visitor-1")
+    assert sorted(path.parent.name for path in folder.rglob("*.wav")) == ["examples", "ours"]
+    forget_visitor("visitor-2")
+    assert [path.parent.name for path in folder.rglob("*.wav")] == ["examples"]
 
 
 def test_folders_of_dead_servers_go_and_those_of_living_ones_stay(tmp_path, monkeypatch) -> None:

@@ -1,5 +1,8 @@
 """What users send: one message for each cause, and no file but theirs."""
 
+import shutil
+import subprocess
+
 import numpy as np
 import pytest
 from demo_server import bad_clips, buzz, write_clip
@@ -90,3 +93,25 @@ def test_numbers_from_callers_are_checked(value) -> None:
         check_number("steps", value, 0, 10)
     with pytest.raises(ConfigError, match="seed"):
         check_seed(-1 if value is None else "x")
+
+
+def test_a_truncated_clip_is_used_and_said(uploads) -> None:
+    whole = write_clip(uploads / "whole.wav", buzz(1)).read_bytes()
+    (uploads / "half.wav").write_bytes(whole[: len(whole) // 2])
+    clip = read_clip(str(uploads / "half.wav"))
+    assert 0.4 < clip.seconds < 0.51
+    assert "truncated" in clip.remarks[0]
+
+
+@pytest.mark.parametrize("suffix", [".m4a", ".webm"])
+def test_formats_of_phones_and_browsers_are_read_or_refused_with_the_remedy(uploads, suffix) -> None:
+    path = uploads / f"memo{suffix}"
+    ffmpeg = shutil.which("ffmpeg")
+    if ffmpeg is None:
+        path.write_bytes(b"\x00\x00\x00 ftypM4A " if suffix == ".m4a" else b"\x1aE\xdf\xa3" + bytes(64))
+        with pytest.raises(DataError, match="ffmpeg"):
+            read_clip(str(path))
+        return
+    source = write_clip(uploads / "clip.wav", buzz(1), 48000)
+    subprocess.run([ffmpeg, "-v", "error", "-i", source, path], check=True)
+    assert read_clip(str(path)).seconds == pytest.approx(0.5, abs=0.1)

@@ -45,9 +45,10 @@ def write_recordings(folder: Path) -> None:
 def write_archives(corpus: Path, folder: Path) -> str:
     """Pack a corpus as its publisher does; returns the ``--url`` that stands for the publisher's."""
     folder.mkdir(parents=True)
-    if corpus.name == "LibriTTS":
+    if corpus.name.startswith("LibriTTS"):
         for subset in corpus.iterdir():
-            _pack(folder / f"{subset.name}.tar.gz", subset, f"LibriTTS/{subset.name}")
+            name = subset.name.replace("-", "_") if corpus.name == "LibriTTS_R" else subset.name
+            _pack(folder / f"{name}.tar.gz", subset, f"{corpus.name}/{subset.name}")
         return folder.as_uri()
     suffix, inside = (".tar.bz2", corpus.name) if corpus.name.startswith("LJ") else (".tar.gz", ".")
     return _pack(folder / f"{corpus.name}{suffix}", corpus, inside).as_uri()
@@ -86,6 +87,17 @@ def _subsets(folder: Path, sizes: dict[str, int]) -> None:
 
 def _libritts(folder: Path) -> None:
     _subsets(folder, _LIBRITTS)
+
+
+def _vctk(folder: Path) -> None:
+    for speaker in range(4):
+        for number in range(1, 4):
+            name = f"p{300 + speaker}_{number:03d}"
+            audio = _tone(110 + 20 * speaker + 7 * number, 48000, 0.8)
+            for mic in ("mic1", "mic2"):
+                _write(folder / f"wav48_silence_trimmed/p{300 + speaker}/{name}_{mic}.flac", audio, 48000)
+            (folder / f"txt/p{300 + speaker}").mkdir(parents=True, exist_ok=True)
+            (folder / f"txt/p{300 + speaker}/{name}.txt").write_text("Please call Stella.\n")
 
 
 def _mini_libritts(folder: Path) -> None:
@@ -203,6 +215,8 @@ CORPORA = _Corpora(
         "corpus": _mini_libritts,
         "mini_libritts": _mini_libritts,
         "LibriTTS": _libritts,
+        "LibriTTS_R": _libritts,
+        "VCTK-Corpus-0.92": _vctk,
         "mels": _mels,
         "encodec": _encodec,
         "LJSpeech-1.1": _ljspeech,

@@ -44,7 +44,12 @@ OPTIONS = {
     **{"num_dev": "1", "num_test": "2"},
 }
 # What its stage -1 downloads.
-DOWNLOADS = {"libritts": "LibriTTS", "ljspeech": "LJSpeech-1.1", "sc09": "speech_commands_v0.02"}
+DOWNLOADS = {
+    "libritts": "LibriTTS",
+    "libritts_r": "LibriTTS_R",
+    "ljspeech": "LJSpeech-1.1",
+    "sc09": "speech_commands_v0.02",
+}
 # Recipes that go on from what another one made: its document, and how many of its commands.
 BEFORE = {"libritts/periodwave_turbo": ("libritts/periodwave", 2), "mini/periodwave_turbo": ("mini/periodwave", 1)}
 # A command that a reader gives instead of those before it, not after them.

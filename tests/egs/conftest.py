@@ -20,9 +20,11 @@ def copy_recipe(tmp_path):
     def copy(name):
         target = tmp_path / "egs" / name
         shutil.copytree(EGS / "utils", tmp_path / "egs/utils", dirs_exist_ok=True)
-        for part in ("run.sh", "path.sh", "cmd.sh", "conf"):
+        for part in ("run.sh", "path.sh", "cmd.sh", "conf", "published.yaml"):
             source = EGS / name / part
             target.mkdir(parents=True, exist_ok=True)
+            if not source.exists():  # a variant takes the configurations of another recipe
+                continue
             (shutil.copytree if source.is_dir() else shutil.copy2)(source, target / part)
         return target
 

@@ -4,6 +4,7 @@ Everything is written under a temporary name in the folder of the target and ren
 disk, Ctrl-C or ``kill -9`` the previous content is unchanged; only ``kill -9`` leaves the temporary file.
 """
 
+import errno
 import os
 import secrets
 import shutil
@@ -15,6 +16,8 @@ from vocoders.core.errors import DataError
 
 __all__ = ["atomic_file", "atomic_folder", "remove_temporaries", "writing"]
 
+# How often a folder is replaced that other processes replace too.
+_TRIES = 20
 # What this process is writing.
 _temporaries: set[Path] = set()
 
@@ -63,7 +66,7 @@ def atomic_file(path: str | Path, overwrite: bool = True, durable: bool = False)
             yield temporary
             if durable:
                 _sync(temporary)
-            os.replace(temporary, path)
+            _place_file(temporary, path, overwrite)
     finally:
         temporary.unlink(missing_ok=True)
         _temporaries.discard(temporary)
@@ -96,7 +99,7 @@ def atomic_folder(path: str | Path, overwrite: bool = False) -> Iterator[Path]:
             for file in temporary.rglob("*"):
                 if file.is_file():
                     _sync(file)
-            _swap(temporary, path)
+            _place_folder(temporary, path, overwrite)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
         _temporaries.discard(temporary)
@@ -129,20 +132,52 @@ def _sync(file: Path) -> None:
         os.fsync(stream.fileno())
 
 
-def _swap(new: Path, path: Path) -> None:
-    """Rename the folder ``new`` to ``path``; an existing folder is moved aside first, then removed."""
-    if not path.exists():
-        os.rename(new, path)
+def _place_file(new: Path, path: Path, overwrite: bool) -> None:
+    """Rename a file; without ``overwrite``, what another process has written in the meantime is left there."""
+    if not overwrite:
+        try:
+            os.link(new, path)
+            return
+        except FileExistsError:
+            raise DataError(f"{path} was written by another process in the meantime, and is left as it is") from None
+        except OSError:  # a file system without links
+            pass
+    os.replace(new, path)
+
+
+def _place_folder(new: Path, path: Path, overwrite: bool) -> None:
+    """Rename the folder ``new`` to ``path``; an existing folder is moved aside first, then removed.
+
+    Other processes may do the same at the same time: the last one prevails, and every folder is that of one of them.
+    """
+    for _ in range(_TRIES):
+        try:
+            os.rename(new, path)
+            return
+        except OSError as error:
+            if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
+                raise
+        if not overwrite:
+            raise DataError(f"{path} was written by another process in the meantime, and is left as it is")
+        aside = _temporary_name(path)
+        _temporaries.discard(aside)
+        try:
+            os.rename(path, aside)
+        except FileNotFoundError:  # another process has just moved it
+            continue
+        try:
+            os.rename(new, path)
+        except BaseException as error:
+            if not path.exists():
+                os.rename(aside, path)
+                raise
+            shutil.rmtree(aside, ignore_errors=True)
+            if not isinstance(error, OSError):
+                raise
+            continue  # another process was faster
+        shutil.rmtree(aside, ignore_errors=True)
         return
-    aside = _temporary_name(path)
-    _temporaries.discard(aside)
-    os.rename(path, aside)
-    try:
-        os.rename(new, path)
-    except BaseException:
-        os.rename(aside, path)
-        raise
-    shutil.rmtree(aside, ignore_errors=True)
+    raise DataError(f"{path}: other processes write it again and again; give each its own folder")
 
 
 def _write_problem(path: Path, error: OSError) -> str:

@@ -3,6 +3,7 @@
 Each message is one line with the value found, the value expected and the remedy; the command line prints it unchanged.
 """
 
+import re
 from collections.abc import Sequence
 
 __all__ = [
@@ -17,8 +18,19 @@ __all__ = [
 ]
 
 
+# Characters that end lines, control terminals, or turn the direction of writing.
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
+
+
 class OndesError(Exception):
-    """Base of every error that a user can correct."""
+    """Base of every error that a user can correct.
+
+    Messages quote names and texts from files of any origin; control characters in them are escaped.
+    """
+
+    def __init__(self, message: str = "") -> None:
+        """Take the message."""
+        super().__init__(_CONTROL.sub(lambda found: found[0].encode("unicode_escape").decode(), message))
 
 
 class ConfigError(OndesError):

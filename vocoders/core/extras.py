@@ -2,13 +2,16 @@
 
 import importlib
 import re
-from importlib.metadata import PackageNotFoundError, version
+from importlib.metadata import PackageNotFoundError, requires, version
 from types import ModuleType
 
 from vocoders.core.errors import ConfigError, MissingExtraError
 
-__all__ = ["import_extra", "torchaudio_advice"]
+__all__ = ["extra_packages", "extra_with", "import_extra", "torchaudio_advice"]
 
+# What its own tests need, but no user.
+_OF_DEVELOPERS = ("all", "dev", "docs", "test")
+_REQUIREMENT = re.compile(r"([A-Za-z0-9._-]+)(?:\[([\w,-]+)\])?.*?(?:;.*extra == ['\"]([\w-]+)['\"])?$")
 # Later releases of torch go with the last one of torchaudio.
 _LAST_TORCHAUDIO = (2, 11)
 
@@ -34,6 +37,35 @@ def import_extra(module: str, package: str, extra: str, purpose: str) -> ModuleT
         reason = str(error).splitlines()[0].rstrip(".") if str(error) else type(error).__name__
         remedy = torchaudio_advice() or f"pip install --force-reinstall {package}"
         raise ConfigError(f"{purpose} needs {package}, which does not load ({reason}); {remedy}") from None
+
+
+def extra_packages() -> dict[str, list[str]]:
+    """Return the packages of each extra that users may want, from the metadata of the installation."""
+    wanted: dict[str, list[tuple[str, str]]] = {}
+    try:
+        lines = requires("ondes") or []
+    except PackageNotFoundError:  # a copy of the packages that nobody has installed
+        lines = []
+    for name, nested, extra in (match.groups() for line in lines if (match := _REQUIREMENT.match(line))):
+        if extra and extra not in _OF_DEVELOPERS:
+            wanted.setdefault(extra, []).append((name, nested or ""))
+    return {extra: list(dict.fromkeys(_unfolded(extra, wanted))) for extra in wanted}
+
+
+def _unfolded(extra: str, wanted: dict[str, list[tuple[str, str]]]) -> list[str]:
+    """Return the packages of an extra, those of extras within it too."""
+    found = []
+    for name, nested in wanted.get(extra, []):
+        inner = [package for part in nested.split(",") for package in _unfolded(part, wanted)]
+        found += inner if name == "ondes" else [name]
+    return found
+
+
+def extra_with(module: str) -> str | None:
+    """Return the extra that installs a module; ``None`` if none does."""
+    name = module.partition(".")[0].replace("_", "-").lower()
+    extras = extra_packages().items()
+    return next((extra for extra, packages in extras if name in (package.lower() for package in packages)), None)
 
 
 def torchaudio_advice() -> str | None:

@@ -1,6 +1,7 @@
 """Arrays of NumPy files from anywhere: headers are compared with the file and the limits before anything is read."""
 
 import errno
+import math
 import zipfile
 from pathlib import Path
 from typing import BinaryIO
@@ -10,7 +11,7 @@ import numpy as np
 from vocoders.core.limits import limit, limit_error
 from vocoders.core.regular_files import RefusedFileError, check_regular, open_regular
 
-__all__ = ["check_unpacked", "read_npy", "read_npz"]
+__all__ = ["check_unpacked", "read_npy", "read_npy_header", "read_npz"]
 
 
 def read_npy(path: str | Path, mmap: bool = False) -> np.ndarray:
@@ -25,10 +26,14 @@ def read_npy(path: str | Path, mmap: bool = False) -> np.ndarray:
         ValueError: if it is damaged, contains objects, or states a size that it does not have.
     """
     with open_regular(path) as stream:
-        promised = _promised_bytes(stream)
-        present = stream.seek(0, 2) - promised[0]
-    if promised[1] > present:
-        raise ValueError(f"its header states {promised[1]} bytes of numbers, and {present} follow")
+        shape, dtype = read_npy_header(stream)
+        start = stream.tell()
+        present = stream.seek(0, 2) - start
+    if dtype.hasobject:
+        raise ValueError("it contains objects, and reading them would execute code; expected numbers")
+    promised = math.prod(shape, start=dtype.itemsize)
+    if promised > present:
+        raise ValueError(f"its header states {promised} bytes of numbers, and {present} follow")
     if not mmap:
         check_regular(path, "numbers")
     return np.load(path, mmap_mode="r" if mmap else None, allow_pickle=False)
@@ -71,14 +76,16 @@ def check_unpacked(source: str | Path | BinaryIO, size: int) -> None:
         raise RefusedFileError(errno.EFBIG, f"it unpacks to {limit_error('unpacked', unpacked)}")
 
 
-def _promised_bytes(stream: BinaryIO) -> tuple[int, int]:
-    """Return the length of the header of a ``.npy`` file, and the bytes of numbers that it states."""
-    version = np.lib.format.read_magic(stream)
-    header = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
-    shape, _, dtype = header(stream)
-    if dtype.hasobject:
-        raise ValueError("it contains objects, and reading them would execute code; expected numbers")
-    count = dtype.itemsize
-    for length in shape:
-        count *= length
-    return stream.tell(), count
+def read_npy_header(stream: BinaryIO) -> tuple[tuple[int, ...], np.dtype]:
+    """Return the shape and the type of the array in a ``.npy`` file; the stream is then at its first number.
+
+    Raises:
+        ValueError: if there is no header, or a damaged one.
+    """
+    try:
+        version = np.lib.format.read_magic(stream)
+        header = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+        shape, _, dtype = header(stream)
+    except Exception as error:  # Python's own parser reads the header, with errors of many types
+        raise ValueError(f"no header of a NumPy file: {str(error).splitlines()[0] if str(error) else ''}") from None
+    return shape, dtype

@@ -148,6 +148,8 @@ def _zip_reason(path: Path) -> str:
                     return _class_reason(foreign_classes(stream)) or f"it is damaged; {_AGAIN}"
     except zipfile.BadZipFile:
         return f"it is truncated (an archive without its end); {_AGAIN}"
+    except Exception:  # names, versions and compressions that the reader of archives refuses in many ways
+        return f"it is a damaged archive; {_AGAIN}"
     shown = ", ".join(names[:3]) + (", ..." if len(names) > 3 else "")
     return f"it is a zip archive of other things ({shown or 'nothing'}); expected one that torch.save wrote; {_UNPACK}"
 
@@ -161,7 +163,7 @@ def _pickle_reason(path: Path) -> str:
         stream.seek(0)
         try:
             is_whole = sum(1 for _ in pickletools.genops(stream)) > 0
-        except ValueError:
+        except Exception:  # of many types
             is_whole = False
     if of_torch or not is_whole:
         return f"it is damaged or truncated; {_AGAIN}"

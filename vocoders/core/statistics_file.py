@@ -19,7 +19,7 @@ from vocoders.core.hdf5 import read_hdf5
 from vocoders.core.inert_pickle import ForeignClassError, Holder, read_inert_pickle
 from vocoders.core.json_files import parse_json
 from vocoders.core.kaldi_files import is_kaldi, read_archive, read_entry, read_table
-from vocoders.core.numpy_files import read_npz
+from vocoders.core.numpy_files import read_npy_header, read_npz
 from vocoders.core.regular_files import read_regular
 from vocoders.core.text import looks_like_text
 
@@ -130,9 +130,7 @@ def _kaldi_sums(path: Path) -> dict[str, np.ndarray]:
 
 def _npy(data: bytes, names: Sequence[str]) -> Mapping[str, Any]:
     stream = io.BytesIO(data)
-    version = np.lib.format.read_magic(stream)
-    header = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
-    shape, _, dtype = header(stream)
+    shape, dtype = read_npy_header(stream)
     if not dtype.hasobject:
         return _rows(np.load(io.BytesIO(data), allow_pickle=False), names)
     found = read_inert_pickle(stream.read(), objects=True)

@@ -72,7 +72,7 @@ def _vector(width: int, element: ir.Type = _FLOAT) -> ir.VectorType:
 
 
 def _address(context, builder, signature, arguments, element: ir.Type, width: int):
-    """Return a pointer to ``width`` elements of the array or address in the first argument, from the index in the second."""
+    """Return a pointer to ``width`` elements of the array (or address) and from the index in the arguments."""
     pointer = builder.gep(first_number(context, builder, signature.args[0], arguments[0], element), [arguments[1]])
     return builder.bitcast(pointer, _vector(width, element).as_pointer())
 

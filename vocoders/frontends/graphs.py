@@ -12,7 +12,7 @@ from vocoders.frontends.mel import LogMel
 from vocoders.frontends.mel_consistency import LARGEST_RATIO, MelConsistency
 from vocoders.frontends.stft import STFT, fourier_kernels
 
-__all__ = ["log_mel_plan", "real_valued", "refinement_plan"]
+__all__ = ["RefinementGraph", "log_mel_plan", "real_valued", "refinement_plan"]
 
 ModuleType = TypeVar("ModuleType", bound=nn.Module)
 

@@ -115,8 +115,9 @@ class FlowVocoder(PretrainedModel[FlowConfigType], Vocoder, nn.Module):
     def excitation(
         self, features: Tensor, noise: Tensor, temperature: float = 1.0, phase: Tensor | None = None
     ) -> Tensor:
-        """Return what the prior of a whole input is made of, (B, 1, F * hop_length): the noise, unless a subclass
-        makes a signal whose phase runs on.
+        """Return what the prior of a whole input is made of, (B, 1, F * hop_length).
+
+        It is the noise, unless a subclass makes a signal whose phase runs on.
 
         Args:
             features: (B, channels, F).

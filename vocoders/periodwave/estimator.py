@@ -100,7 +100,7 @@ class Estimator(nn.Module):
         dilations: Sequence[int],
     ) -> None:
         super().__init__()
-        self.periods = tuple(periods)
+        self.in_channels, self.periods = in_channels, tuple(periods)
         self.period_batching: Literal["auto", "loop", "packed"] = "auto"
         self._measured: dict[tuple[str, torch.dtype, int], str] = {}
         self.embedding = TimePeriodEmbedding(width, embedding_width, len(periods))

@@ -11,13 +11,13 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn.utils import parametrize
 
 from vocoders.core.errors import ConfigError
 from vocoders.core.graphs.joining import JoinedGraph
+from vocoders.core.graphs.plain import plain_copy
 from vocoders.core.graphs.tracing import GraphPlan, Port, trace
 from vocoders.flow import time_grid
-from vocoders.frontends.graphs import log_mel_plan, real_valued, refinement_plan
+from vocoders.frontends.graphs import RefinementGraph, log_mel_plan, real_valued, refinement_plan
 from vocoders.periodwave.base import FlowVocoder, freeu_of
 from vocoders.periodwave.estimator import Estimator, VelocityOfTensors
 from vocoders.periodwave.model import PeriodWave
@@ -59,11 +59,14 @@ def graphs(model: PeriodWave | PeriodWaveMB, options: Any) -> tuple[GraphPlan, .
     return tuple(plans)
 
 
-def velocity_plan(model: PeriodWave, part: nn.Module) -> GraphPlan:
-    """Return the graph of one call of the estimator, for runtimes; ``part`` is it, as a function of tensors."""
-    del part
+def velocity_plan(model: PeriodWave | PeriodWaveMB, part: VelocityOfTensors) -> GraphPlan:
+    """Return the graph of one call of an estimator, for runtimes; ``part`` is it, as a function of tensors."""
     plain = _plain(model)
-    return _velocity_plan(plain, plain.estimator, PLAIN)
+    if isinstance(plain, PeriodWave):
+        return _velocity_plan(plain, plain.estimator, PLAIN)
+    assert isinstance(model, PeriodWaveMB)
+    names = [name for name, network in model.networks.items() if network.estimator is part.estimator]
+    return _band_plan(plain, plain.networks[names[0]].estimator, list(model.networks).index(names[0]))
 
 
 class _Flow(nn.Module):
@@ -71,8 +74,9 @@ class _Flow(nn.Module):
         super().__init__()
         self.model, self.options = model, options
 
-    def forward(self, features: Tensor, noise: Tensor) -> Tensor:
-        return self.model._flow(features, noise, sampling=self.options, report=lambda _: None)
+    def forward(self, features: Tensor, noise: Tensor, f0: Tensor | None = None) -> Tensor:
+        excitation = noise if f0 is None else _excitation(self.model, f0, noise, self.options.temperature)
+        return self.model._flow(features, excitation, sampling=self.options, report=lambda _: None)
 
 
 class _Start(nn.Module):
@@ -81,7 +85,34 @@ class _Start(nn.Module):
         self.model, self.temperature = model, temperature
 
     def forward(self, features: Tensor, noise: Tensor) -> Tensor:
-        return self.model.prior(features, noise, self.temperature)
+        return self.model.start(features, noise, self.temperature)
+
+
+class _MelConsistentStart(nn.Module):
+    def __init__(self, model: PeriodWave, temperature: float) -> None:
+        super().__init__()
+        self.model, self.temperature = real_valued(model), temperature
+        self.refinement = RefinementGraph(model.mel_consistency)
+
+    def forward(self, features: Tensor, noise: Tensor, f0: Tensor) -> Tensor:
+        prior: Any = self.model.mel_consistent
+        shaped = prior.envelope.multiply(_excitation(self.model, f0, noise, self.temperature), features)
+        return self.refinement(shaped, features, torch.tensor(prior.iterations))
+
+
+class _Filter(nn.Module):
+    """Division or multiplication by the envelope."""
+
+    def __init__(self, model: Any, name: str) -> None:
+        super().__init__()
+        self.shaping, self.name = real_valued(model.shaping), name
+
+    def forward(self, x: Tensor, features: Tensor) -> Tensor:
+        return getattr(self.shaping, self.name)(x, features)
+
+
+def _excitation(model: Any, f0: Tensor, noise: Tensor, temperature: float) -> Tensor:
+    return model.mel_consistent.excitation_of(f0, noise, temperature * model.config.noise_scale)
 
 
 class _Condition(nn.Module):
@@ -113,6 +144,8 @@ def _synthesis_plan(model: Any, options: Any) -> GraphPlan:
         _features(model),
         Port("noise", samples, f"standard normal; samples: frames * {model.hop_length}", "normal"),
     )
+    if _has_f0(model):
+        inputs += (Port("f0", ("batch", 1, "frames"), "in Hz, 0 where unvoiced; held for the samples of a frame"),)
     output = Port("audio", samples, f"at {model.sample_rate} Hz; not limited to [-1, 1]")
     return GraphPlan(
         "synthesis",
@@ -120,8 +153,8 @@ def _synthesis_plan(model: Any, options: Any) -> GraphPlan:
         flow,
         inputs,
         (output,),
-        _inputs(model, *_EXAMPLE),
-        tuple(_inputs(model, *shape) for shape in _SHAPES),
+        _all_inputs(model, *_EXAMPLE),
+        tuple(_all_inputs(model, *shape) for shape in _SHAPES),
         "features and noise to audio by all steps of the flow, before mel refinement",
         assemble=partial(_assemble, model, options, inputs, output),
     )
@@ -130,15 +163,18 @@ def _synthesis_plan(model: Any, options: Any) -> GraphPlan:
 def _assemble(model: Any, options: Any, inputs: Sequence[Port], output: Port) -> bytes:
     """Return the graph of the flow."""
     graph, freeu = JoinedGraph(), freeu_of(options)
-    drawn, real = _inputs(model, *_EXAMPLE), real_valued(model)
+    drawn, real = _all_inputs(model, *_EXAMPLE), real_valued(model)
+    given = {name: name for name in drawn}
+    make = _MelConsistentStart(model, options.temperature) if _has_f0(model) else _Start(real, options.temperature)
     with torch.no_grad():
-        start = model.prior(drawn["features"], drawn["noise"], options.temperature)
-    given = {"features": "features", "noise": "noise"}
-    condition = graph.part(_trace(_Condition(model), {"features": drawn["features"]}), given)
-    (x,) = graph.part(_trace(_Start(real, options.temperature), drawn), given)
+        start = make(**drawn)
+    condition = graph.part(_trace(_Condition(model), {"features": drawn["features"]}), {"features": "features"})
+    (x,) = graph.part(_trace(make, drawn), given)
     if isinstance(model, PeriodWave):
         times = time_grid(options.steps, options.sway)
         call = _velocity_call(graph, model, model.estimator, condition, freeu)
+        if _has_f0(model):
+            call = _between_filters(graph, model, call, {"x": start, "features": drawn["features"]})
         x = _solve(graph, x, times, options.solver, call)
     else:
         x = _draw_bands(graph, model, x, condition, options, freeu)
@@ -177,6 +213,23 @@ def _velocity_call(
         return velocity
 
     return call
+
+
+def _between_filters(graph: JoinedGraph, model: PeriodWave, call: Any, example: dict[str, Tensor]) -> Any:
+    """Return a call whose network sees the state divided by the envelope, and whose velocity is multiplied by it."""
+    before, after = (_trace(_Filter(model, name), example) for name in ("divide", "multiply"))
+
+    def velocity(x: str, t: str) -> str:
+        (seen,) = graph.part(before, {"x": x, "features": "features"})
+        (found,) = graph.part(after, {"x": call(seen, t), "features": "features"})
+        return found
+
+    return velocity
+
+
+def _has_f0(model: Any) -> bool:
+    """Return whether the start of the flow is made of F0."""
+    return isinstance(model, PeriodWave) and model.mel_consistent is not None
 
 
 def _solve(graph: JoinedGraph, x: str, times: Tensor, solver: str, call: Any) -> str:
@@ -245,6 +298,26 @@ def _velocity_plan(model: Any, estimator: Estimator, freeu: FreeU, band: int = 0
     )
 
 
+def _band_plan(model: PeriodWaveMB, estimator: Estimator, place: int) -> GraphPlan:
+    """Return the graph of the velocity of one band, the lower bands being further channels of its input."""
+    conditions, channels = _conditions(model, estimator), estimator.in_channels
+
+    def inputs(batch: int, frames: int) -> dict[str, Tensor]:
+        drawn = _inputs(model, batch, frames)
+        with torch.no_grad():
+            own = model.encode(drawn["features"])[place]
+        x = drawn["noise"].unflatten(-1, (model.config.num_bands, -1))[:, 0, :channels]
+        named = {port.name: item for port, item in zip(conditions, own, strict=True)}
+        return {"x": x, "t": torch.tensor(0.3), **named}
+
+    module = VelocityOfTensors(estimator)
+    x = Port("x", ("batch", channels, "samples"), "state of the flow, and the bands below")
+    velocity = Port("velocity", ("batch", 1, "samples"), "derivative of the state")
+    examples = [inputs(*shape) for shape in (_EXAMPLE, *_SHAPES)]
+    ports = (x, Port("t", (), "time, 0 (noise) to 1 (audio)"), *conditions)
+    return GraphPlan(f"velocity-{place}", module, module, ports, (velocity,), examples[0], tuple(examples[1:]), "")
+
+
 def _trace(module: nn.Module, inputs: dict[str, Tensor]) -> bytes:
     """Return the graph of a part, whose axes are all free but those of channels."""
     ports = tuple(Port(name, ("batch", tensor.shape[1], f"length_{name}"), "") for name, tensor in inputs.items())
@@ -252,18 +325,12 @@ def _trace(module: nn.Module, inputs: dict[str, Tensor]) -> bytes:
 
 
 def _plain(model: Any) -> Any:
-    """Return a copy on the CPU, in evaluation mode, whose normalised weights are computed once for all."""
-    # A new model: copies of normalised layers share a class, and changing one would change the other.
-    with torch.random.fork_rng(devices=[]):
-        made = type(model)(model.config)
-    made.load_state_dict(model.state_dict())
+    """Return a copy with plain weights, which processes periods one after another."""
+    made = plain_copy(model)
     for part in made.modules():
-        if parametrize.is_parametrized(part):
-            for name in list(part.parametrizations):
-                parametrize.remove_parametrizations(part, name)
         if isinstance(part, Estimator):
             part.period_batching = "loop"
-    return made.eval()
+    return made
 
 
 def _features(model: FlowVocoder[Any]) -> Port:
@@ -276,6 +343,16 @@ def _conditions(model: Any, estimator: Estimator) -> tuple[Port, ...]:
         Port(f"condition_{period}", ("batch", width, f"rows_{period}"), f"condition of period {period}")
         for period in estimator.periods
     )
+
+
+def _all_inputs(model: FlowVocoder[Any], batch: int, frames: int) -> dict[str, Tensor]:
+    """Return the inputs of the whole synthesis."""
+    drawn = _inputs(model, batch, frames)
+    if _has_f0(model):
+        contour = torch.linspace(90.0, 260.0, frames).expand(batch, 1, frames).clone()
+        contour[..., : frames // 4] = 0
+        drawn["f0"] = contour
+    return drawn
 
 
 def _inputs(model: FlowVocoder[Any], batch: int, frames: int) -> dict[str, Tensor]:

@@ -1,10 +1,10 @@
 """A start of the flow that already agrees with the mel (ours, not published).
 
 From white noise a flow has to find the pitch, the envelope and the phases of speech. But the mel contains F0 and the
-envelope: harmonics and noise with that envelope, after some iterations of mel refinement, have the mel of the speech and
-the right periods. Such a start and the speech are paired by their mel, the paths between them are short, and one step
-suffices. Compare priors with the spectrum of the mel in PriorGrad (arXiv 2106.06406) and SpecGrad (arXiv 2203.16749),
-and Griffin-Lim within the sampler in GLA-Grad (arXiv 2402.15516).
+envelope: harmonics and noise with that envelope, after some iterations of mel refinement, have the mel of the speech
+and the right periods. Such a start and the speech are paired by their mel, the paths between them are short, and one
+step suffices. Compare priors with the spectrum of the mel in PriorGrad (arXiv 2106.06406) and SpecGrad
+(arXiv 2203.16749), and Griffin-Lim within the sampler in GLA-Grad (arXiv 2402.15516).
 """
 
 import torch

@@ -74,7 +74,7 @@ class PeriodWave(FlowVocoder[PeriodWaveConfig]):
     def excitation(
         self, features: Tensor, noise: Tensor, temperature: float = 1.0, phase: Tensor | None = None
     ) -> Tensor:
-        """Return the noise, or for ``prior: mel_consistent`` harmonics and noise; see :meth:`FlowVocoder.excitation`."""
+        """Return noise, or for ``prior: mel_consistent`` harmonics and noise; see :meth:`FlowVocoder.excitation`."""
         if self.mel_consistent is None:
             return noise
         return self.mel_consistent.excitation(features, noise, temperature * self.config.noise_scale, phase)
@@ -86,7 +86,7 @@ class PeriodWave(FlowVocoder[PeriodWaveConfig]):
         return RunningExcitation(self.mel_consistent, temperature * self.config.noise_scale, chunk, halo)
 
     def start(self, features: Tensor, excitation: Tensor, temperature: float = 1.0) -> Tensor:
-        """Return the start of the flow from an :meth:`excitation`, which contains the temperature if it is not noise."""
+        """Return the start of the flow from an :meth:`excitation`; one with harmonics contains the temperature."""
         if self.mel_consistent is not None:
             return self.mel_consistent(excitation, features).to(excitation)
         if self.shaping is not None:

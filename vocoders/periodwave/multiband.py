@@ -121,7 +121,9 @@ class PeriodWaveMB(FlowVocoder[PeriodWaveMBConfig]):
             (B, own bands, F * hop_length / bands).
         """
         deviation = hold_frames(self.prior_deviation(features), self.config.band_hop)
-        return self.bands.noise(excitation)[:, self.config.own_bands] * (temperature * self.config.noise_scale) * deviation
+        return (
+            self.bands.noise(excitation)[:, self.config.own_bands] * (temperature * self.config.noise_scale) * deviation
+        )
 
     def encode(self, features: Tensor) -> tuple[tuple[Tensor, ...], ...]:
         """Return the condition of each period, for the estimator of each own band.

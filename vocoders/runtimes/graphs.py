@@ -11,7 +11,7 @@ from torch import Tensor
 from vocoders.core.errors import CheckpointError, MissingExtraError
 from vocoders.core.graphs.session import import_onnxruntime, open_session
 from vocoders.core.graphs.tracing import GraphPlan
-from vocoders.runtimes.cache import cache_folder, cached_graph, digest_of
+from vocoders.runtimes.cache import cached_graph, digest_of, made_folder
 
 __all__ = ["import_runtime", "open_graph"]
 
@@ -63,8 +63,9 @@ def _open_openvino(model: Any, plan: GraphPlan, threads: int) -> Callable[..., T
         "INFERENCE_PRECISION_HINT": "f32",
         "PERFORMANCE_HINT": "LATENCY",
         "NUM_STREAMS": 1,
-        "CACHE_DIR": str(cache_folder() / "openvino"),
     }
+    if (folder := made_folder("openvino")) is not None:
+        options["CACHE_DIR"] = str(folder)
     try:
         core = openvino.Core()
         compiled = core.compile_model(core.read_model(io.BytesIO(graph)), "CPU", options)

@@ -81,3 +81,25 @@ def test_closed_pipe_is_no_traceback(repository: Path) -> None:
     os.close(writer)
     assert run.returncode == 1
     assert run.stderr == ""
+
+
+def test_a_package_of_an_extra_that_is_missing_is_one_line() -> None:
+    code = (
+        "import sys; sys.modules['auraloss'] = None\n"
+        "from recipes.cli.main import main; sys.exit(main(['config', 'explain', 'trainer']))"
+    )
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert run.returncode == 2
+    assert "auraloss" in run.stderr
+    assert "ondes[" in run.stderr
+    assert run.stderr.count("\n") == 1
+
+
+def test_try_works_without_the_packages_of_metrics(ondes, monkeypatch, tmp_path):
+    for name in ("pesq", "matplotlib", "matplotlib.figure", "matplotlib.backends.backend_agg"):
+        monkeypatch.setitem(sys.modules, name, None)
+    run = ondes("try", "-o", tmp_path)
+    assert run.code == 0
+    assert "not drawn" in run.out
+    assert "pesq" in run.out
+    assert (tmp_path / "speech.wav").stat().st_size > 1000

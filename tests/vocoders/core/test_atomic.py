@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from contextlib import AbstractContextManager
 from pathlib import Path
 
@@ -102,3 +103,45 @@ def test_usual_permissions(tmp_path: Path) -> None:
         temporary.write_text("")
     (tmp_path / "plain").write_text("")
     assert (tmp_path / "ours").stat().st_mode == (tmp_path / "plain").stat().st_mode
+
+
+def test_two_writers_of_one_folder_leave_that_of_one_of_them(tmp_path: Path) -> None:
+    target, failures = tmp_path / "model", []
+
+    def write(name: str) -> None:
+        try:
+            for _ in range(40):
+                with atomic_folder(target, overwrite=True) as folder:
+                    for part in ("a", "b", "c"):
+                        (folder / part).write_text(name)
+        except Exception as error:
+            failures.append(error)
+
+    writers = [threading.Thread(target=write, args=(name,)) for name in "xyz"]
+    for writer in writers:
+        writer.start()
+    for writer in writers:
+        writer.join()
+    assert not failures
+    assert len({(target / part).read_text() for part in ("a", "b", "c")}) == 1
+    assert os.listdir(tmp_path) == ["model"]
+
+
+def test_without_overwriting_the_first_of_two_writers_stays(tmp_path: Path) -> None:
+    def write_file() -> None:
+        with atomic_file(tmp_path / "x", overwrite=False) as temporary:
+            temporary.write_text("second")
+            (tmp_path / "x").write_text("first")
+
+    def write_folder() -> None:
+        with atomic_folder(tmp_path / "y") as folder:
+            (folder / "a").write_text("second")
+            (tmp_path / "y").mkdir()
+            (tmp_path / "y" / "a").write_text("first")
+
+    for write in (write_file, write_folder):
+        with pytest.raises(DataError):
+            write()
+    assert (tmp_path / "x").read_text() == "first"
+    assert (tmp_path / "y" / "a").read_text() == "first"
+    assert sorted(os.listdir(tmp_path)) == ["x", "y"]

@@ -42,3 +42,22 @@ def test_a_torchaudio_of_another_torch_is_one_line(
 
 def test_what_is_installed_is_imported() -> None:
     assert import_extra("json", "json", "metrics", "a test").loads("1") == 1
+
+
+def test_extras_are_those_of_the_installation(monkeypatch: pytest.MonkeyPatch) -> None:
+    lines = [
+        "torch<3,>=2.6",
+        'pyworld>=0.3.5; extra == "f0"',
+        "ondes[f0]; extra == 'train'",
+        'visqol-python[lattice]>=3.8; extra == "metrics"',
+        'pytest>=8; extra == "test"',
+        'auraloss>=0.4; python_version < "4" and extra == "train"',
+    ]
+    monkeypatch.setattr(extras, "requires", lambda name: lines)
+    assert extras.extra_packages() == {
+        "f0": ["pyworld"],
+        "train": ["pyworld", "auraloss"],
+        "metrics": ["visqol-python"],
+    }
+    assert extras.extra_with("auraloss.freq") == "train"
+    assert extras.extra_with("pytest") is None

@@ -1,7 +1,7 @@
 """Compiled loops of PeriodWave's U-Net: convolutions along rows of channels, as matrix products of overlapping rows.
 
 The columns of a folded waveform lie one after another, (rows, channels), with rows of zeros before, between and after
-them, so that a convolution needs no padding. A tile of twelve rows and two vectors of channels stays in registers.
+them, so that a convolution needs no padding. A tile of some rows and channels stays in registers.
 Convolutions of three taps may be computed four rows at a time from six products instead of twelve, by the identity of
 Winograd (Lavin and Gray, arXiv 1509.09308: F(4, 3)), which is exact up to rounding.
 """
@@ -12,6 +12,7 @@ Winograd (Lavin and Gray, arXiv 1509.09308: F(4, 3)), which is exact up to round
 from typing import NamedTuple
 
 import numpy as np
+from llvmlite.binding import get_host_cpu_features
 from numba import njit
 
 from vocoders.core import tiles, vectors
@@ -32,10 +33,10 @@ __all__ = [
     "project_rows",
 ]
 
-# Numbers of a vector, and of a group of channels that are summed at a time where there are as many.
-LANES, WIDE = 16, 32
-# Rows of a tile, and of the smaller tiles at an end.
-ROWS, FEW = 12, 4
+# Numbers of a vector. Then what makes a tile that fits the registers: channels where there are as many, rows, and rows
+# of the smaller tiles at an end. AVX-512 has 32 registers of 16 numbers, AVX2 16 of 8, NEON 32 of 4.
+LANES = 16
+WIDE, ROWS, FEW = (32, 12, 4) if get_host_cpu_features().get("avx512f") else (16, 6, 2)
 # Groups of four rows whose products are computed together.
 TILES = 24
 # Scratch memory of a thread: sums of six products.
@@ -53,25 +54,21 @@ class Grid(NamedTuple):
 
 @njit
 def _multiply(sums, weights, w, x, at, row_stride, taps, tap_stride, inputs, rows, lanes):
-    """Write the products of ``rows`` rows, at most twelve, to ``sums`` (rows, lanes)."""
+    """Write the products of ``rows`` rows, at most ``ROWS``, to ``sums`` (rows, lanes)."""
     if lanes == WIDE:
         if rows > 2 * FEW:
             multiply_tile(sums, weights, w, x, at, row_stride, taps, tap_stride, inputs, ROWS, WIDE)
             return
         for row in range(0, rows, FEW):
             part = sums + 4 * row * WIDE
-            multiply_tile(
-                part, weights, w, x, at + row * row_stride, row_stride, taps, tap_stride, inputs, FEW, WIDE
-            )
+            multiply_tile(part, weights, w, x, at + row * row_stride, row_stride, taps, tap_stride, inputs, FEW, WIDE)
     else:
         if rows > 2 * FEW:
             multiply_tile(sums, weights, w, x, at, row_stride, taps, tap_stride, inputs, ROWS, LANES)
             return
         for row in range(0, rows, FEW):
             part = sums + 4 * row * LANES
-            multiply_tile(
-                part, weights, w, x, at + row * row_stride, row_stride, taps, tap_stride, inputs, FEW, LANES
-            )
+            multiply_tile(part, weights, w, x, at + row * row_stride, row_stride, taps, tap_stride, inputs, FEW, LANES)
 
 
 @njit
@@ -87,25 +84,33 @@ def _leave(y, at, plus, added, adds, sums, keeps, active, acts):
 
 @compiled(vectors, tiles)
 def convolve_rows(
-    x, grid, inputs, taps, weights, bias, out_grid, width, added, added_first, added_pitch, kept, active, how, scratch,
-    start, stop,
+    x,
+    grid,
+    inputs,
+    taps,
+    weights,
+    bias,
+    out_grid,
+    width,
+    added,
+    added_first,
+    added_pitch,
+    kept,
+    active,
+    how,
+    scratch,
+    start,
+    stop,
 ):
     """Convolve rows, add a bias and other rows, and write the sums and their SiLU.
 
-    Args:
-        x: flat rows of ``inputs`` channels in the columns of ``grid``.
-        grid: where columns of the input lie.
-        inputs: channels of the input.
-        taps: number of taps, first row, rows between taps, rows between outputs.
-        weights: (groups, taps, inputs, lanes), flat.
-        bias: (width,).
-        out_grid: where columns of the output lie; of each, every ``how.step``-th row from ``how.phase`` on is written.
-        width: channels of the output, rounded up to vectors.
-        added: rows that are added, whose columns begin at ``added_first + column * added_pitch``.
-        kept, active: flat rows of the output and of its SiLU.
-        how: step and phase of the output; whether to add, to write sums, to write the SiLU.
-        scratch: sums of a tile.
-        start, stop: tiles of this call; a column has ceil(rows / 12) of them.
+    ``x`` has rows of ``inputs`` channels in the columns of ``grid``. ``taps``: number of taps, first row, rows between
+    taps, rows between outputs. ``weights`` (groups, taps, inputs, lanes), flat; ``bias`` (width,), ``width`` being
+    rounded up to vectors. ``out_grid`` is where the columns of the output lie; of each, every ``step``-th row from
+    ``phase`` on is written. Columns of the rows ``added`` begin at ``added_first + column * added_pitch``. The sums go
+    to ``kept``, their SiLU to ``active``. ``how``: step, phase, whether to add, to write sums, to write the SiLU.
+    ``scratch`` is memory for the sums of a tile; ``start`` and ``stop`` count tiles, of which a column has
+    ceil(rows / ROWS).
     """
     x, weights, bias, added = address(x), address(weights), address(bias), address(added)
     kept, active, scratch = address(kept), address(active), address(scratch)
@@ -120,8 +125,17 @@ def convolve_rows(
             here = min(ROWS, rows - t)
             at = (grid.first + column * grid.pitch + t * stride - before) * inputs
             _multiply(
-                scratch, weights, group * count * inputs, x, at, stride * inputs, count, dilation * inputs, inputs,
-                here, lanes,
+                scratch,
+                weights,
+                group * count * inputs,
+                x,
+                at,
+                stride * inputs,
+                count,
+                dilation * inputs,
+                inputs,
+                here,
+                lanes,
             )
             for row in range(here):
                 to = t * step + row * step + phase
@@ -133,97 +147,97 @@ def convolve_rows(
 
 
 @njit
-def _spread(x, places, inputs, spread, to, pitch):
+def _spread(x, places, inputs, spread, pitch):
     """Write the six combinations of six rows that are multiplied for four rows of the output."""
-    zero, one, two, three, four, five = places
     for i in range(0, inputs, LANES):
-        d1, d2, d3, d4 = load(x, one + i, LANES), load(x, two + i, LANES), load(x, three + i, LANES), load(x, four + i, LANES)
+        d1, d2 = load(x, places[1] + i, LANES), load(x, places[2] + i, LANES)
+        d3, d4 = load(x, places[3] + i, LANES), load(x, places[4] + i, LANES)
         even, odd = fma(d2, splat(-4.0, LANES), d4), fma(d1, splat(-4.0, LANES), d3)
         inner, outer = d4 - d2, 2.0 * (d3 - d1)
-        store(spread, to + i, fma(load(x, zero + i, LANES), splat(4.0, LANES), fma(d2, splat(-5.0, LANES), d4)))
-        store(spread, to + pitch + i, even + odd)
-        store(spread, to + 2 * pitch + i, even - odd)
-        store(spread, to + 3 * pitch + i, inner + outer)
-        store(spread, to + 4 * pitch + i, inner - outer)
-        store(spread, to + 5 * pitch + i, fma(d1, splat(4.0, LANES), fma(d3, splat(-5.0, LANES), load(x, five + i, LANES))))
+        first, last = fma(d2, splat(-5.0, LANES), d4), fma(d3, splat(-5.0, LANES), load(x, places[5] + i, LANES))
+        store(spread, i, fma(load(x, places[0] + i, LANES), splat(4.0, LANES), first))
+        store(spread, pitch + i, even + odd)
+        store(spread, 2 * pitch + i, even - odd)
+        store(spread, 3 * pitch + i, inner + outer)
+        store(spread, 4 * pitch + i, inner - outer)
+        store(spread, 5 * pitch + i, fma(d1, splat(4.0, LANES), last))
+
+
+@njit
+def _source(base, t, length, inputs):
+    """Return where row ``t`` of a column is; beyond its rows there are zeros, as in the row before it."""
+    return (base + (t if 0 <= t < length else -1)) * inputs
+
+
+@njit
+def _join(products, skip, offset, t, length, at, step, added, adds, kept, keeps, active, acts):
+    """Leave the four rows of a tile that six products give, as far as they are in the column."""
+    m1, m2 = load(products, skip, LANES), load(products, 2 * skip, LANES)
+    m3, m4 = load(products, 3 * skip, LANES), load(products, 4 * skip, LANES)
+    even, odd, inner, outer = m1 + m2 + offset, m1 - m2 + offset, m3 + m4, m3 - m4
+    if t[0] < length:
+        _leave(load(products, 0, LANES) + even + inner, at, at, added, adds, kept, keeps, active, acts)
+    if t[1] < length:
+        at += step
+        _leave(fma(outer, splat(2.0, LANES), odd), at, at, added, adds, kept, keeps, active, acts)
+    if t[2] < length:
+        at += step
+        _leave(fma(inner, splat(4.0, LANES), even), at, at, added, adds, kept, keeps, active, acts)
+    if t[3] < length:
+        at += step
+        last = fma(outer, splat(8.0, LANES), odd) + load(products, 5 * skip, LANES)
+        _leave(last, at, at, added, adds, kept, keeps, active, acts)
 
 
 @compiled(vectors, tiles)
 def convolve_three(
-    x, grid, inputs, dilation, weights, bias, width, added, kept, active, how, scratch, start, stop,
-):
+    x, grid, inputs, dilation, weights, bias, width, added, kept, active, how, scratch, start, stop
+):  # fmt: skip
     """Convolve rows with three taps, as :func:`convolve_rows` does; input and output lie on the same grid.
 
-    Args:
-        dilation: rows between taps; the kernel is centred.
-        weights: six combinations of the taps, (groups, 6, inputs, lanes), flat.
-        scratch: sums of six products, then the six combinations of the inputs of 24 tiles.
-        start, stop: parts of this call; a part is 24 tiles, a tile four rows with ``dilation`` between them.
+    ``dilation`` is the number of rows between taps, and the kernel is centred. ``weights`` are six combinations of the
+    taps, (groups, 6, inputs, lanes), flat. ``how``: whether to add, to write sums, to write the SiLU. ``scratch`` is
+    memory for the sums of six products, then for six combinations of the inputs of 24 tiles. A tile is four rows with
+    ``dilation`` between them, and ``start`` and ``stop`` count parts of 24 tiles.
     """
     x, weights, bias, added = address(x), address(weights), address(bias), address(added)
     kept, active, scratch = address(kept), address(active), address(scratch)
     adds, keeps, acts = how
     lanes = WIDE if width % WIDE == 0 else LANES
-    length = grid.length
-    per_column = (length + 4 * dilation - 1) // (4 * dilation) * dilation
-    every = per_column * grid.columns
-    spread = scratch + 4 * SUMS
-    pitch = TILES * inputs
-    firsts, rows_of = np.empty(TILES, np.int64), np.empty(TILES, np.int64)
+    length, d = grid.length, dilation
+    per_column = (length + 4 * d - 1) // (4 * d) * d
+    spread, pitch, skip = scratch + 4 * SUMS, TILES * inputs, TILES * lanes
+    bases, rows = np.empty(TILES, np.int64), np.empty(TILES, np.int64)
     for part in range(start, stop):
-        tiles_here = min(TILES, every - part * TILES)
-        for tile in range(tiles_here):
+        here = min(TILES, per_column * grid.columns - part * TILES)
+        for tile in range(here):
             column, place = (part * TILES + tile) // per_column, (part * TILES + tile) % per_column
-            t = place // dilation * 4 * dilation + place % dilation
+            t = place // d * 4 * d + place % d
             base = grid.first + column * grid.pitch
-            firsts[tile], rows_of[tile] = base, t
-            # Beyond the rows of a column there are zeros, as in the row before it.
-            nothing = (base - 1) * inputs
-            t -= dilation
-            zero = (base + t) * inputs
-            one = (base + t + dilation) * inputs if t + dilation < length else nothing
-            two = (base + t + 2 * dilation) * inputs if t + 2 * dilation < length else nothing
-            three = (base + t + 3 * dilation) * inputs if t + 3 * dilation < length else nothing
-            four = (base + t + 4 * dilation) * inputs if t + 4 * dilation < length else nothing
-            five = (base + t + 5 * dilation) * inputs if t + 5 * dilation < length else nothing
-            if t < 0 or t >= length:
-                zero = nothing
-            _spread(x, (zero, one, two, three, four, five), inputs, spread, tile * inputs, pitch)
+            bases[tile], rows[tile] = base, t
+            zero, one = _source(base, t - d, length, inputs), _source(base, t, length, inputs)
+            two, three = _source(base, t + d, length, inputs), _source(base, t + 2 * d, length, inputs)
+            four, five = _source(base, t + 3 * d, length, inputs), _source(base, t + 4 * d, length, inputs)
+            _spread(x, (zero, one, two, three, four, five), inputs, spread + 4 * tile * inputs, pitch)
         for group in range(0, width, lanes):
             for product in range(6):
-                w = (group * 6 + product * lanes) * inputs
-                for tile in range(0, tiles_here, ROWS):
-                    sums = scratch + 4 * (product * TILES + tile) * lanes
-                    _multiply(
-                        sums, weights, w, spread, product * pitch + tile * inputs, inputs, 1, 0, inputs,
-                        min(ROWS, tiles_here - tile), lanes,
+                w, combined = (group * 6 + product * lanes) * inputs, product * pitch
+                for tile in range(0, here, ROWS):
+                    sums, at, count = (
+                        scratch + 4 * (product * skip + tile * lanes),
+                        combined + tile * inputs,
+                        here - tile,
                     )
-            for tile in range(tiles_here):
+                    _multiply(sums, weights, w, spread, at, inputs, 1, 0, inputs, min(ROWS, count), lanes)
+            for tile in range(here):
+                t = rows[tile]
+                times, at = (t, t + d, t + 2 * d, t + 3 * d), (bases[tile] + t) * width + group
                 for lane in range(0, lanes, LANES):
-                    at = tile * lanes + lane
-                    skip = TILES * lanes
-                    m1, m2 = load(scratch, at + skip, LANES), load(scratch, at + 2 * skip, LANES)
-                    m3, m4 = load(scratch, at + 3 * skip, LANES), load(scratch, at + 4 * skip, LANES)
-                    offset = load(bias, group + lane, LANES)
-                    even, odd, inner, outer = m1 + m2 + offset, m1 - m2 + offset, m3 + m4, m3 - m4
-                    t = rows_of[tile]
-                    out = (firsts[tile] + t) * width + group + lane
-                    next_ = dilation * width
-                    if t < length:
-                        y = load(scratch, at, LANES) + even + inner
-                        _leave(y, out, out, added, adds, kept, keeps, active, acts)
-                    if t + dilation < length:
-                        out += next_
-                        y = fma(outer, splat(2.0, LANES), odd)
-                        _leave(y, out, out, added, adds, kept, keeps, active, acts)
-                    if t + 2 * dilation < length:
-                        out += next_
-                        y = fma(inner, splat(4.0, LANES), even)
-                        _leave(y, out, out, added, adds, kept, keeps, active, acts)
-                    if t + 3 * dilation < length:
-                        out += next_
-                        y = fma(outer, splat(8.0, LANES), odd) + load(scratch, at + 5 * skip, LANES)
-                        _leave(y, out, out, added, adds, kept, keeps, active, acts)
+                    products, offset = scratch + 4 * (tile * lanes + lane), load(bias, group + lane, LANES)
+                    _join(
+                        products, skip, offset, times, length, at + lane, d * width, added, adds, kept, keeps, active,
+                        acts,
+                    )  # fmt: skip
 
 
 @compiled(vectors)

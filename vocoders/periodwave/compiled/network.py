@@ -9,9 +9,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from vocoders.core.packed_memory import aligned, filled
+from vocoders.core.packed_memory import aligned
 from vocoders.core.workers import Workers
-from vocoders.periodwave.compiled.kernels import LANES, ROWS, Grid, merge_rows, project_rows
+from vocoders.periodwave.compiled.kernels import ROWS, Grid, merge_rows, project_rows
 from vocoders.periodwave.compiled.layers import Convolution, Rows, ThreeTaps, UpConvolution, flat_aligned
 from vocoders.periodwave.unet import FreeU, fold_rows
 
@@ -62,15 +62,15 @@ class CompiledPeriods:
         self.periods, self.multiple = estimator.periods, unet.length_multiple
         self.workers, self._memory = Workers(threads), _Memory()
         self.downs, self.ups = [], []
-        width = unet.downs[0].resample.in_channels
+        width = estimator.in_channels
         for stage in unet.downs:
-            down = _Stage(stage, Convolution(stage.resample, width))
+            down = _Stage(stage, Convolution(stage.resample, width), stage.time)
             self.downs.append(down)
             width = down.width
         self.middle = _Stage(unet.middle, Convolution(unet.middle.resample, width))
         width = self.middle.width
         for stage in unet.ups:
-            up = _Stage(stage, UpConvolution(stage.resample, width))
+            up = _Stage(stage, UpConvolution(stage.resample, width), stage.time)
             self.ups.append(up)
             width = up.width
         self.output = [_Block(block, width) for block in output.blocks]
@@ -83,20 +83,22 @@ class CompiledPeriods:
     def __call__(self, x: Tensor, condition: Sequence[Tensor], embedding: Tensor, freeu: FreeU) -> Tensor:
         """Return the velocity (B, 1, T); the arguments are those of :meth:`Estimator.merge_periods`."""
         del freeu  # the compiled network is used without
-        embedding = nn.functional.silu(embedding)
-        return torch.cat(
-            [
-                self._velocity(x[item : item + 1], [c[item] for c in condition], embedding[item])
-                for item in range(len(x))
-            ]
-        )
+        offsets = self._offsets(nn.functional.silu(embedding))
+        items = enumerate(offsets)
+        return torch.cat([self._velocity(x[i : i + 1], [c[i] for c in condition], own) for i, own in items])
 
-    def _velocity(self, x: Tensor, condition: Sequence[Tensor], embedding: Tensor) -> Tensor:
+    def _offsets(self, embedding: Tensor) -> list[list[list[np.ndarray]]]:
+        """Return what stages add for an activated embedding (B, periods, H): by item, period, stage."""
+        stages = [stage.time_of(embedding) for stage in (*self.downs, *self.ups)]
+        batch, periods = embedding.shape[:2]
+        return [[[offset[i, q] for offset in stages] for q in range(periods)] for i in range(batch)]
+
+    def _velocity(self, x: Tensor, condition: Sequence[Tensor], offsets: list[list[np.ndarray]]) -> Tensor:
         length, width = x.shape[-1], self.ups[-1].width
         merged, active, hidden = (self._lay(name, length, 1, width) for name in ("merged", "merged_active", "merged_h"))
         factor = np.float32(1 / math.sqrt(len(self.periods)))
         for index, period in enumerate(self.periods):
-            features = self._path(x, period, condition[index], embedding[index])
+            features = self._path(x, period, condition[index], offsets[index])
             first, last = index == 0, index == len(self.periods) - 1
             self.workers.run(
                 merge_rows, features.values, features.grid, period, width, factor, first, merged.values, merged.grid,
@@ -112,8 +114,9 @@ class CompiledPeriods:
         self._memory.trim()
         return torch.from_numpy(out).view(1, 1, length)
 
-    def _path(self, x: Tensor, period: int, condition: Tensor, embedding: Tensor) -> Rows:
-        """Return the features of one period."""
+    def _path(self, x: Tensor, period: int, condition: Tensor, offsets: list[np.ndarray]) -> Rows:
+        """Return the features of one period; ``offsets`` for the stages down and up."""
+        down_offsets, up_offsets = offsets[: len(self.downs)], offsets[len(self.downs) :]
         rows = fold_rows(x, period, self.multiple).transpose(1, 2)
         columns, length, channels = rows.shape
         active = self._lay("input", length, columns, channels)
@@ -124,7 +127,7 @@ class CompiledPeriods:
         for level, stage in enumerate(self.downs):
             length //= stage.stride
             kept, out, hidden = self._triple(f"down {level}", length, columns, stage.width)
-            stage.resample(self.workers, active, kept, out, offset=stage.time_of(embedding))
+            stage.resample(self.workers, active, kept, out, offset=down_offsets[level])
             stage.run_blocks(self.workers, kept, out, hidden)
             skips.append((kept, hidden))
             active = out
@@ -133,10 +136,10 @@ class CompiledPeriods:
         shared = Rows(_rows_of(condition, length, self.middle.width), Grid(0, 0, length, columns), self.middle.width)
         self.middle.resample(self.workers, active, kept, out, added=shared)
         self.middle.run_blocks(self.workers, kept, out, hidden)
-        for stage in self.ups:
+        for stage, offset in zip(self.ups, up_offsets, strict=True):
             kept, hidden = skips.pop()
             active = self._lay(f"down {len(skips)} active", kept.grid.length, columns, stage.width)
-            stage.resample(self.workers, out, kept, active, stage.time_of(embedding))
+            stage.resample(self.workers, out, kept, active, offset)
             stage.run_blocks(self.workers, kept, active, hidden)
             out = active
         return kept
@@ -184,16 +187,16 @@ class _Memory:
 class _Stage:
     """A stage of the U-Net: what changes the rate, the time, residual blocks."""
 
-    def __init__(self, stage: Any, resample: Any) -> None:
+    def __init__(self, stage: Any, resample: Any, time: Any = None) -> None:
         self.resample, self.width = resample, resample.width
         self.stride = stage.resample.stride[0]
         self.blocks = [_Block(block, self.width) for block in stage.blocks]
-        self.time = getattr(stage, "time", None)
+        self.time = time
 
     def time_of(self, embedding: Tensor) -> np.ndarray:
-        """Return the offset (width,) that an activated embedding (H,) makes."""
+        """Return the offset (..., width) that an activated embedding (..., H) makes."""
         offset = self.time(embedding)
-        return torch.nn.functional.pad(offset, (0, self.width - len(offset))).numpy()
+        return torch.nn.functional.pad(offset, (0, self.width - offset.shape[-1])).numpy()
 
     def run_blocks(self, workers: Workers, kept: Rows, active: Rows, hidden: Rows) -> None:
         """Run all blocks in place; ``active`` is the SiLU of ``kept``, before and after."""

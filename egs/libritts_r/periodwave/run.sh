@@ -1,0 +1,19 @@
+#!/usr/bin/env bash
+# PeriodWave on LibriTTS-R, with the configurations of ../../libritts/periodwave.
+#
+# Usage: ./run.sh [--option value]... [key=value]...
+#
+# Stages: -1 download, 0 data, 1 features, 2 training, 3 decoding, 4 evaluation, 5 packing.
+set -euo pipefail
+
+# shellcheck source=egs/utils/recipe.sh
+. "$(dirname "$0")/../../utils/recipe.sh" vocoder_recipe libritts_corpus libritts_r_corpus
+
+conf="$recipe/../../libritts/periodwave/conf/base.yaml"
+train_set=train-clean-100,train-clean-360,train-other-500
+dev_set=dev-clean,dev-other
+test_set=test-clean,test-other
+num_dev=208
+num_test=200
+
+run_recipe "$@"

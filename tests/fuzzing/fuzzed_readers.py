@@ -1,0 +1,258 @@
+"""Every reader of files, as a function of bytes, with files to start from.
+
+Whatever the bytes are, a reader returns or raises an `OndesError` of one line, soon and in little memory.
+"""
+
+import io
+import json
+import tempfile
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import soundfile
+import torch
+from hostile_files import CASES
+from safetensors.torch import save
+
+from effects import load as load_effect
+from effects.automation import Automation
+from effects.captures.outline import read_outline
+from effects.knobs import Knob, KnobSet
+from effects.models.tcn import TCNConfig
+from recipes.config import TrainConfig
+from recipes.data.id_lists import read_file_list
+from recipes.data.kaldi import KaldiDirectory
+from recipes.data.statistics import FeatureStatistics
+from vocoders.core.audio import audio_info, read_audio
+from vocoders.core.audio_pipes import PipeFormat, read_pipe
+from vocoders.core.card import read_card
+from vocoders.core.errors import OndesError
+from vocoders.core.feature_files import FEATURE_SUFFIXES, read_feature_file
+from vocoders.core.kaldi_files import read_table as read_matrix_table
+from vocoders.core.model_source import describe_model, read_model_config
+from vocoders.core.official import read_official_checkpoint
+from vocoders.core.official_state import find_reference
+from vocoders.core.pretrained import read_tensors
+from vocoders.core.statistics_file import read_statistics
+from vocoders.core.tables import read_table
+from vocoders.wavehax.config import WavehaxConfig
+
+__all__ = ["READERS", "Reader", "attempt"]
+
+_CAPTURES = Path(__file__).resolve().parents[1] / "effects" / "captures" / "files"
+_KNOBS = KnobSet(
+    knobs=(
+        Knob(name="drive", unit="dB", min=0, max=24, default=12, scale="db"),
+        Knob(name="time", unit="s", min=0.001, max=1, default=0.01, scale="log"),
+        Knob.switch("bright"),
+    )
+)
+
+
+@dataclass(frozen=True)
+class Reader:
+    """A reader.
+
+    Attributes:
+        read: takes the bytes and an empty folder, in which it may write them under a name.
+        seeds: contents to start from.
+    """
+
+    read: Callable[[bytes, Path], object]
+    seeds: Callable[[], list[bytes]]
+
+
+def attempt(name: str, content: bytes) -> str:
+    """Read content; return the error of one line, or an empty text.
+
+    Raises:
+        AssertionError: for an error of several lines.
+        Exception: whatever else escapes the reader is a fault.
+    """
+    with tempfile.TemporaryDirectory(prefix="ondes-fuzz-") as folder:
+        try:
+            READERS[name].read(content, Path(folder))
+        except OndesError as error:
+            line = str(error)
+            assert len(line.splitlines()) == 1, f"an error of {len(line.splitlines())} lines"
+            return line
+    return ""
+
+
+def _file(name: str, read: Callable[[Path], object]) -> Callable[[bytes, Path], object]:
+    def from_bytes(content: bytes, folder: Path) -> object:
+        path = folder / name
+        path.write_bytes(content)
+        return read(path)
+
+    return from_bytes
+
+
+def _cases(kind: str, most: int = 1 << 14) -> list[bytes]:
+    contents = [make() for make in CASES[kind].values()]
+    return [content for content in contents if len(content) <= most]
+
+
+def _audio(path: Path) -> None:
+    audio_info(path)
+    read_audio(path, mono=True)
+
+
+def _audio_seeds() -> list[bytes]:
+    noise = np.random.default_rng(0).uniform(-0.5, 0.5, (300, 2))
+    found = []
+    for format, subtype in (
+        *(("WAV", subtype) for subtype in ("PCM_16", "PCM_24", "FLOAT", "ULAW", "IMA_ADPCM")),
+        *((format, None) for format in ("FLAC", "OGG", "AIFF", "AU", "CAF", "W64", "RF64", "SVX", "NIST", "VOC")),
+    ):
+        stream = io.BytesIO()
+        try:
+            soundfile.write(stream, noise[:, :1] if format in ("SVX",) else noise, 16000, subtype, format=format)
+        except (ValueError, soundfile.LibsndfileError):  # not in this libsndfile
+            continue
+        found.append(stream.getvalue())
+    return found + _cases("audio")
+
+
+def _pipe(content: bytes, folder: Path) -> None:
+    raw = PipeFormat("s16le", 16000, 2) if content[:1] == b"\xfe" else None
+    for block in read_pipe(io.BytesIO(content), raw)[1]:
+        assert block.shape[0] >= 1
+
+
+def _features(content: bytes, folder: Path) -> None:
+    """The first byte chooses the kind of file."""
+    suffix = FEATURE_SUFFIXES[content[0] % len(FEATURE_SUFFIXES)] if content else ".npy"
+    path = folder / f"x{suffix}"
+    path.write_bytes(content[1:])
+    read_feature_file(path)
+
+
+def _feature_seeds() -> list[bytes]:
+    array = np.arange(12, dtype=np.float32).reshape(3, 4)
+    npy, npz, tensors = io.BytesIO(), io.BytesIO(), io.BytesIO()
+    np.save(npy, array)
+    np.savez(npz, features=array, f0=array[0])
+    torch.save({"features": torch.from_numpy(array)}, tensors)
+    ark = b"id \0BFM \4\3\0\0\0\4\4\0\0\0" + array.tobytes()
+    text = b"id  [\n 1 2\n 3 4 ]\n"
+    by_suffix = {".npy": npy, ".npz": npz, ".pt": tensors}
+    kinds = {FEATURE_SUFFIXES.index(suffix): stream.getvalue() for suffix, stream in by_suffix.items()}
+    arks = [bytes([FEATURE_SUFFIXES.index(".ark")]) + content for content in (ark, text)]
+    return [bytes([number]) + content for number, content in kinds.items()] + arks
+
+
+def _config(path: Path) -> None:
+    TrainConfig.from_yaml(path)
+
+
+def _model(content: bytes, folder: Path) -> None:
+    (folder / "config.json").write_bytes(content)
+    found = read_model_config(folder)
+    known = {"wavehax": WavehaxConfig, "tcn": TCNConfig}
+    known.get(found.family, WavehaxConfig).from_dict(found.config)
+    describe_model(found)
+
+
+def _model_seeds() -> list[bytes]:
+    contents: list[Mapping] = [
+        {"format": 1, "family": "wavehax", "ondes": "1", "config": WavehaxConfig().to_dict()},
+        {"format": 1, "family": "tcn", "ondes": "1", "config": TCNConfig().to_dict()},
+    ]
+    return [json.dumps(content).encode() for content in contents] + _cases("json")
+
+
+def _card(content: bytes, folder: Path) -> None:
+    (folder / "README.md").write_bytes(content)
+    read_card(folder)
+
+
+def _capture(path: Path) -> None:
+    try:
+        read_outline(path)
+    except OndesError:
+        pass
+    load_effect(path)
+
+
+def _capture_seeds() -> list[bytes]:
+    contents = [path.read_bytes() for path in _CAPTURES.iterdir()]
+    return sorted(contents, key=len)[:6]
+
+
+def _checkpoint(path: Path) -> None:
+    find_reference(read_official_checkpoint(path))
+
+
+def _checkpoint_seeds() -> list[bytes]:
+    new, old = io.BytesIO(), io.BytesIO()
+    content = {"model": {"a.weight": torch.ones(2, 2)}, "step": 3}
+    torch.save(content, new)
+    torch.save(content, old, _use_new_zipfile_serialization=False)
+    return [new.getvalue(), old.getvalue(), *_cases("checkpoint")]
+
+
+def _statistics(path: Path) -> None:
+    read_statistics(path, ["mean", "std"], "mel")
+
+
+def _kaldi(content: bytes, folder: Path) -> None:
+    """Files of a data directory, divided by a byte that texts do not contain."""
+    names = ("wav.scp", "utt2spk", "utt2dur", "segments", "text", "spk2utt")
+    for name, part in zip(names, content.split(b"\x1c"), strict=False):
+        (folder / name).write_bytes(part)
+    KaldiDirectory.read(folder, check_files=False)
+
+
+def _knobs(content: bytes, folder: Path) -> None:
+    _KNOBS.parse(content.decode("utf-8", "replace").split("\n"))
+
+
+READERS: Mapping[str, Reader] = {
+    "audio": Reader(_file("x.wav", _audio), _audio_seeds),
+    "pipe": Reader(_pipe, lambda: [content for content in _audio_seeds() if content[:4] == b"RIFF"]),
+    "features": Reader(_features, _feature_seeds),
+    "config": Reader(
+        _file("x.yaml", _config),
+        lambda: [b"data: {train: a}\nmodel: {family: wavehax}\ntrainer: {steps: 1e3}\n", *_cases("yaml", 4096)],
+    ),
+    "model": Reader(_model, _model_seeds),
+    "tensors": Reader(
+        _file("model.safetensors", read_tensors),
+        lambda: [save({"a": torch.ones(2, 3), "b": torch.zeros(1)}), *_cases("safetensors")],
+    ),
+    "checkpoint": Reader(_file("x.pt", _checkpoint), _checkpoint_seeds),
+    "card": Reader(_card, lambda: [b"---\nlicense: mit\nlibrary_name: ondes\ntags: [a]\n---\n# x\n"]),
+    "statistics": Reader(
+        _file("x.bin", _statistics),
+        lambda: [b'{"mean": [1, 2], "std": [1, 1]}', *_cases("statistics"), *(s[1:] for s in _feature_seeds())],
+    ),
+    "own_statistics": Reader(
+        _file("x.json", FeatureStatistics.load),
+        lambda: [b'{"format": 1, "mean": [1.0], "std": [1.0], "fingerprint": "x", "frames": 3}'],
+    ),
+    "table": Reader(
+        _file("x.csv", lambda path: read_table(path, "table", "rows")),
+        lambda: [b"a,b\n1,2\n", b"sep=;\na;b\n1,5;2\n", "a\tb\n1\t2\n".encode("utf-16"), *_cases("table")],
+    ),
+    "automation": Reader(
+        _file("x.csv", lambda path: Automation.read_csv(path, _KNOBS)),
+        lambda: [b"time,drive,bright\n0,3dB,on\n1.5,12,off\n", b"time;drive\n0;3,5\n"],
+    ),
+    "knobs": Reader(_knobs, lambda: [b"drive=3dB\ntime=200ms\nbright=on", b"drive=3,5", b"time=1e3"]),
+    "capture": Reader(_file("x.nam", _capture), _capture_seeds),
+    "list": Reader(
+        _file("wav.scp", lambda path: read_file_list(path, "list")), lambda: [b"a a.wav\nb b c.wav\n", *_cases("list")]
+    ),
+    "matrices": Reader(_file("feats.scp", read_matrix_table), lambda: [b"a x.ark:3\nb y.npy\n"]),
+    "kaldi": Reader(
+        _kaldi,
+        lambda: [
+            b"r r.wav\n\x1cu a\n\x1cu 1.5\n\x1cu r 0 1.5\n\x1cu a text\n\x1ca u\n",
+            b"u u.wav\n\x1cu a\n\x1cu 2\n\x1c\x1cu\n",
+        ],
+    ),
+}
+"""The readers by name."""
