@@ -85,6 +85,10 @@ class TrainerConfig(Config):
             folder of the run, or at MLFLOW_TRACKING_URI). The latter two need the extra ``trackers``.
         num_threads: CPU threads of torch; ``None``: ``OMP_NUM_THREADS``, or a share of the cores.
         accumulate: parts into which a batch is divided to save memory; the gradient is that of the whole batch.
+        checkpoint_activations: keep no activations of the generator's blocks, but compute them again: less memory for
+            large networks, about a third more time.
+        compile: run the networks through torch.compile; one that it cannot compile, or whose output it changes, is left
+            as it is, and the log says so.
         channels_last: memory layout of two-dimensional convolutions that tensor cores prefer.
         matmul_precision: ``highest`` multiplies matrices in float32, ``high`` in TF32, as in torch.
         cudnn_tf32: whether convolutions on a GPU use TF32, as is torch's default.
@@ -108,6 +112,8 @@ class TrainerConfig(Config):
     trackers: tuple[Literal["tensorboard", "wandb", "mlflow"], ...] = ("tensorboard",)
     num_threads: int | None = Field(default=None, gt=0)
     accumulate: int = Field(default=1, gt=0)
+    checkpoint_activations: bool = False
+    compile: bool = False
     channels_last: bool = False
     matmul_precision: Literal["highest", "high", "medium"] = "highest"
     cudnn_tf32: bool = True

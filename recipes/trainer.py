@@ -13,10 +13,13 @@ from accelerate import Accelerator
 from accelerate.utils import DistributedDataParallelKwargs, KwargsHandler
 from torch import Tensor, nn
 
+from recipes.accelerate_settings import with_accelerate_settings
+from recipes.activation_checkpoints import checkpoint_blocks
 from recipes.agreement import Agreement, Decision
 from recipes.averaging import MovingAverage
 from recipes.build import build_generator, build_objective, build_optimizer, start_generator
 from recipes.checkpoint import load_initial_state, load_latest_checkpoint, save_checkpoint
+from recipes.compiled_parts import compile_part
 from recipes.config import TrainConfig
 from recipes.data.dataset import move_batch
 from recipes.data.workers import BatchLoader
@@ -66,8 +69,8 @@ class Trainer:
         initial: str | Path | None = None,
         gpus: int | None = None,
     ) -> None:
-        self.config, self.folder = config, folder
-        options = config.trainer
+        options = with_accelerate_settings(config.trainer)
+        self.config, self.folder = config.model_copy(update={"trainer": options}), folder
         check_gpus(gpus)
         check_trackers(options.trackers)
         # Windows are equal in all processes, running statistics are kept per process. Broadcasting would overwrite
@@ -80,7 +83,9 @@ class Trainer:
         cpu = gpus == 0 or (launch is not None and not on_gpu)
         choose_threads(options.num_threads, launch, on_gpu)
         set_backends(options)
-        self.accelerator = Accelerator(cpu=cpu, mixed_precision=options.precision, kwargs_handlers=handlers)
+        self.accelerator = Accelerator(
+            cpu=cpu, mixed_precision=options.precision, kwargs_handlers=handlers, dynamo_backend="no"
+        )
         index, count = self.accelerator.process_index, self.accelerator.num_processes
         self.agreement = Agreement(index, count, meeting, launch.attempt if launch is not None else "0")
         torch.manual_seed(options.seed)
@@ -108,6 +113,9 @@ class Trainer:
         self.optimizers = {name: build_optimizer(config.optimizer, module) for name, module in modules.items()}
         decay = options.ema_decay
         self.ema = MovingAverage(generator, decay) if decay else None
+        # After the copy of the average, whose blocks would be those of the generator.
+        if options.checkpoint_activations:
+            logger.info("activations of %d blocks are computed twice", checkpoint_blocks(generator))
         if state is not None:
             self._restore(state, generator, modules, fresh)
             skipped = 0 if fresh else state.get("skipped_steps", 0)
@@ -115,6 +123,9 @@ class Trainer:
         self.objective = objective.to(self.accelerator.device)
         if self.ema is not None:
             self.ema.to(self.accelerator.device)
+        if options.compile:
+            for name, module in modules.items():
+                compile_part(name, module)
         self.parts = {name: self.accelerator.prepare(module) for name, module in modules.items()}
         self.optimizers = {name: self.accelerator.prepare(item) for name, item in self.optimizers.items()}
         self.updates = Updates(self.parts, self.optimizers, self.accelerator, options, skipped)
@@ -238,7 +249,7 @@ class Trainer:
         return {"family": self.config.family, "config": self.config.to_dict()}
 
     def _train_step(self, batch: Mapping[str, Any]) -> dict[str, Tensor | float]:
-        batch = move_batch(batch, self.accelerator.device)
+        batch = self.config.task.complete(move_batch(batch, self.accelerator.device))
         factor = learning_rate_factor(self.config.scheduler, self.step, self.config.trainer.max_steps)
         if self.plateau is not None:
             factor *= self.plateau.factor

@@ -207,6 +207,7 @@ FAMILIES: Registry[VocoderFamily] = Registry(
                 "vocoders.sashimi.diffwave:VARIANTS",
                 "vocoders.sashimi.diffwave.official:convert",
                 options="vocoders.sashimi.diffwave.options:DiffusionOptions",
+                graphs="vocoders.sashimi.diffwave.graphs:graphs",
                 generates_without="mel",
             ),
         ]

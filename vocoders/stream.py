@@ -178,7 +178,7 @@ class EstimatedF0Stream(Stream):
 
 
 class DrawnStream(AudioStream):
-    """One or several streams of a generator: audio without an end, as much as is asked for.
+    """One or several streams of a generator: audio without an end, as much as the caller takes.
 
     Args:
         generator: the system.

@@ -1,5 +1,5 @@
 # Options of the LibriTTS recipes:
-#   --corpus_dir DIR the folder that holds train-clean-100, dev-clean ... (also LibriTTS-R)
+#   --corpus_dir DIR the folder that holds train-clean-100, dev-clean ...
 #   --url URL        where the archives come from
 #   --train_set LIST subsets for training, separated by commas
 #   --dev_set LIST   subsets for validation

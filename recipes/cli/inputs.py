@@ -2,7 +2,7 @@
 
 import glob
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePath
 
@@ -76,18 +76,31 @@ def _search_folder(folder: Path) -> list[Input]:
     from vocoders.core.audio_formats import find_files, list_audio
 
     files = list_audio(folder)
-    if not files and (folder / "feats.scp").is_file():
-        return list(_utterances(folder))
-    files = files or list(find_files(folder, FEATURE_SUFFIXES))
+    if not files and (found := _search_features(folder, find_files(folder, FEATURE_SUFFIXES))):
+        return found
     if not files:
         hint = "; give the wav.scp in it" if (folder / "wav.scp").is_file() else ""
         raise ConfigError(f"{folder} contains no audio (wav, flac, ogg, mp3 ...) and no features{hint}")
     return _named_below(folder, files)
 
 
-def _utterances(path: Path) -> Iterator[Input]:
+def _search_features(folder: Path, files: Iterable[Path]) -> list[Input]:
+    """Return the utterances of all ``feats.scp`` below, of other archives, and feature files, named by their place."""
+    tables = sorted(folder.rglob("feats.scp"))
+    found = [item for table in tables for item in _utterances(table, table.parent.relative_to(folder))]
+    listed = {item.path.resolve() for item in found}
+    single = []
+    for path in files:
+        if path.suffix != ".ark":
+            single.append(path)
+        elif path.resolve() not in listed:
+            found += _utterances(path, path.parent.relative_to(folder))
+    return found + _named_below(folder, single)
+
+
+def _utterances(path: Path, below: Path = Path()) -> Iterator[Input]:
     for utt_id, place in list_utterances(path).items():
-        yield Input(place.path, PurePath(utt_id), place.offset)
+        yield Input(place.path, PurePath(below / utt_id), place.offset)
 
 
 def _named_below(folder: Path, files: Sequence[Path]) -> list[Input]:

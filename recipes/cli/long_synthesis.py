@@ -78,9 +78,10 @@ def _write(
     job: "Job", made: "Iterable[Tensor]", rate: int, channels: int, length: int, progress: "Progress"
 ) -> tuple[int, int, float]:
     from vocoders.core.audio import write_blocks
+    from vocoders.core.limiting import limited_blocks
 
     meter = Meter(lambda samples: progress(min(1.0, samples / length)), every=rate)
-    written = write_blocks(job.output, meter.watch(made), rate, channels, length)
+    written = write_blocks(job.output, limited_blocks(meter.watch(made), rate), rate, channels, length)
     return written, channels, round(meter.peak, 6)
 
 

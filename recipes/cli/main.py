@@ -37,6 +37,7 @@ from recipes.cli import (
     tryout,
 )
 from recipes.cli.logs import keep_in_log, show_logs
+from recipes.data.commands import ALLOWED
 from recipes.stopping import STOPPED, TrainingStopped
 from vocoders.core.errors import FilesFailedError, OndesError
 from vocoders.core.extras import extra_with
@@ -77,11 +78,16 @@ def _ondes(
             "--limit", metavar="NAME=VALUE", help="Raise a limit on files that you trust.", show_default=False
         ),
     ] = None,
+    allow_pipes: Annotated[
+        bool, typer.Option("--allow-pipes", help="Run commands in wav.scp by the shell; only for lists that you trust.")
+    ] = False,
     version: Annotated[
         bool, typer.Option("--version", is_eager=True, callback=_show_version, help="Show the version and exit.")
     ] = False,
 ) -> None:
     show_logs(-1 if quiet else verbose)
+    if allow_pipes:
+        os.environ[ALLOWED] = "1"
     for setting in limits or ():
         set_limit(setting)
     if context.invoked_subcommand is None:

@@ -195,7 +195,10 @@ def _lhotse(
     options: _Preparation,
     split_by: _By = _SplitBy.utterance,
 ) -> None:
-    """Prepare a CutSet of lhotse; its cuts become segments of its files."""
+    """Prepare a CutSet of lhotse; its cuts become segments of its files.
+
+    Example: ondes prepare lhotse cuts.jsonl.gz data/
+    """
     from recipes.data.corpora import find_lhotse
 
     _run(find_lhotse(source), data_dir, options, split_by)
@@ -220,6 +223,8 @@ def _huggingface(
     """Prepare an audio data set of Hugging Face on this machine.
 
     Its audio files are written to DATA_DIR/audio as they are.
+
+    Example: ondes prepare huggingface saved_set/ data/ --split train
     """
     from recipes.data.corpora import find_huggingface
 
@@ -309,6 +314,8 @@ def _shards(
 
     The trainer reads them front to back: data.train names their folder. Audio
     is stored as FLAC. More shards than data.open_shards mix better.
+
+    Example: ondes prepare shards data/train shards/ --nj 4
     """
     from recipes.data.kaldi import KaldiDirectory
     from recipes.data.shards.writing import write_shards

@@ -261,6 +261,7 @@ def _feature_place(job: Job) -> "FeaturePlace | None":
 
 def _work(job: Job, synthesis: _Synthesis, progress: Callable[[float], None]) -> _Report:
     from vocoders.core.audio import write_audio
+    from vocoders.core.limiting import limit_peaks
 
     place = _feature_place(job)
     if synthesis.convention is None and is_long(job, synthesis.vocoder, synthesis.options):
@@ -271,7 +272,7 @@ def _work(job: Job, synthesis: _Synthesis, progress: Callable[[float], None]) ->
     else:
         audio, computing = _from_audio(job.path, synthesis, progress)
     rate = synthesis.vocoder.sample_rate
-    write_audio(job.output, audio, rate)
+    write_audio(job.output, limit_peaks(audio, rate), rate)
     _logger.debug("%s took %.2f s with reading and writing", job.path, time.perf_counter() - started)
     seconds = audio.shape[-1] / rate
     peak = round(float(audio.abs().max()), 6)

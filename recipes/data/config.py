@@ -20,6 +20,8 @@ class DataConfig(Config):
         features: ``computed`` mels of the audio, or ``predicted`` ones: ``feats.scp`` in the data directory names a
             ``.npy`` file (n_mels, frames), or a place in a Kaldi archive, for each utterance (fine-tuning on the output
             of an acoustic model).
+        mels: where the mels of training segments are computed: in the ``loader`` processes, or in batches on the
+            ``device`` of the training, which needs fewer processes beside a fast GPU.
         segment_length: training segment in samples, a multiple of the hop length.
         batch_size: segments in a batch, for each process.
         total_batch_size: segments in a batch over all processes, instead of ``batch_size``.
@@ -47,6 +49,7 @@ class DataConfig(Config):
     valid: str | None = None
     feature_dir: str | None = None
     features: Literal["computed", "predicted"] = "computed"
+    mels: Literal["loader", "device"] = "loader"
     segment_length: int = Field(default=7680, gt=0)
     batch_size: int = Field(default=16, gt=0)
     total_batch_size: int | None = Field(default=None, gt=0)
@@ -93,6 +96,8 @@ class DataConfig(Config):
             raise ValueError(f"pause_seconds {list(self.pause_seconds)}; expected 0 or more, the shorter first")
         if self.features == "predicted" and (self.peak is not None or self.gain_db is not None):
             raise ValueError("peak and gain_db change the audio under its predicted features; leave both out")
+        if self.mels == "device" and (self.features == "predicted" or self.degrade):
+            raise ValueError("mels: device computes them of audio, unchanged; leave out predicted features and degrade")
         if self.features == "predicted" and self.degrade:
             raise ValueError("degrade imitates predicted features, and these are predicted; leave it out")
         return self

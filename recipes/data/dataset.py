@@ -21,7 +21,20 @@ from recipes.data.reading import AudioReader
 from vocoders.core.errors import ConfigError, DataError
 from vocoders.frontends.mel import LogMel, MelConfig
 
-__all__ = ["ArraySource", "SegmentDataset", "TrainingSet", "UtteranceDataset", "check_segment", "collate", "move_batch"]
+__all__ = [
+    "WINDOW",
+    "WINDOW_PLACE",
+    "ArraySource",
+    "SegmentDataset",
+    "TrainingSet",
+    "UtteranceDataset",
+    "check_segment",
+    "collate",
+    "move_batch",
+]
+
+WINDOW, WINDOW_PLACE = "window", "window_place"
+"""Keys of an item without features: its audio with context (1, n), and frames before the segment and in the window."""
 
 Item = dict[str, Any]
 
@@ -62,7 +75,7 @@ class _FeatureDataset(Dataset[Item]):
             raise ConfigError(f"audio is read at {reader.sample_rate} Hz; expected the mel's {mel.sample_rate} Hz")
         self.reader, self.mel, self.hop_length = reader, mel, mel.hop_length
         self._log_mel = LogMel(mel)
-        self._f0, self._predicted = f0, predicted
+        self._f0, self._predicted, self._gives_windows = f0, predicted, False
         # A frame depends on at most half a window and one hop beyond its hop.
         self._context = math.ceil(mel.n_fft / 2 / mel.hop_length) + 1
 
@@ -97,7 +110,9 @@ class _FeatureDataset(Dataset[Item]):
         if generator is not None:
             audio = self._augment(audio, generator)
         item: Item = {"audio": audio[None, before * self.hop_length : (before + frames) * self.hop_length].clone()}
-        if self._predicted is None:
+        if self._gives_windows:
+            item |= {WINDOW: audio[None], WINDOW_PLACE: (before, count)}
+        elif self._predicted is None:
             with torch.no_grad():
                 item["features"] = self._log_mel(audio[None])[0, :, before : before + frames].clone()
         else:
@@ -161,6 +176,7 @@ class SegmentDataset(_FeatureDataset, TrainingSet):
         gain_db: range of a random gain in dB.
         degrade: largest share of a smoothed mel in the features.
         seed: seed of the crops.
+        gives_windows: items have audio with context instead of features, see :mod:`recipes.data.device_mels`.
 
     Raises:
         ConfigError: if the segment is not a whole number of frames.
@@ -177,9 +193,11 @@ class SegmentDataset(_FeatureDataset, TrainingSet):
         gain_db: tuple[float, float] | None = None,
         degrade: float = 0.0,
         seed: int = 0,
+        gives_windows: bool = False,
     ) -> None:
         super().__init__(reader, mel, f0, predicted)
         check_segment(segment_length, mel.hop_length)
+        self._gives_windows = gives_windows
         self.segment_frames = segment_length // mel.hop_length
         self._gain_db, self._degrade, self._seed = gain_db, degrade, seed
 

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from pathlib import Path
 
+from recipes.data.commands import is_command, run_command
 from vocoders.core.errors import DataError
 from vocoders.core.text import read_lines
 
@@ -44,16 +45,13 @@ def read_file_list(path: Path, kind: str, *, in_order: bool = False) -> dict[str
     A relative path is relative to the working directory, as in Kaldi, or if nothing is there, to the list.
 
     Raises:
-        DataError: as :func:`read_id_list`, and for commands instead of files.
+        DataError: as :func:`read_id_list`, and for commands instead of files, unless the user allows them.
     """
     locations = read_id_list(path, kind, value="file", in_order=in_order)
-    for name, location in locations.items():
-        if location.startswith("|") or location.endswith("|"):
-            raise DataError(
-                f"{path}: '{name}' is the command '{location}'; commands are not run, write its output to a file and "
-                "give that path"
-            )
-    return {name: _locate(path.parent, location) for name, location in locations.items()}
+    return {
+        name: run_command(location, f"{path}: '{name}'") if is_command(location) else _locate(path.parent, location)
+        for name, location in locations.items()
+    }
 
 
 def format_id_list(rows: Mapping[str, str]) -> str:

@@ -84,6 +84,8 @@ def segment_dataset(
     """
     if config.pause_seconds is not None:
         raise ConfigError("data.pause_seconds is for models of audio itself; this one has features, leave it out")
+    if config.mels == "device" and segments is not SegmentDataset:
+        raise ConfigError("data.mels: device is for vocoders; this model changes its audio and its mels in the loader")
     reader = _training_audio(config, mel.sample_rate, mel.hop_length)
     return segments(
         reader,
@@ -94,6 +96,7 @@ def segment_dataset(
         gain_db=config.gain_db,
         degrade=config.degrade,
         seed=config.seed,
+        gives_windows=config.mels == "device",
     )
 
 

@@ -12,6 +12,7 @@ from typing import Any
 from anyio import CapacityLimiter, to_thread
 from fastapi import FastAPI, HTTPException, Request, Response, WebSocket, WebSocketDisconnect
 from starlette.concurrency import run_in_threadpool
+from starlette.requests import ClientDisconnect
 
 from recipes.serving import session as sessions
 from recipes.serving.files import synthesize_file
@@ -69,7 +70,10 @@ class _Server:
         async with self._place() as free:
             if not free:
                 raise HTTPException(503, f"{self.limits.clients} clients are served already; try again later")
-            body = await self._read(request)
+            try:
+                body = await self._read(request)
+            except ClientDisconnect:
+                return Response(status_code=400)  # nobody receives it
             options = dict(request.query_params)
             try:
                 wav = await run_in_threadpool(synthesize_file, self.vocoder, body, options, self.limits)
@@ -152,12 +156,17 @@ class _Server:
                 await asyncio.wait_for(socket.send_bytes(made[start : start + _PIECE]), self.limits.idle_seconds)
 
     async def _read(self, request: Request) -> bytes:
-        body = io.BytesIO()
-        async for piece in request.stream():
+        body, pieces = io.BytesIO(), request.stream()
+        while True:
+            try:
+                piece = await asyncio.wait_for(anext(pieces, None), self.limits.idle_seconds)
+            except TimeoutError:
+                raise HTTPException(408, f"nothing of the body for {self.limits.idle_seconds:g} s") from None
+            if piece is None:
+                return body.getvalue()
             if body.tell() + len(piece) > self.limits.message_bytes:
                 raise HTTPException(413, f"a body of over {self.limits.message_bytes} bytes")
             body.write(piece)
-        return body.getvalue()
 
     @asynccontextmanager
     async def _place(self) -> AsyncIterator[bool]:

@@ -17,6 +17,7 @@ from vocoders.interface import Vocoder
 
 __all__ = ["synthesize_file"]
 
+_MOST_DIGITS = 18
 _ZIP = b"PK\x03\x04"
 
 
@@ -35,8 +36,8 @@ def synthesize_file(vocoder: Vocoder, body: bytes, given: Mapping[str, str], lim
     """
     changes = dict(given)
     text = changes.pop("seed", "0")
-    if not text.isascii() or not text.isdigit():
-        raise ConfigError(f"seed '{text}'; expected a whole number from 0 on")
+    if not text.isascii() or not text.isdigit() or len(text) > _MOST_DIGITS:
+        raise ConfigError(f"seed '{text[:_MOST_DIGITS]}'; expected a whole number of at most {_MOST_DIGITS} digits")
     how = {"seed": int(text), "options": chosen_options(vocoder, type(vocoder).__name__, changes)}
     with tempfile.TemporaryDirectory(prefix="ondes-") as folder:
         is_features = body.startswith(_ZIP)

@@ -1,6 +1,7 @@
 """Training of vocoders on features; validations synthesise fixed utterances from their features."""
 
 from dataclasses import asdict
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ from torch import Tensor
 
 from recipes.audio_metrics import AudioMetrics, Scores
 from recipes.data.dataset import SegmentDataset, UtteranceDataset, check_segment
+from recipes.data.device_mels import BatchMels, collate_windows
 from recipes.data.features import STATISTICS_FILE
 from recipes.data.loader import segment_dataset, utterance_dataset
 from recipes.data.statistics import FeatureStatistics
@@ -73,6 +75,19 @@ class FeaturesTask(Task):
         """
         changes = {} if feature_dir is None else {"feature_dir": str(feature_dir)}
         return utterance_dataset(self.data.model_copy(update=changes), self.mel, self.front_end.f0, path)
+
+    def complete(self, batch: dict[str, Any]) -> dict[str, Any]:
+        """Return a batch with its features, which it has without if they are computed on the device."""
+        return self._batch_mels(batch)
+
+    @cached_property
+    def _batch_mels(self) -> BatchMels:
+        return BatchMels(self.mel)
+
+    def _collate(self, items: list[dict[str, Any]]) -> dict[str, Any]:
+        if self.data.mels == "device":
+            return collate_windows(items, self.mel.hop_length)
+        return super()._collate(items)
 
     def _training_set(self) -> SegmentDataset:
         return segment_dataset(self.data, self.mel, self.front_end.f0)

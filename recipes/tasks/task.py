@@ -170,6 +170,10 @@ class Task(ABC):
         """Return the endless loader of training batches, see :func:`~recipes.data.loader.endless_loader`."""
         return endless_loader(self._training_set(), self.data, self._collate, start_step, rank, world_size)
 
+    def complete(self, batch: dict[str, Any]) -> dict[str, Any]:
+        """Return a batch on the device, with what is computed there."""
+        return batch
+
     def validator(self, objective: Any, folder: Path) -> Validator | None:
         """Return the validator of the run; ``None`` without validation data.
 

@@ -24,6 +24,8 @@ _ALAC_BITS = {"ALAC_16": 16, "ALAC_20": 20, "ALAC_24": 24}
 _BEYOND_FULL_SCALE = ("FLOAT", "DOUBLE", "VORBIS", "OPUS", "MPEG_LAYER_III")
 # Written in blocks: libsndfile's Vorbis encoder overflows its stack on one long write, and memory stays bounded.
 _BLOCK = 1 << 16
+# Command of libsndfile.
+_SET_PEAK_CHUNK = 0x1050
 _LIMIT_BYTES = (1 << 32) - (1 << 16)
 # Containers whose lengths are 32-bit numbers.
 _LIMITED = ("WAV", "AIFF", "AU")
@@ -95,6 +97,7 @@ def write_blocks(
     with atomic_file(path, overwrite) as temporary:
         try:
             with soundfile.SoundFile(temporary, "w", sample_rate, channels, subtype, format=format) as file:
+                _leave_out_time(file)
                 for block in blocks:
                     audio = _as_channels_first(block, path, sample_rate, written)
                     peak, written = max(peak, float(audio.abs().max())), written + audio.shape[-1]
@@ -112,6 +115,11 @@ def write_blocks(
     if peak > 1.0 and subtype not in _BEYOND_FULL_SCALE:
         _logger.warning("%s: peak %.3f is above full scale; clipped to 1", path, peak)
     return written
+
+
+def _leave_out_time(file: soundfile.SoundFile) -> None:
+    """Leave out the chunk with the peak of float files: it contains the time, and equal audio makes equal files."""
+    soundfile._snd.sf_command(file._file, _SET_PEAK_CHUNK, soundfile._ffi.NULL, 0)
 
 
 def _as_channels_first(audio: Tensor, path: str | Path, sample_rate: int, start: int = 0) -> Tensor:

@@ -32,6 +32,7 @@ _TABLE: dict[str, tuple[str, dict[str, Any]]] = {
     "bigvgan_24k": ("BigVGAN with 100 bands; PeriodWave", {}),
     "bigvgan_44k": ("BigVGAN v2 with 128 bands", {}),
     "vocos_24k": ("Vocos; F5-TTS, E2-TTS", {}),
+    # config.yaml of BSC-LT/vocos-mel-22khz, with the floor of Vocos.
     "vocos_matcha_22k": (
         "Vocos in the variant for Matcha-TTS",
         {"mel": {**_TACOTRON, "padding": "same_reflect", "floor": 1e-7}},
@@ -45,6 +46,7 @@ _TABLE: dict[str, tuple[str, dict[str, Any]]] = {
     ),
     "tacotron2_nvidia": ("Tacotron 2 and WaveGlow of NVIDIA; FastPitch", {"mel": _TACOTRON}),
     "glow_tts": ("Glow-TTS", {"mel": _TACOTRON}),
+    # hparams/train.yaml of the recipe LJSpeech/TTS/vocoder/hifigan; tts-hifigan-libritts-16kHz changes the rate alone.
     "speechbrain_22k": ("SpeechBrain's Tacotron 2, FastSpeech 2 and HiFi-GAN, LJSpeech", {"mel": _TACOTRON}),
     "speechbrain_16k": ("SpeechBrain's HiFi-GAN, LibriTTS", {"mel": {**_TACOTRON, "sample_rate": 16000}}),
     "espnet_16k": ("ESPnet at 16 kHz", {"mel": {**_ESPNET, "sample_rate": 16000}, "layout": "frames_first"}),
@@ -64,7 +66,13 @@ _TABLE: dict[str, tuple[str, dict[str, Any]]] = {
         "Mozilla TTS by default",
         {"mel": {**_COQUI, "fmax": 8000.0}, **_DECIBELS, "normalization": _SYMMETRIC},
     ),
-    "fairseq_22k": ("fairseq S2 speech synthesis", {"mel": {**_TACOTRON, "fmin": 20.0}, "layout": "frames_first"}),
+    # Defaults of get_feature_manifest.py; then config.yaml of fastspeech2-en-ljspeech and tts_transformer-en-ljspeech.
+    "fairseq_22k": (
+        "fairseq S2 speech synthesis by default",
+        {"mel": {**_TACOTRON, "fmin": 20.0}, "layout": "frames_first"},
+    ),
+    "fairseq_ljspeech": ("fairseq S2, published models of LJSpeech", {"mel": _TACOTRON, "layout": "frames_first"}),
+    # synthesizer/hparams.py of Real-Time-Voice-Cloning; librosa before 0.10 pads by reflection, later with zeros.
     "tacotron_16k": (
         "Tacotron in TensorFlow and Real-Time Voice Cloning, 16 kHz",
         {

@@ -26,10 +26,14 @@ _BELOW, _ABOVE, _LOUDEST_MEAN = 0.5, 2.0, 3.5
 # Deviation over time of the log-magnitudes of sounds, in nepers, averaged over bands; and the range that counts below
 # the highest of them.
 _LEAST_SPREAD, _LARGEST_SPREAD, _RANGE = 1.25, 3.4, 14.0
+# Below this it is that of decimal logarithms; up to the least, it may be.
+_DECIMAL_SPREAD = 1.0
 # The softest band of a sound that is not stationary is at least so far below a sinusoid of full scale.
 _LEAST_RANGE, _STATIONARY = 8.0, 0.5
 _FEW_FRAMES = 20
 _SUGGESTED = 4
+# Features that are scaled to a range fill so much of it.
+_USED_RANGE = 0.4
 
 
 def check_plausible(features: Any, convention: MelConvention, source: str, *, either_axis: bool = False) -> None:
@@ -60,15 +64,23 @@ def check_plausible(features: Any, convention: MelConvention, source: str, *, ei
         raise DataError(f"{source}: NaN or infinite features from frame {frame} on ({int(bad.sum())} values)")
     problem = _problem(values, convention)
     if problem:
-        raise DataError(f"{source}: {problem}; the values look like {describe_values(values)}{_suggest(values)}")
+        hint = _suggest(values, convention)
+        raise DataError(f"{source}: {problem}; the values look like {describe_values(values)}{hint}")
 
 
 def fitting_conventions(features: Any) -> list[str]:
     """Return the presets whose shape and values features could have, without an analysis of their content."""
     values = torch.as_tensor(features).float()
-    names = []
+    low, high, names = float(values.min()), float(values.max()), []
     for name, convention in MEL_CONVENTIONS.items():
-        if convention.mel.n_mels in values.shape and not _problem(convention.bands_first(values), convention):
+        if convention.mel.n_mels not in values.shape or _problem(convention.bands_first(values), convention):
+            continue
+        scaling = convention.normalization
+        if isinstance(scaling, MinMax):
+            is_used = high - low > _USED_RANGE * (scaling.high - scaling.low)
+        else:
+            is_used = low < 0 or convention.linear
+        if is_used:
             names.append(name)
     return names
 
@@ -86,20 +98,48 @@ def describe_values(values: Tensor) -> str:
     elif abs(mean) < 0.8 and 0.4 < deviation < 1.6:
         kind = "z-scores (normalised by mean and deviation)"
     elif _spread(values) < _LEAST_SPREAD and low > -10.5:
-        kind = "decimal logarithms"
+        kind = "decimal logarithms" if _spread(values) < _DECIMAL_SPREAD else "natural or decimal logarithms"
     else:
         kind = "natural logarithms"
     return f"{kind} ({low:.4g} to {high:.4g}, mean {mean:.3g})"
 
 
-def _suggest(values: Tensor) -> str:
+def _suggest(values: Tensor, convention: MelConvention) -> str:
     if describe_values(values).startswith("z-scores"):
-        fits = "pass --mel NAME --mel-statistics FILE"
-    elif names := fitting_conventions(values):
-        fits = f"--mel {_listed(names)} would fit"
-    else:
-        fits = "no preset fits; describe them in a YAML file for --mel"
-    return f"; {fits}"
+        return "; pass --mel NAME --mel-statistics FILE"
+    same_mel = [text for text, change in _SCALES.items() if _fits(values, _changed(convention, change))]
+    names = fitting_conventions(values)
+    if same_mel and convention.normalization is None:
+        other = f", or --mel {_listed(names)}" if names else ""
+        return f"; as {same_mel[0]} of this mel they would fit, in a YAML file for --mel (ondes mel show){other}"
+    if names:
+        return f"; --mel {_listed(names)} would fit"
+    return "; no preset fits; describe them in a YAML file for --mel"
+
+
+# Other scales of the same mel, as keys of a convention.
+_SCALES: dict[str, dict[str, Any]] = {
+    "decibels (log: log10, multiplier: 20)": {"log": "log10", "multiplier": 20.0},
+    "values without logarithm (linear: true)": {"linear": True},
+    "logarithms of the power (multiplier: 2)": {"multiplier": 2.0},
+    "decimal logarithms (log: log10)": {"log": "log10"},
+}
+
+
+def _changed(convention: MelConvention, change: dict[str, Any]) -> MelConvention:
+    mel = convention.mel.model_copy(update={"log": change.get("log", "ln")})
+    rest = {key: value for key, value in change.items() if key != "log"}
+    return MelConvention(mel=mel, layout=convention.layout, preemphasis=convention.preemphasis, **rest)
+
+
+def _fits(values: Tensor, convention: MelConvention) -> bool:
+    """Return whether values can be of a convention, and are of the kind that it has."""
+    kind = describe_values(values)
+    if _problem(values, convention) or "range" in kind:
+        return False
+    if convention.linear or convention.multiplier > 9:
+        return kind.startswith("a mel without" if convention.linear else "decibels")
+    return ("decimal" in kind) == (convention.mel.log == "log10")
 
 
 def _listed(names: list[str]) -> str:

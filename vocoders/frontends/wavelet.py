@@ -222,14 +222,22 @@ def _extend(rows: Tensor, left: int, right: int, periodic: bool) -> Tensor:
 @contextmanager
 def _full_precision(device: torch.device) -> Iterator[None]:
     """Compute products at the precision of their operands: no autocast and, on a GPU, no TF32."""
-    convolutions: Any = torch.backends.cudnn.conv  # pyright: ignore[reportAttributeAccessIssue]  (set at run time)
-    switches = (convolutions, torch.backends.cuda.matmul) if device.type == "cuda" else ()
-    before = [switch.fp32_precision for switch in switches]
+    switches, name, full = _tf32_switches() if device.type == "cuda" else ((), "", None)
+    before = [getattr(switch, name) for switch in switches]
     with torch.autocast(device.type, enabled=False):
         try:
             for switch in switches:
-                switch.fp32_precision = "ieee"
+                setattr(switch, name, full)
             yield
         finally:
             for switch, precision in zip(switches, before, strict=True):
-                switch.fp32_precision = precision
+                setattr(switch, name, precision)
+
+
+def _tf32_switches() -> tuple[tuple[Any, ...], str, Any]:
+    """Return torch's switches of convolutions and products, their attribute, and its value for full precision."""
+    cudnn: Any = torch.backends.cudnn
+    if hasattr(torch.backends.cuda.matmul, "fp32_precision"):
+        return (cudnn.conv, torch.backends.cuda.matmul), "fp32_precision", "ieee"
+    # Releases before 2.9.
+    return (cudnn, torch.backends.cuda.matmul), "allow_tf32", False

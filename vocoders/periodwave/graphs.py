@@ -11,10 +11,10 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn.utils import parametrize
 
 from vocoders.core.errors import ConfigError
 from vocoders.core.graphs.joining import JoinedGraph
+from vocoders.core.graphs.plain import plain_copy
 from vocoders.core.graphs.tracing import GraphPlan, Port, trace
 from vocoders.flow import time_grid
 from vocoders.frontends.graphs import RefinementGraph, log_mel_plan, real_valued, refinement_plan
@@ -325,21 +325,12 @@ def _trace(module: nn.Module, inputs: dict[str, Tensor]) -> bytes:
 
 
 def _plain(model: Any) -> Any:
-    """Return a copy on the CPU, in evaluation mode, whose normalised weights are computed once for all."""
-    # A new model: copies of normalised layers share a class, and changing one would change the other.
-    with torch.random.fork_rng(devices=[]):
-        made = type(model)(model.config)
-    made.load_state_dict(model.state_dict())
+    """Return a copy with plain weights, which processes periods one after another."""
+    made = plain_copy(model)
     for part in made.modules():
-        if parametrize.is_parametrized(part):
-            for name in list(part.parametrizations):
-                # Within parametrize.cached(), reading the attribute may give that of a former module at this address.
-                value: Tensor = part.parametrizations[name]()
-                parametrize.remove_parametrizations(part, name)
-                setattr(part, name, nn.Parameter(value.detach()))
         if isinstance(part, Estimator):
             part.period_batching = "loop"
-    return made.eval()
+    return made
 
 
 def _features(model: FlowVocoder[Any]) -> Port:

@@ -44,7 +44,7 @@ class ScalarNorm(nn.Module):
         if torch.onnx.is_in_onnx_export():  # graphs have no functions with gradients of their own
             centred = x - x.mean(dim=1, keepdim=True)
             variance = centred.square().mean(dim=1, keepdim=True)
-            return (centred + self.m) * self.s * torch.rsqrt(torch.where(variance == 0, 1, variance))
+            return (centred + self.m) * self.s / torch.sqrt(torch.where(variance == 0, 1, variance))
         return _ScalarNormalise.apply(x, self.m.to(x.dtype), self.s.to(x.dtype))
 
 

@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from typing import Any, Literal
 
+from pydantic import Field
+
 from vocoders.core.options import Option, SynthesisOptions, option
 
 __all__ = ["CodeOptions", "CodeSampling", "WeightFormat"]
@@ -23,6 +25,9 @@ class CodeSampling(SynthesisOptions):
     guidance: float = option(1.0, dial=(1, 3), ge=0, allow_inf_nan=False)
     """Strength of the label, for a model with labels: above 1 exaggerates the difference from the other labels, at the
     cost of a second network pass."""
+    loudest: float | None = Field(default=None, gt=0)
+    """Largest RMS of a tenth of a second, full scale 1: an item with a louder one has run away into noise, and is drawn
+    again. It belongs to the training data."""
 
     @property
     def is_guided(self) -> bool:

@@ -15,6 +15,7 @@ from vocoders.core.checks import check_audio
 from vocoders.core.errors import ConfigError, DataError, ShapeError
 from vocoders.interface import Generation, check_items
 from vocoders.sashimi.options import CodeOptions, CodeSampling, WeightFormat
+from vocoders.sashimi.runaway import WINDOW_SECONDS, runs_away
 from vocoders.stream import DrawnStream
 
 if TYPE_CHECKING:
@@ -35,8 +36,10 @@ __all__ = [
 
 # Number of codes between two calls of ``progress``.
 _BLOCK = 2048
-# Stream of random numbers for labels.
-_LABELS = 1
+# Streams of random numbers: for labels, and from this one on for items that are drawn again.
+_LABELS, _AGAIN = 1, 2
+# Number of times that an item is drawn again.
+_ATTEMPTS = 4
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,21 +87,20 @@ def generate(
     """
     items = check_items(length, items)
     sampling = sampling or model.config.sampling
+    draws_again = stepper is None and sampling.loudest is not None
     if stepper is None:
         stepper = item_stepper(model, items, prompt, sampling, seed, weights, label)
     elif label is not None:
         raise ConfigError(f"label '{label}' together with a stepper, which has its own labels; give one of the two")
-    generators = [item_generator(seed, item) for item in items]
-    codes, scores = np.empty((len(items), length), np.int64), np.zeros(len(items))
-    block = max(1, _BLOCK // len(items))
-    for start in range(0, length, block):
-        uniforms = np.stack([generator.random(min(block, length - start)) for generator in generators])
-        drawn, score = stepper.draw(uniforms, sampling.temperature, sampling.top_p)
-        _check_scores(score, start)
-        codes[:, start : start + drawn.shape[1]] = drawn
-        scores += score
-        if progress is not None:
-            progress((start + drawn.shape[1]) * len(items))
+    codes, scores = _drawn(stepper, [item_generator(seed, item) for item in items], length, sampling, progress)
+    for attempt in range(_ATTEMPTS if draws_again else 0):
+        loud = _runaways(model, torch.from_numpy(codes), sampling).numpy()
+        if not loud.any():
+            break
+        again = [item for item, is_loud in zip(items, loud, strict=True) if is_loud]
+        generators = [item_generator(seed, item, _AGAIN + attempt) for item in again]
+        other = item_stepper(model, again, prompt, sampling, seed, weights, label)
+        codes[loud], scores[loud] = _drawn(other, generators, length, sampling)
     drawn = torch.from_numpy(codes)
     if prompt is not None:
         drawn = torch.cat([prompt.cpu().expand(len(items), -1), drawn], dim=1)
@@ -112,8 +114,40 @@ def generate(
     )
 
 
+def _drawn(
+    stepper: "Stepper",
+    generators: Sequence[np.random.Generator],
+    length: int,
+    sampling: CodeSampling,
+    progress: Callable[[int], None] | None = None,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the codes (B, length) that a stepper draws, and their log-likelihoods (B,)."""
+    codes, scores = np.empty((len(generators), length), np.int64), np.zeros(len(generators))
+    block = max(1, _BLOCK // len(generators))
+    for start in range(0, length, block):
+        uniforms = np.stack([generator.random(min(block, length - start)) for generator in generators])
+        drawn, score = stepper.draw(uniforms, sampling.temperature, sampling.top_p)
+        _check_scores(score, start)
+        codes[:, start : start + drawn.shape[1]] = drawn
+        scores += score
+        if progress is not None:
+            progress((start + drawn.shape[1]) * len(generators))
+    return codes, scores
+
+
+def _runaways(model: "Sashimi", codes: Tensor, sampling: CodeSampling) -> Tensor:
+    """Return which items have run away into noise, bool (B,)."""
+    if sampling.loudest is None:
+        return torch.zeros(len(codes), dtype=torch.bool)
+    return runs_away(model.quantiser.decode(codes), model.config.sample_rate, sampling.loudest)
+
+
 class CodeStream(DrawnStream):
-    """Items of a seed that are drawn as they are asked for; the arguments are those of :func:`generate`."""
+    """Items of a seed that are drawn as they are asked for; the arguments are those of :func:`generate`.
+
+    What has been given out cannot be drawn again. A single item that runs away begins anew from silence, and the piece
+    in which it did so is not heard.
+    """
 
     def __init__(
         self,
@@ -130,13 +164,27 @@ class CodeStream(DrawnStream):
         self.model, self.stepper, self.options = model, stepper, options
         self.generators = [item_generator(seed, item) for item in items]
         self.drawn = 0
+        self._restart = lambda: item_stepper(model, items, None, options, seed, options.weights, label)
+        self._window = max(2, round(WINDOW_SECONDS * model.config.sample_rate))
+        self._heard = torch.zeros(len(items), 0, dtype=torch.int64)
 
     def _pull(self, length: int) -> Tensor:
+        codes = self._draw(length)
+        for _ in range(_ATTEMPTS if len(self.generators) == 1 else 0):
+            heard = torch.cat([self._heard, codes], dim=1)
+            if heard.shape[1] < self._window or not _runaways(self.model, heard, self.options).any():
+                break
+            self.stepper, self._heard = self._restart(), self._heard[:, :0]
+            codes = self._draw(length)
+        self._heard = torch.cat([self._heard, codes], dim=1)[:, -self._window :]
+        self.drawn += length
+        return self.model.quantiser.decode(codes)[:, None]
+
+    def _draw(self, length: int) -> Tensor:
         uniforms = np.stack([generator.random(length) for generator in self.generators])
         codes, scores = self.stepper.draw(uniforms, self.options.temperature, self.options.top_p)
         _check_scores(scores, self.drawn)
-        self.drawn += length
-        return self.model.quantiser.decode(torch.from_numpy(codes))[:, None]
+        return torch.from_numpy(codes)
 
 
 def encode_prompt(model: "Sashimi", audio: Tensor) -> Tensor:

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from vocoders.frontends.envelope import MelEnvelope
 from vocoders.wavehax.config import WavehaxConfig
-from vocoders.wavehax.networks import ImageNetwork, frame_convolution
+from vocoders.wavehax.networks import FrameConvolution, ImageNetwork
 
 __all__ = ["EnvelopeNetwork"]
 
@@ -33,8 +33,8 @@ class EnvelopeNetwork(ImageNetwork):
     def __init__(self, config: WavehaxConfig) -> None:
         super().__init__(config)
         self.envelope = MelEnvelope(config.mel, config.num_bins)
-        self.prior_proj = frame_convolution(config.num_bins, config.num_bins)
-        self.cond_proj = frame_convolution(config.in_channels, config.num_bins)
+        self.prior_proj = FrameConvolution(config.num_bins, config.num_bins)
+        self.cond_proj = FrameConvolution(config.in_channels, config.num_bins)
         self.add_image_layers(config, 8, 5)
         nn.init.zeros_(self.output_proj.weight)
         # Voiced speech is harmonic at the bottom and breathy at the top: start from -20 dB of noise up to 2 kHz, equal

@@ -26,7 +26,7 @@ VERBS = {
         "Play",
         "Prepare",
     ),
-    *("Serve", "Show", "Synthesise", "Train", "Turn"),
+    *("Serve", "Show", "Synthesise", "Train", "Turn", "Write"),
 }
 RAW_MARKUP = re.compile(r"`|:[a-z]+:|\*\*|::")
 

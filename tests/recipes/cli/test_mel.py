@@ -98,6 +98,22 @@ def test_misuse_is_one_line(ondes, arguments: list[str], words: str) -> None:
     assert words in run.err
 
 
+def test_a_dump_folder_is_read_by_its_tables_in_whatever_depth(tmp_path: Path) -> None:
+    kaldiio = pytest.importorskip("kaldiio")
+    from recipes.cli.inputs import find_inputs
+
+    dump, values = tmp_path / "dump", {"one": np.zeros((9, 80), np.float32), "two": np.ones((8, 80), np.float32)}
+    for part in ("raw/train", "raw/dev"):
+        (dump / part).mkdir(parents=True)
+        kaldiio.save_ark(str(dump / part / "feats.1.ark"), values, scp=str(dump / part / "feats.scp"))
+    kaldiio.save_ark(str(dump / "lone.ark"), values)
+    np.save(dump / "three.npy", values["one"])
+    found = find_inputs([str(dump)])
+    names = ["raw/dev/one", "raw/dev/two", "raw/train/one", "raw/train/two", "one", "two", "three"]
+    assert [item.name.as_posix() for item in found] == names
+    assert all(item.is_features for item in found)
+
+
 def test_comparison_tells_smooth_mels(ondes, mels: Path) -> None:
     features = np.load(mels / "speech.npy")
     Path("smooth").mkdir()

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
+from recipes.data.commands import ALLOWED
 from recipes.data.id_lists import can_be_listed, format_file_list, format_id_list, read_file_list, read_id_list
 from vocoders.core.errors import DataError
 
@@ -49,3 +50,24 @@ def test_relative_files_count_from_the_list_where_nothing_else_is(tmp_path, monk
     monkeypatch.chdir(tmp_path)
     found = read_file_list(Path("data/wet.scp"), "list")
     assert found == {"a": Path("here.wav"), "b": Path("data/there.wav"), "c": Path("none.wav")}
+
+
+def test_commands_run_only_where_they_are_allowed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path, trace = tmp_path / "wav.scp", tmp_path / "ran"
+    monkeypatch.delenv(ALLOWED, raising=False)
+    path.write_text(f"a touch {trace}; echo content |\n")
+    with pytest.raises(DataError):
+        read_file_list(path, "list")
+    assert not trace.exists()
+    monkeypatch.setenv(ALLOWED, "1")
+    assert read_file_list(path, "list")["a"].read_text() == "content\n"
+    assert trace.exists()
+
+
+@pytest.mark.parametrize("command", ["exit 3 |", "true |", "| cat", "no-such-program x |"])
+def test_commands_that_fail_are_one_line(command: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(ALLOWED, "1")
+    (tmp_path / "wav.scp").write_text(f"a {command}\n")
+    with pytest.raises(DataError) as caught:
+        read_file_list(tmp_path / "wav.scp", "list")
+    assert len(str(caught.value).splitlines()) == 1

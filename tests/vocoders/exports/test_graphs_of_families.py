@@ -1,7 +1,8 @@
-"""Graphs of PeriodWave and SaShiMi: equal to the models, whatever the solver, the bands, the tiers and the labels."""
+"""Graphs of PeriodWave, SaShiMi and its diffusion: equal to the models, whatever solver, bands, tiers and labels."""
 
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,9 @@ import torch
 from vocoders.core.errors import ConfigError
 from vocoders.core.graphs.session import open_session
 from vocoders.core.graphs.tracing import compare
+from vocoders.core.options import SynthesisOptions
 from vocoders.exports import export_onnx
+from vocoders.frontends.mel import MelConfig
 from vocoders.layers.s4 import S4Config
 from vocoders.periodwave import PeriodWave, PeriodWaveConfig, PeriodWaveMB, PeriodWaveMBConfig
 from vocoders.registry import FAMILIES
@@ -85,14 +88,44 @@ def test_steps_of_sashimi_are_its_convolutions(changes):
 def test_the_example_of_codes_needs_no_torch(tmp_path: Path):
     options = {"channels": 8, "pool": (2, 2), "num_layers": 1, "labels": ("no", "yes"), "sample_rate": 8000}
     export_onnx(filled(Sashimi(SashimiConfig(**options, s4=S4Config(d_state=8)))), tmp_path / "out")
-    blocked = "import sys, runpy; sys.modules.update(dict.fromkeys(('torch', 'vocoders', 'onnx')))"
-    code = f"{blocked}; sys.argv = sys.argv[1:]; runpy.run_path(sys.argv[0])"
-    command = [sys.executable, "-I", "-c", code, str(tmp_path / "out/example.py"), "0.05", "yes.wav", "1"]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=100, check=False)
-    assert done.returncode == 0, done.stderr
+    run_without_torch([str(tmp_path / "out/example.py"), "0.05", "yes.wav", "1"], tmp_path)
     assert (tmp_path / "yes.wav").stat().st_size == 44 + 2 * 400
 
 
-def test_a_family_without_graphs_is_one_line(tmp_path: Path):
+DIFFUSION = {
+    "channels": 8,
+    "num_layers": 1,
+    "pool": (2, 2),
+    "s4": S4Config(d_state=8, num_systems=None, bidirectional=True),
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("limits", [True, False])
+def test_diffusion_is_a_loop_and_its_convolutions_fit_any_length(limits):
+    mel = MelConfig(sample_rate=8000, n_fft=128, hop_length=16, n_mels=6)
+    changes = {"mel": mel, "mel_upsample": (4, 4), "sample_rate": 8000, "kernel_length": 512, "limit_kernel": limits}
+    model = filled(DiffwaveSashimi(DiffwaveSashimiConfig(**DIFFUSION | changes)))
+    for index in range(3):
+        assert error_of(model, index, betas=(0.001, 0.01, 0.2)) < 1e-5
+
+
+def test_unconditional_diffusion_and_its_example_without_torch(tmp_path: Path):
+    model = filled(DiffwaveSashimi(DiffwaveSashimiConfig(**DIFFUSION, kernel_length=128, limit_kernel=True)))
+    metadata = export_onnx(model, tmp_path / "out", {"betas": (0.01, 0.2)})
+    assert [graph["file"] for graph in metadata["graphs"]] == ["synthesis.onnx", "estimate.onnx"]
+    run_without_torch([str(tmp_path / "out/example.py")], tmp_path)
+    assert (tmp_path / "example.wav").stat().st_size > 44
+
+
+def run_without_torch(arguments: list[str], folder: Path) -> None:
+    blocked = "import sys, runpy; sys.modules.update(dict.fromkeys(('torch', 'vocoders', 'onnx')))"
+    code = f"{blocked}; sys.argv = sys.argv[1:]; runpy.run_path(sys.argv[0])"
+    command = [sys.executable, "-I", "-c", code, *arguments]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=100, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+def test_a_family_without_graphs_is_one_line():
     with pytest.raises(ConfigError):
-        export_onnx(DiffwaveSashimi(DiffwaveSashimiConfig(channels=8, num_layers=1)), tmp_path / "out")
+        replace(FAMILIES["sashimi"], graphs=None).make_graphs(None, SynthesisOptions())

@@ -106,6 +106,7 @@ INDEPENDENT: dict[str, Callable[[], np.ndarray]] = {
     "coqui_22k_statistics": lambda: decibels(tacotron_stft(22050, fmax=11025)),
     "mozilla_22k": lambda: symmetric(decibels(tacotron_stft(22050))),
     "fairseq_22k": lambda: ln(tacotron_stft(22050, fmin=20)).T,
+    "fairseq_ljspeech": lambda: ln(tacotron_stft(22050)).T,
     "tacotron_16k": lambda: symmetric(decibels(tacotron_16k())),
     "wavehax_24k": lambda: ln(wavehax(24000, 1024, 240)),
     "wavehax_48k": lambda: ln(wavehax(48000, 2048, 480)),

@@ -57,6 +57,20 @@ def test_other_scales_are_named(scale: str, name: str, speech: Tensor) -> None:
     assert str(caught.value).startswith("x.npy: ")
 
 
+@pytest.mark.parametrize(
+    ("scale", "key"),
+    [("decibels", "multiplier: 20"), ("log10", "log: log10"), ("power", "multiplier: 2"), ("linear", "linear: true")],
+)
+def test_the_keys_that_make_them_fit_are_suggested(scale: str, key: str, speech: Tensor) -> None:
+    with pytest.raises(DataError, match=key):
+        check_plausible(SCALES[scale][0](features("bigvgan_24k", speech)), MEL_CONVENTIONS["bigvgan_24k"], "x.npy")
+
+
+def test_values_of_0_to_1_fit_no_logarithm(speech: Tensor) -> None:
+    found = features("hifigan_22k", speech)
+    assert fitting_conventions((found - found.min()) / (found.max() - found.min())) == []
+
+
 def test_other_bands_axes_and_values_that_are_not_finite_are_named(speech: Tensor) -> None:
     found, convention = features("bigvgan_24k", speech), MEL_CONVENTIONS["bigvgan_24k"]
     with pytest.raises(DataError, match="80.*hifigan_22k"):

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from vocoders.core.errors import ConfigError, ShapeError
-from vocoders.frontends.wavelet import DWT, FilterBank, WaveletConfig, _full_precision
+from vocoders.frontends.wavelet import DWT, FilterBank, WaveletConfig, _full_precision, _tf32_switches
 
 MODES = {"periodic": "periodization", "symmetric": "symmetric"}
 # The taps of the discrete Meyer wavelet are a truncation: PyWavelets does not reconstruct it exactly either.
@@ -152,11 +152,11 @@ def test_autocast_does_not_spoil_the_reconstruction(wavelet):
 
 
 def test_tf32_is_off_inside_alone():
-    switches = torch.backends.cudnn.conv, torch.backends.cuda.matmul
-    before = [switch.fp32_precision for switch in switches]
+    switches, name, full = _tf32_switches()
+    before = [getattr(switch, name) for switch in switches]
     with _full_precision(torch.device("cuda")):
-        assert [switch.fp32_precision for switch in switches] == ["ieee", "ieee"]
-    assert [switch.fp32_precision for switch in switches] == before
+        assert [getattr(switch, name) for switch in switches] == [full, full]
+    assert [getattr(switch, name) for switch in switches] == before
 
 
 @pytest.mark.parametrize("mode", MODES)

@@ -45,7 +45,10 @@ class JoinedGraph:
         prefix = self._name("part")
         names = {item.name: self._weight(item) for item in graph.initializer} | dict(inputs)
         for node in graph.node:
-            self._nodes.append(self._renamed(node, names, prefix))
+            if node.op_type == "Identity":  # a weight equal to another one
+                names[node.output[0]] = names[node.input[0]]
+            else:
+                self._nodes.append(self._renamed(node, names, prefix))
         return [names.get(item.name, f"{prefix}/{item.name}") for item in graph.output]
 
     def loop(self, count: int, states: Sequence[str], write: Callable[..., Sequence[str]]) -> list[str]:

@@ -73,7 +73,7 @@ class Convolution:
         added: Rows | None = None,
         offset: np.ndarray | None = None,
     ) -> None:
-        """Write the convolution of ``x``, plus ``added`` rows and ``offset``, to ``kept``, and its SiLU to ``active``."""
+        """Write the convolution of ``x``, with ``added`` rows and ``offset``, to ``kept``; its SiLU to ``active``."""
         out = kept or active
         assert out is not None, "the result is written somewhere"
         bias = self.bias if offset is None else self.bias + offset

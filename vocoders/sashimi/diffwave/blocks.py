@@ -103,6 +103,6 @@ class DiffusionBlock(nn.Module):
         """
         y = self.s4(self.norm1(x) + self.step(embedding)[..., None])
         if self.mel is not None:
-            y = y + self.mel(features, x.shape[-1])
+            y = y + self.mel(features, y.shape[-1])
         x = x + y
         return x + self.contract(F.gelu(self.expand(self.norm2(x))))

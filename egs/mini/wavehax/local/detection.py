@@ -119,11 +119,10 @@ class Answers:
         lines = ["| features | right | of |", "| --- | ---: | ---: |"]
         lines += [f"| {form} | {self.right[form]} | {self.asked[form]} |" for form in FORMS]
         lines += [f"| all | {sum(self.right.values())} | {sum(self.asked.values())} |", ""]
-        lines.append(
-            f"The first {SECONDS:g} s of the recordings. CPU seconds of a call: median {median(self.seconds):.1f}, at most "
-            f"{max(self.seconds):.1f}. Wrong answers{':' if self.wrong else ': none.'}"
-        )
-        path.write_text("\n".join([*lines, "", *self.wrong]).rstrip() + "\n", encoding="utf-8")
+        times = f"median {median(self.seconds):.1f}, at most {max(self.seconds):.1f}"
+        lines += [f"The first {SECONDS:g} s of each recording. CPU seconds of a call: {times}.", ""]
+        lines += ["Wrong answers:", "", *self.wrong] if self.wrong else ["No answer is wrong."]
+        path.write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
 def main() -> None:
@@ -138,11 +137,11 @@ def main() -> None:
         sorted(path for path in folder.rglob("*") if path.suffix in (".flac", ".wav"))
         for folder in (arguments.recordings, arguments.statistics)
     )
-    answers = Answers()
-    for place, name in enumerate(distinct()):
-        rest = np.concatenate([features(MEL_CONVENTIONS[name], path) for path in others[:OTHERS]])
-        for number, clip in enumerate(clips[: arguments.clips]):
-            answers.ask(name, clip, list(FORMS)[(number + place) % len(FORMS)], rest)
+    answers, names = Answers(), distinct()
+    rest = {name: np.concatenate([features(MEL_CONVENTIONS[name], path) for path in others[:OTHERS]]) for name in names}
+    for number, clip in enumerate(clips[: arguments.clips]):
+        for place, name in enumerate(names):
+            answers.ask(name, clip, list(FORMS)[(number + place) % len(FORMS)], rest[name])
         answers.write(arguments.out)
 
 

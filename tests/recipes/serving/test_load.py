@@ -1,0 +1,28 @@
+"""The server under valid and hostile requests at the same time."""
+
+import asyncio
+import sys
+from pathlib import Path
+
+import pytest
+
+for package in ("fastapi", "uvicorn", "websockets", "httpx"):
+    pytest.importorskip(package)
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+from serving_load import run_load  # noqa: E402
+from serving_model import serving, tiny_model  # noqa: E402
+
+from recipes.serving.limits import Limits  # noqa: E402
+
+
+@pytest.mark.slow
+def test_eight_clients_good_and_bad_get_what_is_theirs() -> None:
+    limits = Limits(clients=6, seconds=2.0, message_bytes=200_000, idle_seconds=2.0)
+    with serving(tiny_model(), limits) as address:
+        load = asyncio.run(run_load(address, seconds=20))
+    assert load.faults == []
+    assert load.left == 0
+    assert min(load.counts[kind] for kind in ("stream", "file", "hostile")) > 0
+    assert max(load.megabytes) - load.megabytes[0] < 100
