@@ -16,7 +16,7 @@ from vocoders.periodwave.base import FlowVocoder, Velocity, call_counter, freeu_
 from vocoders.periodwave.condition import ConditionEncoder
 from vocoders.periodwave.config import PeriodWaveConfig
 from vocoders.periodwave.estimator import Estimator, FlatEstimator, PairedEstimator
-from vocoders.periodwave.mel_consistent import MelConsistentPrior, RunningExcitation
+from vocoders.frontends.mel_consistent_start import MelConsistentPrior, RunningExcitation
 from vocoders.periodwave.options import FlowOptions, FlowSampling
 from vocoders.solvers import calls_per_step
 
