@@ -133,9 +133,7 @@ def test_mel_inversion_from_harmonics_is_nearer_and_has_pulses(make_voiced):
     audio = torch.from_numpy(make_voiced(150 + 20 * np.sin(np.linspace(0, 6, 20480)))).float()[None, None]
     vocoder = MelInversion(MEL_PRESETS["bigvgan_24k"])
     features = vocoder.analyze(audio)["features"]
-    made = {
-        name: vocoder.synthesize(features, mel_refinement=8, excitation=name) for name in ("noise", "harmonics")
-    }
+    made = {name: vocoder.synthesize(features, mel_refinement=8, excitation=name) for name in ("noise", "harmonics")}
     errors = {name: float((vocoder.log_mel(y[:, 0]) - features).abs().mean()) for name, y in made.items()}
     assert errors["harmonics"] < errors["noise"]
     with pytest.raises(ConfigError):
