@@ -80,7 +80,10 @@ def _shorten(command, sandbox):
     folder = sandbox.folder
     usage = sandbox.output("./run.sh --help")
     options = [f"--{name} {value}" for name, value in OPTIONS.items() if f"--{name} " in usage]
-    objective = yaml.safe_load(_configuration(folder, command).read_text())["objective"]["name"]
+    configuration = yaml.safe_load(_configuration(folder, command).read_text())
+    objective = configuration["objective"]["name"]
+    if (configuration["family"], objective) == ("periodwave", "gan"):
+        objective = "turbo"  # the same sizes
     corpus = DOWNLOADS.get(folder.parent.name)
     if "--stage -1" in command.text:
         source = sandbox.root / "published" / corpus
