@@ -89,7 +89,9 @@ def build(model_folders: Sequence[Path] = (), runtime: RuntimeName = "auto") -> 
         restoring, link = Restoring(page, tabs), gr.Textbox("", visible=False)
         # The lists of effects must be there before a link chooses from them.
         read = filled.then(None, None, link, js=READ_LINK, **unseen)
-        read.then(restoring, link, restoring.components, **unseen)
+        restored = read.then(restoring, link, restoring.components, **unseen)
+        for tab, (_, inputs, outputs) in page.rendered.items():
+            restored.then(restoring.make_render(tab), [link, *inputs], outputs, **unseen)
         demo.unload(_forget)
     demo.queue(max_size=_WAITING, default_concurrency_limit=4)
     demo.library, demo.page = library, page

@@ -35,37 +35,34 @@ class Restoring:
         tab = given.pop("tab", None)
         if tab not in self.page.restorable:
             return (gr.skip(),) * len(self.components)
-        values = [self._value(name, given) if own == tab else gr.skip() for own, name in self.names]
+        found = self.page.restorers[tab](given) if tab in self.page.restorers else None
+        values = [self._value(name, given, found) if own == tab else gr.skip() for own, name in self.names]
         return gr.update(selected=tab), *values
 
-    def _value(self, name: str, given: Mapping[str, str]) -> Any:
+    def make_render(self, tab: str) -> Any:
+        """Return the function that renders a tab after a link restored it: of the link and the tab's inputs."""
+        render, _, outputs = self.page.rendered[tab]
+
+        def respond(link: str, *inputs: Any) -> tuple[Any, ...]:
+            if dict(parse_qsl(str(link)[:4000])).get("tab") != tab:
+                return (gr.skip(),) * len(outputs)
+            return render(*inputs)
+
+        return respond
+
+    def _value(self, name: str, given: Mapping[str, str], found: Mapping[str, Any] | None) -> Any:
         text = given.get(name)
-        if name == "knobs":
-            return self._knobs(given)
-        if text is None:
-            return gr.skip()
         if name == "clip":
             return str(self.page.clips[text]) if text in self.page.clips else gr.skip()
+        if found is not None:
+            return found.get(name, gr.skip())
+        if text is None:
+            return gr.skip()
         if name == "model" and text not in self.page.library.entries and text:
             return gr.skip()
         if name in _SWITCHES:
             return text == "true"
         return _number(text) if name in _NUMBERS else _option(text)
-
-    def _knobs(self, given: Mapping[str, str]) -> Any:
-        from demo.presets import PRESETS
-        from demo.widgets import knob_schema
-        from demo.work.apply import knobs_of
-        from vocoders.core.errors import OndesError
-
-        effect = given.get("effect", "")
-        values = {name.removeprefix("knob."): value for name, value in given.items() if name.startswith("knob.")}
-        try:
-            knobs = knobs_of(self.page.library, effect, given.get("model") or None)
-            schema = knob_schema(knobs, effect, PRESETS.get(effect))
-            return schema | {"values": knobs.resolve(values)}
-        except OndesError:
-            return gr.skip()
 
 
 def _number(text: str) -> Any:

@@ -1,7 +1,7 @@
 """The tabs of the page. They contain the layout; :mod:`demo.work` computes."""
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -27,6 +27,8 @@ class Page:
         library: the models.
         clips: example clips by name.
         restorable: components by tab and name, whose values a link restores.
+        restorers: by tab, the function from a link's parameters to values that depend on each other.
+        rendered: by tab, the function that renders what a link restored, its inputs and outputs.
         first_results: by tab, the function that makes what is shown when the page opens, and its components.
         ready: results of these functions by tab.
         is_ready: set when they are all there.
@@ -35,6 +37,8 @@ class Page:
     library: Library
     clips: dict[str, Path]
     restorable: dict[str, dict[str, Any]] = field(default_factory=dict)
+    restorers: dict[str, Callable[[Mapping[str, str]], dict[str, Any]]] = field(default_factory=dict)
+    rendered: dict[str, tuple[Callable[..., tuple[Any, ...]], list[Any], list[Any]]] = field(default_factory=dict)
     first_results: dict[str, tuple[Callable[[], tuple[Any, ...]], list[Any]]] = field(default_factory=dict)
     ready: dict[str, tuple[Any, ...]] = field(default_factory=dict)
     is_ready: threading.Event = field(default_factory=threading.Event)

@@ -1,6 +1,7 @@
 """Tab Effects: a clip through a processor, and through a model of it."""
 
 import math
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import gradio as gr
@@ -18,7 +19,7 @@ from demo.sound import equal_gains_db, to_integers
 from demo.tabs import EFFECT, Page
 from demo.widgets import clip_input, file_input, knob_panel, knob_schema, knob_values, plain_html, status, table
 from effects.captures.names import CAPTURE_SUFFIXES
-from vocoders.core.errors import ConfigError
+from vocoders.core.errors import ConfigError, OndesError
 from vocoders.core.measures import level_db
 
 if TYPE_CHECKING:
@@ -83,6 +84,8 @@ def build(page: Page) -> Any:
     gr.on([audio.change, effect.input, group.input, *changed], None, None, None, js=_STALE, **chosen)
     _build_endpoints(handlers, inputs)
     page.restorable["effects"] = {"clip": audio, "group": group, "effect": effect, "model": model, "knobs": knobs}
+    page.restorers["effects"] = handlers.restore
+    page.rendered["effects"] = (handlers.render, inputs, outputs)
     page.first_results["effects"] = (handlers.first, outputs)
     return handlers.fill, [effect, model, knobs]
 
@@ -133,6 +136,26 @@ class _Handlers:
     def choose_effect(self, effect: str) -> tuple[Any, ...]:
         """Return the models and knobs of an effect."""
         return *self._choose(effect), _describe(effect)
+
+    def restore(self, given: Mapping[str, str]) -> dict[str, Any]:
+        """Return what a link changes: lists, model and knobs of its effect; nothing if they cannot be."""
+        from demo.work.apply import knobs_of
+
+        effect, model = given.get("effect", ""), given.get("model") or ""
+        values = {name.removeprefix("knob."): value for name, value in given.items() if name.startswith("knob.")}
+        try:
+            _check_names(self.library, effect, model or None)
+            knobs = knobs_of(self.library, effect, model or None).resolve(values)
+        except OndesError:
+            return {}
+        models, schema = self._choose(effect)
+        group = group_of(effect)
+        return {
+            "group": group,
+            "effect": gr.update(choices=self._effects_of(group), value=effect),
+            "model": models | {"value": model},
+            "knobs": schema | {"values": knobs},
+        }
 
     def _choose(self, effect: str) -> tuple[Any, ...]:
         from demo.work.apply import knobs_of

@@ -164,9 +164,8 @@ class _Handlers:
             first = player_message(tracks, ["spectrogram", "difference"], **how)
             yield first, said, gr.skip(), pair, gr.skip()
             compared = compare(copy)
-            message = player_message(
-                tracks, ["spectrogram", "difference", "f0"], _lines(copy, compared), **how | {"hear": None}
-            )
+            how["hear"] = None
+            message = player_message(tracks, ["spectrogram", "difference", "f0"], _lines(copy, compared), **how)
             yield message, said, _metrics({model: compared.rows}), pair, gr.skip()
 
         names = ["audio", "model", *self.names, "seed", "run", "message", "live"]

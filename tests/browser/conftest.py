@@ -64,7 +64,7 @@ def open_page(chromium, server):
         )
         contexts.append(context)
         page = context.new_page()
-        page.set_default_timeout(20_000)
+        page.set_default_timeout(60_000)
         page.problems, page.foreign = [], []
         page.on("pageerror", lambda error: page.problems.append(str(error)))
         local = (server.url, "data:", "blob:")

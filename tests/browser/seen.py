@@ -29,7 +29,7 @@ def upload(page, name: str, path) -> None:
     page.locator(f"#{name} input[type=file]").first.set_input_files(str(path))
 
 
-def ready(page, player: str, old: str | None = None, timeout: float = 30_000) -> str:
+def ready(page, player: str, old: str | None = None, timeout: float = 90_000) -> str:
     """Wait until a player has another result than ``old``; return the name of the result."""
     wait = """([id, old]) => { const root = document.querySelector(`#${id} .player`);
         return root && root.dataset.state === 'ready' && root.dataset.id !== old && root.dataset.id; }"""
@@ -40,7 +40,7 @@ def measured(page, old: str) -> str:
     """Wait until the vocoder's player has another result than ``old``, with its measured F0."""
     wait = """(old) => { const { id, pictures } = document.querySelector('#vocoder-player .player').dataset;
         return id !== old && pictures.includes('f0') && id; }"""
-    return page.wait_for_function(wait, arg=old, timeout=30_000).json_value()
+    return page.wait_for_function(wait, arg=old, timeout=90_000).json_value()
 
 
 def result_of(page, player: str) -> str:

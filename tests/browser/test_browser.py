@@ -52,7 +52,7 @@ def test_all_vocoders_on_one_clip(open_page, screenshots, tmp_path) -> None:
     # What is there belongs to another clip.
     page.locator("#vocoder-player .player[data-stale=yes]").wait_for()
     page.locator("#vocoder-all").click()
-    page.locator("#vocoder-status").get_by_text("vocoders on one clip").wait_for(timeout=60_000)
+    page.locator("#vocoder-status").get_by_text("vocoders on one clip").wait_for(timeout=120_000)
     assert ready(page, "vocoder-player", old)
     assert page.locator("#vocoder-player .player[data-stale=yes]").count() == 0
     systems = [entry.name for entry in find_entries() if entry.kind == "vocoder"] + ["tiny-turbo"]

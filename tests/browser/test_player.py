@@ -295,7 +295,7 @@ def test_pictures_of_the_documents_are_those_of_the_page(open_page, tmp_path) ->
     ready(page, "vocoder-player")
     if folder == kept:
         page.locator("#vocoder-all").click()
-        page.locator("#vocoder-status").get_by_text("vocoders on one clip").wait_for(timeout=90_000)
+        page.locator("#vocoder-status").get_by_text("vocoders on one clip").wait_for(timeout=120_000)
     take(page, "#vocoder-player", folder / "demo_vocoders.webp")
     go_to(page, "Effects")
     ready(page, "effects-player")
@@ -319,4 +319,4 @@ def take(page, place: str | None, path: Path) -> None:
         page.evaluate("window.scrollBy(0, 120)")
     shot = page.locator(place).screenshot() if place else page.screenshot()
     path.parent.mkdir(exist_ok=True)
-    Image.open(io.BytesIO(shot)).convert("RGB").save(path, quality=80, method=6)
+    Image.open(io.BytesIO(shot)).convert("RGB").save(path, quality=55, method=6)

@@ -38,7 +38,12 @@ def test_an_effect_with_its_knobs(restoring) -> None:
     found = restored(restoring, tab="effects", effect="comp_4c", model="comp4c-tiny", **{"knob.ratio": "4.5"})
     knobs = found[("effects", "knobs")]
     assert knobs["values"]["ratio"] == 4.5
-    assert knobs["effect"] == found[("effects", "effect")] == "comp_4c"
+    assert knobs["effect"] == found[("effects", "effect")]["value"] == "comp_4c"
+    assert found[("effects", "group")] == "Dynamics"
+    # An effect of another group brings its lists.
+    found = restored(restoring, tab="effects", effect="biquad_peak", model="")
+    assert found[("effects", "group")] == "EQ"
+    assert "biquad_peak" in [name for _, name in found[("effects", "effect")]["choices"]]
 
 
 @pytest.mark.parametrize(
@@ -51,6 +56,6 @@ def test_an_effect_with_its_knobs(restoring) -> None:
         {"tab": "effects", "effect": "comp_4c", "knob.ratio": "loud"},
     ],
 )
-def test_nonsense_changes_nothing_but_names(restoring, link) -> None:
+def test_nonsense_changes_nothing(restoring, link) -> None:
     found = restored(restoring, **link)
-    assert set(found) <= {"tab", ("effects", "effect")}
+    assert set(found) <= {"tab"}
