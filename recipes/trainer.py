@@ -175,7 +175,8 @@ class Trainer:
                 is_logged = self.step % options.log_every == 0 or is_last
                 # On a CPU nothing is waited for.
                 if is_logged or accelerator.device.type == "cpu":
-                    numbers = self.updates.report(self.step, values if is_logged else {})
+                    with self.agreement.watched():
+                        numbers = self.updates.report(self.step, values if is_logged else {})
                     if log is not None and is_logged:
                         rate = self.optimizers["generator"].param_groups[0]["lr"]
                         log.write(self.step, numbers, self.skipped_steps, rate)

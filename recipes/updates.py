@@ -104,14 +104,18 @@ class Updates:
     def report(self, step: int, values: Mapping[str, Tensor | float]) -> dict[str, float]:
         """Return the values as numbers, and tell of the steps skipped since the last report; the host waits once.
 
+        Values are means over the processes, each of which has seen its share of the batch; all of them must report.
+
         Raises:
             OndesError: after more than ``max_skipped_steps`` consecutive skipped ones.
         """
         tensors = {name: value for name, value in values.items() if isinstance(value, Tensor)}
         device = self._counts.device
+        measured = [value.detach().double().to(device) for value in tensors.values()]
+        if measured and self.accelerator.num_processes > 1:
+            measured = [*self.accelerator.reduce(torch.stack(measured), reduction="mean")]
         numbers = torch.stack(
-            [self._counts.double()[0], self._counts.double()[1], *self._any_faults.flatten().double()]
-            + [value.detach().double().to(device) for value in tensors.values()]
+            [self._counts.double()[0], self._counts.double()[1], *self._any_faults.flatten().double(), *measured]
         ).tolist()
         new, in_a_row, *numbers = numbers
         faults, numbers = numbers[: 2 * len(self._names)], numbers[2 * len(self._names) :]

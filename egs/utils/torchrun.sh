@@ -32,7 +32,7 @@ fi
 # The training processes handle it; torchrun would end.
 trap '' USR1
 if [ -n "${ACCELERATE_CONFIG_FILE:-}" ]; then
-  exec accelerate launch --config_file "$ACCELERATE_CONFIG_FILE" --num_machines "$nodes" \
+  exec accelerate launch --config_file "$ACCELERATE_CONFIG_FILE" --multi_gpu --num_machines "$nodes" \
     --num_processes "$((nodes * processes))" ${main[@]+"${main[@]}"} --no_python "$@"
 fi
 exec torchrun --nnodes "$nodes" --nproc-per-node "$processes" "${meeting[@]}" --no-python "$@"

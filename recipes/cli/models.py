@@ -29,6 +29,7 @@ def _models(
         typer.Argument(metavar="FOLDER", help="Folder of models and captures to list instead.", show_default=False),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print a JSON list.")] = False,
+    as_markdown: Annotated[bool, typer.Option("--markdown", help="Print a table for a page.")] = False,
     plugins: Annotated[
         bool, typer.Option("--plugins", help="List additions of installed packages instead, with their errors.")
     ] = False,
@@ -47,7 +48,9 @@ def _models(
     if as_json:
         typer.echo(json.dumps([vars(model) | {"path": str(model.path)} for model in found], indent=2))
         return
-    if not found:
+    if as_markdown:
+        typer.echo(_markdown([_HEADINGS, *(_row(model) for model in found)]))
+    elif not found:
         where = "with this installation" if folder is None else f"in {folder}"
         typer.echo(f"no models {where}", err=True)
     else:
@@ -92,6 +95,13 @@ def _row(model: "ShippedModel") -> tuple[str, ...]:
     rate = f"{model.sample_rate} Hz" if model.sample_rate else "any"
     size = f"{model.size_bytes / 1e6:.1f} MB"
     return model.name, model.family, rate, f"{model.num_parameters:,}", size, model.license, model.description
+
+
+def _markdown(rows: "list[tuple[str, ...]]") -> str:
+    """Return the first columns of the table, without sizes on the disk."""
+    columns = [index for index, heading in enumerate(_HEADINGS) if heading != "size"]
+    lines = ["| " + " | ".join(row[index] for index in columns) + " |" for row in rows]
+    return "\n".join([lines[0], "|" + "---|" * len(columns), *lines[1:]])
 
 
 def _show_rows(headings: tuple[str, ...], rows: list[tuple[str, ...]]) -> None:

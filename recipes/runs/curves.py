@@ -34,7 +34,7 @@ class _Frame:
         is_logarithmic = values.min() > 0 and values.max() / values.min() > 100
         scaled = np.log10(values) if is_logarithmic else values
         low, high = float(scaled.min()), float(scaled.max())
-        margin = 0.05 * (high - low) or max(abs(high), 1.0) * 0.05
+        margin = 0.05 * (high - low) or abs(high) * 0.05 or 0.05
         first = float(steps.min())
         return cls(first, max(float(steps.max()), first + 1), low - margin, high + margin, bool(is_logarithmic))
 

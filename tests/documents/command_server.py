@@ -62,6 +62,9 @@ def _answer(connection: socket.socket) -> None:
         from recipes.cli.main import main
 
         code = main()
+    except SystemExit as error:
+        # Completion ends the process itself.
+        code = error.code if isinstance(error.code, int) else 0
     except BaseException:
         traceback.print_exc()
     sys.stdout.flush()

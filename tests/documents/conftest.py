@@ -13,6 +13,8 @@ import pytest
 from document_commands import REPOSITORY, Command
 from document_data import CORPORA, write_recordings
 
+# The pages of the documentation that are written by hand.
+WEBSITE = Path("tests/documents/website")
 _SERVER = Path(__file__).with_name("command_server.py")
 # Where documents say that data lies; the only words of a command that are replaced.
 _PLACES = ("/data/", "/path/to/")
@@ -153,6 +155,9 @@ def open_sandbox(sandbox: Sandbox, programs: Path) -> Callable[[Path, list[Comma
             # Its reader has installed nothing but what it says, and has recordings.
             sandbox.path = _path_without_ondes()
             sandbox.install(programs)
+            write_recordings(sandbox.root)
+        elif WEBSITE in folder.parents:
+            # Its reader has followed "Installing", and has recordings.
             write_recordings(sandbox.root)
         # Commands that begin at the root of the repository say so by `cd`.
         if folder.parts[:1] == ("egs",) and not any(command.text.startswith("cd ") for command in commands):

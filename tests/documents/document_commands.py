@@ -11,7 +11,7 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 # Never the results of runs, which lie deeper.
 _PLACES = (
     *("*.md", "demo/*.md", "vocoders/**/*.md", "effects/**/*.md", "egs/*/*.md", "egs/*/*/*.md"),
-    "tests/documents/website/pages/*.md",
+    "tests/documents/website/pages/**/*.md",
 )
 DOCUMENTS = sorted({path for place in _PLACES for path in REPOSITORY.glob(place)})
 _FENCE = re.compile(r"^ *```(\S*)\n(.*?)^ *```$", re.DOTALL | re.MULTILINE)

@@ -5,6 +5,7 @@ import re
 import shlex
 import signal
 import subprocess
+import sys
 import time
 import urllib.request
 
@@ -124,3 +125,22 @@ def _answers(address):
             return b"ondes" in page.read()
     except OSError:
         return False
+
+
+def test_the_readme_is_short_and_its_table_of_models_is_that_of_the_command():
+    text = (REPOSITORY / "README.md").read_text(encoding="utf-8")
+    assert len(text.splitlines()) < 200
+    command = [sys.executable, "-m", "recipes.cli.main", "models", "--markdown"]
+    printed = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=True).stdout
+    table = text.partition("<!-- ondes models --markdown -->\n")[2].partition("<!-- end of models -->")[0]
+    assert table == printed, "put what 'ondes models --markdown' prints into README.md"
+
+
+def test_links_of_pages_lead_somewhere():
+    for document in OUTSIDE_RECIPES:
+        text = re.sub(r"```.*?```", "", document.read_text(encoding="utf-8"), flags=re.DOTALL)
+        for link in re.findall(r"\]\(([^)#\s]+)(?:#[^)]*)?\)", text):
+            # The reference is written when the site is built, and pictures of concepts are drawn.
+            made = re.match(r"(\.\./)?(vocoders|effects|recipes)(\.[\w.]+)?\.md$|pictures/", link)
+            known = link.startswith(("http://", "https://")) or made or (document.parent / link).exists()
+            assert known, f"{name_of(document)}: {link}"

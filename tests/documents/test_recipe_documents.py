@@ -10,8 +10,11 @@ from document_data import CORPORA, write_archives
 
 EGS = REPOSITORY / "egs"
 RECIPES = [path for path in DOCUMENTS if path.is_relative_to(EGS) and read_commands(path)]
-# The README shows one recipe.
-WITH_RECIPES = [REPOSITORY / "README.md", *RECIPES]
+# The README shows one recipe, tutorials show others.
+_SHOWN = [path for path in DOCUMENTS if any(command.text.startswith("./run.sh") for command in read_commands(path))]
+WITH_RECIPES = list(dict.fromkeys([*_SHOWN, *RECIPES]))
+# What leads to a recipe and starts it, outside of the recipes' own pages.
+_OF_RECIPES = (". ", "cd ", "cp ", "ondes recipe", "ondes effect", "./run.sh")
 
 # What makes a run short: changes of every configuration, then by its family or objective.
 SHORT = [
@@ -77,7 +80,10 @@ def _shorten(command, sandbox):
     folder = sandbox.folder
     usage = sandbox.output("./run.sh --help")
     options = [f"--{name} {value}" for name, value in OPTIONS.items() if f"--{name} " in usage]
-    objective = yaml.safe_load(_configuration(folder, command).read_text())["objective"]["name"]
+    configuration = yaml.safe_load(_configuration(folder, command).read_text())
+    objective = configuration["objective"]["name"]
+    if (configuration["family"], objective) == ("periodwave", "gan"):
+        objective = "turbo"  # the same sizes
     corpus = DOWNLOADS.get(folder.parent.name)
     if "--stage -1" in command.text:
         source = sandbox.root / "published" / corpus
@@ -91,7 +97,7 @@ def _shorten(command, sandbox):
 def test_commands(document, open_sandbox):
     commands = read_commands(document)
     if document not in RECIPES:
-        commands = [command for command in commands if command.text.startswith((". ", "cd ", "./run.sh"))]
+        commands = [command for command in commands if command.text.startswith(_OF_RECIPES)]
     first, count = BEFORE.get(str(document.parent.relative_to(REPOSITORY)).removeprefix("egs/"), ("", 0))
     if first:
         path = EGS / first / "README.md"
@@ -113,9 +119,8 @@ def _run(commands, sandbox):
 
 @pytest.mark.parametrize("document", WITH_RECIPES, ids=name_of)
 def test_commands_are_understood(document, open_sandbox):
-    commands = [
-        command for command in read_commands(document) if command.text.startswith((". ", "cd ", "cp ", "./run.sh"))
-    ]
+    prefixes = tuple(prefix for prefix in _OF_RECIPES if prefix != "ondes effect")
+    commands = [command for command in read_commands(document) if command.text.startswith(prefixes)]
     sandbox = open_sandbox(document, commands)
     for command in commands:
         # All but the stages themselves: the options are read, the files that they name are looked up.

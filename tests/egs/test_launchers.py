@@ -147,11 +147,10 @@ def test_two_nodes_train_as_one_process_with_the_whole_batch(cluster, tmp_path, 
     torchrun = [UTILS / "torchrun.sh", "--nodes", "2", "--processes", "1"]
     two = shell(*words, *torchrun, *train, "--exp", "two", "data.batch_size=1", cwd=tmp_path, **cluster, **own)
     assert two.returncode == 0, (tmp_path / "log").read_text()[-3000:]
-    losses = [
-        [json.loads(line)["gradient/generator"] for line in (tmp_path / run / "metrics.jsonl").read_text().splitlines()]
-        for run in ("one", "two")
-    ]
-    assert losses[0] == pytest.approx(losses[1], rel=1e-3)
+    lines = {run: (tmp_path / run / "metrics.jsonl").read_text().splitlines() for run in ("one", "two")}
+    for name in ("gradient/generator", "loss/flow_matching"):
+        values = [[json.loads(line)[name] for line in lines[run]] for run in ("one", "two")]
+        assert values[0] == pytest.approx(values[1], rel=1e-3)
     assert "2 processes" in (tmp_path / "log").read_text()
 
 
@@ -194,3 +193,26 @@ def test_recipes_end_with_the_command_for_their_kind_of_model(copy_recipe, shell
     assert f"ondes {command} --model {folder}/exp/x/model" in result.stdout, result.stderr
     assert (folder / "calls").read_text().count("pack") == 1
     assert "--predicted" not in shell("./run.sh", "--help", cwd=folder).stdout
+
+
+def test_a_configuration_of_accelerate_starts_the_processes(shell, tmp_path):
+    fake = tmp_path / "bin/accelerate"
+    fake.parent.mkdir()
+    fake.write_text('#!/usr/bin/env bash\necho "$@"\n')
+    fake.chmod(0o755)
+    own = {
+        "ACCELERATE_CONFIG_FILE": "cluster.yaml",
+        "MASTER_ADDR": "node7",
+        "MASTER_PORT": "29111",
+        "SLURM_NODEID": "1",
+    }
+    own["PATH"] = f"{fake.parent}:/usr/bin:/bin"
+    called = shell(UTILS / "torchrun.sh", "--nodes", "2", "--processes", "4", "ondes", "train", cwd=tmp_path, **own)
+    assert called.returncode == 0, called.stderr
+    words = called.stdout.split()
+    options = dict(zip(words, words[1:], strict=False))
+    assert words[0] == "launch"
+    assert words[-3:] == ["--no_python", "ondes", "train"]
+    expected = {"config_file": "cluster.yaml", "num_machines": "2", "num_processes": "8", "machine_rank": "1"}
+    expected |= {"main_process_ip": "node7", "main_process_port": "29111"}
+    assert {name: options[f"--{name}"] for name in expected} == expected

@@ -1,6 +1,7 @@
 """Write audio files, which appear whole or not at all."""
 
 import logging
+import shutil
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -24,6 +25,9 @@ _ALAC_BITS = {"ALAC_16": 16, "ALAC_20": 20, "ALAC_24": 24}
 _BEYOND_FULL_SCALE = ("FLOAT", "DOUBLE", "VORBIS", "OPUS", "MPEG_LAYER_III")
 # Written in blocks: libsndfile's Vorbis encoder overflows its stack on one long write, and memory stays bounded.
 _BLOCK = 1 << 16
+_PARTLY = "the system wrote only a part of it; is the disk full?"
+# Bytes that are left on a full disk at most.
+_LITTLE_SPACE = 1 << 20
 # Command of libsndfile.
 _SET_PEAK_CHUNK = 0x1050
 _LIMIT_BYTES = (1 << 32) - (1 << 16)
@@ -106,15 +110,23 @@ def write_blocks(
             # Codecs with fixed frames pad the last one.
             complete = written > 0 and soundfile.info(temporary).frames >= written
         except soundfile.LibsndfileError as error:
-            raise DataError(f"{path} cannot be written: {describe_sndfile_error(error)}") from None
+            raise DataError(f"{path} cannot be written: {_cause(error, temporary.parent)}") from None
         except AssertionError:  # soundfile raises it when the system wrote fewer samples than it was given
             complete = False
         if not complete:
-            cause = "the system wrote only a part of it; is the disk full?" if written else "there are no samples"
+            cause = _PARTLY if written else "there are no samples"
             raise DataError(f"{path} cannot be written: {cause}")
     if peak > 1.0 and subtype not in _BEYOND_FULL_SCALE:
         _logger.warning("%s: peak %.3f is above full scale; clipped to 1", path, peak)
     return written
+
+
+def _cause(error: soundfile.LibsndfileError, folder: Path) -> str:
+    """Return the cause of a failed write; libsndfile calls a full disk a system error."""
+    told = describe_sndfile_error(error)
+    if "System error" not in told:
+        return told
+    return "the disk is full" if shutil.disk_usage(folder).free < _LITTLE_SPACE else _PARTLY
 
 
 def _leave_out_time(file: soundfile.SoundFile) -> None:

@@ -22,6 +22,7 @@ from vocoders.core.building import bounded_building, check_numbers
 from vocoders.core.card import check_card, minimal_card
 from vocoders.core.config import Config
 from vocoders.core.device import resolve_device
+from vocoders.core.display import card_html
 from vocoders.core.errors import CheckpointError, ConfigError
 from vocoders.core.model_source import (
     MODEL_FILES,
@@ -77,6 +78,11 @@ class PretrainedModel(nn.Module, Generic[ConfigType]):
     config_class: ClassVar[type[Config]]
     statistics: ClassVar[tuple[str, ...]] = ()
     config: ConfigType
+
+    def _repr_html_(self) -> str:
+        """Return what a notebook shows of the model."""
+        count = sum(parameter.numel() for parameter in self.parameters())
+        return card_html(f"{type(self).__name__}: family {self.family}, {count:,} parameters", self.config)
 
     def reference_inputs(self) -> dict[str, Tensor]:
         """Return short keyword arguments of ``forward``, the same on every call."""

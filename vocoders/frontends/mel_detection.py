@@ -167,6 +167,8 @@ class _Search:
         if self.features.count < _LEAST_VALUES:
             return None
         best = self._best(preset_candidates(self.n_mels, self.frames, self.seconds))
+        if best and self.score(best[0]) < _GOOD_DB:
+            best = [each for each in best if self.score(each) < self.score(best[0]) + _NEAR_DB]
         finalists = [self._descend(each) for each in best]
         if not finalists or self.score(finalists[0]) > _GOOD_DB:
             best = self._best(coarse_candidates(self.n_mels, self.frames, self.seconds))

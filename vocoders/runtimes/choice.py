@@ -84,7 +84,8 @@ class ModelRuntime:
 
     def _computing(self, model: Any, part: nn.Module) -> tuple[str, Computing]:
         threads = torch.get_num_threads()
-        state = tuple((tensor.data_ptr(), tensor._version) for tensor in part.parameters())
+        # Tensors of a model that was loaded in inference mode have no versions.
+        state = tuple((item.data_ptr(), -1 if item.is_inference() else item._version) for item in part.parameters())
         with self._lock:
             known = self._opened.get((id(part), threads))
             if known is None or known[0] != state:

@@ -60,7 +60,7 @@ class EnvelopeNetwork(ImageNetwork):
         gain_real, gain_imag, gain_noise, residual_real, residual_imag = image.unbind(1)
         voiced = ((real[:, 0] ** 2 + imag[:, 0] ** 2).mean(1, keepdim=True) > 1e-4).to(image.dtype)
         gain_real = gain_real + self.harmonic_gain
-        gain_noise = gain_noise + torch.lerp(self.unvoiced_gain, self.noise_gain, voiced)
+        gain_noise = gain_noise + torch.lerp(self.unvoiced_gain, self.noise_gain, voiced.to(self.noise_gain))
         out_real = gain_real * real[:, 0] - gain_imag * imag[:, 0] + gain_noise * real[:, 1] + residual_real
         out_imag = gain_real * imag[:, 0] + gain_imag * real[:, 0] + gain_noise * imag[:, 1] + residual_imag
         envelope = torch.exp(log_envelope)

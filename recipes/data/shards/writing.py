@@ -11,7 +11,7 @@ import numpy as np
 import soundfile
 
 from recipes.data.kaldi import SHARDS_FILE, KaldiDirectory, Utterance
-from recipes.data.parallel import map_parallel
+from recipes.data.parallel import map_files
 from recipes.data.reading import utterance_span
 from recipes.data.shards.index import TABLE_FILE, Entry, ShardIndex
 from recipes.data.shards.reading import F0_KIND, import_webdataset, member_name
@@ -59,7 +59,8 @@ def write_shards(
 
     Raises:
         MissingExtraError: without webdataset.
-        DataError: for an unreadable file, missing F0, or a folder with other contents.
+        FilesFailedError: for unreadable files and missing F0, each with a line.
+        DataError: for a folder with other contents.
     """
     webdataset = import_webdataset()
     folder = Path(folder)
@@ -79,7 +80,7 @@ def write_shards(
             mtime=0, encoder=False,
         ) as writer,
     ):  # fmt: skip
-        for member in map_parallel(encode, utterances, nj, "writing shards", chunk_size=16):
+        for member in map_files(encode, utterances, nj, "writing shards"):
             if writer.count >= shard_utterances or writer.size >= shard_bytes:
                 writer.next_stream()
             writer.write({"__key__": member_name(writer.count), **member.files})

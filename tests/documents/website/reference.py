@@ -4,6 +4,7 @@ A page of ``nav`` is called after a module. It holds that module and all whose n
 longer name holds them: a module that is new is on a page without a line here.
 """
 
+import sys
 from pathlib import Path
 
 import griffe
@@ -19,7 +20,7 @@ ORDER = ("model", "interface", "options", "config")
 
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
-    """Add the pages that are named in ``nav`` and have no file."""
+    """Add the pages that are named in ``nav`` and have no file, and the pictures."""
     wanted = [name for name in _page_names(config.nav) if files.get_file_from_path(f"{name}.md") is None]
     modules, homes = _read_modules()
     contents: dict[str, list[griffe.Module]] = {name: [] for name in wanted}
@@ -32,6 +33,12 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
             for module in sorted(held, key=lambda module: (module.path != name, *_rank(module)))
         )
         files.append(File.generated(config, f"{name}.md", content=text))
+    # Imported here: they need torch, and what only reads the reference does not.
+    sys.path.insert(0, str(Path(__file__).parent))
+    from drawings import DRAWINGS
+
+    for name, draw in DRAWINGS.items():
+        files.append(File.generated(config, name, content=draw()))
     return files
 
 

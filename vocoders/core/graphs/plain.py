@@ -1,6 +1,6 @@
 """Copies of models whose weights are plain numbers, as graphs and compiled code take them."""
 
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -22,9 +22,10 @@ def plain_copy(model: ModelType) -> ModelType:
     made.load_state_dict(model.state_dict())
     for part in made.modules():
         if parametrize.is_parametrized(part):
-            for name in list(part.parametrizations):
+            known: Any = part.parametrizations
+            for name in list(known):
                 # Within parametrize.cached(), reading the attribute may give that of a former module at this address.
-                value: Tensor = part.parametrizations[name]()
+                value: Tensor = known[name]()
                 parametrize.remove_parametrizations(part, name)
                 setattr(part, name, nn.Parameter(value.detach()))
     return made.eval()

@@ -79,8 +79,8 @@ class _Convolution(nn.Module):
     def forward(self, u: Tensor) -> Tensor:
         """Return the output of the layer."""
         own: Any = self
-        length = torch._shape_as_tensor(u)[2]
-        least = (length + own.even.shape[2]).double()
+        # In a trace, sizes are tensors.
+        least = torch.as_tensor(u.shape[-1] + own.even.shape[2]).double()
         size = (2.0 ** torch.ceil(torch.log(least) / torch.log(torch.tensor(2.0).double()))).long()
         real, imag = _Transform.apply(own.even, size, False)[..., 0], _Transform.apply(own.odd, size, False)[..., 1]
         spectrum = _Transform.apply(u[..., None], size, False)

@@ -137,11 +137,11 @@ def main() -> None:
         sorted(path for path in folder.rglob("*") if path.suffix in (".flac", ".wav"))
         for folder in (arguments.recordings, arguments.statistics)
     )
-    answers, names = Answers(), distinct()
-    rest = {name: np.concatenate([features(MEL_CONVENTIONS[name], path) for path in others[:OTHERS]]) for name in names}
-    for number, clip in enumerate(clips[: arguments.clips]):
-        for place, name in enumerate(names):
-            answers.ask(name, clip, list(FORMS)[(number + place) % len(FORMS)], rest[name])
+    answers = Answers()
+    for place, name in enumerate(distinct()):
+        rest = np.concatenate([features(MEL_CONVENTIONS[name], path) for path in others[:OTHERS]])
+        for number, clip in enumerate(clips[: arguments.clips]):
+            answers.ask(name, clip, list(FORMS)[(number + place) % len(FORMS)], rest)
         answers.write(arguments.out)
 
 
