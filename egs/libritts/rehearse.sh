@@ -42,7 +42,9 @@ link() {
     done
 }
 
-rm -rf "$corpus"
+# A rehearsal starts afresh: data and features of another selection would be refused.
+rm -rf "$corpus" "$output/egs"
+mkdir -p "$output/egs/libritts"
 link train-mini 0 train-clean-100
 link train-mini 1 train-clean-360
 link train-mini 2 train-other-500
