@@ -55,7 +55,10 @@ link test-mini 1 test-other
 
 cp -r "$egs/utils" "$output/egs/"
 for recipe in wavehax periodwave periodwave_turbo sashimi; do
-  cp -r "$folder/$recipe" "$output/egs/libritts/"
+  mkdir "$output/egs/libritts/$recipe"
+  for part in run.sh path.sh cmd.sh conf published.yaml; do
+    [ ! -e "$folder/$recipe/$part" ] || cp -r "$folder/$recipe/$part" "$output/egs/libritts/$recipe/"
+  done
 done
 
 # rehearse RECIPE [ARGUMENT]...
