@@ -42,7 +42,9 @@ link() {
     done
 }
 
-rm -rf "$corpus"
+# A rehearsal starts afresh: data and features of another selection would be refused.
+rm -rf "$corpus" "$output/egs"
+mkdir -p "$output/egs/libritts"
 link train-mini 0 train-clean-100
 link train-mini 1 train-clean-360
 link train-mini 2 train-other-500
@@ -53,7 +55,10 @@ link test-mini 1 test-other
 
 cp -r "$egs/utils" "$output/egs/"
 for recipe in wavehax periodwave periodwave_turbo sashimi; do
-  cp -r "$folder/$recipe" "$output/egs/libritts/"
+  mkdir "$output/egs/libritts/$recipe"
+  for part in run.sh path.sh cmd.sh conf published.yaml; do
+    [ ! -e "$folder/$recipe/$part" ] || cp -r "$folder/$recipe/$part" "$output/egs/libritts/$recipe/"
+  done
 done
 
 # rehearse RECIPE [ARGUMENT]...
