@@ -305,7 +305,7 @@ ondes.player = ({ element, props, watch, trigger, server }) => {
     else if (radio && step) {
       const all = transport.tracks, next = all[(all.findIndex((each) => each.name === transport.heard) + step + all.length) % all.length];
       transport.hear(next.name);
-      root.querySelector(`[data-track="${next.name}"]`).focus();
+      root.querySelector(`[data-track="${CSS.escape(next.name)}"]`).focus();
       event.preventDefault();
     }
   });

@@ -8,7 +8,7 @@ ondes.context = () => {
   return ondes.sound;
 };
 
-ondes.address = (path) => new URL(`gradio_api/file=${path}`, document.baseURI).href;
+ondes.address = (path) => new URL(`gradio_api/file=${path.split('/').map(encodeURIComponent).join('/')}`, document.baseURI).href;
 
 // Read a file as the server writes it: 44 bytes of header, then 16-bit samples.
 ondes.readWav = async (path) => {

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from vocoders.frontends.f0_config import F0Method
     from vocoders.interface import Vocoder
 
-__all__ = ["is_long", "synthesize_audio", "synthesize_features"]
+__all__ = ["is_long", "synthesize_audio", "synthesize_features", "warn_of_peak"]
 
 _logger = logging.getLogger(__name__)
 
@@ -82,7 +82,14 @@ def _write(
 
     meter = Meter(lambda samples: progress(min(1.0, samples / length)), every=rate)
     written = write_blocks(job.output, limited_blocks(meter.watch(made), rate), rate, channels, length)
+    warn_of_peak(job.output, meter.peak)
     return written, channels, round(meter.peak, 6)
+
+
+def warn_of_peak(path: Path, peak: float) -> None:
+    """Tell that a file had peaks above full scale, which the limiter has lowered."""
+    if peak > 1:
+        _logger.warning("%s: peak %.3f is above full scale; limited, some milliseconds at a time", path, peak)
 
 
 def _warn_of_silence(blocks: "Iterable[Tensor]", path: Path) -> "Iterator[Tensor]":

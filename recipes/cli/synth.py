@@ -14,7 +14,7 @@ from recipes.cli.batch import Job, Report, Work, run_jobs
 from recipes.cli.batch_options import BatchOptions
 from recipes.cli.declared import chosen_options, declared_command, given_options
 from recipes.cli.feature_input import FeatureOptions, load_vocoder_for, native_inputs, read_inputs
-from recipes.cli.long_synthesis import is_long, synthesize_audio, synthesize_features
+from recipes.cli.long_synthesis import is_long, synthesize_audio, synthesize_features, warn_of_peak
 from recipes.cli.option_group import with_option_groups
 from recipes.cli.pipes import PIPE, PipeOptions, check_pipe_output, only_one, uses_pipes
 from recipes.cli.synth_stream import StreamOptions, StreamSynthesis
@@ -276,6 +276,7 @@ def _work(job: Job, synthesis: _Synthesis, progress: Callable[[float], None]) ->
     _logger.debug("%s took %.2f s with reading and writing", job.path, time.perf_counter() - started)
     seconds = audio.shape[-1] / rate
     peak = round(float(audio.abs().max()), 6)
+    warn_of_peak(job.output, peak)
     return _Report(
         str(place or job.path), str(job.output), seconds, round(computing / seconds, 6), rate, len(audio), peak
     )

@@ -13,12 +13,14 @@ from vocoders.core.audio_pipes import PipeFormat, decode_samples, encode_samples
 from vocoders.core.checks import check_audio, check_f0, check_features
 from vocoders.core.config import Config
 from vocoders.core.errors import DataError
+from vocoders.frontends.mel_convention import MelConvention
+from vocoders.frontends.plausibility import check_plausible
 from vocoders.interface import Vocoder
 
 __all__ = ["Request", "Session"]
 
-# Frames that are computed without a pause.
-_FRAMES = 50
+# Frames that are computed without a pause; frames of a message whose values are compared with the convention.
+_FRAMES, _CHECKED_FRAMES = 50, 19
 
 
 def _pieces(signal: Tensor, hop_length: int = 1) -> tuple[Tensor, ...]:
@@ -133,6 +135,10 @@ class Session:
             )
         frames = torch.from_numpy(np.frombuffer(data, "<f4").reshape(-1, self.width).T.copy())[None]
         check_features(frames, self.width)
+        if self.vocoder.mel is not None:
+            # So few that only impossible values count: a stream may begin with any sound, or none.
+            first = frames[0, : self.vocoder.num_features, :_CHECKED_FRAMES]
+            check_plausible(first, MelConvention(mel=self.vocoder.mel), "a message")
         if self.takes_f0:
             check_f0(frames[:, -1:], frames)
         self._count(frames.shape[-1] * self.vocoder.hop_length)

@@ -319,4 +319,4 @@ def take(page, place: str | None, path: Path) -> None:
         page.evaluate("window.scrollBy(0, 120)")
     shot = page.locator(place).screenshot() if place else page.screenshot()
     path.parent.mkdir(exist_ok=True)
-    Image.open(io.BytesIO(shot)).convert("RGB").save(path, quality=80, method=6)
+    Image.open(io.BytesIO(shot)).convert("RGB").save(path, quality=55, method=6)

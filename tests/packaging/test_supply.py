@@ -1,5 +1,6 @@
 """Bounds, exact releases, licences, workflows and citation: what goes out with ondes, and who may send it."""
 
+import json
 import re
 import runpy
 import shutil
@@ -129,3 +130,28 @@ def test_scripts_are_sound() -> None:
     for script in (REPOSITORY / ".ci").iterdir():
         if script.read_bytes().startswith(b"#!"):
             subprocess.run(["bash", "-n", str(script)], check=True)
+
+
+def test_the_image_copies_what_exists_and_installs_what_is_declared() -> None:
+    lines = (REPOSITORY / "Dockerfile").read_text(encoding="utf-8").replace("\\\n", " ").splitlines()
+    steps = [line.split(maxsplit=1) for line in lines if line and not line.startswith("#")]
+    assert {name for name, _ in steps} <= {"FROM", "RUN", "WORKDIR", "COPY", "ENV", "USER", "EXPOSE", "CMD"}
+    copied = [word for name, rest in steps if name == "COPY" and "--from" not in rest for word in rest.split()[:-1]]
+    assert all((REPOSITORY / place).exists() for place in copied)
+    assert set(PROJECT["license-files"]) | {PROJECT["readme"], "pyproject.toml"} <= set(copied)
+    # It is built away from what a checkout has besides.
+    assert {"vocoders", "effects", "recipes", "demo", "egs", ".ci"} <= set(copied)
+    text = "\n".join(lines)
+    extras = re.search(r"'\.\[([\w,]+)\]'", text)
+    assert extras
+    assert set(extras[1].split(",")) <= PROJECT["optional-dependencies"].keys()
+    torch = re.search(r"torch==([\d.]+)", text)
+    assert torch
+    assert f"torch=={torch[1]}" in _lines(".ci/constraints.txt")
+    # The program does not run as root.
+    assert [name for name, _ in steps].index("USER") < [name for name, _ in steps].index("CMD")
+
+
+def test_the_development_container_is_well_formed() -> None:
+    container = json.loads((REPOSITORY / ".devcontainer" / "devcontainer.json").read_text(encoding="utf-8"))
+    assert "make install" in container["postCreateCommand"]

@@ -1,5 +1,7 @@
 """Options of the baselines."""
 
+from typing import Literal
+
 from vocoders.core.options import SynthesisOptions, option
 
 __all__ = ["GriffinLimOptions", "MelInversionOptions", "WorldOptions"]
@@ -19,6 +21,8 @@ class MelInversionOptions(SynthesisOptions):
 
     mel_refinement: int = option(64, dial=(0, 128), ge=0)
     """Iterations of mel refinement, which move the mel of the output towards the input mel."""
+    excitation: Literal["noise", "harmonics"] = option("noise")
+    """Where it starts: white noise, or harmonics of the F0 in the mel."""
 
     spellings = {"refinement": "mel_refinement"}
 

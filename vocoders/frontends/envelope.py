@@ -109,7 +109,9 @@ class EnvelopeFilter(nn.Module):
     def __init__(self, mel: MelConfig, tilt: float = 0.0) -> None:
         super().__init__()
         if not mel.padding.startswith("same") or mel.log != "ln":
-            raise ConfigError("domain envelope needs a mel with padding same_zero or same_reflect and log ln")
+            raise ConfigError(
+                f"mel with padding {mel.padding} and log {mel.log}; an envelope needs same_zero or same_reflect, and ln"
+            )
         self.stft = STFT(4 * mel.hop_length, mel.hop_length)
         self.envelope = MelEnvelope(mel, 2 * mel.hop_length + 1)
         self.tilt = tilt

@@ -6,6 +6,7 @@ with the spread of real sounds.
 """
 
 import math
+from functools import lru_cache
 from typing import Any
 
 import torch
@@ -187,6 +188,7 @@ def _spread(values: Tensor) -> float:
     return float(values.std(dim=-1).mean()) if values.shape[-1] > 1 else 0.0
 
 
+@lru_cache(maxsize=64)
 def _full_scale(mel: MelConfig) -> float:
     """Return the natural logarithm of the largest mel of a sinusoid of full scale."""
     # Its spectrum is the transform of the window: three bins, with their sum as large as that of the window.

@@ -33,7 +33,7 @@ class FlowVocoderConfig(MelModelConfig):
             envelope of its mel, see :mod:`vocoders.frontends.envelope`, from noise with the same spectrum. The output
             of an untrained model is then noise with the right envelope. Needs ``energy: null``.
         prior: ``energy`` (published): noise, whose deviation follows ``energy``. ``mel_consistent`` (ours): harmonics
-            and noise that already have the mel of the speech, see :mod:`vocoders.periodwave.mel_consistent`;
+            and noise that already have the mel of the speech, see :mod:`vocoders.frontends.mel_consistent_start`;
             ``noise_scale`` is then the deviation of the noise in voiced frames, and 1 that in unvoiced ones. Needs
             ``domain: envelope``: the flow runs from audio to audio, and its network sees and returns audio divided by
             the envelope.

@@ -11,12 +11,12 @@ from vocoders.flow import FlowSample, solve, time_grid
 from vocoders.frontends.energy import relative_energy
 from vocoders.frontends.envelope import EnvelopeFilter
 from vocoders.frontends.harmonic import hold_frames
+from vocoders.frontends.mel_consistent_start import MelConsistentPrior, RunningExcitation
 from vocoders.interface import Progress
 from vocoders.periodwave.base import FlowVocoder, Velocity, call_counter, freeu_of
 from vocoders.periodwave.condition import ConditionEncoder
 from vocoders.periodwave.config import PeriodWaveConfig
 from vocoders.periodwave.estimator import Estimator, FlatEstimator, PairedEstimator
-from vocoders.periodwave.mel_consistent import MelConsistentPrior, RunningExcitation
 from vocoders.periodwave.options import FlowOptions, FlowSampling
 from vocoders.solvers import calls_per_step
 

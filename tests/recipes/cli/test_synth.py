@@ -112,7 +112,7 @@ def test_wav_scp_paths_beside_the_list(ondes, make_audio) -> None:
 @pytest.mark.parametrize(
     ("line", "cause"),
     [
-        ("utt sox x.wav -t wav - |", "commands are not run"),
+        ("utt sox x.wav -t wav - |", "is not run"),
         ("utt", "expected '<id> <file>'"),
         ("../utt x.wav", "slash"),
         ("a x.wav\na x.wav", "twice"),
@@ -309,13 +309,13 @@ def test_json_lines(ondes, make_audio) -> None:
     }
 
 
-def test_too_loud_output_is_clipped_with_a_warning(ondes, make_audio, tiny_module, tmp_path: Path) -> None:
+def test_too_loud_output_is_limited_with_a_warning(ondes, make_audio, tiny_module, tmp_path: Path) -> None:
     tiny_module.TinyVocoder(tiny_module.TinyVocoderConfig(gain=100.0)).save_pretrained(tmp_path / "loud")
     make_audio("x.wav")
     run = ondes("synth", "x.wav", "-o", "y.wav", "-m", tmp_path / "loud")
     assert run.code == 0
     assert "warning: y.wav: peak" in run.err
-    assert read_audio("y.wav")[0].abs().max() == 1
+    assert 0.99 < read_audio("y.wav")[0].abs().max() < 1
 
 
 def test_existing_output_is_kept_without_force(ondes, make_audio, tiny_module) -> None:

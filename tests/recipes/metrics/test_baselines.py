@@ -129,6 +129,17 @@ def test_mel_inversion_brings_noise_to_the_mel(audio):
     assert torch.equal(system.copy_synthesis(audio, seed=1), system.copy_synthesis(audio, seed=1))
 
 
+def test_mel_inversion_from_harmonics_is_nearer_and_has_pulses(make_voiced):
+    audio = torch.from_numpy(make_voiced(150 + 20 * np.sin(np.linspace(0, 6, 20480)))).float()[None, None]
+    vocoder = MelInversion(MEL_PRESETS["bigvgan_24k"])
+    features = vocoder.analyze(audio)["features"]
+    made = {name: vocoder.synthesize(features, mel_refinement=8, excitation=name) for name in ("noise", "harmonics")}
+    errors = {name: float((vocoder.log_mel(y[:, 0]) - features).abs().mean()) for name, y in made.items()}
+    assert errors["harmonics"] < errors["noise"]
+    with pytest.raises(ConfigError):
+        MelInversion(MEL_PRESETS["vocos_24k"]).synthesize(features, excitation="harmonics")
+
+
 def test_features_of_another_front_end_are_refused():
     with pytest.raises(ShapeError, match="give audio"):
         World(24000).synthesize(torch.zeros(1, 80, 10))

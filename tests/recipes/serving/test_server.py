@@ -116,9 +116,11 @@ def test_a_bad_message_leaves_the_stream_unharmed(address: str) -> None:
     data = rows()
     whole = asyncio.run(talk(address, {}, data.tobytes(), "end"))[1]
     broken = np.full((3, 101), np.nan, "<f4").tobytes()
-    texts, made = asyncio.run(talk(address, {}, data[:20].tobytes(), broken, b"abc", data[20:].tobytes(), "end"))
+    decibels = np.column_stack([20 / np.log(10) * data[:10, :100] - 20, data[:10, 100:]]).astype("<f4").tobytes()
+    sent = [data[:20].tobytes(), broken, b"abc", decibels, data[20:].tobytes(), "end"]
+    texts, made = asyncio.run(talk(address, {}, *sent))
     assert made == whole
-    assert [("error" in text) for text in texts] == [False, True, True, False]
+    assert [("error" in text) for text in texts] == [False, True, True, True, False]
 
 
 @pytest.mark.parametrize(

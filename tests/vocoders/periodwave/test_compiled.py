@@ -1,5 +1,7 @@
 """The compiled estimator of PeriodWave computes what PyTorch does, for any width, length, batch and threads."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 import torch
 
@@ -53,6 +55,24 @@ def test_every_network_agrees(changes):
 
 def test_threads_share_the_work():
     assert_agrees(model_of(), 80, threads=3)
+
+
+def test_callers_in_several_threads_do_not_disturb_each_other():
+    model = model_of()
+    velocity, t = model.estimator.of_tensors, torch.tensor(0.3)
+    with torch.no_grad():
+        compiled = open_compiled(model, velocity, 1)
+        condition = model.encode(torch.randn(1, 20, 60) - 3)
+        inputs = [torch.randn(1, 1, 64 * 60) for _ in range(4)]
+        expected = [compiled(x, t, *condition) for x in inputs]
+
+        def compute(x: torch.Tensor) -> torch.Tensor:
+            with torch.no_grad():  # belongs to a thread
+                return compiled(x, t, *condition)
+
+        with ThreadPoolExecutor(4) as pool:
+            found = list(pool.map(compute, inputs))
+    assert all(map(torch.equal, found, expected))
 
 
 def test_lengths_may_change():

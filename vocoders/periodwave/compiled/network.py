@@ -2,6 +2,7 @@
 
 import copy
 import math
+import threading
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -60,7 +61,7 @@ class CompiledPeriods:
     def __init__(self, estimator: "Estimator", threads: int) -> None:
         unet, output = estimator.unet, estimator.output
         self.periods, self.multiple = estimator.periods, unet.length_multiple
-        self.workers, self._memory = Workers(threads), _Memory()
+        self.workers, self._memory, self._lock = Workers(threads), _Memory(), threading.Lock()
         self.downs, self.ups = [], []
         width = estimator.in_channels
         for stage in unet.downs:
@@ -85,7 +86,8 @@ class CompiledPeriods:
         del freeu  # the compiled network is used without
         offsets = self._offsets(nn.functional.silu(embedding))
         items = enumerate(offsets)
-        return torch.cat([self._velocity(x[i : i + 1], [c[i] for c in condition], own) for i, own in items])
+        with self._lock:  # one memory serves all callers
+            return torch.cat([self._velocity(x[i : i + 1], [c[i] for c in condition], own) for i, own in items])
 
     def _offsets(self, embedding: Tensor) -> list[list[list[np.ndarray]]]:
         """Return what stages add for an activated embedding (B, periods, H): by item, period, stage."""
