@@ -30,8 +30,8 @@ def run_command(command: str, source: str) -> Path:
     """
     if os.environ.get(ALLOWED) != "1":
         raise DataError(
-            f"{source} is the command '{command}', which is not run: it could do anything; write its output to a file, "
-            "or where you trust the list, 'ondes --allow-pipes ...'"
+            f"{source} is the command '{command}'; commands are not run, write its output to a file and give that "
+            "path, or where you trust the list, pass 'ondes --allow-pipes ...'"
         )
     if command.startswith("|"):
         raise DataError(f"{source} is a command that reads: '{command}'; expected one that writes, with '|' at its end")

@@ -95,4 +95,7 @@ def _is_line(text: str) -> bool:
 def _locate(folder: Path, location: str) -> Path:
     path = Path(location)
     inside = folder / path
-    return inside if not path.is_absolute() and not path.exists() and inside.exists() else path
+    try:
+        return inside if not path.is_absolute() and not path.exists() and inside.exists() else path
+    except OSError:  # a name that the system refuses, as too long; whoever opens it is told
+        return path

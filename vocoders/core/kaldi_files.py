@@ -84,9 +84,12 @@ def read_table(path: str | Path) -> dict[str, tuple[Path, int]]:
             raise DataError(f"{path} line {number}: '{line[:60]}'; expected '<id> <file>' or '<id> <file>:<offset>'")
         if key in found:
             raise DataError(f"{path} line {number}: '{key}' occurs twice")
-        place = Path(file).expanduser()
-        beside = Path(path).parent / place
-        found[key] = (beside if not place.exists() and beside.exists() else place, int(offset))
+        try:
+            place = Path(file).expanduser()
+            beside = Path(path).parent / place
+            found[key] = (beside if not place.exists() and beside.exists() else place, int(offset))
+        except (OSError, RuntimeError, ValueError) as error:  # a name that the system refuses, an unknown user
+            raise DataError(f"{path} line {number}: '{line[:60]}' names no file: {error}") from None
     return found
 
 
