@@ -26,6 +26,7 @@ class _Trial:
     latency: int
     firsts: list[float] = field(default_factory=list)
     times: list[np.ndarray] = field(default_factory=list)
+    loads: list[float] = field(default_factory=list)
 
 
 def streamed(systems: Sequence[Contender]) -> list[VocoderContender]:
@@ -46,7 +47,8 @@ def measure_streams(
     ``first_audio`` is the time from the beginning of the first frame to the first sample, if frames come in real time:
     the frames that it needs, and the computation of the last chunk. ``latency`` is the time by which a player has to
     lag behind the features so that no sample is missing: the frames of a chunk, those that the stream waits for
-    (``lag``), and the computation of a chunk.
+    (``lag``), and the computation of a chunk. ``cpu`` is the CPU time of a chunk, which other work on the machine
+    changes least.
 
     Args:
         systems: vocoders with streams, which take turns.
@@ -79,7 +81,7 @@ def _play(trial: _Trial, counts: bool) -> None:
     stream = trial.system.open_stream(trial.chunk)
     assert stream is not None
     frames, chunk, hop = trial.inputs["features"].shape[-1], trial.chunk, trial.system.system.hop_length
-    times, first = [], None
+    times, first, begun = [], None, time.process_time()
     for start in range(0, frames - chunk + 1, chunk):
         piece = {name: value[..., start : start + chunk] for name, value in trial.inputs.items()}
         started = time.perf_counter()
@@ -90,6 +92,7 @@ def _play(trial: _Trial, counts: bool) -> None:
             first = (start + chunk) * hop / trial.system.sample_rate + times[-1]
     if counts:
         trial.times.append(np.array(times))
+        trial.loads.append((time.process_time() - begun) / len(times))
         trial.firsts += [] if first is None else [first]
 
 
@@ -107,5 +110,6 @@ def _row(trial: _Trial, threads: int) -> dict[str, Any]:
         "latency": duration + lag + median,
         "time": median,
         "time_p95": float(np.percentile(every, 95)),
+        "cpu": statistics.median(trial.loads),
         "rtf": statistics.median(float(times.mean()) / duration for times in trial.times),
     }

@@ -137,6 +137,7 @@ def _streams_table(document: Mapping[str, Any]) -> str:
         ("latency ↓", lambda row: _milliseconds(row["latency"])),
         ("of it computing", lambda row: _milliseconds(row["time"])),
         ("computing p95", lambda row: _milliseconds(row["time_p95"])),
+        ("CPU time", lambda row: _milliseconds(row["cpu"])),
         ("RTF ↓", lambda row: f"{row['rtf']:.4f}"),
     ]
     return _table(document.get("streams", ()), columns)
