@@ -160,7 +160,7 @@ def _problem(values: Tensor, convention: MelConvention) -> str:
     unit = _PER_LOG[mel.log]
     log_mel = convention.undo(values) * unit
     low, high, mean = float(log_mel.min()), float(log_mel.max()), float(log_mel.mean())
-    floor, ceiling = math.log(mel.floor), _full_scale(mel)
+    floor, ceiling = math.log(mel.floor), _full_scale(mel)  # pyright: ignore[reportArgumentType]  (frozen: hashable)
     found = f"log-mels from {low / unit:.4g} to {high / unit:.4g}"
     if low < floor - _BELOW or high > ceiling + _ABOVE:
         return f"{found}; expected {floor / unit:.4g} to {ceiling / unit:.4g}"
