@@ -412,7 +412,9 @@ def test_saving_keeps_everything(tmp_path, bands):
     assert isinstance(loaded, PeriodWaveMB)
     assert loaded.config == model.config
     audio = 0.1 * _noise(1, 1, 1024)
-    assert torch.equal(loaded.synthesize(audio=audio), model.synthesize(audio=audio))
+    # A loaded model computes by the fastest runtime.
+    expected = model.synthesize(audio=audio)
+    torch.testing.assert_close(loaded.synthesize(audio=audio), expected, rtol=0, atol=1e-4 * float(expected.abs().max()))
 
 
 def test_a_single_band_model_is_another_family(tmp_path):
