@@ -79,7 +79,7 @@ def test_a_drawn_f0_is_heard(open_page, screenshots) -> None:
     page.mouse.up()
     measured(page, old)
     assert "only at the clip's F0" in page.locator("#vocoder-metrics").inner_text()
-    assert "drawn" in page.locator("#vocoder-player .legend").last.inner_text()
+    page.locator("#vocoder-player .legend").get_by_text("drawn", exact=True).wait_for()
     page.screenshot(path=screenshots / "drawn_f0.png", full_page=True)
     assert not page.problems
 
