@@ -52,16 +52,15 @@ def test_commands(document, open_sandbox):
 
 
 @pytest.mark.slow
-def test_slow_commands_of_the_readme(open_sandbox):
-    document = REPOSITORY / "README.md"
+def test_slow_commands_of_the_pages(open_sandbox):
+    document = REPOSITORY / "tests/documents/website/pages/how-to/effects.md"
     commands = read_commands(document)
     sandbox = open_sandbox(document, commands)
     wanted = [number for number, command in enumerate(commands) if command.text.startswith("ondes evaluate effect")]
     assert wanted
     for number in wanted:
-        # The environment, and the data from the command before.
-        for command in (*(command for command in commands if command.text.startswith(". ")), commands[number - 1]):
-            sandbox.run(command)
+        # The data from the command before.
+        sandbox.run(commands[number - 1])
         printed = sandbox.run(commands[number])
         assert "| comp4c-graybox: unseen audio, unseen knobs |" in printed
 

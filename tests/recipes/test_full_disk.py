@@ -79,21 +79,21 @@ def test_the_cause_of_a_failed_checkpoint_is_that_of_the_system(tmp_path, small_
 
 
 @pytest.mark.parametrize("name", ["metrics.jsonl", "tensorboard"])
-def test_a_run_with_something_else_in_the_place_of_its_log_is_refused(tmp_path, name):
+def test_a_run_with_something_else_in_the_place_of_its_log_is_refused(tmp_path, make_config, name):
     if name == "metrics.jsonl":
         (tmp_path / name).mkdir()
     else:
         (tmp_path / name).write_text("")
     with pytest.raises(DataError, match=name):
-        _Scalars(tmp_path, 0)
+        _Scalars(make_config(tmp_path), tmp_path, 0)
 
 
-def test_the_log_of_a_run_on_a_full_disk(tmp_path, small_disk):
-    scalars = _Scalars(tmp_path, 0)
+def test_the_log_of_a_run_on_a_full_disk(tmp_path, make_config, small_disk):
+    scalars = _Scalars(make_config(tmp_path), tmp_path, 0)
     (tmp_path / "metrics.jsonl").write_text('{"step": 0}\n' * 400)
     with pytest.raises(DataError, match="metrics.jsonl"):
         small_disk(lambda path: scalars.write(1, {"loss": 1.0}), tmp_path)
-    scalars.board.close()
+    scalars.close()
 
 
 def test_a_name_that_the_system_refuses(tmp_path):

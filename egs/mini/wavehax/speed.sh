@@ -7,12 +7,8 @@ set -euo pipefail
 cd "$(dirname "$0")"
 # shellcheck source=egs/mini/wavehax/path.sh
 . ./path.sh
-runs=${1:-5}
 
-ondes bench wavehax:v1 wavehax:v2 wavehax-24k --runtime torch,compiled --against vocos,hifigan-v1 --seconds 1,10 --threads 1,2 \
-    --runs "$runs" --no-memory --out speed.json
-ondes bench periodwave:small periodwave:base --steps 4 --solver euler --runtime torch,compiled --seconds 1 --threads 1,2 \
-    --runs "$runs" --no-memory --out periodwave_speed.json
-ondes bench wavehax-24k wavehax:v1 --load 1 --seconds 1 --threads 1,2 --runs "$runs" --no-memory --out busy_speed.json
+ondes bench wavehax:v1 wavehax:v2 wavehax-24k periodwave:small periodwave:base --steps 4 --solver euler --runtime torch,compiled \
+    --against vocos,hifigan-v1 --seconds 1,10 --threads 1,2 --runs "${1:-3}" --no-memory --out speed.json
 ondes bench --fill SPEED.md
 ondes bench --fill ../../../README.md
