@@ -14,8 +14,9 @@ def caches() -> Section:
     """Return where compiled loops, graphs and downloaded models are kept, and their sizes."""
     from huggingface_hub.constants import HF_HUB_CACHE
 
+    graphs = cache_folder()
     facts: dict[str, Fact] = {
-        "graphs (ONDES_CACHE)": _described([cache_folder()]),
+        "graphs (ONDES_CACHE)": _described([graphs]) if graphs else "none: no home folder; set ONDES_CACHE",
         "compiled loops (NUMBA_CACHE_DIR)": _described(_numba_folders(), ("*.nbi", "*.nbc")),
         "downloaded models (HF_HOME)": _described([Path(HF_HUB_CACHE)]),
     }
@@ -49,6 +50,10 @@ def folders() -> Section:
         ("temporary files", Path(tempfile.gettempdir()), "set TMPDIR to a folder that can be written"),
         ("graph cache", cache_folder(), "set ONDES_CACHE to a folder that can be written"),
     ):
+        if place is None:
+            facts[name] = "none: no home folder"
+            advice.append(remedy)
+            continue
         nearest = next(parent for parent in (place, *place.parents) if parent.exists())
         problem = _problem(nearest)
         facts[name] = f"{place}: {problem or 'can be written'}"

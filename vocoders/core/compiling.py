@@ -42,7 +42,7 @@ def compiled(*parts: ModuleType | str) -> Callable[[Callable[..., Any]], Any]:
         function.__qualname__ += f"_{digest.hexdigest()[:12]}"
         made = njit(nogil=True)(function)
         try:
-            made._cache = _SharedCache(function)
+            made._cache = _SharedCache(function)  # pyright: ignore[reportAttributeAccessIssue]  (numba's own)
         except (RuntimeError, OSError):  # neither the source's folder nor the user's cache is writable
             _tell_once("no folder for compiled code can be written", "set NUMBA_CACHE_DIR to one")
         return made

@@ -35,7 +35,7 @@ def estimate_f0(
         CheckpointError: if the estimator's files are damaged.
     """
     estimator = estimator or shipped_mel_pitch()
-    foreign, back = _conversions(mel, estimator.config.mel)
+    foreign, back = _conversions(mel, estimator.config.mel)  # pyright: ignore[reportArgumentType]  (frozen: hashable)
     log_mel = features.detach().cpu().float()
     f0 = estimator.estimate(log_mel if foreign.is_native else foreign.convert(log_mel))
     positions = back.frame_positions(f0.shape[-1], offset)[: features.shape[-1]]
