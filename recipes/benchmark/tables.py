@@ -1,7 +1,8 @@
 """Markdown tables of results in JSON, and pages with such tables between marks.
 
 A page says ``<!-- table: results.json -->`` and ``<!-- end of table -->``; what stands between the two is made from
-that file, whose path counts from the page. Numbers in a README are then never typed by hand.
+that file, whose path counts from the page. Numbers in a README are then never typed by hand. ``<!-- table:
+results.json of wavehax-24k compiled, vocos -->`` shows these systems alone.
 """
 
 import re
@@ -16,7 +17,9 @@ from vocoders.core.text import read_text
 
 __all__ = ["fill_tables", "read_results", "tables_markdown"]
 
-_SECTION = re.compile(r"(<!-- table: (?P<file>[^\s>]+) -->\n).*?(<!-- end of table -->)", re.DOTALL)
+_SECTION = re.compile(
+    r"(<!-- table: (?P<file>[^\s>]+)(?: of (?P<systems>[^\n>]+?))? -->\n).*?(?P<end><!-- end of table -->)", re.DOTALL
+)
 
 Row = Mapping[str, Any]
 Column = tuple[str, Callable[[Row], str]]
@@ -64,9 +67,21 @@ def fill_tables(page: Path) -> str:
         )
 
     def fill(section: re.Match[str]) -> str:
-        return section[1] + tables_markdown(read_results(page.parent / section["file"])) + section[3]
+        document = read_results(page.parent / section["file"])
+        if section["systems"]:
+            document = _with_systems(document, section["systems"].split(", "), section["file"])
+        return section[1] + tables_markdown(document) + section["end"]
 
     return _SECTION.sub(fill, text)
+
+
+def _with_systems(document: Mapping[str, Any], systems: Sequence[str], file: str) -> dict[str, Any]:
+    """Return a result of `ondes bench` with the rows of some systems alone."""
+    lists = {key: rows for key in ("systems", "speed", "busy", "streams") if (rows := document.get(key))}
+    missing = set(systems) - {row["system"] for rows in lists.values() for row in rows}
+    if missing:
+        raise DataError(f"{file} contains no system {', '.join(sorted(missing))}; see its tables: ondes bench --table")
+    return {**document, **{key: [row for row in rows if row["system"] in systems] for key, rows in lists.items()}}
 
 
 def _machine(document: Mapping[str, Any]) -> str:

@@ -87,6 +87,18 @@ def test_marked_tables_are_renewed_and_nothing_else(document, tmp_path):
     assert fill_tables(page) == filled
 
 
+def test_a_mark_names_the_systems_of_its_table(document, tmp_path):
+    (tmp_path / "b.json").write_text(json.dumps(document))
+    page = tmp_path / "page.md"
+    chosen = document["speed"][0]["system"]
+    page.write_text(f"<!-- table: b.json of {chosen} -->\n<!-- end of table -->\n")
+    only = {key: [row for row in document[key] if row["system"] == chosen] for key in ("systems", "speed")}
+    assert tables_markdown({**document, **only}) in fill_tables(page)
+    page.write_text("<!-- table: b.json of nobody -->\n<!-- end of table -->\n")
+    with pytest.raises(DataError, match="nobody"):
+        fill_tables(page)
+
+
 def test_a_table_of_an_evaluation_is_the_one_of_its_page(tmp_path):
     import numpy as np
     import soundfile
