@@ -84,9 +84,10 @@ def atomic_folder(path: str | Path, overwrite: bool = False) -> Iterator[Path]:
         DataError: if ``path`` exists, contains the working directory, or the system refuses to write.
     """
     path = _target(path)
-    if path.exists() and not path.is_dir():
+    # One look each: another process may replace the folder between two.
+    if path.is_file():
         raise DataError(f"{path} is a file; expected the name of a folder to write")
-    if path.is_dir() and any(path.iterdir()) and not overwrite:
+    if not overwrite and path.is_dir() and any(path.iterdir()):
         raise DataError(f"{path} exists already; choose another name or allow overwriting")
     if path.is_dir() and Path.cwd().is_relative_to(path):
         raise DataError(f"{path} contains the working directory and cannot be replaced; choose another folder")

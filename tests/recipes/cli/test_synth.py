@@ -112,7 +112,7 @@ def test_wav_scp_paths_beside_the_list(ondes, make_audio) -> None:
 @pytest.mark.parametrize(
     ("line", "cause"),
     [
-        ("utt sox x.wav -t wav - |", "is not run"),
+        ("utt sox x.wav -t wav - |", "are not run"),
         ("utt", "expected '<id> <file>'"),
         ("../utt x.wav", "slash"),
         ("a x.wav\na x.wav", "twice"),

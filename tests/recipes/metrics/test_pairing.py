@@ -80,7 +80,7 @@ def test_a_data_directory_gives_its_segments(make_files, tmp_path):
     ("content", "message"),
     [
         ("u1 a.wav\nu1 b.wav\n", "line 2: 'u1' occurs twice"),
-        ("u1 sox a.wav |\n", "is not run"),
+        ("u1 sox a.wav |\n", "are not run"),
         ("\n", "no line"),
     ],
 )

@@ -30,7 +30,6 @@ _number = count()
 @pytest.fixture(autouse=True)
 def fresh(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(compiling, "_told", set())
-    monkeypatch.setattr(logging.getLogger("vocoders"), "propagate", True)
     monkeypatch.delenv("NUMBA_CACHE_DIR", raising=False)
 
 

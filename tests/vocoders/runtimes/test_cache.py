@@ -11,7 +11,6 @@ from vocoders.runtimes import cache
 @pytest.fixture(autouse=True)
 def fresh(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cache, "_told", set())
-    monkeypatch.setattr(logging.getLogger("vocoders"), "propagate", True)
     for name in ("ONDES_CACHE", "XDG_CACHE_HOME"):
         monkeypatch.delenv(name, raising=False)
 
