@@ -2,7 +2,6 @@
 
 import errno
 import importlib.util
-import logging
 import subprocess
 import sys
 from itertools import count

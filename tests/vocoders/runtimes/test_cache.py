@@ -1,6 +1,5 @@
 """Graphs in the cache folder: nothing there may stop a synthesis."""
 
-import logging
 from pathlib import Path
 
 import pytest
