@@ -55,7 +55,7 @@ def build(page: Page) -> Any:
         with gr.Column(min_width=300):
             group = gr.Radio([*GROUPS, MORE], value=group_of(_FIRST_EFFECT), label="Group", elem_id="effects-group")
             with gr.Row():
-                lists = {"min_width": 150, "allow_custom_value": True}
+                lists = {"min_width": 220, "allow_custom_value": True}
                 effect = gr.Dropdown([], label="Effect", elem_id="effects-effect", **lists)
                 model = gr.Dropdown([], label="Learned model", elem_id="effects-model", **lists)
             knobs = knob_panel(elem_id="effects-knobs")
