@@ -18,7 +18,7 @@ __all__ = ["EXTRAS", "NOTICE", "RESTRICTED", "closure", "is_refused", "licence_o
 ROOT = Path(__file__).resolve().parents[1]
 NOTICE = ROOT / "NOTICE"
 HEADING = "Packages that ondes uses and does not contain, with the licences that they declare"
-EXTRAS = ("train", "metrics", "f0", "formats", "export", "demo", "serve")
+EXTRAS = ("train", "metrics", "f0", "formats", "shards", "lhotse", "export", "demo", "serve")
 # Extras with a package that not everyone may use; nothing else depends on them.
 RESTRICTED = {
     "bench": "vocos (MIT) brings encodec: CC BY-NC 4.0, not for commercial use",
