@@ -393,7 +393,7 @@ def test_files_of_a_visitor_go_with_him_and_those_of_the_server_stay(server, tmp
     assert (results / "server").is_dir()
     assert list((results / client.session_hash).rglob("*.wav"))
     client.close()
-    for _ in range(100):
+    for _ in range(600):
         if not (results / client.session_hash).exists():
             break
         time.sleep(0.1)
