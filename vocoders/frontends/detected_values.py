@@ -97,6 +97,8 @@ def _shared_floor(fit: AffineFit, features: FeatureValues, linear: bool) -> floa
     at_floor = shared >= _LEAST_SHARED
     if not at_floor.any():
         return None
-    floor = math.exp(float(np.median(np.repeat(lowest[at_floor, 0], shared[at_floor]))))
-    known = any(abs(math.log(floor / each)) < _FLOOR_ERROR for each in _FLOORS)
-    return None if known else max(floor, 1e-12)
+    level = float(np.median(np.repeat(lowest[at_floor, 0], shared[at_floor])))
+    if any(abs(level - math.log(each)) < _FLOOR_ERROR for each in _FLOORS):
+        return None
+    # A poor fit may put the floor anywhere.
+    return math.exp(min(max(level, math.log(1e-12)), math.log(1e12)))
