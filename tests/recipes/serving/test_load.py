@@ -1,16 +1,12 @@
 """The server under valid and hostile requests at the same time."""
 
 import asyncio
-import sys
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 import pytest
 
 for package in ("fastapi", "uvicorn", "websockets", "httpx"):
     pytest.importorskip(package)
-
-sys.path.insert(0, str(Path(__file__).parent))
 
 from serving_load import run_load  # noqa: E402
 from serving_model import serving, tiny_model  # noqa: E402

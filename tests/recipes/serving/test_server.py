@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 import io
 import json
-import threading
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -16,15 +15,15 @@ import torch
 pytest.importorskip("fastapi")
 websockets = pytest.importorskip("websockets")
 httpx = pytest.importorskip("httpx")
-uvicorn = pytest.importorskip("uvicorn")
+pytest.importorskip("uvicorn")
 
-from recipes.serving.app import _Server, make_app  # noqa: E402
+from serving_model import serving, tiny_model  # noqa: E402
+
+from recipes.serving.app import _Server  # noqa: E402
 from recipes.serving.client import synthesize  # noqa: E402
 from recipes.serving.limits import Limits  # noqa: E402
 from vocoders.core.audio import read_audio  # noqa: E402
 from vocoders.core.audio_pipes import PipeFormat, decode_samples, encode_samples  # noqa: E402
-from vocoders.frontends.f0 import F0Config  # noqa: E402
-from vocoders.wavehax.config import WavehaxConfig  # noqa: E402
 from vocoders.wavehax.model import Wavehax  # noqa: E402
 
 LIMITS = Limits(clients=3, seconds=2.0, message_bytes=200_000, idle_seconds=1.0)
@@ -33,22 +32,7 @@ S16 = PipeFormat("s16le", 24000, 1)
 
 @pytest.fixture(scope="module")
 def model() -> Wavehax:
-    torch.manual_seed(0)
-    sizes: dict[str, Any] = {"channels": 4, "kernel_size": (3, 3), "num_blocks": 1, "norm": "frame", "look_ahead": 1}
-    return Wavehax(WavehaxConfig(**sizes, f0=F0Config(alignment="frame_center"))).eval()
-
-
-@contextlib.contextmanager
-def serving(model: Wavehax, limits: Limits) -> Iterator[str]:
-    """Run a server; yield its address."""
-    server = uvicorn.Server(uvicorn.Config(make_app(model, "tiny", limits), port=0, log_level="error"))
-    thread = threading.Thread(target=server.run, daemon=True)
-    thread.start()
-    while not server.started:
-        time.sleep(0.02)
-    yield f"127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
-    server.should_exit = True
-    thread.join(10)
+    return tiny_model()
 
 
 @pytest.fixture(scope="module")
