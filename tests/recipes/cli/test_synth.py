@@ -1,5 +1,6 @@
 """`ondes synth`: every kind of input and output, and that bad input loses nothing."""
 
+import io
 import json
 import os
 import re
@@ -309,13 +310,20 @@ def test_json_lines(ondes, make_audio) -> None:
     }
 
 
-def test_too_loud_output_is_limited_with_a_warning(ondes, make_audio, tiny_module, tmp_path: Path) -> None:
+def test_too_loud_output_is_limited_with_a_warning(
+    ondes, make_audio, tiny_module, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     tiny_module.TinyVocoder(tiny_module.TinyVocoderConfig(gain=100.0)).save_pretrained(tmp_path / "loud")
     make_audio("x.wav")
     run = ondes("synth", "x.wav", "-o", "y.wav", "-m", tmp_path / "loud")
     assert run.code == 0
     assert "warning: y.wav: peak" in run.err
     assert 0.99 < read_audio("y.wav")[0].abs().max() < 1
+    # Standard input is read to its end.
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(Path("x.wav").read_bytes())))
+    run = ondes("synth", "-", "-o", "z.wav", "-m", tmp_path / "loud")
+    assert (run.code, "warning: z.wav: peak" in run.err) == (0, True), run.err
+    assert 0.99 < read_audio("z.wav")[0].abs().max() < 1
 
 
 def test_existing_output_is_kept_without_force(ondes, make_audio, tiny_module) -> None:
