@@ -55,7 +55,7 @@ class FeatureOptions:
         typer.Option(
             "--beyond",
             metavar="speech|silence",
-            help="What is above and below the bands of --mel: the most probable envelope of speech, or silence.",
+            help="What is above the bands of --mel: the most probable envelope of speech, or silence.",
             rich_help_panel=_PANEL,
         ),
     ] = "speech"
