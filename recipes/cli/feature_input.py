@@ -176,6 +176,7 @@ def native_inputs(inputs: dict[str, Any], vocoder: "Vocoder") -> dict[str, Any]:
 
     if "mel" not in inputs:
         return inputs
+    _logger.info("a stream keeps to the vocoder's own mel; without --stream, the output is refined under --mel")
     own = MelInput(inputs["mel"], inputs["beyond"]).native(vocoder, inputs["features"], inputs.get("f0"))
     return own if "f0" in own or not vocoder.uses_f0 else own | {"f0": vocoder.estimate_f0(own["features"])}
 
