@@ -117,7 +117,7 @@ def describe_values(values: Tensor) -> str:
 
 def _suggest(values: Tensor, convention: MelConvention) -> str:
     if describe_values(values).startswith("z-scores"):
-        return "; pass --mel NAME --mel-statistics FILE"
+        return "; pass --mel NAME --mel-statistics FILE, or find both: ondes mel detect FEATURES --audio CLIP"
     same_mel = [text for text, change in _SCALES.items() if _fits(values, _changed(convention, change))]
     names = fitting_conventions(values)
     if same_mel and convention.normalization is None:
