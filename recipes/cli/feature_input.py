@@ -281,9 +281,7 @@ def _compare_with_mel(f0: "np.ndarray", log_mel: Any, convention: "MelConvention
     from vocoders.frontends.mel_f0 import octaves_from_mel
 
     octaves = octaves_from_mel(_tensor(f0)[None, None], log_mel, convention.mel)
-    found = (
-        f"{source}: F0 is about {2**octaves:.2g} times that of the mel; is it in another unit, or of another recording?"
-    )
+    found = f"{source}: F0 is {2**octaves:.2g} times that of the mel: in another unit, or of another recording"
     if abs(octaves) > _WRONG_OCTAVES:
         raise DataError(found)
     if abs(octaves) > _DOUBTFUL_OCTAVES:
