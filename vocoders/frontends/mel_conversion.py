@@ -9,6 +9,7 @@ conversion has lost.
 
 import math
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from scipy.signal import firwin, lfilter, oaconvolve
@@ -150,7 +151,7 @@ class ForeignMel:
 def _without_rumble(audio: Tensor, lowest: float, sample_rate: int) -> Tensor:
     """Return audio (..., T) without what is below a frequency in Hz, by a filter of linear phase."""
     length = 2 * round(_RUMBLE_PERIODS * sample_rate / lowest / 2) + 1
-    kernel = firwin(length, lowest, fs=sample_rate, pass_zero=False)
+    kernel = np.asarray(firwin(length, lowest, fs=sample_rate, pass_zero=False))
     samples = audio.double().cpu().numpy()
     filtered = oaconvolve(samples, kernel.reshape((1,) * (samples.ndim - 1) + (-1,)), axes=-1)
     return torch.from_numpy(filtered[..., length // 2 :][..., : samples.shape[-1]]).to(audio)
