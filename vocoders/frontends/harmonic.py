@@ -128,7 +128,7 @@ def harmonic_sum(cycles: Tensor, num_harmonics: Tensor) -> Tensor:
 
 
 def running_cycles(f0: Tensor, hop_length: int, sample_rate: int, phase: Tensor | None) -> Tensor:
-    """Return the phase of the fundamental at each sample, in cycles: float64 inclusive running sum, (B, F) -> (B, T)."""
+    """Return the phase of the fundamental at each sample, in cycles: inclusive running sum in float64, (B, T)."""
     return _running_sum(hold_frames(f0.double() / sample_rate, hop_length), phase)
 
 
@@ -155,7 +155,7 @@ def _sawtooth(f0: Tensor, hop_length: int, sample_rate: int, config: PriorConfig
 
 
 def _pcph(f0: Tensor, hop_length: int, sample_rate: int, config: PriorConfig, phase: Tensor | None) -> Tensor:
-    # Frames and the samples of each stay apart, (B, F, hop_length), so that values of frames are not repeated in memory.
+    # Frames and the samples of each stay apart, (B, F, hop_length), so that values of frames are not repeated.
     # Every operation here is a launch of its own on a GPU; a test counts them.
     frames = f0.transpose(1, 2)
     exact = frames.double()
@@ -170,7 +170,7 @@ def _pcph(f0: Tensor, hop_length: int, sample_rate: int, config: PriorConfig, ph
 
 
 def _highest_rounding_to(limit: float) -> float:
-    """Return the highest number that float32 rounds to ``limit``: a harmonic counts if k * f0 in float32 does not exceed it.
+    """Return the highest number that float32 rounds to ``limit``: a harmonic counts if k * f0 in float32 stays below.
 
     The product of the two is exact in float64, and so is the rounded quotient of limit and F0.
     """
