@@ -57,7 +57,7 @@ class MelPitchConfig(MelModelConfig):
     channels: int = Field(default=96, gt=0)
     num_blocks: int = Field(default=4, ge=0)
     kernel_size: int = Field(default=7, gt=0)
-    voicing_threshold: float = Field(default=0.18, gt=0, lt=1)
+    voicing_threshold: float = Field(default=0.35, gt=0, lt=1)
 
     @property
     def front_end(self) -> FrontEnd:

@@ -19,7 +19,7 @@ PATH_FRAMES = 6
 _STEP, _JUMP, _SWITCH = 0.12, 4.0, 2.0
 # Factor on the log-probabilities of F0, which vary more than those of voicing, and their lowest value: a frame whose
 # neighbours agree may be wrong. So voiced frames need a certain F0.
-_WEIGHT, _LOWEST = 0.8, -8.0
+_WEIGHT, _LOWEST = 0.3, -8.0
 
 
 def best_path(scores: Tensor, voicing: Tensor, threshold: float) -> tuple[Tensor, Tensor]:
