@@ -5,11 +5,12 @@
 #
 # DIR is a small corpus with the subsets train-mini, dev-mini and test-mini. A few of its utterances are linked as the real
 # corpus is laid out, and copies of the recipes run in FOLDER/egs, so that the data and the runs of the recipes themselves
-# stay as they are. FOLDER/RESULTS.md then holds the results of all of them, with the published figures beside them.
+# stay as they are. FOLDER/RESULTS.md then holds the results of all runs in FOLDER, with published figures beside them.
 #
 #   --corpus_dir DIR  the small corpus
 #   --output FOLDER   folder to write
-#   --steps N         training steps of each recipe
+#   --runs LIST       RECIPE/CONFIGURATION, separated by commas, in this order; all: every configuration
+#   --steps N         training steps of each run
 #   --utterances N    utterances in each subset: the shortest
 #   --threads N       threads and processes
 set -euo pipefail
@@ -18,6 +19,7 @@ folder="$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)"
 egs="$(dirname "$folder")"
 corpus_dir=""
 output="$folder/rehearsal"
+runs=wavehax/v1,periodwave/base,periodwave_turbo/turbo_base,sashimi/sashimi
 steps=2
 utterances=4
 threads=1
@@ -25,7 +27,17 @@ threads=1
 . "$egs/utils/parse_options.sh"
 [ -d "$corpus_dir/train-mini" ] || usage_error "--corpus_dir '$corpus_dir' has no train-mini"
 corpus_dir="$(cd "$corpus_dir" && pwd)"
-mkdir -p "$output/egs/libritts"
+if [ "$runs" = all ]; then
+  # Turbo starts from the runs of PeriodWave, which come before it. LibriTTS has no 48 kHz for the full-band Wavehax.
+  runs="$(cd "$folder" && find wavehax periodwave periodwave_turbo sashimi -path '*/conf/*.yaml' ! -name fb.yaml |
+    LC_ALL=C sort -r | sed 's|/conf/|/|; s|\.yaml$||' | awk '{ print /turbo/ ? 2 : 1, $0 }' | LC_ALL=C sort -s -k 1,1 |
+    cut -d' ' -f2 | paste -sd,)"
+fi
+IFS=, read -ra runs <<<"$runs"
+for run in "${runs[@]}"; do
+  [ -f "$folder/${run%%/*}/conf/${run#*/}.yaml" ] || usage_error "--runs: no '$run' (RECIPE/CONFIGURATION, such as wavehax/v1)"
+done
+mkdir -p "$output"
 output="$(cd "$output" && pwd)"
 corpus="$output/LibriTTS"
 
@@ -42,44 +54,72 @@ link() {
     done
 }
 
-# A rehearsal starts afresh: data and features of another selection would be refused.
-rm -rf "$corpus" "$output/egs"
-mkdir -p "$output/egs/libritts"
-link train-mini 0 train-clean-100
-link train-mini 1 train-clean-360
-link train-mini 2 train-other-500
-link dev-mini 0 dev-clean
-link dev-mini 1 dev-other
-link test-mini 0 test-clean
-link test-mini 1 test-other
+# Data and features of another selection would be refused.
+selection="$corpus_dir, $utterances"
+if [ "$(cat "$output/selection" 2>/dev/null)" != "$selection" ]; then
+  rm -rf "$corpus" "$output/egs"
+  link train-mini 0 train-clean-100
+  link train-mini 1 train-clean-360
+  link train-mini 2 train-other-500
+  link dev-mini 0 dev-clean
+  link dev-mini 1 dev-other
+  link test-mini 0 test-clean
+  link test-mini 1 test-other
+  echo "$selection" >"$output/selection"
+fi
 
+mkdir -p "$output/egs/libritts"
 cp -r "$egs/utils" "$output/egs/"
 for recipe in wavehax periodwave periodwave_turbo sashimi; do
-  mkdir "$output/egs/libritts/$recipe"
+  mkdir -p "$output/egs/libritts/$recipe"
   for part in run.sh path.sh cmd.sh conf published.yaml; do
     [ ! -e "$folder/$recipe/$part" ] || cp -r "$folder/$recipe/$part" "$output/egs/libritts/$recipe/"
   done
 done
 
-# rehearse RECIPE [ARGUMENT]...
-rehearse() {
-  local limit="$steps"
-  echo "== libritts/$1"
-  "$output/egs/libritts/$1/run.sh" --corpus_dir "$corpus" --tag rehearsal --nj "$threads" --n_gpus 0 --num_dev 2 \
-    --num_test 2 "${@:2}" "trainer.max_steps=$limit" "trainer.valid_every=$limit" "trainer.checkpoint_every=$limit" \
-    trainer.log_every=1 "trainer.num_threads=$threads" data.batch_size=1 data.num_workers=0
+# write_embeddings RECIPE CONFIGURATION: features of its size in the place of a codec's: mels.
+write_embeddings() {
+  local place="$output/egs/libritts/$1" set
+  "$place/run.sh" --stop_stage 0 --corpus_dir "$corpus" --conf "$place/conf/$2.yaml" --nj "$threads" --n_gpus 0 --num_dev 2 --num_test 2
+  # shellcheck source=egs/utils/path.sh
+  . "$folder/$1/path.sh"
+  for set in train dev test; do
+    ondes --quiet features --config "$place/conf/$2.yaml" --data "$place/data/$set" --output "$place/dump/$2" --no-statistics \
+      --write-mels "$place/embeddings" --nj "$threads" model.condition=mel data.peak=null data.resample=true
+  done
 }
 
-rehearse wavehax
-rehearse periodwave model.sampling.steps=2
-rehearse periodwave_turbo --init "$output/egs/libritts/periodwave/exp/rehearsal"
-rehearse sashimi --seconds 0.2 --num 1
+# rehearse RECIPE CONFIGURATION: a run of its own, from data to packing.
+rehearse() {
+  local place="$output/egs/libritts/$1" options=() changes=()
+  echo "== libritts/$1: $2"
+  rm -rf "$place/exp/$2" "$place/dump/$2"
+  case "$1/$2" in
+    periodwave_turbo/*) options=(--init "$output/egs/libritts/periodwave/exp/${2#turbo_}") ;;
+    sashimi/*) options=(--seconds 0.2 --num 1) ;;
+    periodwave/encodec)
+      write_embeddings "$1" "$2"
+      options=(--predicted "$place/embeddings")
+      ;;
+  esac
+  if [ "$1" = periodwave ]; then
+    changes=(model.sampling.steps=2)
+  fi
+  "$place/run.sh" --corpus_dir "$corpus" --conf "$place/conf/$2.yaml" --dump "dump/$2" --nj "$threads" --n_gpus 0 \
+    --num_dev 2 --num_test 2 ${options[@]+"${options[@]}"} ${changes[@]+"${changes[@]}"} "trainer.max_steps=$steps" \
+    "trainer.valid_every=$steps" "trainer.checkpoint_every=$steps" trainer.log_every=1 "trainer.num_threads=$threads" \
+    data.batch_size=1 data.num_workers=0
+}
+
+for run in "${runs[@]}"; do
+  rehearse "${run%%/*}" "${run#*/}"
+done
 
 {
-  echo "# Rehearsal: $steps steps of each recipe"
-  for recipe in wavehax periodwave periodwave_turbo sashimi; do
+  echo "# Rehearsal: $steps steps of each run"
+  find "$output/egs/libritts" -path '*/exp/*/RESULTS.md' | LC_ALL=C sort | while IFS= read -r page; do
     echo
-    sed 's/^#/##/' "$output/egs/libritts/$recipe/exp/rehearsal/RESULTS.md"
+    sed 's/^#/##/' "$page"
   done
 } >"$output/RESULTS.md"
-echo "all recipes ran to their last stage; results: $output/RESULTS.md"
+echo "all runs went to their last stage; results: $output/RESULTS.md"

@@ -1,9 +1,10 @@
 """Published figures, alone or beside those of a run, as a section of a page.
 
-Usage: published.py PUBLISHED.yaml [RESULTS.json PAGE.md]
+Usage: published.py PUBLISHED.yaml [RESULTS.json PAGE.md SET]
 
-PUBLISHED.yaml names the columns (a metric of `ondes evaluate`, or anything else) and the rows. With the results of a
-run, one row for each of its systems is added, and the section is put at the end of PAGE.md; else it is printed.
+PUBLISHED.yaml names the set that the figures are of, the columns (a metric of `ondes evaluate`, or anything else) and
+the rows. With the results of a run on SET, one row for each of its systems is added, and the section is put at the end
+of PAGE.md; else it is printed. Each row says what set it is of.
 """
 
 import json
@@ -17,13 +18,17 @@ import yaml
 HEADING = "## Published"
 
 
-def section(published: Mapping[str, Any], results: Mapping[str, Any] | None = None) -> str:
-    """Return the section: heading, text and table; systems of a run stand below the published rows."""
-    columns = published["columns"]
-    rows = [[str(row.get(name, "")) for name in columns] for row in published["rows"]]
+def section(published: Mapping[str, Any], results: Mapping[str, Any] | None = None, own_set: str = "") -> str:
+    """Return the section: heading, text and table; systems of a run on ``own_set`` stand below the published rows."""
+    names = list(published["columns"])
+    titles = [published["columns"][names[0]], "set", *(published["columns"][name] for name in names[1:])]
+    rows = [
+        [str(row[names[0]]), published["set"], *(str(row.get(name, "")) for name in names[1:])]
+        for row in published["rows"]
+    ]
     if results is not None:
-        rows += [_own_row(system, values, list(columns)) for system, values in results["systems"].items()]
-    lines = [_line(list(columns.values())), f"|---|{'---:|' * (len(columns) - 1)}\n", *map(_line, rows)]
+        rows += [_own_row(system, own_set, values, names[1:]) for system, values in results["systems"].items()]
+    lines = [_line(titles), f"|---|---|{'---:|' * (len(titles) - 2)}\n", *map(_line, rows)]
     return f"{HEADING}\n\n{published['text'].strip()}\n\n{''.join(lines)}"
 
 
@@ -31,11 +36,11 @@ def _line(cells: Sequence[str]) -> str:
     return f"|{'|'.join(f' {cell} ' if cell else ' ' for cell in cells)}|\n"
 
 
-def _own_row(system: str, values: Mapping[str, Any], columns: list[str]) -> list[str]:
+def _own_row(system: str, own_set: str, values: Mapping[str, Any], columns: list[str]) -> list[str]:
     """Return the means of a system; a metric with another tracker (periodicity:swift) stands in the column too."""
     means = {name.partition(":")[0]: summary["mean"] for name, summary in values.items()}
-    found = [means.get(name) for name in columns[1:]]
-    return [f"ours: {system}", *("" if mean is None else f"{mean:.4g}" for mean in found)]
+    found = [means.get(name) for name in columns]
+    return [f"ours: {system}", own_set, *("" if mean is None else f"{mean:.4g}" for mean in found)]
 
 
 def main(arguments: list[str]) -> None:
@@ -46,7 +51,7 @@ def main(arguments: list[str]) -> None:
         return
     results, page = json.loads(Path(arguments[1]).read_text(encoding="utf-8")), Path(arguments[2])
     before = page.read_text(encoding="utf-8").partition(HEADING)[0].rstrip()
-    page.write_text(f"{before}\n\n{section(published, results)}", encoding="utf-8")
+    page.write_text(f"{before}\n\n{section(published, results, arguments[3])}", encoding="utf-8")
 
 
 if __name__ == "__main__":

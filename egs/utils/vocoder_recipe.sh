@@ -265,7 +265,7 @@ evaluate_systems() {
   run_evaluation 0 "$nj" audio --ref "$decoded/reference" "${options[@]}" --natural --nj "$nj" \
     --note "copy-synthesis of data/test; configuration: $exp/config.yaml"
   if [ -f published.yaml ]; then
-    "$(dirname "$(command -v ondes)")/python" "$utils/published.py" published.yaml "$exp/results.json" "$exp/RESULTS.md"
+    "$(dirname "$(command -v ondes)")/python" "$utils/published.py" published.yaml "$exp/results.json" "$exp/RESULTS.md" test
     echo "the published figures stand below those of the run"
   fi
 }

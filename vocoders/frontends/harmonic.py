@@ -7,6 +7,7 @@ noise ``(B, 1, T)`` and the start phase in cycles: ``(1, 1)`` shifts the whole b
 Source: Wavehax (arXiv 2411.06807), the pseudo-constant-power harmonic prior ``pcph`` and its alternatives.
 """
 
+import math
 from typing import Literal
 
 import torch
@@ -90,14 +91,11 @@ def make_prior(
         raise ShapeError(f"f0 of shape {tuple(f0.shape)}; expected (B, 1, F)")
     if noise is not None and noise.shape != (f0.shape[0], 1, f0.shape[-1] * hop_length):
         raise ShapeError(f"noise of shape {tuple(noise.shape)}; expected {(f0.shape[0], 1, f0.shape[-1] * hop_length)}")
-    f0 = f0[:, 0].float()
     if config.name == "noise":
-        signal = f0.new_zeros(f0.shape[0], f0.shape[-1] * hop_length)
+        signal = f0.new_zeros(f0.shape[0], 1, f0.shape[-1] * hop_length, dtype=torch.float32)
     else:
-        signal = _HARMONIC_PARTS[config.name](f0, hop_length, sample_rate, config, phase)
-    if noise is not None:
-        signal = signal + config.noise_level * noise[:, 0]
-    return signal[:, None]
+        signal = _HARMONIC_PARTS[config.name](f0.float(), hop_length, sample_rate, config, phase)
+    return signal if noise is None else signal + config.noise_level * noise
 
 
 def hold_frames(frames: Tensor, hop_length: int) -> Tensor:
@@ -121,53 +119,68 @@ def harmonic_sum(cycles: Tensor, num_harmonics: Tensor) -> Tensor:
     Returns:
         The sum, float64.
     """
-    half = torch.pi * (cycles - torch.floor(cycles))
+    half = torch.pi * torch.remainder(cycles, 1)
     denominator = torch.sin(half)
     vanishing = denominator.abs() < 1e-12
-    total = torch.sin(num_harmonics * half) * torch.sin((num_harmonics + 1) * half)
-    return torch.where(vanishing, 0.0, total / torch.where(vanishing, 1.0, denominator))
+    top = num_harmonics * half
+    total = torch.sin(top) * torch.sin(top + half)
+    return (total / denominator).masked_fill(vanishing, 0.0)
 
 
 def running_cycles(f0: Tensor, hop_length: int, sample_rate: int, phase: Tensor | None) -> Tensor:
-    """Return the phase of the fundamental at each sample, in cycles: float64 inclusive running sum, (B, T)."""
-    increments = hold_frames(f0.double() / sample_rate, hop_length)
-    if phase is not None:
-        increments = torch.cat([increments[:, :1] + phase.double(), increments[:, 1:]], dim=1)
-    return torch.cumsum(increments, dim=-1)
+    """Return the phase of the fundamental at each sample, in cycles: inclusive running sum in float64, (B, T)."""
+    return _running_sum(hold_frames(f0.double() / sample_rate, hop_length), phase)
+
+
+def _running_sum(increments: Tensor, phase: Tensor | None) -> Tensor:
+    """Sum increments (B, T) from the start ``phase``, (1, 1) or (B, 1)."""
+    if phase is None:
+        return torch.cumsum(increments, dim=-1)
+    start = phase.expand(increments.shape[0], 1) if phase.shape[0] != increments.shape[0] else phase
+    return torch.cumsum(torch.cat([start, increments], dim=-1), dim=-1)[:, 1:]
 
 
 def _sine(f0: Tensor, hop_length: int, sample_rate: int, config: PriorConfig, phase: Tensor | None) -> Tensor:
-    cycles = running_cycles(f0, hop_length, sample_rate, phase)
+    cycles = running_cycles(f0[:, 0], hop_length, sample_rate, phase)[:, None]
     return torch.sin(2 * torch.pi * cycles).float() * hold_frames((f0 > 0).float(), hop_length)
 
 
 def _sawtooth(f0: Tensor, hop_length: int, sample_rate: int, config: PriorConfig, phase: Tensor | None) -> Tensor:
     factor = config.oversampling
-    cycles = running_cycles(f0, hop_length * factor, sample_rate * factor, phase)
-    signal = (2 * torch.frac(cycles) - 1) * hold_frames((f0 > 0).double(), hop_length * factor)
+    cycles = running_cycles(f0[:, 0], hop_length * factor, sample_rate * factor, phase)[:, None]
+    signal = (2 * torch.remainder(cycles, 1) - 1) * hold_frames((f0 > 0).double(), hop_length * factor)
     if factor > 1:
         signal = sinc_resample(signal, sample_rate * factor, sample_rate, zero_crossings=15)
     return signal.float()
 
 
 def _pcph(f0: Tensor, hop_length: int, sample_rate: int, config: PriorConfig, phase: Tensor | None) -> Tensor:
-    nyquist = sample_rate / 2
-    voiced = f0 > 0
-    safe = torch.where(voiced, f0, nyquist)
-    num_harmonics = torch.floor(nyquist / safe)
-    # A harmonic counts if k * f0, rounded to float32, does not exceed the Nyquist frequency.
-    num_harmonics = torch.where((num_harmonics + 1) * safe <= nyquist, num_harmonics + 1, num_harmonics)
-    num_harmonics = torch.where(num_harmonics * safe > nyquist, num_harmonics - 1, num_harmonics)
-    num_harmonics = torch.minimum(num_harmonics, _most_harmonics(f0, config.max_frequency or nyquist))
-    amplitude = config.power_factor * torch.sqrt(4 * f0 / sample_rate) * voiced
-    cycles = running_cycles(f0, hop_length, sample_rate, phase)
-    total = harmonic_sum(cycles, hold_frames(num_harmonics.double(), hop_length))
-    return total.float() * hold_frames(amplitude, hop_length)
+    # Frames and the samples of each stay apart, (B, F, hop_length), so that values of frames are not repeated.
+    # Every operation here is a launch of its own on a GPU; a test counts them.
+    frames = f0.transpose(1, 2)
+    exact = frames.double()
+    num_harmonics = _highest_rounding_to(sample_rate / 2) // exact.clamp_min(1.0)
+    if config.max_frequency is not None:
+        num_harmonics = torch.minimum(num_harmonics, _most_harmonics(f0, config.max_frequency))
+    increments = (exact / sample_rate).expand(-1, -1, hop_length).flatten(1)
+    cycles = _running_sum(increments, phase).view(*f0.shape[::2], hop_length)
+    amplitude = config.power_factor * torch.sqrt(frames / (sample_rate / 4))
+    total = harmonic_sum(cycles, num_harmonics).float() * amplitude
+    return total.view(f0.shape[0], 1, -1)
+
+
+def _highest_rounding_to(limit: float) -> float:
+    """Return the highest number that float32 rounds to ``limit``: a harmonic counts if k * f0 in float32 stays below.
+
+    The product of the two is exact in float64, and so is the rounded quotient of limit and F0.
+    """
+    return limit + 2.0 ** (math.frexp(limit)[1] - 25)
 
 
 def _pcph_linear_decay(
     f0: Tensor, hop_length: int, sample_rate: int, config: PriorConfig, phase: Tensor | None
 ) -> Tensor:
+    f0 = f0[:, 0]
     top = config.max_frequency or sample_rate / 2
     voiced = f0 > 0
     ratio = torch.where(voiced, f0, top) / top
@@ -183,7 +196,7 @@ def _pcph_linear_decay(
         amplitude = scale * mask[index] * (1 - (index + 1) * ratio)
         harmonic = torch.sin(2 * torch.pi * (index + 1) * cycles).float()
         total += harmonic * hold_frames(amplitude, hop_length)
-    return total
+    return total[:, None]
 
 
 def _most_harmonics(f0: Tensor, top: float) -> Tensor:

@@ -49,7 +49,7 @@ class RowConv(nn.Conv1d):
         x = input[:, :, None].contiguous(memory_format=torch.channels_last)
         assert not isinstance(self.padding, str), "padding is a number of samples"
         padding, dilation = (0, self.padding[0]), (1, self.dilation[0])
-        return F.conv2d(x, self.weight[:, :, None], self.bias, (1, self.stride[0]), padding, dilation)[:, :, 0]
+        return F.conv2d(x, self.weight[:, :, None], self.bias, (1, self.stride[0]), padding, dilation).squeeze(2)
 
 
 class RowConvTranspose(nn.ConvTranspose1d):
@@ -62,7 +62,7 @@ class RowConvTranspose(nn.ConvTranspose1d):
         x = input[:, :, None].contiguous(memory_format=torch.channels_last)
         assert not isinstance(self.padding, str), "padding is a number of samples"
         padding = (0, self.padding[0])
-        return F.conv_transpose2d(x, self.weight[:, :, None], self.bias, (1, self.stride[0]), padding)[:, :, 0]
+        return F.conv_transpose2d(x, self.weight[:, :, None], self.bias, (1, self.stride[0]), padding).squeeze(2)
 
 
 class ResidualBlock(nn.Module):

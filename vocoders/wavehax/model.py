@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from vocoders.core.chunking import chunk_spans, join_crossfade, join_exact
-from vocoders.core.counter_noise import counter_normal, counter_uniform
+from vocoders.core.counter_noise import counter_normal_and_uniform, counter_uniform
 from vocoders.core.errors import ShapeError
 from vocoders.frontends.envelope import flat_excitation_levels, flat_harmonics
 from vocoders.frontends.harmonic import (
@@ -147,12 +147,12 @@ class Wavehax(MelVocoder[WavehaxConfig]):
             batch: ``features`` (B, n_mels, F), ``f0`` (B, 1, F), ``seed`` (B,) integers.
         """
         f0, seeds = batch["f0"], batch["seed"]
-        noise = counter_normal(seeds, f0.shape[-1] * self.hop_length)[:, None]
+        noise, phase = counter_normal_and_uniform(seeds, f0.shape[-1] * self.hop_length)
         features, share = batch["features"], self.config.remade_share
         if self.moved_harmonics is not None and share:
             is_remade = counter_uniform(seeds, stream=2).view(-1, 1, 1) < share
             features = torch.where(is_remade, self.moved_harmonics.remade(features, f0), features)
-        return {"features": features, "prior": self.prior(f0, noise, counter_uniform(seeds, stream=1))}
+        return {"features": features, "prior": self.prior(f0, noise, phase)}
 
     def _synthesize(self, inputs: dict[str, Tensor], options: WavehaxOptions, seed: int, progress: Progress) -> Tensor:
         """Return the waveform.

@@ -7,13 +7,8 @@
 set -euo pipefail
 
 # shellcheck source=egs/utils/recipe.sh
-. "$(dirname "$0")/../../utils/recipe.sh" vocoder_recipe libritts_corpus libritts_r_corpus
+. "$(dirname "$0")/../../utils/recipe.sh" vocoder_recipe libritts_corpus libritts_r_corpus periodwave_tables
 
 conf="$recipe/../../libritts/periodwave/conf/base.yaml"
-train_set=train-clean-100,train-clean-360,train-other-500
-dev_set=dev-clean,dev-other
-test_set=test-clean,test-other
-num_dev=208
-num_test=200
 
 run_recipe "$@"

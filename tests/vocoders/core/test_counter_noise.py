@@ -5,7 +5,7 @@ import pytest
 import torch
 from scipy import stats
 
-from vocoders.core.counter_noise import _bits, counter_normal, counter_uniform
+from vocoders.core.counter_noise import _bits, counter_normal, counter_normal_and_uniform, counter_uniform
 
 MASK = 2**64 - 1
 
@@ -21,7 +21,8 @@ def test_bits_are_those_of_splitmix64(seed):
     """Computed here with whole numbers of any size."""
     start = split_mix((seed + 1) & MASK)
     expected = [split_mix((start + i * 0x9E3779B97F4A7C15) & MASK) for i in range(1, 6)]
-    assert [int(bits) & MASK for bits in _bits(torch.tensor([seed]), 5, 0)[0]] == expected
+    bits = _bits(torch.tensor([seed]), torch.arange(1, 6), 0)
+    assert [int(number) & MASK for number in bits] == expected
 
 
 def test_numbers_belong_to_seed_and_position():
@@ -31,6 +32,17 @@ def test_numbers_belong_to_seed_and_position():
         assert torch.equal(draw(seeds[1:2], 1000), whole[1:2])
         assert torch.equal(draw(seeds, 10), whole[:, :10])
         assert not torch.equal(draw(seeds, 1000, 1), whole)
+
+
+def test_normal_and_uniform_numbers_together():
+    seeds = torch.tensor([3, 2**61, 5])
+    normal, uniform = counter_normal_and_uniform(seeds, 1000)
+    assert torch.equal(normal[:, 0], counter_normal(seeds, 1000))
+    alone = [counter_normal_and_uniform(seed[None], 10)[1] for seed in seeds]
+    assert torch.equal(uniform, torch.cat(alone))
+    many = counter_normal_and_uniform(torch.arange(100_000), 1)
+    assert stats.kstest(many[1][:, 0].numpy(), "uniform").pvalue > 1e-3
+    assert abs(np.corrcoef(many[0][:, 0, 0], many[1][:, 0])[0, 1]) < 4 / 100_000**0.5
 
 
 @pytest.mark.parametrize("across", ["positions", "seeds", "streams"])
