@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Rehearse the LibriTTS recipes on a small corpus: every stage of each, with the published networks, for a few steps.
+# Rehearse the LibriTTS recipes on a small corpus: every stage of each, with the published networks, for a few steps of one
+# segment.
 #
 # Usage: ./rehearse.sh --corpus_dir DIR [--option value]...
 #
@@ -96,7 +97,10 @@ rehearse() {
   rm -rf "$place/exp/$2" "$place/dump/$2"
   case "$1/$2" in
     periodwave_turbo/*) options+=(--init "$output/egs/libritts/periodwave/exp/${2#turbo_}") ;;
-    sashimi/*) options=(--seconds 0.2 --num 1) ;;
+    sashimi/*)
+      options=(--seconds 0.2 --num 1)
+      changes=(data.segment_length=8000)
+      ;;
     periodwave/encodec)
       write_embeddings "$1" "$2"
       options+=(--predicted "$place/embeddings")
