@@ -24,8 +24,9 @@ test: $(STAMP)  ## The fast tests
 test-all: $(STAMP)  ## All tests: training runs and recipes too
 	$(PYTEST)
 
+# The browser shares the cores with three other tests: what it did not show in a minute gets a second try, which the summary names.
 test-slow: $(STAMP)  ## The tests that train or run recipes
-	$(PYTEST) -m slow
+	$(PYTEST) -m slow --reruns 1 --only-rerun 'Timeout .*ms exceeded'
 
 # For every night: each reader of files gets so many seconds. Needs atheris: pip install -e '.[fuzz]'
 FUZZ_SECONDS ?= 60

@@ -1,4 +1,4 @@
-"""Progress of long runs: a bar with speed and remaining time on a terminal, else log lines."""
+"""Progress of long runs: a bar on a terminal, a line that changes in a notebook, lines in a log."""
 
 import logging
 import sys
@@ -12,6 +12,8 @@ __all__ = ["duration_words", "gauge", "track"]
 Item = TypeVar("Item")
 logger = logging.getLogger(__name__)
 _SECONDS_BETWEEN_LINES = 30.0
+_SECONDS_BETWEEN_CHANGES = 0.5
+_NOTEBOOK_WIDTH = 80
 
 
 def track(items: Iterable[Item], description: str, total: int) -> Iterator[Item]:
@@ -42,6 +44,40 @@ def gauge(
     Yields:
         A function to call with the amount done so far.
     """
+    if shown and sys.stderr.isatty():
+        with _bar(description, total, unit, counted, start) as tell:
+            yield tell
+        return
+    in_notebook = _in_notebook()
+    started = last = time.monotonic()
+
+    def tell(done: float) -> None:
+        nonlocal last
+        now = time.monotonic()
+        pause = _SECONDS_BETWEEN_CHANGES if in_notebook else _SECONDS_BETWEEN_LINES
+        if not shown or now - last < pause or not start < done < total:
+            return
+        last, speed = now, (done - start) / max(now - started, 1e-9)
+        amount = f"{done:.0f} of {total:.0f}" if counted else f"{100 * done / total:.0f} %"
+        line = f"{description}: {amount}, {speed:.1f} {unit}, {duration_words((total - done) / speed)} left"
+        if in_notebook:
+            sys.stderr.write(f"\r{line:<{_NOTEBOOK_WIDTH}}")
+        else:
+            logger.info("%s", line)
+
+    yield tell
+    if in_notebook and last != started:
+        sys.stderr.write("\n")
+
+
+def _in_notebook() -> bool:
+    """Return whether a notebook shows what is written; a carriage return then starts the line again."""
+    stream = getattr(sys.modules.get("ipykernel.iostream"), "OutStream", None)
+    return stream is not None and isinstance(sys.stderr, stream)
+
+
+@contextmanager
+def _bar(description: str, total: float, unit: str, counted: bool, start: float) -> Iterator[Callable[[float], None]]:
     from rich.console import Console
     from rich.progress import (
         BarColumn,
@@ -53,7 +89,6 @@ def gauge(
         TimeRemainingColumn,
     )
 
-    is_terminal = shown and sys.stderr.isatty()
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
@@ -62,23 +97,14 @@ def gauge(
         TimeElapsedColumn(),
         TimeRemainingColumn(),
     )
-    started = last = time.monotonic()
-    with Progress(*columns, console=Console(stderr=True), disable=not is_terminal) as bar:
+    started = time.monotonic()
+    with Progress(*columns, console=Console(stderr=True)) as bar:
         task = bar.add_task(description, total=total, completed=start, speed="")
 
         def tell(done: float) -> None:
-            nonlocal last
-            now = time.monotonic()
-            speed = (done - start) / max(now - started, 1e-9)
-            if is_terminal:
-                # Speed over the last half minute, as soon as it contains two reports.
-                recent = bar.tasks[0].speed or speed
-                bar.update(task, completed=done, speed=f"{recent:.{1 if recent >= 10 else 2}f} {unit}")
-            elif shown and now - last >= _SECONDS_BETWEEN_LINES and start < done < total:
-                last = now
-                amount = f"{done:.0f} of {total:.0f}" if counted else f"{100 * done / total:.0f} %"
-                left = (total - done) / speed
-                logger.info("%s: %s, %.1f %s, %s left", description, amount, speed, unit, duration_words(left))
+            # Speed over the last half minute, as soon as it contains two reports.
+            recent = bar.tasks[0].speed or (done - start) / max(time.monotonic() - started, 1e-9)
+            bar.update(task, completed=done, speed=f"{recent:.{1 if recent >= 10 else 2}f} {unit}")
 
         yield tell
 

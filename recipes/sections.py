@@ -13,8 +13,8 @@ class OptimizerConfig(Config):
     """AdamW.
 
     Attributes:
-        learning_rate: for all parameters without a separate rate.
-        betas: decay of the running averages.
+        learning_rate: of all parameters without a separate rate, at the height of the schedule.
+        betas: decay of the running averages of gradient and square.
         weight_decay: decoupled, as in AdamW.
         eps: added to the denominator.
         system_learning_rate: for the state-space parameters (step sizes, A, B) that a model names in
@@ -40,7 +40,7 @@ class SchedulerConfig(Config):
             ``decay`` when the loss of a validation, the first of its task's ``value_names``, has not improved
             for ``patience`` validations, ``one_cycle`` rises as a cosine and falls as another until ``max_steps``
             (SignalTrain, with ``final`` 1/1500), or ``constant``.
-        warmup_steps: linear rise from zero.
+        warmup_steps: steps of a linear rise from zero.
         decay: factor of ``exponential`` and ``plateau``.
         patience: validations without improvement before ``plateau`` decays.
         final: last factor of ``cosine`` and ``one_cycle``.

@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 
 __all__ = ["AudioStream", "ChunkedStream", "DrawnStream", "EstimatedF0Stream", "NoiseStream", "Stream"]
 
-# Earlier frames that an estimate of F0 sees; the shipped estimator reads 13.
-_F0_PAST = 13
+# Earlier frames that an estimate of F0 sees; the shipped estimator reads 19.
+_F0_PAST = 19
 
 
 class AudioStream(ABC):

@@ -12,6 +12,7 @@ from demo.limits import MAX_FILE_BYTES, MAX_SECONDS, owned_path
 from demo.work.deadline import with_deadline
 from vocoders.core.errors import ConfigError, DataError
 from vocoders.core.feature_files import FeatureFile, read_feature_file
+from vocoders.core.limiting import limit_peaks
 from vocoders.frontends.convention_presets import MEL_CONVENTIONS, find_convention
 from vocoders.frontends.f0_units import check_plausible_f0
 from vocoders.frontends.mel_convention import MelConvention
@@ -77,7 +78,8 @@ def play(library: Library, path: str | None, model: str, convention: str, seed: 
     started = time.perf_counter()
     how = {"mel": given, "seed": seed, "progress": with_deadline(None)}
     audio = vocoder.synthesize(torch.from_numpy(found.features.astype(np.float32)), f0, **how)
-    return Played(audio.reshape(-1).float().cpu().numpy(), vocoder.sample_rate, time.perf_counter() - started)
+    samples = limit_peaks(audio.reshape(-1).float().cpu(), vocoder.sample_rate).numpy()
+    return Played(samples, vocoder.sample_rate, time.perf_counter() - started)
 
 
 def _preset(name: str) -> MelConvention:

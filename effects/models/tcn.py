@@ -34,7 +34,7 @@ class TCNConfig(EffectConfig):
         channels: width of the network.
         num_blocks: number of blocks.
         kernel_size: taps of each convolution.
-        dilation_growth: dilation of block n is ``dilation_growth ** (n % stack_size)``.
+        dilation_growth: ratio of the dilations of neighbouring blocks; that of block n is its power ``n % stack_size``.
         stack_size: number of blocks after which the dilation returns to 1.
         causal: ``False`` looks ahead by half the receptive field, which becomes latency.
         crop: ``aligned``; or ``official``, as published weights need: the residual path of each causal block reads one

@@ -3,8 +3,8 @@
 #
 # Usage: local.sh [--gpus N] [--threads N] [--nodes N] [--kind NAME] LOG COMMAND [ARGUMENT]...
 #
-# On a terminal the job shows its progress there, and `ondes` keeps its log lines in the log too; elsewhere the end of
-# the log is shown if the job fails. The job ends when this script is killed.
+# On a terminal the job shows its progress there, and `ondes` keeps its log lines in the log too; elsewhere its errors
+# are shown if it fails, or the end of the log. The job ends when this script is killed.
 #
 #   --gpus N      GPUs of the job; nothing is reserved here
 #   --threads N   CPU cores of the job; nothing is reserved here
@@ -18,6 +18,8 @@ nodes=1
 kind=cpu
 # shellcheck source=egs/utils/parse_options.sh
 . "$(dirname "${BASH_SOURCE[0]}")/parse_options.sh"
+# shellcheck source=egs/utils/show_failure.sh
+. "$(dirname "${BASH_SOURCE[0]}")/show_failure.sh"
 [ $# -ge 2 ] || usage_error "a log file and a command are needed (gpus $gpus, threads $threads, kind $kind)"
 [ "$nodes" -eq 1 ] || usage_error "--nodes $nodes; the backend local is one machine, pass --backend slurm"
 log="$1"
@@ -37,10 +39,10 @@ if [ -t 1 ] && [ -t 2 ] && [ "$(basename "$1")" = ondes ]; then
 elif [ -t 1 ]; then
   # -i: at Ctrl-C the job still has something to say.
   ${guard[@]+"${guard[@]}"} "$@" 2>&1 | tee -i -a "$log" || status=${PIPESTATUS[0]}
+  [ "$status" -eq 0 ] || show_failure "$log" "$first"
 else
   ${guard[@]+"${guard[@]}"} "$@" >>"$log" 2>&1 || status=$?
-  # Only what this job wrote: the log may hold earlier ones.
-  [ "$status" -eq 0 ] || tail -n "+$first" "$log" | tail -n 20 >&2
+  [ "$status" -eq 0 ] || show_failure "$log" "$first"
 fi
 if [ "$status" -ne 0 ]; then
   echo "the job ended with exit code $status; its output is in $log" >&2

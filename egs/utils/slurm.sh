@@ -19,6 +19,8 @@ nodes=1
 kind=cpu
 # shellcheck source=egs/utils/parse_options.sh
 . "$(dirname "${BASH_SOURCE[0]}")/parse_options.sh"
+# shellcheck source=egs/utils/show_failure.sh
+. "$(dirname "${BASH_SOURCE[0]}")/show_failure.sh"
 [ $# -ge 2 ] || usage_error "a log file and a command are needed"
 [[ "$kind" =~ ^(train|gpu|cpu)$ ]] || usage_error "--kind $kind; expected train, gpu or cpu"
 log="$1"
@@ -46,7 +48,7 @@ read -r -a extra <<<"${SLURM_OPTIONS:-} ${!of_kind:-}"
 status=0
 srun "${request[@]}" ${extra[@]+"${extra[@]}"} "$@" || status=$?
 if [ "$status" -ne 0 ]; then
-  tail -n "+$first" "$log" | tail -n 20 >&2
+  show_failure "$log" "$first"
   echo "the job ended with exit code $status; its output is in $log" >&2
 fi
 exit "$status"

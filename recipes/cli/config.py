@@ -1,8 +1,9 @@
-"""`ondes config`: what the keys of a training configuration mean."""
+"""`ondes config`: what the keys of a training configuration mean, alone or in the file."""
 
 import json
 import textwrap
 from dataclasses import asdict
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -19,6 +20,7 @@ def register(app: typer.Typer) -> None:
     """Add the commands to ``app``."""
     group = typer.Typer(help="Show what the keys of a training configuration mean.", no_args_is_help=True)
     group.command("explain")(_explain)
+    group.command("annotate")(_annotate)
     app.add_typer(group, name="config")
 
 
@@ -58,6 +60,20 @@ def _explain(
         return
     for text, places in _grouped(keys).items():
         typer.echo(text.replace("\0", f"  ({', '.join(places)})" if any(places) else ""))
+
+
+def _annotate(
+    file: Annotated[Path, typer.Argument(help="Training configuration in YAML.", show_default=False)],
+) -> None:
+    """Print a training configuration with the meaning of each key as a comment.
+
+    Comments that are there are kept.
+
+    Example: ondes config annotate conf/train.yaml > annotated.yaml
+    """
+    from recipes.config_comments import with_comments
+
+    typer.echo(with_comments(file), nl=False)
 
 
 def _grouped(keys: "list[Key]") -> dict[str, list[str]]:

@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -23,6 +23,8 @@ __all__ = ["FeatureOptions", "load_vocoder_for", "native_inputs", "read_inputs"]
 _logger = logging.getLogger(__name__)
 
 _PANEL = "Features"
+# An octave is a usual change of pitch, and high voices may be read an octave or more too low.
+_DOUBTFUL_OCTAVES, _WRONG_OCTAVES = 1.2, 1.8
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,7 +55,7 @@ class FeatureOptions:
         typer.Option(
             "--beyond",
             metavar="speech|silence",
-            help="What is above and below the bands of --mel: the most probable envelope of speech, or silence.",
+            help="What is above the bands of --mel: the most probable envelope of speech, or silence.",
             rich_help_panel=_PANEL,
         ),
     ] = "speech"
@@ -140,10 +142,14 @@ def read_inputs(
     """
     from vocoders.core.errors import ConfigError, DataError
     from vocoders.core.feature_files import read_feature_file
+    from vocoders.frontends.mel_convention import MelConvention
 
     if f0_source not in (None, "mel"):
         raise ConfigError(f"{place}: --f0 {f0_source} tracks audio, and this file has features; pass auto or mel")
     found = read_feature_file(place)
+    if convention is None and vocoder.mel is not None and place.is_kaldi:
+        rows = MelConvention(mel=vocoder.mel, layout="frames_first")
+        found = replace(found, features=rows.bands_first(found.features).numpy())
     _check_features(found, vocoder, convention, options, str(place))
     arguments: dict[str, Any] = {"features": _tensor(found.features)[None]}
     if convention is not None:
@@ -230,7 +236,10 @@ def _read_f0(
     options: FeatureOptions,
     source: str,
 ) -> "np.ndarray":
-    """Return the F0 of a file in Hz, (F,); where it is continuous, unvoiced frames are those of the mel."""
+    """Return the F0 of a file in Hz, (F,); where it is continuous, unvoiced frames are those of the mel.
+
+    Trackers of other programs often give one frame more or less: the last value is left out, or repeated.
+    """
     import numpy as np
 
     from vocoders.core.errors import DataError
@@ -250,9 +259,31 @@ def _read_f0(
         f0 = to_hertz(found.f0, unit or "hz", found.voiced)
     except DataError as error:
         raise DataError(f"{source}: {error}") from None
-    if f0.size != frames:
-        raise DataError(f"{source}: F0 of {f0.size} frames for features of {frames} frames; expected one per frame")
-    if unit in CONTINUOUS and found.voiced is None and own is not None:
-        voiced = estimate_f0(own.to_log_mel(found.features), own.mel)[0, 0].numpy() > 0
-        f0 = np.where(voiced, f0, 0.0)
+    if abs(f0.size - frames) > 1:
+        shape = "" if found.f0.ndim == 1 else f" {found.f0.shape}"
+        raise DataError(f"{source}: F0{shape} of {f0.size} frames for features of {frames}; expected one per frame")
+    f0 = np.pad(f0, (0, max(0, frames - f0.size)), mode="edge")[:frames]
+    if own is None:
+        return f0
+    log_mel = own.to_log_mel(found.features)
+    if unit in CONTINUOUS and found.voiced is None:
+        f0 = np.where(estimate_f0(log_mel, own.mel)[0, 0].numpy() > 0, f0, 0.0)
+    if not options.force_features and found.mel_f0 is None:
+        with _forcible():
+            _compare_with_mel(f0, log_mel, own, source)
     return f0
+
+
+def _compare_with_mel(f0: "np.ndarray", log_mel: Any, convention: "MelConvention", source: str) -> None:
+    """Raise an error, or warn, if F0 is far from what the mel says."""
+    from vocoders.core.errors import DataError
+    from vocoders.frontends.mel_f0 import octaves_from_mel
+
+    octaves = octaves_from_mel(_tensor(f0)[None, None], log_mel, convention.mel)
+    found = (
+        f"{source}: F0 is about {2**octaves:.2g} times that of the mel; is it in another unit, or of another recording?"
+    )
+    if abs(octaves) > _WRONG_OCTAVES:
+        raise DataError(found)
+    if abs(octaves) > _DOUBTFUL_OCTAVES:
+        _logger.warning("%s", found)

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from recipes.cli.pipes import PipeOptions, deliver, open_source
+from recipes.cli.long_synthesis import warn_of_peak
+from recipes.cli.meter import Meter
+from recipes.cli.pipes import PIPE, PipeOptions, deliver, open_source
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -60,7 +62,7 @@ class StreamSynthesis:
         rate, channels, blocks = open_source(name, self.pipes)
         blocks = self._at_the_rate(blocks, rate)
         made = self._stream(blocks, channels) if self.streaming.stream else self._whole(blocks)
-        deliver(output, made, self.vocoder.sample_rate, channels, self.pipes, force)
+        self._deliver(made, channels, output, force)
 
     def from_features(self, inputs: "dict[str, Tensor]", output: Path, force: bool) -> None:
         """Synthesise features and F0, as arguments of ``synthesize``."""
@@ -71,7 +73,17 @@ class StreamSynthesis:
                 yield stream.push(**{key: value[..., start : start + _FRAMES] for key, value in inputs.items()})[0]
             yield stream.finish()[0]
 
-        deliver(output, _filled(made()), self.vocoder.sample_rate, 1, self.pipes, force)
+        self._deliver(_filled(made()), 1, output, force)
+
+    def _deliver(self, made: "Iterable[Tensor]", channels: int, output: Path, force: bool) -> None:
+        """Write audio as it comes. A file gets limited peaks; a pipe gets clipped ones, since a limiter looks ahead."""
+        from vocoders.core.limiting import limited_blocks
+
+        rate, meter = self.vocoder.sample_rate, Meter(lambda _: None)
+        if str(output) != PIPE:
+            made = limited_blocks(meter.watch(_filled(made)), rate)
+        deliver(output, made, rate, channels, self.pipes, force)
+        warn_of_peak(output, meter.peak)
 
     def _at_the_rate(self, blocks: "Iterable[Tensor]", rate: int) -> "Iterable[Tensor]":
         from vocoders.core.errors import DataError

@@ -8,24 +8,21 @@ import hashlib
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache, partial
+from functools import partial
 from pathlib import Path
-
-import numpy as np
-import torch
 
 from recipes.data.cache import F0Cache, f0_fingerprint
 from recipes.data.kaldi import KaldiDirectory, Utterance
+from recipes.data.mels import mel_parts
 from recipes.data.parallel import map_files
-from recipes.data.reading import peak_gain, read_utterance
+from recipes.data.samples import UtteranceSamples
 from recipes.data.statistics import FeatureStatistics, RunningStatistics
 from recipes.progress import duration_words
-from vocoders.core.chunking import chunk_spans
 from vocoders.core.errors import DataError
 from vocoders.frontends.energy import mel_energy
-from vocoders.frontends.f0 import F0Config, extract_f0
+from vocoders.frontends.f0 import F0Config, extract_f0_in_parts
 from vocoders.frontends.f0_config import TRACKER_SECONDS, F0Method
-from vocoders.frontends.mel import LogMel, MelConfig
+from vocoders.frontends.mel import MelConfig
 
 __all__ = ["STATISTICS_FILE", "extract_features"]
 
@@ -33,7 +30,6 @@ logger = logging.getLogger(__name__)
 
 STATISTICS_FILE = "statistics.json"
 _LONG_SECONDS = 600.0
-_PART_FRAMES = 1 << 15
 
 
 @dataclass(frozen=True)
@@ -135,41 +131,22 @@ def _announce(method: F0Method, utterances: Sequence[Utterance], nj: int) -> Non
 def _process(job: _Job, utterance: Utterance) -> _Outcome:
     """Process one utterance, in a worker process."""
     hop_length, sample_rate = job.mel.hop_length, job.mel.sample_rate
-    samples = read_utterance(utterance, sample_rate, job.resample)
-    num_frames = len(samples) // hop_length
+    samples = UtteranceSamples(utterance, sample_rate, job.resample)
+    num_frames = samples.length // hop_length
     if num_frames == 0:
-        logger.warning("%s: %d samples are less than one hop; left out", utterance.path, len(samples))
+        logger.warning("%s: %d samples are less than one hop; left out", utterance.path, samples.length)
         return _Outcome(False, RunningStatistics())
     computes_f0 = False
     if job.f0 is not None and job.cache is not None and not _cached(utterance, job.cache, num_frames):
         computes_f0 = True
-        job.cache.put(utterance.utt_id, extract_f0(samples, sample_rate, hop_length, job.f0, num_frames=num_frames))
+        found = extract_f0_in_parts(samples, sample_rate, hop_length, job.f0, num_frames)
+        job.cache.put(utterance.utt_id, found)
     running = RunningStatistics()
     if job.statistics:
-        if job.peak is not None:
-            samples = samples * peak_gain(samples, job.peak)
-        running = _utterance_statistics(samples[: num_frames * hop_length], job.mel)
+        for features in mel_parts(samples, job.mel, samples.gain(job.peak)):
+            energy = mel_energy(features, job.mel.log)[0]
+            running = running.merge(RunningStatistics.of(features.numpy(), energy.numpy()))
     return _Outcome(computes_f0, running)
-
-
-def _utterance_statistics(samples: np.ndarray, mel: MelConfig) -> RunningStatistics:
-    # pyright does not see that a frozen model of pydantic has a hash.
-    log_mel = _log_mel(mel)  # pyright: ignore[reportArgumentType]
-    total, audio = RunningStatistics(), torch.from_numpy(samples)[None]
-    # In parts: the statistics are computed in double precision, and long audio has large features.
-    context = -(-mel.n_fft // mel.hop_length)
-    for span in chunk_spans(len(samples) // mel.hop_length, _PART_FRAMES, context):
-        with torch.inference_mode():
-            features = log_mel(audio[:, span.start * mel.hop_length : span.stop * mel.hop_length])[0]
-            features = features[:, span.valid_start - span.start : span.valid_stop - span.start]
-            energy = mel_energy(features, mel.log)[0]
-        total = total.merge(RunningStatistics.of(features.numpy(), energy.numpy()))
-    return total
-
-
-@lru_cache(maxsize=2)
-def _log_mel(config: MelConfig) -> LogMel:
-    return LogMel(config)
 
 
 def _cached(utterance: Utterance, cache: F0Cache, num_frames: int | None = None) -> bool:

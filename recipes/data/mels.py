@@ -1,23 +1,29 @@
 """Mels of whole utterances as files, for the training of an acoustic model whose output a vocoder is to take."""
 
 import logging
+from collections.abc import Iterator
 from functools import lru_cache, partial
 from pathlib import Path
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from recipes.data.id_lists import format_file_list
 from recipes.data.kaldi import KaldiDirectory, Utterance
 from recipes.data.parallel import map_files
-from recipes.data.reading import peak_gain, read_utterance
+from recipes.data.samples import UtteranceSamples
 from recipes.data.text_files import write_texts
 from vocoders.core.atomic import atomic_file
+from vocoders.core.chunking import chunk_spans
 from vocoders.frontends.mel import LogMel, MelConfig
 
-__all__ = ["write_mels"]
+__all__ = ["mel_parts", "write_mels"]
 
 logger = logging.getLogger(__name__)
+
+# Frames that are computed at once.
+_PART_FRAMES = 1 << 14
 
 
 def write_mels(
@@ -58,19 +64,30 @@ def write_mels(
 
 
 def _write(utterance: Utterance, folder: Path, mel: MelConfig, resample: bool, peak: float | None) -> None:
-    samples = read_utterance(utterance, mel.sample_rate, resample)
-    if peak is not None:
-        samples = samples * peak_gain(samples, peak)
-    frames = len(samples) // mel.hop_length
-    if frames == 0:
-        logger.warning("%s: %d samples are less than one hop; left out", utterance.path, len(samples))
+    samples = UtteranceSamples(utterance, mel.sample_rate, resample)
+    if samples.length < mel.hop_length:
+        logger.warning("%s: %d samples are less than one hop; left out", utterance.path, samples.length)
         return
-    with torch.inference_mode():
-        # pyright does not see that a frozen model of pydantic has a hash.
-        log_mel = _log_mel(mel)  # pyright: ignore[reportArgumentType]
-        features = log_mel(torch.from_numpy(samples[: frames * mel.hop_length])[None])[0]
+    features = torch.cat(list(mel_parts(samples, mel, samples.gain(peak))), dim=-1)
     with atomic_file(folder / f"{utterance.utt_id}.npy") as temporary, temporary.open("wb") as file:
         np.save(file, features.numpy())
+
+
+def mel_parts(samples: UtteranceSamples, mel: MelConfig, gain: np.float32) -> Iterator[Tensor]:
+    """Yield the log-mel (n_mels, F) of an utterance with all its whole frames, some minutes at a time.
+
+    Args:
+        samples: the utterance.
+        mel: front end.
+        gain: factor on the samples.
+    """
+    # pyright does not see that a frozen model of pydantic has a hash.
+    log_mel = _log_mel(mel)  # pyright: ignore[reportArgumentType]
+    hop, context = mel.hop_length, -(-mel.n_fft // mel.hop_length)
+    for span in chunk_spans(samples.length // hop, _PART_FRAMES, context):
+        audio = torch.from_numpy(gain * samples.read(span.start * hop, span.stop * hop))[None]
+        with torch.inference_mode():
+            yield log_mel(audio)[0, :, span.valid_start - span.start : span.valid_stop - span.start]
 
 
 @lru_cache(maxsize=2)

@@ -13,6 +13,7 @@ from recipes.serving.limits import Limits
 from vocoders.core.audio import audio_info, read_audio, write_audio
 from vocoders.core.errors import ConfigError, DataError
 from vocoders.core.feature_files import read_feature_file
+from vocoders.core.limiting import limit_peaks
 from vocoders.interface import Vocoder
 
 __all__ = ["synthesize_file"]
@@ -46,7 +47,8 @@ def synthesize_file(vocoder: Vocoder, body: bytes, given: Mapping[str, str], lim
         try:
             made = _from_features if is_features else _from_audio
             output = path.with_name("answer.wav")
-            write_audio(output, made(vocoder, path, how, limits).clamp(-1, 1), vocoder.sample_rate)
+            rate = vocoder.sample_rate
+            write_audio(output, limit_peaks(made(vocoder, path, how, limits), rate), rate)
         except DataError as error:
             # Not the server's own place of the file.
             raise DataError(str(error).replace(str(path), "the body")) from None

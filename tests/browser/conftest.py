@@ -28,6 +28,7 @@ def server(tmp_path_factory):
     """The demo on tiny models of every family, running and warm."""
     folder = tmp_path_factory.mktemp("browser")
     models = demo_server.write_models(folder / "models")
+    demo_server.write_slow_generator(models)
     with demo_server.serve(folder, "--models", str(models)) as running:
         demo_server.wait_until_warm(running)
         yield running

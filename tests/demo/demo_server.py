@@ -123,6 +123,15 @@ def write_models(folder: Path) -> Path:
     return folder
 
 
+def write_slow_generator(folder: Path) -> str:
+    """Write a random generator that takes three seconds of computing for one of audio, and return its name."""
+    from vocoders.sashimi import Sashimi, SashimiConfig
+
+    config = {"sample_rate": 8000, "channels": 128, "num_layers": 8, "kernel_length": 1024, "s4": {"d_state": 8}}
+    Sashimi(SashimiConfig.from_dict(config | {"quantiser": {"scheme": "midtread"}})).save_pretrained(folder / "slow")
+    return "slow"
+
+
 def write_clip(path: Path, samples: np.ndarray, sample_rate: int = 24000) -> Path:
     """Write (T,) or (T, C) samples in [-1, 1] as 16-bit wav."""
     path.parent.mkdir(parents=True, exist_ok=True)

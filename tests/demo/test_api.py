@@ -303,9 +303,9 @@ def raw_call(url: str, api: str, data: list) -> str:
     """Call the server as no client of Gradio would: paths are sent as they stand. Return its stream of events."""
     body = json.dumps({"data": data}).encode()
     request = urllib.request.Request(f"{url}gradio_api/call/{api}", body, {"Content-Type": "application/json"})
-    with urllib.request.urlopen(request, timeout=30) as answer:
+    with urllib.request.urlopen(request, timeout=120) as answer:
         event = json.load(answer)["event_id"]
-    with urllib.request.urlopen(f"{url}gradio_api/call/{api}/{event}", timeout=60) as answer:
+    with urllib.request.urlopen(f"{url}gradio_api/call/{api}/{event}", timeout=180) as answer:
         return answer.read().decode()
 
 
@@ -327,7 +327,7 @@ def test_no_file_outside_the_uploads_is_read(server, client, tmp_path) -> None:
 def test_files_of_the_server_are_not_served(server) -> None:
     for path in ("/etc/passwd", str(Path(__file__)), "README.md"):
         with pytest.raises(urllib.error.HTTPError) as caught:
-            urllib.request.urlopen(f"{server.url}gradio_api/file={path}", timeout=10)
+            urllib.request.urlopen(f"{server.url}gradio_api/file={path}", timeout=60)
         assert caught.value.code in (403, 404)
 
 
@@ -360,9 +360,9 @@ def test_only_the_documented_endpoints_are_public(client) -> None:
 
 def test_the_page_comes_at_once(tmp_path) -> None:
     with serve(tmp_path / "bare") as server:
-        assert server.seconds_to_page < 30
+        assert server.seconds_to_page < 60
         wait_until_warm(server)
-        html = urllib.request.urlopen(server.url, timeout=10).read().decode()
+        html = urllib.request.urlopen(server.url, timeout=60).read().decode()
         # Without a generative model there is a line that says so, or a model that ships.
         assert "No generative model is installed" in html or "sashimi" in html.lower()
 
@@ -379,7 +379,7 @@ def test_the_server_ends_at_any_moment_and_leaves_nothing(tmp_path, ending, seco
         time.sleep(seconds)
         process.send_signal(ending)
         # Within a second of the start Python itself may still import.
-        status = process.wait(20)
+        status = process.wait(60)
     text = (tmp_path.parent / "end.log").read_text()
     assert status in (0, 130, -ending), text
     assert "terminate called" not in text
@@ -403,7 +403,7 @@ def test_files_of_a_visitor_go_with_him_and_those_of_the_server_stay(server, tmp
 
 def test_a_wrong_folder_of_models_ends_with_one_line(tmp_path, repository) -> None:
     command = [sys.executable, "-m", "demo", "--models", str(tmp_path / "absent")]
-    result = subprocess.run(command, cwd=repository, capture_output=True, text=True, timeout=60)
+    result = subprocess.run(command, cwd=repository, capture_output=True, text=True, timeout=180)
     assert result.returncode == 2
     assert "is not a folder" in result.stderr
     assert "Traceback" not in result.stderr

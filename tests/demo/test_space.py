@@ -58,5 +58,5 @@ def test_a_space_runs_as_it_is(tmp_path) -> None:
     page = space / "demo" / "app.py"
     page.write_text(page.read_text(encoding="utf-8").replace("# ondes", "# ondes in a space"), encoding="utf-8")
     with serve(tmp_path / "run", program=("app.py",), cwd=space) as server:
-        with urllib.request.urlopen(server.url, timeout=20) as answer:
+        with urllib.request.urlopen(server.url, timeout=60) as answer:
             assert "ondes in a space" in answer.read().decode()

@@ -114,13 +114,13 @@ def _check_server(command, sandbox):
             time.sleep(0.2)
     finally:
         process.send_signal(signal.SIGINT)
-        process.wait(30)
+        process.wait(120)
     assert process.returncode in (0, 130)
 
 
 def _answers(address):
     try:
-        with urllib.request.urlopen(address, timeout=5) as page:
+        with urllib.request.urlopen(address, timeout=30) as page:
             return b"ondes" in page.read()
     except OSError:
         return False

@@ -9,10 +9,10 @@ from document_commands import REPOSITORY
 nbformat = pytest.importorskip("nbformat", reason="notebooks are read with the extra 'dev'")
 
 NOTEBOOKS = sorted((REPOSITORY / "tests/documents/website/notebooks").glob("*.ipynb"))
-FAMILIES = {"vocoders", "generators", "effects"}
+FAMILIES = {"wavehax", "periodwave", "sashimi", "effects"}
 
 
-def test_there_is_one_for_each_kind_without_stored_outputs() -> None:
+def test_there_is_one_for_each_shipped_family_without_stored_outputs() -> None:
     assert {path.stem for path in NOTEBOOKS} == FAMILIES
     for path in NOTEBOOKS:
         notebook = nbformat.read(path, as_version=4)

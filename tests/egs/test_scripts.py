@@ -209,6 +209,21 @@ def test_local_launcher_keeps_logs_and_shows_the_end_of_a_failure(tmp_path, shel
     assert "all well" in log.read_text()
 
 
+@pytest.mark.parametrize("launcher", ["local.sh", "slurm.sh"])
+def test_a_failed_job_shows_its_errors_once_and_not_what_torchrun_adds(launcher, tmp_path, shell):
+    fake = tmp_path / "bin/srun"
+    fake.parent.mkdir()
+    fake.write_text('#!/usr/bin/env bash\nwhile [ "$1" != --output ]; do shift; done\n"${@:5}" >>"$2" 2>&1\n')
+    fake.chmod(0o755)
+    said = "for i in 1 2; do echo 'error: 4 GPUs wanted'; done; seq 1 50; exit 2"
+    words = [tmp_path / "job.log", "bash", "-c", said]
+    run = shell(UTILS / launcher, *words, cwd=tmp_path, PATH=f"{fake.parent}:/usr/bin:/bin")
+    first, last = run.stderr.splitlines()
+    assert (run.returncode, first) == (2, "error: 4 GPUs wanted")
+    assert "exit code 2" in last
+    assert "50" in (tmp_path / "job.log").read_text()
+
+
 def test_slurm_launcher_asks_for_what_the_job_needs(tmp_path, shell):
     fake = tmp_path / "bin/srun"
     fake.parent.mkdir()

@@ -67,3 +67,25 @@ def test_a_terminal_has_a_bar(monkeypatch, counted: bool, words: str) -> None:
     assert "work" in terminal.getvalue()
     assert words in terminal.getvalue()
     assert "steps/s" in terminal.getvalue()
+
+
+def test_a_notebook_has_one_line_that_changes(monkeypatch, clock) -> None:
+    output = type("OutStream", (io.StringIO,), {})
+    monkeypatch.setitem(sys.modules, "ipykernel.iostream", type("iostream", (), {"OutStream": output}))
+    monkeypatch.setattr(sys, "stderr", output())
+    for _ in track(range(4), "work", 4):
+        clock[0] += 1.0
+    first, *others = sys.stderr.getvalue().split("\r")
+    assert not first
+    assert [line.split(",")[0] for line in others] == ["work: 1 of 4", "work: 2 of 4", "work: 3 of 4"]
+    assert others[-1].endswith("\n")
+    assert len({len(line.rstrip("\n")) for line in others}) == 1
+
+
+def test_a_log_has_no_control_characters(monkeypatch, caplog, clock) -> None:
+    monkeypatch.setattr(sys, "stderr", io.StringIO())
+    with caplog.at_level(logging.INFO):
+        for _ in track(range(4), "work", 4):
+            clock[0] += 40.0
+    assert not sys.stderr.getvalue()
+    assert caplog.text.replace("\n", "").isprintable()

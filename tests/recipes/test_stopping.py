@@ -42,7 +42,7 @@ def test_what_may_be_left_is_left_at_once():
         assert stop
         assert stop.attempt(lambda: 7) is None
         signal.signal(signal.SIGALRM, before)
-    assert time.monotonic() - started < 5
+    assert time.monotonic() - started < 20
 
 
 def test_another_process_may_end_it_too():

@@ -100,7 +100,7 @@ def write_blocks(
     peak, written = 0.0, 0
     with atomic_file(path, overwrite) as temporary:
         try:
-            with soundfile.SoundFile(temporary, "w", sample_rate, channels, subtype, format=format) as file:
+            with _Unsynced(temporary, "w", sample_rate, channels, subtype, format=format) as file:
                 _leave_out_time(file)
                 for block in blocks:
                     audio = _as_channels_first(block, path, sample_rate, written)
@@ -119,6 +119,13 @@ def write_blocks(
     if peak > 1.0 and subtype not in _BEYOND_FULL_SCALE:
         _logger.warning("%s: peak %.3f is above full scale; clipped to 1", path, peak)
     return written
+
+
+class _Unsynced(soundfile.SoundFile):
+    """A file whose end does not wait for the disk: soundfile waits, some milliseconds for each file."""
+
+    def flush(self) -> None:
+        """Leave the time to the system; closing writes everything, and tells if it cannot."""
 
 
 def _cause(error: soundfile.LibsndfileError, folder: Path) -> str:

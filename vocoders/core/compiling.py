@@ -3,6 +3,7 @@
 import hashlib
 import logging
 import os
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,6 +21,7 @@ _logger = logging.getLogger(__name__)
 
 # What has been told in this process.
 _told: set[str] = set()
+_FIRST_USE = "compiling loops for this machine, once: some ten seconds"
 
 
 def compiled(*parts: ModuleType | str) -> Callable[[Callable[..., Any]], Any]:
@@ -62,10 +64,14 @@ class _SharedCache(FunctionCache):
         """Return compiled code for a signature; ``None``: it is to be compiled."""
         try:
             with self._locked(for_writing=False):
-                return super().load_overload(sig, target_context)
+                found = super().load_overload(sig, target_context)
         except Exception as error:  # pickles raise errors of any type
             _tell_once(f"{self.cache_path} contains damaged code ({type(error).__name__})", "it is compiled again")
             return None
+        if found is None and sys.stderr.isatty() and _FIRST_USE not in _told:
+            _told.add(_FIRST_USE)
+            _logger.info(_FIRST_USE)
+        return found
 
     def save_overload(self, sig: Any, data: Any) -> None:
         """Keep compiled code."""

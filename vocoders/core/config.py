@@ -192,7 +192,7 @@ def apply_override(data: dict[str, Any], override: str) -> None:
 def _describe(cls: type[BaseModel], item: Mapping[str, Any], prefix: str) -> str:
     """Describe one validation problem, with the full key path and the nearest known key."""
     location = [str(part) for part in item["loc"]]
-    path = ".".join([prefix, *location] if prefix else location) or "(top level)"
+    path = ".".join([prefix, *location] if prefix else location)
     if item["type"] == "extra_forbidden":
         known = _keys_at(cls, location[:-1])
         near = difflib.get_close_matches(location[-1], known, n=1)
@@ -203,7 +203,7 @@ def _describe(cls: type[BaseModel], item: Mapping[str, Any], prefix: str) -> str
     message = item["msg"].removeprefix("Value error, ").removeprefix("Assertion failed, ")
     found = item["input"]
     shown = "" if isinstance(found, (dict, list)) else f", found {found!r}"
-    return f"key '{path}': {message}{shown}"
+    return f"key '{path}': {message}{shown}" if path else f"{message}{shown}"
 
 
 def _keys_at(cls: type[BaseModel], location: list[str]) -> set[str]:

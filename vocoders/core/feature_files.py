@@ -4,6 +4,7 @@ A file with one utterance contains its features, and perhaps F0, a voiced flag a
 Archives and tables contain many utterances by their ids.
 """
 
+import pickle
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,6 +35,11 @@ class FeaturePlace:
 
     path: Path
     offset: int | None = None
+
+    @property
+    def is_kaldi(self) -> bool:
+        """Whether the features come from an archive of Kaldi, whose rows are frames."""
+        return self.offset is not None or self.path.suffix.lower() == ".ark"
 
     def __str__(self) -> str:
         return str(self.path) if self.offset is None else f"{self.path}:{self.offset}"
@@ -95,10 +101,12 @@ def read_feature_file(place: FeaturePlace | Path) -> FeatureFile:
         place = FeaturePlace(place)
     arrays = _read_arrays(place)
     features = _without_items(_find_features(arrays, str(place)))
+    if features.ndim == 3:
+        raise DataError(f"{place} contains {len(features)} utterances {features.shape}; write one file for each")
     if features.ndim != 2 or features.size == 0 or features.dtype.kind not in "fiu":
         found = f"{features.shape} {features.dtype}"
         raise DataError(f"{place} contains features {found}; expected numbers (bins, frames) or (frames, bins)")
-    f0, voiced, mel_f0 = (_find(arrays, names) for names in (_F0, _VOICED, _MEL_F0))
+    f0, voiced, mel_f0 = (_find_numbers(arrays, names, str(place)) for names in (_F0, _VOICED, _MEL_F0))
     fingerprint = arrays.get("fingerprint")
     return FeatureFile(features, f0, voiced, None if fingerprint is None else str(fingerprint), mel_f0)
 
@@ -144,6 +152,8 @@ def _read_torch(path: Path) -> dict[str, Any]:
         loaded = load_tensors(path)
     except Exception as error:  # a damaged pickle raises errors of any type
         reason = str(error).split("\n")[0][:200]
+        if isinstance(error, pickle.UnpicklingError):  # torch advises to load it unsafely
+            reason = "it contains objects besides tensors, and reading them would execute code"
         raise DataError(f"{path} is not a PyTorch file of plain tensors, or damaged: {reason}") from None
     named = loaded if isinstance(loaded, Mapping) else {"features": loaded}
     tensors = {str(name): value for name, value in named.items() if isinstance(value, torch.Tensor | str)}
@@ -159,6 +169,14 @@ def _find(arrays: Mapping[str, Any], names: tuple[str, ...]) -> np.ndarray | Non
     return next((np.asarray(arrays[name]) for name in names if name in arrays), None)
 
 
+def _find_numbers(arrays: Mapping[str, Any], names: tuple[str, ...], source: str) -> np.ndarray | None:
+    found = _find(arrays, names)
+    if found is not None and found.dtype.kind not in "fiub":
+        name = next(name for name in names if name in arrays)
+        raise DataError(f"{source} contains {name} of {found.dtype}; expected a number for each frame")
+    return found
+
+
 def _find_features(arrays: Mapping[str, Any], source: str) -> np.ndarray:
     named = _find(arrays, _FEATURES)
     if named is not None:
@@ -170,4 +188,6 @@ def _find_features(arrays: Mapping[str, Any], source: str) -> np.ndarray:
 
 
 def _without_items(features: np.ndarray) -> np.ndarray:
-    return features[0] if features.ndim == 3 and len(features) == 1 else features
+    while features.ndim > 2 and len(features) == 1:
+        features = features[0]
+    return features

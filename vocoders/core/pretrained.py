@@ -33,6 +33,7 @@ from vocoders.core.model_source import (
     resolve_model,
     shipped_models,
 )
+from vocoders.core.submodules import submodules
 from vocoders.core.text import enumerate_some
 from vocoders.core.torch_files import load_safetensors
 from vocoders.version import __version__
@@ -301,7 +302,7 @@ def _check_replaceable(folder: Path, overwrite: bool) -> None:
 def evaluating(system: Any) -> Iterator[None]:
     """Switch a network to evaluation mode, and back afterwards; anything else is left as it is."""
     # A stream asks for each frame: modes are changed only where one differs.
-    if not isinstance(system, nn.Module) or not any(module.training for module in system.modules()):
+    if not isinstance(system, nn.Module) or not any(module.training for module in submodules(system)):
         yield
         return
     was_training = system.training

@@ -112,7 +112,7 @@ def find_convention(name: str | Path) -> MelConvention:
     path = Path(name).expanduser()
     if path.suffix.lower() in (".yaml", ".yml") or path.is_file():
         return read_convention(path)
-    near = difflib.get_close_matches(str(name), MEL_CONVENTIONS, n=3, cutoff=0.5)
+    near = difflib.get_close_matches(str(name).lower(), MEL_CONVENTIONS, n=3, cutoff=0.5)
     hint = f"nearest: {', '.join(near)}" if near else f"known: {', '.join(MEL_CONVENTIONS)}"
     raise ConfigError(f"unknown mel convention '{name}'; {hint}; or give a YAML file")
 
@@ -158,12 +158,14 @@ def mean_variance_of(statistics: str | Path) -> dict[str, Any]:
     Bands that never vary have the deviation 1.
 
     Raises:
-        CheckpointError: if the file cannot be read, or its numbers are not finite; see :func:`read_statistics`.
+        CheckpointError: if the file cannot be read, or holds no mean and deviation; see :func:`read_statistics`.
     """
     found = read_statistics(statistics, ("mean", "std"), feature="mel")
     numbers = {name: np.asarray(found[name], dtype=np.float64).reshape(-1) for name in ("mean", "std")}
     if not all(np.isfinite(values).all() for values in numbers.values()):
         raise CheckpointError(f"{statistics}: mean or deviation is NaN or infinite; measure the statistics again")
+    if not numbers["std"].any():
+        raise CheckpointError(f"{statistics}: every deviation is 0; measure the statistics again")
     numbers["std"] = np.where(numbers["std"] == 0, 1.0, numbers["std"])
     plain = {name: values.tolist() if len(values) > 1 else float(values[0]) for name, values in numbers.items()}
     return {"kind": "mean_variance", **plain}

@@ -8,8 +8,9 @@ and our own network, which reads the log-mel (:mod:`vocoders.frontends.mel_pitch
 
 import math
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import librosa
 import numpy as np
@@ -27,7 +28,7 @@ from vocoders.frontends.mel_conversion import interpolate_contour
 from vocoders.frontends.mel_pitch import shipped_mel_pitch
 from vocoders.frontends.world import import_world
 
-__all__ = ["F0Config", "F0Method", "extract_f0", "whole_frames"]
+__all__ = ["F0Config", "F0Method", "Recording", "extract_f0", "extract_f0_in_parts", "whole_frames"]
 
 ArrayOrTensor = TypeVar("ArrayOrTensor", np.ndarray, Tensor)
 
@@ -39,6 +40,43 @@ _CHUNK_SECONDS, _CONTEXT_SECONDS = 60.0, 1.0
 # A multiple of the factors by which WORLD decimates the usual rates (1 to 4, 6, 8, 12), and of the 8 frames after which
 # the grids of 10 ms and of SwiftF0 (16 ms) coincide.
 _GRID = 24
+
+
+class Recording(Protocol):
+    """Audio of one channel, full scale 1, that is read part by part.
+
+    Attributes:
+        length: number of samples.
+        peak: the highest absolute value.
+    """
+
+    @property
+    def length(self) -> int: ...  # noqa: D102
+
+    @property
+    def peak(self) -> float: ...  # noqa: D102
+
+    def read(self, start: int, stop: int) -> np.ndarray:
+        """Return the samples from ``start`` to before ``stop``."""
+        ...
+
+
+@dataclass(frozen=True)
+class _InMemory:
+    """A recording in memory."""
+
+    samples: np.ndarray
+
+    @property
+    def length(self) -> int:
+        return self.samples.size
+
+    @property
+    def peak(self) -> float:
+        return max(float(self.samples.max()), -float(self.samples.min())) if self.samples.size else 0.0
+
+    def read(self, start: int, stop: int) -> np.ndarray:
+        return self.samples[start:stop]
 
 
 def extract_f0(
@@ -66,23 +104,31 @@ def extract_f0(
         ShapeError: if ``audio`` is not one channel of floats.
     """
     samples = check_audio(audio, "T", least=0, dtype=None).detach().cpu().numpy()
+    return extract_f0_in_parts(_InMemory(samples), sample_rate, hop_length, config, num_frames)
+
+
+def extract_f0_in_parts(
+    recording: Recording, sample_rate: int, hop_length: int, config: F0Config, num_frames: int | None = None
+) -> np.ndarray:
+    """Do what :func:`extract_f0` does, with audio that is read a minute at a time."""
     if hop_length < 1:
         raise ConfigError(f"hop_length is {hop_length}; F0 needs at least one sample between frames")
     if config.f0_max >= sample_rate / 2:
         raise ConfigError(
             f"f0_max {config.f0_max:g} Hz for audio of {sample_rate} Hz; set it below {sample_rate / 2:g} Hz"
         )
-    num_frames = samples.size // hop_length if num_frames is None else num_frames
+    size = recording.length
+    num_frames = size // hop_length if num_frames is None else num_frames
     f0 = np.zeros(num_frames, dtype=np.float32)
-    reached = min(num_frames, samples.size // hop_length + 1)
+    reached = min(num_frames, size // hop_length + 1)
     # Two periods at least: Harvest fails on empty audio, and pyin finds a pitch in a single sample.
-    if reached > 0 and samples.any() and samples.size * config.f0_max >= 2 * sample_rate:
-        level = _usual_level(samples) if config.method in ("swift", "mel") else 1.0
+    if reached > 0 and size * config.f0_max >= 2 * sample_rate and recording.peak > 0:
+        level = _usual_level(recording.peak) if config.method in ("swift", "mel") else 1.0
         lengths = (whole_frames(seconds, sample_rate, hop_length) for seconds in (_CHUNK_SECONDS, _CONTEXT_SECONDS))
         for span in chunk_spans(reached, *lengths):
-            first, last = _chunk_samples(span, samples.size, hop_length)
+            first, last = _chunk_samples(span, size, hop_length)
             # Trackers compute in double precision; only a chunk is converted at once.
-            part = level * samples[first * hop_length : last].astype(np.float64)
+            part = level * recording.read(first * hop_length, last).astype(np.float64)
             found = _TRACKERS[config.method](part, sample_rate, hop_length, config, span.stop - first)
             found = found[span.valid_start - first : span.valid_stop - first]
             f0[span.valid_start : span.valid_start + found.size] = found
@@ -108,9 +154,8 @@ def _chunk_samples(span: ChunkSpan, total: int, hop_length: int) -> tuple[int, i
     return first, min(total, last + (total - last) % _GRID)
 
 
-def _usual_level(samples: np.ndarray) -> float:
+def _usual_level(peak: float) -> float:
     """Return the factor that gives networks, which know a usual level alone, audio of a usual peak."""
-    peak = max(float(samples.max()), -float(samples.min()))
     return _USUAL_PEAK / peak if 1e-8 < peak < _LOWEST_PEAK or peak > 1 else 1.0
 
 

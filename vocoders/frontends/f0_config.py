@@ -15,7 +15,7 @@ TRACKER_SECONDS: dict[F0Method, float] = {"harvest": 0.2, "pyin": 0.12, "dio": 0
 #: Range of SwiftF0 in Hz.
 SWIFT_RANGE = (46.875, 2093.75)
 # Changes of the shipped estimator change this name, and with it the fingerprints of its F0.
-_NAMES = {"mel": "mel-pitch-24k"}
+_NAMES = {"mel": "mel-pitch-24k path"}
 
 
 class F0Config(Config):

@@ -79,7 +79,10 @@ def check_plausible_f0(f0: np.ndarray, unit: F0Unit | None, source: str) -> None
     if unit is None and (values < 0).any():
         negative = values < 0
         found = f"{int(negative.sum())} values of F0 are negative, the first in frame {negative.argmax()}"
-        raise DataError(f"{source}: {found}; expected Hz, 0 where unvoiced; {describe_f0(values)}")
+        # Unvoiced frames share one negative number; normalised F0 has many.
+        normalised = np.unique(values[negative]).size > 1
+        remedy = "they look normalised: undo that first" if normalised else describe_f0(values)
+        raise DataError(f"{source}: {found}; expected Hz, 0 where unvoiced; {remedy}")
     hertz = to_hertz(f0, unit or "hz")
     sounding = hertz[hertz > 0]
     if not len(sounding):

@@ -11,7 +11,7 @@ import math
 
 import torch
 import torch.nn.functional as F
-from scipy.signal import lfilter
+from scipy.signal import firwin, lfilter, oaconvolve
 from torch import Tensor
 
 from vocoders.core.resampling import resample
@@ -27,6 +27,8 @@ __all__ = ["ForeignMel", "interpolate_contour"]
 _LOWEST = 1e-9
 # Bands from this frequency in Hz on hide a part of the first harmonic of low voices.
 _LOWEST_VOICE = 40.0
+# Length of the filter for what is below, in periods of the lowest frequency: it falls within a fifth of that frequency.
+_RUMBLE_PERIODS = 16
 # Length in seconds that is refined at once.
 _WINDOW_SECONDS = 10.0
 
@@ -111,9 +113,12 @@ class ForeignMel:
     def refine(self, waveform: Tensor, log_mel: Tensor, iterations: int) -> Tensor:
         """Return a waveform (B, 1, T), moved towards the given log-mels (B, n, F) under their own filters.
 
-        The refinement works at the rate of the features. Beyond their bands the mel of the waveform stays as it is
-        (:class:`~vocoders.frontends.whole_mel.WholeMel`).
+        The refinement works at the rate of the features. Above their bands the mel of the waveform stays as it is
+        (:class:`~vocoders.frontends.whole_mel.WholeMel`). Below bands that begin within the range of voices nothing
+        remains: a guess at a wrong level is heard as rumble, and its absence is not.
         """
+        if self.convention.mel.fmin >= _LOWEST_VOICE:
+            waveform = _without_rumble(waveform, self.convention.mel.fmin, self.target.sample_rate)
         if iterations == 0:
             return waveform
         from vocoders.frontends.mel_consistency import MelConsistency  # its compiled loops are for synthesis alone
@@ -140,6 +145,15 @@ class ForeignMel:
             return audio
         # In double precision: the filter sums over a long time.
         return torch.from_numpy(lfilter([1.0], [1.0, -a], audio.double().cpu().numpy())).to(audio)
+
+
+def _without_rumble(audio: Tensor, lowest: float, sample_rate: int) -> Tensor:
+    """Return audio (..., T) without what is below a frequency in Hz, by a filter of linear phase."""
+    length = 2 * round(_RUMBLE_PERIODS * sample_rate / lowest / 2) + 1
+    kernel = firwin(length, lowest, fs=sample_rate, pass_zero=False)
+    samples = audio.double().cpu().numpy()
+    filtered = oaconvolve(samples, kernel.reshape((1,) * (samples.ndim - 1) + (-1,)), axes=-1)
+    return torch.from_numpy(filtered[..., length // 2 :][..., : samples.shape[-1]]).to(audio)
 
 
 def interpolate_contour(f0: Tensor, positions: Tensor) -> Tensor:

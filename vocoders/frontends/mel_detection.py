@@ -120,7 +120,7 @@ def detect_convention(features: Any, audio: Any, sample_rate: int) -> Detection:
     if not best.fit_db <= POOR_RESIDUAL_DB:
         raise DataError(
             f"the best of {best.candidates} analyses differs by {best.fit_db:.1f} dB; expected less than "
-            f"{POOR_RESIDUAL_DB:g} dB: the audio is not that of the features"
+            f"{POOR_RESIDUAL_DB:g} dB: the audio is not that of the features, or these are no logarithm of a mel"
         )
     return best
 

@@ -10,7 +10,9 @@ from vocoders.frontends.mel_convention import MelConvention
 from vocoders.frontends.mel_conversion import ForeignMel, interpolate_contour
 from vocoders.frontends.mel_pitch import MelPitch, shipped_mel_pitch
 
-__all__ = ["estimate_f0"]
+__all__ = ["estimate_f0", "octaves_from_mel"]
+
+_LEAST_FRAMES = 10
 
 
 @torch.inference_mode()
@@ -40,6 +42,21 @@ def estimate_f0(
     f0 = estimator.estimate(log_mel if foreign.is_native else foreign.convert(log_mel))
     positions = back.frame_positions(f0.shape[-1], offset)[: features.shape[-1]]
     return interpolate_contour(f0, positions).to(features.device)
+
+
+def octaves_from_mel(f0: Tensor, features: Tensor, mel: MelConfig) -> float:
+    """Return by how many octaves F0 lies above that of a mel: the median of frames voiced in both, 0 if they are few.
+
+    Args:
+        f0: (1, 1, F) in Hz, 0 = unvoiced.
+        features: log-mels (1, n_mels, F), finite.
+        mel: what they are.
+    """
+    own = estimate_f0(features, mel)
+    both = (own > 0) & (f0 > 0)
+    if int(both.sum()) < _LEAST_FRAMES:
+        return 0.0
+    return float(torch.log2(f0[both] / own[both]).median())
 
 
 @lru_cache(maxsize=4)

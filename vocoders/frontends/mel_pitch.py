@@ -21,6 +21,7 @@ from vocoders.core.pretrained import PretrainedModel, evaluating
 from vocoders.frontends.f0_config import F0Config
 from vocoders.frontends.front_end import FrontEnd, MelModelConfig
 from vocoders.frontends.mel import MelConfig
+from vocoders.frontends.pitch_path import PATH_FRAMES, best_path
 
 __all__ = ["MelPitch", "MelPitchConfig", "shipped_mel_pitch"]
 
@@ -28,7 +29,7 @@ _SHIPPED = Path(__file__).parent / "weights" / "mel-pitch-24k"
 _CENTS_PER_OCTAVE = 1200
 # Bands on each side over which the fine structure of a frame is taken.
 _SMOOTHED_BANDS = 4
-# Bins on each side of the highest one that give the mean F0.
+# Bins on each side of the best one that give the mean F0.
 _NEIGHBOURS = 2
 _CHUNK_FRAMES = 20_000
 
@@ -45,7 +46,7 @@ class MelPitchConfig(MelModelConfig):
         channels: width of the network.
         num_blocks: number of blocks.
         kernel_size: odd number of frames that a block reads.
-        voicing_threshold: probability of voicing from which a frame is voiced.
+        voicing_threshold: probability of voicing from which a frame is voiced, if its F0 is certain.
     """
 
     mel: MelConfig = MelConfig(sample_rate=24000, n_fft=1024, hop_length=240, n_mels=100, fmax=12000.0)
@@ -56,7 +57,7 @@ class MelPitchConfig(MelModelConfig):
     channels: int = Field(default=96, gt=0)
     num_blocks: int = Field(default=4, ge=0)
     kernel_size: int = Field(default=7, gt=0)
-    voicing_threshold: float = Field(default=0.5, gt=0, lt=1)
+    voicing_threshold: float = Field(default=0.18, gt=0, lt=1)
 
     @property
     def front_end(self) -> FrontEnd:
@@ -93,7 +94,7 @@ class MelPitch(PretrainedModel[MelPitchConfig]):
     @property
     def context_frames(self) -> int:
         """Number of frames on each side on which the estimate of a frame depends."""
-        return 1 + self.config.num_blocks * (self.config.kernel_size // 2)
+        return 1 + self.config.num_blocks * (self.config.kernel_size // 2) + PATH_FRAMES
 
     def forward(self, features: Tensor) -> Tensor:
         """Return logits (B, num_bins + 1, F) of log-mels (B, n_mels, F): the bins of F0, then voicing."""
@@ -105,15 +106,18 @@ class MelPitch(PretrainedModel[MelPitchConfig]):
     def decode(self, logits: Tensor) -> Tensor:
         """Return F0 (B, 1, F) in Hz, 0 where unvoiced, of logits (B, num_bins + 1, F).
 
-        F0 is the mean over the bins around the highest one, weighted by their probabilities.
+        F0 is the mean over the bins around that of the best path (:func:`~vocoders.frontends.pitch_path.best_path`),
+        weighted by their probabilities.
         """
         scores, voicing = logits[:, :-1], logits[:, -1:]
         bins = torch.arange(self.config.num_bins, device=logits.device)[:, None]
-        near = (bins - scores.argmax(dim=1, keepdim=True)).abs() <= _NEIGHBOURS
+        threshold = self.config.voicing_threshold
+        place, voiced = best_path(scores, voicing, math.log(threshold / (1 - threshold)))
+        near = (bins - place).abs() <= _NEIGHBOURS
         weights = torch.softmax(scores.masked_fill(~near, -math.inf), dim=1)
         position = (weights * bins).sum(dim=1, keepdim=True)
         f0 = self.config.lowest * 2 ** (position / self.config.bins_per_octave)
-        return f0 * (torch.sigmoid(voicing) >= self.config.voicing_threshold)
+        return f0 * voiced
 
     def positions(self, f0: Tensor) -> Tensor:
         """Return the positions of F0 in Hz on the axis of bins, as real numbers; meaningless where unvoiced."""

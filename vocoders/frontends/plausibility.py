@@ -33,6 +33,7 @@ _DECIMAL_SPREAD = 1.0
 _LEAST_RANGE, _STATIONARY = 8.0, 0.5
 _FEW_FRAMES = 20
 _SUGGESTED = 4
+_Z_SCORES = "z-scores (normalised by mean and deviation)"
 # Features that are scaled to a range fill so much of it.
 _USED_RANGE = 0.4
 
@@ -54,10 +55,15 @@ def check_plausible(features: Any, convention: MelConvention, source: str, *, ei
     if mel.n_mels not in values.shape:
         names = [name for name, preset in MEL_CONVENTIONS.items() if preset.mel.n_mels in values.shape]
         fits = f"; --mel {_listed(fitting_conventions(torch.nan_to_num(values)) or names)} would fit" if names else ""
+        if values.shape == (2, mel.n_mels + 1):
+            fits = "; these look like statistics of Kaldi, which --mel-statistics takes"
         raise DataError(f"{source}: features {tuple(values.shape)} have no axis of {mel.n_mels} bands{fits}")
     if not either_axis and values.shape[0 if convention.layout == "bands_first" else 1] != mel.n_mels:
         order = "(bands, frames)" if convention.layout == "bands_first" else "(frames, bands)"
-        raise DataError(f"{source}: features {tuple(values.shape)} are transposed; expected {order}; transpose them")
+        raise DataError(
+            f"{source}: features {tuple(values.shape)} are transposed; expected {order}; transpose them, or "
+            "describe them in a YAML file for --mel, which takes any order"
+        )
     values = convention.bands_first(values).float()
     bad = ~torch.isfinite(values)
     if bad.any():
@@ -90,14 +96,18 @@ def describe_values(values: Tensor) -> str:
     """Describe finite values in a few words: their range, and the scale that they resemble."""
     low, high, mean = float(values.min()), float(values.max()), float(values.mean())
     deviation = float(values.std()) if values.numel() > 1 else 0.0
-    if low >= 0:
+    if low == high:
+        kind = "one value everywhere"
+    elif low >= 0:
         kind = "a range of 0 to 1" if high <= 1.001 else "a mel without logarithm"
     elif high - low > 40:
         kind = "decibels"
+    elif abs(mean) < 0.02 and abs(deviation - 1) < 0.02:
+        kind = _Z_SCORES
     elif abs(low + high) < 0.5 and abs(abs(high) - round(abs(high))) < 0.02 and deviation > 0.3 * high:
         kind = f"a symmetric range of {round(low)} to {round(high)}"
     elif abs(mean) < 0.8 and 0.4 < deviation < 1.6:
-        kind = "z-scores (normalised by mean and deviation)"
+        kind = _Z_SCORES
     elif _spread(values) < _LEAST_SPREAD and low > -10.5:
         kind = "decimal logarithms" if _spread(values) < _DECIMAL_SPREAD else "natural or decimal logarithms"
     else:
@@ -107,15 +117,16 @@ def describe_values(values: Tensor) -> str:
 
 def _suggest(values: Tensor, convention: MelConvention) -> str:
     if describe_values(values).startswith("z-scores"):
-        return "; pass --mel NAME --mel-statistics FILE"
+        return "; pass --mel NAME --mel-statistics FILE, or find both: ondes mel detect FEATURES --audio CLIP"
     same_mel = [text for text, change in _SCALES.items() if _fits(values, _changed(convention, change))]
     names = fitting_conventions(values)
     if same_mel and convention.normalization is None:
         other = f", or --mel {_listed(names)}" if names else ""
-        return f"; as {same_mel[0]} of this mel they would fit, in a YAML file for --mel (ondes mel show){other}"
+        scales = " or ".join(same_mel)
+        return f"; as {scales} of this mel they would fit, in a YAML file for --mel (ondes mel show){other}"
     if names:
         return f"; --mel {_listed(names)} would fit"
-    return "; no preset fits; describe them in a YAML file for --mel"
+    return "; no preset fits; 'ondes mel detect' finds what they are, or describe them in a YAML file for --mel"
 
 
 # Other scales of the same mel, as keys of a convention.
@@ -123,6 +134,7 @@ _SCALES: dict[str, dict[str, Any]] = {
     "decibels (log: log10, multiplier: 20)": {"log": "log10", "multiplier": 20.0},
     "values without logarithm (linear: true)": {"linear": True},
     "logarithms of the power (multiplier: 2)": {"multiplier": 2.0},
+    "logarithms to the base 2 (log: log2)": {"log": "log2"},
     "decimal logarithms (log: log10)": {"log": "log10"},
 }
 
@@ -154,13 +166,13 @@ def _problem(values: Tensor, convention: MelConvention) -> str:
         low, high = float(values.min()), float(values.max())
         if low < scaling.low - 1e-3 or high > scaling.high + 1e-3:
             return f"values from {low:.4g} to {high:.4g} are outside of {scaling.low:g} to {scaling.high:g}"
-    if convention.linear:
-        return "values below 0 are no linear mel" if values.min() < 0 else ""
+    if convention.linear and convention.normalization is None and values.min() < 0:
+        return "values below 0 are no linear mel"
     mel = convention.mel
     unit = _PER_LOG[mel.log]
+    floor, ceiling = math.log(mel.floor), _full_scale(mel)  # pyright: ignore[reportArgumentType]  (frozen: hashable)
     log_mel = convention.undo(values) * unit
     low, high, mean = float(log_mel.min()), float(log_mel.max()), float(log_mel.mean())
-    floor, ceiling = math.log(mel.floor), _full_scale(mel)  # pyright: ignore[reportArgumentType]  (frozen: hashable)
     found = f"log-mels from {low / unit:.4g} to {high / unit:.4g}"
     if low < floor - _BELOW or high > ceiling + _ABOVE:
         return f"{found}; expected {floor / unit:.4g} to {ceiling / unit:.4g}"

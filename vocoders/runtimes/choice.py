@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from vocoders.core.errors import CheckpointError, ConfigError, OndesError
 from vocoders.core.graphs.agreement import relative_error
 from vocoders.core.runtime_names import RuntimeName
+from vocoders.core.submodules import parameters_of
 from vocoders.runtimes.graphs import import_runtime, open_graph
 
 if TYPE_CHECKING:
@@ -85,7 +86,7 @@ class ModelRuntime:
     def _computing(self, model: Any, part: nn.Module) -> tuple[str, Computing]:
         threads = torch.get_num_threads()
         # Tensors of a model that was loaded in inference mode have no versions.
-        state = tuple((item.data_ptr(), -1 if item.is_inference() else item._version) for item in part.parameters())
+        state = tuple((item.data_ptr(), -1 if item.is_inference() else item._version) for item in parameters_of(part))
         with self._lock:
             known = self._opened.get((id(part), threads))
             if known is None or known[0] != state:

@@ -42,8 +42,8 @@ class WavehaxConfig(MelVocoderConfig):
         drop_prob: stochastic depth.
         log_magnitude_phase: ``real`` only: spectra enter and leave as log magnitude and phase.
         semi_unitary_init: ``complex`` only: start from scaled semi-unitary matrices.
-        decomposer: ``multi_scale`` only: the filter bank.
-        num_streams: ``multi_scale`` only: S.
+        decomposer: filter bank of ``multi_scale``.
+        num_streams: S, the number of streams of ``multi_scale``.
         prior_shaping: ``none`` (published), or ``envelope`` (ours, ``real`` only): the network works in a domain
             whitened by the spectral envelope of the mel and learns a correction to a source-filter vocoder.
         move_harmonics: whether ``synthesize`` moves the harmonics of the mel to the wanted F0, where that differs from

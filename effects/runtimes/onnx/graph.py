@@ -83,7 +83,9 @@ class Graph:
         """Add a node with several outputs, or with given names; an empty name is an unused output."""
         names = [self._new_name(kind) for _ in range(names)] if isinstance(names, int) else names
         known = [item if isinstance(item, str) else self.constant(item) for item in inputs]
-        self._nodes.append(import_onnx().helper.make_node(kind, known, names, **attributes))
+        # ONNX Runtime before 1.20 makes the names of nodes that it fuses of theirs, and refuses equal ones.
+        called = next(name for name in names if name)
+        self._nodes.append(import_onnx().helper.make_node(kind, known, names, name=called, **attributes))
         return names
 
     def body(self, num_inputs: int, write: Callable[..., list[str]]) -> Any:

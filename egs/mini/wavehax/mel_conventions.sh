@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Measures the default vocoder on the mels of other programs, beside librosa's inversion of the same mels with 60 iterations of
-# Griffin-Lim, and writes OUTPUT/RESULTS.md. The presets by default are all that differ in their analysis (ondes mel list).
+# Griffin-Lim, and writes OUTPUT/RESULTS.md. The presets by default are all that differ in their analysis (ondes mel list). What is
+# there already (OUTPUT/PRESET.json) is kept, so that an interrupted run goes on.
 # Usage: ./mel_conventions.sh AUDIO OUTPUT [PRESET...], with a folder of recordings and a folder to write.
 set -euo pipefail
 here=$(dirname "$0")
@@ -16,6 +17,7 @@ if [ ! -e "$output/native.json" ]; then
   ondes evaluate audio --ref "$audio" --gen "vocoder=$output/native" --natural "${measures[@]}" --out "$output/native.json"
 fi
 for preset in $presets; do
+  [ -e "$output/$preset.json" ] && continue
   work=$output/$preset
   ondes mel extract "$audio" -o "$work/features" --mel "$preset" --force
   ondes synth "$work/features" -o "$work/vocoder" --mel "$preset" --force

@@ -37,11 +37,13 @@ def _extract(
     from recipes.progress import track
     from vocoders.core.atomic import atomic_file
     from vocoders.core.audio import read_audio
-    from vocoders.core.errors import ConfigError
+    from vocoders.core.errors import ConfigError, DataError
     from vocoders.frontends.convention_presets import find_convention
 
     convention = find_convention(mel)
     items = [item for item in find_inputs(inputs) if not item.is_features]
+    if not items:
+        raise DataError(f"{inputs[0]} is no audio, but features; pass recordings")
     targets = [output.expanduser() / f"{item.name}.npy" for item in items]
     if not force and (existing := [path for path in targets if path.exists()]):
         raise ConfigError(f"{existing[0]} exists already; pass --force to replace it")

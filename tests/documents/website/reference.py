@@ -4,6 +4,7 @@ A page of ``nav`` is called after a module. It holds that module and all whose n
 longer name holds them: a module that is new is on a page without a line here.
 """
 
+import json
 import sys
 from pathlib import Path
 
@@ -20,7 +21,10 @@ ORDER = ("model", "interface", "options", "config")
 
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
-    """Add the pages that are named in ``nav`` and have no file, and the pictures."""
+    """Add the pages that are named in ``nav`` and have no file, the notebooks, and the pictures."""
+    for path in sorted((Path(__file__).parent / "notebooks").glob("*.ipynb")):
+        files.append(File.generated(config, f"notebooks/{path.stem}.md", content=_notebook_page(path)))
+        files.append(File.generated(config, f"notebooks/{path.name}", content=path.read_text(encoding="utf-8")))
     wanted = [name for name in _page_names(config.nav) if files.get_file_from_path(f"{name}.md") is None]
     modules, homes = _read_modules()
     contents: dict[str, list[griffe.Module]] = {name: [] for name in wanted}
@@ -40,6 +44,18 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
     for name, draw in DRAWINGS.items():
         files.append(File.generated(config, name, content=draw()))
     return files
+
+
+def _notebook_page(path: Path) -> str:
+    """Return the text and the code of a notebook, with a link to it; tests run it."""
+    cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
+    texts = ["".join(cell["source"]) for cell in cells]
+    parts = [
+        f"```python\n{text}\n```" if cell["cell_type"] == "code" else text
+        for cell, text in zip(cells, texts, strict=True)
+    ]
+    parts.insert(1, f"[Download the notebook]({path.name}) and run it: every clip plays and draws its spectrogram.")
+    return "\n\n".join(parts) + "\n"
 
 
 def _page_names(nav: list) -> list[str]:

@@ -1,5 +1,6 @@
 """`ondes synth`: every kind of input and output, and that bad input loses nothing."""
 
+import io
 import json
 import os
 import re
@@ -17,7 +18,7 @@ import torch
 from vocoders import registry
 from vocoders.core.audio import audio_info, read_audio, write_audio
 from vocoders.frontends.f0_config import F0Config
-from vocoders.frontends.mel import MelConfig
+from vocoders.frontends.mel import LogMel, MelConfig
 from vocoders.wavehax import Wavehax, WavehaxConfig
 
 WAVEHAX = registry.FAMILIES["wavehax"]
@@ -190,6 +191,44 @@ def test_f0_that_is_missing_is_estimated_from_the_mel(ondes, make_audio, small_w
     assert not torch.equal(estimated, given)
 
 
+def test_f0_may_have_a_frame_more_or_less(ondes, make_audio, small_wavehax: Path) -> None:
+    features = np.full((100, 30), -5.0, dtype=np.float32)
+    for name, frames in (("equal", 30), ("shorter", 29), ("longer", 31)):
+        np.savez(f"{name}.npz", features=features, f0=np.full(frames, 200.0))
+    run = ondes("synth", "equal.npz", "shorter.npz", "longer.npz", "-o", "out", "-m", small_wavehax)
+    assert run.code == 0, run.err
+    equal, shorter, longer = (read_audio(f"out/{name}.wav")[0] for name in ("equal", "shorter", "longer"))
+    assert torch.equal(equal, shorter)
+    assert torch.equal(equal, longer)
+
+
+def test_f0_of_another_scale_than_the_mel_is_stopped(ondes, make_audio, small_wavehax: Path) -> None:
+    rate, frames = 24000, 100
+    time = torch.arange(240 * frames) / rate
+    voice = sum(0.05 * torch.sin(2 * torch.pi * 200 * k * time) for k in range(1, 12))
+    features = LogMel(MelConfig(fmax=12000.0))(voice[None])[0]
+    for name, factor in (("right", 1), ("octave", 2), ("cents", 8)):
+        np.savez(f"{name}.npz", features=features, f0=np.full(frames, 200.0 * factor))
+    run = ondes("synth", "right.npz", "octave.npz", "cents.npz", "-o", "out", "-m", small_wavehax, "--json")
+    errors = {line["path"]: line.get("error", "") for line in map(json.loads, run.out.splitlines())}
+    assert {name: bool(error) for name, error in errors.items()} == {
+        "right.npz": False, "octave.npz": False, "cents.npz": True,
+    }  # fmt: skip
+    assert "--force-features" in errors["cents.npz"]
+    assert ondes("synth", "cents.npz", "-o", "out", "-m", small_wavehax, "--force-features").code == 0
+
+
+def test_rows_of_kaldi_archives_are_frames(ondes, make_audio, small_wavehax: Path) -> None:
+    kaldiio = pytest.importorskip("kaldiio")
+    features = np.random.default_rng(0).uniform(-11, -2, (100, 30)).astype(np.float32)
+    np.save("x.npy", features)
+    kaldiio.save_ark("x.ark", {"rows": features.T.copy()})
+    for name in ("x.npy", "x.ark"):
+        run = ondes("synth", name, "-o", "out", "-m", small_wavehax)
+        assert run.code == 0, run.err
+    assert torch.equal(read_audio("out/x.wav")[0], read_audio("out/rows.wav")[0])
+
+
 def test_the_tracker_of_f0_is_chosen(ondes, make_audio, small_wavehax: Path) -> None:
     make_audio("x.wav", 24000)
     np.save("mel.npy", np.full((100, 30), -5.0))
@@ -207,7 +246,7 @@ def bad_feature_files() -> dict[str, str]:
     good, f0 = np.zeros((240, 4)), np.zeros(4)
     np.save("lonely.npy", good)
     np.savez("unnamed.npz", good, good)
-    np.savez("short.npz", features=good, f0=f0[:3])
+    np.savez("short.npz", features=good, f0=f0[:2])
     np.savez("nan.npz", features=good * np.nan, f0=f0)
     np.savez("negative.npz", features=good, f0=f0 - 1)
     np.savez("flat.npz", features=good[0], f0=f0)
@@ -309,13 +348,20 @@ def test_json_lines(ondes, make_audio) -> None:
     }
 
 
-def test_too_loud_output_is_limited_with_a_warning(ondes, make_audio, tiny_module, tmp_path: Path) -> None:
+def test_too_loud_output_is_limited_with_a_warning(
+    ondes, make_audio, tiny_module, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     tiny_module.TinyVocoder(tiny_module.TinyVocoderConfig(gain=100.0)).save_pretrained(tmp_path / "loud")
     make_audio("x.wav")
     run = ondes("synth", "x.wav", "-o", "y.wav", "-m", tmp_path / "loud")
     assert run.code == 0
     assert "warning: y.wav: peak" in run.err
     assert 0.99 < read_audio("y.wav")[0].abs().max() < 1
+    # Standard input is read to its end.
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(Path("x.wav").read_bytes())))
+    run = ondes("synth", "-", "-o", "z.wav", "-m", tmp_path / "loud")
+    assert (run.code, "warning: z.wav: peak" in run.err) == (0, True), run.err
+    assert 0.99 < read_audio("z.wav")[0].abs().max() < 1
 
 
 def test_existing_output_is_kept_without_force(ondes, make_audio, tiny_module) -> None:

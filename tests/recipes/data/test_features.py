@@ -9,11 +9,11 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from recipes.data import features as stage
+from recipes.data import mels as mel_files
+from recipes.data import samples
 from recipes.data.cache import F0Cache, f0_fingerprint
 from recipes.data.features import extract_features
 from recipes.data.kaldi import KaldiDirectory, Utterance
-from recipes.data.reading import read_utterance
 from recipes.data.statistics import FeatureStatistics, RunningStatistics
 from vocoders.core.audio import read_audio
 from vocoders.core.errors import DataError, FilesFailedError
@@ -105,13 +105,13 @@ def test_running_again_reads_no_audio_and_resuming_reads_the_rest(
 ) -> None:
     first = extract_features(data_dir, tmp_path, MEL, F0)
     read: list[str] = []
-    original = stage.read_utterance
+    original = samples.read_utterance
 
     def counting(utterance, *args, **kwargs):
         read.append(utterance.utt_id)
         return original(utterance, *args, **kwargs)
 
-    monkeypatch.setattr(stage, "read_utterance", counting)
+    monkeypatch.setattr(samples, "read_utterance", counting)
     again = extract_features(data_dir, tmp_path, MEL, F0)
     assert not read
     assert first is not None
@@ -128,6 +128,26 @@ def test_running_again_reads_no_audio_and_resuming_reads_the_rest(
     (tmp_path / "f0" / "eve-take2.npy").write_bytes(b"half")
     extract_features(data_dir, tmp_path, MEL, F0)
     assert read == ["bob-take1", "eve-take2"]
+
+
+@pytest.mark.parametrize("rate", [16000, 22050])
+def test_long_recordings_are_read_in_parts_with_the_same_result(tmp_path: Path, monkeypatch, rate: int) -> None:
+    time = np.arange(3 * rate) / rate
+    tone = 0.2 * np.sin(2 * np.pi * 150 * time) + 0.05 * np.random.default_rng(0).standard_normal(len(time))
+    soundfile.write(tmp_path / "long.wav", tone, rate)
+    directory = KaldiDirectory.write(tmp_path / "data", [Utterance("long", tmp_path / "long.wav", "one", 0.0, 3.0)])
+    found = []
+    for name in ("whole", "parts"):
+        statistics = extract_features(directory, tmp_path / name, MEL, F0, resample=True, peak=0.5)
+        mel_files.write_mels(directory, tmp_path / name / "mels", MEL, resample=True, peak=0.5)
+        contour = np.load(tmp_path / name / "f0" / "long.npy")
+        found.append((statistics.mean, contour, np.load(tmp_path / name / "mels" / "long.npy")))
+        monkeypatch.setattr(samples, "_LONG_SECONDS", 0.1)
+        monkeypatch.setattr(samples, "_BLOCK", 5000)
+        monkeypatch.setattr(mel_files, "_PART_FRAMES", 70)
+    assert (found[0][1] > 0).any()
+    for whole, parts in zip(*found, strict=True):
+        np.testing.assert_allclose(parts, whole, atol=2e-4)
 
 
 def test_changed_audio_is_done_again(data_dir: Path, tmp_path: Path) -> None:
@@ -278,12 +298,3 @@ def test_failures_are_told_together_at_the_end_and_the_others_are_kept(data_dir:
     assert not (tmp_path / "statistics.json").exists()
     cache = F0Cache(tmp_path, f0_fingerprint(F0, 16000, 160))
     assert cache.missing(u.utt_id for u in utterances) == [u.utt_id for u in utterances[1:3]]
-
-
-def test_statistics_of_long_audio_are_those_of_the_whole(data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    samples = read_utterance(KaldiDirectory.read(data_dir).utterances[0], 16000)
-    whole = stage._utterance_statistics(samples, MEL)
-    monkeypatch.setattr(stage, "_PART_FRAMES", 17)
-    parts = stage._utterance_statistics(samples, MEL)
-    assert parts.count == whole.count
-    np.testing.assert_allclose(parts.mean, whole.mean, rtol=1e-6, atol=1e-6)

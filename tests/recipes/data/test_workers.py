@@ -59,7 +59,7 @@ def test_a_failing_item_is_an_error_with_its_file(num_workers, fault, words):
         draw(loader_of(Items(fault), num_workers), 3)
     assert "\n" not in str(caught.value)
     assert not multiprocessing.active_children()
-    assert time.monotonic() - started < 10
+    assert time.monotonic() - started < 40
 
 
 def test_items_that_do_not_fit_together_are_named():
@@ -106,4 +106,4 @@ def test_a_busy_worker_ends_too():
     with pytest.raises(ValueError, match="elsewhere"):
         fail()
     assert not multiprocessing.active_children()
-    assert time.monotonic() - started < 10
+    assert time.monotonic() - started < 40

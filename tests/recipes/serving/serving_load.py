@@ -1,6 +1,7 @@
 """Clients that use and misuse the server at the same time: each valid answer must be what the client would get alone.
 
-``python tests/recipes/serving/serving_load.py SECONDS`` prints the figures as JSON; a test runs the same for seconds.
+``python tests/recipes/serving/serving_load.py SECONDS [PAUSE]`` prints the figures as JSON; a test runs the same for
+seconds. PAUSE: mean seconds between two requests of a client.
 """
 
 import asyncio
@@ -35,31 +36,42 @@ class Load:
         counts: number of each kind of request.
         faults: answers that were wrong, missing, or no answers at all.
         megabytes: memory of this process, in quarters of the time.
+        disk_kilobytes: temporary files, at the same times.
         left: temporary files that were left.
     """
 
     counts: Counter = field(default_factory=Counter)
     faults: list[str] = field(default_factory=list)
     megabytes: list[int] = field(default_factory=list)
+    disk_kilobytes: list[int] = field(default_factory=list)
     left: int = 0
 
 
-async def run_load(address: str, seconds: float, clients: int = 8, seed: int = 0) -> Load:
-    """Let ``clients`` use the server at ``address`` for some seconds."""
+async def run_load(address: str, seconds: float, clients: int = 8, seed: int = 0, pause: float = 0.0) -> Load:
+    """Let ``clients`` use the server at ``address``, which runs in this process, for some seconds.
+
+    Args:
+        address: host and port.
+        seconds: how long.
+        clients: number of clients at the same time.
+        seed: of their choices.
+        pause: mean seconds between two requests of a client.
+    """
     load, before = Load(), _temporaries()
     alone = {key: await _stream(address, key) for key in range(4)}
     files = {key: (await _post(address, _wav(key))).content for key in range(4)}
     deadline = time.monotonic() + seconds
     watcher = asyncio.create_task(_watch(load, seconds))
-    await asyncio.gather(*(_client(address, load, alone, files, seed + k, deadline) for k in range(clients)))
+    await asyncio.gather(*(_client(address, load, alone, files, seed + k, deadline, pause) for k in range(clients)))
     await watcher
     load.left = len(_temporaries() - before)
     return load
 
 
-async def _client(address: str, load: Load, alone: dict, files: dict, seed: int, deadline: float) -> None:
+async def _client(address: str, load: Load, alone: dict, files: dict, seed: int, deadline: float, pause: float) -> None:
     choice = random.Random(seed)
     while time.monotonic() < deadline:
+        await asyncio.sleep(2 * pause * choice.random())
         key, kind = choice.randrange(4), choice.choice(["stream", "file", "health", *_HOSTILE])
         load.counts[kind if kind in ("stream", "file", "health") else "hostile"] += 1
         try:
@@ -182,10 +194,19 @@ async def _watch(load: Load, seconds: float) -> None:
         await asyncio.sleep(seconds / 4)
         status = Path("/proc/self/status").read_text().splitlines()
         load.megabytes.append(next(int(line.split()[1]) >> 10 for line in status if line.startswith("VmRSS")))
+        load.disk_kilobytes.append(sum(_size(path) for path in Path(tempfile.gettempdir()).rglob("*")) >> 10)
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size if path.is_file() else 0
+    except OSError:  # removed in the meantime
+        return 0
 
 
 def _temporaries() -> set[str]:
-    return {path.name for path in Path(tempfile.gettempdir()).glob("ondes-*")}
+    """Return the names of all temporary files; the caller gives this process a folder of its own for them."""
+    return {path.name for path in Path(tempfile.gettempdir()).iterdir()}
 
 
 if __name__ == "__main__":
@@ -195,6 +216,9 @@ if __name__ == "__main__":
 
     from recipes.serving.limits import Limits
 
-    with serving(tiny_model(), Limits(clients=6, seconds=2.0, message_bytes=200_000, idle_seconds=2.0)) as place:
-        found = asyncio.run(run_load(place, float(sys.argv[1])))
+    limits = Limits(clients=6, seconds=2.0, message_bytes=200_000, idle_seconds=20.0)
+    with tempfile.TemporaryDirectory() as own, serving(tiny_model(), limits) as place:
+        tempfile.tempdir = own
+        found = asyncio.run(run_load(place, float(sys.argv[1]), pause=float((sys.argv[2:] or ["0"])[0])))
+        tempfile.tempdir = None
     print(json.dumps({**vars(found), "faults": [len(found.faults), *found.faults[:10]]}))

@@ -6,6 +6,7 @@ import io
 import json
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -21,8 +22,10 @@ from serving_model import serving, tiny_model  # noqa: E402
 
 from recipes.serving.app import _Server  # noqa: E402
 from recipes.serving.client import synthesize  # noqa: E402
+from recipes.serving.files import synthesize_file  # noqa: E402
 from recipes.serving.limits import Limits  # noqa: E402
-from vocoders.core.audio import read_audio  # noqa: E402
+from vocoders import load_vocoder  # noqa: E402
+from vocoders.core.audio import read_audio, write_audio  # noqa: E402
 from vocoders.core.audio_pipes import PipeFormat, decode_samples, encode_samples  # noqa: E402
 from vocoders.wavehax.model import Wavehax  # noqa: E402
 
@@ -226,6 +229,14 @@ def test_files_over_http(address: str, model: Wavehax, tmp_path: Any) -> None:
     assert (read_audio(tmp_path / "x.wav")[0] - whole[0].clamp(-1, 1)).abs().max() < 1e-3
     again = httpx.post(f"http://{address}/synthesize", content=answer.content)
     assert again.status_code == 200
+
+
+def test_loud_results_are_limited(tmp_path: Path) -> None:
+    loud = 3 * torch.sin(0.05 * torch.arange(6000.0))
+    write_audio(tmp_path / "x.wav", loud[None], 24000, "FLOAT")
+    answer = synthesize_file(load_vocoder("griffin-lim"), (tmp_path / "x.wav").read_bytes(), {}, LIMITS)
+    (tmp_path / "y.wav").write_bytes(answer)
+    assert 0.99 < read_audio(tmp_path / "y.wav")[0].abs().max() < 1
 
 
 @pytest.mark.parametrize(

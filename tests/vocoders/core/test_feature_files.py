@@ -27,6 +27,7 @@ class Payload:
 
 def test_files_of_all_programs_give_the_same_features(tmp_path: Path) -> None:
     np.save(tmp_path / "a.npy", MEL[None])
+    np.save(tmp_path / "a4.npy", MEL[None, None])
     np.savez(tmp_path / "b.npz", mel=MEL)
     np.savez(tmp_path / "c.npz", anything=MEL, length=np.array([7]))
     torch.save(torch.from_numpy(MEL), tmp_path / "d.pt")
@@ -96,6 +97,12 @@ def test_damaged_files_are_data_errors(tmp_path: Path, name: str, content: bytes
 def test_other_content_is_refused(tmp_path: Path) -> None:
     np.savez(tmp_path / "two.npz", a=MEL, b=MEL)
     np.save(tmp_path / "flat.npy", MEL[0])
+    np.save(tmp_path / "batch.npy", np.stack([MEL, MEL]))
+    np.savez(tmp_path / "letters.npz", mel=MEL, f0=np.array(["a"] * 7))
+    torch.save({"mel": Payload(tmp_path / "run")}, tmp_path / "objects.pt")
+    for name, match in (("batch.npy", "2 utterances"), ("letters.npz", "f0 of <U1"), ("objects.pt", "objects besides")):
+        with pytest.raises(DataError, match=match):
+            read_feature_file(tmp_path / name)
     with pytest.raises(DataError, match="named 'features'"):
         read_feature_file(tmp_path / "two.npz")
     with pytest.raises(DataError, match="bins, frames"):

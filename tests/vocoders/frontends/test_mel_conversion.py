@@ -61,6 +61,20 @@ def test_refinement_moves_the_waveform_to_the_given_mel(name: str, speech: Tenso
     assert errors[1] < 0.5 * errors[0]
 
 
+def test_nothing_remains_below_bands_that_begin_within_the_range_of_voices() -> None:
+    time = torch.arange(24000) / 24000
+    rumble, voice = (torch.sin(2 * torch.pi * hertz * time)[None, None] for hertz in (50, 120))
+    found = {}
+    for name in ("espnet_24k", "hifigan_22k"):
+        convention = MEL_CONVENTIONS[name]
+        frames = convention.mel.sample_rate // convention.mel.hop_length
+        log_mel = torch.zeros(1, convention.mel.n_mels, frames)
+        found[name] = ForeignMel(convention, TARGET).refine(rumble + voice, log_mel, 0)
+    inner = slice(6000, 18000)
+    assert (found["espnet_24k"] - voice)[..., inner].abs().max() < 0.01
+    torch.testing.assert_close(found["hifigan_22k"], rumble + voice)
+
+
 def test_pre_emphasis_is_undone(speech: Tensor) -> None:
     convention = MEL_CONVENTIONS["tacotron_16k"]
     foreign = ForeignMel(convention, TARGET)

@@ -40,7 +40,10 @@ SCALES: dict[str, tuple[Callable[[Tensor], Tensor], str]] = {
     "decibels": (lambda x: 8.686 * x, "decibels"),
     "log10": (lambda x: x / 2.302585, "decimal"),
     "power": (lambda x: 2 * x, "logarithms"),
+    "log2": (lambda x: 1.442695 * x, "log2"),
     "linear": (torch.exp, "without logarithm|0 to 1"),
+    "one z-score": (lambda x: (x - x.mean()) / x.std(), "z-scores.*--mel-statistics"),
+    "integers": (lambda x: (2000 * (x + 12)).round(), "no preset fits; 'ondes mel detect'"),
     "z-scores": (lambda x: (x - x.mean(1, keepdim=True)) / x.std(1, keepdim=True), "z-scores.*--mel-statistics"),
     "unit": (lambda x: ((8.686 * x + 100) / 100).clamp(0, 1), "0 to 1"),
     "symmetric": (lambda x: (8 * (8.686 * x + 80) / 100 - 4).clamp(-4, 4), "no soft parts|louder"),
@@ -59,7 +62,13 @@ def test_other_scales_are_named(scale: str, name: str, speech: Tensor) -> None:
 
 @pytest.mark.parametrize(
     ("scale", "key"),
-    [("decibels", "multiplier: 20"), ("log10", "log: log10"), ("power", "multiplier: 2"), ("linear", "linear: true")],
+    [
+        ("log2", "log: log2"),
+        ("decibels", "multiplier: 20"),
+        ("log10", "log: log10"),
+        ("power", "multiplier: 2"),
+        ("linear", "linear: true"),
+    ],
 )
 def test_the_keys_that_make_them_fit_are_suggested(scale: str, key: str, speech: Tensor) -> None:
     with pytest.raises(DataError, match=key):
@@ -87,6 +96,19 @@ def test_presets_with_the_shape_and_scale_are_suggested(speech: Tensor) -> None:
     assert "espnet_22k" in fitting_conventions(features("espnet_22k", speech))
     assert "espnet_22k" not in fitting_conventions(features("hifigan_22k", speech))
     assert "decibels" in describe_values(features("coqui_22k_statistics", speech))
+
+
+def test_statistics_of_kaldi_are_no_features() -> None:
+    convention = MEL_CONVENTIONS["bigvgan_24k"]
+    with pytest.raises(DataError, match="--mel-statistics"):
+        check_plausible(torch.ones(2, convention.mel.n_mels + 1), convention, "x")
+
+
+def test_normalised_f0_has_no_unit() -> None:
+    with pytest.raises(DataError, match="normalised"):
+        check_plausible_f0(np.array([-1.5, -0.3, 0.2, 1.4]), None, "x")
+    with pytest.raises(DataError, match="--f0-unit hz"):
+        check_plausible_f0(np.array([-1.0, 110.0, 120.0, -1.0]), None, "x")
 
 
 HERTZ = np.array([0.0, 110.0, 220.0, 150.0, 0.0, 330.0])

@@ -31,7 +31,7 @@ class JoinedGraph:
     def op(self, kind: str, *inputs: str, name: str | None = None, **attributes: Any) -> str:
         """Add a node with one output, and return its name."""
         name = name or self._name(kind.lower())
-        self._nodes.append(self._onnx.helper.make_node(kind, inputs, [name], **attributes))
+        self._nodes.append(self._onnx.helper.make_node(kind, inputs, [name], name=name, **attributes))
         return name
 
     def part(self, content: bytes, inputs: Mapping[str, str]) -> list[str]:

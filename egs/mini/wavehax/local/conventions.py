@@ -44,7 +44,7 @@ def invert(features: Path, output: Path, preset: str) -> None:
 
 
 def table(output: Path) -> None:
-    """Write a table of all that was measured in a folder."""
+    """Write a table of all that was measured in a folder, and one result of all for the tables of pages."""
     names = [name for name in ("native", *MEL_CONVENTIONS) if (output / f"{name}.json").exists()]
     found = {name: json.loads((output / f"{name}.json").read_text()) for name in names}
     clips = len({each["utt_id"] for result in found.values() for each in result["files"]})
@@ -61,6 +61,21 @@ def table(output: Path) -> None:
             cells = [" / ".join(f"{systems[each][key]['mean']:.2f}" for each in order) for key in METRICS]
             lines.append(f"| {label} | {' | '.join(cells)} |")
     (output / "RESULTS.md").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    (output / "conventions.json").write_text(json.dumps(_merged(found), indent=1, ensure_ascii=False) + "\n", "utf-8")
+
+
+def _merged(found: dict[str, Any]) -> dict[str, Any]:
+    """Return the results of all conventions as one of `ondes evaluate`, whose systems have the names of conventions."""
+    merged = {**next(iter(found.values())), "systems": {}, "files": [], "problems": []}
+    for name, result in found.items():
+        own = {"natural": "recordings", "vocoder": name, "inversion": f"{name}, librosa"}
+        own |= {"vocoder": "the vocoder's own mel"} if name == "native" else {}
+        merged["systems"] |= {own[system]: means for system, means in result["systems"].items()}
+        for key in ("files", "problems"):
+            merged[key] += [{**each, "system": own[each["system"]]} for each in result[key]]
+    for key in ("audio_minutes", "wall_seconds"):
+        merged[key] = round(sum(result[key] for result in found.values()), 3)
+    return merged
 
 
 def _rows(name: str, systems: dict[str, Any]) -> list[tuple[str, list[str]]]:
