@@ -218,8 +218,8 @@ def test_a_causal_network_starts_from_a_centred_one() -> None:
 def test_f0_is_estimated_in_the_stream() -> None:
     model, (features, _) = make_model(look_ahead=1, f0={"alignment": "frame_center"}), inputs()
     whole = model.synthesize(features)
-    # 13 frames on either side are the whole context of the estimator.
-    streams = [model.stream(f0_look_ahead=frames) for frames in (13, 13, 2)]
+    # 19 frames on either side are the whole context of the estimator.
+    streams = [model.stream(f0_look_ahead=frames) for frames in (19, 19, 2)]
     made = []
     for stream, size in zip(streams, (1, FRAMES, 7), strict=True):
         parts = [stream.push(features[..., i : i + size]) for i in range(0, FRAMES, size)]
