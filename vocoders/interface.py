@@ -204,7 +204,7 @@ class Vocoder(System):
             chunk: frames that are computed at once, by a network or a refinement that sees later frames: more are
                 faster and come later.
             f0_look_ahead: estimate F0 from the features, with so many later frames: more are better and come later, and
-                13 are as good as the whole. ``None``: F0 comes with the features.
+                19 are as good as the whole. ``None``: F0 comes with the features.
             refinement_look_ahead: refine the mel of a chunk with so many frames after it, and cross-fade the chunks:
                 fewer come earlier and refine less well. ``None``: as many as the refinement reaches, so that the
                 samples are those of :meth:`synthesize`.
