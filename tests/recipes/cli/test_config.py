@@ -59,7 +59,9 @@ def test_configurations_of_recipes_are_annotated_where_they_are_edited(name, rep
 
 def test_comments_change_no_value_and_none_that_is_there(ondes, tmp_path) -> None:
     path = tmp_path / "mine.yaml"
-    path.write_text("family: wavehax\nmodel:\n  channels: 16 # mine\ntrainer: {max_steps: 3}\noptimizer:\n  eps: 1.0e-8\n")
+    path.write_text(
+        "family: wavehax\nmodel:\n  channels: 16 # mine\ntrainer: {max_steps: 3}\noptimizer:\n  eps: 1.0e-8\n"
+    )
     run = ondes("config", "annotate", path)
     assert run.code == 0
     assert "channels: 16 # mine\n" in run.out
