@@ -7,10 +7,11 @@ from typing import Any
 
 import torch
 
+from recipes.config import TrainConfig
 from recipes.data.kaldi import Utterance
-from vocoders.core.errors import CheckpointError
+from vocoders.core.errors import CheckpointError, OndesError
 
-__all__ = ["check_changes", "describe_corpus", "load_optimizer"]
+__all__ = ["all_settings", "check_changes", "describe_corpus", "load_optimizer"]
 
 logger = logging.getLogger(__name__)
 
@@ -22,6 +23,19 @@ _UNCHANGEABLE = {
     "optimizer.decay_biases": "it groups the parameters of the optimiser",
     "trainer.seed": "the random numbers go on from the checkpoint",
 }
+
+
+def all_settings(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a configuration with the defaults of model and objective, which it leaves out where they are not given.
+
+    A configuration that this version does not know stays as it is.
+    """
+    try:
+        config = TrainConfig.from_dict(values)
+        parts = {"model": config.generator.to_dict(), "objective": config.objective_options.to_dict()}
+    except OndesError:
+        return dict(values)
+    return config.to_dict() | parts
 
 
 def check_changes(stored: Mapping[str, Any], current: Mapping[str, Any]) -> list[str]:

@@ -26,7 +26,7 @@ from recipes.data.workers import BatchLoader
 from recipes.launcher import join_processes, read_launch
 from recipes.machine import check_gpus, choose_threads, describe_run, set_backends
 from recipes.progress import gauge
-from recipes.resuming import check_changes, describe_corpus, load_optimizer
+from recipes.resuming import all_settings, check_changes, describe_corpus, load_optimizer
 from recipes.schedule import Plateau, learning_rate_factor
 from recipes.stopping import STOPPED_FILE, StopRequest
 from recipes.tasks import Validator
@@ -325,7 +325,7 @@ class Trainer:
             if fresh:
                 start_generator(self.config, generator, state)
                 return
-            changes = check_changes(state["config"], self.config.to_dict())
+            changes = check_changes(all_settings(state["config"]), all_settings(self.config.to_dict()))
             for name, module in modules.items():
                 module.load_state_dict(state["parts"][name])
                 load_optimizer(self.optimizers[name], state["optimizers"][name])

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Rehearse the LibriTTS recipes on a small corpus: every stage of each, with the published networks, for a few steps.
+# Rehearse the LibriTTS recipes on a small corpus: every stage of each, with the published networks, for a few steps of one
+# segment.
 #
 # Usage: ./rehearse.sh --corpus_dir DIR [--option value]...
 #
@@ -91,22 +92,25 @@ write_embeddings() {
 
 # rehearse RECIPE CONFIGURATION: a run of its own, from data to packing.
 rehearse() {
-  local place="$output/egs/libritts/$1" options=() changes=()
+  local place="$output/egs/libritts/$1" options=(--dump "dump/$2") changes=()
   echo "== libritts/$1: $2"
   rm -rf "$place/exp/$2" "$place/dump/$2"
   case "$1/$2" in
-    periodwave_turbo/*) options=(--init "$output/egs/libritts/periodwave/exp/${2#turbo_}") ;;
-    sashimi/*) options=(--seconds 0.2 --num 1) ;;
+    periodwave_turbo/*) options+=(--init "$output/egs/libritts/periodwave/exp/${2#turbo_}") ;;
+    sashimi/*)
+      options=(--seconds 0.2 --num 1)
+      changes=(data.segment_length=8000)
+      ;;
     periodwave/encodec)
       write_embeddings "$1" "$2"
-      options=(--predicted "$place/embeddings")
+      options+=(--predicted "$place/embeddings")
       ;;
   esac
   if [ "$1" = periodwave ]; then
     changes=(model.sampling.steps=2)
   fi
-  "$place/run.sh" --corpus_dir "$corpus" --conf "$place/conf/$2.yaml" --dump "dump/$2" --nj "$threads" --n_gpus 0 \
-    --num_dev 2 --num_test 2 ${options[@]+"${options[@]}"} ${changes[@]+"${changes[@]}"} "trainer.max_steps=$steps" \
+  "$place/run.sh" --corpus_dir "$corpus" --conf "$place/conf/$2.yaml" --nj "$threads" --n_gpus 0 \
+    --num_dev 2 --num_test 2 "${options[@]}" ${changes[@]+"${changes[@]}"} "trainer.max_steps=$steps" \
     "trainer.valid_every=$steps" "trainer.checkpoint_every=$steps" trainer.log_every=1 "trainer.num_threads=$threads" \
     data.batch_size=1 data.num_workers=0
 }

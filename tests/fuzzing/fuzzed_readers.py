@@ -5,6 +5,7 @@ Whatever the bytes are, a reader returns or raises an `OndesError` of one line, 
 
 import io
 import json
+import tarfile
 import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -24,6 +25,8 @@ from effects.models.tcn import TCNConfig
 from recipes.config import TrainConfig
 from recipes.data.id_lists import read_file_list
 from recipes.data.kaldi import KaldiDirectory
+from recipes.data.shards.index import ShardIndex
+from recipes.data.shards.reading import ShardF0, ShardReader
 from recipes.data.statistics import FeatureStatistics
 from vocoders.core.audio import audio_info, read_audio
 from vocoders.core.audio_pipes import PipeFormat, read_pipe
@@ -206,6 +209,29 @@ def _kaldi(content: bytes, folder: Path) -> None:
     KaldiDirectory.read(folder, check_files=False)
 
 
+def _shards(content: bytes, folder: Path) -> None:
+    """The files of a folder of shards, divided by a byte that texts do not contain."""
+    names = ("shards.json", "utterances.tsv", "shard-000000.tar")
+    for name, part in zip(names, content.split(b"\x1c", 2), strict=False):
+        (folder / name).write_bytes(part)
+    reader = ShardReader(ShardIndex.read(folder), 16000, resample=True)
+    reader.read(0)
+    ShardF0(reader).get("a")
+
+
+def _shard_seeds() -> list[bytes]:
+    head = {"format": 1, "f0": "x", "shards": [{"name": "shard-000000.tar", "utterances": 1}]}
+    audio, f0, tar = io.BytesIO(), io.BytesIO(), io.BytesIO()
+    soundfile.write(audio, np.zeros(300), 16000, format="FLAC")
+    np.save(f0, np.zeros(2, np.float32))
+    with tarfile.open(fileobj=tar, mode="w") as archive:
+        for kind, stream in (("flac", audio), ("f0.npy", f0)):
+            member = tarfile.TarInfo(f"000000.{kind}")
+            member.size = len(stream.getvalue())
+            archive.addfile(member, io.BytesIO(stream.getvalue()))
+    return [b"\x1c".join((json.dumps(head).encode(), b"a\ts\t16000\t1\t300\ttext\n", tar.getvalue()))]
+
+
 def _knobs(content: bytes, folder: Path) -> None:
     _KNOBS.parse(content.decode("utf-8", "replace").split("\n"))
 
@@ -247,6 +273,7 @@ READERS: Mapping[str, Reader] = {
         _file("wav.scp", lambda path: read_file_list(path, "list")), lambda: [b"a a.wav\nb b c.wav\n", *_cases("list")]
     ),
     "matrices": Reader(_file("feats.scp", read_matrix_table), lambda: [b"a x.ark:3\nb y.npy\n"]),
+    "shards": Reader(_shards, _shard_seeds),
     "kaldi": Reader(
         _kaldi,
         lambda: [

@@ -82,6 +82,6 @@ def test_two_processes_stop_together_at_any_moment(corpus, launch_two, tmp_path,
         processes[target].send_signal(signal.SIGTERM)
     outputs = finish(processes, 120)
     assert [process.returncode for process in processes] == [75, 75], outputs
-    assert time.monotonic() - sent < 20
+    assert time.monotonic() - sent < 60  # 20 s where the processors are free
     assert not any("Traceback" in output for output in outputs)
     load_checkpoint(find_checkpoints(folder / "checkpoints")[-1])

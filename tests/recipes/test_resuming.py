@@ -47,6 +47,21 @@ def test_what_cannot_take_effect_is_refused(begun, tmp_path, key, value):
         Trainer(changed(begun, key, value), tmp_path / "run", resume=True)
 
 
+@pytest.mark.parametrize(
+    ("key", "value", "is_refused"), [("objective.feature_matching_weight", 3.0, False), ("model.drop_prob", 0.3, True)]
+)
+def test_a_default_that_is_given_is_a_change(begun, tmp_path, caplog, key, value, is_refused):
+    section, name = key.split(".")
+    assert name not in begun.to_dict()[section], "the configuration leaves it out"
+    if is_refused:
+        with pytest.raises(CheckpointError, match=key):
+            Trainer(changed(begun, key, value), tmp_path / "run", resume=True)
+        return
+    with caplog.at_level(logging.WARNING):
+        Trainer(changed(begun, key, value), tmp_path / "run", resume=True)
+    assert f"{key} 2.0 -> 3.0" in caplog.text
+
+
 def test_another_training_set_is_told(begun, corpus, tmp_path, caplog):
     directory = KaldiDirectory.read(corpus / "data")
     KaldiDirectory.write(tmp_path / "less", directory.utterances[:4])

@@ -42,7 +42,7 @@ def counter_normal_and_uniform(seeds: Tensor, length: int) -> tuple[Tensor, Tens
     Args as in :func:`counter_normal`.
 
     Returns:
-        normal (B, 1, length), uniform (B, 1), float32; the uniform one is that of position 0, which nothing else uses.
+        normal (B, 1, length), uniform (B, 1), float32; the uniform number is that of position 0, used by nothing else.
     """
     bits = _bits(seeds.view(-1, 1, 1), torch.arange(length + 1, device=seeds.device), 0)
     return _normal(bits[..., 1:]), _uniform(bits[..., 0])

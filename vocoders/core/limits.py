@@ -45,6 +45,7 @@ LIMITS: Mapping[str, Limit] = {
     "pickle": Limit(64 << 20, "a compressed pickle of statistics after it is unpacked"),
     "numbers": Limit(2 << 30, "the features or statistics in one file, or one entry of an archive"),
     "samples": Limit(8 << 30, "audio that is read as a whole, as 32-bit floats"),
+    "member": Limit(256 << 20, "a file in a shard, or the audio in a row of a data set"),
     "depth": Limit(64, "levels of a nested file", is_bytes=False),
     "nodes": Limit(100_000, "values in a YAML file after its aliases are replaced", is_bytes=False),
     "channels": Limit(256, "channels of an audio file", is_bytes=False),

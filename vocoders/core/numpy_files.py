@@ -1,6 +1,7 @@
 """Arrays of NumPy files from anywhere: headers are compared with the file and the limits before anything is read."""
 
 import errno
+import io
 import math
 import zipfile
 from pathlib import Path
@@ -11,7 +12,7 @@ import numpy as np
 from vocoders.core.limits import limit, limit_error
 from vocoders.core.regular_files import RefusedFileError, check_regular, open_regular
 
-__all__ = ["check_unpacked", "read_npy", "read_npy_header", "read_npz"]
+__all__ = ["check_unpacked", "parse_npy", "read_npy", "read_npy_header", "read_npz"]
 
 
 def read_npy(path: str | Path, mmap: bool = False) -> np.ndarray:
@@ -26,17 +27,29 @@ def read_npy(path: str | Path, mmap: bool = False) -> np.ndarray:
         ValueError: if it is damaged, contains objects, or states a size that it does not have.
     """
     with open_regular(path) as stream:
-        shape, dtype = read_npy_header(stream)
-        start = stream.tell()
-        present = stream.seek(0, 2) - start
+        _check_npy(stream)
+    if not mmap:
+        check_regular(path, "numbers")
+    return np.load(path, mmap_mode="r" if mmap else None, allow_pickle=False)
+
+
+def parse_npy(content: bytes) -> np.ndarray:
+    """Return the array of the content of a ``.npy`` file; errors as in :func:`read_npy`."""
+    stream = io.BytesIO(content)
+    _check_npy(stream)
+    stream.seek(0)
+    return np.load(stream, allow_pickle=False)
+
+
+def _check_npy(stream: BinaryIO) -> None:
+    shape, dtype = read_npy_header(stream)
+    start = stream.tell()
+    present = stream.seek(0, 2) - start
     if dtype.hasobject:
         raise ValueError("it contains objects, and reading them would execute code; expected numbers")
     promised = math.prod(shape, start=dtype.itemsize)
     if promised > present:
         raise ValueError(f"its header states {promised} bytes of numbers, and {present} follow")
-    if not mmap:
-        check_regular(path, "numbers")
-    return np.load(path, mmap_mode="r" if mmap else None, allow_pickle=False)
 
 
 def read_npz(source: str | Path | BinaryIO) -> dict[str, np.ndarray]:

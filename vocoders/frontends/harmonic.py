@@ -128,7 +128,7 @@ def harmonic_sum(cycles: Tensor, num_harmonics: Tensor) -> Tensor:
 
 
 def running_cycles(f0: Tensor, hop_length: int, sample_rate: int, phase: Tensor | None) -> Tensor:
-    """Return the phase of the fundamental at each sample, in cycles: inclusive running sum in float64, (B, T)."""
+    """Return the phase of the fundamental at each sample in cycles: (B, F) -> (B, T), an inclusive sum in float64."""
     return _running_sum(hold_frames(f0.double() / sample_rate, hop_length), phase)
 
 
@@ -155,8 +155,8 @@ def _sawtooth(f0: Tensor, hop_length: int, sample_rate: int, config: PriorConfig
 
 
 def _pcph(f0: Tensor, hop_length: int, sample_rate: int, config: PriorConfig, phase: Tensor | None) -> Tensor:
-    # Frames and the samples of each stay apart, (B, F, hop_length), so that values of frames are not repeated.
-    # Every operation here is a launch of its own on a GPU; a test counts them.
+    # Frames and the samples of each stay apart, (B, F, hop_length), so values of frames are not repeated in memory.
+    # Every operation is a launch of its own on a GPU; a test counts them.
     frames = f0.transpose(1, 2)
     exact = frames.double()
     num_harmonics = _highest_rounding_to(sample_rate / 2) // exact.clamp_min(1.0)
@@ -170,9 +170,10 @@ def _pcph(f0: Tensor, hop_length: int, sample_rate: int, config: PriorConfig, ph
 
 
 def _highest_rounding_to(limit: float) -> float:
-    """Return the highest number that float32 rounds to ``limit``: a harmonic counts if k * f0 in float32 stays below.
+    """Return the highest number that float32 rounds to ``limit``.
 
-    The product of the two is exact in float64, and so is the rounded quotient of limit and F0.
+    As published, a harmonic counts if k * f0 in float32 does not exceed the limit. The product is exact in float64, so
+    the number of harmonics is the quotient of this number and F0, rounded down.
     """
     return limit + 2.0 ** (math.frexp(limit)[1] - 25)
 

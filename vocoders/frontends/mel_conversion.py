@@ -118,10 +118,11 @@ class ForeignMel:
         (:class:`~vocoders.frontends.whole_mel.WholeMel`). Below bands that begin within the range of voices nothing
         remains: a guess at a wrong level is heard as rumble, and its absence is not.
         """
-        if self.convention.mel.fmin >= _LOWEST_VOICE:
-            waveform = _without_rumble(waveform, self.convention.mel.fmin, self.target.sample_rate)
-        if iterations == 0:
-            return waveform
+        refined = self._refined(waveform, log_mel, iterations) if iterations else waveform
+        lowest = self.convention.mel.fmin
+        return _without_rumble(refined, lowest, self.target.sample_rate) if lowest >= _LOWEST_VOICE else refined
+
+    def _refined(self, waveform: Tensor, log_mel: Tensor, iterations: int) -> Tensor:
         from vocoders.frontends.mel_consistency import MelConsistency  # its compiled loops are for synthesis alone
 
         mel, rate = self.convention.mel, self.target.sample_rate

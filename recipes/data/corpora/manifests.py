@@ -1,8 +1,9 @@
 """Corpora that other libraries describe: cut sets of lhotse, audio data sets of Hugging Face."""
 
+import gzip
 import logging
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,9 @@ from recipes.data.kaldi import Utterance
 from recipes.progress import track
 from vocoders.core.atomic import atomic_file
 from vocoders.core.errors import ConfigError, DataError, MissingExtraError
+from vocoders.core.json_files import parse_json, read_json
+from vocoders.core.limits import limit, limit_error
+from vocoders.core.regular_files import check_regular, open_regular
 
 __all__ = ["find_huggingface", "find_lhotse"]
 
@@ -22,7 +26,7 @@ _BEGINNINGS = {b"fLaC": ".flac", b"RIFF": ".wav", b"OggS": ".ogg", b"ID3": ".mp3
 
 
 def find_lhotse(source: str | Path) -> list[Utterance]:
-    """List the cuts of a CutSet of lhotse (cuts.jsonl.gz).
+    """List the cuts of a CutSet of lhotse (cuts.jsonl.gz or cuts.jsonl).
 
     A cut of a part of a recording becomes a segment. Cuts that are no part of a file on this machine are left out with
     a warning: mixes, effects that lhotse computes, one channel of several.
@@ -36,12 +40,19 @@ def find_lhotse(source: str | Path) -> list[Utterance]:
     except ImportError:
         raise MissingExtraError("lhotse", "lhotse", "reading a CutSet") from None
     path = Path(source)
-    if not path.is_file():
+    if not path.is_file() or not path.name.endswith((".jsonl", ".jsonl.gz")):
         raise DataError(f"{source}: no such manifest; expected a CutSet of lhotse such as cuts.jsonl.gz")
     utterances: list[Utterance] = []
     left_out: Counter[str] = Counter()
+    names: set[str] = set()
     try:
-        for cut in lhotse.CutSet.from_file(path):
+        for number, description in enumerate(_read_lines(path), start=1):
+            if not isinstance(description, dict) or "type" not in description:
+                raise ValueError(f"line {number}: no cut")
+            cut = lhotse.cut.set.deserialize_cut(description)
+            if cut.id in names:
+                raise ValueError(f"line {number}: a second cut '{cut.id:.60}'")
+            names.add(cut.id)
             reason = _reason_against(cut)
             if reason:
                 left_out[reason] += 1
@@ -55,6 +66,19 @@ def find_lhotse(source: str | Path) -> list[Utterance]:
     if not utterances:
         raise DataError(f"{path}: no cut can be used; expected cuts of audio files")
     return utterances
+
+
+def _read_lines(path: Path) -> Iterator[Any]:
+    """Yield the values of a file with JSON in each line, within the limits ``json`` and ``unpacked``."""
+    most = max(check_regular(path), limit("unpacked"))
+    read = 0
+    with open_regular(path) as raw, gzip.GzipFile(fileobj=raw) if path.suffix == ".gz" else raw as stream:
+        while line := stream.readline(limit("json") + 1):
+            read += len(line)
+            for name, found, top in (("json", len(line), limit("json")), ("unpacked", read, most)):
+                if found > top:
+                    raise ValueError(limit_error(name, found))
+            yield parse_json(line)
 
 
 def _reason_against(cut: Any) -> str:
@@ -75,12 +99,17 @@ def _reason_against(cut: Any) -> str:
 
 def _utterance_of(cut: Any) -> Utterance:
     recording = cut.recording
+    place = str(recording.sources[0].source)
+    if not place.isprintable() or place.rstrip().endswith("|"):
+        raise ValueError(f"audio in {ascii(place[:60])}; expected the path of a file")
+    if not (0 <= cut.start < float("inf") and 0 < cut.duration < float("inf")):
+        raise ValueError(f"cut '{cut.id:.60}' begins at {cut.start:g} s and lasts {cut.duration:g} s")
     speakers = [str(own.speaker) for own in cut.supervisions if own.speaker]
     text = " ".join(own.text for own in cut.supervisions if own.text) or None
     is_whole = cut.start == 0 and abs(cut.duration - recording.duration) < 1 / recording.sampling_rate
     return Utterance(
         _word(cut.id),
-        Path(recording.sources[0].source).absolute(),
+        Path(place).absolute(),
         _word(speakers[0]) if speakers else "unknown",
         start=0.0 if is_whole else cut.start,
         duration=0.0 if is_whole else cut.duration,
@@ -141,6 +170,7 @@ def _open_dataset(folder: Path, split: str | None) -> tuple[Any, str]:
     except ImportError:
         raise MissingExtraError("datasets", "huggingface", "reading a data set of Hugging Face") from None
     try:
+        _check_description(folder)
         found = datasets.load_from_disk(str(folder))
     except Exception as error:  # of pyarrow and datasets, whatever the version raises
         reason = " ".join(f"{type(error).__name__}: {error}".split())
@@ -155,6 +185,21 @@ def _open_dataset(folder: Path, split: str | None) -> tuple[Any, str]:
     return found.cast_column(columns[0], datasets.Audio(decode=False)), columns[0]
 
 
+def _check_description(folder: Path) -> None:
+    """Raise a :class:`ValueError` or :class:`OSError` for descriptions above the limits, or of files elsewhere."""
+    splits = [""]
+    if (folder / "dataset_dict.json").is_file():
+        splits = [str(name) for name in read_json(folder / "dataset_dict.json")["splits"]]
+    for split in splits:
+        read_json(folder / split / "dataset_info.json")
+        files = [str(entry["filename"]) for entry in read_json(folder / split / "state.json")["_data_files"]]
+        for name in [split, *files]:
+            if "/" in name or "\\" in name or name == "..":
+                raise ValueError(f"it names '{name:.60}', which is not in the folder")
+        for name in files:
+            check_regular(folder / split / name)
+
+
 def _column(present: Iterable[str], option: str, wanted: str | None, usual: Iterable[str]) -> str | None:
     present = list(present)
     if wanted is not None and wanted not in present:
@@ -167,6 +212,8 @@ def _file_of(audio: Mapping[str, Any], place: Path) -> Path | None:
     content, path = audio.get("bytes"), audio.get("path")
     if not content:
         return Path(path).absolute() if path and Path(path).is_file() else None
+    if len(content) > limit("member"):
+        raise DataError(f"{place.name}: its audio is {limit_error('member', len(content))}")
     suffix = next((kind for start, kind in _BEGINNINGS.items() if content.startswith(start)), Path(path or "").suffix)
     target = place.with_name(place.name + (suffix or ".wav")).absolute()
     with atomic_file(target) as temporary:

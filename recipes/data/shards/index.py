@@ -5,7 +5,9 @@ the tar files. A hundred thousand utterances take some 10 MB; as Python objects 
 loader process, because counting references copies shared pages.
 """
 
+import io
 import json
+import re
 from collections.abc import Iterable, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -16,6 +18,9 @@ import numpy as np
 from recipes.data.kaldi import SHARDS_FILE, Utterance
 from vocoders.core.atomic import atomic_file
 from vocoders.core.errors import DataError
+from vocoders.core.json_files import read_json
+from vocoders.core.limits import limit
+from vocoders.core.regular_files import check_regular, open_regular
 
 __all__ = ["TABLE_FILE", "Entry", "ShardIndex", "holds_shards"]
 
@@ -126,22 +131,43 @@ class ShardIndex(Sequence[Utterance]):
         """
         folder = Path(folder)
         try:
-            head = json.loads((folder / SHARDS_FILE).read_text(encoding="utf-8"))
+            head = read_json(folder / SHARDS_FILE)
             if head["format"] != _FORMAT:
                 raise ValueError(f"format {head['format']}, expected {_FORMAT}")
-            shards = [(str(shard["name"]), int(shard["utterances"])) for shard in head["shards"]]
-            with (folder / TABLE_FILE).open(encoding="utf-8", newline="\n") as table:
+            shards = [_shard(shard["name"], shard["utterances"]) for shard in head["shards"]]
+            check_regular(folder / TABLE_FILE, "text")
+            with io.TextIOWrapper(open_regular(folder / TABLE_FILE), encoding="utf-8", newline="\n") as table:
                 index = cls(folder, shards, map(_entry, table), head["f0"])
             if len(index) == 0 or len(index) != index.counts.sum():
                 raise ValueError(f"{len(index)} utterances are listed, and the shards hold {index.counts.sum()}")
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            raise DataError(f"{folder}: not a folder of shards ({error}); run 'ondes prepare shards' again") from None
+        except (OSError, ValueError, KeyError, TypeError, OverflowError) as error:
+            reason = " ".join(str(error).split())
+            found = f"{folder}: not a folder of shards ({reason:.200})"
+            raise DataError(f"{found}; run 'ondes prepare shards' again") from None
         return index
+
+
+def _shard(name: object, utterances: object) -> tuple[str, int]:
+    # A name with a path could lead out of the folder, and one with a scheme elsewhere.
+    if not isinstance(name, str) or not re.fullmatch(r"\w[\w.-]{0,200}\.tar", name):
+        raise ValueError(f"a shard named '{str(name):.60}'; expected a name such as shard-000000.tar")
+    if not isinstance(utterances, int) or not 0 < utterances < 2**31:
+        raise ValueError(f"{str(utterances):.20} utterances in {name}")
+    return name, utterances
 
 
 def _entry(line: str) -> Entry:
     utt_id, speaker, sample_rate, channels, frames, text = line.removesuffix("\n").split("\t")
-    return Entry(utt_id, speaker, int(sample_rate), int(channels), int(frames), text)
+    entry = Entry(utt_id, speaker, int(sample_rate), int(channels), int(frames), text)
+    most = limit("samples") // (4 * max(1, entry.channels))
+    for what, found, top in (
+        ("sample rate", entry.sample_rate, limit("rate")),
+        ("channels", entry.channels, limit("channels")),
+        ("frames", entry.frames, most),
+    ):
+        if not 0 < found <= top:
+            raise ValueError(f"'{utt_id:.60}' has {what} {str(found):.30}; expected 1 to {top}")
+    return entry
 
 
 class _Strings:

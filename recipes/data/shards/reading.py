@@ -1,8 +1,8 @@
 """Utterances from shards: each shard is a stream, and a block of its utterances is kept while items are drawn."""
 
 import io
-import warnings
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -14,8 +14,11 @@ from torch import Tensor
 
 from recipes.data.reading import AudioReader, Span, check_format
 from recipes.data.shards.index import ShardIndex
+from recipes.data.shards.members import read_members
 from recipes.data.shards.order import BLOCK
 from vocoders.core.errors import ConfigError, DataError, MissingExtraError, UnreadableAudioError
+from vocoders.core.numpy_files import parse_npy
+from vocoders.core.regular_files import open_regular
 
 __all__ = ["F0_KIND", "ShardF0", "ShardReader", "import_webdataset", "member_name"]
 
@@ -119,7 +122,11 @@ class ShardF0:
         if found is None:
             path = self._reader.index[index].path
             raise DataError(f"{path}: no F0 of '{utt_id}'; write the shards again with --features")
-        return np.load(io.BytesIO(found), allow_pickle=False)
+        try:
+            return parse_npy(found)
+        except ValueError as error:
+            path = self._reader.index[index].path
+            raise DataError(f"{path}: the F0 of '{utt_id}' cannot be read ({error}); write the shards again") from None
 
 
 class _Stream:
@@ -129,12 +136,13 @@ class _Stream:
         self.shard, self._address = shard, address
         self._next, self._block = 0, -1
         self._held: dict[int, Sample] = {}
-        with warnings.catch_warnings():
-            # This process reads the whole shard: who reads which is decided by the order.
-            source = webdataset.WebDataset(
-                address, shardshuffle=False, nodesplitter=None, workersplitter=None, empty_check=False
-            )
-        self._samples: Iterator[Sample] = iter(source)
+        self._samples = self._read(webdataset)
+
+    def _read(self, webdataset: Any) -> Iterator[Sample]:
+        with closing(
+            webdataset.gopen(self._address) if "://" in self._address else open_regular(self._address)
+        ) as file:
+            yield from webdataset.tariterators.group_by_keys(read_members(file, self._address))
 
     def holds(self, number: int) -> bool:
         """Return whether a member is in memory."""
@@ -173,9 +181,11 @@ def _decode(content: bytes, start: int, frames: int, name: str) -> Tensor:
     """Return a part of audio as (1, T), channels averaged."""
     try:
         samples, _ = soundfile.read(io.BytesIO(content), frames, start, dtype="float32", always_2d=True)
-    except (soundfile.SoundFileError, RuntimeError, ValueError) as error:
+    except (soundfile.SoundFileError, RuntimeError, ValueError, MemoryError) as error:
         reason = _one_line(error)
         raise UnreadableAudioError(f"{name}: cannot be decoded ({reason}); write the shards again", reason) from None
+    if len(samples) < frames:
+        raise DataError(f"{name}: ends before sample {start + frames}, unlike its index; copy the shard again")
     return torch.from_numpy(np.ascontiguousarray(samples.T)).mean(dim=0, keepdim=True)
 
 
