@@ -1,11 +1,13 @@
 """The recipes that come with ondes: where they are, and copies of them to work in."""
 
+import os
 import re
 import shutil
 import stat
 from dataclasses import dataclass
 from pathlib import Path
 
+from vocoders.core.atomic import atomic_file, atomic_folder
 from vocoders.core.errors import ConfigError
 from vocoders.core.plugins import unknown_name
 
@@ -14,7 +16,7 @@ __all__ = ["Recipe", "copy_recipe", "list_recipes", "recipes_folder"]
 # What recipes share, beside them.
 _SHARED = "utils"
 # What a run of a recipe leaves in its folder.
-_MADE = shutil.ignore_patterns("data", "exp", "dump", "downloads", "__pycache__")
+_MADE = ("data", "exp", "dump", "downloads", "__pycache__")
 
 
 @dataclass(frozen=True)
@@ -59,6 +61,7 @@ def copy_recipe(name: str, target: Path) -> Path:
 
     Raises:
         ConfigError: if there is no such recipe, or the copy exists already.
+        DataError: if the system refuses to write; there is no part of a recipe then.
     """
     recipes = {recipe.name: recipe for recipe in list_recipes()}
     if name not in recipes:
@@ -66,11 +69,28 @@ def copy_recipe(name: str, target: Path) -> Path:
     copy = target / name
     if copy.exists():
         raise ConfigError(f"{copy} exists already; choose another folder, or remove it")
-    shutil.copytree(recipes[name].path, copy, ignore=_MADE)
-    shutil.copytree(recipes_folder() / _SHARED, target / _SHARED, ignore=_MADE, dirs_exist_ok=True)
-    for folder in (copy, target / _SHARED):
-        for script in folder.rglob("*.sh"):
-            # An installation may have lost it.
-            if script.read_bytes().startswith(b"#!"):
-                script.chmod(script.stat().st_mode | stat.S_IXUSR | stat.S_IXGRP | stat.S_IXOTH)
+    shared = recipes_folder() / _SHARED
+    for file in _files(shared):
+        with atomic_file(target / _SHARED / file) as temporary:
+            _copy_file(shared / file, temporary)
+    with atomic_folder(copy) as folder:
+        for file in _files(recipes[name].path):
+            (folder / file).parent.mkdir(parents=True, exist_ok=True)
+            _copy_file(recipes[name].path / file, folder / file)
     return copy
+
+
+def _files(folder: Path) -> list[Path]:
+    """Return the files below a folder, relative to it, without what runs have made."""
+    found = []
+    for parent, folders, files in os.walk(folder):
+        folders[:] = [name for name in folders if name not in _MADE]
+        found += [Path(parent, name).relative_to(folder) for name in files if name not in _MADE]
+    return sorted(found)
+
+
+def _copy_file(source: Path, target: Path) -> None:
+    shutil.copy(source, target)
+    # An installation may have lost it.
+    if source.suffix == ".sh" and source.read_bytes().startswith(b"#!"):
+        target.chmod(target.stat().st_mode | stat.S_IXUSR | stat.S_IXGRP | stat.S_IXOTH)

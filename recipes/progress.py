@@ -48,6 +48,13 @@ def gauge(
         with _bar(description, total, unit, counted, start) as tell:
             yield tell
         return
+    yield from _lines(description, total, unit, counted, shown, start)
+
+
+def _lines(
+    description: str, total: float, unit: str, counted: bool, shown: bool, start: float
+) -> Iterator[Callable[[float], None]]:
+    """Yield the function of :func:`gauge` for a log, or for a notebook, in which one line changes."""
     in_notebook = _in_notebook()
     started = last = time.monotonic()
 
@@ -99,7 +106,8 @@ def _bar(description: str, total: float, unit: str, counted: bool, start: float)
     )
     started = time.monotonic()
     with Progress(*columns, console=Console(stderr=True)) as bar:
-        task = bar.add_task(description, total=total, completed=start, speed="")
+        task = bar.add_task(description, total=total, speed="")
+        bar.update(task, completed=start)
 
         def tell(done: float) -> None:
             # Speed over the last half minute, as soon as it contains two reports.

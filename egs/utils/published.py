@@ -2,9 +2,9 @@
 
 Usage: published.py PUBLISHED.yaml [RESULTS.json PAGE.md SET]
 
-PUBLISHED.yaml names the set that the figures are of, the columns (a metric of `ondes evaluate`, or anything else) and the
-rows. With the results of a run on SET, one row for each of its systems is added, and the section is put at the end of
-PAGE.md; else it is printed. Each row says what set it is of.
+PUBLISHED.yaml names the set that the figures are of, the columns (a metric of `ondes evaluate`, or anything else) and
+the rows. With the results of a run on SET, one row for each of its systems is added, and the section is put at the end
+of PAGE.md; else it is printed. Each row says what set it is of.
 """
 
 import json

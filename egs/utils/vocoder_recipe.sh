@@ -3,7 +3,8 @@
 #   --stop_stage N   last stage to run
 #   --conf FILE      configuration of model and training
 #   --tag NAME       name of the run: everything goes to exp/NAME (default: name of the configuration)
-#   --init PATH      start from these weights: a checkpoint, a run's folder (exp/NAME) or a model folder
+#   --init PATH      start from these weights: a checkpoint, a run's folder (exp/NAME), a model folder, or the name of a
+#                    model that ships with ondes
 #   --n_gpus N       GPUs on each node, one process each; 0 trains on the CPU
 #   --nodes N        nodes of the training, only with --backend slurm
 #   --nj N           processes for data, features and evaluation
@@ -90,7 +91,7 @@ tell_log() {
 # run_stages [key=value]...: everything that --stage and --stop_stage ask for.
 run_stages() {
   check_options "$@"
-  local path
+  local path name="$init"
   # Relative paths count from where the user stands.
   for path in conf card init predicted corpus_dir audio_dir pairs_dir dry wet dev_list test_list; do
     printf -v "$path" '%s' "$(absolute_path "${!path:-}")"
@@ -101,6 +102,10 @@ run_stages() {
   cd "$recipe" || exit
   # shellcheck source=/dev/null
   . ./path.sh
+  # A name without a folder is that of a model which ships with ondes.
+  if [[ "$name" =~ ^[^/]+$ ]] && [ ! -e "$init" ] && cut -f 1 <<<"$(ondes models)" | grep -Fxq -e "$name"; then
+    init="$name"
+  fi
   if [ "$n_gpus" -eq 0 ]; then
     export CUDA_VISIBLE_DEVICES=""
   fi
@@ -140,14 +145,14 @@ check_options() {
 
 # check_inputs: what the chosen stages will read, before anything is computed for it.
 check_inputs() {
-  local kinds="a checkpoint, a run's folder (exp/NAME) or a model folder"
+  local kinds="a checkpoint, a run's folder (exp/NAME), a model folder or a name that 'ondes models' lists"
   if chosen 1 && [ -n "$predicted" ]; then
     [ -d "$predicted" ] || fail "$predicted: no such folder; pass --predicted, the folder of the predicted features"
   fi
   chosen 2 || return 0
   # A run that has begun holds its weights itself.
   if [ -n "$init" ]; then
-    [ -e "$init" ] || fail "$init: nothing to start from; pass --init PATH, $kinds"
+    [ -e "$init" ] || [ "$init" = "$(basename "$init")" ] || fail "$init: nothing to start from; pass --init PATH, $kinds"
   elif grep -Eq '^ +name: *turbo\b' "$conf" && ! compgen -G "$exp/checkpoints/*.pt" >/dev/null; then
     fail "$conf tunes a model that is trained already; pass --init PATH, $kinds"
   fi

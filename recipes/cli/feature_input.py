@@ -176,6 +176,7 @@ def native_inputs(inputs: dict[str, Any], vocoder: "Vocoder") -> dict[str, Any]:
 
     if "mel" not in inputs:
         return inputs
+    _logger.info("a stream keeps to the vocoder's own mel; without --stream, the output is refined under --mel")
     own = MelInput(inputs["mel"], inputs["beyond"]).native(vocoder, inputs["features"], inputs.get("f0"))
     return own if "f0" in own or not vocoder.uses_f0 else own | {"f0": vocoder.estimate_f0(own["features"])}
 
@@ -280,9 +281,7 @@ def _compare_with_mel(f0: "np.ndarray", log_mel: Any, convention: "MelConvention
     from vocoders.frontends.mel_f0 import octaves_from_mel
 
     octaves = octaves_from_mel(_tensor(f0)[None, None], log_mel, convention.mel)
-    found = (
-        f"{source}: F0 is about {2**octaves:.2g} times that of the mel; is it in another unit, or of another recording?"
-    )
+    found = f"{source}: F0 is {2**octaves:.2g} times that of the mel: in another unit, or of another recording"
     if abs(octaves) > _WRONG_OCTAVES:
         raise DataError(found)
     if abs(octaves) > _DOUBTFUL_OCTAVES:

@@ -1,6 +1,7 @@
 """Inputs of `ondes synth`: files, folders, patterns, wav.scp lists, and feature files."""
 
 import glob
+import os
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -88,12 +89,12 @@ def _search_features(folder: Path, files: Iterable[Path]) -> list[Input]:
     """Return the utterances of all ``feats.scp`` below, of other archives, and feature files, named by their place."""
     tables = sorted(folder.rglob("feats.scp"))
     found = [item for table in tables for item in _utterances(table, table.parent.relative_to(folder))]
-    listed = {item.path.resolve() for item in found}
+    listed = {os.path.realpath(item.path) for item in found}
     single = []
     for path in files:
         if path.suffix != ".ark":
             single.append(path)
-        elif path.resolve() not in listed:
+        elif os.path.realpath(path) not in listed:
             found += _utterances(path, path.parent.relative_to(folder))
     return found + _named_below(folder, single)
 

@@ -5,6 +5,8 @@ import os
 import sys
 from typing import TextIO
 
+from vocoders.core.errors import escaped
+
 __all__ = ["keep_in_log", "show_logs"]
 
 # A file that keeps the lines too, while standard error is a terminal; the recipes set it.
@@ -24,6 +26,10 @@ class _StandardError(logging.StreamHandler):
 
 
 class _Formatter(logging.Formatter):
+    def formatMessage(self, record: logging.LogRecord) -> str:
+        record.message = "\n".join(map(escaped, record.message.split("\n")))
+        return super().formatMessage(record)
+
     def format(self, record: logging.LogRecord) -> str:
         text = super().format(record)
         return text if record.levelno == logging.INFO else f"{record.levelname.lower()}: {text}"

@@ -4,6 +4,7 @@ Exit codes: 0 done; 1 some inputs failed; 2 invalid command line, configuration,
 signal of the cluster stopped, to be started again; 130 interrupted.
 """
 
+import io
 import logging
 import os
 import sys
@@ -103,6 +104,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns:
         The exit code.
     """
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        # Names of files may be no text; JSON takes the escapes as they are.
+        sys.stdout.reconfigure(errors="backslashreplace")
     try:
         code = app(arguments, prog_name="ondes", standalone_mode=False)
         sys.stdout.flush()
@@ -128,6 +132,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if extra is None:
             raise
         return _fail(f"this command needs {error.name}, which is not installed; pip install 'ondes[{extra}]'", 2)
+    except RuntimeError as error:
+        # What pathlib says of ~ of an unknown user, and of links in a circle.
+        if not str(error).startswith(("Could not determine home", "Symlink loop")):
+            raise
+        return _fail(f"{error}; correct the path", 2)
     except OSError as error:
         # A full disk, a file that vanished, a missing permission.
         _logger.debug("the system refused", exc_info=True)

@@ -29,8 +29,9 @@ def plan_outputs(inputs: Sequence[Input], output: Path, force: bool, keep_suffix
     """
     outputs = _name_outputs(inputs, output, keep_suffix)
     _check_collisions(inputs, outputs)
-    sources = {item.path.resolve() for item in inputs}
-    if own := [path for path in outputs if path.resolve() in sources]:
+    # Unlike Path.resolve, this takes links in a circle, which are told when their turn comes.
+    sources = {os.path.realpath(item.path) for item in inputs}
+    if own := [path for path in outputs if os.path.realpath(path) in sources]:
         raise ConfigError(f"{own[0]} is an input and would be overwritten; choose another output")
     existing = [path for path in outputs if path.exists()]
     if folders := [path for path in existing if path.is_dir()]:

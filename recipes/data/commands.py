@@ -25,6 +25,8 @@ def is_command(location: str) -> bool:
 def run_command(command: str, source: str) -> Path:
     """Run the command of an entry by the shell, and return a file with its output, which goes with this process.
 
+    A list may be read several times; each command runs once in a process.
+
     Raises:
         DataError: where commands are not allowed, and for one that reads, fails, writes nothing or takes too long.
     """
@@ -35,6 +37,8 @@ def run_command(command: str, source: str) -> Path:
         )
     if command.startswith("|"):
         raise DataError(f"{source} is a command that reads: '{command}'; expected one that writes, with '|' at its end")
+    if command in _outputs:
+        return _outputs[command]
     descriptor, name = tempfile.mkstemp(prefix="entry-", suffix=".wav", dir=_folder())
     try:
         with os.fdopen(descriptor, "wb") as output:
@@ -48,7 +52,8 @@ def run_command(command: str, source: str) -> Path:
         told = run.stderr.decode("utf-8", "replace").strip().splitlines()
         cause = told[-1] if told else "nothing was written"
         raise DataError(f"{source}: '{command}' ended with code {run.returncode}: {cause}")
-    return Path(name)
+    _outputs[command] = Path(name)
+    return _outputs[command]
 
 
 def _folder() -> str:
@@ -59,3 +64,5 @@ def _folder() -> str:
 
 
 _folders: list[str] = []
+# What commands have written, by command.
+_outputs: dict[str, Path] = {}

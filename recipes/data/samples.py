@@ -49,9 +49,13 @@ class UtteranceSamples:
             return self._whole[start:stop]
         return self._reader.read_whole_part(0, start, stop - start)
 
-    @cached_property
+    @property
     def peak(self) -> float:
         """The highest absolute value."""
+        return self._peak
+
+    @cached_property
+    def _peak(self) -> float:
         blocks = (self.read(start, start + _BLOCK) for start in range(0, self.length, _BLOCK))
         return max((max(float(block.max()), -float(block.min())) for block in blocks), default=0.0)
 

@@ -74,7 +74,7 @@ def serve(
 
 
 def _wait_for_page(url: str, process: subprocess.Popen[bytes], started: float, log: Path) -> float:
-    while time.perf_counter() - started < 180:
+    while time.perf_counter() - started < 600:
         if process.poll() is not None:
             raise RuntimeError(f"the demo ended with {process.returncode}: {log.read_text()}")
         try:
@@ -83,7 +83,7 @@ def _wait_for_page(url: str, process: subprocess.Popen[bytes], started: float, l
             return time.perf_counter() - started
         except OSError:
             time.sleep(0.05)
-    raise TimeoutError(f"no page after 180 s: {log.read_text()}")
+    raise TimeoutError(f"no page after 600 s: {log.read_text()}")
 
 
 def wait_until_warm(server: Server) -> None:

@@ -118,6 +118,15 @@ def test_turbo_refuses_to_start_from_nothing(recipe, arguments, copy_recipe, she
     assert "--init" not in shell("./run.sh", *arguments, "--stop_stage", "1", cwd=folder).stderr
 
 
+def test_training_starts_from_a_shipped_model_by_its_name(copy_recipe, shell):
+    folder = copy_recipe("template/vocoder")
+    arguments = ("--stage", "2", "--stop_stage", "2", "--n_gpus", "0", "--init")
+    _check_refusal(shell("./run.sh", *arguments, "wavehax-25k", cwd=folder), "wavehax-25k: nothing to start from")
+    found = shell("./run.sh", *arguments, "wavehax-24k", cwd=folder).stderr
+    assert "ondes features" in found  # there are no features yet
+    assert "nothing to start from" not in found
+
+
 def test_absent_folder_of_predictions_is_one_line(copy_recipe, shell):
     folder = copy_recipe("libritts/periodwave")
     result = shell("./run.sh", "--predicted", "none", cwd=folder)

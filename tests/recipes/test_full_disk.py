@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 
+from recipes.catalogue import copy_recipe
 from recipes.checkpoint import checkpoint_path, save_checkpoint
 from recipes.data.cache import F0Cache
 from recipes.data.text_files import write_texts
@@ -26,6 +27,11 @@ def _model(folder: Path) -> None:
     Wavehax(WavehaxConfig(channels=8, kernel_size=(3, 3), num_blocks=1)).save_pretrained(folder, overwrite=True)
 
 
+def _numbers(path: Path) -> None:
+    with atomic_file(path) as temporary, temporary.open("wb") as file:
+        np.save(file, NOISE.numpy())
+
+
 WRITERS: dict[str, Callable[[Path], object]] = {
     "audio": lambda path: write_audio(path / "a.wav", NOISE, 24000),
     "compressed audio": lambda path: write_audio(path / "a.flac", NOISE, 24000),
@@ -33,6 +39,7 @@ WRITERS: dict[str, Callable[[Path], object]] = {
     "model": lambda path: _model(path / "model"),
     "picture": lambda path: spectrogram_picture({"noise": NOISE}, 24000, path / "a.png"),
     "F0": lambda path: F0Cache(path, "one", create=True).put("a", np.ones(24000)),
+    "numbers": lambda path: _numbers(path / "a.npy"),
     "texts": lambda path: write_texts(path, {"a.txt": "line\n" * 10000, "b.txt": "line\n" * 10000}),
 }
 
@@ -99,3 +106,22 @@ def test_the_log_of_a_run_on_a_full_disk(tmp_path, make_config, small_disk):
 def test_a_name_that_the_system_refuses(tmp_path):
     with pytest.raises(DataError), atomic_file(tmp_path / ("long" * 100)) as temporary:
         temporary.write_text("")
+
+
+def test_a_recipe_is_copied_whole_or_not_at_all(tmp_path, small_disk):
+    with pytest.raises(DataError, match="cannot be written"):
+        small_disk(lambda path: copy_recipe("mini/wavehax", path), tmp_path)
+    assert not (tmp_path / "mini" / "wavehax").exists()
+    assert not list(tmp_path.rglob("*.part"))
+    assert (copy_recipe("mini/wavehax", tmp_path) / "run.sh").stat().st_mode & 0o111
+
+
+def test_a_place_that_goes_away_is_one_error(tmp_path):
+    def write() -> None:
+        with atomic_file(tmp_path / "out" / "a.txt") as temporary:
+            temporary.write_text("half")
+            (tmp_path / "out").rename(tmp_path / "elsewhere")
+
+    with pytest.raises(DataError, match="a.txt cannot be written"):
+        write()
+    assert not (tmp_path / "out").exists()

@@ -73,8 +73,10 @@ def test_a_notebook_has_one_line_that_changes(monkeypatch, clock) -> None:
     output = type("OutStream", (io.StringIO,), {})
     monkeypatch.setitem(sys.modules, "ipykernel.iostream", type("iostream", (), {"OutStream": output}))
     monkeypatch.setattr(sys, "stderr", output())
-    for _ in track(range(4), "work", 4):
-        clock[0] += 1.0
+    with gauge("work", 4, "items/s", counted=True) as advance:
+        for done in (1, 2, 3, 4):
+            clock[0] += 1.0
+            advance(done)
     first, *others = sys.stderr.getvalue().split("\r")
     assert not first
     assert [line.split(",")[0] for line in others] == ["work: 1 of 4", "work: 2 of 4", "work: 3 of 4"]
@@ -87,5 +89,5 @@ def test_a_log_has_no_control_characters(monkeypatch, caplog, clock) -> None:
     with caplog.at_level(logging.INFO):
         for _ in track(range(4), "work", 4):
             clock[0] += 40.0
-    assert not sys.stderr.getvalue()
+    assert sys.stderr.getvalue().replace("\n", "").isprintable()
     assert caplog.text.replace("\n", "").isprintable()

@@ -9,13 +9,15 @@ import os
 import secrets
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from vocoders.core.errors import DataError
 
-__all__ = ["atomic_file", "atomic_folder", "remove_temporaries", "writing"]
+__all__ = ["LITTLE_SPACE", "atomic_file", "atomic_folder", "remove_temporaries", "writing"]
 
+# Bytes that are left on a full disk at most.
+LITTLE_SPACE = 1 << 20
 # How often a folder is replaced that other processes replace too.
 _TRIES = 20
 # What this process is writing.
@@ -68,7 +70,9 @@ def atomic_file(path: str | Path, overwrite: bool = True, durable: bool = False)
                 _sync(temporary)
             _place_file(temporary, path, overwrite)
     finally:
-        temporary.unlink(missing_ok=True)
+        # What hinders this too has been told: a disk that became read-only, a folder that is gone.
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
         _temporaries.discard(temporary)
 
 
@@ -108,7 +112,7 @@ def atomic_folder(path: str | Path, overwrite: bool = False) -> Iterator[Path]:
 
 def _target(path: str | Path) -> Path:
     """Follow links, so that the file that a link points to is replaced, not the link."""
-    return Path(path).resolve()
+    return Path(os.path.realpath(path))
 
 
 def _make_folder(folder: Path) -> None:
@@ -182,4 +186,12 @@ def _place_folder(new: Path, path: Path, overwrite: bool) -> None:
 
 
 def _write_problem(path: Path, error: OSError) -> str:
-    return f"{path} cannot be written: {error.strerror or error}"
+    return f"{path} cannot be written: {error.strerror or _counted_problem(path.parent, error)}"
+
+
+def _counted_problem(folder: Path, error: OSError) -> str:
+    """Return the cause of an error without a number: NumPy tells how many items were written."""
+    try:
+        return "the disk is full" if shutil.disk_usage(folder).free < LITTLE_SPACE else str(error)
+    except OSError:  # the folder is gone too
+        return str(error)

@@ -1,6 +1,7 @@
 """Read audio files: header, whole file, part, or block by block, with the same errors and the same samples."""
 
 import logging
+import os
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
@@ -19,7 +20,7 @@ from vocoders.core.limits import limit, limit_error
 from vocoders.core.resampling import resample
 from vocoders.core.text import looks_like_text
 
-__all__ = ["AudioInfo", "audio_info", "describe_sndfile_error", "read_audio", "read_blocks"]
+__all__ = ["AudioInfo", "audio_info", "describe_sndfile_error", "read_audio", "read_blocks", "sndfile_name"]
 
 _logger = logging.getLogger(__name__)
 
@@ -243,6 +244,16 @@ def describe_sndfile_error(error: BaseException) -> str:
     return text.removeprefix("Error : ").rstrip(".") or type(error).__name__
 
 
+def sndfile_name(path: Path) -> str | bytes:
+    """Return a name as soundfile takes it: as bytes, where it is no text."""
+    name = str(path)
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return os.fsencode(path)
+    return name
+
+
 @contextmanager
 def _open(path: str | Path, most_seconds: float | None = None) -> Iterator[_Opened]:
     """Open for reading; any failure, also later while reading, becomes an error with a readable cause."""
@@ -260,7 +271,7 @@ def _open(path: str | Path, most_seconds: float | None = None) -> Iterator[_Open
 
 def _find_out(path: Path, head: bytes, stack: ExitStack, most_seconds: float | None) -> _Opened:
     data = find_audio_data(path, head)
-    source: object = path
+    source: object = sndfile_name(path)
     if data is not None and data.patches:
         source = stack.enter_context(PatchedFile(path, data.patches))
     try:

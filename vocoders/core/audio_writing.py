@@ -9,9 +9,9 @@ import numpy as np
 import soundfile
 from torch import Tensor
 
-from vocoders.core.atomic import atomic_file
+from vocoders.core.atomic import LITTLE_SPACE, atomic_file
 from vocoders.core.audio_formats import has_sample_format, output_format
-from vocoders.core.audio_reading import describe_sndfile_error
+from vocoders.core.audio_reading import describe_sndfile_error, sndfile_name
 from vocoders.core.checks import check_audio
 from vocoders.core.errors import DataError
 
@@ -26,8 +26,6 @@ _BEYOND_FULL_SCALE = ("FLOAT", "DOUBLE", "VORBIS", "OPUS", "MPEG_LAYER_III")
 # Written in blocks: libsndfile's Vorbis encoder overflows its stack on one long write, and memory stays bounded.
 _BLOCK = 1 << 16
 _PARTLY = "the system wrote only a part of it; is the disk full?"
-# Bytes that are left on a full disk at most.
-_LITTLE_SPACE = 1 << 20
 # Command of libsndfile.
 _SET_PEAK_CHUNK = 0x1050
 _LIMIT_BYTES = (1 << 32) - (1 << 16)
@@ -100,7 +98,8 @@ def write_blocks(
     peak, written = 0.0, 0
     with atomic_file(path, overwrite) as temporary:
         try:
-            with _Unsynced(temporary, "w", sample_rate, channels, subtype, format=format) as file:
+            name = sndfile_name(temporary)
+            with _Unsynced(name, "w", sample_rate, channels, subtype, format=format) as file:
                 _leave_out_time(file)
                 for block in blocks:
                     audio = _as_channels_first(block, path, sample_rate, written)
@@ -108,7 +107,7 @@ def write_blocks(
                     for samples in np.array_split(audio.T.numpy(), -(-audio.shape[-1] // _BLOCK)):
                         file.write(_encode(samples, subtype))
             # Codecs with fixed frames pad the last one.
-            complete = written > 0 and soundfile.info(temporary).frames >= written
+            complete = written > 0 and soundfile.info(name).frames >= written
         except soundfile.LibsndfileError as error:
             raise DataError(f"{path} cannot be written: {_cause(error, temporary.parent)}") from None
         except AssertionError:  # soundfile raises it when the system wrote fewer samples than it was given
@@ -133,7 +132,7 @@ def _cause(error: soundfile.LibsndfileError, folder: Path) -> str:
     told = describe_sndfile_error(error)
     if "System error" not in told:
         return told
-    return "the disk is full" if shutil.disk_usage(folder).free < _LITTLE_SPACE else _PARTLY
+    return "the disk is full" if shutil.disk_usage(folder).free < LITTLE_SPACE else _PARTLY
 
 
 def _leave_out_time(file: soundfile.SoundFile) -> None:

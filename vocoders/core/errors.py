@@ -15,11 +15,17 @@ __all__ = [
     "OndesError",
     "ShapeError",
     "UnreadableAudioError",
+    "escaped",
 ]
 
 
 # Characters that end lines, control terminals, or turn the direction of writing.
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
+
+
+def escaped(text: str) -> str:
+    """Return a text in which control characters are escaped; names of files may contain any."""
+    return _CONTROL.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
 
 
 class OndesError(Exception):
@@ -30,7 +36,7 @@ class OndesError(Exception):
 
     def __init__(self, message: str = "") -> None:
         """Take the message."""
-        super().__init__(_CONTROL.sub(lambda found: found[0].encode("unicode_escape").decode(), message))
+        super().__init__(escaped(message))
 
 
 class ConfigError(OndesError):

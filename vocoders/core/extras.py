@@ -10,7 +10,9 @@ from vocoders.core.errors import ConfigError, MissingExtraError
 __all__ = ["extra_packages", "extra_with", "import_extra", "torchaudio_advice"]
 
 # What its own tests need, but no user.
-_OF_DEVELOPERS = ("all", "dev", "docs", "test")
+_OF_DEVELOPERS = ("all", "dev", "docs", "fuzz", "test")
+# Modules that a command needs as a whole are those of recipes.
+_ASKED_FIRST = ("train", "metrics")
 _REQUIREMENT = re.compile(r"([A-Za-z0-9._-]+)(?:\[([\w,-]+)\])?.*?(?:;.*extra == ['\"]([\w-]+)['\"])?$")
 # Later releases of torch go with the last one of torchaudio.
 _LAST_TORCHAUDIO = (2, 11)
@@ -62,10 +64,11 @@ def _unfolded(extra: str, wanted: dict[str, list[tuple[str, str]]]) -> list[str]
 
 
 def extra_with(module: str) -> str | None:
-    """Return the extra that installs a module; ``None`` if none does."""
+    """Return the extra that installs a module, ``train`` before others; ``None`` if none does."""
     name = module.partition(".")[0].replace("_", "-").lower()
-    extras = extra_packages().items()
-    return next((extra for extra, packages in extras if name in (package.lower() for package in packages)), None)
+    fitting = [extra for extra, packages in extra_packages().items() if name in map(str.lower, packages)]
+    # The metadata of a wheel sorts them by name.
+    return next((extra for extra in _ASKED_FIRST if extra in fitting), next(iter(fitting), None))
 
 
 def torchaudio_advice() -> str | None:

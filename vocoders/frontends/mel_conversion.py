@@ -9,6 +9,7 @@ conversion has lost.
 
 import math
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from scipy.signal import firwin, lfilter, oaconvolve
@@ -117,10 +118,11 @@ class ForeignMel:
         (:class:`~vocoders.frontends.whole_mel.WholeMel`). Below bands that begin within the range of voices nothing
         remains: a guess at a wrong level is heard as rumble, and its absence is not.
         """
-        if self.convention.mel.fmin >= _LOWEST_VOICE:
-            waveform = _without_rumble(waveform, self.convention.mel.fmin, self.target.sample_rate)
-        if iterations == 0:
-            return waveform
+        refined = self._refined(waveform, log_mel, iterations) if iterations else waveform
+        lowest = self.convention.mel.fmin
+        return _without_rumble(refined, lowest, self.target.sample_rate) if lowest >= _LOWEST_VOICE else refined
+
+    def _refined(self, waveform: Tensor, log_mel: Tensor, iterations: int) -> Tensor:
         from vocoders.frontends.mel_consistency import MelConsistency  # its compiled loops are for synthesis alone
 
         mel, rate = self.convention.mel, self.target.sample_rate
@@ -150,7 +152,7 @@ class ForeignMel:
 def _without_rumble(audio: Tensor, lowest: float, sample_rate: int) -> Tensor:
     """Return audio (..., T) without what is below a frequency in Hz, by a filter of linear phase."""
     length = 2 * round(_RUMBLE_PERIODS * sample_rate / lowest / 2) + 1
-    kernel = firwin(length, lowest, fs=sample_rate, pass_zero=False)
+    kernel = np.asarray(firwin(length, lowest, fs=sample_rate, pass_zero=False))
     samples = audio.double().cpu().numpy()
     filtered = oaconvolve(samples, kernel.reshape((1,) * (samples.ndim - 1) + (-1,)), axes=-1)
     return torch.from_numpy(filtered[..., length // 2 :][..., : samples.shape[-1]]).to(audio)

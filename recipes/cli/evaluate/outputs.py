@@ -111,4 +111,5 @@ def _write(path: Path, text: str) -> None:
     from vocoders.core.atomic import atomic_file
 
     with atomic_file(path) as temporary:
-        temporary.write_text(text, encoding="utf-8")
+        # Names of files may be no text.
+        temporary.write_text(text, encoding="utf-8", errors="backslashreplace")

@@ -5,6 +5,7 @@ import json
 import pytest
 
 from recipes.config import TrainConfig
+from recipes.config_comments import with_comments
 from recipes.config_help import _keys, explain
 from vocoders.core.config import parse_yaml
 from vocoders.core.errors import ConfigError
@@ -45,3 +46,26 @@ def test_the_command(ondes) -> None:
     assert found[0]["default"] == "1000000"
     assert ondes("config", "explain", "nonsense.key").code == 2
     assert {line for line in ondes("config", "explain").out.splitlines() if line[:1] != " "} >= {"data", "trainer"}
+
+
+@pytest.mark.parametrize("name", ["mini/wavehax", "mini/effects", "mini/sashimi_piano", "template/vocoder"])
+def test_configurations_of_recipes_are_annotated_where_they_are_edited(name, repository) -> None:
+    for path in sorted((repository / "egs").glob(f"{name}/conf/*.yaml")):
+        text = path.read_text(encoding="utf-8")
+        assert with_comments(path) == text
+        bare = [line for line in text.splitlines() if ":" in line and line.startswith("  ") and "#" not in line]
+        assert len(bare) < len(text.splitlines()) / 4
+
+
+def test_comments_change_no_value_and_none_that_is_there(ondes, tmp_path) -> None:
+    path = tmp_path / "mine.yaml"
+    path.write_text(
+        "family: wavehax\nmodel:\n  channels: 16 # mine\ntrainer: {max_steps: 3}\noptimizer:\n  eps: 1.0e-8\n"
+    )
+    run = ondes("config", "annotate", path)
+    assert run.code == 0
+    assert "channels: 16 # mine\n" in run.out
+    assert "eps: 1.0e-8 # added to the denominator\n" in run.out
+    assert parse_yaml(run.out) == parse_yaml(path.read_text())
+    path.write_text("family: wavehax\nmodle: {}\n")
+    assert ondes("config", "annotate", path).code == 2

@@ -127,3 +127,37 @@ def test_interrupted_processes_leave_whole_files_only(folder):
     time.sleep(1.5)
     assert not list(Path("out").glob(".ondes-*"))
     assert all(is_done(path) for path in Path("out").iterdir())
+
+
+def test_names_of_any_bytes_and_links_in_a_circle(ondes, folder):
+    names = ("\x1b[31mred", os.fsdecode(b"\xff\xfe"), "100%s", "-o")
+    for name in names:
+        (folder / f"{name}.wav").write_bytes((folder / "0.wav").read_bytes())
+    (folder / "circle.wav").symlink_to("circle.wav")
+    (folder / "again").symlink_to("../in")
+    run = ondes("effect", folder, "-o", "out", *KNOB, "--json")
+    assert run.code == 1
+    assert "1 of 12 files failed" in run.err
+    assert "\x1b" not in run.err
+    lines = [json.loads(line) for line in run.out.splitlines()]
+    assert [line["path"] for line in lines if "error" in line] == [str(folder / "circle.wav")]
+    assert len(_made()) == 11
+    measured = ondes("evaluate", "audio", "--ref", "out", "--gen", "out", "--metrics", "esr", "--report", "page.html")
+    assert measured.code == 0, measured.err
+
+
+def test_a_home_that_does_not_exist_is_one_line(ondes, folder):
+    run = ondes("effect", folder, "-o", "~nobody-of-this-name/out", *KNOB)
+    assert run.code == 2
+    assert len(run.err.splitlines()) == 1
+
+
+@pytest.mark.slow
+def test_many_files_and_a_long_one_in_the_same_memory(tmp_path):
+    from batch_load import arguments, measure, write_inputs, write_long
+
+    works = {1: write_inputs(tmp_path / "short", 200, 0.05, 8000), 2: write_long(tmp_path / "long", 0.2, 8000)}
+    for folder in works.values():
+        use = measure(arguments("effect", folder, 0, 0, 1), folder)
+        assert use.code == 0, use.errors
+        assert 0 < use.peak < 1500

@@ -55,13 +55,14 @@ def test_relative_files_count_from_the_list_where_nothing_else_is(tmp_path, monk
 def test_commands_run_only_where_they_are_allowed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path, trace = tmp_path / "wav.scp", tmp_path / "ran"
     monkeypatch.delenv(ALLOWED, raising=False)
-    path.write_text(f"a touch {trace}; echo content |\n")
+    path.write_text(f"a echo once >> {trace}; echo content |\n")
     with pytest.raises(DataError):
         read_file_list(path, "list")
     assert not trace.exists()
     monkeypatch.setenv(ALLOWED, "1")
-    assert read_file_list(path, "list")["a"].read_text() == "content\n"
-    assert trace.exists()
+    for _ in range(2):  # a list may be read several times
+        assert read_file_list(path, "list")["a"].read_text() == "content\n"
+    assert trace.read_text() == "once\n"
 
 
 @pytest.mark.parametrize("command", ["exit 3 |", "true |", "| cat", "no-such-program x |"])

@@ -51,11 +51,13 @@ def test_extras_are_those_of_the_installation(monkeypatch: pytest.MonkeyPatch) -
         "ondes[f0]; extra == 'train'",
         'visqol-python[lattice]>=3.8; extra == "metrics"',
         'pytest>=8; extra == "test"',
+        'auraloss>=0.4; extra == "demo"',
         'auraloss>=0.4; python_version < "4" and extra == "train"',
     ]
     monkeypatch.setattr(extras, "requires", lambda name: lines)
     assert extras.extra_packages() == {
         "f0": ["pyworld"],
+        "demo": ["auraloss"],
         "train": ["pyworld", "auraloss"],
         "metrics": ["visqol-python"],
     }
