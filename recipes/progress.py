@@ -45,8 +45,8 @@ def gauge(
         A function to call with the amount done so far.
     """
     if shown and sys.stderr.isatty():
-        with _bar(description, total, unit, counted, start) as tell:
-            yield tell
+        with _bar(description, total, unit, counted, start) as advance:
+            yield advance
         return
     yield from _lines(description, total, unit, counted, shown, start)
 
@@ -84,7 +84,7 @@ def _in_notebook() -> bool:
 
 
 @contextmanager
-def _bar(description: str, total: float, unit: str, counted: bool, start: float) -> Iterator[Callable[[float], None]]:
+def _bar(description: str, total: float, unit: str, counted: bool, start: int) -> Iterator[Callable[[float], None]]:
     from rich.console import Console
     from rich.progress import (
         BarColumn,

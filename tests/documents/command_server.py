@@ -55,6 +55,9 @@ def _answer(connection: socket.socket) -> None:
         request = json.loads(_receive(connection, int.from_bytes(size)))
         for target, file in enumerate(files):
             os.dup2(file, target)
+        # The former streams remember whether theirs could be sought.
+        sys.stdout = open(1, "w", encoding="utf-8", closefd=False)
+        sys.stderr = open(2, "w", encoding="utf-8", errors="backslashreplace", buffering=1, closefd=False)
         os.chdir(request["folder"])
         os.environ.clear()
         os.environ.update(request["environment"])

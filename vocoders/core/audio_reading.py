@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import soundfile
@@ -244,8 +245,8 @@ def describe_sndfile_error(error: BaseException) -> str:
     return text.removeprefix("Error : ").rstrip(".") or type(error).__name__
 
 
-def sndfile_name(path: Path) -> str | bytes:
-    """Return a name as soundfile takes it: as bytes, where it is no text."""
+def sndfile_name(path: Path) -> Any:
+    """Return a name as soundfile takes it: text, or bytes where it is none, of which its types know nothing."""
     name = str(path)
     try:
         name.encode()
@@ -271,7 +272,7 @@ def _open(path: str | Path, most_seconds: float | None = None) -> Iterator[_Open
 
 def _find_out(path: Path, head: bytes, stack: ExitStack, most_seconds: float | None) -> _Opened:
     data = find_audio_data(path, head)
-    source: object = sndfile_name(path)
+    source: Any = sndfile_name(path)
     if data is not None and data.patches:
         source = stack.enter_context(PatchedFile(path, data.patches))
     try:

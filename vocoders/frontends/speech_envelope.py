@@ -17,7 +17,7 @@ from typing import Literal
 
 import librosa
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 from torch import Tensor
 
 from vocoders.core.atomic import atomic_file
@@ -74,7 +74,7 @@ class SpeechEnvelope:
         """Write mean and covariance as safetensors."""
         tensors = {"mean": self.mean.float(), "covariance": self.covariance.float()}
         with atomic_file(path) as temporary:
-            save_file(tensors, str(temporary), metadata={"mel": ENVELOPE_MEL.fingerprint})
+            temporary.write_bytes(save(tensors, metadata={"mel": ENVELOPE_MEL.fingerprint}))
 
     def extend(self, log_magnitude: Tensor, hertz: Tensor, fmin: float, fmax: float, beyond: Beyond) -> Tensor:
         """Return log magnitudes (B, bins, F) with those below ``fmin`` and above ``fmax`` replaced.

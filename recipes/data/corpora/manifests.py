@@ -186,7 +186,7 @@ def _open_dataset(folder: Path, split: str | None) -> tuple[Any, str]:
 
 
 def _check_description(folder: Path) -> None:
-    """Raise a :class:`ValueError` or :class:`OSError` for descriptions above the limits, or of files elsewhere."""
+    """Raise ``ValueError`` or ``OSError`` for descriptions above the limits, or of files elsewhere."""
     splits = [""]
     if (folder / "dataset_dict.json").is_file():
         splits = [str(name) for name in read_json(folder / "dataset_dict.json")["splits"]]

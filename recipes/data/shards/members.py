@@ -36,7 +36,7 @@ def read_members(stream: BinaryIO, address: str) -> Iterator[dict[str, Any]]:
             content = archive.extractfile(member)
             assert content is not None, "a plain file has a content"
             yield {"fname": member.name, "data": content.read(), "__url__": address}
-            archive.members = []
+            cast(Any, archive).members = []  # which would grow by every file
 
 
 class _Rationed:

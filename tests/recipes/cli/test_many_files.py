@@ -153,7 +153,8 @@ def test_a_home_that_does_not_exist_is_one_line(ondes, folder):
 
 
 @pytest.mark.slow
-def test_many_files_and_a_long_one_in_the_same_memory(tmp_path):
+def test_many_files_and_a_long_one_in_the_same_memory(tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(Path(__file__).parent)
     from batch_load import arguments, measure, write_inputs, write_long
 
     works = {1: write_inputs(tmp_path / "short", 200, 0.05, 8000), 2: write_long(tmp_path / "long", 0.2, 8000)}

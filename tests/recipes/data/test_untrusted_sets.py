@@ -13,6 +13,7 @@ from hostile_files import bounded
 
 from recipes.data.corpora import find_huggingface, find_lhotse
 from recipes.data.shards.index import ShardIndex
+from recipes.data.shards.reading import ShardF0, ShardReader
 from vocoders.core.errors import DataError, OndesError
 
 RATE = 16000
@@ -91,9 +92,6 @@ def write_shard(folder: Path, content: bytes = GOOD, is_sparse: bool = False) ->
 
 
 def read_shard(folder: Path, with_f0: bool = False) -> None:
-    pytest.importorskip("webdataset", reason="needs the extra 'shards'")
-    from recipes.data.shards.reading import ShardF0, ShardReader
-
     reader = ShardReader(ShardIndex.read(folder), RATE)
     assert len(reader.read(0)) == RATE
     if with_f0:
@@ -102,12 +100,14 @@ def read_shard(folder: Path, with_f0: bool = False) -> None:
 
 @pytest.mark.parametrize("case", TARS)
 def test_a_shard_that_lies_is_refused(case, tmp_path):
+    pytest.importorskip("webdataset", reason="needs the extra 'shards'")
     with bounded(), pytest.raises(DataError) as refused:
         read_shard(write_shard(tmp_path, *TARS[case]))
     assert len(str(refused.value).splitlines()) == 1
 
 
 def test_what_no_shard_promises_is_refused(tmp_path):
+    pytest.importorskip("webdataset", reason="needs the extra 'shards'")
     f0 = ("000000.f0.npy", NPY + bytes(64), tarfile.REGTYPE)
     read_shard(write_shard(tmp_path))
     with bounded(), pytest.raises(DataError):
