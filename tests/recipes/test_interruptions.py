@@ -77,11 +77,12 @@ def test_two_processes_stop_together_at_any_moment(corpus, launch_two, tmp_path,
     processes = launch_two(folder, f"data.valid={corpus / 'data'}", "data.num_workers=1", *VALID)
     wait_for_lines(folder, 3)
     time.sleep(random.uniform(0, 1.5))
-    sent = time.monotonic()
+    sent = time.time()
     for target in targets:
         processes[target].send_signal(signal.SIGTERM)
     outputs = finish(processes, 120)
     assert [process.returncode for process in processes] == [75, 75], outputs
-    assert time.monotonic() - sent < 60  # 20 s where the processors are free
     assert not any("Traceback" in output for output in outputs)
-    load_checkpoint(find_checkpoints(folder / "checkpoints")[-1])
+    newest = find_checkpoints(folder / "checkpoints")[-1]
+    assert newest.stat().st_mtime - sent < 20
+    load_checkpoint(newest)
