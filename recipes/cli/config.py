@@ -65,7 +65,7 @@ def _explain(
 def _annotate(
     file: Annotated[Path, typer.Argument(help="Training configuration in YAML.", show_default=False)],
 ) -> None:
-    """Print a training configuration with the meaning of each key as a comment.
+    """Write a training configuration with the meaning of each key as a comment.
 
     Comments that are there are kept.
 

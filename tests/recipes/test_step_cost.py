@@ -61,7 +61,7 @@ def batch_of(items: int, hop: int, bands: int = 100) -> dict:
 SMALL = "{mpd: {periods: [2, 3], channels: 4, max_channels: 16}, mrd: {channels: 4}}"
 CASES = {
     # A whole adversarial step of Wavehax v1, narrow, with fewer and narrower discriminators.
-    "libritts/wavehax/conf/v1.yaml": (240, 1800, ["model.channels=4", f"objective.discriminators={SMALL}"]),
+    "libritts/wavehax/conf/v1.yaml": (240, 2200, ["model.channels=4", f"objective.discriminators={SMALL}"]),
     "libritts/periodwave/conf/small.yaml": (256, 5600, ["model.hidden_channels=32"]),
 }
 
