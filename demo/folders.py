@@ -3,12 +3,14 @@
 Results lie in a folder for each visitor, which is removed when the visitor leaves.
 """
 
+import contextlib
 import hashlib
 import os
 import re
 import shutil
 import tempfile
 import threading
+import time
 import uuid
 import wave
 from pathlib import Path
@@ -17,6 +19,7 @@ import numpy as np
 from gradio.context import LocalContext
 
 __all__ = [
+    "GRACE_SECONDS",
     "examples_folder",
     "forget_visitor",
     "is_kept",
@@ -33,6 +36,8 @@ __all__ = [
 # Names of sessions, which programs may choose themselves.
 _NAME = re.compile(r"[A-Za-z0-9-]{7,64}")
 _SERVER = "server"
+GRACE_SECONDS = 60.0
+"""Uploads stay so long at least."""
 # Uploads by visitor.
 _uploads: dict[str, set[Path]] = {}
 _lock = threading.Lock()
@@ -111,15 +116,39 @@ def remember_upload(path: Path) -> None:
 
 
 def forget_visitor(visitor: str) -> None:
-    """Remove the results of a visitor, and the uploads that no other visitor uses: equal files lie at one path."""
+    """Remove the results of a visitor, and the uploads that no other visitor uses.
+
+    Equal files lie at one path: a fresh one may be that of another visitor whose request has yet to come, so it is
+    removed a minute later if nobody uses it then.
+    """
     if not _NAME.fullmatch(visitor):
         return
     shutil.rmtree(results_folder() / visitor, ignore_errors=True)
     with _lock:
         unused = _uploads.pop(visitor, set()).difference(*_uploads.values())
-    for path in unused:
-        if not is_kept(path):
-            shutil.rmtree(path.parent, ignore_errors=True)
+    _remove(unused)
+
+
+def _remove(uploads: set[Path]) -> None:
+    fresh = set()
+    for path in uploads:
+        with contextlib.suppress(FileNotFoundError):
+            if is_kept(path):
+                continue
+            if time.time() - path.stat().st_ctime < GRACE_SECONDS:
+                fresh.add(path)
+            else:
+                shutil.rmtree(path.parent, ignore_errors=True)
+    if fresh:
+        later = threading.Timer(GRACE_SECONDS, _remove_unused, [fresh])
+        later.daemon = True
+        later.start()
+
+
+def _remove_unused(uploads: set[Path]) -> None:
+    with _lock:
+        unused = uploads.difference(*_uploads.values())
+    _remove(unused)
 
 
 def write_wav(path: Path, samples: np.ndarray, sample_rate: int) -> None:

@@ -73,6 +73,11 @@ class Vocoder(System):
         """Tracker of F0 in audio that :meth:`analyze` uses by default; ``None`` without F0."""
         return None
 
+    def f0_method_for(self, options: SynthesisOptions | None) -> F0Method | None:
+        """Return the tracker of F0 in audio that is synthesised with these options; ``None``: :attr:`f0_method`."""
+        del options
+        return None
+
     @property
     def f0_offset(self) -> float:
         """Time of the F0 of frame n minus n hops, in hops."""
@@ -171,7 +176,7 @@ class Vocoder(System):
             if features is not None or mel_f0 is not None:
                 found = "features" if features is not None else "mel_f0"
                 raise ShapeError(f"{type(self).__name__} takes audio or {found}; leave out one of the two")
-            inputs = self.analyze(audio, f0_method)
+            inputs = self.analyze(audio, f0_method or self.f0_method_for(chosen))
             if f0 is not None:
                 inputs = self._with_f0(f0, inputs, mel_f0=inputs.get("f0"))
         elif f0_method is not None:

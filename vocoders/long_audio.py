@@ -111,7 +111,7 @@ def copy_blocks(
 
     Args, yields and errors are those of :func:`analyze_blocks` and :func:`synthesize_parts`.
     """
-    left = 0
+    left, method = 0, f0_method or vocoder.f0_method_for(options)
 
     def counted() -> Iterator[Tensor]:
         nonlocal left
@@ -120,7 +120,7 @@ def copy_blocks(
             yield block
 
     # Audio comes out after all that it was made from has been counted; only the last frame is longer than the input.
-    for made in synthesize_parts(vocoder, analyze_blocks(vocoder, counted(), f0_method), options, seed):
+    for made in synthesize_parts(vocoder, analyze_blocks(vocoder, counted(), method), options, seed):
         kept = made[:, :left]
         left -= kept.shape[-1]
         if kept.shape[-1]:

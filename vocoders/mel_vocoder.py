@@ -7,8 +7,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from vocoders.core.options import SynthesisOptions
 from vocoders.core.pretrained import PretrainedModel
-from vocoders.frontends.f0 import extract_f0
+from vocoders.frontends.f0 import extract_f0, has_tracker
 from vocoders.frontends.f0_config import F0Config, F0Method
 from vocoders.frontends.front_end import FrontEnd, MelModelConfig
 from vocoders.frontends.mel import LogMel, MelConfig
@@ -79,6 +80,17 @@ class MelVocoder(PretrainedModel[MelConfigType], Vocoder, nn.Module):
     def f0_method(self) -> F0Method | None:
         """Tracker of F0 in audio at synthesis; ``None`` for a vocoder without F0."""
         return None if self.config.f0 is None else self.config.synthesis_f0 or self.config.f0.method
+
+    def f0_method_for(self, options: SynthesisOptions | None) -> F0Method | None:
+        """Return the tracker of the training where F0 is scaled, if its package is installed, and else ``None``.
+
+        Refinement towards the mel hides errors of the F0 that a mel shows; where the harmonics move, they are heard.
+        """
+        # Every vocoder with adjustable pitch declares an option of this name.
+        scaled = options is not None and options.to_dict().get("f0_scale", 1.0) != 1.0
+        if not scaled or self.config.f0 is None or self.f0_method != "mel" or not has_tracker(self.config.f0.method):
+            return None
+        return self.config.f0.method
 
     @property
     def f0_offset(self) -> float:

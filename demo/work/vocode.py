@@ -155,7 +155,7 @@ def _prepare(library: Library, settings: Settings, path: str | None) -> _Task:
     started = time.perf_counter()
     audio = pad(clip.audio, (0, -clip.audio.shape[-1] % vocoder.hop_length))
     # The plot also needs F0; its analysis is slow, so compute it once.
-    inputs = vocoder.analyze(audio) if vocoder.uses_f0 else {"audio": audio}
+    inputs = vocoder.analyze(audio, vocoder.f0_method_for(options)) if vocoder.uses_f0 else {"audio": audio}
     if settings.f0 is not None:
         _check_drawn(settings, vocoder, inputs)
     return _Task(vocoder, options, clip, inputs, started)

@@ -195,7 +195,8 @@ def _announce_f0(synthesis: _Synthesis, seconds: float) -> None:
     from recipes.progress import duration_words
     from vocoders.frontends.f0_config import TRACKER_SECONDS
 
-    method = synthesis.f0 or synthesis.vocoder.f0_method
+    vocoder = synthesis.vocoder
+    method = synthesis.f0 or vocoder.f0_method_for(synthesis.options) or vocoder.f0_method
     cost = 0.0 if method is None else seconds * TRACKER_SECONDS[method]
     if cost >= _LONG_SECONDS:
         text = "F0 by %s takes about %s of one core; --f0 mel takes %s"

@@ -375,7 +375,9 @@ def test_the_server_ends_at_any_moment_and_leaves_nothing(tmp_path, ending, seco
     }
     command = [sys.executable, "-m", "demo", "--port", str(free_port())]
     with open(tmp_path.parent / "end.log", "wb") as log:
-        process = subprocess.Popen(command, cwd=REPOSITORY, env=environment, stdout=log, stderr=log)
+        # Tests in the background of a script inherit that Ctrl-C is ignored.
+        heard = {"preexec_fn": lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)}
+        process = subprocess.Popen(command, cwd=REPOSITORY, env=environment, stdout=log, stderr=log, **heard)
         time.sleep(seconds)
         process.send_signal(ending)
         # Within a second of the start Python itself may still import.

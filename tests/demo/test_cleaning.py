@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 import time
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -63,16 +64,38 @@ def test_results_lie_with_their_visitor(folder, monkeypatch) -> None:
     assert os.path.exists(own)
 
 
-def test_uploads_go_with_their_last_visitor(folder) -> None:
+def use(visitor: str, *uploads: Path) -> None:
+    """Read uploads in a request of a visitor."""
+    token = LocalContext.request.set(SimpleNamespace(session_hash=visitor))
+    for upload in uploads:
+        owned_path(str(upload))
+    LocalContext.request.reset(token)
+
+
+def test_fresh_uploads_wait_for_a_request_of_another_visitor(folder, monkeypatch) -> None:
+    monkeypatch.setattr("demo.folders.GRACE_SECONDS", 0.5)
+    mine, ours = folder / "mine" / "clip.wav", folder / "ours" / "clip.wav"
+    for path in (mine, ours):
+        write(path, 10, 0)
+    use("visitor-1", mine, ours)
+    forget_visitor("visitor-1")
+    # The second visitor has uploaded an equal file, which lies at the same path, and asks for its copy only now.
+    use("visitor-2", ours)
+    deadline = time.monotonic() + 60
+    while mine.exists() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not mine.exists()
+    assert ours.exists()
+    forget_visitor("visitor-2")
+
+
+def test_uploads_go_with_their_last_visitor(folder, monkeypatch) -> None:
+    monkeypatch.setattr("demo.folders.GRACE_SECONDS", 0.0)
     write(folder / "examples" / "speech.wav", 10, 0)
     for name in ("mine", "ours"):
         write(folder / name / "clip.wav", 10, 0)
     for visitor, uploads in (("visitor-1", ("mine", "ours")), ("visitor-2", ("ours",))):
-        token = LocalContext.request.set(SimpleNamespace(session_hash=visitor))
-        for upload in uploads:
-            owned_path(str(folder / upload / "clip.wav"))
-        owned_path(str(folder / "examples" / "speech.wav"))
-        LocalContext.request.reset(token)
+        use(visitor, *(folder / upload / "clip.wav" for upload in uploads), folder / "examples" / "speech.wav")
     forget_visitor("visitor-1")
     assert sorted(path.parent.name for path in folder.rglob("*.wav")) == ["examples", "ours"]
     forget_visitor("visitor-2")

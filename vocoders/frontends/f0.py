@@ -6,6 +6,7 @@ and our own network, which reads the log-mel (:mod:`vocoders.frontends.mel_pitch
 ``T // hop_length`` frames, so that F0 and mel always have the same length.
 """
 
+import importlib.util
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -28,7 +29,7 @@ from vocoders.frontends.mel_conversion import interpolate_contour
 from vocoders.frontends.mel_pitch import shipped_mel_pitch
 from vocoders.frontends.world import import_world
 
-__all__ = ["F0Config", "F0Method", "Recording", "extract_f0", "extract_f0_in_parts", "whole_frames"]
+__all__ = ["F0Config", "F0Method", "Recording", "extract_f0", "extract_f0_in_parts", "has_tracker", "whole_frames"]
 
 ArrayOrTensor = TypeVar("ArrayOrTensor", np.ndarray, Tensor)
 
@@ -135,6 +136,12 @@ def extract_f0_in_parts(
     return f0
 
 
+def has_tracker(method: F0Method) -> bool:
+    """Return whether the package of a tracker is installed."""
+    package = _PACKAGES.get(method)
+    return package is None or importlib.util.find_spec(package) is not None
+
+
 def whole_frames(seconds: float, sample_rate: int, hop_length: int) -> int:
     """Return the number of frames of a part of about ``seconds``, after which trackers are on the same grid again.
 
@@ -237,6 +244,8 @@ def _offset(hop_length: int, config: F0Config) -> int:
     return hop_length // 2 if config.alignment == "frame_center" else 0
 
 
+# Packages of trackers that a plain installation lacks.
+_PACKAGES = {"harvest": "pyworld", "dio": "pyworld", "swift": "swift_f0"}
 _TRACKERS: dict[F0Method, Callable[[np.ndarray, int, int, F0Config, int], np.ndarray]] = {
     "harvest": _track_world,
     "dio": _track_world,

@@ -6,6 +6,7 @@ import torch
 from vocoders.core.errors import ConfigError
 from vocoders.frontends.f0_config import F0Config
 from vocoders.frontends.mel import MelConfig
+from vocoders.long_audio import copy_blocks
 from vocoders.wavehax import Wavehax, WavehaxConfig
 
 MEL = MelConfig(fmax=12000.0)
@@ -49,6 +50,21 @@ def test_the_tracker_of_synthesis_is_chosen_and_documented():
     assert torch.equal(other.analyze(audio)["f0"], dio)
     assert torch.equal(plain.analyze(audio)["f0"], other.analyze(audio, f0_method="harvest")["f0"])
     assert not torch.equal(plain.analyze(audio)["f0"], dio)
+
+
+def test_scaled_f0_is_that_of_the_training_tracker(monkeypatch):
+    audio, model = rising_tone(), small(synthesis_f0="mel")
+    plain = model.synthesize(audio=audio, f0_method="mel")
+    by_harvest = model.synthesize(audio=audio, f0_method="harvest", f0_scale=1.3)
+    assert torch.equal(model.synthesize(audio=audio), plain)
+    assert torch.equal(model.synthesize(audio=audio, f0_scale=1.3), by_harvest)
+    by_mel = model.synthesize(audio=audio, f0_method="mel", f0_scale=1.3)
+    assert not torch.equal(by_mel, by_harvest)
+    blocks = copy_blocks(model, audio[None].split(7000, dim=1), model.options(f0_scale=1.3))
+    assert torch.equal(torch.cat(list(blocks), dim=1), by_harvest[0])
+    # Without the package of that tracker the mel has to do.
+    monkeypatch.setattr("vocoders.mel_vocoder.has_tracker", lambda method: False)
+    assert torch.equal(model.synthesize(audio=audio, f0_scale=1.3), by_mel)
 
 
 def test_a_tracker_needs_audio():
