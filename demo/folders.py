@@ -125,13 +125,15 @@ def forget_visitor(visitor: str) -> None:
         return
     shutil.rmtree(results_folder() / visitor, ignore_errors=True)
     with _lock:
-        unused = _uploads.pop(visitor, set()).difference(*_uploads.values())
-    _remove(unused)
+        own = _uploads.pop(visitor, set())
+    _remove_unused(own)
 
 
-def _remove(uploads: set[Path]) -> None:
+def _remove_unused(uploads: set[Path]) -> None:
+    with _lock:
+        unused = uploads.difference(*_uploads.values())
     fresh = set()
-    for path in uploads:
+    for path in unused:
         with contextlib.suppress(FileNotFoundError):
             if is_kept(path):
                 continue
@@ -143,12 +145,6 @@ def _remove(uploads: set[Path]) -> None:
         later = threading.Timer(GRACE_SECONDS, _remove_unused, [fresh])
         later.daemon = True
         later.start()
-
-
-def _remove_unused(uploads: set[Path]) -> None:
-    with _lock:
-        unused = uploads.difference(*_uploads.values())
-    _remove(unused)
 
 
 def write_wav(path: Path, samples: np.ndarray, sample_rate: int) -> None:

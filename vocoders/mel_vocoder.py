@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from vocoders.core.options import SynthesisOptions
+from vocoders.core.options import SynthesisOptions, f0_scale_of
 from vocoders.core.pretrained import PretrainedModel
 from vocoders.frontends.f0 import extract_f0, has_tracker
 from vocoders.frontends.f0_config import F0Config, F0Method
@@ -86,8 +86,7 @@ class MelVocoder(PretrainedModel[MelConfigType], Vocoder, nn.Module):
 
         Refinement towards the mel hides errors of the F0 that a mel shows; where the harmonics move, they are heard.
         """
-        # Every vocoder with adjustable pitch declares an option of this name.
-        scaled = options is not None and options.to_dict().get("f0_scale", 1.0) != 1.0
+        scaled = options is not None and f0_scale_of(options) != 1.0
         if not scaled or self.config.f0 is None or self.f0_method != "mel" or not has_tracker(self.config.f0.method):
             return None
         return self.config.f0.method

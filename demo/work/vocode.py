@@ -17,7 +17,7 @@ from demo.sound import equal_loudness
 from demo.work.deadline import with_deadline
 from demo.work.options import chosen_options
 from vocoders.core.errors import ConfigError, DataError
-from vocoders.core.options import SynthesisOptions
+from vocoders.core.options import SynthesisOptions, f0_scale_of
 from vocoders.interface import Vocoder
 
 __all__ = ["Contour", "Copy", "Settings", "vocode", "vocode_live"]
@@ -182,8 +182,7 @@ def _finish(task: _Task, settings: Settings, audio: Tensor) -> Copy:
     remarks = clip.remarks
     if abs(gains[1] - gains[0]) > 1:
         remarks += (f"the result was {gains[0] - gains[1]:+.1f} dB louder before both were set to equal loudness",)
-    # Every vocoder with adjustable pitch declares an option of this name.
-    f0_scale = task.options.to_dict().get("f0_scale", 1.0)
+    f0_scale = f0_scale_of(task.options)
     given = wanted = None
     if vocoder.uses_f0:
         hop = vocoder.hop_length / vocoder.sample_rate

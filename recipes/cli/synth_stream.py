@@ -73,15 +73,15 @@ class StreamSynthesis:
                 yield stream.push(**{key: value[..., start : start + _FRAMES] for key, value in inputs.items()})[0]
             yield stream.finish()[0]
 
-        self._deliver(_filled(made()), 1, output, force)
+        self._deliver(made(), 1, output, force)
 
     def _deliver(self, made: "Iterable[Tensor]", channels: int, output: Path, force: bool) -> None:
         """Write audio as it comes. A file gets limited peaks; a pipe gets clipped ones, since a limiter looks ahead."""
         from vocoders.core.limiting import limited_blocks
 
-        rate, meter = self.vocoder.sample_rate, Meter(lambda _: None)
+        rate, meter, made = self.vocoder.sample_rate, Meter(lambda _: None), _filled(made)
         if str(output) != PIPE:
-            made = limited_blocks(meter.watch(_filled(made)), rate)
+            made = limited_blocks(meter.watch(made), rate)
         deliver(output, made, rate, channels, self.pipes, force)
         warn_of_peak(output, meter.peak)
 

@@ -14,10 +14,10 @@ from pathlib import Path
 
 from vocoders.core.errors import DataError
 
-__all__ = ["LITTLE_SPACE", "atomic_file", "atomic_folder", "remove_temporaries", "writing"]
+__all__ = ["atomic_file", "atomic_folder", "is_full", "remove_temporaries", "writing"]
 
 # Bytes that are left on a full disk at most.
-LITTLE_SPACE = 1 << 20
+_LITTLE_SPACE = 1 << 20
 # How often a folder is replaced that other processes replace too.
 _TRIES = 20
 # What this process is writing.
@@ -189,9 +189,14 @@ def _write_problem(path: Path, error: OSError) -> str:
     return f"{path} cannot be written: {error.strerror or _counted_problem(path.parent, error)}"
 
 
+def is_full(folder: Path) -> bool:
+    """Return whether the disk of a folder is full."""
+    return shutil.disk_usage(folder).free < _LITTLE_SPACE
+
+
 def _counted_problem(folder: Path, error: OSError) -> str:
     """Return the cause of an error without a number: NumPy tells how many items were written."""
     try:
-        return "the disk is full" if shutil.disk_usage(folder).free < LITTLE_SPACE else str(error)
+        return "the disk is full" if is_full(folder) else str(error)
     except OSError:  # the folder is gone too
         return str(error)

@@ -1,7 +1,6 @@
 """Write audio files, which appear whole or not at all."""
 
 import logging
-import shutil
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -9,7 +8,7 @@ import numpy as np
 import soundfile
 from torch import Tensor
 
-from vocoders.core.atomic import LITTLE_SPACE, atomic_file
+from vocoders.core.atomic import atomic_file, is_full
 from vocoders.core.audio_formats import has_sample_format, output_format
 from vocoders.core.audio_reading import describe_sndfile_error, sndfile_name
 from vocoders.core.checks import check_audio
@@ -132,7 +131,7 @@ def _cause(error: soundfile.LibsndfileError, folder: Path) -> str:
     told = describe_sndfile_error(error)
     if "System error" not in told:
         return told
-    return "the disk is full" if shutil.disk_usage(folder).free < LITTLE_SPACE else _PARTLY
+    return "the disk is full" if is_full(folder) else _PARTLY
 
 
 def _leave_out_time(file: soundfile.SoundFile) -> None:

@@ -17,7 +17,7 @@ from vocoders.core.config import Config, parse_yaml
 from vocoders.core.errors import ConfigError
 from vocoders.core.plugins import unknown_name
 
-__all__ = ["Option", "OptionKind", "SynthesisOptions", "option"]
+__all__ = ["Option", "OptionKind", "SynthesisOptions", "f0_scale_of", "option"]
 
 OptionKind = Literal["integer", "number", "numbers", "choice", "switch"]
 
@@ -139,6 +139,11 @@ class SynthesisOptions(Config):
                 raise ConfigError(f"{source}: {found}")
         plain = {name: list(value) if isinstance(value, tuple) else value for name, value in named.items()}
         return type(self).from_dict(self.to_dict() | plain, source)
+
+
+def f0_scale_of(options: SynthesisOptions) -> float:
+    """Return the factor on F0: every vocoder with adjustable pitch declares an option of this name; 1 for others."""
+    return options.to_dict().get("f0_scale", 1.0)
 
 
 def _option(cls: type[SynthesisOptions], name: str, field: FieldInfo) -> Option:
