@@ -72,11 +72,12 @@ def test_whatever_a_spreadsheet_saves_reads_equal(
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 @given(
     columns=NAMES.map(lambda names: [f"{number}{name}".strip() for number, name in enumerate(names)]),
-    cells=st.lists(st.text(max_size=8).map(lambda text: "x" + text.strip().replace("\r", "").replace("\0", ""))),
+    cells=st.lists(st.text(max_size=8).map(lambda text: "x" + text.replace("\r", "").replace("\0", ""))),
     delimiter=st.sampled_from([",", "\t"]),
 )
 def test_what_is_written_is_read_again(tmp_path, columns, cells, delimiter) -> None:
-    cells = [cell.encode("utf-8", "replace").decode().replace("\n\ufeff", "") for cell in cells]
+    # Space around a cell is no part of it, also where it ends with what was left out.
+    cells = [cell.encode("utf-8", "replace").decode().replace("\n\ufeff", "").strip() for cell in cells]
     rows = [[cell, *[""] * (len(columns) - 2), "last"] for cell in cells] or [["x"] * len(columns)]
     (tmp_path / "table").write_text(format_table(columns, rows, delimiter), encoding="utf-8", newline="")
     table = read(tmp_path / "table")
