@@ -1,7 +1,7 @@
 """Mels of whole utterances as files, for the training of an acoustic model whose output a vocoder is to take."""
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import lru_cache, partial
 from pathlib import Path
 
@@ -16,9 +16,11 @@ from recipes.data.samples import UtteranceSamples
 from recipes.data.text_files import write_texts
 from vocoders.core.atomic import atomic_file
 from vocoders.core.chunking import chunk_spans
+from vocoders.core.errors import DataError
+from vocoders.core.numpy_files import read_npy, write_npy_in_parts
 from vocoders.frontends.mel import LogMel, MelConfig
 
-__all__ = ["mel_parts", "write_mels"]
+__all__ = ["analyze_parts", "mel_parts", "write_mels"]
 
 logger = logging.getLogger(__name__)
 
@@ -38,7 +40,7 @@ def write_mels(
 
     Args:
         directory: the utterances.
-        folder: folder for ``UTTERANCE.npy``; files that exist are kept.
+        folder: folder for ``UTTERANCE.npy``; files that are whole and not older than the audio are kept.
         mel: front end; its fingerprint is written to ``front_end.txt``.
         nj: number of processes.
         resample: convert other sample rates and average channels.
@@ -48,11 +50,12 @@ def write_mels(
         The list of the files, ``feats.scp`` in ``folder``, which also names the files of earlier calls.
 
     Raises:
-        DataError: if a file cannot be written.
+        DataError: if a file cannot be written, or the folder has mels of another front end.
         FilesFailedError: at the end, for files that cannot be read.
     """
+    _check_front_end(folder / "front_end.txt", mel.fingerprint)
     write_texts(folder, {"front_end.txt": mel.fingerprint + "\n"})
-    todo = [utterance for utterance in directory if not (folder / f"{utterance.utt_id}.npy").exists()]
+    todo = [utterance for utterance in directory if not _is_done(folder / f"{utterance.utt_id}.npy", utterance.path)]
     work = partial(_write, folder=folder, mel=mel, resample=resample, peak=peak)
     for _ in map_files(work, todo, nj, "writing mels"):
         pass
@@ -63,18 +66,36 @@ def write_mels(
     return folder / "feats.scp"
 
 
+def _check_front_end(path: Path, fingerprint: str) -> None:
+    try:
+        found = path.read_text(encoding="utf-8", errors="replace").strip()
+    except OSError:
+        return
+    if found != fingerprint:
+        raise DataError(f"{path.parent} has mels of [{found}]; expected [{fingerprint}]; give another folder")
+
+
+def _is_done(path: Path, audio: Path) -> bool:
+    """Return whether a mel is whole, and not older than its audio."""
+    try:
+        read_npy(path, mmap=True)
+        return path.stat().st_mtime >= audio.stat().st_mtime
+    except (OSError, ValueError):
+        return False
+
+
 def _write(utterance: Utterance, folder: Path, mel: MelConfig, resample: bool, peak: float | None) -> None:
     samples = UtteranceSamples(utterance, mel.sample_rate, resample)
     if samples.length < mel.hop_length:
         logger.warning("%s: %d samples are less than one hop; left out", utterance.path, samples.length)
         return
-    features = torch.cat(list(mel_parts(samples, mel, samples.gain(peak))), dim=-1)
-    with atomic_file(folder / f"{utterance.utt_id}.npy") as temporary, temporary.open("wb") as file:
-        np.save(file, features.numpy())
+    parts = (part.numpy() for part in mel_parts(samples, mel, samples.gain(peak)))
+    with atomic_file(folder / f"{utterance.utt_id}.npy") as temporary:
+        write_npy_in_parts(temporary, mel.n_mels, samples.length // mel.hop_length, parts)
 
 
 def mel_parts(samples: UtteranceSamples, mel: MelConfig, gain: np.float32) -> Iterator[Tensor]:
-    """Yield the log-mel (n_mels, F) of an utterance with all its whole frames, some minutes at a time.
+    """Yield the log-mel (n_mels, F) of the whole frames of an utterance, some minutes at a time.
 
     Args:
         samples: the utterance.
@@ -83,11 +104,27 @@ def mel_parts(samples: UtteranceSamples, mel: MelConfig, gain: np.float32) -> It
     """
     # pyright does not see that a frozen model of pydantic has a hash.
     log_mel = _log_mel(mel)  # pyright: ignore[reportArgumentType]
+    whole = samples.length // mel.hop_length * mel.hop_length
+    return analyze_parts(samples, whole, mel, lambda audio: log_mel(float(gain) * audio))
+
+
+def analyze_parts(
+    samples: UtteranceSamples, length: int, mel: MelConfig, analyze: Callable[[Tensor], Tensor]
+) -> Iterator[Tensor]:
+    """Yield the features (n_mels, F) of samples, some minutes at a time.
+
+    Args:
+        samples: an utterance.
+        length: how many of its samples.
+        mel: lengths of frames and of their context.
+        analyze: takes audio (1, T), and returns features (1, n_mels, T // hop_length).
+    """
     hop, context = mel.hop_length, -(-mel.n_fft // mel.hop_length)
-    for span in chunk_spans(samples.length // hop, _PART_FRAMES, context):
-        audio = torch.from_numpy(gain * samples.read(span.start * hop, span.stop * hop))[None]
+    for span in chunk_spans(length // hop, _PART_FRAMES, context):
+        is_last = span.valid_stop == length // hop
+        audio = torch.from_numpy(samples.read(span.start * hop, length if is_last else span.stop * hop))[None]
         with torch.inference_mode():
-            yield log_mel(audio)[0, :, span.valid_start - span.start : span.valid_stop - span.start]
+            yield analyze(audio)[0, :, span.valid_start - span.start : span.valid_stop - span.start]
 
 
 @lru_cache(maxsize=2)

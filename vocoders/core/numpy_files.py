@@ -4,6 +4,7 @@ import errno
 import io
 import math
 import zipfile
+from collections.abc import Iterable
 from pathlib import Path
 from typing import BinaryIO
 
@@ -12,7 +13,7 @@ import numpy as np
 from vocoders.core.limits import limit, limit_error
 from vocoders.core.regular_files import RefusedFileError, check_regular, open_regular
 
-__all__ = ["check_unpacked", "parse_npy", "read_npy", "read_npy_header", "read_npz"]
+__all__ = ["check_unpacked", "parse_npy", "read_npy", "read_npy_header", "read_npz", "write_npy_in_parts"]
 
 
 def read_npy(path: str | Path, mmap: bool = False) -> np.ndarray:
@@ -102,3 +103,36 @@ def read_npy_header(stream: BinaryIO) -> tuple[tuple[int, ...], np.dtype]:
     except Exception as error:  # Python's own parser reads the header, with errors of many types
         raise ValueError(f"no header of a NumPy file: {str(error).splitlines()[0] if str(error) else ''}") from None
     return shape, dtype
+
+
+def write_npy_in_parts(
+    path: str | Path, rows: int, columns: int, parts: Iterable[np.ndarray], columns_first: bool = False
+) -> None:
+    """Write the ``.npy`` file that :func:`numpy.save` would write of the whole matrix, of which only a part is in memory.
+
+    Args:
+        path: the file.
+        rows: number of rows.
+        columns: number of columns of all parts together.
+        parts: matrices (rows, n), which follow each other; they are written as float32.
+        columns_first: state the shape of the transposed matrix (columns, rows).
+
+    Raises:
+        OSError: if the system refuses to write.
+        ValueError: if the parts have another shape together.
+    """
+    shape = (columns, rows) if columns_first else (rows, columns)
+    done = 0
+    with open(path, "wb") as stream:
+        header = {"descr": "<f4", "fortran_order": columns_first, "shape": shape}
+        np.lib.format.write_array_header_1_0(stream, header)
+        start = stream.tell()
+        for part in parts:
+            if len(part) != rows or done + part.shape[1] > columns:
+                raise ValueError(f"a part {part.shape} after {done} columns; expected {rows} rows, {columns} columns")
+            for row, values in enumerate(part):
+                stream.seek(start + 4 * (row * columns + done))
+                stream.write(np.ascontiguousarray(values, "<f4").data)
+            done += part.shape[1]
+    if done != columns:
+        raise ValueError(f"{done} columns; expected {columns}")

@@ -1,9 +1,12 @@
 """`ondes mel extract`: features of audio in any convention."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+if TYPE_CHECKING:
+    from vocoders.frontends.mel_convention import MelConvention
 
 __all__ = ["register"]
 
@@ -31,12 +34,8 @@ def _extract(
 
     Example: ondes mel extract recordings/ -o feats/ --mel hifigan_22k
     """
-    import numpy as np
-
     from recipes.cli.inputs import find_inputs
     from recipes.progress import track
-    from vocoders.core.atomic import atomic_file
-    from vocoders.core.audio import read_audio
     from vocoders.core.errors import ConfigError, DataError
     from vocoders.frontends.convention_presets import find_convention
 
@@ -48,8 +47,25 @@ def _extract(
     if not force and (existing := [path for path in targets if path.exists()]):
         raise ConfigError(f"{existing[0]} exists already; pass --force to replace it")
     for item, target in track(list(zip(items, targets, strict=True)), "extracting", len(items)):
-        audio, _ = read_audio(item.path, convention.mel.sample_rate, mono=True)
-        features = convention.analyze(audio)[0].numpy()
-        with atomic_file(target) as path, open(path, "wb") as stream:
-            np.save(stream, features)
+        _write(item.path, target, convention)
     typer.echo(f"{output}: features of {len(items)} files; {convention.fingerprint}")
+
+
+def _write(audio: Path, target: Path, convention: "MelConvention") -> None:
+    """Write the features of a file, of which only some minutes are in memory."""
+    from recipes.data.kaldi import Utterance
+    from recipes.data.mels import analyze_parts
+    from recipes.data.samples import UtteranceSamples
+    from vocoders.core.atomic import atomic_file
+    from vocoders.core.errors import DataError
+    from vocoders.core.numpy_files import write_npy_in_parts
+
+    mel = convention.mel
+    samples = UtteranceSamples(Utterance("", audio, ""), mel.sample_rate, resample=True)
+    if samples.length < mel.hop_length:
+        raise DataError(f"{audio}: {samples.length} samples at {mel.sample_rate} Hz are less than one frame")
+    by_bands = convention.model_copy(update={"layout": "bands_first"})
+    parts = (part.numpy() for part in analyze_parts(samples, samples.length, mel, by_bands.analyze))
+    with atomic_file(target) as path:
+        frames_first = convention.layout == "frames_first"
+        write_npy_in_parts(path, mel.n_mels, samples.length // mel.hop_length, parts, frames_first)

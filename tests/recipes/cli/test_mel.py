@@ -8,7 +8,9 @@ import numpy as np
 import pytest
 
 import vocoders
-from vocoders.core.audio import audio_info
+from recipes.data import mels as mel_files
+from recipes.data import samples
+from vocoders.core.audio import audio_info, read_audio
 from vocoders.frontends.convention_presets import MEL_CONVENTIONS, find_convention
 
 SPEECH = Path(vocoders.__file__).parent / "examples" / "speech.flac"
@@ -49,6 +51,16 @@ def test_extracted_mels_are_those_of_the_convention(ondes, mels: Path) -> None:
     run = ondes("mel", "extract", "audio", "-o", mels, "--mel", "hifigan_22k")
     assert run.code == 2
     assert "--force" in run.err
+
+
+@pytest.mark.parametrize("name", ["vocos_24k", "espnet_24k"])
+def test_features_in_parts_are_those_of_the_whole(ondes, tmp_path: Path, monkeypatch, name: str) -> None:
+    convention = find_convention(name)
+    whole = convention.analyze(read_audio(SPEECH, convention.mel.sample_rate, mono=True)[0])[0].numpy()
+    monkeypatch.setattr(samples, "_LONG_SECONDS", 0.1)
+    monkeypatch.setattr(mel_files, "_PART_FRAMES", 50)
+    assert ondes("mel", "extract", SPEECH, "-o", tmp_path, "--mel", name).code == 0
+    np.testing.assert_allclose(np.load("speech.npy"), whole, atol=2e-3)
 
 
 def test_mels_of_other_programs_become_audio(ondes, mels: Path) -> None:

@@ -10,6 +10,7 @@ from recipes.data.mels import write_mels
 from recipes.data.predicted import PredictedFeatures
 from recipes.data.reading import AudioReader
 from vocoders.core.errors import DataError
+from vocoders.core.numpy_files import write_npy_in_parts
 from vocoders.frontends.mel import MelConfig
 
 MEL = MelConfig(sample_rate=16000, n_fft=512, hop_length=128, n_mels=40)
@@ -30,6 +31,29 @@ def test_written_mels_are_those_of_training_and_feed_a_vocoder(data_dir, tmp_pat
     changed = first.stat().st_mtime_ns
     write_mels(directory, tmp_path / "mels", MEL)
     assert first.stat().st_mtime_ns == changed
+
+
+def test_half_a_mel_is_written_again_and_another_front_end_is_refused(data_dir, tmp_path):
+    directory = KaldiDirectory.read(data_dir)
+    write_mels(directory, tmp_path, MEL)
+    path = tmp_path / f"{directory.utterances[0].utt_id}.npy"
+    whole = path.read_bytes()
+    path.write_bytes(whole[:-100])
+    write_mels(directory, tmp_path, MEL)
+    assert path.read_bytes() == whole
+    with pytest.raises(DataError, match="bands=41"):
+        write_mels(directory, tmp_path, MEL.model_copy(update={"n_mels": 41}))
+
+
+@pytest.mark.parametrize("columns_first", [False, True])
+def test_a_matrix_in_parts_is_the_file_of_the_whole(tmp_path, columns_first):
+    matrix = np.random.default_rng(0).standard_normal((5, 17)).astype(np.float32)
+    write_npy_in_parts(tmp_path / "parts.npy", 5, 17, np.split(matrix, [1, 8], axis=1), columns_first)
+    np.save(tmp_path / "whole.npy", matrix.T if columns_first else matrix)
+    assert (tmp_path / "parts.npy").read_bytes() == (tmp_path / "whole.npy").read_bytes()
+    for wrong in ([matrix], [matrix[:, :3]], [matrix[:3]]):
+        with pytest.raises(ValueError, match="expected"):
+            write_npy_in_parts(tmp_path / "x.npy", 5, 16, wrong)
 
 
 @pytest.mark.parametrize("compression", [0, 1])
