@@ -16,11 +16,6 @@ __all__ = ["BatchOptions", "ShareOptions"]
 _logger = logging.getLogger(__name__)
 
 Item = TypeVar("Item")
-# Number and count of a job, from 0: tasks of an array, else processes of a step.
-_SLURM = (
-    ("SLURM_ARRAY_TASK_ID", "SLURM_ARRAY_TASK_COUNT", "SLURM_ARRAY_TASK_MIN"),
-    ("SLURM_PROCID", "SLURM_NTASKS", ""),
-)
 _PANEL = "Many files"
 
 
@@ -95,8 +90,28 @@ class BatchOptions(ShareOptions):
 
 
 def _slurm_place() -> tuple[int, int]:
-    for number, count, first in _SLURM:
-        if number in os.environ and count in os.environ:
-            # Arrays may begin anywhere; their numbers must be consecutive.
-            return int(os.environ[number]) - int(os.environ.get(first, "0")), int(os.environ[count])
+    """Return number, from 0, and count: of the task in its array, else of the process in its step."""
+    if "SLURM_ARRAY_TASK_COUNT" in os.environ:
+        number, count, first, last, step = map(_slurm_number, ("ID", "COUNT", "MIN", "MAX", "STEP"))
+        place, rest = divmod(number - first, step)
+        # What else tasks of an array may be called, say which of them this is, but not which share is its.
+        if rest or last - first != (count - 1) * step or not 0 <= place < count:
+            raise ConfigError(
+                f"--shard slurm: {count} tasks from {first} to {last} are not evenly spaced; "
+                "use an array such as 1-8, or give --shard I/N"
+            )
+        return place, count
+    if "SLURM_PROCID" in os.environ and "SLURM_NTASKS" in os.environ:
+        return _number("SLURM_PROCID"), _number("SLURM_NTASKS")
     raise ConfigError("--shard slurm: no SLURM_ARRAY_TASK_ID or SLURM_PROCID in the environment; give I/N")
+
+
+def _slurm_number(name: str) -> int:
+    return _number(f"SLURM_ARRAY_TASK_{name}", least=1 if name in ("COUNT", "STEP") else 0)
+
+
+def _number(name: str, least: int = 0) -> int:
+    text = os.environ.get(name, "1" if name == "SLURM_ARRAY_TASK_STEP" else "")
+    if not text.isdecimal() or int(text) < least:
+        raise ConfigError(f"--shard slurm: {name} is '{text}'; expected a number from {least}")
+    return int(text)

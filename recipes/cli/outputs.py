@@ -46,12 +46,12 @@ def plan_outputs(inputs: Sequence[Input], output: Path, force: bool, keep_suffix
 
 def is_done(output: Path, source: Path | None = None) -> bool:
     """Return whether an output is there, whole, and not older than its source."""
-    from vocoders.core.audio import audio_info
+    from vocoders.core.audio_reading import is_whole
     from vocoders.core.errors import DataError
 
     try:
         is_older = source is not None and output.stat().st_mtime < source.stat().st_mtime
-        return not is_older and not audio_info(output).damage
+        return not is_older and is_whole(output)
     except (OSError, DataError):
         return False
 

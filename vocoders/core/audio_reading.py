@@ -21,7 +21,7 @@ from vocoders.core.limits import limit, limit_error
 from vocoders.core.resampling import resample
 from vocoders.core.text import looks_like_text
 
-__all__ = ["AudioInfo", "audio_info", "describe_sndfile_error", "read_audio", "read_blocks", "sndfile_name"]
+__all__ = ["AudioInfo", "audio_info", "is_whole", "describe_sndfile_error", "read_audio", "read_blocks", "sndfile_name"]
 
 _logger = logging.getLogger(__name__)
 
@@ -34,6 +34,8 @@ _UNKNOWN_LENGTH = 1 << 62
 # Decoders that depend on earlier frames (MP3) or lose their position (Vorbis of some encoders): after a seek their
 # samples are wrong, by up to full scale.
 _DEPENDENT = ("MPEG", "OPUS", "VORBIS", "DWVW")
+# What libsndfile tells of Ogg streams without their last page.
+_NO_END = ("ended unexpectedly", "lacks an end-of-stream bit")
 # In Hz.
 _LEAST_RATE = 100
 # Files whose damage has been reported in this process.
@@ -150,6 +152,24 @@ def audio_info(path: str | Path, most_seconds: float | None = None) -> AudioInfo
         # The header of an MPEG stream only estimates the length, unless the encoder wrote a tag with it.
         frames = _count(opened.stream, most_seconds)
         return replace(info, frames=frames) if abs(frames - info.frames) <= _MPEG_SLACK else info
+
+
+def is_whole(path: str | Path) -> bool:
+    """Return whether an audio file has all the samples that its header promises.
+
+    Raises:
+        UnreadableAudioError: as :func:`audio_info`, and if the last sample of a FLAC file cannot be reached.
+    """
+    with _open(path) as opened:
+        info = opened.info
+        if info.damage or info.frames >= _UNKNOWN_LENGTH:
+            return False
+        if info.subtype.startswith("MPEG"):
+            return _count(opened.stream, None) >= info.frames - _MPEG_SLACK
+        if not info.is_seekable:
+            return True
+        opened.stream.seek(info.frames - 1)
+        return len(opened.stream.read(1)) == 1
 
 
 def read_audio(
@@ -310,7 +330,7 @@ def _describe(stream: _Stream, data: AudioData | None) -> AudioInfo:
     damage = ""
     if data is not None and data.is_truncated:
         damage = f"truncated ({data.present} of {data.promised} bytes)"
-    elif "ended unexpectedly" in stream.extra_info:
+    elif any(sign in stream.extra_info for sign in _NO_END):
         damage = "truncated (the Ogg stream has no end)"
     # PAF has blocks of ten samples, and the last block cannot be read.
     depends = stream.subtype.startswith(_DEPENDENT) or stream.format == "PAF"

@@ -47,16 +47,30 @@ def test_a_share_that_is_none_is_refused(shard):
 
 
 def test_places_in_an_array_of_slurm(monkeypatch):
-    for name in ("SLURM_PROCID", "SLURM_ARRAY_TASK_ID"):
-        monkeypatch.delenv(name, raising=False)
+    for name in [name for name in os.environ if name.startswith("SLURM_")]:
+        monkeypatch.delenv(name)
     with pytest.raises(ConfigError, match="SLURM"):
         ShareOptions(shard="slurm")
     for name, value in {"SLURM_PROCID": "1", "SLURM_NTASKS": "2"}.items():
         monkeypatch.setenv(name, value)
     assert ShareOptions(shard="slurm").undone("abcd", []) == ["b", "d"]
-    for name, value in {"ID": "7", "COUNT": "3", "MIN": "5"}.items():
-        monkeypatch.setenv(f"SLURM_ARRAY_TASK_{name}", value)
-    assert ShareOptions(shard="slurm").undone("abcdef", []) == ["c", "f"]
+    for values, share in {(7, 3, 5, 7, 1): "cf", (4, 3, 0, 4, 2): "cf", (3, 1, 3, 3, 1): "abcdef"}.items():
+        _set_array(monkeypatch, *values)
+        assert ShareOptions(shard="slurm").undone("abcdef", []) == list(share)
+
+
+@pytest.mark.parametrize(
+    "values", [(3, 2, 1, 3, 1), (1, 3, 0, 4, 1), (5, 2, 0, 5, 2), ("x", 2, 0, 1, 1), (0, 0, 0, 0, 1)]
+)
+def test_places_that_would_leave_files_out_are_refused(monkeypatch, values):
+    _set_array(monkeypatch, *values)
+    with pytest.raises(ConfigError, match="--shard slurm"):
+        ShareOptions(shard="slurm")
+
+
+def _set_array(monkeypatch, *values):
+    for name, value in zip(("ID", "COUNT", "MIN", "MAX", "STEP"), values, strict=True):
+        monkeypatch.setenv(f"SLURM_ARRAY_TASK_{name}", str(value))
 
 
 def test_what_is_done_and_whole_is_not_done_again(ondes, folder):
@@ -80,6 +94,16 @@ def test_a_missing_or_damaged_file_is_not_done(tmp_path):
     assert not is_done(tmp_path / "none.wav")
     (tmp_path / "empty.wav").touch()
     assert not is_done(tmp_path / "empty.wav")
+
+
+@pytest.mark.parametrize("suffix", [".wav", ".flac", ".ogg", ".opus", ".mp3", ".aiff", ".caf"])
+def test_the_first_half_of_a_file_is_not_done(tmp_path, suffix):
+    path, rate = tmp_path / f"x{suffix}", 48000 if suffix == ".opus" else 24000
+    noise = 0.1 * torch.randn(1, 3 * rate, generator=torch.Generator().manual_seed(0))
+    write_audio(path, noise, rate)
+    assert is_done(path)
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    assert not is_done(path)
 
 
 def test_processes_write_the_same_and_report_in_order(ondes, folder):
