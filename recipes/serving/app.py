@@ -17,7 +17,7 @@ from starlette.requests import ClientDisconnect
 from recipes.serving import session as sessions
 from recipes.serving.files import synthesize_file
 from recipes.serving.limits import Limits
-from vocoders.core.errors import OndesError
+from vocoders.core.errors import ConfigError, OndesError
 from vocoders.interface import Vocoder
 from vocoders.version import __version__
 
@@ -103,7 +103,11 @@ class _Server:
             if isinstance(message, bytes):
                 await self._answer(socket, opened, message)
             elif message == "end":
-                await self._play(socket, opened.finish)
+                try:
+                    await self._play(socket, opened.finish)
+                except OndesError as error:  # too short a stream
+                    await _refuse(socket, str(error).splitlines()[0], _AGAINST_THE_RULES)
+                    return
                 await socket.send_text(json.dumps({"end": True, "seconds": opened.samples / opened.format.sample_rate}))
                 await socket.close()
                 return
@@ -117,10 +121,10 @@ class _Server:
             return None
         try:
             if isinstance(message, bytes):
-                raise ValueError("expected a request in JSON before binary messages")
-            request = sessions.Request.from_dict(json.loads(message), "request")
+                raise ConfigError("expected a request in JSON before binary messages")
+            request = sessions.parse_request(message)
             opened = await run_in_threadpool(sessions.Session, self.vocoder, request, self.limits)
-        except (OndesError, ValueError, RecursionError) as error:
+        except OndesError as error:
             await _refuse(socket, str(error).splitlines()[0], _AGAINST_THE_RULES)
             return None
         await socket.send_text(json.dumps(opened.describe()))

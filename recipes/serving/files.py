@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from recipes.cli.declared import chosen_options
-from recipes.serving.limits import Limits
+from recipes.serving.limits import Limits, check_effort
 from vocoders.core.audio import audio_info, read_audio, write_audio
 from vocoders.core.errors import ConfigError, DataError
 from vocoders.core.feature_files import read_feature_file
@@ -32,14 +32,16 @@ def synthesize_file(vocoder: Vocoder, body: bytes, given: Mapping[str, str], lim
         limits: of the server.
 
     Raises:
-        ConfigError: for unknown options.
+        ConfigError: for unknown options, and more steps than a server takes.
         DataError: for a body that cannot be read, or is too long.
     """
     changes = dict(given)
     text = changes.pop("seed", "0")
     if not text.isascii() or not text.isdigit() or len(text) > _MOST_DIGITS:
         raise ConfigError(f"seed '{text[:_MOST_DIGITS]}'; expected a whole number of at most {_MOST_DIGITS} digits")
-    how = {"seed": int(text), "options": chosen_options(vocoder, type(vocoder).__name__, changes)}
+    options = chosen_options(vocoder, type(vocoder).__name__, changes)
+    check_effort(options)
+    how = {"seed": int(text), "options": options}
     with tempfile.TemporaryDirectory(prefix="ondes-") as folder:
         is_features = body.startswith(_ZIP)
         path = Path(folder) / ("body.npz" if is_features else "body.wav")

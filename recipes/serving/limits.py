@@ -3,8 +3,10 @@
 from pydantic import Field
 
 from vocoders.core.config import Config
+from vocoders.core.errors import ConfigError
+from vocoders.core.options import SynthesisOptions
 
-__all__ = ["Limits"]
+__all__ = ["Limits", "check_effort"]
 
 
 class Limits(Config):
@@ -21,3 +23,15 @@ class Limits(Config):
     seconds: float = Field(default=3600.0, gt=0)
     message_bytes: int = Field(default=64 << 20, ge=1024)
     idle_seconds: float = Field(default=30.0, gt=0)
+
+
+def check_effort(options: SynthesisOptions) -> None:
+    """Refuse counts of steps or iterations beyond their dials: one client would hold a thread for hours.
+
+    Raises:
+        ConfigError: for the first such count.
+    """
+    for option in options.declared():
+        count = getattr(options, option.name)
+        if option.kind == "integer" and option.dial is not None and count is not None and count > option.dial[1]:
+            raise ConfigError(f"{option.name} {count}; this server takes {option.dial[0]:g} to {option.dial[1]:g}")

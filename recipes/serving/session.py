@@ -8,16 +8,19 @@ import torch
 from pydantic import Field, model_validator
 from torch import Tensor
 
-from recipes.serving.limits import Limits
+from recipes.serving.limits import Limits, check_effort
 from vocoders.core.audio_pipes import PipeFormat, decode_samples, encode_samples
 from vocoders.core.checks import check_audio, check_f0, check_features
 from vocoders.core.config import Config
-from vocoders.core.errors import DataError
+from vocoders.core.errors import ConfigError, DataError
+from vocoders.core.json_files import parse_json
+from vocoders.core.options import SynthesisOptions
+from vocoders.core.plugins import unknown_name
 from vocoders.frontends.mel_convention import MelConvention
 from vocoders.frontends.plausibility import check_plausible
 from vocoders.interface import Vocoder
 
-__all__ = ["Request", "Session"]
+__all__ = ["Request", "Session", "parse_request"]
 
 # Frames that are computed without a pause; frames of a message whose values are compared with the convention.
 _FRAMES, _CHECKED_FRAMES = 50, 19
@@ -26,6 +29,30 @@ _FRAMES, _CHECKED_FRAMES = 50, 19
 def _pieces(signal: Tensor, hop_length: int = 1) -> tuple[Tensor, ...]:
     """Return the pieces of a signal that are computed without a pause."""
     return signal.split(_FRAMES * hop_length, dim=-1)
+
+
+def parse_request(message: str) -> "Request":
+    """Return the request in the first message of a client.
+
+    Raises:
+        ConfigError: for what is no JSON object, an unknown key or an impossible value.
+    """
+    try:
+        content = parse_json(message.encode())
+    except ValueError as error:
+        raise ConfigError(f"a request that is no JSON: {error}") from None
+    return Request.from_dict(content, "request")
+
+
+def _options(vocoder: Vocoder, changes: dict[str, Any]) -> SynthesisOptions:
+    """Return the options that a client asks for; its names are compared with the declared ones before any call."""
+    declared = [name for option in vocoder.options_class.declared() for name in (option.name, *option.spellings)]
+    for name in changes:
+        if name not in declared:
+            raise ConfigError(unknown_name("option", name, declared))
+    options = vocoder.options(**changes)
+    check_effort(options)
+    return options
 
 
 class Request(Config):
@@ -64,13 +91,13 @@ class Session:
         limits: of the server.
 
     Raises:
-        ConfigError: for unknown options, or a vocoder without streams.
+        ConfigError: for unknown options, more steps than a server takes, or a vocoder without streams.
     """
 
     def __init__(self, vocoder: Vocoder, request: Request, limits: Limits) -> None:
         self.vocoder, self.request, self.limits = vocoder, request, limits
         how = {"seed": request.seed, "chunk": request.chunk, "f0_look_ahead": request.f0_look_ahead}
-        self.stream = vocoder.stream(**how, **request.options)
+        self.stream = vocoder.stream(_options(vocoder, request.options), **how)
         self.analysis = vocoder.analysis_stream() if request.input == "pcm" else None
         self.format = PipeFormat(request.encoding, vocoder.sample_rate, 1)
         self.samples = 0

@@ -64,7 +64,14 @@ def _fuzz(name: str, seconds: int, out: Path) -> None:
     import atheris
 
     with atheris.instrument_imports(
-        include=["vocoders.core", "effects.captures", "effects.automation", "recipes.data"]
+        include=[
+            "vocoders.core",
+            "effects.captures",
+            "effects.automation",
+            "recipes.data",
+            "recipes.runs",
+            "recipes.serving",
+        ]
     ):
         from fuzzed_readers import READERS, attempt
 

@@ -9,7 +9,10 @@ import tarfile
 import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
+from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import soundfile
@@ -23,15 +26,22 @@ from effects.captures.outline import read_outline
 from effects.knobs import Knob, KnobSet
 from effects.models.tcn import TCNConfig
 from recipes.config import TrainConfig
+from recipes.data.corpora.manifests import find_lhotse
 from recipes.data.id_lists import read_file_list
 from recipes.data.kaldi import KaldiDirectory
+from recipes.data.predicted import PredictedFeatures
 from recipes.data.shards.index import ShardIndex
 from recipes.data.shards.reading import ShardF0, ShardReader
 from recipes.data.statistics import FeatureStatistics
+from recipes.runs.history import read_run
+from recipes.runs.page import run_page
+from recipes.serving.limits import Limits
+from recipes.serving.session import Session, parse_request
 from vocoders.core.audio import audio_info, read_audio
 from vocoders.core.audio_pipes import PipeFormat, read_pipe
 from vocoders.core.card import read_card
-from vocoders.core.errors import OndesError
+from vocoders.core.display import card_html
+from vocoders.core.errors import ConfigError, OndesError
 from vocoders.core.feature_files import FEATURE_SUFFIXES, read_feature_file
 from vocoders.core.kaldi_files import read_table as read_matrix_table
 from vocoders.core.model_source import describe_model, read_model_config
@@ -40,7 +50,10 @@ from vocoders.core.official_state import find_reference
 from vocoders.core.pretrained import read_tensors
 from vocoders.core.statistics_file import read_statistics
 from vocoders.core.tables import read_table
+from vocoders.frontends.convention_presets import find_convention, read_convention
+from vocoders.frontends.f0_config import F0Config
 from vocoders.wavehax.config import WavehaxConfig
+from vocoders.wavehax.model import Wavehax
 
 __all__ = ["READERS", "Reader", "attempt"]
 
@@ -155,7 +168,8 @@ def _model(content: bytes, folder: Path) -> None:
     (folder / "config.json").write_bytes(content)
     found = read_model_config(folder)
     known = {"wavehax": WavehaxConfig, "tcn": TCNConfig}
-    known.get(found.family, WavehaxConfig).from_dict(found.config)
+    config = known.get(found.family, WavehaxConfig).from_dict(found.config)
+    card_html(found.family, config)
     describe_model(found)
 
 
@@ -232,6 +246,60 @@ def _shard_seeds() -> list[bytes]:
     return [b"\x1c".join((json.dumps(head).encode(), b"a\ts\t16000\t1\t300\ttext\n", tar.getvalue()))]
 
 
+def _predicted(content: bytes, folder: Path) -> None:
+    """A table of predicted mels and an archive, divided by a byte that texts do not contain."""
+    table, _, archive = content.partition(b"\x1c")
+    (folder / "x.ark").write_bytes(archive)
+    (folder / "feats.scp").write_bytes(table.replace(b"x.ark", str(folder / "x.ark").encode()))
+    found = PredictedFeatures(folder)
+    if not found.missing(["a"]):
+        found.get("a")
+
+
+def _run(content: bytes, folder: Path) -> None:
+    """The log and the configuration of a run, divided by a byte that texts do not contain."""
+    log, _, config = content.partition(b"\x1c")
+    (folder / "metrics.jsonl").write_bytes(log)
+    (folder / "config.yaml").write_bytes(config)
+    run_page(read_run(folder))
+
+
+@lru_cache
+def _tiny() -> Wavehax:
+    sizes: dict[str, Any] = {"channels": 4, "kernel_size": (3, 3), "num_blocks": 1, "norm": "frame"}
+    return Wavehax(WavehaxConfig(**sizes, f0=F0Config(alignment="frame_center"))).eval()
+
+
+def _stream(content: bytes, folder: Path) -> None:
+    """The messages of a client of the server, divided by a byte that texts do not contain."""
+    request, *messages = content[:10_000].split(b"\x1c")
+    session = Session(_tiny(), parse_request(request.decode("utf-8", "replace")), Limits(seconds=1.0))
+    for message in messages:
+        list(session.push(message))
+    list(session.finish())
+
+
+def _stream_seeds() -> list[bytes]:
+    frame = np.append(np.full(100, -3), 150).astype("<f4").tobytes()
+    requests = [{}, {"input": "pcm", "encoding": "f32le"}, {"seed": 3, "options": {"f0_scale": 1.5}}]
+    contents = (9 * frame, np.zeros(1500, "<f4").tobytes(), 5 * frame)
+    return [json.dumps(r).encode() + b"\x1c" + c for r, c in zip(requests, contents, strict=True)]
+
+
+def _lhotse(path: Path) -> None:
+    if find_spec("lhotse") is None:
+        raise ConfigError("lhotse is not installed")
+    find_lhotse(path)
+
+
+def _lhotse_seed() -> bytes:
+    source = {"type": "file", "channels": [0], "source": "a.wav"}
+    recording = {"id": "r", "sources": [source], "sampling_rate": 16000, "num_samples": 32000, "duration": 2.0}
+    spoken = {"id": "s", "recording_id": "r", "start": 0.0, "duration": 1.0, "channel": 0, "text": "x", "speaker": "y"}
+    cut = {"id": "c", "start": 0.0, "duration": 1.0, "channel": 0, "supervisions": [spoken], "recording": recording}
+    return json.dumps(cut | {"type": "MonoCut"}).encode() + b"\n"
+
+
 def _knobs(content: bytes, folder: Path) -> None:
     _KNOBS.parse(content.decode("utf-8", "replace").split("\n"))
 
@@ -274,6 +342,25 @@ READERS: Mapping[str, Reader] = {
     ),
     "matrices": Reader(_file("feats.scp", read_matrix_table), lambda: [b"a x.ark:3\nb y.npy\n"]),
     "shards": Reader(_shards, _shard_seeds),
+    "predicted": Reader(
+        _predicted,
+        lambda: [
+            b"a x.ark:3\n\x1cid \0BFM \4\3\0\0\0\4\4\0\0\0" + np.arange(12, dtype="<f4").tobytes(),
+            b"a x.ark:2\n\x1ca  [\n 1 2\n 3 4 ]\n",
+        ],
+    ),
+    "convention": Reader(
+        _file("x.yaml", read_convention),
+        lambda: [
+            find_convention(name).to_yaml().encode() for name in ("hifigan_22k", "tacotron_16k", "matcha_ljspeech")
+        ],
+    ),
+    "run": Reader(
+        _run,
+        lambda: [b'{"step": 1, "loss": 2.5}\n{"step": 2, "loss": NaN, "steps_per_second": 3}\n\x1cmodel: {a: 1}\n'],
+    ),
+    "stream": Reader(_stream, _stream_seeds),
+    "lhotse": Reader(_file("cuts.jsonl", _lhotse), lambda: [_lhotse_seed()]),
     "kaldi": Reader(
         _kaldi,
         lambda: [

@@ -121,7 +121,8 @@ def _chunk_audio(file: BinaryIO, size: int, kind: bytes, layout: _Layout) -> Aud
             wide_place = start + 8
         if name not in layout.data_ids:
             # libsndfile does not count the padding byte of an odd chunk here.
-            patches += [(place, struct.pack(layout.number, length + 1))] if kind == b"RF64" and length % 2 else []
+            if kind == b"RF64" and length % 2 and start + length < size:
+                patches.append((place, struct.pack(layout.number, length + 1)))
             continue
         number = layout.number
         if kind == b"RF64" and wide_place:

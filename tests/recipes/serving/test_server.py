@@ -27,6 +27,8 @@ from recipes.serving.limits import Limits  # noqa: E402
 from vocoders import load_vocoder  # noqa: E402
 from vocoders.core.audio import read_audio, write_audio  # noqa: E402
 from vocoders.core.audio_pipes import PipeFormat, decode_samples, encode_samples  # noqa: E402
+from vocoders.frontends.f0 import F0Config  # noqa: E402
+from vocoders.wavehax.config import WavehaxConfig  # noqa: E402
 from vocoders.wavehax.model import Wavehax  # noqa: E402
 
 LIMITS = Limits(clients=3, seconds=2.0, message_bytes=200_000, idle_seconds=1.0)
@@ -110,6 +112,13 @@ def test_a_bad_message_leaves_the_stream_unharmed(address: str) -> None:
     assert [("error" in text) for text in texts] == [False, True, True, True, False]
 
 
+def test_a_stream_too_short_for_the_model_gets_an_error() -> None:
+    config = WavehaxConfig(channels=4, kernel_size=(3, 3), num_blocks=1, f0=F0Config(alignment="frame_center"))
+    with serving(Wavehax(config).eval(), LIMITS) as short:
+        assert "error" in asyncio.run(talk(short, {}, rows(3).tobytes(), "end"))[0][-1]
+        assert "end" in asyncio.run(talk(short, {}, rows(9).tobytes(), "end"))[0][-1]
+
+
 @pytest.mark.parametrize(
     "messages",
     [
@@ -118,6 +127,10 @@ def test_a_bad_message_leaves_the_stream_unharmed(address: str) -> None:
         [b"\0" * 404],
         [{"input": "text"}],
         [{"options": {"steps": 4}}],
+        [{"options": {"seed": 1}}],
+        [{"options": {"self": 1}}],
+        [{"options": {"batch": 1_000_000}}],
+        [{"options": {"mel_refinement": 1_000_000_000}}],
         [{"options": {"f0_scale": -1}}],
         [{"f0_look_ahead": -1}],
         [{"input": "pcm", "f0_look_ahead": 1}],
