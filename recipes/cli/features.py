@@ -40,14 +40,29 @@ def _features(
         Path | None,
         typer.Option("--write-mels", help="Folder for UTTERANCE.npy (bands, frames), to train an acoustic model on."),
     ] = None,
+    shard: Annotated[
+        str | None,
+        typer.Option(
+            "--shard",
+            metavar="I/N|slurm",
+            help="F0 and mels of part I of N alone, from 1; slurm: by the job's place in its array.",
+            show_default=False,
+        ),
+    ] = None,
     force: Annotated[
         bool, typer.Option("--force", "-f", help="Replace results of another front end or data set.")
     ] = False,
 ) -> None:
     """Extract F0 and mel statistics; keep existing results.
 
+    Jobs share the work with --shard; the same command without it then computes
+    the statistics, which need all utterances.
+
     Example: ondes features --data data/train --output dump --config conf/train.yaml
     """
+    from dataclasses import replace
+
+    from recipes.cli.batch_options import ShareOptions
     from recipes.data.features import extract_features
     from recipes.data.kaldi import KaldiDirectory
     from recipes.data.predicted import PredictedFeatures
@@ -60,26 +75,28 @@ def _features(
     front_end, section = _from_config(config, overrides or ()) if config is not None else _from_model(str(model))
     if front_end.mel is None:
         raise ConfigError(f"{config or model}: this model takes audio itself and has no features to extract")
+    directory = KaldiDirectory.read(data)
     if section is not None and section.features == "predicted":
-        PredictedFeatures(data).check_lengths(KaldiDirectory.read(data), front_end.mel)
+        PredictedFeatures(data).check_lengths(directory, front_end.mel)
+    if shard is not None:
+        directory = replace(directory, utterances=tuple(ShareOptions(shard=shard).undone(directory.utterances, [])))
     found = extract_features(
-        data,
+        directory,
         output,
         front_end.mel,
         front_end.f0,
         nj,
-        statistics=statistics,
+        statistics=statistics and shard is None,
         resample=resample or (section is not None and section.resample),
         peak=section.peak if section is not None else None,
         force=force,
     )
     if mels is not None:
-        from recipes.data.kaldi import KaldiDirectory
         from recipes.data.mels import write_mels
 
         resample = resample or (section is not None and section.resample)
         peak = section.peak if section is not None else None
-        write_mels(KaldiDirectory.read(data), mels, front_end.mel, nj, resample, peak)
+        write_mels(directory, mels, front_end.mel, nj, resample, peak)
     parts = ("F0" if front_end.f0 is not None else "no F0", "statistics" if found else "no statistics")
     typer.echo(f"{output}: {', '.join(parts)} of {data}")
 

@@ -10,12 +10,15 @@ from pathlib import Path
 import numpy as np
 
 from recipes.data.text_files import write_texts
-from vocoders.core.atomic import atomic_file
+from vocoders.core.atomic import atomic_file, writing
 from vocoders.core.errors import DataError
+from vocoders.core.locking import locked
 from vocoders.core.numpy_files import read_npy
 from vocoders.frontends.f0 import F0Config
 
 __all__ = ["F0Cache", "f0_fingerprint"]
+
+_MARKER = "FINGERPRINT"
 
 
 def f0_fingerprint(config: F0Config, sample_rate: int, hop_length: int) -> str:
@@ -39,28 +42,40 @@ class F0Cache:
     def __init__(self, feature_dir: str | Path, fingerprint: str, create: bool = False, replace: bool = False) -> None:
         self.folder = Path(feature_dir) / "f0"
         self.fingerprint = fingerprint
-        marker = self.folder / "FINGERPRINT"
+        if self._is_ours(replace):
+            return
+        if not (create or replace):
+            raise DataError(f"{self.folder}: no F0 cache; run 'ondes features' first")
+        with writing(self.folder):
+            Path(feature_dir).mkdir(parents=True, exist_ok=True)
+        # Processes that share the work begin at the same time; the first one starts the cache.
+        with locked(Path(feature_dir) / ".f0.lock", for_writing=True):
+            if not self._is_ours(replace):
+                self._start()
+
+    def _is_ours(self, replace: bool) -> bool:
+        """Return whether there is a cache of this front end; refuse another one unless it is to be replaced."""
+        marker = self.folder / _MARKER
         try:
             found = marker.read_text(encoding="utf-8").strip()
         except FileNotFoundError:
-            found = ""
-        if found == fingerprint:
-            return
-        if found and not replace:
+            return False
+        if found and found != self.fingerprint and not replace:
             raise DataError(
-                f"{self.folder} was made with [{found}]; expected [{fingerprint}]; run 'ondes features --force' or "
-                "choose another folder"
+                f"{self.folder} was made with [{found}]; expected [{self.fingerprint}]; run 'ondes features --force' "
+                "or choose another folder"
             )
-        if not (create or replace):
-            raise DataError(f"{self.folder}: no F0 cache; run 'ondes features' first")
+        return found == self.fingerprint
+
+    def _start(self) -> None:
         # The marker is removed first and written last: a cache without it is unfinished and counts as empty.
         try:
-            marker.unlink(missing_ok=True)
+            (self.folder / _MARKER).unlink(missing_ok=True)
             if self.folder.exists():
                 shutil.rmtree(self.folder)
         except OSError as error:
             raise DataError(f"{self.folder}: cannot be cleared: {error.strerror or error}; remove it by hand") from None
-        write_texts(self.folder, {marker.name: fingerprint + "\n"})
+        write_texts(self.folder, {_MARKER: self.fingerprint + "\n"})
 
     def path(self, utt_id: str) -> Path:
         """Return the file of an utterance."""

@@ -38,6 +38,25 @@ def own_audio(tmp_path: Path) -> Path:
     return tmp_path / "audio"
 
 
+def test_jobs_share_features_and_a_last_call_computes_statistics(own_audio: Path, tmp_path: Path) -> None:
+    ondes("prepare", "folder", own_audio, tmp_path / "data", "--dev", 1)
+    path = tmp_path / "conf.yaml"
+    path.write_text(yaml.safe_dump({"family": "wavehax", "model": {"f0": {"method": "dio"}}}))
+    data = tmp_path / "data" / "train"
+    names = [utterance.utt_id for utterance in KaldiDirectory.read(data)]
+    command = ["features", "--config", path, "--data", data, "--output", tmp_path, "--write-mels", tmp_path / "mels"]
+    for part, expected in (("2/2", names[1::2]), ("1/2", names)):
+        result = ondes(*command, "--shard", part)
+        assert result.exit_code == 0, result.output
+        for folder in ("f0", "mels"):
+            assert sorted(file.stem for file in (tmp_path / folder).glob("*.npy")) == expected
+        assert not (tmp_path / "statistics.json").exists()
+    written = (tmp_path / "f0" / f"{names[0]}.npy").stat().st_mtime_ns
+    assert ondes(*command).exit_code == 0
+    assert (tmp_path / "statistics.json").is_file()
+    assert (tmp_path / "f0" / f"{names[0]}.npy").stat().st_mtime_ns == written
+
+
 def test_folder_to_features(own_audio: Path, tmp_path: Path) -> None:
     from recipes.config import TrainConfig
 

@@ -1,9 +1,12 @@
 """Mels in files: written ones are those of training, and archives of Kaldi are read like .npy files."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import kaldiio
 import numpy as np
 import pytest
 
+from recipes.data.cache import F0Cache
 from recipes.data.dataset import UtteranceDataset
 from recipes.data.kaldi import KaldiDirectory
 from recipes.data.mels import write_mels
@@ -77,3 +80,12 @@ def test_what_is_no_matrix_is_an_error_with_its_place(tmp_path):
         (tmp_path / "feats.scp").write_text(f"a {tmp_path}/{other}\n")
         with pytest.raises(DataError, match="expected an id and a .npy file"):
             PredictedFeatures(tmp_path)
+
+
+def test_caches_that_start_at_the_same_time_lose_nothing(tmp_path):
+    def start(number: int) -> None:
+        F0Cache(tmp_path, "front end", create=True).put(str(number), np.zeros(3, np.float32))
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(start, range(8)))
+    assert F0Cache(tmp_path, "front end").missing(map(str, range(8))) == []
