@@ -57,8 +57,8 @@ sbom: $(STAMP)  ## Everything that a plain installation brings, as CycloneDX, in
 notice: $(STAMP)  ## The licences of all dependencies, into NOTICE
 	$(BIN)/python .ci/licences.py --write
 
-audit: $(STAMP)  ## Known faults of the pinned releases (asks a service on the internet)
-	$(BIN)/pip-audit --requirement $(CONSTRAINTS) --no-deps --disable-pip
+audit: $(STAMP)  ## Known faults of the pinned releases (asks a service on the internet; fails without an answer)
+	$(BIN)/pip-audit --strict --requirement $(CONSTRAINTS) --no-deps --disable-pip
 
 install: $(STAMP)  ## Create the virtual environment and install everything
 
