@@ -202,6 +202,6 @@ class _WorkerSignals:
 
 
 def _forgive_a_parting(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
-    """Show an exception, but no traceback of a batch that nobody takes: a signal may end the run while it is handed over."""
+    """Show an exception, but none of a batch that nobody takes: a signal may end the run while it is handed over."""
     if not issubclass(kind, ConnectionError):
         sys.__excepthook__(kind, error, trace)
