@@ -25,7 +25,7 @@ Value = TypeVar("Value")
 # One process may read a large corpus into memory, or validate alone, while the others wait.
 _PATIENCE = timedelta(hours=4)
 _SECONDS_BETWEEN_LOOKS = 0.5
-# Words of gloo, NCCL and TCP about a connection that breaks.
+# Words of gloo, NCCL and TCP about a connection that breaks; the store has errors of its own type.
 _BROKEN = ("Connection closed", "Connection reset", "Connection refused", "Broken pipe", "NCCL", "gloo")
 
 
@@ -81,7 +81,9 @@ class Agreement:
         try:
             yield
         except RuntimeError as error:
-            if self._group is None or not any(word in str(error) for word in _BROKEN):
+            is_alone = self._group is None and self._store is None
+            is_broken = isinstance(error, distributed.DistError) or any(word in str(error) for word in _BROKEN)
+            if is_alone or not is_broken:
                 raise
             cause = str(error).splitlines()[0]
             found = f"another process of the run has ended; its message says why ({cause})"
@@ -90,13 +92,21 @@ class Agreement:
     def tell_to_stop(self) -> None:
         """Tell the other processes, which may be busy, that this one was asked to stop."""
         if self._store is not None:
-            self._store.set(self._stop_key, "1")
+            with self.watched():
+                self._store.set(self._stop_key, "1")
 
     def check(self) -> None:
-        """Raise :class:`LeaveAtOnce` if another process was asked to stop; asks the store at most twice a second."""
+        """Ask the store, at most twice a second, whether another process was asked to stop.
+
+        Raises:
+            LeaveAtOnce: if one was.
+            OndesError: if the process that has the store has ended.
+        """
         now = time.monotonic()
         if self._store is None or now - self._last_look < _SECONDS_BETWEEN_LOOKS:
             return
         self._last_look = now
-        if self._store.check([self._stop_key]):
+        with self.watched():
+            is_asked = self._store.check([self._stop_key])
+        if is_asked:
             raise LeaveAtOnce

@@ -6,6 +6,7 @@ validation, is left at once.
 
 import logging
 import signal
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -54,9 +55,11 @@ class StopRequest:
             yield
             return
         before = {number: signal.signal(number, self._receive) for number in _SIGNALS}
+        hook, sys.unraisablehook = sys.unraisablehook, self._note_lost
         try:
             yield
         finally:
+            sys.unraisablehook = hook
             for number, handler in before.items():
                 signal.signal(number, handler)
 
@@ -78,6 +81,15 @@ class StopRequest:
         """Stop because another process of the run was asked to."""
         if self.number is None:
             self.number = signal.SIGTERM
+
+    def check(self) -> None:
+        """Raise :class:`LeaveAtOnce` if the run should stop.
+
+        Work of many parts calls it between them: Python loses an exception that a signal raises while it cleans up an
+        object.
+        """
+        if self:
+            raise LeaveAtOnce
 
     def attempt(self, work: Callable[[], Result]) -> Result | None:
         """Return the result of ``work``, or ``None`` as soon as a signal arrives, or if one has arrived before.
@@ -104,3 +116,8 @@ class StopRequest:
         if self._interruptible:
             self._interruptible = False
             raise LeaveAtOnce
+
+    @staticmethod
+    def _note_lost(lost: "sys.UnraisableHookArgs") -> None:
+        if lost.exc_type is not LeaveAtOnce:
+            sys.__unraisablehook__(lost)

@@ -92,6 +92,7 @@ class Trainer:
         self.step = 0
         skipped = 0
         self._saved = -1
+        self._owes_validation = False
         self._corpus: str | None = None
         self._validator: Validator | None = None
         self.stop = StopRequest()
@@ -169,6 +170,9 @@ class Trainer:
             loader.open() as batches,
             gauge("training", options.max_steps, "steps/s", is_shown, counted=True, start=self.step) as advance,
         ):
+            if self._owes_validation:
+                self._validate(log)
+                self._saved = -1
             while self.step < options.max_steps and (batch := self._next(batches)) is not None:
                 values = self._train_step(batch)
                 is_last = self.step == options.max_steps
@@ -233,6 +237,7 @@ class Trainer:
             "rng": {"cpu": torch.get_rng_state()},
         }
         state["skipped_steps"] = self.skipped_steps
+        state["owes_validation"] = self._owes_validation
         state["corpus"], state["num_processes"] = self._corpus, self.accelerator.num_processes
         if self.plateau is not None:
             state["plateau"] = self.plateau.state_dict()
@@ -270,20 +275,24 @@ class Trainer:
         return log
 
     def _validate(self, log: TrainingLog | None) -> None:
-        """Validate, each process a share; a signal to any process ends the validation without values."""
+        """Validate, each process a share; a signal to any process ends it, and the resumed run makes up for it."""
         if self._validator is None:
             return
         validator, started = self._validator, time.monotonic()
         board = None if log is None else log.board
         rank, world_size = self.agreement.rank, self.agreement.num_processes
-        found = self.stop.attempt(
-            lambda: validator.measure(self.generator, self.step, board, rank, world_size, self.agreement.check)
-        )
+
+        def check() -> None:
+            self.stop.check()
+            self.agreement.check()
+
+        found = self.stop.attempt(lambda: validator.measure(self.generator, self.step, board, rank, world_size, check))
         if self.stop:
             self.agreement.tell_to_stop()
         findings = [share for share in self.agreement.gather(found) if share is not None]
-        if len(findings) < world_size:
-            logger.warning("step %d: the validation was interrupted; it has no values", self.step)
+        self._owes_validation = len(findings) < world_size
+        if self._owes_validation:
+            logger.warning("step %d: the validation was interrupted; the resumed run begins with it", self.step)
             return
         values = validator.combine(findings, self.step)
         if self.plateau is not None:
@@ -343,7 +352,7 @@ class Trainer:
         self.step = self._saved = state["step"]
         if self.plateau is not None and "plateau" in state:
             self.plateau.load_state_dict(state["plateau"])
-        self._corpus = state.get("corpus")
+        self._corpus, self._owes_validation = state.get("corpus"), state.get("owes_validation", False)
         if (former := state.get("num_processes", now := self.accelerator.num_processes)) != now:
             changes.append(f"processes {former} -> {now}")
         logger.info("resumed at step %d", self.step)

@@ -47,8 +47,12 @@ class ArraySource(Protocol):
         ...
 
 
-class PredictedSource(ArraySource, Protocol):
+class PredictedSource(Protocol):
     """Source of predicted features."""
+
+    def get_mel(self, utt_id: str, n_mels: int) -> np.ndarray:
+        """Return the features (n_mels, F) of an utterance."""
+        ...
 
     def path_of(self, utt_id: str) -> Path:
         """Return the file of an utterance."""
@@ -90,7 +94,7 @@ class _FeatureDataset(Dataset[Item]):
             return frames
         # Acoustic models often give one frame more or less than the recording has.
         utt_id = self.reader.utterances[index].utt_id
-        found = self._predicted.get(utt_id, mmap=True).shape[-1]
+        found = self._predicted.get_mel(utt_id, self.mel.n_mels).shape[-1]
         check_length(utt_id, found, frames)
         return min(frames, found)
 
@@ -148,12 +152,9 @@ class _FeatureDataset(Dataset[Item]):
 
     def _predicted_part(self, utt_id: str, start: int, frames: int) -> Tensor:
         assert self._predicted is not None
-        features = self._predicted.get(utt_id, mmap=True)
-        if features.ndim != 2 or features.shape[0] != self.mel.n_mels or features.shape[1] < start + frames:
-            raise DataError(
-                f"'{utt_id}': predicted features of shape {features.shape}; expected ({self.mel.n_mels}, at least "
-                f"{start + frames}) as (bands, frames)"
-            )
+        features = self._predicted.get_mel(utt_id, self.mel.n_mels)
+        if features.shape[1] < start + frames:
+            raise DataError(f"'{utt_id}': {features.shape[1]} frames of predicted features; expected {start + frames}")
         part = np.array(features[:, start : start + frames], dtype=np.float32)
         bad = ~np.isfinite(part).all(axis=0)
         if bad.any():

@@ -64,16 +64,36 @@ class PredictedFeatures:
                 raise DataError(f"{path}: {features.ndim} axes; expected a matrix (frames, bands)")
             return np.ascontiguousarray(features.T, dtype=np.float32)
         try:
-            return read_npy(path, mmap)
+            features = read_npy(path, mmap)
         except (OSError, ValueError, EOFError) as error:
-            raise DataError(f"{path}: not a readable .npy file ({error}); predict it again") from None
+            cause = getattr(error, "strerror", None) or error
+            raise DataError(f"{path}: not a readable .npy file ({cause}); predict it again") from None
+        # Texts would be parsed, and complex numbers would lose their imaginary parts without a word.
+        if features.dtype.kind not in "fiu":
+            raise DataError(f"{path}: features of the type {features.dtype}; expected real numbers")
+        return features
+
+    def get_mel(self, utt_id: str, n_mels: int) -> np.ndarray:
+        """Return the features of an utterance, (n_mels, F), mapped into memory.
+
+        Raises:
+            DataError: as :meth:`get`, and for another shape.
+        """
+        features = self.get(utt_id, mmap=True)
+        if features.ndim != 2 or features.shape[0] != n_mels:
+            transposed = features.ndim == 2 and features.shape[1] == n_mels
+            raise DataError(
+                f"{self.path_of(utt_id)}: '{utt_id}' has predicted features of shape {features.shape}; expected "
+                f"({n_mels}, frames){'; they are transposed' if transposed else ''}"
+            )
+        return features
 
     def check_lengths(self, utterances: Iterable[Utterance], mel: MelConfig) -> None:
-        """Raise a :class:`DataError` if features have not the length of their utterance, in frames of ``mel``."""
+        """Raise a :class:`DataError` if features have not the shape of their utterance's ``mel``."""
         for utterance in utterances:
             frames = int(utterance.duration * mel.sample_rate + 0.5) // mel.hop_length
             if utterance.duration:
-                check_length(utterance.utt_id, self.get(utterance.utt_id, mmap=True).shape[-1], frames)
+                check_length(utterance.utt_id, self.get_mel(utterance.utt_id, mel.n_mels).shape[-1], frames)
 
     def path_of(self, utt_id: str) -> Path:
         """Return the file of an utterance."""

@@ -4,12 +4,14 @@ import logging
 import multiprocessing
 import os
 import signal
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from multiprocessing.process import BaseProcess
 from multiprocessing.synchronize import Event
+from types import TracebackType
 from typing import Any
 
 import torch
@@ -191,8 +193,15 @@ class _WorkerSignals:
         for number in (signal.SIGINT, signal.SIGUSR1):
             signal.signal(number, signal.SIG_IGN)
         signal.signal(signal.SIGTERM, self._end)
+        sys.excepthook = _forgive_a_parting
 
     def _end(self, number: int, frame: object) -> None:
         del number, frame
         if self.is_over.is_set():
             os._exit(0)
+
+
+def _forgive_a_parting(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    """Show an exception, but none of a batch that nobody takes: a signal may end the run while it is handed over."""
+    if not issubclass(kind, ConnectionError):
+        sys.__excepthook__(kind, error, trace)

@@ -1,12 +1,17 @@
 """A run goes on under another configuration: the change takes effect and is listed, or it is refused."""
 
+import json
 import logging
+import os
+import signal
 
 import pytest
 
 from recipes.config import TrainConfig
 from recipes.data.kaldi import KaldiDirectory
 from recipes.resuming import check_changes
+from recipes.stopping import TrainingStopped
+from recipes.tasks import Validator
 from recipes.trainer import Trainer
 from vocoders.core.errors import CheckpointError
 
@@ -69,6 +74,37 @@ def test_another_training_set_is_told(begun, corpus, tmp_path, caplog):
         Trainer(changed(begun, "data.train", str(tmp_path / "less")), tmp_path / "run", resume=True).run()
     assert "data.train" in caplog.text
     assert "training set was 5 utterances" in caplog.text
+
+
+def test_an_interrupted_validation_is_made_up_for(corpus, make_config, tmp_path, monkeypatch):
+    """Or a plateau of the loss would be seen later than without the interruption."""
+    config = changed(make_config(corpus, max_steps=4, valid_every=2), "data.valid", str(corpus / "data"))
+    config = changed(config, "scheduler", {"name": "plateau", "patience": 1})
+    Trainer(config, tmp_path / "whole").run()
+
+    measure = Validator.measure
+
+    def interrupted(*arguments):
+        os.kill(os.getpid(), signal.SIGTERM)
+        return measure(*arguments)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Validator, "measure", interrupted)
+        with pytest.raises(TrainingStopped):
+            Trainer(config, tmp_path / "parts").run()
+    resumed = Trainer(config, tmp_path / "parts", resume=True)
+    assert resumed.step == 2
+    resumed.run()
+    values = [
+        [
+            value
+            for line in (tmp_path / run / "metrics.jsonl").read_text().splitlines()
+            if "valid/mel_l1" in (value := json.loads(line))
+        ]
+        for run in ("whole", "parts")
+    ]
+    assert [value["step"] for value in values[0]] == [2, 4]
+    assert values[0] == values[1]
 
 
 def test_nothing_is_said_when_nothing_has_changed(begun, make_config, corpus, tmp_path, caplog):

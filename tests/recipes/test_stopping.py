@@ -5,8 +5,11 @@ import signal
 import time
 
 import pytest
+import torch
 
+from recipes.agreement import Agreement
 from recipes.stopping import LeaveAtOnce, StopRequest, TrainingStopped
+from vocoders.core.errors import OndesError
 
 
 def send(number: int) -> None:
@@ -43,6 +46,43 @@ def test_what_may_be_left_is_left_at_once():
         assert stop.attempt(lambda: 7) is None
         signal.signal(signal.SIGALRM, before)
     assert time.monotonic() - started < 20
+
+
+def test_a_signal_that_arrives_while_an_object_is_cleaned_up_is_not_lost(capfd):
+    """Python drops what a destructor raises."""
+
+    class Cleaned:
+        def __del__(self):
+            send(signal.SIGTERM)
+
+    stop, parts = StopRequest(), []
+
+    def work():
+        for number in range(3):
+            stop.check()
+            parts.append(number)
+            Cleaned()
+
+    with stop.caught():
+        assert stop.attempt(work) is None
+    assert parts == [0]
+    assert "Traceback" not in capfd.readouterr().err
+
+
+def test_a_lost_store_is_an_error_of_one_line():
+    """It lives in another process, which may have been killed."""
+
+    class Lost:
+        def check(self, keys):
+            raise torch.distributed.DistNetworkError("Failed to recv, got 0 bytes\nexception raised from")
+
+        def set(self, key, value):
+            self.check([key])
+
+    agreement = Agreement(store=Lost())
+    for ask in (agreement.check, agreement.tell_to_stop):
+        with pytest.raises(OndesError, match="another process of the run has ended"):
+            ask()
 
 
 def test_another_process_may_end_it_too():

@@ -356,6 +356,32 @@ def test_predicted_features_of_another_length_are_refused(data_dir: Path, tmp_pa
         PredictedFeatures(data_dir).check_lengths(KaldiDirectory.read(data_dir), mel_config())
 
 
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda features: features.T, "transposed"),
+        (lambda features: features[:20], r"\(40, frames\)"),
+        (lambda features: features[0], r"\(40, frames\)"),
+        (lambda features: features.astype(complex), "complex128.* real numbers"),
+        (lambda features: features.astype(str), "real numbers"),
+    ],
+)
+def test_predicted_features_that_are_no_mel_are_named(data_dir: Path, tmp_path: Path, change, words: str) -> None:
+    lines = []
+    for utterance in KaldiDirectory.read(data_dir).utterances:
+        features = np.zeros((40, soundfile.info(utterance.path).frames // HOP), dtype=np.float32)
+        np.save(tmp_path / f"{utterance.utt_id}.npy", change(features))
+        lines.append(f"{utterance.utt_id} {tmp_path / utterance.utt_id}.npy\n")
+    (data_dir / "feats.scp").write_text("".join(lines))
+    config = DataConfig(train=str(data_dir), segment_length=SEGMENT, batch_size=4, features="predicted", num_workers=0)
+    for attempt in (
+        lambda: next(iter(build_loader(config, mel_config()))),
+        lambda: PredictedFeatures(data_dir).check_lengths(KaldiDirectory.read(data_dir), mel_config()),
+    ):
+        with pytest.raises(DataError, match=rf"\.npy.*{words}"):
+            attempt()
+
+
 def test_predicted_features_that_are_not_finite_name_file_and_frame(data_dir: Path, tmp_path: Path) -> None:
     lines = []
     for utterance in KaldiDirectory.read(data_dir).utterances:

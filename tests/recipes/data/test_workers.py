@@ -3,6 +3,7 @@
 import multiprocessing
 import os
 import signal
+import sys
 import time
 from pathlib import Path
 from types import SimpleNamespace
@@ -92,6 +93,19 @@ def test_workers_go_on_through_signals_and_end_with_the_block():
     # On a busy machine they may have been killed after the grace; a signal has not ended them.
     assert all(worker.exitcode in (0, -signal.SIGKILL) for worker in workers)
     assert next(batches, None) is None
+
+
+def test_a_batch_that_nobody_takes_leaves_no_traceback(capfd):
+    """A thread of multiprocessing hands over batches; its errors go to the hook."""
+
+    def part():
+        for error in (BrokenPipeError("parted"), ValueError("a real one")):
+            sys.excepthook(type(error), error, None)
+
+    draw(loader_of(Items(part), 1), 2)
+    shown = capfd.readouterr().err
+    assert "parted" not in shown
+    assert "a real one" in shown
 
 
 def test_a_busy_worker_ends_too():
