@@ -23,8 +23,9 @@ static bool read_change(const char* text, Change& change) {
   if (equal == nullptr) return false;
   const char* place = std::strchr(equal, '@');
   const std::string name(text, equal);
-  change = {Knobs::find(name.c_str()), std::atof(equal + 1), place ? std::strtoull(place + 1, nullptr, 10) : 0};
-  return change.knob < num_knobs;
+  char* end;
+  change = {Knobs::find(name.c_str()), std::strtod(equal + 1, &end), place ? std::strtoull(place + 1, nullptr, 10) : 0};
+  return change.knob < num_knobs && end != equal + 1;
 }
 
 static int play(int count, char** arguments) {
@@ -33,6 +34,8 @@ static int play(int count, char** arguments) {
   std::vector<float> audio;
   for (float sample; std::fread(&sample, sizeof sample, 1, source) == 1;) audio.push_back(sample);
   std::fclose(source);
+  if (!audio.empty() && std::memcmp(audio.data(), "RIFF", 4) == 0)
+    return std::fprintf(stderr, "%s is a WAV file; expected raw samples\n", arguments[1]), 1;
 
   std::vector<Change> changes(count - 3);
   for (int index = 3; index < count; ++index)

@@ -96,7 +96,9 @@ def test_plain_code_gives_the_model_while_knobs_turn(tmp_path: Path) -> None:
     wrong = subprocess.run([tmp_path / "program", "in.f32", "out.f32", "tone=1"], cwd=tmp_path, capture_output=True)
     assert wrong.returncode == 2
     assert b"drive attack mode" in wrong.stderr
-    assert subprocess.run([tmp_path / "program", "missing", "x"], cwd=tmp_path, capture_output=True).returncode == 1
+    (tmp_path / "in.wav").write_bytes(b"RIFF" + 40 * b" ")
+    for source in ("missing", "in.wav"):
+        assert subprocess.run([tmp_path / "program", source, "x"], cwd=tmp_path, capture_output=True).returncode == 1
 
 
 @pytest.mark.parametrize("name", ["tcn", "graybox_stereo"])
