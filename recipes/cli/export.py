@@ -11,7 +11,7 @@ from recipes.cli.option_group import with_option_groups
 
 __all__ = ["register"]
 
-_Format = Literal["onnx", "rtneural", "nam", "aidax", "proteus"]
+_Format = Literal["onnx", "cpp", "rtneural", "nam", "aidax", "proteus"]
 
 
 def register(app: typer.Typer) -> None:
@@ -32,7 +32,8 @@ def _export(
         _Format,
         typer.Option(
             "--format",
-            help="onnx: graphs; rtneural: layers of an effect at fixed knobs; nam, aidax, proteus: a capture's file.",
+            help="onnx: graphs; cpp: a gray box as plain C++; rtneural: layers of an effect at fixed knobs; "
+            "nam, aidax, proteus: a capture's file.",
             show_default=False,
         ),
     ],
@@ -45,7 +46,11 @@ def _export(
     knobs: Annotated[
         list[str] | None,
         typer.Option(
-            "--knob", "-k", metavar="NAME=VALUE", help="Value of a fixed knob: threshold=-24dB.", show_default=False
+            "--knob",
+            "-k",
+            metavar="NAME=VALUE",
+            help="Value of a knob at the start, or fixed: threshold=-24dB.",
+            show_default=False,
         ),
     ] = None,
     options: Annotated[
@@ -68,12 +73,13 @@ def _export(
     capture: CaptureFileOptions = NOTHING_TOLD,
     force: Annotated[bool, typer.Option("--force", "-f", help="Replace an existing export.")] = False,
 ) -> None:
-    """Export a model to ONNX, or an effect to RTNeural or a capture's file.
+    """Export a model to ONNX, or an effect to C++, RTNeural or a capture's file.
 
     The folder contains the graphs, metadata.json (inputs and their units,
     sample rate, front end or knobs, states), test_vector.npz (inputs and
-    output) and, for vocoders and generators, example.py, which needs NumPy
-    and ONNX Runtime alone. It is written only after the export has run and
+    output) and an example: of vocoders and generators example.py, which
+    needs NumPy and ONNX Runtime alone; of effects example.cpp, with a class
+    Effect for a plug-in. It is written only after the export has run and
     reproduced the model's output: effects within 1e-6 of the peak, others
     within 1e-4.
 
@@ -102,7 +108,7 @@ def _export(
     if is_effect and options:
         raise ConfigError(f"--option {options[0]}: an effect has knobs; pass --knob")
     if is_effect:
-        if format == "rtneural" and (freeze or max_block is not None):
+        if format in ("cpp", "rtneural") and (freeze or max_block is not None):
             raise ConfigError(f"{'--freeze' if freeze else '--max-block'} belongs to --format onnx")
         what = _export_effect(model, format, output, knobs or [], freeze, max_block, force)
     else:
@@ -149,14 +155,16 @@ def _export_effect(
     force: bool,
 ) -> str:
     from effects.registry import load
+    from effects.runtimes.cpp.graybox import export_cpp
     from effects.runtimes.onnx.export import DEFAULT_MAX_BLOCK, export_onnx
     from effects.runtimes.rtneural import export_rtneural
 
     effect = load(name)
     settings = effect.knobs.parse(list(knobs))
-    if format == "rtneural":
-        metadata = export_rtneural(effect, output, settings, overwrite=force)
-        return f"{effect.family} as rtneural; {_difference(metadata)}"
+    if format in ("cpp", "rtneural"):
+        export = export_cpp if format == "cpp" else export_rtneural
+        metadata = export(effect, output, settings, overwrite=force)
+        return f"{effect.family} as {format}; {_difference(metadata)}"
     metadata = export_onnx(effect, output, settings, freeze, max_block or DEFAULT_MAX_BLOCK, overwrite=force)
     return f"{effect.family} as onnx, {len(metadata['states'])} states; {_difference(metadata)}"
 

@@ -46,7 +46,9 @@ def _copy(
 
     Example: ondes recipe copy mini/wavehax my_recipes/
     """
+    import shlex
+
     from recipes.catalogue import copy_recipe
 
     copy = copy_recipe(name, folder.expanduser())
-    typer.echo(f"{copy}\nnext: cd {copy} && ./run.sh --help")
+    typer.echo(f"{copy}\nnext: cd {shlex.quote(str(copy))} && ./run.sh --help")

@@ -3,7 +3,7 @@
 import copy
 import itertools
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ import torch
 
 from effects.models import EffectModel
 from effects.runtimes.bundle import TestVector, describe, make_test_vector, verify
+from effects.runtimes.cpp.sources import SHARED_SOURCES, copy_sources, write_description, write_lines
 from effects.runtimes.onnx.graph import Graph, StateTensor
 from effects.runtimes.onnx.stream import StepRunner
 from vocoders.core.atomic import atomic_folder
@@ -21,12 +22,16 @@ from vocoders.core.graphs.agreement import write_metadata
 from vocoders.core.graphs.session import OPSET
 from vocoders.core.plugins import import_place
 
-__all__ = ["DEFAULT_MAX_BLOCK", "GRAPH_FILE", "export_onnx"]
+__all__ = ["DEFAULT_MAX_BLOCK", "FILES", "GRAPH_FILE", "export_onnx"]
 
 _logger = logging.getLogger(__name__)
 
 GRAPH_FILE = "step.onnx"
 DEFAULT_MAX_BLOCK = 4096
+
+_SOURCES = {"effect.hpp": "onnx_effect.hpp"} | {name: name for name in SHARED_SOURCES}
+#: The files of an export besides its description and test vector.
+FILES = (GRAPH_FILE, "description.hpp", "states.hpp", *_SOURCES)
 
 # Block sizes of the verification, in turn.
 _TRIED = (1, 64, 7, 333, 256, 2048, 64)
@@ -44,6 +49,7 @@ def export_onnx(
 
     The inputs of the graph are ``audio`` (1, C, samples), ``knobs`` (1, K), normalised and constant over the block, and
     every state; the outputs are ``output`` and every state for the next call. All states are zero at the start.
+    Beside the graph lie a C++ class that plays it, and an example.
 
     Args:
         model: the effect.
@@ -78,12 +84,16 @@ def export_onnx(
     verification = verify(vector, outputs)
     metadata = describe(model, "onnx", resolved, freeze, verification) | {
         "file": GRAPH_FILE,
+        "files": list(FILES),
         "opset": OPSET,
         "block": {"multiple_of": model.block_length, "largest": largest},
         "states": [asdict(state) | {"input": state.input, "output": state.output} for state in states],
     }
     with atomic_folder(folder, overwrite) as temporary:
         (temporary / GRAPH_FILE).write_bytes(content)
+        copy_sources(temporary, _SOURCES)
+        write_description(temporary, model, resolved, freeze, largest)
+        write_lines(temporary / "states.hpp", _list_states(states))
         vector.save(temporary)
         write_metadata(temporary, metadata)
     _logger.info("%s: differs from the model by %.1e of the peak", folder, verification.max_relative_error)
@@ -101,6 +111,39 @@ def _build(
         import_place(place, f"the ONNX graph of family '{model.family}'")(still, graph, max_block)
     limited = any(state.in_place for state in graph.states)
     return graph.model(model.family), graph.states, max_block if limited else None
+
+
+def _list_states(states: list[StateTensor]) -> Iterator[str]:
+    """Yield the lines of ``states.hpp``."""
+    yield "// Written by `ondes export`: what step.onnx passes from call to call; zeros at the start."
+    yield "#pragma once"
+    yield ""
+    yield "#include <onnxruntime_c_api.h>"
+    yield ""
+    yield "#include <cstdint>"
+    yield "#include <vector>"
+    yield ""
+    yield "struct State {"
+    yield "  const char *input, *output;"
+    yield "  ONNXTensorElementDataType type;"
+    yield "  std::size_t element_bytes;"
+    yield "  std::vector<std::int64_t> shape;"
+    yield "  bool in_place;  // input and output may share memory"
+    yield "};"
+    yield "inline const std::vector<State>& states() {"
+    yield "  static const std::vector<State> all = {"
+    for state in states:
+        kind = _ELEMENT_TYPES.get(state.dtype, state.dtype).upper()
+        shape, bytes_each = ", ".join(map(str, state.shape)), np.dtype(state.dtype).itemsize
+        names = f'"{state.input}", "{state.output}"'
+        in_place = "true" if state.in_place else "false"
+        yield f"      {{{names}, ONNX_TENSOR_ELEMENT_DATA_TYPE_{kind}, {bytes_each}, {{{shape}}}, {in_place}}},"
+    yield "  };"
+    yield "  return all;"
+    yield "}"
+
+
+_ELEMENT_TYPES = {"float32": "float", "float64": "double"}
 
 
 def _play(runner: StepRunner, vector: TestVector, largest: int | None, multiple: int) -> np.ndarray:

@@ -20,7 +20,9 @@ _SPEECH = Path(__file__).resolve().parents[3] / "vocoders" / "examples" / "speec
 
 
 def _spectrogram(axis, signal: np.ndarray, title: str) -> None:
-    axis.specgram(signal + 1e-6 * np.random.default_rng(0).standard_normal(len(signal)), 1024, _RATE, noverlap=784)
+    axis.specgram(
+        signal + 1e-6 * np.random.default_rng(0).standard_normal(len(signal)), NFFT=1024, Fs=_RATE, noverlap=784
+    )
     axis.set(title=title, xlabel="s", ylabel="Hz", ylim=(0, 8000))
 
 

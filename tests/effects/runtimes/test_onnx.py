@@ -122,8 +122,10 @@ def test_the_export_is_what_the_engine_plays(tmp_path: Path) -> None:
 def test_the_folder_says_all_that_a_host_needs(tmp_path: Path) -> None:
     model = make_model("tcn_gain", torch.float32)
     export_onnx(model, tmp_path / "x", {"drive": 0.8}, max_block=100)
-    assert sorted(path.name for path in (tmp_path / "x").iterdir()) == ["metadata.json", "step.onnx", "test_vector.npz"]
     metadata = json.loads((tmp_path / "x" / "metadata.json").read_text())
+    assert {"step.onnx", "effect.hpp", "example.cpp"} <= set(metadata["files"])
+    files = {path.name for path in (tmp_path / "x").iterdir()}
+    assert files == {"metadata.json", "test_vector.npz", *metadata["files"]}
     assert metadata["sample_rate"] == 44100
     assert metadata["settings"] == {"drive": 0.8, "mode": 0.0}
     assert [knob["name"] for knob in metadata["knobs"]["knobs"]] == ["drive", "mode"]

@@ -1,6 +1,8 @@
 """`ondes export` on the command line."""
 
 import json
+import os
+import shutil
 
 import numpy as np
 import pytest
@@ -11,6 +13,7 @@ from effects.knobs import Knob, KnobSet
 from effects.models.graybox import GrayBox, GrayBoxConfig
 from effects.models.recurrent import Recurrent, RecurrentConfig
 from recipes.cli.main import app
+from vocoders.core.errors import ConfigError
 
 KNOBS = KnobSet(knobs=(Knob(name="drive", min=0, max=1, default=0.5),))
 
@@ -65,3 +68,16 @@ def test_a_family_without_an_export_and_a_folder_with_other_things(model, tmp_pa
     result = _run(model, "--format", "rtneural", "-o", tmp_path / "mine", "--force")
     assert "thesis.txt" in str(result.exception)
     assert (tmp_path / "mine/thesis.txt").read_text() == "dear"
+
+
+def test_a_gray_box_becomes_cpp(tmp_path):
+    if shutil.which(os.environ.get("CXX") or "c++") is None:
+        pytest.skip("no C++ compiler")
+    result = _run("lowpass-graybox", "--format", "cpp", "-o", tmp_path / "out")
+    assert result.exit_code == 0, result.output
+    assert {"effect.hpp", "example.cpp"} <= {path.name for path in (tmp_path / "out").iterdir()}
+    assert isinstance(
+        _run("lowpass-graybox", "--format", "cpp", "-o", tmp_path / "no", "--freeze").exception, ConfigError
+    )
+    # An export is replaced with --force, and nothing else is.
+    assert _run("lowpass-graybox", "--format", "cpp", "-o", tmp_path / "out", "--force").exit_code == 0
