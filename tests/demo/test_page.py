@@ -47,7 +47,8 @@ def test_without_gradio_the_demo_ends_in_one_line(repository, tmp_path) -> None:
     environment = {"TMPDIR": str(tmp_path), "PATH": "/usr/bin:/bin", "PYTHONPATH": str(repository)}
     result = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=120)
     assert result.returncode == 2
-    assert result.stderr.count("\n") == 1 and "pip install 'ondes[demo]'" in result.stderr
+    assert result.stderr.count("\n") == 1
+    assert "pip install 'ondes[demo]'" in result.stderr
     assert not [*tmp_path.iterdir()]
 
 
