@@ -10,6 +10,7 @@ from recipes.activation_checkpoints import checkpoint_blocks
 from recipes.compiled_parts import compile_part
 from recipes.config import TrainConfig
 from recipes.trainer import Trainer
+from vocoders.frontends.stft import STFT
 
 EGS = Path(__file__).parents[2] / "egs"
 
@@ -123,3 +124,27 @@ def test_a_compiled_network_trains_as_before(caplog):
         assert network(x[..., :13]).shape == (2, 1, 13)
     assert "not compiled" not in caplog.text
     assert losses[1] == pytest.approx(losses[0], rel=1e-4)
+
+
+class Resynthesis(nn.Module):
+    """A filter on a spectrogram, and its signal."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stft, self.filter = STFT(64, 16), nn.Conv1d(33, 33, 1)
+
+    def forward(self, x):
+        """Return the filtered signal."""
+        real, imag = self.stft(x)
+        return self.stft.inverse(self.filter(real), self.filter(imag))
+
+
+@pytest.mark.slow
+def test_training_through_an_inverse_transform_compiles(caplog):
+    torch.manual_seed(0)
+    network, x = Resynthesis(), torch.randn(2, 1, 256)
+    expected = torch.autograd.grad(network(x).square().mean(), network.filter.weight)[0]
+    compile_part("network", network)
+    found = torch.autograd.grad(network(x).square().mean(), network.filter.weight)[0]
+    assert "not compiled" not in caplog.text
+    torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-6)

@@ -105,8 +105,10 @@ class STFT(nn.Module):
             ones = real[:1, :1] * 0 + 1
             envelope = F.conv_transpose1d(ones, self.squared_window[None, None], stride=self.hop_length)
         else:
-            frames = torch.fft.irfft(torch.complex(real, imag), n=self.n_fft, dim=1, norm=self.norm)
-            signal = self._overlap_add(frames * self.window[:, None])
+            # Along the last axis: torch.compile fails at the gradient along another one.
+            spectrum = torch.complex(real, imag).transpose(1, 2).contiguous()
+            frames = torch.fft.irfft(spectrum, n=self.n_fft, norm=self.norm) * self.window
+            signal = self._overlap_add(frames.transpose(1, 2))
             envelope = self._overlap_add(self.squared_window[None, :, None].expand(1, -1, num_frames))
         return signal, envelope
 
