@@ -1,5 +1,6 @@
 """Griffin-Lim: a waveform from its mel spectrogram by phase retrieval."""
 
+from importlib.metadata import version
 from typing import Any
 
 import librosa
@@ -15,7 +16,7 @@ from vocoders.interface import Progress
 __all__ = ["GriffinLim"]
 
 # librosa 1 has renamed this argument.
-_SEED = "random_state" if librosa.__version__.startswith("0.") else "rng"
+_SEED = "random_state" if version("librosa").startswith("0.") else "rng"
 
 
 class GriffinLim(MelBaseline):
