@@ -12,7 +12,7 @@ COPY recipes recipes
 COPY demo demo
 COPY egs egs
 RUN python -m venv /opt/ondes \
-  && /opt/ondes/bin/pip install --no-cache-dir torch==2.11.0 --index-url https://download.pytorch.org/whl/cpu \
+  && /opt/ondes/bin/pip install --no-cache-dir torch==2.11.0 torchaudio==2.11.0 --index-url https://download.pytorch.org/whl/cpu \
   && sed '/^nvidia-/d; /^cuda-/d; /^triton==/d; /^torch/d' .ci/constraints.txt > constraints.txt \
   && /opt/ondes/bin/pip install --no-cache-dir '.[demo,metrics,f0,export]' -c constraints.txt
 

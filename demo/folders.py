@@ -16,7 +16,6 @@ import wave
 from pathlib import Path
 
 import numpy as np
-from gradio.context import LocalContext
 
 __all__ = [
     "GRACE_SECONDS",
@@ -158,6 +157,9 @@ def write_wav(path: Path, samples: np.ndarray, sample_rate: int) -> None:
 
 def _visitor() -> str:
     """Return the name of the present request's visitor; work without a request is the server's own."""
+    # Not above: the start reads this file too, and tells whether Gradio is installed.
+    from gradio.context import LocalContext
+
     request = LocalContext.request.get(None)
     name = getattr(request, "session_hash", None)
     return name if isinstance(name, str) and _NAME.fullmatch(name) else _SERVER

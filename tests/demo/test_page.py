@@ -41,6 +41,17 @@ def test_the_demo_never_imports_recipes(repository) -> None:
     assert result.returncode == 0, result.stderr or "demo imports recipes"
 
 
+def test_without_gradio_the_demo_ends_in_one_line(repository, tmp_path) -> None:
+    code = "import sys, runpy; sys.modules['gradio'] = None; runpy.run_module('demo', run_name='__main__')"
+    command = [sys.executable, "-c", code]
+    environment = {"TMPDIR": str(tmp_path), "PATH": "/usr/bin:/bin", "PYTHONPATH": str(repository)}
+    result = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=120)
+    assert result.returncode == 2
+    assert result.stderr.count("\n") == 1
+    assert "pip install 'ondes[demo]'" in result.stderr
+    assert not [*tmp_path.iterdir()]
+
+
 def test_importing_the_demo_writes_nothing_beside_it(repository) -> None:
     # Gradio writes stubs for modules that derive from its components.
     import demo.app  # noqa: F401

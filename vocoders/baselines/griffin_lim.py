@@ -1,5 +1,8 @@
 """Griffin-Lim: a waveform from its mel spectrogram by phase retrieval."""
 
+from importlib.metadata import version
+from typing import Any
+
 import librosa
 import numpy as np
 import torch
@@ -11,6 +14,9 @@ from vocoders.baselines.options import GriffinLimOptions
 from vocoders.interface import Progress
 
 __all__ = ["GriffinLim"]
+
+# librosa 1 has renamed this argument.
+_SEED = "random_state" if version("librosa").startswith("0.") else "rng"
 
 
 class GriffinLim(MelBaseline):
@@ -37,6 +43,7 @@ class GriffinLim(MelBaseline):
         same = self.mel.padding.startswith("same")
         start = hop_length - (n_fft // 2 - (n_fft - hop_length) // 2) if same else 0
         frames = F.pad(magnitude[None], (int(same), 1), mode="replicate")[0]
+        seeded: dict[str, Any] = {_SEED: seed}
         signal = librosa.griffinlim(
             frames.double().numpy(),
             n_iter=options.iterations,
@@ -44,6 +51,6 @@ class GriffinLim(MelBaseline):
             win_length=self.mel.window_length,
             n_fft=n_fft,
             momentum=options.momentum,
-            random_state=seed,
+            **seeded,
         )
         return torch.from_numpy(signal[start : start + num_samples].astype(np.float32))

@@ -48,6 +48,8 @@ def _check_npy(stream: BinaryIO) -> None:
     present = stream.seek(0, 2) - start
     if dtype.hasobject:
         raise ValueError("it contains objects, and reading them would execute code; expected numbers")
+    if min(shape, default=0) < 0:  # NumPy 1 reads such a file, as some other shape
+        raise ValueError(f"its header states the shape {shape}; expected no negative size")
     promised = math.prod(shape, start=dtype.itemsize)
     if promised > present:
         raise ValueError(f"its header states {promised} bytes of numbers, and {present} follow")

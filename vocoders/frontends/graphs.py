@@ -1,6 +1,8 @@
 """Front ends and mel refinement as networks that ONNX can express: their transforms are convolutions."""
 
 import copy
+from collections.abc import Callable
+from functools import cache
 from typing import Any, TypeVar
 
 import torch
@@ -103,7 +105,7 @@ class RefinementGraph(nn.Module):
         ones = features[:1, :1] * 0 + 1
         weight = F.conv_transpose1d(ones, transform.squared_window, stride=config.hop_length)
         left = transform.margins[0]
-        return _iterate(
+        return _scripted_iterations()(
             audio,
             wanted,
             iterations,
@@ -125,7 +127,12 @@ class RefinementGraph(nn.Module):
         )
 
 
-@torch.jit.script
+@cache
+def _scripted_iterations() -> Callable[..., Tensor]:
+    """Return :func:`_iterate` as TorchScript, whose loop stays one; made while tracing, which needs it alone."""
+    return torch.jit.script(_iterate)
+
+
 def _iterate(
     audio: Tensor,
     wanted: Tensor,

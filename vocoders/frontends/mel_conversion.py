@@ -12,7 +12,6 @@ import math
 import numpy as np
 import torch
 import torch.nn.functional as F
-from scipy.signal import firwin, lfilter, oaconvolve
 from torch import Tensor
 
 from vocoders.core.resampling import resample
@@ -145,12 +144,17 @@ class ForeignMel:
         a = self.convention.preemphasis
         if not a:
             return audio
+        # Not above: few conventions need it, and it takes a third of a second to import.
+        from scipy.signal import lfilter
+
         # In double precision: the filter sums over a long time.
         return torch.from_numpy(lfilter([1.0], [1.0, -a], audio.double().cpu().numpy())).to(audio)
 
 
 def _without_rumble(audio: Tensor, lowest: float, sample_rate: int) -> Tensor:
     """Return audio (..., T) without what is below a frequency in Hz, by a filter of linear phase."""
+    from scipy.signal import firwin, oaconvolve
+
     length = 2 * round(_RUMBLE_PERIODS * sample_rate / lowest / 2) + 1
     kernel = np.asarray(firwin(length, lowest, fs=sample_rate, pass_zero=False))
     samples = audio.double().cpu().numpy()

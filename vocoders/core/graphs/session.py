@@ -9,8 +9,8 @@ from vocoders.core.errors import CheckpointError, ConfigError, MissingExtraError
 __all__ = ["LEAST_RUNTIME", "OPSET", "import_onnx", "import_onnxruntime", "open_session"]
 
 OPSET = 18
-# The first release that knows every operator of the graphs.
-LEAST_RUNTIME = (1, 17)
+# The oldest release that is tested, as in pyproject.toml.
+LEAST_RUNTIME = (1, 19)
 
 
 def import_onnx() -> Any:

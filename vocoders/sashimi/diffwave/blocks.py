@@ -29,7 +29,8 @@ def embed_steps(steps: Tensor) -> Tensor:
     exponent = torch.arange(half, dtype=torch.float32, device=steps.device) * (-4 * math.log(10) / (half - 1))
     frequencies = torch.exp(exponent.double()).float()
     angle = steps.double()[:, None] * frequencies.double()
-    return torch.cat([torch.sin(angle), torch.cos(angle)], dim=1).to(steps.dtype)
+    # The cosine as a sine, which is the same after rounding: ONNX Runtime had no cosine of float64 for long.
+    return torch.cat([torch.sin(angle), torch.sin(angle + math.pi / 2)], dim=1).to(steps.dtype)
 
 
 class StepEmbedding(nn.Module):
