@@ -57,6 +57,17 @@ def test_mel_losses_measure_the_logarithm_of_a_gain(cls: type) -> None:
     assert cls(RATE, options)(3 * target, target).item() == pytest.approx(math.log(3), rel=1e-3)
 
 
+def test_power_mel_hears_loud_parts_and_is_blind_to_gain() -> None:
+    torch.manual_seed(0)
+    loss = LossSum(24000, {"power_mel": {"weight": 1.0, "n_ffts": [512], "n_mels": [40]}})
+    loud, soft = torch.randn(1, 1, 4800), 1e-3 * torch.randn(1, 1, 4800)
+    target = torch.cat([loud, soft], -1)
+    wrong_soft, wrong_loud = torch.cat([loud, 2 * soft], -1), torch.cat([2 * loud, soft], -1)
+    assert loss(target, target)[0] == 0
+    assert loss(wrong_loud, target)[0] > 3 * loss(wrong_soft, target)[0]
+    torch.testing.assert_close(loss(3 * wrong_loud, 3 * target)[0], loss(wrong_loud, target)[0], rtol=1e-3, atol=1e-4)
+
+
 def test_turbo_mel_measures_decimal_logarithms_summed_over_seven_scales() -> None:
     target = 100 * noise(0)
     assert TurboMelLoss(RATE)(10 * target, target).item() == pytest.approx(7.0, rel=1e-3)
