@@ -110,7 +110,7 @@ def read_npy_header(stream: BinaryIO) -> tuple[tuple[int, ...], np.dtype]:
 def write_npy_in_parts(
     path: str | Path, rows: int, columns: int, parts: Iterable[np.ndarray], columns_first: bool = False
 ) -> None:
-    """Write the file that :func:`numpy.save` would write of the whole matrix, of which only a part is in memory.
+    """Write the file that ``numpy.save`` would write of the whole matrix, of which only a part is in memory.
 
     Args:
         path: the file.

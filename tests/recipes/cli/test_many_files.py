@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -142,7 +143,9 @@ def test_interrupted_processes_leave_whole_files_only(folder):
     program = [sys.executable, "-m", "recipes.cli.main"]
     command = [*program, "effect", "in", "-o", "out", "--processor", "comp_4c", "--nj", "2"]
     environment = os.environ | {"PYTHONPATH": root}
-    process = subprocess.Popen(command, env=environment, start_new_session=True)
+    # Jobs in the background of a script inherit an ignored Ctrl-C.
+    default = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
+    process = subprocess.Popen(command, env=environment, start_new_session=True, preexec_fn=default)
     deadline = time.monotonic() + 300
     while time.monotonic() < deadline and not (Path("out").is_dir() and any(Path("out").glob(".ondes-*"))):
         time.sleep(0.05)

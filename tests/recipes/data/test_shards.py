@@ -194,8 +194,9 @@ import sys, time
 from recipes.data.config import DataConfig
 from recipes.data.dataset import collate
 from recipes.data.loader import endless_loader, segment_dataset
-from vocoders.frontends.mel import MelConfig
+from vocoders.frontends.mel import LogMel, MelConfig
 mel = MelConfig(sample_rate=8000, n_fft=128, hop_length=32, n_mels=8)
+LogMel(mel)  # imports what makes its bands, which is no memory of the corpus
 config = DataConfig.from_dict({"train": sys.argv[1], "segment_length": 320, "batch_size": 16, "num_workers": 0})
 peak = lambda: next(int(line.split()[1]) for line in open("/proc/self/status") if line.startswith("VmHWM"))
 before, started = peak(), time.monotonic()
