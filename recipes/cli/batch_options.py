@@ -92,7 +92,9 @@ class BatchOptions(ShareOptions):
 def _slurm_place() -> tuple[int, int]:
     """Return number, from 0, and count: of the task in its array, else of the process in its step."""
     if "SLURM_ARRAY_TASK_COUNT" in os.environ:
-        number, count, first, last, step = map(_slurm_number, ("ID", "COUNT", "MIN", "MAX", "STEP"))
+        number, first, last = (_number(f"SLURM_ARRAY_TASK_{name}") for name in ("ID", "MIN", "MAX"))
+        count = _number("SLURM_ARRAY_TASK_COUNT", least=1)
+        step = _number("SLURM_ARRAY_TASK_STEP", least=1, default="1")
         place, rest = divmod(number - first, step)
         # What else tasks of an array may be called, say which of them this is, but not which share is its.
         if rest or last - first != (count - 1) * step or not 0 <= place < count:
@@ -106,12 +108,8 @@ def _slurm_place() -> tuple[int, int]:
     raise ConfigError("--shard slurm: no SLURM_ARRAY_TASK_ID or SLURM_PROCID in the environment; give I/N")
 
 
-def _slurm_number(name: str) -> int:
-    return _number(f"SLURM_ARRAY_TASK_{name}", least=1 if name in ("COUNT", "STEP") else 0)
-
-
-def _number(name: str, least: int = 0) -> int:
-    text = os.environ.get(name, "1" if name == "SLURM_ARRAY_TASK_STEP" else "")
+def _number(name: str, least: int = 0, default: str = "") -> int:
+    text = os.environ.get(name, default)
     if not text.isdecimal() or int(text) < least:
         raise ConfigError(f"--shard slurm: {name} is '{text}'; expected a number from {least}")
     return int(text)

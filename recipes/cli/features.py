@@ -80,6 +80,8 @@ def _features(
         PredictedFeatures(data).check_lengths(directory, front_end.mel)
     if shard is not None:
         directory = replace(directory, utterances=tuple(ShareOptions(shard=shard).undone(directory.utterances, [])))
+    resample = resample or (section is not None and section.resample)
+    peak = section.peak if section is not None else None
     found = extract_features(
         directory,
         output,
@@ -87,15 +89,13 @@ def _features(
         front_end.f0,
         nj,
         statistics=statistics and shard is None,
-        resample=resample or (section is not None and section.resample),
-        peak=section.peak if section is not None else None,
+        resample=resample,
+        peak=peak,
         force=force,
     )
     if mels is not None:
         from recipes.data.mels import write_mels
 
-        resample = resample or (section is not None and section.resample)
-        peak = section.peak if section is not None else None
         write_mels(directory, mels, front_end.mel, nj, resample, peak)
     parts = ("F0" if front_end.f0 is not None else "no F0", "statistics" if found else "no statistics")
     typer.echo(f"{output}: {', '.join(parts)} of {data}")

@@ -6,7 +6,7 @@ from pathlib import Path
 from effects.knobs import Knob
 from effects.models import EffectModel
 
-__all__ = ["SHARED_SOURCES", "copy_sources", "write_description"]
+__all__ = ["SHARED_SOURCES", "copy_sources", "write_description", "write_lines"]
 
 #: Files that every export has: those below, and ``effect.hpp``, which is of one kind of export.
 SHARED_SOURCES = ("knobs.hpp", "example.cpp")

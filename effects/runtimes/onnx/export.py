@@ -33,6 +33,9 @@ _SOURCES = {"effect.hpp": "onnx_effect.hpp"} | {name: name for name in SHARED_SO
 #: The files of an export besides its description and test vector.
 FILES = (GRAPH_FILE, "description.hpp", "states.hpp", *_SOURCES)
 
+# ONNX Runtime's names of types that it calls otherwise than NumPy.
+_ELEMENT_TYPES = {"float32": "float", "float64": "double"}
+
 # Block sizes of the verification, in turn.
 _TRIED = (1, 64, 7, 333, 256, 2048, 64)
 
@@ -141,9 +144,6 @@ def _list_states(states: list[StateTensor]) -> Iterator[str]:
     yield "  };"
     yield "  return all;"
     yield "}"
-
-
-_ELEMENT_TYPES = {"float32": "float", "float64": "double"}
 
 
 def _play(runner: StepRunner, vector: TestVector, largest: int | None, multiple: int) -> np.ndarray:
