@@ -63,7 +63,7 @@ def _fuzz(name: str, seconds: int, out: Path) -> None:
 
     import atheris
 
-    with atheris.instrument_imports(
+    with atheris.instrument_imports(  # pyright: ignore[reportAttributeAccessIssue]
         include=[
             "vocoders.core",
             "effects.captures",
@@ -71,6 +71,11 @@ def _fuzz(name: str, seconds: int, out: Path) -> None:
             "recipes.data",
             "recipes.runs",
             "recipes.serving",
+            "vocoders.frontends.convention_presets",
+            "vocoders.frontends.mel_convention",
+            "lhotse.cut",
+            "lhotse.audio.recording",
+            "lhotse.supervision",
         ]
     ):
         from fuzzed_readers import READERS, attempt
