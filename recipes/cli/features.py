@@ -76,7 +76,7 @@ def _features(
     if front_end.mel is None:
         raise ConfigError(f"{config or model}: this model takes audio itself and has no features to extract")
     directory = KaldiDirectory.read(data)
-    if section is not None and section.features == "predicted":
+    if section is not None and section.features == "predicted" and mels is None:
         PredictedFeatures(data, front_end.mel, embedding=front_end.embedding).check_all(directory)
     if shard is not None:
         directory = replace(directory, utterances=tuple(ShareOptions(shard=shard).undone(directory.utterances, [])))

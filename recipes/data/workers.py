@@ -1,10 +1,13 @@
 """Loader processes that cannot hang a run: their errors arrive as values with the file's name, and they always end."""
 
+import errno
 import logging
 import multiprocessing
+import multiprocessing.queues
 import os
 import signal
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -53,7 +56,8 @@ class BatchLoader:
         seed: int = 0,
     ) -> None:
         self.sampler, self.dataset = sampler, dataset
-        self._is_over = multiprocessing.get_context().Event()
+        with _shared_memory():
+            self._is_over = multiprocessing.get_context().Event() if num_workers else threading.Event()
         self._loader = DataLoader(
             _Guarded(dataset),
             batch_sampler=sampler,
@@ -79,7 +83,8 @@ class BatchLoader:
         """
         self._is_over.clear()
         others = set(multiprocessing.active_children())
-        batches = _Batches(iter(self._loader))
+        with _shared_memory():
+            batches = _Batches(iter(self._loader))
         workers = set(multiprocessing.active_children()) - others
         try:
             yield batches
@@ -126,11 +131,25 @@ def _end(workers: set[BaseProcess]) -> None:
             worker.kill()
 
 
+@contextmanager
+def _shared_memory() -> Iterator[None]:
+    """Name the place that is full: loader processes need semaphores, which are files of /dev/shm."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno != errno.ENOSPC:
+            raise
+        raise DataError(
+            "loader processes cannot start: the shared memory (/dev/shm) is full; free or enlarge it (docker run "
+            "--shm-size), or set data.num_workers=0"
+        ) from None
+
+
 def _death(error: RuntimeError, num_workers: int) -> DataError:
     cause = " ".join(str(error).split())
     return DataError(
         f"a loader process has died, and memory is the usual reason ({cause}); lower data.num_workers, now "
-        f"{num_workers}, or give the run more memory (/dev/shm too), and resume"
+        f"{num_workers}, or give the run more memory (/dev/shm too: docker run --shm-size), and resume"
     )
 
 
@@ -185,7 +204,7 @@ class _WorkerSignals:
     SIGTERM ends a worker once the iteration is over, with exit code 0: torch takes anything else as a fault.
     """
 
-    def __init__(self, is_over: Event) -> None:
+    def __init__(self, is_over: Event | threading.Event) -> None:
         self.is_over = is_over
 
     def __call__(self, worker: int) -> None:
@@ -194,6 +213,14 @@ class _WorkerSignals:
             signal.signal(number, signal.SIG_IGN)
         signal.signal(signal.SIGTERM, self._end)
         sys.excepthook = _forgive_a_parting
+        # A batch that cannot be handed over would be dropped, and waited for without end.
+        multiprocessing.queues.Queue._on_queue_feeder_error = staticmethod(self._give_up)  # pyright: ignore
+
+    def _give_up(self, error: BaseException, batch: object) -> None:
+        del batch
+        if not self.is_over.is_set():
+            logger.error("a batch cannot be handed to the training: %s", " ".join(str(error).split()))
+        os._exit(0 if self.is_over.is_set() else 1)
 
     def _end(self, number: int, frame: object) -> None:
         del number, frame
