@@ -82,34 +82,50 @@ class BatchLoader:
             DataError: if an item cannot be read, or a worker dies, also while the block does something else.
         """
         self._is_over.clear()
-        others = set(multiprocessing.active_children())
-        with _shared_memory():
-            batches = _Batches(iter(self._loader))
-        workers = set(multiprocessing.active_children()) - others
+        others, workers = set(multiprocessing.active_children()), set[BaseProcess]()
+        batches = _Batches()
         try:
+            with _shared_memory():
+                batches.begin(self._loader)
+            workers = set(multiprocessing.active_children()) - others
             yield batches
         except RuntimeError as error:
             if "DataLoader worker" not in str(error):
                 raise
             # Its frames refer to the iterator, which must not outlive this block.
             error.__traceback__ = None
-            raise _death(error, len(workers)) from None
+            raise _death(error, self._loader.num_workers) from None
         finally:
-            self._is_over.set()
-            _end(workers)
-            batches.close()
+            # Torch raises the death of a worker wherever the program is; one that dies now is no fault.
+            while True:
+                try:
+                    self._is_over.set()
+                    _end(workers)
+                    batches.close()
+                    break
+                except RuntimeError as error:
+                    if "DataLoader worker" not in str(error):
+                        raise
 
 
 class _Batches(Iterator[Batch]):
     """Iterator of batches that raises failures, and alone refers to torch's iterator, whose end ends the workers."""
 
-    def __init__(self, batches: Iterator[Any]) -> None:
-        self._batches: Iterator[Any] | None = batches
+    def __init__(self) -> None:
+        self._batches: Iterator[Any] | None = None
+        self._num_workers = 0
+
+    def begin(self, loader: DataLoader[Any]) -> None:
+        """Start the workers."""
+        self._batches, self._num_workers = iter(loader), loader.num_workers
 
     def __next__(self) -> Batch:
         if self._batches is None:
             raise StopIteration
-        batch = next(self._batches)
+        try:
+            batch = next(self._batches)
+        except (ConnectionError, EOFError, FileNotFoundError) as error:  # a worker died while it handed over a batch
+            raise _death(error, self._num_workers) from None
         if isinstance(batch, _Failure):
             raise DataError(batch.message)
         return batch
@@ -145,8 +161,8 @@ def _shared_memory() -> Iterator[None]:
         ) from None
 
 
-def _death(error: RuntimeError, num_workers: int) -> DataError:
-    cause = " ".join(str(error).split())
+def _death(error: Exception, num_workers: int) -> DataError:
+    cause = " ".join(str(error).split()) or type(error).__name__
     return DataError(
         f"a loader process has died, and memory is the usual reason ({cause}); lower data.num_workers, now "
         f"{num_workers}, or give the run more memory (/dev/shm too: docker run --shm-size), and resume"
