@@ -180,7 +180,7 @@ class Trainer:
                 # On a CPU nothing is waited for.
                 if is_logged or accelerator.device.type == "cpu":
                     with self.agreement.watched():
-                        numbers = self.updates.report(self.step, values if is_logged else {})
+                        numbers = self.updates.report(self.step, values if is_logged else {}, is_last)
                     if log is not None and is_logged:
                         rate = self.optimizers["generator"].param_groups[0]["lr"]
                         log.write(self.step, numbers, self.skipped_steps, rate)
