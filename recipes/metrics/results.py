@@ -7,6 +7,7 @@ from typing import Any
 
 from recipes.metrics.evaluation import EvaluationResult, Problem, Summary
 from recipes.metrics.metric import Metric
+from recipes.metrics.published import PublishedFigures
 from recipes.metrics.versions import package_versions
 from vocoders.core.tables import format_table
 
@@ -89,13 +90,19 @@ def stored_table_markdown(document: Mapping[str, Any]) -> str:
     return _lines(rows)
 
 
-def results_markdown(result: EvaluationResult, title: str = "Results", notes: Sequence[str] = ()) -> str:
+def results_markdown(
+    result: EvaluationResult,
+    title: str = "Results",
+    notes: Sequence[str] = (),
+    published: PublishedFigures | None = None,
+) -> str:
     """Return a RESULTS.md: the table, the definition of each number, and all problems.
 
     Args:
         result: the evaluation.
         title: heading of the page.
         notes: lines of Markdown about model, data and command, placed above the table.
+        published: figures of a paper, placed at the end.
     """
     utterances = {score.utt_id: score.duration for score in result.scores}
     versions = ", ".join(f"{package} {version}" for package, version in package_versions().items())
@@ -119,6 +126,8 @@ def results_markdown(result: EvaluationResult, title: str = "Results", notes: Se
         if len(shown) < len(result.problems):
             lines.append(f"- ... and {len(result.problems) - len(shown)} more; the JSON file lists them all")
         lines.append("")
+    if published is not None:
+        lines.append(published.section(result))
     return "\n".join(lines)
 
 

@@ -58,6 +58,17 @@ def test_one_row_per_system_and_all_files(command, corpus):
     assert len((corpus / "r.csv").read_text().splitlines()) == 7
 
 
+def test_published_figures_stand_on_the_page_and_need_one(command, corpus):
+    figures = {"text": "Theirs.", "set": "dev", "columns": {"model": "model"}, "rows": [{"model": "published model"}]}
+    (corpus / "published.yaml").write_text(json.dumps(figures))
+    systems = ["--ref", corpus / "ref", "--gen", corpus / "first/wav", "--metrics", "dc_offset"]
+    options = ["--published", corpus / "published.yaml"]
+    with pytest.raises(OndesError, match="--markdown"):
+        command(*systems, *options)
+    assert command(*systems, *options, "--markdown", corpus / "RESULTS.md")[0] == 0
+    assert "| published model | dev |" in (corpus / "RESULTS.md").read_text()
+
+
 def test_named_systems_keep_the_order_of_the_command_line(command, corpus):
     _, output = command(
         "--ref", corpus / "ref", "--gen", f"loud={corpus}/second/wav", "--gen", corpus / "first/wav", "--metrics",
