@@ -180,7 +180,7 @@ class Trainer:
                 # On a CPU nothing is waited for.
                 if is_logged or accelerator.device.type == "cpu":
                     with self.agreement.watched():
-                        numbers = self.updates.report(self.step, values if is_logged else {})
+                        numbers = self.updates.report(self.step, values if is_logged else {}, is_last)
                     if log is not None and is_logged:
                         rate = self.optimizers["generator"].param_groups[0]["lr"]
                         log.write(self.step, numbers, self.skipped_steps, rate)
@@ -342,7 +342,8 @@ class Trainer:
                 self.ema.load_state_dict(state["ema"])
         except (KeyError, RuntimeError) as error:
             # torch names only the class in the first line, and the first tensor that does not fit in the second.
-            problem = str(error).splitlines()[:2][-1].strip()
+            missing = isinstance(error, KeyError)
+            problem = f"it has no {error}" if missing else str(error).splitlines()[:2][-1].strip()
             raise CheckpointError(f"the checkpoint does not fit this run: {problem}") from None
         if "scaler" in state and self.accelerator.scaler is not None:
             self.accelerator.scaler.load_state_dict(state["scaler"])

@@ -101,13 +101,14 @@ class Updates:
         self._counts += skipped
         self._counts[1] *= skipped
 
-    def report(self, step: int, values: Mapping[str, Tensor | float]) -> dict[str, float]:
+    def report(self, step: int, values: Mapping[str, Tensor | float], is_last: bool = False) -> dict[str, float]:
         """Return the values as numbers, and tell of the steps skipped since the last report; the host waits once.
 
         Values are means over the processes, each of which has seen its share of the batch; all of them must report.
 
         Raises:
-            OndesError: after more than ``max_skipped_steps`` consecutive skipped ones.
+            OndesError: after more than ``max_skipped_steps`` consecutive skipped ones, and after the last step if all
+                were skipped.
         """
         tensors = {name: value for name, value in values.items() if isinstance(value, Tensor)}
         device = self._counts.device
@@ -120,11 +121,11 @@ class Updates:
         new, in_a_row, *numbers = numbers
         faults, numbers = numbers[: 2 * len(self._names)], numbers[2 * len(self._names) :]
         if new:
-            self._tell(step, int(new), int(in_a_row), faults)
+            self._tell(step, int(new), int(in_a_row), faults, is_last)
         found = dict(zip(tensors, numbers, strict=True))
         return {name: found[name] if name in found else float(value) for name, value in values.items()}
 
-    def _tell(self, step: int, new: int, in_a_row: int, faults: list[float]) -> None:
+    def _tell(self, step: int, new: int, in_a_row: int, faults: list[float], is_last: bool) -> None:
         self.skipped += new
         self._counts[0] = 0
         self._any_faults.zero_()
@@ -133,6 +134,10 @@ class Updates:
         problem = f"the {what} of the {name} is not finite"
         count = "step" if new == 1 else f"{new} steps"
         logger.warning("step %d: %s; %s skipped (%d so far)", step, problem, count, self.skipped)
+        if is_last and self.skipped >= step:
+            raise OndesError(
+                f"{problem}, in all of the {step} steps: nothing was learned; look for extreme values in the data"
+            )
         if in_a_row > self.options.max_skipped_steps:
             raise OndesError(
                 f"step {step}: {problem}, as in the {in_a_row - 1} steps before; lower "

@@ -267,12 +267,11 @@ evaluate_systems() {
   if [ -n "$metrics" ]; then
     options+=(--metrics "$metrics")
   fi
+  if [ -f published.yaml ]; then
+    options+=(--published published.yaml)
+  fi
   run_evaluation 0 "$nj" audio --ref "$decoded/reference" "${options[@]}" --natural --nj "$nj" \
     --note "copy-synthesis of data/test; configuration: $exp/config.yaml"
-  if [ -f published.yaml ]; then
-    "$(dirname "$(command -v ondes)")/python" "$utils/published.py" published.yaml "$exp/results.json" "$exp/RESULTS.md" test
-    echo "the published figures stand below those of the run"
-  fi
 }
 
 # run_evaluation GPUS THREADS KIND ARGUMENT...: 'ondes evaluate KIND' with its results in the folder of the run.

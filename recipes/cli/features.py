@@ -76,8 +76,8 @@ def _features(
     if front_end.mel is None:
         raise ConfigError(f"{config or model}: this model takes audio itself and has no features to extract")
     directory = KaldiDirectory.read(data)
-    if section is not None and section.features == "predicted":
-        PredictedFeatures(data).check_lengths(directory, front_end.mel)
+    if section is not None and section.features == "predicted" and mels is None:
+        PredictedFeatures(data, front_end.mel, embedding=front_end.embedding).check_all(directory)
     if shard is not None:
         directory = replace(directory, utterances=tuple(ShareOptions(shard=shard).undone(directory.utterances, [])))
     resample = resample or (section is not None and section.resample)

@@ -7,7 +7,6 @@ normalised does that itself with the training statistics.
 
 import math
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
@@ -50,12 +49,8 @@ class ArraySource(Protocol):
 class PredictedSource(Protocol):
     """Source of predicted features."""
 
-    def get_mel(self, utt_id: str, n_mels: int) -> np.ndarray:
-        """Return the features (n_mels, F) of an utterance."""
-        ...
-
-    def path_of(self, utt_id: str) -> Path:
-        """Return the file of an utterance."""
+    def get_mel(self, utt_id: str) -> np.ndarray:
+        """Return the features (n_mels, F) of an utterance, which are finite."""
         ...
 
 
@@ -94,7 +89,7 @@ class _FeatureDataset(Dataset[Item]):
             return frames
         # Acoustic models often give one frame more or less than the recording has.
         utt_id = self.reader.utterances[index].utt_id
-        found = self._predicted.get_mel(utt_id, self.mel.n_mels).shape[-1]
+        found = self._predicted.get_mel(utt_id).shape[-1]
         check_length(utt_id, found, frames)
         return min(frames, found)
 
@@ -152,17 +147,10 @@ class _FeatureDataset(Dataset[Item]):
 
     def _predicted_part(self, utt_id: str, start: int, frames: int) -> Tensor:
         assert self._predicted is not None
-        features = self._predicted.get_mel(utt_id, self.mel.n_mels)
+        features = self._predicted.get_mel(utt_id)
         if features.shape[1] < start + frames:
             raise DataError(f"'{utt_id}': {features.shape[1]} frames of predicted features; expected {start + frames}")
-        part = np.array(features[:, start : start + frames], dtype=np.float32)
-        bad = ~np.isfinite(part).all(axis=0)
-        if bad.any():
-            place = f"'{utt_id}' ({self._predicted.path_of(utt_id)})"
-            raise DataError(
-                f"{place}: NaN or infinite features in frame {start + int(bad.argmax())}; predict them again"
-            )
-        return torch.from_numpy(part)
+        return torch.from_numpy(np.array(features[:, start : start + frames], dtype=np.float32))
 
 
 class SegmentDataset(_FeatureDataset, TrainingSet):

@@ -68,7 +68,12 @@ def endless_loader(
 
 
 def segment_dataset(
-    config: DataConfig, mel: MelConfig, f0: F0Config | None = None, segments: type[Segments] = SegmentDataset
+    config: DataConfig,
+    mel: MelConfig,
+    f0: F0Config | None = None,
+    segments: type[Segments] = SegmentDataset,
+    *,
+    embedding: bool = False,
 ) -> Segments:
     """Return training segments with their features.
 
@@ -77,6 +82,7 @@ def segment_dataset(
         mel: front end.
         f0: pitch tracker of a model with F0.
         segments: class of the data set.
+        embedding: predicted features are no mels, although they have their shape.
 
     Raises:
         DataError: for an unusable data directory, and F0 that is missing or from another front end.
@@ -92,7 +98,7 @@ def segment_dataset(
         mel,
         config.segment_length,
         f0=_f0(config, mel, f0, reader),
-        predicted=_predicted(config, Path(config.train_directory), reader, mel),
+        predicted=_predicted(config, Path(config.train_directory), reader, mel, embedding),
         gain_db=config.gain_db,
         degrade=config.degrade,
         seed=config.seed,
@@ -100,10 +106,13 @@ def segment_dataset(
     )
 
 
-def utterance_dataset(config: DataConfig, mel: MelConfig, f0: F0Config | None, path: str | Path) -> UtteranceDataset:
+def utterance_dataset(
+    config: DataConfig, mel: MelConfig, f0: F0Config | None, path: str | Path, *, embedding: bool = False
+) -> UtteranceDataset:
     """Return the whole utterances of a data directory with their features; errors as in :func:`segment_dataset`."""
     directory, reader = _audio(config, path, mel.sample_rate)
-    return UtteranceDataset(reader, mel, _f0(config, mel, f0, reader), _predicted(config, directory.path, reader, mel))
+    predicted = _predicted(config, directory.path, reader, mel, embedding)
+    return UtteranceDataset(reader, mel, _f0(config, mel, f0, reader), predicted)
 
 
 def waveform_dataset(config: DataConfig, front_end: FrontEnd) -> WaveformDataset:
@@ -234,16 +243,20 @@ def _f0(config: DataConfig, mel: MelConfig, f0: F0Config | None, reader: AudioRe
     return cache
 
 
-def _predicted(config: DataConfig, path: Path, reader: AudioReader, mel: MelConfig) -> PredictedFeatures | None:
-    """Return the predicted features, with a warning if the first ones are no mel."""
+def _predicted(
+    config: DataConfig, path: Path, reader: AudioReader, mel: MelConfig, embedding: bool
+) -> PredictedFeatures | None:
+    """Return the predicted features, with a warning if the first ones are hardly a mel."""
     if config.features == "computed":
         return None
-    predicted, utterances = PredictedFeatures(path), reader.utterances
+    predicted, utterances = PredictedFeatures(path, mel, embedding=embedding), reader.utterances
     _check_complete(predicted.path, predicted.missing(u.utt_id for u in utterances), "predicted features")
+    if embedding:
+        return predicted
     first = utterances[0].utt_id
     try:
         check_plausible(predicted.get(first), MelConvention(mel=mel), str(predicted.path_of(first)))
-    except DataError as error:  # shape, length and NaN are errors where they are read
+    except DataError as error:  # wrong shapes and lengths and impossible values are errors where they are read
         logger.warning("%s; the features should be log-mels of the recordings: %s", error, mel.fingerprint)
     return predicted
 

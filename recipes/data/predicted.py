@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
+import torch
 
 from recipes.data.id_lists import read_file_list
 from recipes.data.kaldi import Utterance
@@ -12,10 +13,11 @@ from vocoders.core.errors import DataError
 from vocoders.core.kaldi_files import read_entry
 from vocoders.core.numpy_files import read_npy
 from vocoders.frontends.mel import MelConfig
+from vocoders.frontends.plausibility import check_possible
 
 __all__ = ["LARGEST_DIFFERENCE", "PredictedFeatures", "check_length"]
 
-_ARCHIVE_PLACE = re.compile(r".+\.ark:[0-9]+")
+_ARCHIVE_PLACE = re.compile(r".+\.ark:[0-9]{1,18}")
 LARGEST_DIFFERENCE = 1
 """Frames by which predicted features and audio may differ: centred frames give one more."""
 
@@ -35,13 +37,17 @@ class PredictedFeatures:
     Args:
         data_dir: Kaldi data directory with ``feats.scp``: each line has an utterance id and the path of a ``.npy``
             file (n_mels, F), or Kaldi's place in an archive of (F, n_mels).
+        mel: what the features are.
+        embedding: they are no mels, although they have the shape of ``mel``: any numbers are good.
 
     Raises:
         DataError: if ``feats.scp`` is missing or malformed.
     """
 
-    def __init__(self, data_dir: str | Path) -> None:
+    def __init__(self, data_dir: str | Path, mel: MelConfig, *, embedding: bool = False) -> None:
         self.path = Path(data_dir) / "feats.scp"
+        self._mel, self._embedding = mel, embedding
+        self._checked: set[str] = set()
         self._paths = read_file_list(self.path, "list of predicted features; data.features: predicted needs it")
         for utt_id, path in self._paths.items():
             if path.suffix != ".npy" and not _ARCHIVE_PLACE.fullmatch(str(path)):
@@ -73,27 +79,40 @@ class PredictedFeatures:
             raise DataError(f"{path}: features of the type {features.dtype}; expected real numbers")
         return features
 
-    def get_mel(self, utt_id: str, n_mels: int) -> np.ndarray:
+    def get_mel(self, utt_id: str) -> np.ndarray:
         """Return the features of an utterance, (n_mels, F), mapped into memory.
 
         Raises:
-            DataError: as :meth:`get`, and for another shape.
+            DataError: as :meth:`get`, for another shape, and for values that cannot be those of a mel.
         """
-        features = self.get(utt_id, mmap=True)
+        features, n_mels = self.get(utt_id, mmap=True), self._mel.n_mels
         if features.ndim != 2 or features.shape[0] != n_mels:
             transposed = features.ndim == 2 and features.shape[1] == n_mels
             raise DataError(
                 f"{self.path_of(utt_id)}: '{utt_id}' has predicted features of shape {features.shape}; expected "
                 f"({n_mels}, frames){'; they are transposed' if transposed else ''}"
             )
+        if utt_id not in self._checked:
+            self._check_values(features, f"'{utt_id}' ({self.path_of(utt_id)})")
+            self._checked.add(utt_id)
         return features
 
-    def check_lengths(self, utterances: Iterable[Utterance], mel: MelConfig) -> None:
-        """Raise a :class:`DataError` if features have not the shape of their utterance's ``mel``."""
+    def _check_values(self, features: np.ndarray, source: str) -> None:
+        with np.errstate(over="ignore"):  # what single precision cannot hold becomes infinite
+            values = np.array(features, dtype=np.float32)
+        bad = ~np.isfinite(values).all(axis=0)
+        if bad.any():
+            raise DataError(f"{source}: NaN or infinite features in frame {int(bad.argmax())}; predict them again")
+        if not self._embedding and values.size:
+            check_possible(torch.from_numpy(values), self._mel, source)
+
+    def check_all(self, utterances: Iterable[Utterance]) -> None:
+        """Raise a :class:`DataError` if features have not the length of their utterance, or cannot be mels."""
+        mel = self._mel
         for utterance in utterances:
             frames = int(utterance.duration * mel.sample_rate + 0.5) // mel.hop_length
             if utterance.duration:
-                check_length(utterance.utt_id, self.get_mel(utterance.utt_id, mel.n_mels).shape[-1], frames)
+                check_length(utterance.utt_id, self.get_mel(utterance.utt_id).shape[-1], frames)
 
     def path_of(self, utt_id: str) -> Path:
         """Return the file of an utterance."""

@@ -1,10 +1,13 @@
 """Loader processes that cannot hang a run: their errors arrive as values with the file's name, and they always end."""
 
+import errno
 import logging
 import multiprocessing
+import multiprocessing.queues
 import os
 import signal
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -53,7 +56,8 @@ class BatchLoader:
         seed: int = 0,
     ) -> None:
         self.sampler, self.dataset = sampler, dataset
-        self._is_over = multiprocessing.get_context().Event()
+        with _shared_memory():
+            self._is_over = multiprocessing.get_context().Event() if num_workers else threading.Event()
         self._loader = DataLoader(
             _Guarded(dataset),
             batch_sampler=sampler,
@@ -78,33 +82,50 @@ class BatchLoader:
             DataError: if an item cannot be read, or a worker dies, also while the block does something else.
         """
         self._is_over.clear()
-        others = set(multiprocessing.active_children())
-        batches = _Batches(iter(self._loader))
-        workers = set(multiprocessing.active_children()) - others
+        others, workers = set(multiprocessing.active_children()), set[BaseProcess]()
+        batches = _Batches()
         try:
+            with _shared_memory():
+                batches.begin(self._loader)
+            workers = set(multiprocessing.active_children()) - others
             yield batches
         except RuntimeError as error:
             if "DataLoader worker" not in str(error):
                 raise
             # Its frames refer to the iterator, which must not outlive this block.
             error.__traceback__ = None
-            raise _death(error, len(workers)) from None
+            raise _death(error, self._loader.num_workers) from None
         finally:
-            self._is_over.set()
-            _end(workers)
-            batches.close()
+            # Torch raises the death of a worker wherever the program is; one that dies now is no fault.
+            while True:
+                try:
+                    self._is_over.set()
+                    _end(workers)
+                    batches.close()
+                    break
+                except RuntimeError as error:
+                    if "DataLoader worker" not in str(error):
+                        raise
 
 
 class _Batches(Iterator[Batch]):
     """Iterator of batches that raises failures, and alone refers to torch's iterator, whose end ends the workers."""
 
-    def __init__(self, batches: Iterator[Any]) -> None:
-        self._batches: Iterator[Any] | None = batches
+    def __init__(self) -> None:
+        self._batches: Iterator[Any] | None = None
+        self._num_workers = 0
+
+    def begin(self, loader: DataLoader[Any]) -> None:
+        """Start the workers."""
+        self._batches, self._num_workers = iter(loader), loader.num_workers
 
     def __next__(self) -> Batch:
         if self._batches is None:
             raise StopIteration
-        batch = next(self._batches)
+        try:
+            batch = next(self._batches)
+        except (ConnectionError, EOFError, FileNotFoundError) as error:  # a worker died while it handed over a batch
+            raise _death(error, self._num_workers) from None
         if isinstance(batch, _Failure):
             raise DataError(batch.message)
         return batch
@@ -126,11 +147,25 @@ def _end(workers: set[BaseProcess]) -> None:
             worker.kill()
 
 
-def _death(error: RuntimeError, num_workers: int) -> DataError:
-    cause = " ".join(str(error).split())
+@contextmanager
+def _shared_memory() -> Iterator[None]:
+    """Name the place that is full: loader processes need semaphores, which are files of /dev/shm."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno != errno.ENOSPC:
+            raise
+        raise DataError(
+            "loader processes cannot start: the shared memory (/dev/shm) is full; free or enlarge it (docker run "
+            "--shm-size), or set data.num_workers=0"
+        ) from None
+
+
+def _death(error: Exception, num_workers: int) -> DataError:
+    cause = " ".join(str(error).split()) or type(error).__name__
     return DataError(
         f"a loader process has died, and memory is the usual reason ({cause}); lower data.num_workers, now "
-        f"{num_workers}, or give the run more memory (/dev/shm too), and resume"
+        f"{num_workers}, or give the run more memory (/dev/shm too: docker run --shm-size), and resume"
     )
 
 
@@ -185,7 +220,7 @@ class _WorkerSignals:
     SIGTERM ends a worker once the iteration is over, with exit code 0: torch takes anything else as a fault.
     """
 
-    def __init__(self, is_over: Event) -> None:
+    def __init__(self, is_over: Event | threading.Event) -> None:
         self.is_over = is_over
 
     def __call__(self, worker: int) -> None:
@@ -194,6 +229,14 @@ class _WorkerSignals:
             signal.signal(number, signal.SIG_IGN)
         signal.signal(signal.SIGTERM, self._end)
         sys.excepthook = _forgive_a_parting
+        # A batch that cannot be handed over would be dropped, and waited for without end.
+        multiprocessing.queues.Queue._on_queue_feeder_error = staticmethod(self._give_up)  # pyright: ignore
+
+    def _give_up(self, error: BaseException, batch: object) -> None:
+        del batch
+        if not self.is_over.is_set():
+            logger.error("a batch cannot be handed to the training: %s", " ".join(str(error).split()))
+        os._exit(0 if self.is_over.is_set() else 1)
 
     def _end(self, number: int, frame: object) -> None:
         del number, frame

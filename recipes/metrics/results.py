@@ -1,6 +1,5 @@
 """Write an evaluation: JSON with every value, CSV for spreadsheets, Markdown for RESULTS.md."""
 
-import importlib.metadata
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
@@ -8,6 +7,8 @@ from typing import Any
 
 from recipes.metrics.evaluation import EvaluationResult, Problem, Summary
 from recipes.metrics.metric import Metric
+from recipes.metrics.published import PublishedFigures
+from recipes.metrics.versions import package_versions
 from vocoders.core.tables import format_table
 
 __all__ = [
@@ -21,10 +22,6 @@ __all__ = [
 ]
 
 _FORMAT = 1
-_PACKAGES = (
-    *("ondes", "torch", "torchaudio", "pesq", "auraloss", "pyworld", "pystoi", "speechmos", "librosa"),
-    *("torchcrepe", "swift-f0"),
-)
 _LISTED_PROBLEMS = 50
 
 
@@ -55,7 +52,7 @@ def results_json(result: EvaluationResult) -> str:
         "wall_seconds": round(result.wall_seconds, 3),
         "confidence": result.confidence,
         "seed": result.seed,
-        "versions": _versions(),
+        "versions": package_versions(),
     }
     return json.dumps(document, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
 
@@ -93,16 +90,22 @@ def stored_table_markdown(document: Mapping[str, Any]) -> str:
     return _lines(rows)
 
 
-def results_markdown(result: EvaluationResult, title: str = "Results", notes: Sequence[str] = ()) -> str:
+def results_markdown(
+    result: EvaluationResult,
+    title: str = "Results",
+    notes: Sequence[str] = (),
+    published: PublishedFigures | None = None,
+) -> str:
     """Return a RESULTS.md: the table, the definition of each number, and all problems.
 
     Args:
         result: the evaluation.
         title: heading of the page.
         notes: lines of Markdown about model, data and command, placed above the table.
+        published: figures of a paper, placed at the end.
     """
     utterances = {score.utt_id: score.duration for score in result.scores}
-    versions = ", ".join(f"{package} {version}" for package, version in _versions().items())
+    versions = ", ".join(f"{package} {version}" for package, version in package_versions().items())
     lines = [f"# {title}", "", *(f"- {note}" for note in notes)]
     lines += [
         f"- {len(utterances)} utterances, {sum(utterances.values()) / 60:.1f} minutes",
@@ -123,6 +126,8 @@ def results_markdown(result: EvaluationResult, title: str = "Results", notes: Se
         if len(shown) < len(result.problems):
             lines.append(f"- ... and {len(result.problems) - len(shown)} more; the JSON file lists them all")
         lines.append("")
+    if published is not None:
+        lines.append(published.section(result))
     return "\n".join(lines)
 
 
@@ -184,13 +189,3 @@ def _problem_line(problem: Problem) -> str:
 
 def _cell(text: str) -> str:
     return text.replace("|", "\\|")
-
-
-def _versions() -> dict[str, str]:
-    versions = {}
-    for package in _PACKAGES:
-        try:
-            versions[package] = importlib.metadata.version(package)
-        except importlib.metadata.PackageNotFoundError:
-            continue
-    return versions

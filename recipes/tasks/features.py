@@ -74,7 +74,8 @@ class FeaturesTask(Task):
             DataError: for an unusable data directory, and F0 that is missing or from another front end.
         """
         changes = {} if feature_dir is None else {"feature_dir": str(feature_dir)}
-        return utterance_dataset(self.data.model_copy(update=changes), self.mel, self.front_end.f0, path)
+        data, front_end = self.data.model_copy(update=changes), self.front_end
+        return utterance_dataset(data, self.mel, front_end.f0, path, embedding=front_end.embedding)
 
     def complete(self, batch: dict[str, Any]) -> dict[str, Any]:
         """Return a batch with its features, which it has without if they are computed on the device."""
@@ -90,7 +91,7 @@ class FeaturesTask(Task):
         return super()._collate(items)
 
     def _training_set(self) -> SegmentDataset:
-        return segment_dataset(self.data, self.mel, self.front_end.f0)
+        return segment_dataset(self.data, self.mel, self.front_end.f0, embedding=self.front_end.embedding)
 
     def _validator(self, path: str, objective: Any, folder: Path, metrics: AudioMetrics) -> Validator:
         return CopySynthesisValidator(self.utterances(path), folder, self.trainer, metrics)

@@ -52,6 +52,7 @@ from vocoders.core.statistics_file import read_statistics
 from vocoders.core.tables import read_table
 from vocoders.frontends.convention_presets import find_convention, read_convention
 from vocoders.frontends.f0_config import F0Config
+from vocoders.frontends.mel import MelConfig
 from vocoders.wavehax.config import WavehaxConfig
 from vocoders.wavehax.model import Wavehax
 
@@ -251,7 +252,7 @@ def _predicted(content: bytes, folder: Path) -> None:
     table, _, archive = content.partition(b"\x1c")
     (folder / "x.ark").write_bytes(archive)
     (folder / "feats.scp").write_bytes(table.replace(b"x.ark", str(folder / "x.ark").encode()))
-    found = PredictedFeatures(folder)
+    found = PredictedFeatures(folder, MelConfig())
     if not found.missing(["a"]):
         found.get("a")
 

@@ -16,12 +16,14 @@ class FrontEnd:
     Attributes:
         sample_rate: in Hz.
         mel: the features; ``None``: the model takes audio itself.
+        embedding: the features are no mels, although they have the shape of ``mel``: the embeddings of an audio codec.
         f0: pitch tracker of a model with F0.
         labels: labels of the model; the text of each training utterance is one of them.
     """
 
     sample_rate: int
     mel: MelConfig | None = None
+    embedding: bool = False
     f0: F0Config | None = None
     labels: tuple[str, ...] = ()
 

@@ -17,7 +17,7 @@ from vocoders.frontends.convention_presets import MEL_CONVENTIONS
 from vocoders.frontends.mel import LogMel, MelConfig
 from vocoders.frontends.mel_convention import MelConvention, MinMax
 
-__all__ = ["check_plausible", "describe_values", "fitting_conventions"]
+__all__ = ["check_plausible", "check_possible", "describe_values", "fitting_conventions"]
 
 _LN10 = math.log(10)
 _PER_LOG = {"ln": 1.0, "log10": _LN10, "log2": math.log(2)}
@@ -32,6 +32,9 @@ _DECIMAL_SPREAD = 1.0
 # The softest band of a sound that is not stationary is at least so far below a sinusoid of full scale.
 _LEAST_RANGE, _STATIONARY = 8.0, 0.5
 _FEW_FRAMES = 20
+# Predictions may be poor; so far outside of the range of a mel, in nepers, they are none. In a linear mel the softest
+# value is near 0, to this share of the loudest; the logarithms of soft sounds are far below.
+_IMPOSSIBLE, _SOFTEST = 6.0, 0.05
 _SUGGESTED = 4
 _Z_SCORES = "z-scores (normalised by mean and deviation)"
 # Features that are scaled to a range fill so much of it.
@@ -73,6 +76,23 @@ def check_plausible(features: Any, convention: MelConvention, source: str, *, ei
     if problem:
         hint = _suggest(values, convention)
         raise DataError(f"{source}: {problem}; the values look like {describe_values(values)}{hint}")
+
+
+def check_possible(values: Tensor, mel: MelConfig, source: str) -> None:
+    """Raise an error if finite values (n_mels, F) cannot even be a poor prediction of the log-mel of a recording.
+
+    Raises:
+        DataError: in one line: what was found and what was expected.
+    """
+    unit = _PER_LOG[mel.log]
+    floor, ceiling = math.log(mel.floor) / unit, _full_scale(mel) / unit  # pyright: ignore[reportArgumentType]  (frozen: hashable)
+    low, high = float(values.min()), float(values.max())
+    is_linear = abs(low) <= _SOFTEST * high and floor < -1 and values.shape[-1] >= _FEW_FRAMES
+    if low < floor - _IMPOSSIBLE / unit or high > ceiling + _IMPOSSIBLE / unit or is_linear:
+        raise DataError(
+            f"{source}: the values look like {describe_values(values)}; expected log-mels ({mel.log}) from about "
+            f"{floor:.3g} to {ceiling:.3g}; predict them again, or convert them"
+        )
 
 
 def fitting_conventions(features: Any) -> list[str]:

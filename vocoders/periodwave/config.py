@@ -1,12 +1,13 @@
 """Configuration of every PeriodWave variant."""
 
+from dataclasses import replace
 from math import lcm
 from typing import Any, Literal, Self
 
 from pydantic import Field, model_validator
 
 from vocoders.frontends.energy import ENERGY_PRESETS, EnergyConfig
-from vocoders.frontends.front_end import MelModelConfig
+from vocoders.frontends.front_end import FrontEnd, MelModelConfig
 from vocoders.frontends.mel import MEL_PRESETS, MelConfig
 from vocoders.periodwave.options import AnyFlowSampling, FlowSampling
 
@@ -80,6 +81,11 @@ class FlowVocoderConfig(MelModelConfig):
         if self.prior == "mel_consistent" and self.domain != "envelope":
             raise ValueError("prior mel_consistent needs domain envelope and energy null")
         return self
+
+    @property
+    def front_end(self) -> FrontEnd:
+        """The mel, or the embeddings of a codec in its shape."""
+        return replace(super().front_end, embedding=self.condition == "embedding")
 
     @property
     def embedding_width(self) -> int:

@@ -13,6 +13,7 @@ from vocoders.core.errors import ConfigError
 
 if TYPE_CHECKING:
     from recipes.metrics.evaluation import EvaluationResult
+    from recipes.metrics.published import PublishedFigures
 
 __all__ = ["Outputs", "SeedOption"]
 
@@ -41,6 +42,14 @@ class Outputs:
     markdown: Annotated[
         Path | None, typer.Option("--markdown", help="Markdown page (RESULTS.md).", rich_help_panel=_PANEL)
     ] = None
+    published: Annotated[
+        Path | None,
+        typer.Option(
+            "--published",
+            help="YAML file with figures of a paper, to stand below the results on the page.",
+            rich_help_panel=_PANEL,
+        ),
+    ] = None
     report: Annotated[
         Path | None,
         typer.Option("--report", help="HTML page with plots; for audio also with sound.", rich_help_panel=_PANEL),
@@ -63,11 +72,19 @@ class Outputs:
             standing = next(parent for parent in path.parents if parent.exists())
             if not standing.is_dir() or not os.access(standing, os.W_OK | os.X_OK):
                 raise ConfigError(f"{option} {given}: cannot write to {standing}; choose another place")
+        if self.published is not None and self.markdown is None:
+            raise ConfigError("--published adds to a page; give --markdown, the page")
+        self._published_figures()  # read once before the run, so that a mistake shows early
 
     @property
     def _files(self) -> dict[str, Path]:
         files = {"--out": self.out, "--csv": self.csv, "--markdown": self.markdown, "--report": self.report}
         return {option: path for option, path in files.items() if path is not None}
+
+    def _published_figures(self) -> "PublishedFigures | None":
+        from recipes.metrics.published import PublishedFigures
+
+        return None if self.published is None else PublishedFigures.from_yaml(self.published)
 
     def present(self, result: "EvaluationResult", facts: Sequence[str] = (), num_files: int = 0) -> None:
         """Show a result and write its files.
@@ -96,7 +113,7 @@ class Outputs:
         texts = {
             "--out": lambda: results_json(result),
             "--csv": lambda: results_csv(result),
-            "--markdown": lambda: results_markdown(result, self.title, notes),
+            "--markdown": lambda: results_markdown(result, self.title, notes, self._published_figures()),
             "--report": lambda: results_html(result, self.title, notes, num_files),
         }
         for option, path in self._files.items():

@@ -41,7 +41,9 @@ def own_audio(tmp_path: Path) -> Path:
 def test_jobs_share_features_and_a_last_call_computes_statistics(own_audio: Path, tmp_path: Path) -> None:
     ondes("prepare", "folder", own_audio, tmp_path / "data", "--dev", 1)
     path = tmp_path / "conf.yaml"
-    path.write_text(yaml.safe_dump({"family": "wavehax", "model": {"f0": {"method": "dio"}}}))
+    path.write_text(
+        yaml.safe_dump({"family": "wavehax", "model": {"f0": {"method": "dio"}}, "data": {"features": "predicted"}})
+    )
     data = tmp_path / "data" / "train"
     names = [utterance.utt_id for utterance in KaldiDirectory.read(data)]
     command = ["features", "--config", path, "--data", data, "--output", tmp_path, "--write-mels", tmp_path / "mels"]

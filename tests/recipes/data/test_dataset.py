@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable
+from functools import partial
 from itertools import islice
 from pathlib import Path
 
@@ -322,7 +323,7 @@ def test_predicted_features_replace_mels(data_dir: Path, tmp_path: Path) -> None
     for number, utterance in enumerate(utterances):
         # Acoustic models give a frame more or less than the recording has.
         frames = soundfile.info(utterance.path).frames // HOP + number % 3 - 1
-        np.save(tmp_path / f"{utterance.utt_id}.npy", np.tile(np.arange(frames, dtype=np.float32), (40, 1)))
+        np.save(tmp_path / f"{utterance.utt_id}.npy", np.tile(-np.arange(frames, dtype=np.float32) / 64, (40, 1)))
         lines.append(f"{utterance.utt_id} {tmp_path / utterance.utt_id}.npy\n")
     config = DataConfig(train=str(data_dir), segment_length=SEGMENT, batch_size=4, features="predicted", num_workers=0)
     with pytest.raises(DataError, match="feats.scp"):
@@ -332,11 +333,15 @@ def test_predicted_features_replace_mels(data_dir: Path, tmp_path: Path) -> None
     for batch in islice(loader, 6):
         assert batch["features"].shape == (4, 40, 20)
     item = loader.dataset[7, 3]
-    start = int(item["features"][0, 0])
+    start = int(-64 * item["features"][0, 0])
     np.testing.assert_array_equal(item["audio"][0].numpy(), loader.dataset.reader.read(7, start * HOP, SEGMENT))
     (data_dir / "feats.scp").write_text("".join(lines[1:]))
     with pytest.raises(DataError, match="'ann-take0'.* predicted"):
         build_loader(config, mel_config())
+
+
+def _mel_like(frames: int) -> np.ndarray:
+    return np.random.default_rng(0).uniform(-11, 1, (40, frames)).astype(np.float32)
 
 
 @pytest.mark.parametrize("factor", [0.5, 2.0])
@@ -344,7 +349,7 @@ def test_predicted_features_of_another_length_are_refused(data_dir: Path, tmp_pa
     lines = []
     for utterance in KaldiDirectory.read(data_dir).utterances:
         frames = round(factor * (soundfile.info(utterance.path).frames // HOP))
-        np.save(tmp_path / f"{utterance.utt_id}.npy", np.zeros((40, frames), dtype=np.float32))
+        np.save(tmp_path / f"{utterance.utt_id}.npy", _mel_like(frames))
         lines.append(f"{utterance.utt_id} {tmp_path / utterance.utt_id}.npy\n")
     (data_dir / "feats.scp").write_text("".join(lines))
     config = DataConfig(train=str(data_dir), segment_length=SEGMENT, batch_size=4, features="predicted", num_workers=0)
@@ -353,7 +358,7 @@ def test_predicted_features_of_another_length_are_refused(data_dir: Path, tmp_pa
     with pytest.raises(DataError, match="frames of predicted features"):
         utterance_dataset(config, mel_config(), None, data_dir)[0]
     with pytest.raises(DataError, match="frames of predicted features"):
-        PredictedFeatures(data_dir).check_lengths(KaldiDirectory.read(data_dir), mel_config())
+        PredictedFeatures(data_dir, mel_config()).check_all(KaldiDirectory.read(data_dir))
 
 
 @pytest.mark.parametrize(
@@ -369,14 +374,14 @@ def test_predicted_features_of_another_length_are_refused(data_dir: Path, tmp_pa
 def test_predicted_features_that_are_no_mel_are_named(data_dir: Path, tmp_path: Path, change, words: str) -> None:
     lines = []
     for utterance in KaldiDirectory.read(data_dir).utterances:
-        features = np.zeros((40, soundfile.info(utterance.path).frames // HOP), dtype=np.float32)
+        features = _mel_like(soundfile.info(utterance.path).frames // HOP)
         np.save(tmp_path / f"{utterance.utt_id}.npy", change(features))
         lines.append(f"{utterance.utt_id} {tmp_path / utterance.utt_id}.npy\n")
     (data_dir / "feats.scp").write_text("".join(lines))
     config = DataConfig(train=str(data_dir), segment_length=SEGMENT, batch_size=4, features="predicted", num_workers=0)
     for attempt in (
         lambda: next(iter(build_loader(config, mel_config()))),
-        lambda: PredictedFeatures(data_dir).check_lengths(KaldiDirectory.read(data_dir), mel_config()),
+        lambda: PredictedFeatures(data_dir, mel_config()).check_all(KaldiDirectory.read(data_dir)),
     ):
         with pytest.raises(DataError, match=rf"\.npy.*{words}"):
             attempt()
@@ -385,7 +390,7 @@ def test_predicted_features_that_are_no_mel_are_named(data_dir: Path, tmp_path: 
 def test_predicted_features_that_are_not_finite_name_file_and_frame(data_dir: Path, tmp_path: Path) -> None:
     lines = []
     for utterance in KaldiDirectory.read(data_dir).utterances:
-        features = np.zeros((40, soundfile.info(utterance.path).frames // HOP), dtype=np.float32)
+        features = _mel_like(soundfile.info(utterance.path).frames // HOP)
         features[5, 7] = np.nan
         np.save(tmp_path / f"{utterance.utt_id}.npy", features)
         lines.append(f"{utterance.utt_id} {tmp_path / utterance.utt_id}.npy\n")
@@ -393,6 +398,37 @@ def test_predicted_features_that_are_not_finite_name_file_and_frame(data_dir: Pa
     config = DataConfig(train=str(data_dir), segment_length=SEGMENT, batch_size=4, features="predicted", num_workers=0)
     with pytest.raises(DataError, match=r"ann-take0\.npy.*frame 7"):
         utterance_dataset(config, mel_config(), None, data_dir)[0]
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (np.exp, "without logarithm"),
+        (lambda mel: 20 / np.log(10) * mel, "decibels"),
+        (lambda mel: np.where(mel > -1, np.float32(1e30), mel), "1e[+]30"),
+        (lambda mel: np.where(mel > -1, 1e300, mel.astype(np.float64)), "infinite"),
+    ],
+)
+def test_a_later_file_that_cannot_be_a_mel_is_refused_by_its_name(data_dir: Path, tmp_path: Path, change, words: str):
+    utterances = KaldiDirectory.read(data_dir).utterances
+    for utterance in utterances:
+        mel = _mel_like(soundfile.info(utterance.path).frames // HOP)
+        np.save(tmp_path / f"{utterance.utt_id}.npy", change(mel) if utterance is utterances[-1] else mel)
+    lines = [f"{utterance.utt_id} {tmp_path / utterance.utt_id}.npy\n" for utterance in utterances]
+    (data_dir / "feats.scp").write_text("".join(lines))
+    config = DataConfig(train=str(data_dir), segment_length=SEGMENT, batch_size=4, features="predicted", num_workers=0)
+    refusal = partial(pytest.raises, DataError, match=rf"{utterances[-1].utt_id}\.npy.*{words}")
+    with refusal():
+        list(islice(build_loader(config, mel_config()), len(utterances)))
+    with refusal():
+        PredictedFeatures(data_dir, mel_config()).check_all(utterances)
+    # The embeddings of a codec may be any numbers that single precision can hold.
+    dataset = utterance_dataset(config, mel_config(), None, data_dir, embedding=True)
+    if words == "infinite":
+        with refusal():
+            dataset[len(utterances) - 1]
+    else:
+        assert dataset[len(utterances) - 1]["features"].shape[0] == 40
 
 
 def test_degraded_features_are_smoother_than_those_of_the_audio(data_dir: Path) -> None:

@@ -24,7 +24,7 @@ def test_written_mels_are_those_of_training_and_feed_a_vocoder(data_dir, tmp_pat
     listed = write_mels(directory, tmp_path / "mels", MEL)
     assert (tmp_path / "mels/front_end.txt").read_text().strip() == MEL.fingerprint
     (data_dir / "feats.scp").write_text(listed.read_text())
-    predicted = PredictedFeatures(data_dir)
+    predicted = PredictedFeatures(data_dir, MEL)
     assert not predicted.missing(utterance.utt_id for utterance in directory)
     reader = AudioReader(directory.utterances, 16000)
     for index in range(3):
@@ -65,7 +65,7 @@ def test_archives_hold_frames_by_bands(tmp_path, compression):
     matrices = {name: rng.standard_normal((20, 40)).astype(np.float32) for name in ("a", "b")}
     writer = {"compression_method": compression} if compression else {}
     kaldiio.save_ark(str(tmp_path / "x.ark"), matrices, scp=str(tmp_path / "feats.scp"), **writer)
-    features = PredictedFeatures(tmp_path)
+    features = PredictedFeatures(tmp_path, MEL)
     for name, matrix in matrices.items():
         assert features.get(name, mmap=True).shape == (40, 20)
         np.testing.assert_allclose(features.get(name), matrix.T, atol=0.05 if compression else 0)
@@ -75,11 +75,11 @@ def test_what_is_no_matrix_is_an_error_with_its_place(tmp_path):
     (tmp_path / "x.ark").write_bytes(b"not an archive at all, whatever it says")
     (tmp_path / "feats.scp").write_text(f"a {tmp_path}/x.ark:2\n")
     with pytest.raises(DataError, match=r"x\.ark:2: expected a matrix"):
-        PredictedFeatures(tmp_path).get("a")
+        PredictedFeatures(tmp_path, MEL).get("a")
     for other in ("x.ark", "x.pt"):
         (tmp_path / "feats.scp").write_text(f"a {tmp_path}/{other}\n")
         with pytest.raises(DataError, match="expected an id and a .npy file"):
-            PredictedFeatures(tmp_path)
+            PredictedFeatures(tmp_path, MEL)
 
 
 def test_caches_that_start_at_the_same_time_lose_nothing(tmp_path):

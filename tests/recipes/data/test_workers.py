@@ -1,5 +1,6 @@
 """Loader processes: their errors name the file, a dead one ends the iteration, and none outlives it."""
 
+import errno
 import multiprocessing
 import os
 import signal
@@ -77,6 +78,27 @@ def test_a_killed_worker_is_an_error():
     with pytest.raises(DataError, match=r"loader process has died.*data\.num_workers"):
         draw(loader_of(killed, 2), 3)
     assert not multiprocessing.active_children()
+
+
+def test_a_batch_that_cannot_be_handed_over_is_an_error():
+    """As when the shared memory is full: a thread of multiprocessing would drop it, and the training wait for ever."""
+
+    def gather(items):
+        return {"audio": lambda: items}
+
+    with pytest.raises(DataError, match=r"loader process has died.*shm"):
+        draw(loader_of(Items(), 1, gather), 1)
+    assert not multiprocessing.active_children()
+
+
+def test_workers_that_cannot_start_name_the_shared_memory(monkeypatch):
+    def full(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(multiprocessing.get_context(), "Event", full)
+    with pytest.raises(DataError, match=r"/dev/shm.*data\.num_workers"):
+        loader_of(Items(), 2)
+    assert next(iter(loader_of(Items(), 0)))
 
 
 def test_workers_go_on_through_signals_and_end_with_the_block():

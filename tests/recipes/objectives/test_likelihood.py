@@ -227,11 +227,14 @@ def test_a_step_without_a_finite_loss_is_skipped_and_counted(corpus, tmp_path, c
     assert load_checkpoint(find_checkpoints(tmp_path / "checkpoints")[-1])["skipped_steps"] == 2
 
 
-def test_training_stops_when_no_loss_is_finite(corpus, tmp_path):
-    trainer = Trainer(make_config(corpus, max_skipped_steps=3), tmp_path)
+@pytest.mark.parametrize(
+    ("changes", "words"), [({"max_skipped_steps": 3}, "step 4.* 3 steps"), ({"max_steps": 2}, "all of the 2")]
+)
+def test_training_stops_when_no_loss_is_finite(corpus, tmp_path, changes, words):
+    trainer = Trainer(make_config(corpus, **changes), tmp_path)
     before = {name: value.clone() for name, value in trainer.generator.state_dict().items()}
     _poison(trainer, set(range(10)))
-    with pytest.raises(OndesError, match="step 4.* 3 steps"):
+    with pytest.raises(OndesError, match=words):
         trainer.run()
     # Nothing was changed, and no checkpoint of a broken run was written.
     assert all(torch.equal(value, before[name]) for name, value in trainer.generator.state_dict().items())
@@ -242,7 +245,8 @@ def test_a_gradient_that_is_not_finite_changes_nothing(corpus, tmp_path):
     trainer = Trainer(make_config(corpus, max_steps=1), tmp_path)
     before = {name: value.clone() for name, value in trainer.generator.state_dict().items()}
     trainer.generator.head.bias.register_hook(lambda gradient: gradient * float("inf"))
-    trainer.run()
+    with pytest.raises(OndesError, match="gradient of the generator"):
+        trainer.run()
     assert trainer.skipped_steps == 1
     assert all(torch.equal(value, before[name]) for name, value in trainer.generator.state_dict().items())
 
