@@ -1,4 +1,4 @@
-"""`python -m demo`: serve the page."""
+"""`ondes demo` or `python -m demo`: serve the page."""
 
 import argparse
 import logging
@@ -81,7 +81,7 @@ def _interrupt(number: int, frame: object) -> NoReturn:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m demo", description="Serve the demo of ondes: one page, offline.")
+    parser = argparse.ArgumentParser(prog="ondes demo", description="Serve the demo of ondes: one page, offline.")
     parser.add_argument(
         "--host",
         default=os.environ.get("GRADIO_SERVER_NAME", "127.0.0.1"),

@@ -17,6 +17,8 @@ from pathlib import Path
 
 import numpy as np
 
+from vocoders.core.atomic import atomic_file, writing
+
 __all__ = [
     "GRACE_SECONDS",
     "examples_folder",
@@ -60,7 +62,8 @@ def examples_folder() -> Path:
 def result_folder() -> Path:
     """Make a folder for a result of the present request."""
     folder = results_folder() / _visitor() / uuid.uuid4().hex
-    folder.mkdir(parents=True)
+    with writing(folder):
+        folder.mkdir(parents=True)
     return folder
 
 
@@ -90,11 +93,8 @@ def shared_file(samples: np.ndarray, sample_rate: int, name: str) -> str:
     if path.is_file():
         os.utime(path)
         return str(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    # Another request may read the file at the same time.
-    part = path.with_name(f"{uuid.uuid4().hex}.part")
-    write_wav(part, samples, sample_rate)
-    return str(part.replace(path))
+    write_wav(path, samples, sample_rate)
+    return str(path)
 
 
 def read_wav(path: Path) -> np.ndarray:
@@ -147,8 +147,8 @@ def _remove_unused(uploads: set[Path]) -> None:
 
 
 def write_wav(path: Path, samples: np.ndarray, sample_rate: int) -> None:
-    """Write int16 samples (T,) or (T, C)."""
-    with wave.open(str(path), "wb") as file:
+    """Write int16 samples (T,) or (T, C); the file appears whole, for another request may read it."""
+    with atomic_file(path) as temporary, wave.open(str(temporary), "wb") as file:
         file.setnchannels(1 if samples.ndim == 1 else samples.shape[1])
         file.setsampwidth(2)
         file.setframerate(sample_rate)

@@ -10,7 +10,7 @@ from typing import Any
 import gradio as gr
 
 from demo.widgets import alarm
-from vocoders.core.errors import OndesError
+from vocoders.core.errors import DiskError, OndesError
 
 __all__ = ["guarded", "sentence"]
 
@@ -54,6 +54,10 @@ def guarded(told: int | None = None, outputs: int = 0) -> Callable[[Callable[...
 def _translated(name: str) -> Iterator[None]:
     try:
         yield
+    except DiskError as error:
+        _logger.error("%s: no place for files: %s", name, error)
+        text = "The server cannot store files at the moment; try again later."
+        raise gr.Error(text, title="This cannot be done", print_exception=False) from None
     except OndesError as error:
         _logger.info("%s: %s", name, error)
         raise gr.Error(sentence(str(error)), title="This cannot be done", print_exception=False) from None

@@ -13,6 +13,7 @@ import gradio as gr
 from demo.folders import result_folder
 from demo.limits import owned_path
 from demo.messages import guarded
+from vocoders.core.atomic import atomic_file
 
 __all__ = ["SCRIPTS", "About", "Line", "Track", "pack_results", "player", "player_message"]
 
@@ -165,7 +166,7 @@ def pack_results(message: Any) -> str:
     about = message.get("about") or {} if isinstance(message, Mapping) else {}
     path = result_folder() / "ondes.zip"
     lines = ["# Sounds of the demo of ondes", ""]
-    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+    with atomic_file(path) as temporary, zipfile.ZipFile(temporary, "w", zipfile.ZIP_DEFLATED) as archive:
         for number, track in enumerate(tracks[:32], 1):
             name = f"{number:02d}_{_plain(track.get('file') or track.get('name'))}.wav"
             archive.write(owned_path(str(track["path"])), name)

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from functools import cached_property
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 from recipes.data.config import DataConfig
 from recipes.families import find_family, kind_of
@@ -30,6 +30,16 @@ class TrainConfig(Config):
         scheduler: learning rate schedule of every part.
         trainer: steps, precision, logging.
     """
+
+    other_names: ClassVar = {
+        "family": ("architecture", "arch", "model_type", "model_name"),
+        "model": ("generator", "network", "net", "generator_params"),
+        "data": ("dataset", "datasets", "dataloader"),
+        "objective": ("criterion", "training_objective"),
+        "optimizer": ("optim", "optimiser", "adam", "adamw", "generator_optimizer_params"),
+        "scheduler": ("lr_scheduler", "lr_schedule", "schedule", "sched", "generator_scheduler_params"),
+        "trainer": ("training", "training_args"),
+    }
 
     family: str
     model: dict[str, Any] = {}

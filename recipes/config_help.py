@@ -34,6 +34,7 @@ class Key:
         values: which values it can have, in words.
         default: as in YAML; ``None`` if there is none.
         meaning: from the docstring.
+        other_names: what other programs call it.
     """
 
     path: str
@@ -41,13 +42,15 @@ class Key:
     values: str
     default: str | None
     meaning: str
+    other_names: tuple[str, ...] = ()
 
 
 def explain(key: str, family: str | None = None, objective: str | None = None) -> list[Key]:
     """Return a key, or all keys of a section.
 
     Args:
-        key: path such as ``optimizer.learning_rate``, a section such as ``data``, or the last part of a path.
+        key: path such as ``optimizer.learning_rate``, a section such as ``data``, the last part of a path, or what
+            another program calls it, such as ``lr``.
         family: leave out the models of other families.
         objective: leave out the options of other objectives.
 
@@ -55,14 +58,20 @@ def explain(key: str, family: str | None = None, objective: str | None = None) -
         ConfigError: for a key that does not exist; the message names the nearest.
     """
     keys = list(_keys(family, objective))
-    found = [known for known in keys if known.path == key or known.path.startswith(f"{key}.")]
-    found = found or [known for known in keys if known.path.endswith(f".{key}")]
+    found = _within(keys, [key]) or [known for known in keys if known.path.endswith(f".{key}")]
+    name = key.rpartition(".")[2]
+    found = found or _within(keys, [known.path for known in keys if name in known.other_names])
     if not found:
         names = {known.path for known in keys} | {known.path.rpartition(".")[2] for known in keys}
         near = difflib.get_close_matches(key, names, 1, 0.5)
         hint = f"did you mean '{near[0]}'?" if near else "'ondes config explain' lists the sections"
         raise ConfigError(f"no configuration has the key '{key}'; {hint}")
     return found
+
+
+def _within(keys: list[Key], paths: list[str]) -> list[Key]:
+    """Return the keys at ``paths`` and below."""
+    return [known for known in keys if any(f"{known.path}.".startswith(f"{path}.") for path in paths)]
 
 
 def _keys(family: str | None, objective: str | None) -> Iterator[Key]:
@@ -80,7 +89,8 @@ def _of_class(config: type[Config], prefix: str, where: str) -> Iterator[Key]:
     for name, info in config.model_fields.items():
         value = info.get_default(call_default_factory=True)
         default = None if info.is_required() or isinstance(value, Config) else _written(value)
-        yield Key(prefix + name, where, _values(info), default, meanings.get(name, ""))
+        others = config.other_names.get(name, ())
+        yield Key(prefix + name, where, _values(info), default, meanings.get(name, ""), others)
         if prefix.count(".") < _DEEPEST:
             for nested in _configs(info.annotation):
                 yield from _of_class(nested, f"{prefix}{name}.", where)

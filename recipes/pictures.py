@@ -12,7 +12,9 @@ from vocoders.core.errors import MissingExtraError
 
 __all__ = ["spectrogram_picture"]
 
-_N_FFT, _HOP_LENGTH, _RANGE_DB = 1024, 256, 80.0
+_WINDOW_SECONDS, _HOP_SECONDS, _RANGE_DB = 0.045, 0.008, 75.0
+# The axis of frequency has the spacing of hearing (the mel scale), so that the harmonics of a voice can be told apart.
+_ROWS, _TICKS_KHZ = 320, (0.2, 0.5, 1, 2, 4, 8, 16)
 
 
 def spectrogram_picture(signals: Mapping[str, Tensor], sample_rate: int, path: Path | None = None) -> np.ndarray:
@@ -36,17 +38,19 @@ def spectrogram_picture(signals: Mapping[str, Tensor], sample_rate: int, path: P
         raise MissingExtraError("matplotlib", "metrics", "a spectrogram picture") from None
     figure = Figure(figsize=(9, 2.4 * len(signals) + 0.4), dpi=100, layout="constrained")
     canvas = FigureCanvasAgg(figure)
-    spectra = {title: _decibels(audio.reshape(-1)) for title, audio in signals.items()}
+    spectra = {title: _decibels(audio.reshape(-1), sample_rate) for title, audio in signals.items()}
     top = max(float(spectrum.max()) for spectrum in spectra.values())
     axes = figure.subplots(len(spectra), 1, sharex=True, squeeze=False)[:, 0]
     for axis, (title, spectrum) in zip(axes, spectra.items(), strict=True):
-        seconds = spectrum.shape[1] * _HOP_LENGTH / sample_rate
-        extent = (0.0, seconds, 0.0, sample_rate / 2000)
-        axis.imshow(spectrum, origin="lower", aspect="auto", extent=extent, vmin=top - _RANGE_DB, vmax=top)
+        extent = (0.0, spectrum.shape[1] * _HOP_SECONDS, 0.0, _mel(sample_rate / 2))
+        colours = {"vmin": -_RANGE_DB, "vmax": 0, "cmap": "magma"}
+        axis.imshow(spectrum - top, origin="lower", aspect="auto", extent=extent, **colours)
         axis.set_title(title, loc="left", fontsize=9)
+        ticks = [tick for tick in _TICKS_KHZ if tick <= sample_rate / 2000]
+        axis.set_yticks([_mel(1000 * tick) for tick in ticks], [f"{tick:g}" for tick in ticks])
         axis.set_ylabel("kHz")
     axes[-1].set_xlabel("seconds")
-    figure.colorbar(axes[-1].images[0], ax=list(axes), label="dB")
+    figure.colorbar(axes[-1].images[0], ax=list(axes), label="dB, loudest 0")
     canvas.draw()
     if path is not None:
         with atomic_file(path) as temporary:
@@ -54,7 +58,21 @@ def spectrogram_picture(signals: Mapping[str, Tensor], sample_rate: int, path: P
     return np.asarray(canvas.buffer_rgba())[..., :3].copy()
 
 
-def _decibels(audio: Tensor) -> np.ndarray:
-    window = torch.hann_window(_N_FFT)
-    spectrum = torch.stft(audio.float(), _N_FFT, _HOP_LENGTH, window=window, pad_mode="constant", return_complex=True)
-    return (20 * torch.log10(spectrum.abs().clamp(min=1e-7))).numpy()
+def _decibels(audio: Tensor, sample_rate: int) -> np.ndarray:
+    """Return levels (rows, frames) in dB, in rows of equal distance in mel."""
+    window = torch.hann_window(max(int(_WINDOW_SECONDS * sample_rate), 2))
+    n_fft, hop = 1 << (len(window) - 1).bit_length(), max(round(_HOP_SECONDS * sample_rate), 1)
+    spectrum = torch.stft(
+        audio.float(), n_fft, hop, len(window), window, pad_mode="constant", return_complex=True
+    ).abs()
+    edges = np.linspace(0, _mel(sample_rate / 2), _ROWS + 1)
+    centres = 700 * np.expm1((edges[1:] + edges[:-1]) / 2 / 1127)
+    bins = torch.from_numpy(centres * n_fft / sample_rate).clamp(max=n_fft // 2)
+    below = bins.long().clamp(max=n_fft // 2 - 1)
+    weight = (bins - below)[:, None].float()
+    rows = spectrum[below] * (1 - weight) + spectrum[below + 1] * weight
+    return (20 * torch.log10(rows.clamp(min=1e-7))).numpy()
+
+
+def _mel(frequency: float) -> float:
+    return float(1127 * np.log1p(frequency / 700))

@@ -1,6 +1,6 @@
 """The sections of a training configuration that all kinds of training share."""
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field, field_validator
 
@@ -22,6 +22,13 @@ class OptimizerConfig(Config):
         decay_biases: whether weight decay also acts on biases and on the parameters of norms.
         fused: one kernel for all parameters, which also decides on the device whether a step is taken.
     """
+
+    other_names: ClassVar = {
+        "learning_rate": ("lr", "base_lr", "max_lr", "peak_lr"),
+        "betas": ("beta", "beta1", "beta2", "adam_betas", "adam_beta1", "adam_beta2", "momentum"),
+        "weight_decay": ("wd", "l2", "l2_regularization"),
+        "eps": ("epsilon", "adam_eps", "adam_epsilon"),
+    }
 
     learning_rate: float = Field(default=2e-4, gt=0)
     betas: tuple[float, float] = (0.8, 0.9)
@@ -48,6 +55,13 @@ class SchedulerConfig(Config):
         rise: fraction of the steps in which ``one_cycle`` rises.
     """
 
+    other_names: ClassVar = {
+        "name": ("type", "lr_scheduler_type", "lr_scheduler_name"),
+        "warmup_steps": ("warmup", "warm_up", "warmup_iters", "warmup_ratio", "num_warmup_steps", "lr_warmup"),
+        "decay": ("gamma", "lr_decay", "lr_gamma"),
+        "final": ("min_lr", "lr_min", "eta_min", "final_lr"),
+    }
+
     name: Literal["cosine", "exponential", "plateau", "one_cycle", "constant"] = "cosine"
     warmup_steps: int = Field(default=0, ge=0)
     decay: float = Field(default=0.999, gt=0, le=1)
@@ -61,7 +75,8 @@ class TrainerConfig(Config):
     """Steps, precision and intervals of a run.
 
     Attributes:
-        max_steps: number of updates.
+        max_steps: number of updates. Runs are measured in steps: N epochs of a corpus are N times its items, divided by
+            the batch size.
         seed: seed of all random numbers.
         precision: ``no`` (float32), ``bf16`` or ``fp16``.
         max_gradient_norm: maximum total norm of gradients, which are clipped above it; ``None``: no clipping.
@@ -94,6 +109,43 @@ class TrainerConfig(Config):
         cudnn_tf32: whether convolutions on a GPU use TF32, as is torch's default.
         cudnn_benchmark: let cuDNN try its algorithms and take the fastest; results may differ from run to run.
     """
+
+    other_names: ClassVar = {
+        "max_steps": (
+            *("steps", "num_steps", "n_steps", "train_steps", "num_train_steps", "total_steps", "train_max_steps"),
+            *("epochs", "epoch", "num_epochs", "n_epochs", "max_epochs", "max_epoch", "num_train_epochs"),
+            *("iterations", "iters", "num_iterations", "max_iterations", "max_iters", "updates", "num_updates"),
+        ),
+        "seed": ("random_seed", "manual_seed"),
+        "precision": ("fp16", "bf16", "amp", "use_amp", "mixed_precision", "dtype"),
+        "max_gradient_norm": (
+            *("grad_clip", "clip_grad", "clip_grad_norm", "gradient_clip", "gradient_clip_val", "gradient_clipping"),
+            *("clip", "grad_norm", "max_grad_norm", "generator_grad_norm"),
+        ),
+        "ema_decay": ("ema", "use_ema", "moving_average"),
+        "log_every": ("log_interval", "log_steps", "logging_steps", "log_every_n_steps", "log_interval_steps"),
+        "valid_every": (
+            *("eval_every", "eval_steps", "eval_interval", "eval_interval_steps", "evaluation_strategy"),
+            *("val_every", "val_interval", "validate_every", "validation_interval", "val_check_interval"),
+        ),
+        "checkpoint_every": (
+            *("save_every", "save_steps", "save_interval", "save_interval_steps", "save_strategy"),
+            *("checkpoint_interval", "ckpt_every", "ckpt_interval", "every_n_train_steps"),
+        ),
+        "keep_checkpoints": ("save_total_limit", "max_checkpoints", "keep_ckpts", "keep_nbest_models", "save_top_k"),
+        "best_metric": ("monitor", "metric_for_best_model", "best_model_criterion"),
+        "valid_metrics": ("metric", "eval_metrics"),
+        "trackers": ("logger", "loggers", "report_to", "tensorboard", "wandb", "mlflow", "tracker"),
+        "num_threads": ("threads", "cpu_threads", "omp_num_threads"),
+        "accumulate": (
+            *("gradient_accumulation_steps", "gradient_accumulation", "accumulate_grad_batches", "accum_grad"),
+            *("grad_accum", "grad_accumulation_steps", "accumulation_steps"),
+        ),
+        "checkpoint_activations": ("gradient_checkpointing", "activation_checkpointing", "grad_checkpointing"),
+        "compile": ("torch_compile", "compile_model"),
+        "matmul_precision": ("tf32", "allow_tf32"),
+        "cudnn_benchmark": ("benchmark", "cudnn"),
+    }
 
     max_steps: int = Field(default=1_000_000, gt=0)
     seed: int = 0

@@ -342,7 +342,8 @@ class Trainer:
                 self.ema.load_state_dict(state["ema"])
         except (KeyError, RuntimeError) as error:
             # torch names only the class in the first line, and the first tensor that does not fit in the second.
-            problem = str(error).splitlines()[:2][-1].strip()
+            missing = isinstance(error, KeyError)
+            problem = f"it has no {error}" if missing else str(error).splitlines()[:2][-1].strip()
             raise CheckpointError(f"the checkpoint does not fit this run: {problem}") from None
         if "scaler" in state and self.accelerator.scaler is not None:
             self.accelerator.scaler.load_state_dict(state["scaler"])

@@ -15,10 +15,12 @@ Examples:
 
 import lazy_loader
 
+from .core.telemetry import refuse_telemetry
 from .core.threads import wait_passively
 
-# Here, since torch must not be imported before.
+# Here, since neither torch nor ONNX Runtime must be imported before.
 wait_passively()
+refuse_telemetry()
 
 # The names are listed in the stub next to this file and imported on first use, so that `import vocoders.core` does not
 # import the networks.

@@ -32,7 +32,7 @@ _ANY_LABEL = "any"
 _REPEATED = 5
 _NONE = (
     "No generative model is installed yet. Train one with a recipe in `egs/` (spoken digits take an hour on a CPU), "
-    "then start the demo with `python -m demo --models FOLDER`."
+    "then start the demo with `ondes demo --models FOLDER`."
 )
 
 

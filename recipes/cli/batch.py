@@ -75,13 +75,19 @@ class Work(Generic[State]):
     state: State | None = None
 
     def attempt(self, job: Job, progress: Progress) -> tuple[str, Report | None]:
-        """Do one job; return an error message, or the report."""
-        from vocoders.core.errors import OndesError
+        """Do one job; return an error message, or the report.
+
+        Raises:
+            DiskError: if nothing more can be written.
+        """
+        from vocoders.core.errors import DiskError, OndesError
 
         try:
             if self.state is None:
                 self.state = self.open()
             return "", self.run(job, self.state, progress)
+        except DiskError:
+            raise
         except OndesError as error:
             known = str(error)
             return known if str(job.path) in known else f"{job.path}: {known}", None
@@ -102,9 +108,11 @@ def run_jobs(jobs: Sequence[Job], work: Work[Any], json_lines: bool = False, nj:
 
     Raises:
         Exit: with code 1 if some files failed, after all of them were tried.
+        DiskError: at once, if nothing more can be written.
     """
     from recipes.cli.interruption import prompt_interruption
     from recipes.progress import gauge
+    from vocoders.core.errors import DiskError
 
     total = sum(job.seconds for job in jobs)
     shown = len(jobs) > 1 or total > _LONG_SECONDS
@@ -125,8 +133,9 @@ def run_jobs(jobs: Sequence[Job], work: Work[Any], json_lines: bool = False, nj:
                 if json_lines:
                     line = asdict(report) if report else {"path": str(job.path), "error": problem}
                     typer.echo(json.dumps(line, ensure_ascii=False))
-    except KeyboardInterrupt:
-        typer.echo(f"interrupted; {done - len(failures)} of {len(jobs)} files are finished", err=True)
+    except (KeyboardInterrupt, DiskError) as error:
+        why = "interrupted; " if isinstance(error, KeyboardInterrupt) else ""
+        typer.echo(f"{why}{done - len(failures)} of {len(jobs)} files are finished", err=True)
         raise
     _tell(failures, len(jobs))
 

@@ -42,7 +42,7 @@ class ShareOptions:
     ] = None
 
     def __post_init__(self) -> None:
-        self._place()
+        self.place()
 
     def undone(
         self, items: Sequence[Item], outputs: Sequence[Path], sources: Sequence[Path] | None = None
@@ -56,7 +56,7 @@ class ShareOptions:
         """
         from recipes.cli.outputs import is_done
 
-        first, count = self._place()
+        first, count = self.place()
         share = range(first, len(items), count)
         left = [
             index
@@ -67,7 +67,7 @@ class ShareOptions:
             _logger.info("%d of %d files are done already", len(share) - len(left), len(share))
         return [items[index] for index in left]
 
-    def _place(self) -> tuple[int, int]:
+    def place(self) -> tuple[int, int]:
         """Return number, from 0, and count of the shares."""
         if self.shard is None:
             return 0, 1

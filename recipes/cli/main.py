@@ -18,6 +18,7 @@ from recipes.cli import (
     config,
     convert,
     decode,
+    demo,
     doctor,
     effect,
     effect_signal,
@@ -56,7 +57,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 _commands = (tryout, synth, models, info, convert, prepare, features, mel, train, decode, evaluate, picture)
-for _command in (*_commands, effect, effect_signal, export, generate, pack, bench, serve, recipe, config, doctor):
+for _command in (*_commands, effect, effect_signal, export, generate, pack, bench, demo, serve, recipe, config, doctor):
     _command.register(app)
 
 

@@ -93,7 +93,7 @@ def _show_plugins(as_json: bool) -> None:
 
 def _row(model: "ShippedModel") -> tuple[str, ...]:
     rate = f"{model.sample_rate} Hz" if model.sample_rate else "any"
-    size = f"{model.size_bytes / 1e6:.1f} MB"
+    size = f"{model.size_bytes / 1e6:.1f} MB" if model.size_bytes >= 1e5 else f"{model.size_bytes / 1e3:.0f} kB"
     return model.name, model.family, rate, f"{model.num_parameters:,}", size, model.license, model.description
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from recipes.cli.inputs import Input
 from vocoders.core.errors import ConfigError
 
-__all__ = ["is_done", "plan_outputs"]
+__all__ = ["check_folder", "is_done", "plan_outputs"]
 
 # Codecs with few sample rates and a loss at each encoding.
 _FIXED_FRAMES = {".mp3", ".opus"}
@@ -40,7 +40,7 @@ def plan_outputs(inputs: Sequence[Input], output: Path, force: bool, keep_suffix
         more = f" (and {len(existing) - 1} more)" if len(existing) > 1 else ""
         raise ConfigError(f"{existing[0]} exists already{more}; pass --force to replace, or choose another output")
     for folder in {path.parent for path in outputs}:
-        _check_folder(folder)
+        check_folder(folder)
     return outputs
 
 
@@ -54,6 +54,19 @@ def is_done(output: Path, source: Path | None = None) -> bool:
         return not is_older and is_whole(output)
     except (OSError, DataError):
         return False
+
+
+def check_folder(folder: Path) -> None:
+    """Find out whether files can be written to a folder, which need not exist yet.
+
+    Raises:
+        ConfigError: if not.
+    """
+    standing = next(parent for parent in [folder, *folder.parents] if parent.exists())
+    if not standing.is_dir():
+        raise ConfigError(f"{standing} is a file; expected a folder to write to")
+    if not os.access(standing, os.W_OK | os.X_OK):
+        raise ConfigError(f"no permission to write to {standing}")
 
 
 def _name_outputs(inputs: Sequence[Input], output: Path, keep_suffix: bool) -> list[Path]:
@@ -82,11 +95,3 @@ def _check_collisions(inputs: Sequence[Input], outputs: Sequence[Path]) -> None:
                 f"{other} and {item.path} would both become {path}; "
                 "give the folder above them (sub-folders are kept), or one of them at a time"
             )
-
-
-def _check_folder(folder: Path) -> None:
-    standing = next(parent for parent in [folder, *folder.parents] if parent.exists())
-    if not standing.is_dir():
-        raise ConfigError(f"{standing} is a file; expected a folder to write to")
-    if not os.access(standing, os.W_OK | os.X_OK):
-        raise ConfigError(f"no permission to write to {standing}")

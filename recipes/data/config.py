@@ -1,6 +1,6 @@
 """The ``data`` section of a training configuration."""
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field, model_validator
 
@@ -44,6 +44,22 @@ class DataConfig(Config):
             acoustic models, which are too smooth (``ondes mel compare`` measures by how much).
         seed: seed of all batches, together with the step.
     """
+
+    other_names: ClassVar = {
+        "train": ("train_data", "train_set", "train_dir", "training_files", "train_files", "data_dir"),
+        "valid": ("dev", "val", "validation", "valid_data", "val_data", "eval_data", "dev_set", "validation_files"),
+        "segment_length": (
+            *("segment", "segment_size", "segment_samples", "batch_max_steps", "crop_length", "crop_size"),
+            *("clip_length", "chunk_size", "chunk_length", "max_length", "seq_len", "sequence_length"),
+        ),
+        "batch_size": ("batch", "batchsize", "bs", "per_device_train_batch_size", "train_batch_size"),
+        "total_batch_size": ("global_batch_size", "effective_batch_size"),
+        "num_workers": ("workers", "n_workers", "dataloader_workers", "dataloader_num_workers"),
+        "in_memory": ("cache", "allow_cache", "cache_in_memory", "preload"),
+        "degrade": ("augment", "augmentation"),
+        "gain_db": ("gain", "volume", "gain_augmentation"),
+        "peak": ("normalize", "normalise", "peak_normalize"),
+    }
 
     train: str | None = None
     valid: str | None = None

@@ -14,7 +14,7 @@ from typing import Generic, TypeVar
 
 from recipes.progress import track
 from vocoders.core.atomic import remove_temporaries
-from vocoders.core.errors import ConfigError, DataError, FilesFailedError
+from vocoders.core.errors import ConfigError, DataError, DiskError, FilesFailedError
 
 __all__ = ["map_files", "map_parallel", "run_parallel"]
 
@@ -45,6 +45,7 @@ def map_files(function: Callable[[Item], Result], items: Sequence[Item], nj: int
     """Do what :func:`map_parallel` does, and go on where ``function`` raises a :class:`DataError` for an item.
 
     Raises:
+        DiskError: at once, since every other item would fail too.
         FilesFailedError: at the end, with one line for each item that failed.
     """
     failures = []
@@ -66,6 +67,8 @@ class _Attempt(Generic[Item, Result]):
     def __call__(self, item: Item) -> Result | DataError:
         try:
             return self.function(item)
+        except DiskError:
+            raise
         except DataError as error:
             return error
 

@@ -17,7 +17,7 @@ from vocoders.frontends.plausibility import check_possible
 
 __all__ = ["LARGEST_DIFFERENCE", "PredictedFeatures", "check_length"]
 
-_ARCHIVE_PLACE = re.compile(r".+\.ark:[0-9]+")
+_ARCHIVE_PLACE = re.compile(r".+\.ark:[0-9]{1,18}")
 LARGEST_DIFFERENCE = 1
 """Frames by which predicted features and audio may differ: centred frames give one more."""
 

@@ -2,6 +2,7 @@
 
 from recipes.losses.adversarial import AdversarialLoss, feature_matching_loss
 from recipes.losses.loss import Loss
+from recipes.losses.modulation import ModulationLoss
 from recipes.losses.spectral import (
     LOSSES,
     LossSum,
@@ -17,6 +18,7 @@ __all__ = [
     "Loss",
     "LossSum",
     "MelLoss",
+    "ModulationLoss",
     "MultiResolutionSTFTLoss",
     "MultiScaleMelLoss",
     "TurboMelLoss",

@@ -10,6 +10,7 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from recipes.losses.loss import Loss
+from recipes.losses.modulation import ModulationLoss
 from vocoders.core.config import Config
 from vocoders.core.errors import ConfigError
 from vocoders.core.plugins import Registry
@@ -174,6 +175,7 @@ LOSSES: Registry[type[Loss]] = Registry(
         "mel": MelLoss,
         "multi_scale_mel": MultiScaleMelLoss,
         "power_mel": PowerMelLoss,
+        "modulation": ModulationLoss,
         "turbo_mel": TurboMelLoss,
         "multi_resolution_stft": MultiResolutionSTFTLoss,
     },

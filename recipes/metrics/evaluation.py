@@ -11,9 +11,10 @@ import torch
 from pydantic import Field
 
 from recipes.data.parallel import map_parallel
+from recipes.metrics.kept_values import KeptValues
 from recipes.metrics.long_pairs import divide, join
 from recipes.metrics.metric import Metric, Signal, SignalPair, UndefinedMetricError
-from recipes.metrics.outcome import EvaluationResult, Problem, Score, Summary
+from recipes.metrics.outcome import EvaluationResult, Outcome, Problem, Score, Summary
 from recipes.metrics.pairing import Clip, Pair, find_pairs
 from recipes.metrics.registry import DEFAULT_METRICS, create_metrics
 from vocoders.core.audio import audio_info, read_audio, resample
@@ -51,7 +52,7 @@ class Alignment(Config):
     report_seconds: float = 0.1
     fail_seconds: float = 1.0
     resample: bool = False
-    part_seconds: float = Field(default=600.0, gt=0)
+    part_seconds: float = Field(default=120.0, gt=0)
 
 
 def evaluate_pairs(
@@ -60,6 +61,8 @@ def evaluate_pairs(
     nj: int = 1,
     alignment: Alignment | None = None,
     seed: int = 0,
+    keep: str | Path | None = None,
+    share: tuple[int, int] = (0, 1),
 ) -> EvaluationResult:
     """Measure every pair with every metric.
 
@@ -72,10 +75,12 @@ def evaluate_pairs(
         nj: number of processes; 1 runs in this one.
         alignment: treatment of different lengths and sample rates.
         seed: seed of the bootstrap.
+        keep: folder for the values of each pair. Those in it are not measured again.
+        share: number, from 0, and count: of the references every count-th alone, from this one on.
 
     Raises:
         ConfigError: for an unknown metric or a bad ``nj``.
-        DataError: if ``pairs`` is empty.
+        DataError: if ``pairs`` is empty, or ``keep`` cannot be written.
         MissingExtraError: if the package of a metric is not installed.
     """
     if not pairs:
@@ -85,17 +90,21 @@ def evaluate_pairs(
     for pair in pairs:
         groups.setdefault(pair.reference, []).append(pair)
     started = time.perf_counter()
-    work = partial(_measure_group, metrics=chosen, alignment=alignment or Alignment())
-    outcomes: dict[Pair, tuple[Score | None, list[Problem]]] = {}
-    for group, found in zip(groups.values(), map_parallel(work, list(groups.values()), nj, "evaluate"), strict=True):
+    alignment = alignment or Alignment()
+    kept = None if keep is None else KeptValues(keep, chosen, alignment.model_dump())
+    work = partial(_measure_group, metrics=chosen, alignment=alignment, kept=kept)
+    own = list(groups.values())[share[0] :: share[1]]
+    outcomes: dict[Pair, Outcome] = {}
+    for group, found in zip(own, map_parallel(work, own, nj, "evaluate"), strict=True):
         outcomes.update(zip(group, found, strict=True))
+    measured = tuple(pair for pair in pairs if pair in outcomes)
     return EvaluationResult(
         metrics=chosen,
         systems=tuple(dict.fromkeys(pair.system for pair in pairs)),
-        scores=tuple(score for pair in pairs if (score := outcomes[pair][0]) is not None),
-        problems=tuple(problem for pair in pairs for problem in outcomes[pair][1]),
+        scores=tuple(score for pair in measured if (score := outcomes[pair][0]) is not None),
+        problems=tuple(problem for pair in measured for problem in outcomes[pair][1]),
         seed=seed,
-        pairs=tuple(pairs),
+        pairs=measured,
         wall_seconds=time.perf_counter() - started,
     )
 
@@ -109,6 +118,8 @@ def evaluate_systems(
     seed: int = 0,
     natural: bool = False,
     dry: str | Path | None = None,
+    keep: str | Path | None = None,
+    share: tuple[int, int] = (0, 1),
 ) -> EvaluationResult:
     """Measure folders of generated audio against a folder of references.
 
@@ -122,6 +133,8 @@ def evaluate_systems(
         natural: add a first row :data:`NATURAL`, the references against themselves: the value that metrics without a
             reference give to the recordings.
         dry: folder, data directory or wav.scp with the inputs of the effect, for metrics that need them.
+        keep: folder for the values of each pair, as in :func:`evaluate_pairs`.
+        share: part of the references, as there.
 
     Raises:
         ConfigError: if a system has the name of the natural row; and as :func:`evaluate_pairs`.
@@ -141,7 +154,7 @@ def evaluate_systems(
         pairs = [
             replace(pair, system=NATURAL, generated=pair.reference) for _, pair in sorted(references.items())
         ] + pairs
-    result = evaluate_pairs(pairs, metrics, nj, alignment, seed)
+    result = evaluate_pairs(pairs, metrics, nj, alignment, seed, keep, share)
     return replace(result, problems=(*result.problems, *problems))
 
 
@@ -213,17 +226,16 @@ def _measure_channels(
 
 
 def _measure_group(
-    pairs: Sequence[Pair], metrics: Sequence[Metric], alignment: Alignment
-) -> list[tuple[Score | None, list[Problem]]]:
+    pairs: Sequence[Pair], metrics: Sequence[Metric], alignment: Alignment, kept: KeptValues | None
+) -> list[Outcome]:
     """Measure all pairs of one reference, long ones part by part."""
     parts = divide(pairs, alignment.part_seconds, alignment.fail_seconds)
-    outcomes = [_measure_part(part, metrics, alignment) for part in parts]
+    measure = partial(_measure_part, metrics=metrics, alignment=alignment)
+    outcomes = [measure(part) if kept is None else kept.complete(part, measure) for part in parts]
     return outcomes[0] if len(outcomes) == 1 else [join(found) for found in zip(*outcomes, strict=True)]
 
 
-def _measure_part(
-    pairs: Sequence[Pair], metrics: Sequence[Metric], alignment: Alignment
-) -> list[tuple[Score | None, list[Problem]]]:
+def _measure_part(pairs: Sequence[Pair], metrics: Sequence[Metric], alignment: Alignment) -> list[Outcome]:
     """Measure all pairs of one reference, which is read and analysed once."""
     try:
         references: list[Signal] = _channels(*read_clip(pairs[0].reference))
@@ -242,7 +254,7 @@ def _measure_pair(
     dry: list[Signal] | None,
     metrics: Sequence[Metric],
     alignment: Alignment,
-) -> tuple[Score | None, list[Problem]]:
+) -> Outcome:
     def problem(kind: str, message: str) -> Problem:
         return Problem(pair.system, pair.utt_id, "", kind, message)
 

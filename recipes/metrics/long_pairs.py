@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from recipes.metrics.outcome import Problem, Score
+from recipes.metrics.outcome import Outcome, Problem
 from recipes.metrics.pairing import Clip, Pair
 from vocoders.core.audio import audio_info
 from vocoders.core.errors import DataError
@@ -50,7 +50,7 @@ def divide(pairs: Sequence[Pair], part_seconds: float, fail_seconds: float) -> l
     return [[_part(pair, start, duration) for pair in pairs] for start in starts]
 
 
-def join(parts: Sequence[tuple[Score | None, list[Problem]]]) -> tuple[Score | None, list[Problem]]:
+def join(parts: Sequence[Outcome]) -> Outcome:
     """Join the outcomes of the parts of one pair: means of values by duration, and each problem once."""
     scores = [score for score, _ in parts if score is not None]
     problems = list(dict.fromkeys(problem for _, found in parts for problem in found))

@@ -1,18 +1,14 @@
 """Modulation at the rate of the pitch: whether each period of a voice is a beat, as in speech, or blurred."""
 
 import numpy as np
+import torch
 
 from recipes.metrics.domain import GENERATED_MOVES, REFERENCE_IS_HEARD, Condition
 from recipes.metrics.metric import Direction, Metric, Signal, SignalPair
+from vocoders.frontends.modulation import ModulationSpectrum
 
 __all__ = ["ModulationDepth"]
 
-# Windows of 5.3 ms every millisecond follow the periods of most voices.
-_WINDOW_SECONDS, _HOP_SECONDS = 128 / 24000, 1e-3
-_BANDS = (750.0, 1500.0, 2250.0, 3000.0, 4000.0, 5000.0, 6500.0, 8500.0, 11000.0)
-# Modulations are measured in windows of 64 ms every 16 ms, from 60 to 440 Hz.
-_FRAMES, _STEP = 64, 16
-_LOWEST, _HIGHEST = 4, 28
 # Quieter windows of each band are left out: they are often pauses.
 _LEFT_OUT = 0.3
 
@@ -55,16 +51,8 @@ def _modulation(signal: Signal) -> tuple[np.ndarray, np.ndarray]:
     return signal.remember("modulation", lambda: _measure(signal.samples, signal.sample_rate))
 
 
+@torch.inference_mode()
 def _measure(samples: np.ndarray, sample_rate: int) -> tuple[np.ndarray, np.ndarray]:
-    size, hop = round(_WINDOW_SECONDS * sample_rate), round(_HOP_SECONDS * sample_rate)
-    frames = np.lib.stride_tricks.sliding_window_view(samples.astype(np.float64), size)[::hop]
-    spectrum = np.abs(np.fft.rfft(frames * np.hanning(size + 1)[:-1], axis=1))
-    frequency = np.arange(spectrum.shape[1]) * sample_rate / size
-    inside = [(frequency >= low) & (frequency < high) for low, high in zip(_BANDS, _BANDS[1:], strict=False)]
-    # 140 dB below full scale there is no sound.
-    bands = np.stack([spectrum[:, bins].sum(1) for bins in inside if bins.any()]) + 1e-7 * size
-    windows = np.lib.stride_tricks.sliding_window_view(bands, _FRAMES, axis=1)[:, ::_STEP]
-    mean = windows.mean(-1, keepdims=True)
-    modulation = np.abs(np.fft.rfft((windows / mean - 1) * np.hanning(_FRAMES + 1)[:-1], axis=-1)) / _FRAMES
-    # White noise has some 0.1 of depth; below a hundredth nothing is heard.
-    return np.square(modulation[..., _LOWEST:_HIGHEST]).sum(-1) + 1e-4, mean[..., 0]
+    spectrum = ModulationSpectrum(sample_rate)
+    modulations, mean = spectrum(torch.from_numpy(samples.astype(np.float64))[None])
+    return spectrum.energy(modulations)[0].numpy(), mean[0].numpy()

@@ -10,7 +10,7 @@ from recipes.metrics.bootstrap import bootstrap_interval
 from recipes.metrics.metric import Metric
 from recipes.metrics.pairing import Pair
 
-__all__ = ["EvaluationResult", "Problem", "Score", "Summary"]
+__all__ = ["EvaluationResult", "Outcome", "Problem", "Score", "Summary"]
 
 
 @dataclass(frozen=True)
@@ -47,6 +47,10 @@ class Score:
     cropped: float
     values: dict[str, float]
     seconds: dict[str, float] = field(default_factory=dict, compare=False)
+
+
+#: What is known of one pair: its score, if it could be read, and its problems.
+Outcome = tuple[Score | None, list[Problem]]
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,5 @@
 """Write an evaluation: JSON with every value, CSV for spreadsheets, Markdown for RESULTS.md."""
 
-import importlib.metadata
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
@@ -9,6 +8,7 @@ from typing import Any
 from recipes.metrics.evaluation import EvaluationResult, Problem, Summary
 from recipes.metrics.metric import Metric
 from recipes.metrics.published import PublishedFigures
+from recipes.metrics.versions import package_versions
 from vocoders.core.tables import format_table
 
 __all__ = [
@@ -22,10 +22,6 @@ __all__ = [
 ]
 
 _FORMAT = 1
-_PACKAGES = (
-    *("ondes", "torch", "torchaudio", "pesq", "auraloss", "pyworld", "pystoi", "speechmos", "librosa"),
-    *("torchcrepe", "swift-f0"),
-)
 _LISTED_PROBLEMS = 50
 
 
@@ -56,7 +52,7 @@ def results_json(result: EvaluationResult) -> str:
         "wall_seconds": round(result.wall_seconds, 3),
         "confidence": result.confidence,
         "seed": result.seed,
-        "versions": _versions(),
+        "versions": package_versions(),
     }
     return json.dumps(document, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
 
@@ -109,7 +105,7 @@ def results_markdown(
         published: figures of a paper, placed at the end.
     """
     utterances = {score.utt_id: score.duration for score in result.scores}
-    versions = ", ".join(f"{package} {version}" for package, version in _versions().items())
+    versions = ", ".join(f"{package} {version}" for package, version in package_versions().items())
     lines = [f"# {title}", "", *(f"- {note}" for note in notes)]
     lines += [
         f"- {len(utterances)} utterances, {sum(utterances.values()) / 60:.1f} minutes",
@@ -193,13 +189,3 @@ def _problem_line(problem: Problem) -> str:
 
 def _cell(text: str) -> str:
     return text.replace("|", "\\|")
-
-
-def _versions() -> dict[str, str]:
-    versions = {}
-    for package in _PACKAGES:
-        try:
-            versions[package] = importlib.metadata.version(package)
-        except importlib.metadata.PackageNotFoundError:
-            continue
-    return versions

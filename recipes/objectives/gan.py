@@ -28,7 +28,7 @@ class AdversarialOptions(Config):
         adversarial_weight: weight of the adversarial loss of the generator.
         adversarial: ``hinge`` or ``mse``.
         average: average over discriminators and feature maps instead of summing.
-        discriminators: discriminators by name, each a mapping of options.
+        discriminators: discriminators by name, each a mapping of options; none for training by reconstruction alone.
         adversarial_start: first step at which the generator is trained with adversarial losses.
         discriminator_start: first step at which the discriminators are trained.
         discriminators_first: in each step, train the discriminators before the generator instead of after it.
@@ -83,11 +83,12 @@ class GanObjective(Objective):
         self.reconstruction = LossSum(generator.sample_rate, options.reconstruction)
         self.draw_inputs = generator.draw_inputs
         self.adversarial = AdversarialLoss(options.adversarial, options.average)
-        self.discriminator = DiscriminatorUnion(options.discriminators, generator.sample_rate)
+        chosen = options.discriminators
+        self.discriminator = DiscriminatorUnion(chosen, generator.sample_rate) if chosen else None
 
     def parts(self) -> dict[str, nn.Module]:
         """Return the modules that this objective trains in addition to the generator."""
-        return {"discriminator": self.discriminator}
+        return {} if self.discriminator is None else {"discriminator": self.discriminator}
 
     def training_step(self, parts: Mapping[str, nn.Module], batch: Batch, step: int, update: Update) -> Log:
         """Train both parts once.
@@ -96,23 +97,24 @@ class GanObjective(Objective):
         generator's ``draw_inputs``.
         """
         options = self.options
-        generator, discriminator = parts["generator"], parts["discriminator"]
+        generator, discriminator = parts["generator"], parts.get("discriminator")
         real = batch["audio"]
         fake = generator(**self.draw_inputs(batch))
         log: Log = {}
-        if step >= options.discriminator_start and options.discriminators_first:
-            log |= self._train_discriminator(discriminator, fake.detach(), real, update)
+        learner = discriminator if step >= options.discriminator_start else None
+        if learner is not None and options.discriminators_first:
+            log |= self._train_discriminator(learner, fake.detach(), real, update)
         loss, terms = self.reconstruction(fake, real)
         log |= {f"loss/{name}": term for name, term in terms.items()}
-        if step >= options.adversarial_start:
+        if discriminator is not None and step >= options.adversarial_start:
             # The bare module: the discriminators get no gradient here, so there is nothing to average.
             adversarial, matching = self._score(unwrap(discriminator), fake, real)
             loss = loss + options.adversarial_weight * adversarial + options.feature_matching_weight * matching
             log |= {"loss/adversarial": adversarial.detach(), "loss/feature_matching": matching.detach()}
         log["loss/generator"] = loss.detach()
         log["gradient/generator"] = update("generator", loss)
-        if step >= options.discriminator_start and not options.discriminators_first:
-            log |= self._train_discriminator(discriminator, fake.detach(), real, update)
+        if learner is not None and not options.discriminators_first:
+            log |= self._train_discriminator(learner, fake.detach(), real, update)
         return log
 
     def _score(self, discriminator: nn.Module, fake: Tensor, real: Tensor) -> tuple[Tensor, Tensor]:

@@ -17,7 +17,7 @@ from starlette.requests import ClientDisconnect
 from recipes.serving import session as sessions
 from recipes.serving.files import synthesize_file
 from recipes.serving.limits import Limits
-from vocoders.core.errors import ConfigError, OndesError
+from vocoders.core.errors import ConfigError, DiskError, OndesError
 from vocoders.interface import Vocoder
 from vocoders.version import __version__
 
@@ -77,6 +77,9 @@ class _Server:
             options = dict(request.query_params)
             try:
                 wav = await run_in_threadpool(synthesize_file, self.vocoder, body, options, self.limits)
+            except (DiskError, OSError) as error:
+                _logger.error("no place for temporary files: %s", error)
+                raise HTTPException(507, "the server cannot store files at the moment; try again later") from None
             except OndesError as error:
                 raise HTTPException(422, str(error)) from None
         return Response(wav, media_type="audio/wav")

@@ -11,7 +11,7 @@ from torch import Tensor
 from recipes.cli.declared import chosen_options
 from recipes.serving.limits import Limits, check_effort
 from vocoders.core.audio import audio_info, read_audio, write_audio
-from vocoders.core.errors import ConfigError, DataError
+from vocoders.core.errors import ConfigError, DataError, DiskError
 from vocoders.core.feature_files import read_feature_file
 from vocoders.core.limiting import limit_peaks
 from vocoders.interface import Vocoder
@@ -34,6 +34,7 @@ def synthesize_file(vocoder: Vocoder, body: bytes, given: Mapping[str, str], lim
     Raises:
         ConfigError: for unknown options, and more steps than a server takes.
         DataError: for a body that cannot be read, or is too long.
+        DiskError, OSError: if temporary files cannot be written.
     """
     changes = dict(given)
     text = changes.pop("seed", "0")
@@ -51,6 +52,8 @@ def synthesize_file(vocoder: Vocoder, body: bytes, given: Mapping[str, str], lim
             output = path.with_name("answer.wav")
             rate = vocoder.sample_rate
             write_audio(output, limit_peaks(made(vocoder, path, how, limits), rate), rate)
+        except DiskError:
+            raise
         except DataError as error:
             # Not the server's own place of the file.
             raise DataError(str(error).replace(str(path), "the body")) from None

@@ -1,12 +1,15 @@
 """Files of visitors: bounded in size and age, and gone with their visitor."""
 
+import errno
 import os
 import subprocess
 import sys
 import time
+import wave
 from pathlib import Path
 from types import SimpleNamespace
 
+import gradio as gr
 import numpy as np
 import pytest
 from gradio.context import LocalContext
@@ -14,6 +17,7 @@ from gradio.context import LocalContext
 from demo.cleaning import Cleaner, own_temporary_folder
 from demo.folders import forget_visitor, result_file, results_folder
 from demo.limits import owned_path
+from demo.messages import guarded
 from demo.runs import Runs
 from vocoders.core.errors import DataError
 
@@ -128,3 +132,16 @@ def test_a_cancelled_run_ends_at_its_next_report() -> None:
     with pytest.raises(DataError, match="cancelled"):
         report(0.7)
     assert seen == [0.5, 0.6]
+
+
+def test_a_full_disk_leaves_no_half_of_a_result(tmp_path, monkeypatch):
+    monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path))
+
+    def refuse(self, data):
+        self._file.write(data[:10])
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(wave.Wave_write, "writeframes", refuse)
+    with pytest.raises(gr.Error, match="cannot store"):
+        guarded()(result_file)(np.zeros(100, np.int16), 8000, "x")
+    assert not [path for path in tmp_path.rglob("*") if path.is_file()]

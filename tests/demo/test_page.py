@@ -41,9 +41,15 @@ def test_the_demo_never_imports_recipes(repository) -> None:
     assert result.returncode == 0, result.stderr or "demo imports recipes"
 
 
-def test_without_gradio_the_demo_ends_in_one_line(repository, tmp_path) -> None:
-    code = "import sys, runpy; sys.modules['gradio'] = None; runpy.run_module('demo', run_name='__main__')"
-    command = [sys.executable, "-c", code]
+@pytest.mark.parametrize(
+    "start",
+    [
+        "import runpy; runpy.run_module('demo', run_name='__main__')",
+        "from recipes.cli.main import main; sys.exit(main(['demo', '--port', '7861']))",
+    ],
+)
+def test_without_gradio_the_demo_ends_in_one_line(start, repository, tmp_path) -> None:
+    command = [sys.executable, "-c", f"import sys; sys.modules['gradio'] = None; {start}"]
     environment = {"TMPDIR": str(tmp_path), "PATH": "/usr/bin:/bin", "PYTHONPATH": str(repository)}
     result = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=120)
     assert result.returncode == 2

@@ -15,7 +15,7 @@ from recipes.losses import (
     TurboMelLoss,
     feature_matching_loss,
 )
-from vocoders.core.errors import ConfigError
+from vocoders.core.errors import ConfigError, ShapeError
 
 RATE = 24000
 
@@ -185,3 +185,15 @@ def test_feature_matching_sends_no_gradient_to_the_target() -> None:
 def test_feature_matching_refuses_lists_of_other_lengths() -> None:
     with pytest.raises(ValueError):
         feature_matching_loss(scores(1.0), scores(1.0, 2.0))
+
+
+def test_modulation_hears_blurred_pulses_and_not_their_position() -> None:
+    time = torch.arange(9600) / RATE
+    harmonics = torch.arange(1, 90)[:, None] * 120 * time
+    shifted, scattered = (harmonics + phases[:, None] for phases in (0.3 * torch.arange(1, 90), torch.rand(89)))
+    pulses, later, blurred = (torch.cos(2 * torch.pi * x).mean(0)[None, None] for x in (harmonics, shifted, scattered))
+    loss = LossSum(RATE, {"modulation": 1.0})
+    assert loss(later, pulses)[0] < 0.1 * loss(blurred, pulses)[0]
+    torch.testing.assert_close(loss(0.1 * blurred, pulses)[0], loss(blurred, pulses)[0], rtol=1e-2, atol=0)
+    with pytest.raises(ShapeError, match="1640"):
+        loss(pulses[..., :1000], pulses[..., :1000])

@@ -57,6 +57,20 @@ def test_training_lowers_the_mel_distance(corpus, make_config, tmp_path):
     assert np.mean(values[-5:]) < 0.6 * np.mean(values[:5])
 
 
+def test_without_discriminators_only_reconstruction_teaches(corpus, make_config, tmp_path):
+    """As with discriminators whose first step never comes; a run cannot change between the two."""
+    config = make_config(corpus, max_steps=3).to_dict()
+    without, waiting = (
+        TrainConfig.from_dict(config | {"objective": config["objective"] | options})
+        for options in ({"discriminators": {}}, {"adversarial_start": 99, "discriminator_start": 99})
+    )
+    alone, beside = train(without, tmp_path / "without"), train(waiting, tmp_path / "waiting")
+    assert list(alone["parts"]) == list(alone["optimizers"]) == ["generator"]
+    assert_same(alone["parts"]["generator"], beside["parts"]["generator"])
+    with pytest.raises(CheckpointError, match="no 'discriminator'"):
+        train(waiting, tmp_path / "without", resume=True)
+
+
 def test_the_average_is_what_is_restored(corpus, make_config, tmp_path):
     state = train(make_config(corpus), tmp_path)
     trained = restore_generator(tmp_path)

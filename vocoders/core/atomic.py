@@ -12,12 +12,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from vocoders.core.errors import DataError
+from vocoders.core.errors import DataError, DiskError, OndesError
 
 __all__ = ["atomic_file", "atomic_folder", "is_full", "remove_temporaries", "writing"]
 
 # Bytes that are left on a full disk at most.
 _LITTLE_SPACE = 1 << 20
+# Refusals that every other file on the disk would meet.
+_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
 # How often a folder is replaced that other processes replace too.
 _TRIES = 20
 # What this process is writing.
@@ -35,12 +37,13 @@ def writing(path: str | Path) -> Iterator[None]:
     """Turn a refusal of the system in the block into an error that names ``path`` and the cause.
 
     Raises:
-        DataError: for a full disk, a missing permission, a folder in place of a file ...
+        DiskError: for a full disk, or one that can only be read.
+        DataError: for a missing permission, a folder in place of a file ...
     """
     try:
         yield
     except OSError as error:
-        raise DataError(_write_problem(Path(path), error)) from error
+        raise _write_error(Path(path), error) from error
 
 
 @contextmanager
@@ -105,6 +108,11 @@ def atomic_folder(path: str | Path, overwrite: bool = False) -> Iterator[Path]:
                 if file.is_file():
                     _sync(file)
             _place_folder(temporary, path, overwrite)
+    except OndesError:
+        # What works in the folder has its own words for files that it misses.
+        if not temporary.exists():
+            raise DataError(f"{path} cannot be written: its folder vanished in the meantime") from None
+        raise
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
         _temporaries.discard(temporary)
@@ -122,7 +130,7 @@ def _make_folder(folder: Path) -> None:
         in_the_way = next(parent for parent in [folder, *folder.parents] if parent.is_file())
         raise DataError(f"{in_the_way} is a file; expected a folder to write to") from None
     except OSError as error:
-        raise DataError(_write_problem(folder, error)) from None
+        raise _write_error(folder, error) from None
 
 
 def _temporary_name(path: Path) -> Path:
@@ -185,18 +193,16 @@ def _place_folder(new: Path, path: Path, overwrite: bool) -> None:
     raise DataError(f"{path}: other processes write it again and again; give each its own folder")
 
 
-def _write_problem(path: Path, error: OSError) -> str:
-    return f"{path} cannot be written: {error.strerror or _counted_problem(path.parent, error)}"
+def _write_error(path: Path, error: OSError) -> DataError:
+    # NumPy tells how many items were written, and no number of the error.
+    full = error.errno is None and is_full(path.parent)
+    kind = DiskError if full or error.errno in _DISK else DataError
+    return kind(f"{path} cannot be written: {'the disk is full' if full else error.strerror or error}")
 
 
 def is_full(folder: Path) -> bool:
     """Return whether the disk of a folder is full."""
-    return shutil.disk_usage(folder).free < _LITTLE_SPACE
-
-
-def _counted_problem(folder: Path, error: OSError) -> str:
-    """Return the cause of an error without a number: NumPy tells how many items were written."""
     try:
-        return "the disk is full" if is_full(folder) else str(error)
-    except OSError:  # the folder is gone too
-        return str(error)
+        return shutil.disk_usage(folder).free < _LITTLE_SPACE
+    except OSError:  # the folder is gone
+        return False

@@ -76,6 +76,10 @@ def has_sample_format(path: Path, subtype: str) -> bool:
 
 def find_files(folder: Path, suffixes: Collection[str] = AUDIO_SUFFIXES) -> Iterator[Path]:
     """Yield all files of these suffixes below ``folder``, sorted; links are followed once, hidden names left out."""
+    return (path for path in _walk(folder) if path.suffix.lower() in suffixes)
+
+
+def _walk(folder: Path) -> Iterator[Path]:
     visited: set[str] = set()
     for parent, folders, files in os.walk(folder, followlinks=True):
         real = os.path.realpath(parent)
@@ -85,7 +89,7 @@ def find_files(folder: Path, suffixes: Collection[str] = AUDIO_SUFFIXES) -> Iter
         visited.add(real)
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         for name in sorted(files):
-            if not name.startswith(".") and os.path.splitext(name)[1].lower() in suffixes:
+            if not name.startswith("."):
                 yield Path(parent, name)
 
 
@@ -102,9 +106,15 @@ def reason_to_leave_out(path: Path) -> str:
 def list_audio(folder: Path) -> list[Path]:
     """Return the audio files below ``folder``; files that cannot be read on this machine come last, with a warning.
 
-    They are returned too, so that reading them fails with its cause and no file is silently missing.
+    They are returned too, so that reading them fails with its cause and no file is silently missing. Files beside them
+    whose names are not those of audio are counted and named in the log.
     """
-    paths = list(find_files(folder))
+    found = list(_walk(folder))
+    paths = [path for path in found if path.suffix.lower() in AUDIO_SUFFIXES]
+    others = [path.name for path in found if path.suffix.lower() not in AUDIO_SUFFIXES]
+    if paths and others:
+        count = f"{len(others)} file{'s' if len(others) > 1 else ''}"
+        _logger.info("%s: %s left out (not named like audio): %s", folder, count, enumerate_some(others, _NAMED))
     warn_of_left_out(paths, str(folder))
     return sorted(paths, key=lambda path: bool(reason_to_leave_out(path)))
 

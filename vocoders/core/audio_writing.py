@@ -12,7 +12,7 @@ from vocoders.core.atomic import atomic_file, is_full
 from vocoders.core.audio_formats import has_sample_format, output_format
 from vocoders.core.audio_reading import describe_sndfile_error, sndfile_name
 from vocoders.core.checks import check_audio
-from vocoders.core.errors import DataError
+from vocoders.core.errors import DataError, DiskError
 
 __all__ = ["write_audio", "write_blocks"]
 
@@ -24,6 +24,7 @@ _ALAC_BITS = {"ALAC_16": 16, "ALAC_20": 20, "ALAC_24": 24}
 _BEYOND_FULL_SCALE = ("FLOAT", "DOUBLE", "VORBIS", "OPUS", "MPEG_LAYER_III")
 # Written in blocks: libsndfile's Vorbis encoder overflows its stack on one long write, and memory stays bounded.
 _BLOCK = 1 << 16
+_FULL = "the disk is full"
 _PARTLY = "the system wrote only a part of it; is the disk full?"
 # Command of libsndfile.
 _SET_PEAK_CHUNK = 0x1050
@@ -108,10 +109,12 @@ def write_blocks(
             # Codecs with fixed frames pad the last one.
             complete = written > 0 and soundfile.info(name).frames >= written
         except soundfile.LibsndfileError as error:
-            raise DataError(f"{path} cannot be written: {_cause(error, temporary.parent)}") from None
+            raise _write_error(path, error, temporary.parent) from None
         except AssertionError:  # soundfile raises it when the system wrote fewer samples than it was given
             complete = False
         if not complete:
+            if written and is_full(temporary.parent):
+                raise DiskError(f"{path} cannot be written: {_FULL}")
             cause = _PARTLY if written else "there are no samples"
             raise DataError(f"{path} cannot be written: {cause}")
     if peak > 1.0 and subtype not in _BEYOND_FULL_SCALE:
@@ -126,12 +129,13 @@ class _Unsynced(soundfile.SoundFile):
         """Leave the time to the system; closing writes everything, and tells if it cannot."""
 
 
-def _cause(error: soundfile.LibsndfileError, folder: Path) -> str:
-    """Return the cause of a failed write; libsndfile calls a full disk a system error."""
+def _write_error(path: Path, error: soundfile.LibsndfileError, folder: Path) -> DataError:
+    """Return the error of a failed write; libsndfile calls a full disk a system error."""
     told = describe_sndfile_error(error)
     if "System error" not in told:
-        return told
-    return "the disk is full" if is_full(folder) else _PARTLY
+        return DataError(f"{path} cannot be written: {told}")
+    full = is_full(folder)
+    return (DiskError if full else DataError)(f"{path} cannot be written: {_FULL if full else _PARTLY}")
 
 
 def _leave_out_time(file: soundfile.SoundFile) -> None:

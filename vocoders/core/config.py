@@ -7,10 +7,10 @@ error with the full key path, so a misspelt key never becomes a silent default.
 import difflib
 import json
 import re
-from collections.abc import Hashable, Iterable, Mapping
+from collections.abc import Hashable, Iterable, Iterator, Mapping
 from pathlib import Path
 from types import UnionType
-from typing import Any, Self, Union, get_args, get_origin
+from typing import Any, ClassVar, Self, Union, get_args, get_origin
 
 import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -23,10 +23,16 @@ __all__ = ["Config", "apply_override", "parse_yaml", "read_yaml"]
 
 
 _MOST_DIGITS = 100
+# Levels of sections in which a key of another section is looked for, and how many are told.
+_DEEPEST = 4
+_MOST_HINTS = 3
 
 
 class Config(BaseModel):
     """A frozen configuration that rejects unknown keys and wrong types."""
+
+    # What other programs call a key: the hint of an error names ours. Such a name is never accepted.
+    other_names: ClassVar[Mapping[str, tuple[str, ...]]] = {}
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, validate_default=True)
 
@@ -195,8 +201,8 @@ def _describe(cls: type[BaseModel], item: Mapping[str, Any], prefix: str) -> str
     path = ".".join([prefix, *location] if prefix else location)
     if item["type"] == "extra_forbidden":
         known = _keys_at(cls, location[:-1])
-        near = difflib.get_close_matches(location[-1], known, n=1)
-        hint = f"did you mean '{near[0]}'?" if near else f"known keys: {', '.join(sorted(known))}"
+        near = _meant(cls, location, prefix) or difflib.get_close_matches(location[-1], known, n=1)
+        hint = f"did you mean {' or '.join(map(repr, near))}?" if near else f"known keys: {', '.join(sorted(known))}"
         return f"unknown key '{path}'; {hint}"
     if item["type"] == "missing":
         return f"key '{path}' is missing"
@@ -204,6 +210,25 @@ def _describe(cls: type[BaseModel], item: Mapping[str, Any], prefix: str) -> str
     found = item["input"]
     shown = "" if isinstance(found, (dict, list)) else f", found {found!r}"
     return f"key '{path}': {message}{shown}" if path else f"{message}{shown}"
+
+
+def _meant(cls: type[BaseModel], location: list[str], prefix: str) -> list[str]:
+    """Return what a key of another program is called in its section; else the same key in other sections."""
+    *section, name = location
+    paths = list(_named(cls, name, [prefix] if prefix else []))
+    inside = [path[-1] for path in paths if path[:-1] == ([prefix, *section] if prefix else section)]
+    return (inside or list(dict.fromkeys(".".join(path) for path in paths)))[:_MOST_HINTS]
+
+
+def _named(cls: type[BaseModel], name: str, above: list[str]) -> Iterator[list[str]]:
+    """Yield the path of each key that ``name`` means, here or in other programs."""
+    for field, info in cls.model_fields.items():
+        path = [*above, field]
+        if name == field or (issubclass(cls, Config) and name in cls.other_names.get(field, ())):
+            yield path
+        if len(path) < _DEEPEST:
+            for inner in _models_in(info.annotation):
+                yield from _named(inner, name, path)
 
 
 def _keys_at(cls: type[BaseModel], location: list[str]) -> set[str]:

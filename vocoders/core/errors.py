@@ -10,6 +10,7 @@ __all__ = [
     "CheckpointError",
     "ConfigError",
     "DataError",
+    "DiskError",
     "FilesFailedError",
     "MissingExtraError",
     "OndesError",
@@ -49,6 +50,10 @@ class ShapeError(OndesError):
 
 class DataError(OndesError):
     """An audio file, feature file or data directory that cannot be used."""
+
+
+class DiskError(DataError):
+    """A disk that is full or can only be read: whatever else is to be written there would fail too."""
 
 
 class FilesFailedError(DataError):

@@ -102,6 +102,8 @@ def read_entry(path: str | Path, offset: int) -> np.ndarray:
             return _read(stream, f"{path}:{offset}")
     except OSError as error:
         raise DataError(f"{path}: cannot be read: {error.strerror or error}") from None
+    except (ValueError, OverflowError) as error:  # a name or a place that no file has
+        raise DataError(f"{path}:{offset}: no place in an archive: {error}") from None
 
 
 class _Bounded(io.BufferedReader):

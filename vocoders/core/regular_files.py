@@ -22,11 +22,14 @@ def open_regular(path: str | Path) -> BinaryIO:
     """Open a file for reading; what is not a regular file is refused, and not waited for.
 
     Raises:
-        RefusedFileError: for a folder, a device, a pipe or a socket.
+        RefusedFileError: for a folder, a device, a pipe or a socket, or a name that no file can have.
         OSError: if the system refuses.
     """
     # Another process may replace the file between a check and its opening, so the opened file is checked.
-    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+    except ValueError as error:
+        raise _impossible_name(path, error) from None
     try:
         _check_kind(os.fstat(descriptor).st_mode)
         return os.fdopen(descriptor, "rb")
@@ -59,11 +62,19 @@ def check_regular(path: str | Path, limit_name: str | None = None) -> int:
         RefusedFileError: for another kind of file, or one that is larger than a limit.
         OSError: if there is no such file.
     """
-    found = os.stat(path)
+    try:
+        found = os.stat(path)
+    except ValueError as error:
+        raise _impossible_name(path, error) from None
     _check_kind(found.st_mode)
     if limit_name is not None and found.st_size > limit(limit_name):
         raise RefusedFileError(errno.EFBIG, limit_error(limit_name, found.st_size), str(path))
     return found.st_size
+
+
+def _impossible_name(path: str | Path, error: ValueError) -> RefusedFileError:
+    """Return the error for a name with a zero byte, or with characters that the system cannot encode."""
+    return RefusedFileError(errno.EINVAL, f"no file has this name ({error})", str(path))
 
 
 def _check_kind(mode: int) -> None:

@@ -95,7 +95,8 @@ class RefinementGraph(nn.Module):
         sums = self.transform.basis.sum(dim=0)[:, None]
         self.register_buffer("covered", sums > 1e-6 * sums.max())
         self.register_buffer("sums", sums.clamp(min=1e-12))
-        self.updates, self.momentum = refinement.updates, refinement.momentum
+        self.updates = refinement.updates
+        self.momentum, self.relaxation = refinement.momentum, refinement.relaxation
 
     def forward(self, audio: Tensor, features: Tensor, iterations: Tensor) -> Tensor:
         """Return refined audio."""
@@ -123,6 +124,7 @@ class RefinementGraph(nn.Module):
             float(config.power),
             self.updates,
             self.momentum,
+            self.relaxation,
             LARGEST_RATIO,
         )
 
@@ -151,6 +153,7 @@ def _iterate(
     power: float,
     updates: int,
     momentum: float,
+    relaxation: float,
     largest: float,
 ) -> Tensor:  # pragma: no cover  (compiled by PyTorch)
     """Run the iterations of :class:`MelConsistency`: a loop, which tracing alone would unroll."""
@@ -180,7 +183,7 @@ def _iterate(
         summed = F.conv_transpose1d(torch.cat([real * gain, imag * gain], 1), synthesis, stride=hop)
         if missing > 0:
             summed = F.pad(summed, [0, missing])
-        now = summed[:, :, left : left + length] / weight
+        now = signal + relaxation * (summed[:, :, left : left + length] / weight - signal)
         signal = now + momentum * (now - before)
         before = now
     return before

@@ -4,7 +4,7 @@ Two vocoders can share a mel only if every number of :class:`MelConfig` agrees. 
 line, and trainer, command line and demo compare these lines before they compute anything.
 """
 
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import librosa
 import torch
@@ -60,6 +60,16 @@ class MelConfig(Config):
         log: natural (``ln``), decimal (``log10``) or binary (``log2``) logarithm.
         floor: lower limit of the argument of the logarithm.
     """
+
+    other_names: ClassVar = {
+        "sample_rate": ("sr", "fs", "sampling_rate", "samplerate", "rate"),
+        "n_fft": ("fft_size", "nfft", "filter_length"),
+        "hop_length": ("hop_size", "hop", "n_shift", "frame_shift", "hop_samples"),
+        "win_length": ("win_size", "window_size", "window_length", "frame_length"),
+        "n_mels": ("num_mels", "n_mel_channels", "mel_bins", "num_mel_bins", "mel_channels", "n_mel"),
+        "fmin": ("f_min", "mel_fmin", "lower_edge_hertz"),
+        "fmax": ("f_max", "mel_fmax", "upper_edge_hertz"),
+    }
 
     sample_rate: int = Field(default=24000, gt=0)
     n_fft: int = Field(default=1024, gt=0)

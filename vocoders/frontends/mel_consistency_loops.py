@@ -97,11 +97,12 @@ class Frames:
 
 @dataclass(frozen=True)
 class Schedule:
-    """Numbers of iterations and of updates in each, momentum, and the largest factor of an update."""
+    """Numbers of iterations and of updates in each, momentum, relaxation, and the largest factor of an update."""
 
     iterations: int
     updates: int
     momentum: float
+    relaxation: float
     largest_ratio: float
 
 
@@ -129,7 +130,7 @@ def iterate(audio: Tensor, wanted: Tensor, filters: Filters, frames: Frames, sch
             )  # fmt: skip
             improved = torch.fft.irfft(spectrum, frames.window.size).numpy()
             _add_frames(improved, frames.window, frames.hop, summed[place:])
-        _move(summed[left:], inverse, schedule.momentum, before, signal.numpy())
+        _move(summed[left:], inverse, schedule.momentum, schedule.relaxation, before, signal.numpy())
     return torch.from_numpy(before)
 
 
@@ -165,12 +166,12 @@ def _add_frames(frames, window, hop, summed):
 
 
 @compiled()
-def _move(summed, inverse, momentum, before, signal):
+def _move(summed, inverse, momentum, relaxation, before, signal):
     """Write the next signal, and the result of this iteration to ``before``."""
-    factor = np.float32(momentum)
+    again, beyond = np.float32(momentum), np.float32(relaxation)
     for i in range(signal.size):
-        now = summed[i] * inverse[i]
-        signal[i] = now + factor * (now - before[i])
+        now = signal[i] + beyond * (summed[i] * inverse[i] - signal[i])
+        signal[i] = now + again * (now - before[i])
         before[i] = now
 
 

@@ -48,8 +48,23 @@ def _audio(
     part: Annotated[
         float,
         typer.Option("--part", min=1, metavar="SECONDS", help="Longest piece measured at once; values are means."),
-    ] = 600.0,
+    ] = 120.0,
     nj: Annotated[int, typer.Option("--nj", min=1, help="Number of processes.")] = 1,
+    keep: Annotated[
+        Path | None,
+        typer.Option(
+            "--keep", metavar="FOLDER", help="Keep the value of each file here; what is there is not measured again."
+        ),
+    ] = None,
+    shard: Annotated[
+        str | None,
+        typer.Option(
+            "--shard",
+            metavar="I/N|slurm",
+            help="Measure part I of N of the references, from 1; slurm: by the job's place in its array.",
+            show_default=False,
+        ),
+    ] = None,
     threads: ThreadsOption = None,
     seed: SeedOption = 0,
     report_files: Annotated[
@@ -60,15 +75,27 @@ def _audio(
 ) -> None:
     """Compare audio files with references of the same names.
 
+    With --keep, the same command goes on after an interruption. Jobs share the
+    work with --keep and --shard; the command without --shard then has all
+    values.
+
     Example: ondes evaluate audio --ref recordings/ --gen out/ --report page.html
     """
     from dataclasses import replace
 
+    from recipes.cli.batch_options import ShareOptions
+    from recipes.cli.outputs import check_folder
     from recipes.metrics.evaluation import Alignment, evaluate_systems
     from recipes.metrics.registry import DEFAULT_METRICS, find_metrics
+    from vocoders.core.errors import ConfigError
 
+    share = ShareOptions(shard=shard).place()
+    if shard is not None and keep is None:
+        raise ConfigError("--shard needs --keep FOLDER, where the parts meet")
+    if keep is not None:
+        check_folder(keep)
     systems = {name: Path(source) for name, source in name_systems("--gen", gen).items()}
     chosen, not_run = find_metrics(chosen_names(metrics, DEFAULT_METRICS), dry is not None)
     alignment = Alignment(resample=resample, fail_seconds=max_difference, part_seconds=part)
-    result = evaluate_systems(ref, systems, chosen, nj, alignment, seed, natural, dry)
+    result = evaluate_systems(ref, systems, chosen, nj, alignment, seed, natural, dry, keep, share)
     outputs.present(replace(result, not_run=not_run), num_files=report_files)

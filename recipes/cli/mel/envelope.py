@@ -14,6 +14,7 @@ __all__ = ["register"]
 
 # So that no voice and no recording dominates.
 _SECONDS_PER_SPEAKER, _SECONDS_PER_UTTERANCE = 30.0, 6.0
+_MARGIN = 0.1
 
 
 def register(app: typer.Typer) -> None:
@@ -43,9 +44,11 @@ def _envelope(
 
 def _balanced(directory: "KaldiDirectory") -> "list[Tensor]":
     """Return audio at 24 kHz, not more than a limit of each speaker."""
+    from dataclasses import replace
+
     import torch
 
-    from recipes.data.reading import read_utterance
+    from recipes.data.reading import read_utterance, utterance_span
     from vocoders.frontends.speech_envelope import ENVELOPE_MEL
 
     rate = ENVELOPE_MEL.sample_rate
@@ -55,8 +58,11 @@ def _balanced(directory: "KaldiDirectory") -> "list[Tensor]":
         remaining = left.setdefault(utterance.speaker, _SECONDS_PER_SPEAKER)
         if remaining <= 0:
             continue
-        samples = read_utterance(utterance, rate, True)
-        piece = samples[: round(min(remaining, _SECONDS_PER_UTTERANCE) * rate)]
+        seconds, span = min(remaining, _SECONDS_PER_UTTERANCE), utterance_span(utterance)
+        # A little more than is used: the filter of resampling rings at the end of what it is given.
+        beginning = min(span.length, round((seconds + _MARGIN) * span.sample_rate))
+        samples = read_utterance(utterance, rate, True, replace(span, length=beginning))
+        piece = samples[: round(seconds * rate)]
         if len(piece) >= ENVELOPE_MEL.hop_length:
             pieces.append(torch.as_tensor(piece, dtype=torch.float32).reshape(-1))
             left[utterance.speaker] -= len(piece) / rate

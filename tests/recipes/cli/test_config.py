@@ -40,6 +40,46 @@ def test_a_key_a_section_and_a_last_part() -> None:
         explain("lerning_rate")
 
 
+@pytest.mark.parametrize(
+    ("word", "path"),
+    [
+        ("lr", "optimizer.learning_rate"),
+        ("epochs", "trainer.max_steps"),
+        ("trainer.epochs", "trainer.max_steps"),
+        ("batch", "data.batch_size"),
+        ("grad_clip", "trainer.max_gradient_norm"),
+        ("lr_scheduler", "scheduler.name"),
+        ("hop_size", "model.mel.hop_length"),
+    ],
+)
+def test_words_of_other_programs_lead_to_our_keys(word: str, path: str) -> None:
+    assert path in {key.path for key in explain(word)}
+
+
+def test_words_of_other_programs_are_no_keys_of_the_same_section() -> None:
+    sections = {key.path.rpartition(".")[0] for key in KEYS}
+    for section in sections:
+        keys = [key for key in KEYS if key.path.rpartition(".")[0] == section]
+        words = {word for key in keys for word in key.other_names}
+        assert not words & {key.path.rpartition(".")[2] for key in keys}, section
+
+
+@pytest.mark.parametrize(
+    ("run", "hint"),
+    [
+        ({"lr": 1e-4}, "'optimizer.learning_rate'"),
+        ({"optimizer": {"lr": 1e-4}}, "'learning_rate'"),
+        ({"trainer": {"epochs": 3}}, "'max_steps'"),
+        ({"max_steps": 3}, "'trainer.max_steps'"),
+        ({"seed": 3}, "'data.seed' or 'trainer.seed'"),
+        ({"model": {"hop_size": 3}}, "'model.mel.hop_length'"),
+    ],
+)
+def test_a_run_with_such_a_word_names_our_key(run: dict, hint: str) -> None:
+    with pytest.raises(ConfigError, match=f"did you mean {hint}"):
+        _ = TrainConfig.from_dict({"family": "wavehax", **run}).generator
+
+
 def test_the_command(ondes) -> None:
     assert "optimizer.betas" in ondes("config", "explain", "optimizer").out
     found = json.loads(ondes("config", "explain", "trainer.max_steps", "--json").out)

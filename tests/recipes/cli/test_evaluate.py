@@ -175,3 +175,18 @@ def test_metrics_that_cannot_run_are_named(command, corpus, monkeypatch):
     assert "utmos" in json.loads((corpus / "r.json").read_text())["not_run"]
     with pytest.raises(ConfigError, match="gain_trace'.* --dry"):
         command("--ref", corpus / "ref", "--gen", corpus / "first/wav", "--metrics", "gain_trace")
+
+
+def test_jobs_share_the_work_in_a_folder(command, corpus):
+    work = ("--ref", corpus / "ref", "--gen", corpus / "first/wav", "--metrics", "mae", "--keep", corpus / "kept")
+    for number in (1, 2):
+        code, output = command(*work, "--shard", f"{number}/2", "--csv", corpus / f"{number}.csv")
+        assert code == 0
+        assert len((corpus / f"{number}.csv").read_text().splitlines()) == 2
+    assert len(list((corpus / "kept").iterdir())) == 2
+    assert command(*work, "--csv", corpus / "all.csv")[0] == 0
+    assert len((corpus / "all.csv").read_text().splitlines()) == 3
+    with pytest.raises(ConfigError, match="--keep"):
+        command(*work[:-2], "--shard", "1/2")
+    with pytest.raises(ConfigError):
+        command(*work[:-1], corpus / "1.csv")

@@ -10,6 +10,7 @@ from functools import partial
 from pathlib import Path
 
 import pytest
+import soundfile
 import torch
 
 from recipes.cli.batch_options import BatchOptions, ShareOptions
@@ -189,3 +190,19 @@ def test_many_files_and_a_long_one_in_the_same_memory(tmp_path, monkeypatch):
         use = measure(arguments("effect", folder, 0, 0, 1), folder)
         assert use.code == 0, use.errors
         assert 0 < use.peak < 1500
+
+
+def test_a_full_disk_ends_the_work_at_once(ondes, folder, monkeypatch):
+    monkeypatch.setattr("vocoders.core.audio_writing.is_full", lambda folder: True)
+    written = []
+
+    def write(self, samples):
+        written.append(len(samples))
+        raise soundfile.LibsndfileError(2)
+
+    monkeypatch.setattr(soundfile.SoundFile, "write", write)
+    run = ondes("effect", folder, "-o", folder.parent / "out", *KNOB)
+    assert run.code == 2
+    assert len(written) == 1
+    assert run.err.splitlines()[-1].startswith("error:")
+    assert "Traceback" not in run.err

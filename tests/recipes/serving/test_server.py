@@ -266,3 +266,12 @@ def test_bad_files_get_an_error_without_paths(address: str, query: str, body: by
     answer = httpx.post(f"http://{address}/synthesize{query}", content=body)
     assert answer.status_code == code
     assert "/tmp" not in answer.text
+
+
+def test_a_disk_without_place_is_one_answer(address: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    body = io.BytesIO()
+    np.savez(body, features=frames()[0], f0=frames()[1])
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "gone"))
+    assert httpx.post(f"http://{address}/synthesize", content=body.getvalue()).status_code == 507
+    monkeypatch.undo()
+    assert httpx.post(f"http://{address}/synthesize", content=body.getvalue()).status_code == 200

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from vocoders.core.atomic import atomic_file, atomic_folder
-from vocoders.core.errors import DataError
+from vocoders.core.errors import ConfigError, DataError
 
 
 def test_file_appears_at_the_end(tmp_path: Path) -> None:
@@ -145,3 +145,17 @@ def test_without_overwriting_the_first_of_two_writers_stays(tmp_path: Path) -> N
     assert (tmp_path / "x").read_text() == "first"
     assert (tmp_path / "y" / "a").read_text() == "first"
     assert sorted(os.listdir(tmp_path)) == ["x", "y"]
+
+
+def test_a_folder_that_vanishes_is_the_cause_that_is_told(tmp_path: Path) -> None:
+    def write(vanishes: bool) -> None:
+        with atomic_folder(tmp_path / "mount" / "model") as temporary:
+            (temporary / "part").write_text("x")
+            if vanishes:
+                (tmp_path / "mount").rename(tmp_path / "away")
+            raise ConfigError("another error")
+
+    with pytest.raises(ConfigError):
+        write(vanishes=False)
+    with pytest.raises(DataError, match="vanished"):
+        write(vanishes=True)

@@ -164,7 +164,8 @@ def test_tf32_is_off_inside_alone():
 def test_export_keeps_the_numbers(wavelet, mode):
     transform = DWT(WaveletConfig(wavelet=wavelet, levels=2, mode=mode))
     signal = noise(1, 1, 64, dtype=torch.float32)
-    exported = torch.export.export(transform, (signal,)).module()
+    # Releases before 2.7 are strict by default, and follow no context manager.
+    exported = torch.export.export(transform, (signal,), strict=False).module()
     for ours, theirs in zip(exported(signal), transform(signal), strict=True):
         assert torch.equal(ours, theirs)
 
