@@ -52,10 +52,12 @@ def check_changes(stored: Mapping[str, Any], current: Mapping[str, Any]) -> list
     # A setting that an older version did not have has no former value.
     changed = [key for key in after if key in before and before[key] != after[key]]
     changed += [key for key in before if key not in after and _section_in(key, after)]
+    # Losses and discriminators come and go by name; all other options of an objective are in both, with their defaults.
+    changed += [key for key in after if key not in before and key.startswith("objective.")]
     for key in changed:
         for name, reason in _UNCHANGEABLE.items():
             if key == name or key.startswith(f"{name}."):
-                found = f"{key} is {after.get(key)}, and was {before[key]} in the checkpoint"
+                found = f"{key} is {after.get(key)}, and was {before.get(key)} in the checkpoint"
                 raise CheckpointError(
                     f"{found}: {reason}; set it back, or start a new folder (--init takes the weights)"
                 )
@@ -96,5 +98,6 @@ def _flatten(section: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
 
 def _section_in(key: str, flat: Mapping[str, Any]) -> bool:
     """Return whether a setting that is gone belongs to a free mapping, such as losses by name."""
-    parent = key.rpartition(".")[0]
-    return any(other == parent or other.startswith(f"{parent}.") for other in flat)
+    parts = key.split(".")
+    parents = {".".join(parts[:depth]) for depth in range(1, len(parts))}
+    return any(other in parents or other.startswith(tuple(f"{parent}." for parent in parents)) for other in flat)

@@ -104,10 +104,11 @@ rehearse() {
     periodwave/encodec)
       write_embeddings "$1" "$2"
       options+=(--predicted "$place/embeddings")
+      changes=(data.segment_length=9600) # the shortest utterances have less than its 2 s
       ;;
   esac
   if [ "$1" = periodwave ]; then
-    changes=(model.sampling.steps=2)
+    changes+=(model.sampling.steps=2)
   fi
   "$place/run.sh" --corpus_dir "$corpus" --conf "$place/conf/$2.yaml" --nj "$threads" --n_gpus 0 \
     --num_dev 2 --num_test 2 "${options[@]}" ${changes[@]+"${changes[@]}"} "trainer.max_steps=$steps" \

@@ -118,6 +118,12 @@ def test_losses_come_and_go_by_name():
     assert check_changes(before, after) == ["objective.losses.mel 45.0 -> 15.0"]
     del after["objective"]["losses"]["mel"]
     assert check_changes(before, after) == ["objective.losses.mel 45.0 -> None"]
+    after["objective"]["losses"] = {"power_mel": {"weight": 2.0}}
+    assert check_changes(before, after) == [
+        "objective.losses.mel 45.0 -> None",
+        "objective.losses.stft.weight 1.0 -> None",
+        "objective.losses.power_mel.weight None -> 2.0",
+    ]
     # An option that the version of the checkpoint did not have.
     after["trainer"]["new"] = 1
-    assert len(check_changes(before, after)) == 1
+    assert len(check_changes(before, after)) == 3
