@@ -3,6 +3,7 @@
 import multiprocessing
 import multiprocessing.connection
 import os
+import pickle
 import signal
 import sys
 import threading
@@ -82,6 +83,11 @@ def run_parallel(
     if nj == 1 or len(items) < 2:
         yield from map(function, items)
         return
+    try:
+        pickle.dumps((function, items[0]))
+    except (pickle.PicklingError, AttributeError, TypeError) as error:
+        # The executor would wait for ever (Python 3.11).
+        raise ConfigError(f"{description}: work that cannot be sent to other processes ({error}); use --nj 1") from None
     # A fork after torch has started its threads can hang; spawned workers start clean.
     executor = ProcessPoolExecutor(
         min(nj, len(items)), mp_context=multiprocessing.get_context("spawn"), initializer=_start_worker

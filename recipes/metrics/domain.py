@@ -70,16 +70,36 @@ def _is_finite(signal: "Signal") -> bool:
     return signal.remember("is_finite", lambda: bool(np.isfinite(signal.samples).all()))
 
 
-REFERENCE_IS_FINITE = Condition(
-    lambda pair: _is_finite(pair.reference) and (pair.dry is None or _is_finite(pair.dry)),
-    "the reference contains NaN or infinite samples",
-)
+# Functions and no lambdas: metrics are sent to other processes with their conditions.
+def _reference_is_finite(pair: "SignalPair") -> bool:
+    return _is_finite(pair.reference) and (pair.dry is None or _is_finite(pair.dry))
+
+
+def _generated_is_finite(pair: "SignalPair") -> bool:
+    return _is_finite(pair.generated)
+
+
+def _reference_is_heard(pair: "SignalPair") -> bool:
+    return is_heard(pair.reference)
+
+
+def _generated_is_heard(pair: "SignalPair") -> bool:
+    return is_heard(pair.generated)
+
+
+def _reference_moves(pair: "SignalPair") -> bool:
+    return _moves(pair.reference)
+
+
+def _generated_moves(pair: "SignalPair") -> bool:
+    return _moves(pair.generated)
+
+
+REFERENCE_IS_FINITE = Condition(_reference_is_finite, "the reference contains NaN or infinite samples")
 GENERATED_IS_FINITE = Condition(
-    lambda pair: _is_finite(pair.generated), "the generated audio contains NaN or infinite samples", is_fault=True
+    _generated_is_finite, "the generated audio contains NaN or infinite samples", is_fault=True
 )
-REFERENCE_IS_HEARD = Condition(lambda pair: is_heard(pair.reference), "the reference is silent (below -80 dBFS)")
-GENERATED_IS_HEARD = Condition(
-    lambda pair: is_heard(pair.generated), "the generated audio is silent (below -80 dBFS)", is_fault=True
-)
-REFERENCE_MOVES = Condition(lambda pair: _moves(pair.reference), "the reference is constant")
-GENERATED_MOVES = Condition(lambda pair: _moves(pair.generated), "the generated audio is constant", is_fault=True)
+REFERENCE_IS_HEARD = Condition(_reference_is_heard, "the reference is silent (below -80 dBFS)")
+GENERATED_IS_HEARD = Condition(_generated_is_heard, "the generated audio is silent (below -80 dBFS)", is_fault=True)
+REFERENCE_MOVES = Condition(_reference_moves, "the reference is constant")
+GENERATED_MOVES = Condition(_generated_moves, "the generated audio is constant", is_fault=True)

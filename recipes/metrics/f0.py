@@ -55,12 +55,15 @@ class LogF0Rmse(_PitchMetric):
 
     def __init__(self, tracker: F0Method = "harvest") -> None:
         super().__init__(tracker)
-        self.domain = (Condition(lambda pair: bool(self._both(pair).any()), "no frame is voiced in both signals"),)
+        self.domain = (Condition(self._meet, "no frame is voiced in both signals"),)
 
     def measure(self, pair: SignalPair) -> float:
         """Return the error in nat (0.0578 is a semitone)."""
         reference, generated = self.tracks(pair)
         return log_f0_rmse(generated, reference)
+
+    def _meet(self, pair: SignalPair) -> bool:
+        return bool(self._both(pair).any())
 
     def _both(self, pair: SignalPair) -> np.ndarray:
         reference, generated = self.tracks(pair)

@@ -1,6 +1,6 @@
 """STFT distances: at three resolutions (M-STFT) as in vocoder papers, and at one as in effect papers."""
 
-from functools import lru_cache
+from functools import lru_cache, partial
 
 import torch
 
@@ -30,7 +30,7 @@ class MultiResolutionStft(Metric):
         optional_module("auraloss.freq", "auraloss", f"metric '{self.name}'")
         padding = self._longest_transform // 2
         mirrored = Condition(
-            lambda pair: len(pair.generated.samples) > padding,
+            partial(_is_longer, padding),
             f"its frames mirror {padding} samples at the edges, and the audio has no more",
         )
         # The convergence term is divided by the norm of the reference.
@@ -53,6 +53,10 @@ class SingleResolutionStft(MultiResolutionStft):
         "a time, native rate"
     )
     _loss_name, _longest_transform = "STFTLoss", 1024
+
+
+def _is_longer(samples: int, pair: SignalPair) -> bool:
+    return len(pair.generated.samples) > samples
 
 
 @lru_cache(maxsize=2)

@@ -114,12 +114,10 @@ class VoicingF1(_TrackerMetric):
 
     def __init__(self, tracker: str | None = None) -> None:
         super().__init__(tracker)
-        self.domain = (
-            Condition(
-                lambda pair: any(curves.voiced.any() for curves in self.curves(pair)),
-                "no frame is voiced in either signal",
-            ),
-        )
+        self.domain = (Condition(self._has_voice, "no frame is voiced in either signal"),)
+
+    def _has_voice(self, pair: SignalPair) -> bool:
+        return any(curves.voiced.any() for curves in self.curves(pair))
 
     def measure(self, pair: SignalPair) -> float:
         """Return F1, 0 ... 1."""
@@ -138,13 +136,16 @@ class PitchRmse(_TrackerMetric):
 
     def __init__(self, tracker: str | None = None) -> None:
         super().__init__(tracker)
-        self.domain = (Condition(lambda pair: bool(self._both(pair).any()), "no frame is voiced in both signals"),)
+        self.domain = (Condition(self._meet, "no frame is voiced in both signals"),)
 
     def measure(self, pair: SignalPair) -> float:
         """Return the error in cents (100 is a semitone)."""
         reference, generated = self.curves(pair)
         both = self._both(pair)
         return float(1200 * np.sqrt(np.mean((reference.octaves[both] - generated.octaves[both]) ** 2)))
+
+    def _meet(self, pair: SignalPair) -> bool:
+        return bool(self._both(pair).any())
 
     def _both(self, pair: SignalPair) -> np.ndarray:
         reference, generated = self.curves(pair)

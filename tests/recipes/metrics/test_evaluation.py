@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import math
+import pickle
 import re
 from dataclasses import replace
 
@@ -12,11 +13,12 @@ import pytest
 import soundfile
 import torch
 
+from recipes.data.parallel import map_parallel
 from recipes.metrics.evaluation import Alignment, evaluate_pairs, evaluate_systems, measure
 from recipes.metrics.pairing import Clip, Pair
-from recipes.metrics.registry import create_metrics
+from recipes.metrics.registry import METRICS, create_metrics
 from recipes.metrics.results import format_summary, results_csv, results_json, results_markdown, timing_line
-from vocoders.core.errors import ConfigError, DataError
+from vocoders.core.errors import ConfigError, DataError, MissingExtraError
 from vocoders.core.tables import read_table
 
 RATE = 16000
@@ -240,3 +242,18 @@ def test_what_could_not_run_is_on_the_page_and_in_the_file(corpus):
     result = replace(run(corpus, metrics=["mstft"]), not_run={"utmos": "UTMOS: no weights"})
     assert json.loads(results_json(result))["not_run"] == {"utmos": "UTMOS: no weights"}
     assert "UTMOS: no weights" in results_markdown(result)
+
+
+@pytest.mark.parametrize("name", sorted({*METRICS} - {"utmos"}))  # whose weights are fetched
+def test_metrics_can_be_sent_to_other_processes(name):
+    """A metric that cannot be pickled made ``--nj 2`` wait for ever."""
+    try:
+        (metric,) = create_metrics([name])
+    except MissingExtraError as error:
+        pytest.skip(str(error))
+    assert pickle.loads(pickle.dumps(metric)).name == metric.name
+
+
+def test_work_that_cannot_be_sent_is_refused():
+    with pytest.raises(ConfigError, match="--nj 1"):
+        list(map_parallel(lambda item: item, [1, 2, 3], 2, "work"))
