@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from pathlib import Path
 
+import librosa
 import numpy as np
 import torch
 from torch import Tensor
@@ -66,7 +67,7 @@ def _decibels(audio: Tensor, sample_rate: int) -> np.ndarray:
         audio.float(), n_fft, hop, len(window), window, pad_mode="constant", return_complex=True
     ).abs()
     edges = np.linspace(0, _mel(sample_rate / 2), _ROWS + 1)
-    centres = 700 * np.expm1((edges[1:] + edges[:-1]) / 2 / 1127)
+    centres = librosa.mel_to_hz((edges[1:] + edges[:-1]) / 2, htk=True)
     bins = torch.from_numpy(centres * n_fft / sample_rate).clamp(max=n_fft // 2)
     below = bins.long().clamp(max=n_fft // 2 - 1)
     weight = (bins - below)[:, None].float()
@@ -75,4 +76,4 @@ def _decibels(audio: Tensor, sample_rate: int) -> np.ndarray:
 
 
 def _mel(frequency: float) -> float:
-    return float(1127 * np.log1p(frequency / 700))
+    return float(librosa.hz_to_mel(frequency, htk=True))

@@ -11,12 +11,23 @@ import typer
 
 from vocoders.core.errors import ConfigError
 
-__all__ = ["BatchOptions", "ShareOptions"]
+__all__ = ["BatchOptions", "ShardOption", "ShareOptions"]
 
 _logger = logging.getLogger(__name__)
 
 Item = TypeVar("Item")
 _PANEL = "Many files"
+
+ShardOption = Annotated[
+    str | None,
+    typer.Option(
+        "--shard",
+        metavar="I/N|slurm",
+        help="Do part I of N, from 1; slurm: by the job's place in its array.",
+        show_default=False,
+        rich_help_panel=_PANEL,
+    ),
+]
 
 
 @dataclass(frozen=True)
@@ -30,16 +41,7 @@ class ShareOptions:
     skip_existing: Annotated[
         bool, typer.Option("--skip-existing", help="Leave out what is done already.", rich_help_panel=_PANEL)
     ] = False
-    shard: Annotated[
-        str | None,
-        typer.Option(
-            "--shard",
-            metavar="I/N|slurm",
-            help="Do part I of N, from 1; slurm: by the job's place in its array.",
-            show_default=False,
-            rich_help_panel=_PANEL,
-        ),
-    ] = None
+    shard: ShardOption = None
 
     def __post_init__(self) -> None:
         self.place()

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from recipes.cli.batch_options import ShardOption, ShareOptions
 from recipes.cli.renamed import renamed_command
 from recipes.cli.threads_option import ThreadsOption
 
@@ -40,15 +41,7 @@ def _features(
         Path | None,
         typer.Option("--write-mels", help="Folder for UTTERANCE.npy (bands, frames), to train an acoustic model on."),
     ] = None,
-    shard: Annotated[
-        str | None,
-        typer.Option(
-            "--shard",
-            metavar="I/N|slurm",
-            help="F0 and mels of part I of N alone, from 1; slurm: by the job's place in its array.",
-            show_default=False,
-        ),
-    ] = None,
+    shard: ShardOption = None,
     force: Annotated[
         bool, typer.Option("--force", "-f", help="Replace results of another front end or data set.")
     ] = False,
@@ -62,7 +55,6 @@ def _features(
     """
     from dataclasses import replace
 
-    from recipes.cli.batch_options import ShareOptions
     from recipes.data.features import extract_features
     from recipes.data.kaldi import KaldiDirectory
     from recipes.data.predicted import PredictedFeatures

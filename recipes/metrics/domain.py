@@ -5,6 +5,7 @@ A metric declares its conditions in ``domain``; :meth:`recipes.metrics.metric.Me
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -70,36 +71,26 @@ def _is_finite(signal: "Signal") -> bool:
     return signal.remember("is_finite", lambda: bool(np.isfinite(signal.samples).all()))
 
 
-# Functions and no lambdas: metrics are sent to other processes with their conditions.
-def _reference_is_finite(pair: "SignalPair") -> bool:
+# Metrics are sent to other processes with their conditions, so these hold no lambdas.
+def _of_reference(test: Callable[["Signal"], bool], pair: "SignalPair") -> bool:
+    return test(pair.reference)
+
+
+def _of_generated(test: Callable[["Signal"], bool], pair: "SignalPair") -> bool:
+    return test(pair.generated)
+
+
+def _are_finite(pair: "SignalPair") -> bool:
     return _is_finite(pair.reference) and (pair.dry is None or _is_finite(pair.dry))
 
 
-def _generated_is_finite(pair: "SignalPair") -> bool:
-    return _is_finite(pair.generated)
-
-
-def _reference_is_heard(pair: "SignalPair") -> bool:
-    return is_heard(pair.reference)
-
-
-def _generated_is_heard(pair: "SignalPair") -> bool:
-    return is_heard(pair.generated)
-
-
-def _reference_moves(pair: "SignalPair") -> bool:
-    return _moves(pair.reference)
-
-
-def _generated_moves(pair: "SignalPair") -> bool:
-    return _moves(pair.generated)
-
-
-REFERENCE_IS_FINITE = Condition(_reference_is_finite, "the reference contains NaN or infinite samples")
+REFERENCE_IS_FINITE = Condition(_are_finite, "the reference contains NaN or infinite samples")
 GENERATED_IS_FINITE = Condition(
-    _generated_is_finite, "the generated audio contains NaN or infinite samples", is_fault=True
+    partial(_of_generated, _is_finite), "the generated audio contains NaN or infinite samples", is_fault=True
 )
-REFERENCE_IS_HEARD = Condition(_reference_is_heard, "the reference is silent (below -80 dBFS)")
-GENERATED_IS_HEARD = Condition(_generated_is_heard, "the generated audio is silent (below -80 dBFS)", is_fault=True)
-REFERENCE_MOVES = Condition(_reference_moves, "the reference is constant")
-GENERATED_MOVES = Condition(_generated_moves, "the generated audio is constant", is_fault=True)
+REFERENCE_IS_HEARD = Condition(partial(_of_reference, is_heard), "the reference is silent (below -80 dBFS)")
+GENERATED_IS_HEARD = Condition(
+    partial(_of_generated, is_heard), "the generated audio is silent (below -80 dBFS)", is_fault=True
+)
+REFERENCE_MOVES = Condition(partial(_of_reference, _moves), "the reference is constant")
+GENERATED_MOVES = Condition(partial(_of_generated, _moves), "the generated audio is constant", is_fault=True)

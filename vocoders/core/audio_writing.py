@@ -24,8 +24,6 @@ _ALAC_BITS = {"ALAC_16": 16, "ALAC_20": 20, "ALAC_24": 24}
 _BEYOND_FULL_SCALE = ("FLOAT", "DOUBLE", "VORBIS", "OPUS", "MPEG_LAYER_III")
 # Written in blocks: libsndfile's Vorbis encoder overflows its stack on one long write, and memory stays bounded.
 _BLOCK = 1 << 16
-_FULL = "the disk is full"
-_PARTLY = "the system wrote only a part of it; is the disk full?"
 # Command of libsndfile.
 _SET_PEAK_CHUNK = 0x1050
 _LIMIT_BYTES = (1 << 32) - (1 << 16)
@@ -113,10 +111,9 @@ def write_blocks(
         except AssertionError:  # soundfile raises it when the system wrote fewer samples than it was given
             complete = False
         if not complete:
-            if written and is_full(temporary.parent):
-                raise DiskError(f"{path} cannot be written: {_FULL}")
-            cause = _PARTLY if written else "there are no samples"
-            raise DataError(f"{path} cannot be written: {cause}")
+            if not written:
+                raise DataError(f"{path} cannot be written: there are no samples")
+            raise _part_error(path, temporary.parent)
     if peak > 1.0 and subtype not in _BEYOND_FULL_SCALE:
         _logger.warning("%s: peak %.3f is above full scale; clipped to 1", path, peak)
     return written
@@ -134,8 +131,14 @@ def _write_error(path: Path, error: soundfile.LibsndfileError, folder: Path) -> 
     told = describe_sndfile_error(error)
     if "System error" not in told:
         return DataError(f"{path} cannot be written: {told}")
-    full = is_full(folder)
-    return (DiskError if full else DataError)(f"{path} cannot be written: {_FULL if full else _PARTLY}")
+    return _part_error(path, folder)
+
+
+def _part_error(path: Path, folder: Path) -> DataError:
+    """Return the error of a file of which only a part was written."""
+    if is_full(folder):
+        return DiskError(f"{path} cannot be written: the disk is full")
+    return DataError(f"{path} cannot be written: the system wrote only a part of it; is the disk full?")
 
 
 def _leave_out_time(file: soundfile.SoundFile) -> None:

@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from recipes.cli.batch_options import ShardOption, ShareOptions
 from recipes.cli.evaluate.metrics import MetricsOption, chosen_names, metric_command
 from recipes.cli.evaluate.outputs import Outputs, SeedOption
 from recipes.cli.evaluate.systems import name_systems
@@ -56,15 +57,7 @@ def _audio(
             "--keep", metavar="FOLDER", help="Keep the value of each file here; what is there is not measured again."
         ),
     ] = None,
-    shard: Annotated[
-        str | None,
-        typer.Option(
-            "--shard",
-            metavar="I/N|slurm",
-            help="Measure part I of N of the references, from 1; slurm: by the job's place in its array.",
-            show_default=False,
-        ),
-    ] = None,
+    shard: ShardOption = None,
     threads: ThreadsOption = None,
     seed: SeedOption = 0,
     report_files: Annotated[
@@ -83,7 +76,6 @@ def _audio(
     """
     from dataclasses import replace
 
-    from recipes.cli.batch_options import ShareOptions
     from recipes.cli.outputs import check_folder
     from recipes.metrics.evaluation import Alignment, evaluate_systems
     from recipes.metrics.registry import DEFAULT_METRICS, find_metrics
