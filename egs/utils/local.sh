@@ -20,6 +20,8 @@ kind=cpu
 . "$(dirname "${BASH_SOURCE[0]}")/parse_options.sh"
 # shellcheck source=egs/utils/show_failure.sh
 . "$(dirname "${BASH_SOURCE[0]}")/show_failure.sh"
+# shellcheck source=egs/utils/guarded_job.sh
+. "$(dirname "${BASH_SOURCE[0]}")/guarded_job.sh"
 [ $# -ge 2 ] || usage_error "a log file and a command are needed (gpus $gpus, threads $threads, kind $kind)"
 [ "$nodes" -eq 1 ] || usage_error "--nodes $nodes; the backend local is one machine, pass --backend slurm"
 log="$1"
@@ -29,19 +31,19 @@ mkdir -p "$(dirname "$log")"
 touch "$log"
 first=$(($(wc -l <"$log") + 2))
 echo "# $(date '+%F %T') $(hostname): ${*@Q}" >>"$log"
-guard=()
-if setpriv --pdeathsig TERM true 2>/dev/null; then
-  guard=(setpriv --pdeathsig TERM)
-fi
 status=0
 if [ -t 1 ] && [ -t 2 ] && [ "$(basename "$1")" = ondes ]; then
-  ONDES_LOG="$log" ${guard[@]+"${guard[@]}"} "$@" || status=$?
+  ONDES_LOG="$log" guarded_job "$@" || status=$?
 elif [ -t 1 ]; then
   # -i: at Ctrl-C the job still has something to say.
-  ${guard[@]+"${guard[@]}"} "$@" 2>&1 | tee -i -a "$log" || status=${PIPESTATUS[0]}
+  exec 3> >(tee -i -a "$log")
+  tee=$!
+  guarded_job "$@" >&3 2>&1 3>&- || status=$?
+  exec 3>&-
+  wait "$tee" || true
   [ "$status" -eq 0 ] || show_failure "$log" "$first"
 else
-  ${guard[@]+"${guard[@]}"} "$@" >>"$log" 2>&1 || status=$?
+  guarded_job "$@" >>"$log" 2>&1 || status=$?
   [ "$status" -eq 0 ] || show_failure "$log" "$first"
 fi
 if [ "$status" -ne 0 ]; then

@@ -21,6 +21,8 @@ kind=cpu
 . "$(dirname "${BASH_SOURCE[0]}")/parse_options.sh"
 # shellcheck source=egs/utils/show_failure.sh
 . "$(dirname "${BASH_SOURCE[0]}")/show_failure.sh"
+# shellcheck source=egs/utils/guarded_job.sh
+. "$(dirname "${BASH_SOURCE[0]}")/guarded_job.sh"
 [ $# -ge 2 ] || usage_error "a log file and a command are needed"
 [[ "$kind" =~ ^(train|gpu|cpu)$ ]] || usage_error "--kind $kind; expected train, gpu or cpu"
 log="$1"
@@ -46,7 +48,7 @@ fi
 of_kind="SLURM_OPTIONS_$kind"
 read -r -a extra <<<"${SLURM_OPTIONS:-} ${!of_kind:-}"
 status=0
-srun "${request[@]}" ${extra[@]+"${extra[@]}"} "$@" || status=$?
+guarded_job srun "${request[@]}" ${extra[@]+"${extra[@]}"} "$@" || status=$?
 if [ "$status" -ne 0 ]; then
   show_failure "$log" "$first"
   echo "the job ended with exit code $status; its output is in $log" >&2

@@ -39,6 +39,8 @@ packed=""
 checked=""
 # shellcheck source=/dev/null
 . "$recipe/cmd.sh"
+# shellcheck source=egs/utils/guarded_job.sh
+. "$utils/guarded_job.sh"
 start_folder="$PWD"
 
 fail() {
@@ -71,16 +73,7 @@ run_job() {
     kind=gpu
   fi
   tell_log "$3"
-  launch_job --kind "$kind" --gpus "$1" --threads "$2" "${@:3}"
-}
-
-# launch_job OPTION... LOG COMMAND...: the job ends with this script.
-launch_job() {
-  local guard=()
-  if setpriv --pdeathsig TERM true 2>/dev/null; then
-    guard=(setpriv --pdeathsig TERM)
-  fi
-  ${guard[@]+"${guard[@]}"} "$utils/$backend.sh" "$@"
+  guarded_job "$utils/$backend.sh" --kind "$kind" --gpus "$1" --threads "$2" "${@:3}"
 }
 
 # tell_log FILE: where the lines of the next job are.
@@ -237,7 +230,7 @@ launch_training() {
     status=0
     rm -f "$exp/stopped.json"
     tell_log "$exp/log/train.log"
-    launch_job "${options[@]}" "$exp/log/train.log" "$@" || status=$?
+    guarded_job "$utils/$backend.sh" "${options[@]}" "$exp/log/train.log" "$@" || status=$?
     # A job that does not come further than the one before would be queued for ever.
     if [ "$status" -eq 0 ] || ! grep -qs SIGUSR1 "$exp/stopped.json" || [ "$stopped" = "$(cat "$exp/stopped.json")" ]; then
       return "$status"

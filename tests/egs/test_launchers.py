@@ -1,6 +1,7 @@
 """Launchers of jobs: what is asked of Slurm, jobs that end with their script, time limits, several nodes."""
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -69,10 +70,19 @@ def test_each_kind_of_job_has_its_own_slurm_options(cluster, tmp_path, shell):
 
 
 @pytest.mark.skipif(not Path("/usr/bin/setpriv").exists(), reason="no setpriv on this machine")
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
-def test_a_job_ends_when_its_script_is_killed(tmp_path, number):
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL, signal.SIGINT])
+@pytest.mark.parametrize("launcher", ["local.sh", "slurm.sh"])
+def test_a_job_ends_when_its_script_is_killed(cluster, tmp_path, launcher, number):
     code = "import os, pathlib, time; pathlib.Path('pid').write_text(str(os.getpid())); time.sleep(60)"
-    script = subprocess.Popen([UTILS / "local.sh", "log", sys.executable, "-c", code], cwd=tmp_path)
+    if launcher == "slurm.sh":
+        (tmp_path / "bin/srun").write_text("#!/bin/sh\nexec python3 -c '" + code.replace("'", '"') + "'\n")
+    script = subprocess.Popen(
+        [UTILS / launcher, "log", sys.executable, "-c", code],
+        cwd=tmp_path,
+        env=os.environ | cluster,
+        # What runs the tests may ignore it, and so would the script.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )
     pid, deadline = tmp_path / "pid", time.monotonic() + 20
     while not (pid.exists() and pid.read_text()) and time.monotonic() < deadline:
         time.sleep(0.05)
