@@ -1,11 +1,14 @@
-"""Signals that ask a run to end: Ctrl-C, SIGTERM of a cluster or a user, SIGUSR1 before a time limit.
+"""Signals that ask a run to end: Ctrl-C, SIGTERM of a cluster or a user, SIGUSR1 before a time limit, SIGHUP of a
+terminal that closes.
 
 A request never ends the process by itself. A step is finished; what changes nothing, such as the wait for a batch or a
 validation, is left at once.
 """
 
 import logging
+import os
 import signal
+import stat
 import sys
 import threading
 import time
@@ -23,7 +26,7 @@ logger = logging.getLogger(__name__)
 STOPPED = 75
 #: What a stopped run leaves in its folder: signal and step. torchrun replaces the exit code by its own.
 STOPPED_FILE = "stopped.json"
-_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)
+_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1, signal.SIGHUP)
 # A launcher passes on a Ctrl-C that its processes have received from the terminal too.
 _SECONDS_OF_ONE_REQUEST = 1.0
 
@@ -50,11 +53,12 @@ class StopRequest:
 
     @contextmanager
     def caught(self) -> Iterator[None]:
-        """Handle the signals within the block; only the main thread can."""
+        """Handle the signals within the block; only the main thread can. Under nohup, SIGHUP stays ignored."""
         if threading.current_thread() is not threading.main_thread():
             yield
             return
-        before = {number: signal.signal(number, self._receive) for number in _SIGNALS}
+        wanted = [n for n in _SIGNALS if n != signal.SIGHUP or signal.getsignal(n) != signal.SIG_IGN]
+        before = {number: signal.signal(number, self._receive) for number in wanted}
         hook, sys.unraisablehook = sys.unraisablehook, self._note_lost
         try:
             yield
@@ -107,6 +111,8 @@ class StopRequest:
 
     def _receive(self, number: int, frame: FrameType | None) -> None:
         del frame
+        if number == signal.SIGHUP:
+            _leave_lost_terminal()
         now = time.monotonic()
         if self.number is None:
             self.number, self._since = number, now
@@ -121,3 +127,16 @@ class StopRequest:
     def _note_lost(lost: "sys.UnraisableHookArgs") -> None:
         if lost.exc_type is not LeaveAtOnce:
             sys.__unraisablehook__(lost)
+
+
+def _leave_lost_terminal() -> None:
+    """Write to nowhere what would go to a terminal that has closed, where it would be an error."""
+    nowhere = os.open(os.devnull, os.O_RDWR)
+    for descriptor in (0, 1, 2):
+        try:
+            is_lost = stat.S_ISCHR(os.fstat(descriptor).st_mode) and not os.isatty(descriptor)
+        except OSError:  # not open
+            continue
+        if is_lost:
+            os.dup2(nowhere, descriptor)
+    os.close(nowhere)

@@ -46,9 +46,9 @@ def _train(
 ) -> None:
     """Train a model; use torchrun for several processes.
 
-    Ctrl-C, SIGTERM and SIGUSR1 end the run after the current step and write a
-    checkpoint, from which --resume continues exactly. After the latter two the
-    exit code is 75. EXP/report.html shows the run as far as it has come.
+    Ctrl-C, SIGTERM, SIGUSR1 and SIGHUP end the run after the current step and
+    write a checkpoint, from which --resume continues exactly. But for Ctrl-C
+    the exit code is 75. EXP/report.html shows the run as far as it has come.
 
     Example: ondes train --config conf/train.yaml --exp exp/a trainer.max_steps=1000
     """

@@ -215,7 +215,7 @@ class _Collate:
 
 
 class _WorkerSignals:
-    """Signals in workers: Ctrl-C and SIGTERM reach a whole process group, but the trainer still needs its workers.
+    """Signals in workers: Ctrl-C, a hangup and SIGTERM reach a whole process group, but the trainer still needs its workers.
 
     SIGTERM ends a worker once the iteration is over, with exit code 0: torch takes anything else as a fault.
     """
@@ -225,7 +225,7 @@ class _WorkerSignals:
 
     def __call__(self, worker: int) -> None:
         del worker
-        for number in (signal.SIGINT, signal.SIGUSR1):
+        for number in (signal.SIGINT, signal.SIGUSR1, signal.SIGHUP):
             signal.signal(number, signal.SIG_IGN)
         signal.signal(signal.SIGTERM, self._end)
         sys.excepthook = _forgive_a_parting

@@ -2,6 +2,8 @@
 
 import os
 import signal
+import subprocess
+import sys
 import time
 
 import pytest
@@ -18,16 +20,61 @@ def send(number: int) -> None:
 
 @pytest.mark.parametrize(
     ("number", "consequence"),
-    [(signal.SIGINT, KeyboardInterrupt), (signal.SIGTERM, TrainingStopped), (signal.SIGUSR1, TrainingStopped)],
+    [
+        (signal.SIGINT, KeyboardInterrupt),
+        (signal.SIGTERM, TrainingStopped),
+        (signal.SIGUSR1, TrainingStopped),
+        (signal.SIGHUP, TrainingStopped),
+    ],
 )
 def test_a_signal_is_remembered_and_work_goes_on(number, consequence):
-    stop, before = StopRequest(), signal.getsignal(number)
-    with stop.caught():
-        assert not stop
-        send(number)
-        assert stop
-    assert isinstance(stop.consequence, consequence)
-    assert signal.getsignal(number) == before
+    own = signal.signal(number, signal.SIG_DFL)  # what runs the tests may ignore it
+    try:
+        stop = StopRequest()
+        with stop.caught():
+            assert not stop
+            send(number)
+            assert stop
+        assert isinstance(stop.consequence, consequence)
+        assert signal.getsignal(number) == signal.SIG_DFL
+    finally:
+        signal.signal(number, own)
+
+
+def test_under_nohup_a_closed_terminal_ends_nothing():
+    own = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        stop = StopRequest()
+        with stop.caught():
+            send(signal.SIGHUP)
+            assert not stop
+    finally:
+        signal.signal(signal.SIGHUP, own)
+
+
+AT_A_TERMINAL = """
+import signal, sys, time
+from recipes.stopping import StopRequest
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
+stop = StopRequest()
+with stop.caught():
+    print("ready", flush=True)
+    while not stop:
+        time.sleep(0.01)
+    print("words for the terminal", file=sys.stderr, flush=True)
+sys.exit(7)
+"""
+
+
+def test_a_run_whose_terminal_closes_can_still_speak():
+    terminal, end = os.openpty()
+    process = subprocess.Popen([sys.executable, "-c", AT_A_TERMINAL], stdout=subprocess.PIPE, stderr=end)
+    os.close(end)
+    assert process.stdout.readline() == b"ready\n"
+    os.close(terminal)
+    process.send_signal(signal.SIGHUP)
+    process.communicate()
+    assert process.returncode == 7
 
 
 def test_what_may_be_left_is_left_at_once():
