@@ -224,11 +224,11 @@ def test_a_failed_job_shows_its_errors_once_and_not_what_torchrun_adds(launcher,
     fake.parent.mkdir()
     fake.write_text('#!/usr/bin/env bash\nwhile [ "$1" != --output ]; do shift; done\n"${@:5}" >>"$2" 2>&1\n')
     fake.chmod(0o755)
-    said = "for i in 1 2; do echo 'error: 4 GPUs wanted'; done; seq 1 50; exit 2"
+    said = "for i in 1 2; do echo 'error: 4 GPUs wanted'; echo '  on 2 nodes'; done; seq 1 50; echo '  below'; exit 2"
     words = [tmp_path / "job.log", "bash", "-c", said]
     run = shell(UTILS / launcher, *words, cwd=tmp_path, PATH=f"{fake.parent}:/usr/bin:/bin")
-    first, last = run.stderr.splitlines()
-    assert (run.returncode, first) == (2, "error: 4 GPUs wanted")
+    first, more, last = run.stderr.splitlines()
+    assert (run.returncode, first, more) == (2, "error: 4 GPUs wanted", "  on 2 nodes")
     assert "exit code 2" in last
     assert "50" in (tmp_path / "job.log").read_text()
 
