@@ -56,11 +56,16 @@ absolute_path() {
   esac
 }
 
-# check_configuration: once, before the first job or download. What is wrong with the configuration of the training would
-# otherwise show after hours of other stages.
+# check_configuration: once, before the first job or download. What is wrong with the configuration of the training, or
+# a GPU that is missing, would otherwise show after hours of other stages.
 check_configuration() {
+  local gpus=()
   if [ -z "$checked" ] && [ "$stage" -lt 2 ] && chosen 2; then
-    ondes --quiet train --config "$conf" --exp "$exp" --dry-run "${settings[@]}" || exit 2
+    # On a cluster the GPUs are elsewhere.
+    if [ "$backend" = local ]; then
+      gpus=(--gpus "$n_gpus")
+    fi
+    ondes --quiet train --config "$conf" --exp "$exp" --dry-run ${gpus[@]+"${gpus[@]}"} "${settings[@]}" || exit 2
   fi
   checked=true
 }

@@ -66,15 +66,17 @@ def _train(
     settings = TrainConfig.from_yaml(config, [*(arguments or ()), *own])
     settings.task.check_available()
     if dry_run:
-        _check(settings, config)
+        _check(settings, config, gpus)
     else:
         _run(settings, exp, resume, initial, gpus)
 
 
-def _check(settings: "TrainConfig", path: Path) -> None:
+def _check(settings: "TrainConfig", path: Path, gpus: int | None) -> None:
     from recipes.build import build_generator, build_objective
+    from recipes.machine import check_gpus
     from recipes.trackers import check_trackers
 
+    check_gpus(gpus)
     check_trackers(settings.trainer.trackers)
     model = build_generator(settings)
     build_objective(settings, model)

@@ -181,11 +181,15 @@ def test_options_and_changes_mix_and_help_shows_defaults(copy_recipe, shell, clu
     assert "[conf/train.yaml]" in text
 
 
-def test_what_is_wrong_with_the_configuration_shows_before_the_first_stage(copy_recipe, shell, tmp_path):
+@pytest.mark.parametrize(
+    ("options", "reason"),
+    [(["data.segment_length=7000", "--n_gpus", "0"], "segment_length 7000"), (["--n_gpus", "99"], "99 GPUs wanted")],
+)
+def test_what_would_stop_the_training_shows_before_the_first_stage(copy_recipe, shell, tmp_path, options, reason):
     folder = copy_recipe("template/vocoder")
-    result = shell("./run.sh", "--audio_dir", tmp_path, "data.segment_length=7000", "--n_gpus", "0", cwd=folder)
+    result = shell("./run.sh", "--audio_dir", tmp_path, *options, cwd=folder)
     assert result.returncode == 2
-    assert "segment_length 7000" in result.stderr
+    assert reason in result.stderr
     assert not (folder / "data").exists()
 
 
