@@ -23,8 +23,6 @@ from vocoders.core.errors import ConfigError, DataError
 from vocoders.frontends.f0 import F0Config
 from vocoders.frontends.front_end import FrontEnd
 from vocoders.frontends.mel import MelConfig
-from vocoders.frontends.mel_convention import MelConvention
-from vocoders.frontends.plausibility import check_plausible
 
 __all__ = [
     "build_piece_dataset",
@@ -35,6 +33,9 @@ __all__ = [
 ]
 
 logger = logging.getLogger(__name__)
+
+# Predicted features that are looked at when training begins; stage 1 of a recipe looks at all.
+_LOOKED_AT = 20
 
 Segments = TypeVar("Segments", bound=SegmentDataset)
 
@@ -246,18 +247,13 @@ def _f0(config: DataConfig, mel: MelConfig, f0: F0Config | None, reader: AudioRe
 def _predicted(
     config: DataConfig, path: Path, reader: AudioReader, mel: MelConfig, embedding: bool
 ) -> PredictedFeatures | None:
-    """Return the predicted features, with a warning if the first ones are hardly a mel."""
+    """Return the predicted features, with a warning if some spread over the corpus are hardly mels."""
     if config.features == "computed":
         return None
     predicted, utterances = PredictedFeatures(path, mel, embedding=embedding), reader.utterances
     _check_complete(predicted.path, predicted.missing(u.utt_id for u in utterances), "predicted features")
-    if embedding:
-        return predicted
-    first = utterances[0].utt_id
-    try:
-        check_plausible(predicted.get(first), MelConvention(mel=mel), str(predicted.path_of(first)))
-    except DataError as error:  # wrong shapes and lengths and impossible values are errors where they are read
-        logger.warning("%s; the features should be log-mels of the recordings: %s", error, mel.fingerprint)
+    spread = np.unique(np.linspace(0, len(utterances) - 1, _LOOKED_AT).astype(int))
+    predicted.warn_of_doubtful([utterances[index].utt_id for index in spread])
     return predicted
 
 

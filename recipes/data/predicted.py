@@ -1,7 +1,8 @@
 """Predicted features for fine-tuning: ``feats.scp`` in a data directory names the file of each utterance."""
 
+import logging
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -13,9 +14,12 @@ from vocoders.core.errors import DataError
 from vocoders.core.kaldi_files import read_entry
 from vocoders.core.numpy_files import read_npy
 from vocoders.frontends.mel import MelConfig
-from vocoders.frontends.plausibility import check_possible
+from vocoders.frontends.mel_convention import MelConvention
+from vocoders.frontends.plausibility import check_plausible, check_possible
 
 __all__ = ["LARGEST_DIFFERENCE", "PredictedFeatures", "check_length"]
+
+logger = logging.getLogger(__name__)
 
 _ARCHIVE_PLACE = re.compile(r".+\.ark:[0-9]{1,18}")
 LARGEST_DIFFERENCE = 1
@@ -107,12 +111,41 @@ class PredictedFeatures:
             check_possible(torch.from_numpy(values), self._mel, source)
 
     def check_all(self, utterances: Iterable[Utterance]) -> None:
-        """Raise a :class:`DataError` if features have not the length of their utterance, or cannot be mels."""
-        mel = self._mel
+        """Raise a :class:`DataError` if features have not the length of their utterance, or cannot be mels.
+
+        Those that can, but hardly are, such as z-scores or decimal logarithms, are told in a warning.
+        """
+        mel, names = self._mel, list[str]()
         for utterance in utterances:
             frames = int(utterance.duration * mel.sample_rate + 0.5) // mel.hop_length
             if utterance.duration:
                 check_length(utterance.utt_id, self.get_mel(utterance.utt_id).shape[-1], frames)
+                names.append(utterance.utt_id)
+        self.warn_of_doubtful(names)
+
+    def warn_of_doubtful(self, utt_ids: Sequence[str]) -> None:
+        """Warn, in one line, of features that are hardly log-mels of recordings.
+
+        What is wrong with shapes and lengths is an error where the features are read, and no doubt.
+        """
+        doubts = {utt_id: doubt for utt_id in utt_ids if (doubt := self._doubt(utt_id))}
+        if doubts:
+            logger.warning(
+                "%s; %d of %d looked at are such; the features should be log-mels of the recordings: %s",
+                next(iter(doubts.values())),
+                len(doubts),
+                len(utt_ids),
+                self._mel.fingerprint,
+            )
+
+    def _doubt(self, utt_id: str) -> str:
+        if self._embedding:
+            return ""
+        try:
+            check_plausible(self.get(utt_id), MelConvention(mel=self._mel), str(self.path_of(utt_id)))
+        except DataError as error:
+            return str(error)
+        return ""
 
     def path_of(self, utt_id: str) -> Path:
         """Return the file of an utterance."""

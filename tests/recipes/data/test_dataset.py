@@ -403,6 +403,39 @@ def test_predicted_features_that_are_not_finite_name_file_and_frame(data_dir: Pa
 @pytest.mark.parametrize(
     ("change", "words"),
     [
+        (lambda mel: mel, None),
+        (lambda mel: (mel - mel.mean()) / mel.std(), "z-scores"),
+        (lambda mel: mel / np.log(10), "decimal"),
+    ],
+    ids=["mel", "z-scores", "decimal logarithms"],
+)
+def test_features_that_are_hardly_mels_are_told_whichever_file_they_are_in(data_dir: Path, tmp_path, caplog, change, words):
+    utterances = KaldiDirectory.read(data_dir).utterances
+    for utterance in utterances:
+        shape = 40, soundfile.info(utterance.path).frames // HOP
+        mel = np.random.default_rng(0).normal(-5, 1.5, shape).clip(-11, 1).astype(np.float32)
+        np.save(tmp_path / f"{utterance.utt_id}.npy", change(mel) if utterance is utterances[-2] else mel)
+    lines = [f"{utterance.utt_id} {tmp_path / utterance.utt_id}.npy\n" for utterance in utterances]
+    (data_dir / "feats.scp").write_text("".join(lines))
+    config = DataConfig(train=str(data_dir), segment_length=SEGMENT, batch_size=4, features="predicted", num_workers=0)
+    for look in (
+        lambda: PredictedFeatures(data_dir, mel_config()).check_all(utterances),
+        lambda: build_loader(config, mel_config()),
+    ):
+        caplog.clear()
+        with caplog.at_level("WARNING", logger="recipes"):
+            look()
+        if words is None:
+            assert not caplog.text
+        else:
+            assert f"{utterances[-2].utt_id}.npy" in caplog.text
+            assert words in caplog.text
+            assert f"1 of {len(utterances)}" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
         (np.exp, "without logarithm"),
         (lambda mel: 20 / np.log(10) * mel, "decibels"),
         (lambda mel: np.where(mel > -1, np.float32(1e30), mel), "1e[+]30"),
