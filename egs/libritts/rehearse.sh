@@ -107,9 +107,10 @@ rehearse() {
       changes=(data.segment_length=9600) # the shortest utterances have less than its 2 s
       ;;
   esac
-  if [ "$1" = periodwave ]; then
-    changes+=(model.sampling.steps=2)
-  fi
+  case "$1/$2" in
+    periodwave/multiband) changes+=("model.sampling.band_steps=[2, 1, 1, 1]") ;;
+    periodwave/*) changes+=(model.sampling.steps=2) ;;
+  esac
   "$place/run.sh" --corpus_dir "$corpus" --conf "$place/conf/$2.yaml" --nj "$threads" --n_gpus 0 \
     --num_dev 2 --num_test 2 "${options[@]}" ${changes[@]+"${changes[@]}"} "trainer.max_steps=$steps" \
     "trainer.valid_every=$steps" "trainer.checkpoint_every=$steps" trainer.log_every=1 "trainer.num_threads=$threads" \
