@@ -121,11 +121,15 @@ for run in "${runs[@]}"; do
   rehearse "${run%%/*}" "${run#*/}"
 done
 
+# Definitions of metrics stand once, below the runs.
+mapfile -t pages < <(find "$output/egs/libritts" -path '*/exp/*/RESULTS.md' | LC_ALL=C sort)
 {
-  echo "# Rehearsal: $steps steps of each run"
-  find "$output/egs/libritts" -path '*/exp/*/RESULTS.md' | LC_ALL=C sort | while IFS= read -r page; do
+  echo "# Rehearsal: $steps steps of each run, which show that its stages work and not how it sounds"
+  for page in "${pages[@]}"; do
     echo
-    sed 's/^#/##/' "$page"
+    awk '/^## / { inside = /^## Definitions/ } !inside' "$page" | sed 's/^#/##/'
   done
+  printf '\n## Definitions\n\n'
+  awk '/^#/ { inside = /^## Definitions/; next } inside && NF && !seen[$0]++' "${pages[@]}"
 } >"$output/RESULTS.md"
 echo "all runs went to their last stage; results: $output/RESULTS.md"

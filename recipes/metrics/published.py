@@ -28,17 +28,22 @@ class PublishedFigures(Config):
         first, *others = self.columns
         rows = [[row[first], self.set, *(row.get(name, "") for name in others)] for row in self.rows]
         if result is not None:
-            rows += [[f"ours: {system}", self.measured, *_means(result, system, others)] for system in result.systems]
+            count = len({score.utt_id for score in result.scores})
+            measured = f"{self.measured}, {count} utterance{'s' if count != 1 else ''}"
+            rows += [[f"ours: {system}", measured, *_means(result, system, others)] for system in result.systems]
         titles = [self.columns[first], "set", *(self.columns[name] for name in others)]
         lines = [_line(titles), f"|---|---|{'---:|' * len(others)}\n", *map(_line, rows)]
         return f"## Published\n\n{self.text.strip()}\n\n{''.join(lines)}"
 
 
 def _means(result: EvaluationResult, system: str, columns: list[str]) -> list[str]:
-    """Return the means of a system; a metric with another tracker (periodicity:swift) stands in the column too."""
-    means = {metric.name.partition(":")[0]: result.summary(system, metric.name).mean for metric in result.metrics}
-    found = [means.get(name) for name in columns]
-    return ["" if mean is None else f"{mean:.4g}" for mean in found]
+    """Return the means of a system; one with a tracker of its own (periodicity:swift) has its name behind the number."""
+    cells = {}
+    for metric in result.metrics:
+        name, _, tracker = metric.name.partition(":")
+        mean = result.summary(system, metric.name).mean
+        cells[name] = "" if mean is None else f"{mean:.4g}" + (f" ({tracker})" if tracker else "")
+    return [cells.get(name, "") for name in columns]
 
 
 def _line(cells: list[str]) -> str:

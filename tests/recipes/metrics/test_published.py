@@ -1,6 +1,7 @@
 """Figures of a paper beside those of a run."""
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -29,7 +30,19 @@ def test_rows_of_the_run_stand_below_and_name_their_set(tmp_path):
     table = [[cell.strip() for cell in line.strip("|").split("|")] for line in page.splitlines()[-4:]]
     assert table[0] == ["model", "set", "year", "MAE"]
     assert table[2] == ["theirs", "dev", "", "0.5"]
-    assert table[3] == ["ours: mine", "test", "", "0.25"]
+    assert table[3] == ["ours: mine", "test, 1 utterance", "", "0.25"]
+
+
+def test_a_value_of_another_tracker_than_the_published_one_is_marked():
+    result = SimpleNamespace(
+        systems=["mine"],
+        scores=[SimpleNamespace(utt_id="a"), SimpleNamespace(utt_id="b")],
+        metrics=[SimpleNamespace(name="periodicity:swift"), SimpleNamespace(name="mae")],
+        summary=lambda system, name: SimpleNamespace(mean=0.5),
+    )
+    columns = {"model": "model", "periodicity": "periodicity", "mae": "MAE", "utmos": "UTMOS"}
+    figures = PublishedFigures.from_dict(FIGURES | {"columns": columns})
+    assert figures.section(result).splitlines()[-1] == "| ours: mine | test, 2 utterances | 0.5 (swift) | 0.5 | |"
 
 
 @pytest.mark.parametrize("path", sorted(EGS.glob("*/*/published.yaml")), ids=lambda path: path.parent.name)
