@@ -1,5 +1,4 @@
-"""Signals that ask a run to end: Ctrl-C, SIGTERM of a cluster or a user, SIGUSR1 before a time limit, SIGHUP of a
-terminal that closes.
+"""Signals that ask a run to end: Ctrl-C, SIGTERM, SIGUSR1 before a time limit, SIGHUP of a terminal that closes.
 
 A request never ends the process by itself. A step is finished; what changes nothing, such as the wait for a batch or a
 validation, is left at once.

@@ -215,7 +215,7 @@ class _Collate:
 
 
 class _WorkerSignals:
-    """Signals in workers: Ctrl-C, a hangup and SIGTERM reach a whole process group, but the trainer still needs its workers.
+    """Signals in workers: Ctrl-C, SIGHUP and SIGTERM reach a whole process group, but the trainer still needs workers.
 
     SIGTERM ends a worker once the iteration is over, with exit code 0: torch takes anything else as a fault.
     """

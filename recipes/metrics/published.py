@@ -37,7 +37,7 @@ class PublishedFigures(Config):
 
 
 def _means(result: EvaluationResult, system: str, columns: list[str]) -> list[str]:
-    """Return the means of a system; one with a tracker of its own (periodicity:swift) has its name behind the number."""
+    """Return the means of a system; that of a metric with a tracker of its own (periodicity:swift) names it."""
     cells = {}
     for metric in result.metrics:
         name, _, tracker = metric.name.partition(":")

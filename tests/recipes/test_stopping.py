@@ -70,6 +70,7 @@ def test_a_run_whose_terminal_closes_can_still_speak():
     terminal, end = os.openpty()
     process = subprocess.Popen([sys.executable, "-c", AT_A_TERMINAL], stdout=subprocess.PIPE, stderr=end)
     os.close(end)
+    assert process.stdout is not None
     assert process.stdout.readline() == b"ready\n"
     os.close(terminal)
     process.send_signal(signal.SIGHUP)

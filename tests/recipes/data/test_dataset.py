@@ -409,7 +409,9 @@ def test_predicted_features_that_are_not_finite_name_file_and_frame(data_dir: Pa
     ],
     ids=["mel", "z-scores", "decimal logarithms"],
 )
-def test_features_that_are_hardly_mels_are_told_whichever_file_they_are_in(data_dir: Path, tmp_path, caplog, change, words):
+def test_features_that_are_hardly_mels_are_told_whichever_file_they_are_in(
+    data_dir: Path, tmp_path, caplog, change, words
+):
     utterances = KaldiDirectory.read(data_dir).utterances
     for utterance in utterances:
         shape = 40, soundfile.info(utterance.path).frames // HOP

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -34,7 +35,7 @@ def test_rows_of_the_run_stand_below_and_name_their_set(tmp_path):
 
 
 def test_a_value_of_another_tracker_than_the_published_one_is_marked():
-    result = SimpleNamespace(
+    result: Any = SimpleNamespace(
         systems=["mine"],
         scores=[SimpleNamespace(utt_id="a"), SimpleNamespace(utt_id="b")],
         metrics=[SimpleNamespace(name="periodicity:swift"), SimpleNamespace(name="mae")],
