@@ -1,6 +1,7 @@
 """Front ends and mel refinement as networks that ONNX can express: their transforms are convolutions."""
 
 import copy
+import math
 from collections.abc import Callable
 from functools import cache
 from typing import Any, TypeVar
@@ -88,6 +89,9 @@ class RefinementGraph(nn.Module):
 
     covered: Tensor
     sums: Tensor
+    kernels: Tensor
+    updates: Tensor
+    moves: Tensor
 
     def __init__(self, refinement: MelConsistency) -> None:
         super().__init__()
@@ -95,8 +99,14 @@ class RefinementGraph(nn.Module):
         sums = self.transform.basis.sum(dim=0)[:, None]
         self.register_buffer("covered", sums > 1e-6 * sums.max())
         self.register_buffer("sums", sums.clamp(min=1e-12))
-        self.updates = refinement.updates
-        self.momentum, self.relaxation = refinement.momentum, refinement.relaxation
+        # An ordinary step, then the closing ones; its kernel leaves the ratios as they are.
+        steps = (refinement.ordinary, *refinement.closing)
+        kernels = [torch.ones(1, 1) if step.kernel is None else step.kernel for step in steps]
+        rows, columns = (max(kernel.shape[axis] // 2 for kernel in kernels) for axis in (0, 1))
+        padded = [F.pad(k, [columns - k.shape[1] // 2] * 2 + [rows - k.shape[0] // 2] * 2) for k in kernels]
+        self.register_buffer("kernels", torch.stack(padded)[:, None])
+        self.register_buffer("updates", torch.tensor([step.updates for step in steps]))
+        self.register_buffer("moves", torch.tensor([[step.relaxation, step.momentum] for step in steps]))
 
     def forward(self, audio: Tensor, features: Tensor, iterations: Tensor) -> Tensor:
         """Return refined audio."""
@@ -123,8 +133,8 @@ class RefinementGraph(nn.Module):
             config.padding.startswith("center"),
             float(config.power),
             self.updates,
-            self.momentum,
-            self.relaxation,
+            self.moves,
+            self.kernels,
             LARGEST_RATIO,
         )
 
@@ -151,9 +161,9 @@ def _iterate(
     left: int,
     is_centred: bool,
     power: float,
-    updates: int,
-    momentum: float,
-    relaxation: float,
+    updates: Tensor,
+    moves: Tensor,
+    kernels: Tensor,
     largest: float,
 ) -> Tensor:  # pragma: no cover  (compiled by PyTorch)
     """Run the iterations of :class:`MelConsistency`: a loop, which tracing alone would unroll."""
@@ -164,7 +174,10 @@ def _iterate(
     if missing > 0:
         weight = F.pad(weight, [0, missing])
     weight = weight[:, :, left : left + length].clamp(min=1e-3)
-    for _ in range(int(iterations)):
+    count = int(iterations)
+    rows, columns = kernels.size(2) // 2, kernels.size(3) // 2
+    for iteration in range(count):
+        step = max(0, kernels.size(0) - count + iteration)
         frames = F.conv1d(F.pad(signal, margins, mode=mode), analysis, stride=hop)
         if is_centred:
             frames = frames[:, :, :-1]
@@ -173,9 +186,14 @@ def _iterate(
         if power != 1.0:
             present = present**power
         improved = present
-        for _ in range(updates):
+        for _ in range(int(updates[step])):
             ratio = wanted / torch.matmul(basis, improved).clamp(min=1e-9)
-            ratio = torch.matmul(basis.t(), ratio.clamp(1 / largest, largest)) / sums
+            ratio = torch.log(ratio.clamp(1 / largest, largest)).unsqueeze(1)
+            ratio = F.pad(ratio, [columns, columns, rows, rows], mode="replicate")
+            # By all kernels, of which one counts: runtimes want weights that are known beforehand.
+            ratio = F.conv2d(ratio, kernels)[:, step]
+            ratio = torch.exp(ratio.clamp(-math.log(largest), math.log(largest)))
+            ratio = torch.matmul(basis.t(), ratio) / sums
             improved = torch.where(covered, improved * ratio, improved)
         gain = improved / present
         if power != 1.0:
@@ -183,8 +201,8 @@ def _iterate(
         summed = F.conv_transpose1d(torch.cat([real * gain, imag * gain], 1), synthesis, stride=hop)
         if missing > 0:
             summed = F.pad(summed, [0, missing])
-        now = signal + relaxation * (summed[:, :, left : left + length] / weight - signal)
-        signal = now + momentum * (now - before)
+        now = signal + moves[step, 0] * (summed[:, :, left : left + length] / weight - signal)
+        signal = now + moves[step, 1] * (now - before)
         before = now
     return before
 

@@ -12,7 +12,8 @@ from torch import Tensor, nn
 from vocoders.core.chunking import chunk_spans, join_exact
 from vocoders.core.errors import ShapeError
 from vocoders.frontends.mel import LogMel, from_logarithm
-from vocoders.frontends.mel_consistency_loops import Filters, Frames, Schedule, iterate
+from vocoders.frontends.mel_consistency_loops import Filters, Frames, iterate
+from vocoders.frontends.refinement_steps import RefinementStep, sharpened
 
 __all__ = ["LARGEST_RATIO", "MelConsistency"]
 
@@ -28,6 +29,9 @@ class MelConsistency(nn.Module):
     fixed factor), and applies the least-squares inverse STFT (Griffin and Lim 1984). The result of an iteration depends
     on less than ``context_frames`` frames on each side.
 
+    Closing steps (:mod:`vocoders.frontends.refinement_steps`) are the last iterations, where there are any: eight of
+    them come as near as sixteen others, from a start that is near already. From noise they overshoot.
+
     Args:
         log_mel: front end of the target mel.
         updates: multiplicative updates of the magnitudes in each iteration.
@@ -35,17 +39,25 @@ class MelConsistency(nn.Module):
             (Perraudin et al. 2013); 16 iterations with 0.9 are as good as more than 32 without.
         relaxation: factor of the step from a signal to its projection; above 1 it goes beyond, as in the accelerated
             algorithm of Nenov et al. (2023). 1.25, the best value there, overshoots from a start that is far away.
+        closing: last steps, which replace as many iterations.
 
     Shape:
         audio (B, 1, F * hop_length), features (B, n_mels, F) -> (B, 1, F * hop_length).
     """
 
-    def __init__(self, log_mel: LogMel, updates: int = 2, momentum: float = 0.9, relaxation: float = 1.15) -> None:
+    def __init__(
+        self,
+        log_mel: LogMel,
+        updates: int = 2,
+        momentum: float = 0.9,
+        relaxation: float = 1.15,
+        closing: tuple[RefinementStep, ...] = (),
+    ) -> None:
         super().__init__()
-        self.log_mel, self.updates = log_mel, updates
-        self.momentum, self.relaxation = momentum, relaxation
+        self.log_mel = log_mel
+        self.ordinary, self.closing = RefinementStep(relaxation, momentum, updates), closing
         config = log_mel.config
-        self.context_frames = -(-config.n_fft // config.hop_length)
+        self.context_frames = -(-config.n_fft // config.hop_length) + max((step.reach for step in closing), default=0)
         self._filters: tuple[Tensor, Filters] | None = None
 
     def forward(self, audio: Tensor, features: Tensor, iterations: int) -> Tensor:
@@ -62,26 +74,31 @@ class MelConsistency(nn.Module):
             )
         wanted = from_logarithm(features, config.log)
         refine = self._in_loops if self._has_loops(audio, wanted) else self._in_torch
-        return refine(audio, wanted, iterations)
+        return refine(audio, wanted, self.steps(iterations))
 
-    def _in_torch(self, audio: Tensor, wanted: Tensor, iterations: int) -> Tensor:
+    def steps(self, iterations: int) -> list[RefinementStep]:
+        """Return the steps of a refinement of so many iterations: the closing ones are the last."""
+        closing = self.closing[max(0, len(self.closing) - iterations) :]
+        return [self.ordinary] * (iterations - len(closing)) + [*closing]
+
+    def _in_torch(self, audio: Tensor, wanted: Tensor, steps: list[RefinementStep]) -> Tensor:
         """Return the result on any device, and with gradients."""
         signal = before = audio[:, 0].float()
-        for _ in range(iterations):
+        for step in steps:
             spectrum = self.log_mel.complex_spectrum(signal)
-            projected = self.inverse(spectrum * self._gain(spectrum, wanted), signal.shape[-1])
-            now = signal + self.relaxation * (projected - signal)
-            signal, before = now + self.momentum * (now - before), now
+            projected = self.inverse(spectrum * self._gain(spectrum, wanted, step), signal.shape[-1])
+            now = signal + step.relaxation * (projected - signal)
+            signal, before = now + step.momentum * (now - before), now
         return before[:, None].to(audio)
 
-    def _in_loops(self, audio: Tensor, wanted: Tensor, iterations: int) -> Tensor:
+    def _in_loops(self, audio: Tensor, wanted: Tensor, steps: list[RefinementStep]) -> Tensor:
         """Return the same numbers on a CPU, up to rounding."""
         config = self.log_mel.config
         window = F.pad(self.log_mel.window, self._margins(config.n_fft - config.window_length)).numpy()
         frames = Frames(window, config.hop_length, *self._edges, config.padding.endswith("reflect"))
-        schedule = Schedule(iterations, self.updates, self.momentum, self.relaxation, LARGEST_RATIO)
         pairs = zip(audio[:, 0].detach().float(), wanted.detach().float(), strict=True)
-        return torch.stack([iterate(*pair, self._bands(), frames, schedule) for pair in pairs])[:, None].to(audio)
+        bands = self._bands()
+        return torch.stack([iterate(*pair, bands, frames, steps, LARGEST_RATIO) for pair in pairs])[:, None].to(audio)
 
     def _bands(self) -> Filters:
         """Return the filters in bands, which are made once for each basis."""
@@ -115,7 +132,7 @@ class MelConsistency(nn.Module):
         )
         return join_exact(parts, spans, hop)
 
-    def _gain(self, spectrum: Tensor, wanted: Tensor) -> Tensor:
+    def _gain(self, spectrum: Tensor, wanted: Tensor, step: RefinementStep) -> Tensor:
         """Return the factor of each bin, (B, n_fft // 2 + 1, F)."""
         basis, power = self.log_mel.basis, self.log_mel.config.power
         present = spectrum.abs().clamp(min=1e-9) ** power
@@ -124,9 +141,10 @@ class MelConsistency(nn.Module):
         # a filter slightly above 0.)
         covered = sums > 1e-6 * sums.max()
         improved = present
-        for _ in range(self.updates):
+        for _ in range(step.updates):
             ratio = wanted / torch.matmul(basis, improved).clamp(min=1e-9)
-            ratio = torch.matmul(basis.T, ratio.clamp(1 / LARGEST_RATIO, LARGEST_RATIO)) / sums.clamp(min=1e-12)
+            ratio = sharpened(ratio.clamp(1 / LARGEST_RATIO, LARGEST_RATIO), step, LARGEST_RATIO)
+            ratio = torch.matmul(basis.T, ratio) / sums.clamp(min=1e-12)
             improved = torch.where(covered, improved * ratio, improved)
         return (improved / present) ** (1 / power)
 

@@ -18,8 +18,9 @@ from torch import Tensor
 from vocoders.core import vectors
 from vocoders.core.compiling import compiled
 from vocoders.core.vectors import bounded, fma, load, splat, square_root, store
+from vocoders.frontends.refinement_steps import RefinementStep, sharpened
 
-__all__ = ["Filters", "Frames", "Schedule", "iterate"]
+__all__ = ["Filters", "Frames", "iterate"]
 
 _LANES = 16
 # Frames that pass through all steps at once: a multiple of the lanes, small enough for the cache.
@@ -95,43 +96,85 @@ class Frames:
         return 1 / np.maximum(summed, 1e-3)
 
 
-@dataclass(frozen=True)
-class Schedule:
-    """Numbers of iterations and of updates in each, momentum, relaxation, and the largest factor of an update."""
-
-    iterations: int
-    updates: int
-    momentum: float
-    relaxation: float
-    largest_ratio: float
-
-
-def iterate(audio: Tensor, wanted: Tensor, filters: Filters, frames: Frames, schedule: Schedule) -> Tensor:
-    """Return audio (T,) after the iterations towards the linear mel ``wanted`` (n_mels, F), T = F * hop."""
+def iterate(
+    audio: Tensor, wanted: Tensor, filters: Filters, frames: Frames, steps: list[RefinementStep], largest_ratio: float
+) -> Tensor:
+    """Return audio (T,) after the steps towards the linear mel ``wanted`` (n_mels, F), T = F * hop."""
     length, count, left = audio.shape[-1], wanted.shape[-1], frames.left
     padded = torch.zeros(left + length + frames.right)
     signal = padded[left : left + length].copy_(audio)
     before = signal.numpy().copy()
     target, summed = _in_lanes(wanted), np.zeros(max(padded.numel(), frames.reach(count)), np.float32)
     inverse = frames.inverse_weights(count, summed.size)[left : left + length]
-    cut = torch.empty(min(_BLOCK, count), frames.window.size)
-    work = np.zeros((3, len(filters.mels) * _LANES), np.float32)
-    for _ in range(schedule.iterations):
+    blocks = _Blocks(filters, frames, count, largest_ratio)
+    for step in steps:
         if frames.is_reflected:
             _reflect(padded, left, length, frames.right)
         summed[:] = 0
-        for first in range(0, count, _BLOCK):
-            block, place = cut[: min(_BLOCK, count - first)], first * frames.hop
-            _cut_frames(padded.numpy(), place, frames.window, frames.hop, block.numpy())
-            spectrum = torch.fft.rfft(block)
-            _scale(
-                torch.view_as_real(spectrum).numpy(), target[first // _LANES :], filters.power, filters.bins,
-                filters.weights, filters.mels, filters.shares, schedule.updates, schedule.largest_ratio, work,
-            )  # fmt: skip
-            improved = torch.fft.irfft(spectrum, frames.window.size).numpy()
-            _add_frames(improved, frames.window, frames.hop, summed[place:])
-        _move(summed[left:], inverse, schedule.momentum, schedule.relaxation, before, signal.numpy())
+        blocks.project(padded.numpy(), target, step, summed)
+        _move(summed[left:], inverse, step.momentum, step.relaxation, before, signal.numpy())
     return torch.from_numpy(before)
+
+
+class _Blocks:
+    """Frames that pass through a step together, and the memory for it."""
+
+    def __init__(self, filters: Filters, frames: Frames, count: int, largest_ratio: float) -> None:
+        self.filters, self.frames, self.count, self.largest_ratio = filters, frames, count, largest_ratio
+        self.cut = torch.empty(min(_BLOCK, count), frames.window.size)
+        self.work = np.zeros((3, len(filters.mels) * _LANES), np.float32)
+        # Of all frames, for steps whose ratios depend on those of other frames.
+        self.spectra = torch.empty(0, len(filters.mels), dtype=torch.complex64)
+        self.ratios = np.empty(0, np.float32)
+
+    def project(self, signal: np.ndarray, target: np.ndarray, step: RefinementStep, summed: np.ndarray) -> None:
+        """Add the improved frames of a padded signal to ``summed``; ``target`` is in lanes."""
+        filters, largest = self.filters, self.largest_ratio
+        if step.kernel is None:
+            for first in range(0, self.count, _BLOCK):
+                spectrum = self._spectrum(signal, first)
+                _scale(
+                    _parts(spectrum), target[first // _LANES :], filters.power, filters.bins, filters.weights,
+                    filters.mels, filters.shares, step.updates, largest, self.work,
+                )  # fmt: skip
+                self._add(spectrum, first, summed)
+            return
+        if not len(self.spectra):
+            self.spectra = torch.empty(self.count, len(filters.mels), dtype=torch.complex64)
+            self.ratios = np.empty_like(target)
+        for first in range(0, self.count, _BLOCK):
+            spectrum = self._spectrum(signal, first, self.spectra[first : first + _BLOCK])
+            _find_ratios(
+                _parts(spectrum), target[first // _LANES :], filters.power, filters.bins, filters.weights,
+                filters.mels, largest, self.work, self.ratios[first // _LANES :],
+            )  # fmt: skip
+        ratios = torch.from_numpy(_from_lanes(self.ratios, self.count))
+        ratios = _in_lanes(sharpened(ratios[None], step, largest)[0])
+        for first in range(0, self.count, _BLOCK):
+            spectrum = self.spectra[first : first + _BLOCK]
+            _spread(_parts(spectrum), ratios[first // _LANES :], filters.power, filters.mels, filters.shares, self.work)
+            self._add(spectrum, first, summed)
+
+    def _spectrum(self, signal: np.ndarray, first: int, out: Tensor | None = None) -> Tensor:
+        """Return the spectra of a block of frames of the signal, in ``out`` if given."""
+        block = self.cut[: min(_BLOCK, self.count - first)]
+        _cut_frames(signal, first * self.frames.hop, self.frames.window, self.frames.hop, block.numpy())
+        return torch.fft.rfft(block, out=out)
+
+    def _add(self, spectrum: Tensor, first: int, summed: np.ndarray) -> None:
+        """Overlap and add the frames of a block."""
+        improved = torch.fft.irfft(spectrum, self.frames.window.size).numpy()
+        _add_frames(improved, self.frames.window, self.frames.hop, summed[first * self.frames.hop :])
+
+
+def _parts(spectrum: Tensor) -> np.ndarray:
+    """Return the real and imaginary parts (F, n_fft // 2 + 1, 2) of a spectrum, in its memory."""
+    return torch.view_as_real(spectrum).numpy()
+
+
+def _from_lanes(lanes: np.ndarray, count: int) -> np.ndarray:
+    """Return (F / lanes, n_mels, lanes) as (n_mels, F)."""
+    return np.ascontiguousarray(lanes.transpose(1, 0, 2).reshape(lanes.shape[1], -1)[:, :count])
 
 
 def _in_lanes(wanted: Tensor) -> np.ndarray:
@@ -176,21 +219,22 @@ def _move(summed, inverse, momentum, relaxation, before, signal):
 
 
 @njit
-def _measure(spectrum, begin, held, power, mels, present, factors):
-    """Write the magnitudes of the bins under filters, or their squares, and factors of 1."""
+def _measure(spectrum, begin, held, power, mels, present, improved):
+    """Write the magnitudes of the bins under filters, or their squares, twice."""
     for b in range(spectrum.shape[1]):
         if mels[b, 1] > mels[b, 0]:
             for lane in range(held):
                 real, imaginary = spectrum[begin + lane, b, 0], spectrum[begin + lane, b, 1]
                 present[b * _LANES + lane] = real * real + imaginary * imaginary
         squared = bounded(load(present, b * _LANES, _LANES), np.float32(_LEAST * _LEAST), np.float32(_MOST))
-        store(present, b * _LANES, squared if power == 2 else square_root(squared))
-        store(factors, b * _LANES, splat(np.float32(1), _LANES))
+        magnitude = squared if power == 2 else square_root(squared)
+        store(present, b * _LANES, magnitude)
+        store(improved, b * _LANES, magnitude)
 
 
 @njit
-def _update(wanted, present, bins, weights, mels, shares, largest_ratio, ratios, factors):
-    """Multiply magnitudes and factors by the shares that their mels have in the ratios of wanted and present mel."""
+def _compare(wanted, present, bins, weights, largest_ratio, ratios):
+    """Write the ratios of wanted and present mel."""
     smallest, greatest = np.float32(1 / largest_ratio), np.float32(largest_ratio)
     for m in range(bins.shape[0]):
         mel, place = splat(np.float32(0), _LANES), bins[m, 2]
@@ -199,33 +243,66 @@ def _update(wanted, present, bins, weights, mels, shares, largest_ratio, ratios,
             place += 1
         mel = bounded(mel, np.float32(_LEAST), np.float32(_MOST))
         store(ratios, m * _LANES, bounded(load(wanted, m * _LANES, _LANES) / mel, smallest, greatest))
+
+
+@njit
+def _multiply(ratios, mels, shares, values):
+    """Multiply values of the bins by the shares that their mels have in the ratios."""
     for b in range(mels.shape[0]):
         if mels[b, 1] > mels[b, 0]:
             factor, place = splat(np.float32(0), _LANES), mels[b, 2]
             for m in range(mels[b, 0], mels[b, 1]):
                 factor = fma(splat(shares[place], _LANES), load(ratios, m * _LANES, _LANES), factor)
                 place += 1
-            store(present, b * _LANES, load(present, b * _LANES, _LANES) * factor)
-            store(factors, b * _LANES, load(factors, b * _LANES, _LANES) * factor)
+            store(values, b * _LANES, load(values, b * _LANES, _LANES) * factor)
+
+
+@njit
+def _apply(spectrum, begin, held, power, mels, present, improved):
+    """Give the bins of some frames their improved magnitudes."""
+    for b in range(spectrum.shape[1]):
+        if mels[b, 1] > mels[b, 0]:
+            factor = load(improved, b * _LANES, _LANES) / load(present, b * _LANES, _LANES)
+            store(improved, b * _LANES, square_root(factor) if power == 2 else factor)
+            for lane in range(held):
+                spectrum[begin + lane, b, 0] *= improved[b * _LANES + lane]
+                spectrum[begin + lane, b, 1] *= improved[b * _LANES + lane]
 
 
 @compiled(vectors)
 def _scale(spectrum, target, power, bins, weights, mels, shares, updates, largest_ratio, work):
     """Multiply the bins of a spectrum (F, n_fft // 2 + 1, 2) by the factors of the updates.
 
-    ``target`` is the mel in lanes. ``work`` takes magnitudes, factors of bins, and ratios of mels.
+    ``target`` is the mel in lanes. ``work`` takes magnitudes, improved magnitudes, and ratios of mels.
     """
-    present, factors, ratios = work[0], work[1], work[2]
+    present, improved, ratios = work[0], work[1], work[2]
     for begin in range(0, spectrum.shape[0], _LANES):
         wanted = target[begin // _LANES].reshape(-1)
         held = min(_LANES, spectrum.shape[0] - begin)
-        _measure(spectrum, begin, held, power, mels, present, factors)
+        _measure(spectrum, begin, held, power, mels, present, improved)
         for _ in range(updates):
-            _update(wanted, present, bins, weights, mels, shares, largest_ratio, ratios, factors)
-        for b in range(spectrum.shape[1]):
-            if mels[b, 1] > mels[b, 0]:
-                if power == 2:
-                    store(factors, b * _LANES, square_root(load(factors, b * _LANES, _LANES)))
-                for lane in range(held):
-                    spectrum[begin + lane, b, 0] *= factors[b * _LANES + lane]
-                    spectrum[begin + lane, b, 1] *= factors[b * _LANES + lane]
+            _compare(wanted, improved, bins, weights, largest_ratio, ratios)
+            _multiply(ratios, mels, shares, improved)
+        _apply(spectrum, begin, held, power, mels, present, improved)
+
+
+@compiled(vectors)
+def _find_ratios(spectrum, target, power, bins, weights, mels, largest_ratio, work, ratios):
+    """Write the ratios of the mel ``target`` and that of a spectrum (F, n_fft // 2 + 1, 2), both in lanes."""
+    for begin in range(0, spectrum.shape[0], _LANES):
+        held = min(_LANES, spectrum.shape[0] - begin)
+        _measure(spectrum, begin, held, power, mels, work[0], work[1])
+        wanted, found = target[begin // _LANES].reshape(-1), ratios[begin // _LANES].reshape(-1)
+        _compare(wanted, work[0], bins, weights, largest_ratio, found)
+
+
+@compiled(vectors)
+def _spread(spectrum, ratios, power, mels, shares, work):
+    """Multiply the bins of a spectrum (F, n_fft // 2 + 1, 2) by the shares of their mels in ratios, in lanes."""
+    present, improved = work[0], work[1]
+    present[:] = 1
+    for begin in range(0, spectrum.shape[0], _LANES):
+        held = min(_LANES, spectrum.shape[0] - begin)
+        improved[:] = 1
+        _multiply(ratios[begin // _LANES].reshape(-1), mels, shares, improved)
+        _apply(spectrum, begin, held, power, mels, present, improved)

@@ -17,6 +17,7 @@ from vocoders.frontends.harmonic import (
 )
 from vocoders.frontends.mel_consistency import MelConsistency
 from vocoders.frontends.moved_harmonics import MovedHarmonics
+from vocoders.frontends.refinement_steps import CLOSING_STEPS
 from vocoders.interface import Progress
 from vocoders.mel_vocoder import MelVocoder
 from vocoders.stream import Stream
@@ -56,7 +57,9 @@ class Wavehax(MelVocoder[WavehaxConfig]):
 
     def __init__(self, config: WavehaxConfig) -> None:
         super().__init__(config)
-        self.mel_consistency = MelConsistency(self.log_mel)
+        self.mel_consistency = MelConsistency(self.log_mel, closing=CLOSING_STEPS)
+        # For mels with moved harmonics: closing steps would follow the errors of an estimate.
+        self.careful_consistency = MelConsistency(self.log_mel)
         self.moved_harmonics = MovedHarmonics(self.log_mel) if config.moves_harmonics else None
         self.register_buffer("feature_mean", torch.zeros(config.in_channels, 1))
         self.register_buffer("feature_std", torch.ones(config.in_channels, 1))
@@ -164,9 +167,10 @@ class Wavehax(MelVocoder[WavehaxConfig]):
         f0 = inputs["f0"] * options.f0_scale
         prior = self.draw_prior(f0, torch.Generator().manual_seed(seed))
         mel_f0 = inputs.get("mel_f0", inputs["f0"])
-        refinement = self.refinement(options, torch.equal(mel_f0, f0))
+        same_f0 = torch.equal(mel_f0, f0)
         features = self.moved(inputs["features"], mel_f0, f0)
-        return self._forward_in_chunks(features, prior, refinement, progress)
+        iterations = self.refinement(options, same_f0)
+        return self._forward_in_chunks(features, prior, self.consistency(same_f0), iterations, progress)
 
     def moved(self, features: Tensor, mel_f0: Tensor, f0: Tensor) -> Tensor:
         """Return features of audio with ``mel_f0`` for synthesis with ``f0``; see ``WavehaxConfig.move_harmonics``."""
@@ -184,6 +188,10 @@ class Wavehax(MelVocoder[WavehaxConfig]):
         if same_f0:
             return self.config.mel_refinement
         return min(_MOVED_REFINEMENT, self.config.mel_refinement) if self.config.moves_harmonics else 0
+
+    def consistency(self, same_f0: bool) -> MelConsistency:
+        """Return the mel refinement, given whether F0 is that of the mel."""
+        return self.mel_consistency if same_f0 else self.careful_consistency
 
     def refinement_iterations(self, options: WavehaxOptions) -> int:
         """Return the number of iterations of mel refinement, 0 where F0 is not that of the mel."""
@@ -214,10 +222,12 @@ class Wavehax(MelVocoder[WavehaxConfig]):
         features = tilt + 0.5 * torch.randn(1, self.config.in_channels, num_frames, generator=generator)
         return {"features": features, "prior": self.draw_prior(f0, generator)}
 
-    def _forward_in_chunks(self, features: Tensor, prior: Tensor, refinement: int, progress: Progress) -> Tensor:
+    def _forward_in_chunks(
+        self, features: Tensor, prior: Tensor, consistency: MelConsistency, iterations: int, progress: Progress
+    ) -> Tensor:
         hop, num_frames = self.hop_length, features.shape[-1]
         chunk = round(self.chunk_seconds * self.sample_rate / hop)
-        halo = self.halo_frames + refinement * self.mel_consistency.context_frames
+        halo = self.halo_frames + iterations * consistency.context_frames
         halo = halo if self.config.is_local else max(halo, chunk // 10)
         spans = chunk_spans(num_frames, chunk, halo)
         join = join_exact if self.config.is_local else join_crossfade
@@ -226,7 +236,7 @@ class Wavehax(MelVocoder[WavehaxConfig]):
             for span in spans:
                 part = features[..., span.start : span.stop]
                 waveform = self.compute(self, part, prior[..., span.start * hop : span.stop * hop])
-                yield self.mel_consistency(waveform, part, refinement)
+                yield consistency(waveform, part, iterations)
                 progress(span.valid_stop / num_frames)
 
         return join(outputs(), spans, hop)

@@ -126,13 +126,14 @@ class WavehaxStream(Stream):
             fade = 0 if config.is_local else chunk
             halo = model.halo_frames + fade
             self.network = ChunkedFunction(self._compute, (1, hop), hop, chunk, halo, fade)
-        self.iterations = model.refinement(options, options.f0_scale == 1)
+        same_f0 = options.f0_scale == 1
+        self.iterations, self.consistency = model.refinement(options, same_f0), model.consistency(same_f0)
         self.moving = None
         if model.moved_harmonics is not None and options.f0_scale != 1:
             move = model.moved_harmonics
             self.moving = ChunkedFunction(move, (1, 1, 1), 1, 1 if self.causal else chunk, move.context_frames)
             self.f0 = torch.zeros(batch, 1, 0, device=model.device)
-        reach = past = self.iterations * model.mel_consistency.context_frames
+        reach = past = self.iterations * self.consistency.context_frames
         after, fade = reach, 0
         if refinement_look_ahead is not None and refinement_look_ahead < reach:
             # A chunk is refined anew within a window, so neighbours differ where they meet.
@@ -206,7 +207,7 @@ class WavehaxStream(Stream):
         return self.model.compute(self.model, features, prior)
 
     def _refine(self, audio: Tensor, features: Tensor) -> Tensor:
-        return self.model.mel_consistency(audio, features, self.iterations)
+        return self.consistency(audio, features, self.iterations)
 
     def _refined(self, made: list[Tensor], features: Tensor) -> list[Tensor]:
         """Refine what the network has made, as soon as it fills frames."""
