@@ -1,5 +1,6 @@
 """Fixtures that every test may use."""
 
+import logging
 import os
 import shutil
 import sys
@@ -23,6 +24,17 @@ def pytest_configure() -> None:
     # The same examples in every run of continuous integration; new ones at every run on a developer's machine.
     settings.register_profile("ci", deadline=None, derandomize=True, database=None)
     settings.load_profile("ci" if os.environ.get("CI") else "ondes")
+
+
+@pytest.fixture(autouse=True)
+def _log_lines_of_each_test() -> Iterator[None]:
+    """Undo what the command line does to our loggers, so that a later test in this process still captures log lines."""
+    loggers = [logging.getLogger(package) for package in ("vocoders", "effects", "recipes", "demo")]
+    states = [(logger.handlers, logger.propagate, logger.level) for logger in loggers]
+    yield
+    for logger, (handlers, propagate, level) in zip(loggers, states, strict=True):
+        logger.handlers, logger.propagate = handlers, propagate
+        logger.setLevel(level)
 
 
 @pytest.fixture(scope="session")

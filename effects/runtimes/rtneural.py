@@ -71,7 +71,7 @@ def export_rtneural(
         vector.save(temporary)
         metadata = describe(model, "rtneural", resolved, True, verification) | {"file": MODEL_FILE, "head": head}
         write_metadata(temporary, metadata)
-    _logger.info("%s: differs from the model by %.1e of the peak", folder, verification.max_relative_error)
+    _logger.debug("%s: differs from the model by %.1e of the peak", folder, verification.max_relative_error)
     return metadata
 
 

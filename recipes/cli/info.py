@@ -84,15 +84,19 @@ def _describe_features(path: Path) -> dict[str, Any]:
     import torch
 
     from vocoders.core.feature_files import read_feature_file
+    from vocoders.frontends.convention_presets import MEL_CONVENTIONS
     from vocoders.frontends.plausibility import describe_values, fitting_conventions
 
     found = read_feature_file(path)
     features = torch.from_numpy(found.features.astype("float32"))
-    bins, frames = features.shape
+    conventions = fitting_conventions(features) if bool(torch.isfinite(features).all()) else []
+    bands = [MEL_CONVENTIONS[name].mel.n_mels for name in conventions]
+    # Some programs store frames first, which shows where a convention fits the second axis alone.
+    bins, frames = features.T.shape if bands and features.shape[0] not in bands else features.shape
     facts: dict[str, Any] = {"path": str(path), "bins": bins, "frames": frames}
     facts |= {"min": float(features.min()), "max": float(features.max())}
     if bool(torch.isfinite(features).all()):
-        facts |= {"looks_like": describe_values(features), "mel_could_be": fitting_conventions(features)}
+        facts |= {"looks_like": describe_values(features), "mel_could_be": conventions}
     if found.f0 is not None:
         voiced = found.f0[found.f0 > 0]
         facts["voiced_frames"] = len(voiced)

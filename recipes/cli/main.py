@@ -52,7 +52,8 @@ _logger = logging.getLogger("recipes.cli")
 
 app = typer.Typer(
     name="ondes",
-    help="Synthesise, generate and process audio; train, inspect and evaluate models.",
+    help="Synthesise, generate and process audio; train, inspect and evaluate models.\n\n"
+    "Begin with: ondes try my_voice.wav. If something does not work: ondes doctor.",
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )

@@ -9,14 +9,14 @@ import sys
 import wave
 
 import numpy as np
-import websockets
+from websockets.asyncio.client import ClientConnection, connect
 
 FRAMES = 10  # in a message, as an acoustic model would give them
 
 
 async def synthesize(features: np.ndarray, f0: np.ndarray | None, url: str) -> tuple[bytes, int]:
     """Send features (bands, F) and F0 (F,); return 16-bit audio and its sample rate."""
-    async with websockets.connect(url, max_size=None) as socket:
+    async with connect(url, max_size=None) as socket:
         await socket.send(json.dumps({"input": "features", "encoding": "s16le"}))
         about = json.loads(await socket.recv())
         if "error" in about:
@@ -33,7 +33,7 @@ async def synthesize(features: np.ndarray, f0: np.ndarray | None, url: str) -> t
         return audio, about["sample_rate"]
 
 
-async def _send(socket: websockets.ClientConnection, rows: np.ndarray) -> None:
+async def _send(socket: ClientConnection, rows: np.ndarray) -> None:
     for start in range(0, len(rows), FRAMES):
         await socket.send(rows[start : start + FRAMES].tobytes())
     await socket.send("end")

@@ -330,13 +330,19 @@ def _describe(stream: _Stream, data: AudioData | None) -> AudioInfo:
     damage = ""
     if data is not None and data.is_truncated:
         damage = f"truncated ({data.present} of {data.promised} bytes)"
-    elif any(sign in stream.extra_info for sign in _NO_END):
+    elif _lacks_end(stream):
         damage = "truncated (the Ogg stream has no end)"
     # PAF has blocks of ten samples, and the last block cannot be read.
     depends = stream.subtype.startswith(_DEPENDENT) or stream.format == "PAF"
     can_seek = soundfile.SoundFile.seekable(stream) and not depends
     facts = (stream.samplerate, stream.channels, stream.frames, stream.format, stream.subtype)
     return AudioInfo(*facts, can_seek, damage)
+
+
+def _lacks_end(stream: _Stream) -> bool:
+    # libsndfile 1.2.0 does not complain, and knows no length then.
+    unknown = stream.format == "OGG" and stream.frames >= _UNKNOWN_LENGTH
+    return unknown or any(sign in stream.extra_info for sign in _NO_END)
 
 
 def _count(stream: _Stream, most_seconds: float | None) -> int:

@@ -6,6 +6,7 @@ import io
 
 import soundfile
 import torch
+import yaml
 from torch import Tensor
 
 from vocoders.core.checks import check_audio
@@ -63,19 +64,22 @@ class Clip:
         start = 14 + len(header) + len(palette)
         file = b"BM" + (start + len(rows)).to_bytes(4, "little") + bytes(4) + start.to_bytes(4, "little")
         picture = _encoded(file + header + palette + rows)
-        return f'<img alt="spectrogram" width="600" height="160" src="data:image/bmp;base64,{picture}">'
+        image = f'<img alt="spectrogram" width="600" height="160" src="data:image/bmp;base64,{picture}">'
+        seconds, top = self.audio.shape[-1] / self.sample_rate, self.sample_rate / 2000
+        return f"{image}<br><small>{seconds:.2f} s; 0 to {top:g} kHz</small>"
 
 
 def card_html(title: str, config: Config) -> str:
     """Return a card of a model: a title, what differs from the defaults, and the whole configuration to unfold."""
-    changed = config.model_dump(mode="json", exclude_defaults=True)
-    rows = "".join(f"<tr>{_cell(name)}{_cell(str(value))}</tr>" for name, value in changed.items())
-    whole = f"<details><summary>configuration</summary><pre>{html.escape(config.to_yaml())}</pre></details>"
-    return f"<b>{html.escape(title)}</b><table>{rows}</table>{whole}"
+    changed = yaml.safe_dump(
+        config.model_dump(mode="json", exclude_defaults=True), sort_keys=False, width=100, default_flow_style=None
+    )
+    whole = f"<details><summary>configuration</summary>{_preformatted(config.to_yaml())}</details>"
+    return f"<b>{html.escape(title)}</b>{_preformatted(changed)}{whole}"
 
 
-def _cell(text: str) -> str:
-    return f'<td style="text-align:left">{html.escape(text)}</td>'
+def _preformatted(text: str) -> str:
+    return f'<pre style="text-align:left">{html.escape(text)}</pre>'
 
 
 def _encoded(content: bytes) -> str:

@@ -73,7 +73,7 @@ def export_onnx(
         write_metadata(temporary, metadata)
         for name, source in _examples(plans).items():
             (temporary / name).write_text((sources / source).read_text(encoding="utf-8"), encoding="utf-8")
-    _logger.info("%s: differs from the model by %.1e of the peak", folder, error)
+    _logger.debug("%s: differs from the model by %.1e of the peak", folder, error)
     return metadata
 
 

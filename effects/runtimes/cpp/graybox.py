@@ -63,7 +63,7 @@ def export_cpp(
         vector.save(temporary)
         metadata = describe(model, "cpp", resolved, False, verification) | {"files": list(FILES)}
         write_metadata(temporary, metadata)
-    _logger.info("%s: differs from the model by %.1e of the peak", folder, verification.max_relative_error)
+    _logger.debug("%s: differs from the model by %.1e of the peak", folder, verification.max_relative_error)
     return metadata
 
 

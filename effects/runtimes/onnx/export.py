@@ -99,7 +99,7 @@ def export_onnx(
         write_lines(temporary / "states.hpp", _list_states(states))
         vector.save(temporary)
         write_metadata(temporary, metadata)
-    _logger.info("%s: differs from the model by %.1e of the peak", folder, verification.max_relative_error)
+    _logger.debug("%s: differs from the model by %.1e of the peak", folder, verification.max_relative_error)
     return metadata
 
 

@@ -37,6 +37,13 @@ def test_info_of_features(ondes, tiny: str) -> None:
     assert (facts["bins"], facts["frames"], facts["voiced_frames"], facts["f0_max"]) == (80, 5, 2, 200)
 
 
+@pytest.mark.parametrize(("shape", "bins"), [((80, 300), 80), ((300, 80), 80), ((100, 80), 100), ((300, 77), 300)])
+def test_info_finds_the_axis_of_the_bands(ondes, tiny: str, shape: tuple[int, int], bins: int) -> None:
+    np.save("x.npy", np.random.default_rng(0).uniform(-8, 0, shape).astype("float32"))
+    facts = json.loads(ondes("info", "x.npy", "--json").out)
+    assert (facts["bins"], facts["bins"] * facts["frames"]) == (bins, shape[0] * shape[1])
+
+
 def test_info_of_a_model(ondes, tiny: str, tmp_path: Path) -> None:
     for source in (tiny, tmp_path / "weights" / tiny, tmp_path / "weights" / tiny / "config.json"):
         facts = json.loads(ondes("info", source, "--json", "--verify").out)

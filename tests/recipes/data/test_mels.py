@@ -2,7 +2,6 @@
 
 from concurrent.futures import ThreadPoolExecutor
 
-import kaldiio
 import numpy as np
 import pytest
 
@@ -61,6 +60,7 @@ def test_a_matrix_in_parts_is_the_file_of_the_whole(tmp_path, columns_first):
 
 @pytest.mark.parametrize("compression", [0, 1])
 def test_archives_hold_frames_by_bands(tmp_path, compression):
+    kaldiio = pytest.importorskip("kaldiio")
     rng = np.random.default_rng(0)
     matrices = {name: rng.standard_normal((20, 40)).astype(np.float32) for name in ("a", "b")}
     writer = {"compression_method": compression} if compression else {}
@@ -72,6 +72,7 @@ def test_archives_hold_frames_by_bands(tmp_path, compression):
 
 
 def test_what_is_no_matrix_is_an_error_with_its_place(tmp_path):
+    pytest.importorskip("kaldiio")
     (tmp_path / "x.ark").write_bytes(b"not an archive at all, whatever it says")
     (tmp_path / "feats.scp").write_text(f"a {tmp_path}/x.ark:2\n")
     with pytest.raises(DataError, match=r"x\.ark:2: expected a matrix"):

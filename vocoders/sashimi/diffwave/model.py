@@ -167,4 +167,4 @@ class DiffwaveSashimi(  # pyright: ignore[reportIncompatibleMethodOverride]
 def _item_seed(seed: int, item: int) -> int:
     """Return the seed of an item, whose noise does not depend on the other items."""
     mixed = np.random.SeedSequence([seed % (1 << 64), item]).generate_state(1, np.uint64)
-    return int(mixed[0] >> 1)
+    return int(mixed[0]) >> 1
