@@ -93,14 +93,14 @@ def _generate(
     from vocoders.registry import load_generator
 
     _check(seconds, num, drop_worst, drop_best, share)
-    output, force = output.expanduser(), force or share.skip_existing
+    output = output.expanduser()
     piped = uses_pipes([], output)
     # Reported before a model is downloaded.
     if piped:
-        check_pipe_output(output, force, json_lines)
+        check_pipe_output(output, force or share.skip_existing, json_lines)
         only_one(range(num), "items")
     else:
-        _plan(output, _names(num, prompt), prompt, force)
+        _plan(output, _names(num, prompt), prompt, force, share)
     generator = load_generator(model, device=resolve_device(device))
     options = chosen_options(generator, model, given_options(context))
     _check_abilities(generator, model, {"prompt": prompt, "label": label}, drop_worst or drop_best)
@@ -111,7 +111,7 @@ def _generate(
         pieces = generator.draw_pieces(length, prompt=audio, label=label, seed=seed, options=options)
         deliver(output, (piece[None] for piece in pieces if len(piece)), generator.sample_rate, 1, pipes, force)
         return
-    outputs = _plan(output, _names(num, prompt, labels), prompt, force)
+    outputs = _plan(output, _names(num, prompt, labels), prompt, force, share)
     numbers = share.undone(range(num), outputs)
     request = Request(length, numbers, seed, batch or _MOST_ITEMS, options, audio, label)
     with prompt_interruption():
@@ -147,7 +147,7 @@ def _names(num: int, prompt: Path | None, labels: Sequence[str] = ()) -> list[st
     return [f"{name}-{label}" for name, label in zip(names, labels, strict=True)] if labels else names
 
 
-def _plan(output: Path, names: list[str], prompt: Path | None, force: bool) -> list[Path]:
+def _plan(output: Path, names: list[str], prompt: Path | None, force: bool, share: ShareOptions) -> list[Path]:
     from recipes.cli.inputs import Input
     from recipes.cli.outputs import plan_outputs
     from vocoders.core.audio import AUDIO_SUFFIXES
@@ -155,7 +155,8 @@ def _plan(output: Path, names: list[str], prompt: Path | None, force: bool) -> l
 
     if len(names) > 1 and output.suffix.lower() in AUDIO_SUFFIXES and not output.is_dir():
         raise ConfigError(f"{output} is one file, but {len(names)} items are to be written; give a folder")
-    return plan_outputs([Input(prompt or Path(name), PurePath(name)) for name in names], output, force)
+    items = [Input(prompt or Path(name), PurePath(name)) for name in names]
+    return plan_outputs(items, output, force or share.skip_existing, share=share.place())
 
 
 def _check_abilities(generator: "WaveformGenerator", name: str, given: dict[str, Any], drop: float) -> None:
