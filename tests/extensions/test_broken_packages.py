@@ -84,11 +84,10 @@ class RaisingEffect(Raising, EffectModel):
 class RaisingBaseline(BaselineVocoder):
     from_details = matching = refuse
 
-VOCODER = VocoderFamily("raising", "Raising", "failing:RaisingVocoder", options="vocoders.core.options:SynthesisOptions")
+OPTIONS = "vocoders.core.options:SynthesisOptions"
+VOCODER = VocoderFamily("raising", "Raising", "failing:RaisingVocoder", options=OPTIONS)
 EFFECT = Family("raising_effect", "Raising", "failing:RaisingEffect")
-BASELINE = Baseline(
-    "raising-baseline", "Raising", "failing:RaisingBaseline", "vocoders.core.options:SynthesisOptions"
-)
+BASELINE = Baseline("raising-baseline", "Raising", "failing:RaisingBaseline", OPTIONS)
 """
 FAILING_POINTS = {
     "ondes.vocoders": {"raising": "VOCODER"},
