@@ -203,7 +203,8 @@ class Library:
 
 def _load(entry: Entry, runtime: RuntimeName) -> Any:
     if entry.path is None:
-        return BASELINES[entry.name].system_class.from_details("")
+        with BASELINES.running(entry.name):
+            return BASELINES[entry.name].system_class.from_details("")
     return load_effect(entry.path) if entry.kind == "effect" else load_system(entry.path, runtime=runtime)
 
 

@@ -74,4 +74,5 @@ def load(
         raise CheckpointError(
             f"{folder}: model family '{family}'; this version knows the effects {', '.join(FAMILIES)}"
         )
-    return FAMILIES[family].model_class.from_pretrained(folder, verify=verify, device=device)
+    with FAMILIES.running(family):
+        return FAMILIES[family].model_class.from_pretrained(folder, verify=verify, device=device)

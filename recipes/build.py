@@ -10,8 +10,8 @@ from torch import nn
 
 from recipes.checkpoint import load_chosen_checkpoint
 from recipes.config import TrainConfig
-from recipes.families import model_class
-from recipes.objectives import Objective
+from recipes.families import make_model
+from recipes.objectives import OBJECTIVES, Objective
 from recipes.sections import OptimizerConfig
 from vocoders.core.config import apply_override
 from vocoders.core.errors import CheckpointError, ConfigError
@@ -30,12 +30,13 @@ __all__ = [
 
 def build_generator(config: TrainConfig) -> PretrainedModel:
     """Build the model of a training run, freshly initialised."""
-    return model_class(config.family)(config.generator)
+    return make_model(config.family, config.generator)
 
 
 def build_objective(config: TrainConfig, generator: nn.Module) -> Objective:
     """Build the objective of a training run."""
-    return config.task.objective(config.objective_options, generator)
+    with OBJECTIVES.running(str(config.objective["name"])):
+        return config.task.objective(config.objective_options, generator)
 
 
 def build_optimizer(config: OptimizerConfig, module: nn.Module) -> torch.optim.Optimizer:

@@ -73,7 +73,9 @@ class TrainConfig(Config):
     @cached_property
     def objective_options(self) -> Config:
         """Typed options of the objective."""
-        return self.task.objective.Options.from_dict(self.objective, str(self.objective["name"]), "objective")
+        name = str(self.objective["name"])
+        with OBJECTIVES.running(name):
+            return self.task.objective.Options.from_dict(self.objective, name, "objective")
 
     @property
     def generator(self) -> ModelConfig:

@@ -1,6 +1,7 @@
 """All families for training, of vocoders, effects and estimators of F0, by name."""
 
 from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -15,7 +16,7 @@ from vocoders.core.plugins import unknown_name
 if TYPE_CHECKING:
     from vocoders.frontends.front_end import ModelConfig
 
-__all__ = ["Kind", "find_family", "kind_of", "load", "model_class", "read_config"]
+__all__ = ["Kind", "find_family", "kind_of", "load", "make_model", "model_class", "read_config", "running"]
 
 #: Kind of a model: features to waveform, unconditional generation, an effect on audio, or F0 from a mel.
 Kind = Literal["vocoder", "generator", "effect", "pitch"]
@@ -57,6 +58,22 @@ def model_class(family: str) -> Any:
     return find_family(family).model_class
 
 
+def running(family: str) -> AbstractContextManager[None]:
+    """Return a block that names a family of an installed package in errors of its code."""
+    registries = (vocoders.registry.FAMILIES, effects.registry.FAMILIES)
+    return next((registry.running(family) for registry in registries if family in registry), nullcontext())
+
+
+def make_model(family: str, config: "ModelConfig") -> Any:
+    """Return a new model of a family.
+
+    Raises:
+        ConfigError: for an unknown family, or one of an installed package whose code fails.
+    """
+    with running(family):
+        return model_class(family)(config)
+
+
 def load(source: str | Path, verify: bool = False) -> Any:
     """Load a vocoder or an effect for inference.
 
@@ -72,7 +89,9 @@ def load(source: str | Path, verify: bool = False) -> Any:
     if is_capture(source):
         return effects.registry.load(source, verify=verify)
     folder = resolve_model(source)
-    return model_class(read_model_config(folder).family).from_pretrained(folder, verify=verify)
+    family = read_model_config(folder).family
+    with running(family):
+        return model_class(family).from_pretrained(folder, verify=verify)
 
 
 def read_config(source: str | Path) -> "ModelConfig":

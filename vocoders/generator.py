@@ -158,6 +158,7 @@ class WaveformGenerator(System):
         self,
         length: int,
         *,
+        item: int = 0,
         prompt: Tensor | None = None,
         label: str | None = None,
         seed: int = 0,
@@ -165,22 +166,23 @@ class WaveformGenerator(System):
         progress: Progress | None = None,
         **changes: Any,
     ) -> Iterator[Tensor]:
-        """Draw item 0 of a seed piece by piece.
+        """Draw an item of a seed piece by piece.
 
         The first pieces are short, so that playback starts early; later ones are longer.
 
-        Args: as for :meth:`generate`.
+        Args: as for :meth:`generate`; ``item`` is the number of the item.
 
         Yields:
             Audio (N,) float32 as soon as it is drawn: first the prompt as the system encodes it (empty without one),
             then ``length`` new samples in all. A system without streams draws them in one piece.
         """
-        numbers, chosen = check_items(length, 1), self._checked(prompt, label, seed, 1, options, changes)
+        numbers = check_items(length, [item])
+        chosen = self._checked(prompt, label, seed, numbers, options, changes)
         with evaluating(self), torch.no_grad():
             stream = self._stream_items(numbers, prompt, label, seed, chosen)
         if stream is None:
             how = {"prompt": prompt, "label": label, "seed": seed, "options": chosen, "progress": progress}
-            drawn = self.generate(length, **how).audio[0, 0]
+            drawn = self.generate(length, numbers, **how).audio[0, 0]
             yield drawn[: len(drawn) - length].cpu()
             yield drawn[len(drawn) - length :].cpu()
             return

@@ -262,7 +262,8 @@ def load(
             raise ConfigError(f"--runtime {runtime}: {source} has no network; leave out --runtime")
         if str(device) not in ("cpu", "auto"):
             raise ConfigError(f"--device {device}: {source} runs on the CPU; leave out --device")
-        return BASELINES[name].system_class.from_details(details)
+        with BASELINES.running(name):
+            return BASELINES[name].system_class.from_details(details)
     folder = resolve_model(source)
     family = read_model_config(folder).family
     if family not in FAMILIES:
@@ -270,7 +271,8 @@ def load(
     from vocoders.runtimes import ModelRuntime
 
     chosen = ModelRuntime(runtime, FAMILIES[family])
-    model = FAMILIES[family].model_class.from_pretrained(folder, verify=verify, device=device)
+    with FAMILIES.running(family):
+        model = FAMILIES[family].model_class.from_pretrained(folder, verify=verify, device=device)
     model.runtime = chosen
     return model
 

@@ -97,6 +97,6 @@ def _build(source: str, registry: Any, device: torch.device) -> Any:
     variants = registry.FAMILIES[family].variants
     if variant not in variants:
         raise ConfigError(f"unknown variant '{variant}' of {family}; known variants: {', '.join(variants)}")
-    with torch.random.fork_rng(devices=[]):
+    with torch.random.fork_rng(devices=[]), registry.FAMILIES.running(family):
         torch.manual_seed(0)
         return registry.FAMILIES[family].model_class(variants[variant]).eval().to(device)

@@ -59,14 +59,15 @@ def _convert(
 
     import torch
 
-    from recipes.families import find_family
+    from recipes.families import find_family, running
     from vocoders.core.statistics_file import IDENTITY
 
     found = find_family(family)
     if no_stats and not found.needs_statistics:
         raise ConfigError(f"--no-stats: models of {family} take features as they are; leave it out")
     chosen = IDENTITY if no_stats else stats
-    model = found.convert(checkpoint, variant=variant, config=config, stats=chosen)
+    with running(family):
+        model = found.convert(checkpoint, variant=variant, config=config, stats=chosen)
     model.save_pretrained(output, text, dtype=torch.float16 if half else None, overwrite=force)
     parameters = sum(parameter.numel() for parameter in model.parameters())
     typer.echo(f"{output}: {family} with {parameters:,} parameters")

@@ -98,4 +98,8 @@ def _baselines(names: str, model: "Vocoder") -> "dict[str, Vocoder]":
     """Return baselines by name, with the mel or the sample rate of the model."""
     from vocoders.registry import BASELINES
 
-    return {name: BASELINES.find(name).system_class.matching(model) for name in names.replace(",", " ").split()}
+    found = {}
+    for name in names.replace(",", " ").split():
+        with BASELINES.running(name):
+            found[name] = BASELINES.find(name).system_class.matching(model)
+    return found

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from vocoders.core.options import SynthesisOptions
     from vocoders.interface import WaveformGenerator
 
-__all__ = ["Item", "Request", "draw", "select_items"]
+__all__ = ["Item", "Report", "Request", "draw", "select_items"]
 
 _logger = logging.getLogger(__name__)
 
@@ -41,6 +41,18 @@ class Item:
     log_likelihood: float | None
     bits_per_sample: float | None
     label: str | None = None
+
+
+@dataclass(frozen=True)
+class Report:
+    """One line of ``--json``; None for a model without likelihoods or without labels."""
+
+    path: str
+    item: int
+    seconds: float
+    sample_rate: int
+    bits_per_sample: float | None
+    label: str | None
 
 
 def draw(generator: "WaveformGenerator", request: Request, is_batch_fixed: bool) -> Iterator[Item]:

@@ -137,7 +137,7 @@ def _effect(
         show_knobs(resolve_source(model, processor, "cpu", capture.slim), json_lines)
         return
     piped = output is not None and uses_pipes(inputs or [], output)
-    items, outputs = ([], []) if piped else _find_files(inputs, output, force or many.skip_existing)
+    items, outputs = ([], []) if piped else _find_files(inputs, output, force, many)
     if not 0 <= mix <= 1:
         raise typer.BadParameter(f"{mix:g} is not in the range 0 .. 1", param_hint="--mix")
     settings = (knobs or [], automation, stereo, zero_latency)
@@ -167,7 +167,9 @@ def _open(
     return _Playing(source, _read_options(source, *settings, levels), block, mix)
 
 
-def _find_files(inputs: list[str] | None, output: Path | None, force: bool) -> "tuple[list[Input], list[Path]]":
+def _find_files(
+    inputs: list[str] | None, output: Path | None, force: bool, many: BatchOptions
+) -> "tuple[list[Input], list[Path]]":
     from recipes.cli.inputs import find_inputs
     from recipes.cli.outputs import plan_outputs
     from vocoders.core.errors import ConfigError
@@ -178,7 +180,8 @@ def _find_files(inputs: list[str] | None, output: Path | None, force: bool) -> "
     items = find_inputs(inputs)
     if features := [item.path for item in items if item.is_features]:
         raise ConfigError(f"{features[0]} contains features; an effect takes audio")
-    return items, plan_outputs(items, output.expanduser(), force, keep_suffix=True)
+    place = many.place()
+    return items, plan_outputs(items, output.expanduser(), force or many.skip_existing, keep_suffix=True, share=place)
 
 
 def _read_options(

@@ -116,7 +116,8 @@ def load_vocoder_for(
     if convention is not None and is_baseline(name) and ":" not in name:
         system = BASELINES[name].system_class
         if issubclass(system, MelBaseline):
-            return system(convention.mel)
+            with BASELINES.running(name):
+                return system(convention.mel)
     return load_vocoder(name, device, runtime=runtime)
 
 

@@ -4,7 +4,7 @@ import json
 import logging
 import sys
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -12,7 +12,8 @@ import typer
 
 from recipes.cli.batch_options import ShareOptions
 from recipes.cli.declared import chosen_options, declared_command, given_options
-from recipes.cli.drawing import Item, Request, draw, select_items
+from recipes.cli.drawing import Item, Report, Request, draw, select_items
+from recipes.cli.long_generation import is_long, write_long_items
 from recipes.cli.option_group import with_option_groups
 from recipes.cli.pipes import PipeOptions, check_pipe_output, deliver, only_one, uses_pipes
 from recipes.cli.threads_option import ThreadsOption
@@ -28,18 +29,6 @@ _logger = logging.getLogger(__name__)
 
 # Largest batch without --batch; the memory may allow less.
 _MOST_ITEMS = 64
-
-
-@dataclass(frozen=True)
-class _Report:
-    """One line of ``--json``; None for a model without likelihoods or without labels."""
-
-    path: str
-    item: int
-    seconds: float
-    sample_rate: int
-    bits_per_sample: float | None
-    label: str | None
 
 
 def register(app: typer.Typer) -> None:
@@ -104,14 +93,14 @@ def _generate(
     from vocoders.registry import load_generator
 
     _check(seconds, num, drop_worst, drop_best, share)
-    output, force = output.expanduser(), force or share.skip_existing
+    output = output.expanduser()
     piped = uses_pipes([], output)
     # Reported before a model is downloaded.
     if piped:
-        check_pipe_output(output, force, json_lines)
+        check_pipe_output(output, force or share.skip_existing, json_lines)
         only_one(range(num), "items")
     else:
-        _plan(output, _names(num, prompt), prompt, force)
+        _plan(output, _names(num, prompt), prompt, force, share)
     generator = load_generator(model, device=resolve_device(device))
     options = chosen_options(generator, model, given_options(context))
     _check_abilities(generator, model, {"prompt": prompt, "label": label}, drop_worst or drop_best)
@@ -122,15 +111,19 @@ def _generate(
         pieces = generator.draw_pieces(length, prompt=audio, label=label, seed=seed, options=options)
         deliver(output, (piece[None] for piece in pieces if len(piece)), generator.sample_rate, 1, pipes, force)
         return
-    outputs = _plan(output, _names(num, prompt, labels), prompt, force)
+    outputs = _plan(output, _names(num, prompt, labels), prompt, force, share)
     numbers = share.undone(range(num), outputs)
     request = Request(length, numbers, seed, batch or _MOST_ITEMS, options, audio, label)
     with prompt_interruption():
-        items = draw(generator, request, batch is not None)
-        if drop_worst or drop_best:
-            items = iter(select_items(list(items), drop_worst, drop_best))
-        for item in items:
-            _write(item, outputs[item.number], generator.sample_rate, json_lines)
+        if not (drop_worst or drop_best) and is_long(request, generator):
+            reports = write_long_items(generator, request, outputs)
+        else:
+            items = draw(generator, request, batch is not None)
+            if drop_worst or drop_best:
+                items = iter(select_items(list(items), drop_worst, drop_best))
+            reports = (_write(item, outputs[item.number], generator.sample_rate) for item in items)
+        for report in reports:
+            _tell(report, json_lines)
 
 
 def _check(seconds: float, num: int, drop_worst: float, drop_best: float, share: ShareOptions) -> None:
@@ -154,7 +147,7 @@ def _names(num: int, prompt: Path | None, labels: Sequence[str] = ()) -> list[st
     return [f"{name}-{label}" for name, label in zip(names, labels, strict=True)] if labels else names
 
 
-def _plan(output: Path, names: list[str], prompt: Path | None, force: bool) -> list[Path]:
+def _plan(output: Path, names: list[str], prompt: Path | None, force: bool, share: ShareOptions) -> list[Path]:
     from recipes.cli.inputs import Input
     from recipes.cli.outputs import plan_outputs
     from vocoders.core.audio import AUDIO_SUFFIXES
@@ -162,7 +155,8 @@ def _plan(output: Path, names: list[str], prompt: Path | None, force: bool) -> l
 
     if len(names) > 1 and output.suffix.lower() in AUDIO_SUFFIXES and not output.is_dir():
         raise ConfigError(f"{output} is one file, but {len(names)} items are to be written; give a folder")
-    return plan_outputs([Input(prompt or Path(name), PurePath(name)) for name in names], output, force)
+    items = [Input(prompt or Path(name), PurePath(name)) for name in names]
+    return plan_outputs(items, output, force or share.skip_existing, share=share.place())
 
 
 def _check_abilities(generator: "WaveformGenerator", name: str, given: dict[str, Any], drop: float) -> None:
@@ -197,16 +191,18 @@ def _read_prompt(path: Path, generator: "WaveformGenerator") -> "Tensor":
     return audio[0]
 
 
-def _write(item: Item, path: Path, sample_rate: int, json_lines: bool) -> None:
+def _write(item: Item, path: Path, sample_rate: int) -> Report:
     from vocoders.core.audio import write_audio
 
-    audio = item.audio
-    write_audio(path, audio, sample_rate)
-    seconds = audio.shape[-1] / sample_rate
-    rating = "" if item.bits_per_sample is None else f", {item.bits_per_sample:.3f} bits per sample"
-    rating += "" if item.label is None else f", label {item.label}"
+    write_audio(path, item.audio, sample_rate)
+    seconds = item.audio.shape[-1] / sample_rate
+    return Report(str(path), item.number, seconds, sample_rate, item.bits_per_sample, item.label)
+
+
+def _tell(report: Report, json_lines: bool) -> None:
+    rating = "" if report.bits_per_sample is None else f", {report.bits_per_sample:.3f} bits per sample"
+    rating += "" if report.label is None else f", label {report.label}"
     level = logging.DEBUG if sys.stderr.isatty() and not json_lines else logging.INFO
-    _logger.log(level, "%s: %.2f s%s", path, seconds, rating)
+    _logger.log(level, "%s: %.2f s%s", report.path, report.seconds, rating)
     if json_lines:
-        report = _Report(str(path), item.number, seconds, sample_rate, item.bits_per_sample, item.label)
         typer.echo(json.dumps(asdict(report), ensure_ascii=False))

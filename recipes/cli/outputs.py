@@ -13,7 +13,13 @@ __all__ = ["check_folder", "is_done", "plan_outputs"]
 _FIXED_FRAMES = {".mp3", ".opus"}
 
 
-def plan_outputs(inputs: Sequence[Input], output: Path, force: bool, keep_suffix: bool = False) -> list[Path]:
+def plan_outputs(
+    inputs: Sequence[Input],
+    output: Path,
+    force: bool,
+    keep_suffix: bool = False,
+    share: tuple[int, int] = (0, 1),
+) -> list[Path]:
     """Return the output file of each input.
 
     Args:
@@ -23,6 +29,7 @@ def plan_outputs(inputs: Sequence[Input], output: Path, force: bool, keep_suffix
         force: replace existing files, but never an input.
         keep_suffix: in a folder, keep the suffix of each input if that format can be written at any sample rate and
             length.
+        share: number, from 0, and count of shares; what other shares have written already may be there.
 
     Raises:
         ConfigError: if two inputs have the same output, or a file exists already or cannot be written.
@@ -33,9 +40,10 @@ def plan_outputs(inputs: Sequence[Input], output: Path, force: bool, keep_suffix
     sources = {os.path.realpath(item.path) for item in inputs}
     if own := [path for path in outputs if os.path.realpath(path) in sources]:
         raise ConfigError(f"{own[0]} is an input and would be overwritten; choose another output")
-    existing = [path for path in outputs if path.exists()]
-    if folders := [path for path in existing if path.is_dir()]:
+    if folders := [path for path in outputs if path.is_dir()]:
         raise ConfigError(f"{folders[0]} is a folder; a file of that name is to be written")
+    first, count = share
+    existing = [path for path in outputs[first::count] if path.exists()]
     if existing and not force:
         more = f" (and {len(existing) - 1} more)" if len(existing) > 1 else ""
         raise ConfigError(f"{existing[0]} exists already{more}; pass --force to replace, or choose another output")

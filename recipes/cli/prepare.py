@@ -92,7 +92,8 @@ def _added(name: str) -> Any:
         from recipes.data.kaldi import Utterance
         from vocoders.core.errors import ConfigError
 
-        found = CORPORA.find(name)(source)
+        with CORPORA.running(name):
+            found = CORPORA.find(name)(source)
         if not isinstance(found, list) or not all(isinstance(item, Utterance) for item in found):
             raise ConfigError(f"corpus reader '{name}' found {found!r:.40}; expected a list of Utterance")
         _run(found, data_dir, options, split_by)

@@ -134,7 +134,7 @@ def _synth(
 
     output, piped = output.expanduser(), uses_pipes(inputs, output)
     items = [] if PIPE in inputs else find_inputs(inputs)
-    outputs = [] if piped else plan_outputs(items, output, force or many.skip_existing)
+    outputs = [] if piped else plan_outputs(items, output, force or many.skip_existing, share=many.place())
     is_streamed = piped or streaming.stream
     jobs: list[Job] = []
     if is_streamed:

@@ -48,11 +48,8 @@ class DiscriminatorUnion(nn.ModuleDict):
         if not terms:
             raise ConfigError(f"no discriminator given; known discriminators: {', '.join(DISCRIMINATORS)}")
         for name, options in terms.items():
-            cls = DISCRIMINATORS.find(name)
-            options = cls.Options.from_dict(options or {}, f"discriminator '{name}'")
-            if sample_rate is not None and "sample_rate" in cls.Options.model_fields.keys() - options.model_fields_set:
-                options = options.model_copy(update={"sample_rate": sample_rate})
-            self[name] = cls(options)
+            with DISCRIMINATORS.running(name):
+                self[name] = _make(DISCRIMINATORS.find(name), name, options or {}, sample_rate)
 
     def forward(self, audio: Tensor) -> tuple[list[Tensor], list[Tensor]]:
         """Return the scores and the feature maps of all discriminators."""
@@ -62,3 +59,10 @@ class DiscriminatorUnion(nn.ModuleDict):
             scores += new_scores
             features += new_features
         return scores, features
+
+
+def _make(cls: type[Discriminator], name: str, given: Mapping[str, Any], sample_rate: int | None) -> Discriminator:
+    options = cls.Options.from_dict(given, f"discriminator '{name}'")
+    if sample_rate is not None and "sample_rate" in cls.Options.model_fields.keys() - options.model_fields_set:
+        options = options.model_copy(update={"sample_rate": sample_rate})
+    return cls(options)

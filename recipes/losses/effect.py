@@ -187,10 +187,13 @@ SPECTRUM_LOSSES: dict[str, Callable[[], nn.Module]] = {
 }
 
 
-def _find(name: str) -> type[nn.Module]:
+def _make(name: str) -> nn.Module:
+    if name in SPECTRUM_LOSSES:
+        return SPECTRUM_LOSSES[name]()
     if name not in EFFECT_LOSSES:
         raise ConfigError(unknown_name("loss", name, [*EFFECT_LOSSES, *SPECTRUM_LOSSES]))
-    return EFFECT_LOSSES[name]
+    with EFFECT_LOSSES.running(name):
+        return EFFECT_LOSSES[name]()
 
 
 class EffectLoss(nn.Module):
@@ -208,7 +211,7 @@ class EffectLoss(nn.Module):
         if not weights:
             raise ConfigError(f"no loss; known losses: {', '.join([*EFFECT_LOSSES, *SPECTRUM_LOSSES])}")
         self.weights = dict(weights)
-        self.terms = nn.ModuleDict({name: (SPECTRUM_LOSSES.get(name) or _find(name))() for name in weights})
+        self.terms = nn.ModuleDict({name: _make(name) for name in weights})
 
     @property
     def needs_magnitude(self) -> bool:

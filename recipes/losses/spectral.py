@@ -206,7 +206,8 @@ class LossSum(nn.Module):
             if not isinstance(weight, (int, float)) or isinstance(weight, bool):
                 raise ConfigError(f"loss '{name}' needs a numeric weight, found {weight!r}")
             self.weights[name] = float(weight)
-            self.losses[name] = loss(sample_rate, loss.Options.from_dict(options, f"loss '{name}'"))
+            with LOSSES.running(name):
+                self.losses[name] = loss(sample_rate, loss.Options.from_dict(options, f"loss '{name}'"))
 
     def forward(self, prediction: Tensor, target: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
         """Return the weighted sum and the unweighted terms by name."""

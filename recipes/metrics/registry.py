@@ -5,7 +5,7 @@ from functools import partial
 from pkgutil import resolve_name
 from typing import TYPE_CHECKING, Any
 
-from vocoders.core.errors import ConfigError, MissingExtraError, OndesError
+from vocoders.core.errors import ConfigError, MissingExtraError
 from vocoders.core.plugins import Registry, unknown_name
 
 if TYPE_CHECKING:
@@ -211,16 +211,8 @@ def _create(item: str) -> "Metric":
     from recipes.metrics.metric import Metric
 
     name, *tracker = item.split(":", 1)
-    make, package = METRICS[name], METRICS.origin(name)
-    try:
-        metric = make(*tracker)
-    except OndesError:
-        raise
-    except Exception as error:
-        if package == "ondes":
-            raise
-        found = " ".join(f"{type(error).__name__}: {error}".split())
-        raise ConfigError(f"metric '{name}' of the package '{package}' cannot be made: {found:.200}") from error
+    with METRICS.running(name):
+        metric = METRICS[name](*tracker)
     if not isinstance(metric, Metric):
         raise ConfigError(f"metric '{name}' of an installed package makes {metric!r:.40}; expected a Metric")
     return metric

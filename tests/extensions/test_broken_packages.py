@@ -38,6 +38,68 @@ class Poor(SynthesisOptions):
     \"\"\"No kind of option.\"\"\"
 """,
 }
+# Classes and functions that can be imported, and fail when they are used: one raises, the other takes nothing.
+FAILING = """
+import sys
+from torch import nn
+from effects.models import EffectConfig, EffectModel
+from recipes.discriminators import Discriminator
+from recipes.losses import Loss
+from recipes.objectives import Objective
+from ondes_toy.objective import LeastSquares
+from vocoders.baselines.baseline import BaselineVocoder
+from vocoders.core.family import Family
+from vocoders.mel_vocoder import MelVocoder
+from ondes_toy.vocoder import ToyConfig
+from vocoders.registry import Baseline, VocoderFamily
+
+def refuse(*arguments, **options):
+    raise ValueError("no licence\\nof ours")
+
+class Raising:
+    __init__ = refuse
+
+class Empty:
+    def __init__(self):
+        pass
+
+class AnyName(LeastSquares.Options):
+    name: str
+class RaisingLoss(Raising, Loss): pass
+class EmptyLoss(Empty, Loss): pass
+class RaisingEffectLoss(Raising, nn.Module): pass
+class RaisingDiscriminator(Raising, Discriminator): pass
+class EmptyDiscriminator(Empty, Discriminator): pass
+class RaisingObjective(Raising, Objective):
+    Options, kinds = AnyName, LeastSquares.kinds
+class PoorObjective(Objective): pass
+class LeavingObjective(Objective):
+    Options, kinds = AnyName, LeastSquares.kinds
+    def __init__(self, options, generator):
+        sys.exit("good-bye")
+class RaisingVocoder(Raising, MelVocoder):
+    family, config_class = "raising", ToyConfig
+class RaisingEffect(Raising, EffectModel):
+    family, config_class = "raising_effect", EffectConfig
+class RaisingBaseline(BaselineVocoder):
+    from_details = matching = refuse
+
+OPTIONS = "vocoders.core.options:SynthesisOptions"
+VOCODER = VocoderFamily("raising", "Raising", "failing:RaisingVocoder", options=OPTIONS)
+EFFECT = Family("raising_effect", "Raising", "failing:RaisingEffect")
+BASELINE = Baseline("raising-baseline", "Raising", "failing:RaisingBaseline", OPTIONS)
+"""
+FAILING_POINTS = {
+    "ondes.vocoders": {"raising": "VOCODER"},
+    "ondes.effects": {"raising_effect": "EFFECT"},
+    "ondes.baselines": {"raising-baseline": "BASELINE"},
+    "ondes.metrics": {"raising": "refuse"},
+    "ondes.losses": {"raising": "RaisingLoss", "empty": "EmptyLoss"},
+    "ondes.effect_losses": {"raising": "RaisingEffectLoss"},
+    "ondes.discriminators": {"raising": "RaisingDiscriminator", "empty": "EmptyDiscriminator"},
+    "ondes.objectives": {"raising": "RaisingObjective", "leaving": "LeavingObjective", "poor": "PoorObjective"},
+    "ondes.corpora": {"raising": "refuse"},
+}
 TAKEN = {
     "ondes.vocoders": "tcn",
     "ondes.baselines": "wavehax-24k",
@@ -141,3 +203,31 @@ def test_what_is_broken_is_told_to_whoever_asks_for_it(broken, ondes):
         told = [text for text in error.splitlines() if text.startswith("error: ")]
         assert len(told) == 1, error
         assert words in told[0]
+
+
+def test_what_fails_when_it_is_made_or_called_is_named(install, toy, ondes):
+    places = {
+        group: {name: f"failing:{part}" for name, part in points.items()} for group, points in FAILING_POINTS.items()
+    }
+    install("aaa-failing", places, {"failing": FAILING})
+    ondes("prepare toy recordings data --dev 1 --test 1")
+    change = "train --config conf/vocoder.yaml --exp x data.feature_dir=null"
+    for line, words in {
+        f"{change} family=raising": "family 'raising'",
+        "train --config conf/effect.yaml --exp x family=raising_effect": "family 'raising_effect'",
+        f"{change} objective.name=raising": "objective 'raising'",
+        f"{change} objective.name=leaving": "objective 'leaving'",
+        f"{change} objective.name=poor": "objective 'poor'",
+        f"{change} objective.losses.raising=1": "loss 'raising'",
+        f"{change} objective.losses.empty=1": "loss 'empty'",
+        f"{change} objective.discriminators.raising={{}}": "discriminator 'raising'",
+        f"{change} objective.discriminators.empty={{}}": "discriminator 'empty'",
+        "train --config conf/effect.yaml --exp x objective.losses.raising=1": "effect loss 'raising'",
+        "evaluate audio --ref recordings --gen recordings --metrics raising": "metric 'raising'",
+        "prepare raising recordings x": "corpus reader 'raising'",
+        "synth recordings -o x --model raising-baseline": "baseline 'raising-baseline'",
+    }.items():
+        error = ondes(line, code=2).err
+        told = [text for text in error.splitlines() if text.startswith("error: ")]
+        assert len(told) == 1, error
+        assert f"{words} of the package 'aaa-failing'" in told[0]

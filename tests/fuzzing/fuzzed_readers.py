@@ -5,6 +5,7 @@ Whatever the bytes are, a reader returns or raises an `OndesError` of one line, 
 
 import io
 import json
+import math
 import tarfile
 import tempfile
 from collections.abc import Callable, Mapping
@@ -24,7 +25,10 @@ from effects import load as load_effect
 from effects.automation import Automation
 from effects.captures.outline import read_outline
 from effects.knobs import Knob, KnobSet
-from effects.models.tcn import TCNConfig
+from effects.models.linear import Linear, LinearConfig
+from effects.models.tcn import TCN, TCNConfig
+from effects.registry import FAMILIES as EFFECTS
+from recipes.build import build_generator, restore_generator
 from recipes.config import TrainConfig
 from recipes.data.corpora.manifests import find_lhotse
 from recipes.data.id_lists import read_file_list
@@ -33,8 +37,11 @@ from recipes.data.predicted import PredictedFeatures
 from recipes.data.shards.index import ShardIndex
 from recipes.data.shards.reading import ShardF0, ShardReader
 from recipes.data.statistics import FeatureStatistics
+from recipes.families import find_family
+from recipes.families import load as load_model
 from recipes.runs.history import read_run
 from recipes.runs.page import run_page
+from recipes.serving.files import synthesize_file
 from recipes.serving.limits import Limits
 from recipes.serving.session import Session, parse_request
 from vocoders.core.audio import audio_info, read_audio
@@ -48,11 +55,12 @@ from vocoders.core.model_source import describe_model, read_model_config
 from vocoders.core.official import read_official_checkpoint
 from vocoders.core.official_state import find_reference
 from vocoders.core.pretrained import read_tensors
-from vocoders.core.statistics_file import read_statistics
+from vocoders.core.statistics_file import IDENTITY, read_statistics
 from vocoders.core.tables import read_table
 from vocoders.frontends.convention_presets import find_convention, read_convention
 from vocoders.frontends.f0_config import F0Config
 from vocoders.frontends.mel import MelConfig
+from vocoders.registry import FAMILIES as VOCODERS
 from vocoders.wavehax.config import WavehaxConfig
 from vocoders.wavehax.model import Wavehax
 
@@ -287,6 +295,106 @@ def _stream_seeds() -> list[bytes]:
     return [json.dumps(r).encode() + b"\x1c" + c for r, c in zip(requests, contents, strict=True)]
 
 
+def _body(content: bytes, folder: Path) -> None:
+    """The body of a request, after a line of JSON with the parameters of its query."""
+    given, _, body = content.partition(b"\x1c")
+    try:
+        query = {str(key): str(value) for key, value in json.loads(given).items()}
+    except (ValueError, AttributeError, RecursionError):
+        query = {}
+    synthesize_file(_tiny(), body, query, Limits(seconds=1.0))
+
+
+def _body_seeds() -> list[bytes]:
+    audio, features = io.BytesIO(), io.BytesIO()
+    soundfile.write(audio, np.zeros(2000), 24000, format="WAV")
+    np.savez(features, features=np.full((100, 9), -3, np.float32), f0=np.full(9, 150, np.float32))
+    return [b'{"seed": "3"}\x1c' + audio.getvalue(), b'{"f0_scale": "1.5"}\x1c' + features.getvalue()]
+
+
+@lru_cache
+def _tiny_folders() -> list[tuple[bytes, bytes]]:
+    """Configuration and tensors of small models of several families."""
+    models = (TCN(TCNConfig(channels=2, num_blocks=1)), Linear(LinearConfig(taps=16)))
+    found = []
+    for model in models:
+        with tempfile.TemporaryDirectory() as folder:
+            model.save_pretrained(Path(folder) / "m")
+            names = ("config.json", "model.safetensors")
+            found.append(tuple((Path(folder) / "m" / name).read_bytes() for name in names))
+    return found
+
+
+def _folder(content: bytes, folder: Path) -> None:
+    """Configuration and tensors of a model folder, divided by a byte that texts do not contain."""
+    config, _, tensors = content.partition(b"\x1c")
+    (folder / "config.json").write_bytes(config)
+    (folder / "model.safetensors").write_bytes(tensors)
+    load_model(folder)
+
+
+def _conversion(content: bytes, folder: Path) -> None:
+    """Shapes of tensors by name, as JSON; the first byte chooses the family, whose first variant is built."""
+    families = _converted()
+    family = find_family(families[content[0] % len(families)] if content else families[0])
+    try:
+        shapes = json.loads(content[1:])
+    except (ValueError, RecursionError):
+        return
+    path = folder / "x.pt"
+    torch.save(_zeros(shapes), path)
+    stats = IDENTITY if family.needs_statistics else None
+    family.convert(path, variant=next(iter(family.variants)), stats=stats)
+
+
+def _converted() -> list[str]:
+    """Families of reference checkpoints whose networks are built in no time."""
+    names = [name for name in (*VOCODERS, *EFFECTS) if find_family(name).converter is not None]
+    return [name for name in names if name not in ("wavehax", "periodwave")]
+
+
+def _zeros(shapes: Any) -> Any:
+    """Put a tensor of zeros in place of each small shape."""
+    if isinstance(shapes, dict):
+        return {name: _zeros(shape) for name, shape in shapes.items()}
+    is_shape = isinstance(shapes, list) and all(type(size) is int and 0 <= size <= 4096 for size in shapes)
+    return torch.zeros(shapes) if is_shape and math.prod(shapes) <= 1 << 20 else shapes
+
+
+def _conversion_seeds() -> list[bytes]:
+    """Names by which the networks of the references are known."""
+    names = ("blocks.0.dwconv.weight", "estimator.MelCond.embed.weight", "c_layers.0.layer.output_linear.weight")
+    names += ("init_conv.0.conv.weight_v", "mpaec.dft_analysis.conv_analysis_real.weight", "blocks.0.conv1.weight")
+    content = json.dumps({"model": {name: [4, 4, 3] for name in names}}).encode()
+    return [bytes([number]) + content for number in range(len(_converted()))]
+
+
+def _run_checkpoint(content: bytes, folder: Path) -> None:
+    (folder / "x.pt").write_bytes(content)
+    restore_generator(folder, folder / "x.pt")
+
+
+def _run_checkpoint_seeds() -> list[bytes]:
+    stream = io.BytesIO()
+    config = TrainConfig.from_dict(
+        {
+            "family": "tcn",
+            "model": {"channels": 2, "num_blocks": 1},
+            "data": {"train": "a"},
+            "effect": {"processor": "gain"},
+            "objective": {"name": "effect"},
+        }
+    )
+    state = {
+        "family": "tcn",
+        "config": config.to_dict(),
+        "parts": {"generator": build_generator(config).state_dict()},
+        "step": 3,
+    }
+    torch.save(state, stream)
+    return [stream.getvalue(), *_cases("checkpoint")]
+
+
 def _lhotse(path: Path) -> None:
     if find_spec("lhotse") is None:
         raise ConfigError("lhotse is not installed")
@@ -361,6 +469,10 @@ READERS: Mapping[str, Reader] = {
         lambda: [b'{"step": 1, "loss": 2.5}\n{"step": 2, "loss": NaN, "steps_per_second": 3}\n\x1cmodel: {a: 1}\n'],
     ),
     "stream": Reader(_stream, _stream_seeds),
+    "body": Reader(_body, _body_seeds),
+    "folder": Reader(_folder, lambda: [b"\x1c".join(parts) for parts in _tiny_folders()]),
+    "conversion": Reader(_conversion, _conversion_seeds),
+    "run_checkpoint": Reader(_run_checkpoint, _run_checkpoint_seeds),
     "lhotse": Reader(_file("cuts.jsonl", _lhotse), lambda: [_lhotse_seed()]),
     "kaldi": Reader(
         _kaldi,

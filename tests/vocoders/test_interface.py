@@ -111,6 +111,7 @@ def test_generators_draw_alone_what_they_draw_together_and_in_pieces(systems, na
     heard, *pieces = generator.draw_pieces(300, seed=5)
     assert len(heard) == 0
     assert torch.equal(torch.cat(pieces), together.audio[0, 0])
+    assert torch.equal(torch.cat(list(generator.draw_pieces(300, item=2, seed=5))), together.audio[2, 0])
     assert generator.memory(4, 1000) > generator.memory(1, 1000) > 0
     assert (together.bits_per_sample > 0).all()
 

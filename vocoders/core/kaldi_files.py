@@ -141,6 +141,8 @@ def _read(stream: IO[bytes], name: str) -> np.ndarray:
         array = _import().read_kaldi(stream)
     except Exception as error:  # a damaged matrix raises errors of any type
         raise DataError(f"{name}: damaged, or no matrix of Kaldi: {error or type(error).__name__}") from None
+    if stream.tell() <= place:  # kaldiio looks back from the end of a file, where it would begin again for ever
+        raise DataError(f"{name}: truncated: there is no matrix after its key")
     if not isinstance(array, np.ndarray) or array.dtype.kind not in "fiu":
         raise DataError(f"{name}: expected a matrix of numbers")
     return array.copy()  # kaldiio's arrays cannot be written to

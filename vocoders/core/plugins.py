@@ -13,6 +13,7 @@ import importlib.util
 import inspect
 import logging
 from collections.abc import Callable, ItemsView, Iterable, Iterator, Mapping, MutableMapping, ValuesView
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from importlib.machinery import PathFinder
@@ -140,6 +141,28 @@ class Registry(MutableMapping[str, T], Generic[T]):
         if name not in self:
             raise ConfigError(unknown_name(self.word, name, self))
         return self[name]
+
+    @contextmanager
+    def running(self, name: str) -> Iterator[None]:
+        """Name item and package in any error of a block that makes or calls an item of an installed package.
+
+        Errors in ondes' own items stay as they are: they are faults of ondes.
+
+        Raises:
+            ConfigError: in place of any error but an :class:`OndesError`.
+        """
+        point = None if name in self._own else self._points().get(name)
+        try:
+            yield
+        except (OndesError, KeyboardInterrupt):
+            raise
+        except (Exception, SystemExit) as error:
+            if point is None:
+                raise
+            where = self._where(point)
+            _logger.debug("%s failed", where, exc_info=True)
+            reason = " ".join(f"{type(error).__name__}: {error}".split())
+            raise ConfigError(f"{where} failed: {reason:.200} (-v shows where)") from error
 
     def usable(self) -> dict[str, T]:
         """Return all items that can be imported, by name; others are left out with a warning."""

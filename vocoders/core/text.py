@@ -48,6 +48,8 @@ def read_text(path: str | Path, kind: str = "file", limit: str = "text") -> str:
     except OSError as error:
         raise DataError(f"{path}: cannot be read as text: {error.strerror or error}") from None
     text = _decode(content, path).replace("\r\n", "\n").replace("\r", "\n")
+    if "\0" in text:  # which no name of a file may contain
+        raise _no_text(path, f"a zero byte in line {text.count(chr(10), 0, text.index(chr(0))) + 1}")
     # Concatenated files have a mark in their middle.
     return text.lstrip("\ufeff").replace("\n\ufeff", "\n").rstrip("\x1a")
 

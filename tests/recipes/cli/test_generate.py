@@ -2,6 +2,7 @@
 
 import json
 import re
+from pathlib import Path
 
 import pytest
 import soundfile
@@ -75,6 +76,25 @@ def test_equal_seeds_give_equal_audio_whatever_the_batch(draw):
     a, b, c = (torch.stack([read_audio(f"{folder}/sample-{item}.wav")[0] for item in range(3)]) for folder in "abc")
     assert torch.equal(a, b)
     assert not torch.equal(a, c)
+
+
+def test_items_of_many_minutes_are_written_as_they_are_drawn_and_are_the_same(draw, ondes, words, monkeypatch):
+    write_tone("start.wav")
+    given = ("--num", 3, "--prompt", "start.wav", "--seed", 5, "--json")
+    shorts = [json.loads(line) for line in draw(*given, "-o", "short").out.splitlines()]
+    ondes("generate", "-m", words, "--num", 3, "--seconds", 0.02, "-o", "named")
+    monkeypatch.setattr("recipes.cli.long_generation._LONG_SECONDS", 0.0)
+    draw(*given, "--shard", "2/3", "-o", "long")
+    run = draw(*given, "--skip-existing", "-o", "long")
+    ondes("generate", "-m", words, "--num", 3, "--seconds", 0.02, "-o", "named again")
+    longs = [json.loads(line) for line in run.out.splitlines()]
+    assert [report["item"] for report in longs] == [0, 2]
+    assert [report["seconds"] for report in longs] == [report["seconds"] for report in shorts[::2]]
+    assert all(report["bits_per_sample"] is None for report in longs)
+    for one, other in (("short", "long"), ("named", "named again")):
+        files = {path.name: path.read_bytes() for path in Path(one).iterdir()}
+        assert len(files) == 3
+        assert files == {path.name: path.read_bytes() for path in Path(other).iterdir()}
 
 
 def test_a_prompt_is_continued(draw, sashimi):

@@ -42,6 +42,16 @@ def test_shares_are_a_partition():
     assert ShareOptions(shard="12/12").undone(items, []) == []
 
 
+def test_shares_of_one_folder_follow_each_other_and_do_all_files_once(ondes, folder):
+    whole = ondes("effect", "in", "-o", "whole", "--processor", "gain")
+    assert whole.code == 0
+    for number in (2, 1, 3):
+        assert ondes("effect", "in", "-o", "parts", "--processor", "gain", "--shard", f"{number}/3").code == 0
+    files = {path.name: path.read_bytes() for path in Path("whole").iterdir()}
+    assert {path.name: path.read_bytes() for path in Path("parts").iterdir()} == files
+    assert ondes("effect", "in", "-o", "parts", "--processor", "gain", "--shard", "1/3").code == 2
+
+
 @pytest.mark.parametrize("shard", ["0/3", "4/3", "1", "a/b", "-1/2", "1/0"])
 def test_a_share_that_is_none_is_refused(shard):
     with pytest.raises(ConfigError, match="expected I/N"):
