@@ -19,6 +19,7 @@ from vocoders.frontends.lowest_harmonic import add_lowest_harmonic
 from vocoders.frontends.mel import LogMel, MelConfig, from_logarithm, to_logarithm
 from vocoders.frontends.mel_convention import MelConvention
 from vocoders.frontends.mel_spectrum import spectrum_of_mel
+from vocoders.frontends.refinement_steps import CLOSING_STEPS
 from vocoders.frontends.speech_envelope import ENVELOPE_MEL, Beyond, SpeechEnvelope, magnitude_scale
 from vocoders.frontends.whole_mel import WholeMel
 
@@ -130,7 +131,8 @@ class ForeignMel:
         start = F.pad(start, (0, max(0, length - start.shape[-1])))[..., :length]
         window = round(_WINDOW_SECONDS * mel.sample_rate / mel.hop_length)
         whole = WholeMel(mel)
-        refined = MelConsistency(whole).in_chunks(start, whole.target(log_mel, start), iterations, window)
+        consistency = MelConsistency(whole, closing=CLOSING_STEPS)
+        refined = consistency.in_chunks(start, whole.target(log_mel, start), iterations, window)
         change = resample(self._deemphasize(refined - start), mel.sample_rate, rate)[..., : waveform.shape[-1]]
         return waveform + F.pad(change, (0, waveform.shape[-1] - change.shape[-1]))
 
