@@ -57,6 +57,7 @@ def _features(
 
     from recipes.data.features import extract_features
     from recipes.data.kaldi import KaldiDirectory
+    from recipes.data.mels import check_mel_folder, write_mels
     from recipes.data.predicted import PredictedFeatures
     from vocoders.core.errors import ConfigError
 
@@ -68,6 +69,9 @@ def _features(
     if front_end.mel is None:
         raise ConfigError(f"{config or model}: this model takes audio itself and has no features to extract")
     directory = KaldiDirectory.read(data)
+    if mels is not None:
+        # Before the F0 of a corpus, which takes hours.
+        check_mel_folder(mels, front_end.mel)
     if section is not None and section.features == "predicted" and mels is None:
         PredictedFeatures(data, front_end.mel, embedding=front_end.embedding).check_all(directory)
     if shard is not None:
@@ -86,8 +90,6 @@ def _features(
         force=force,
     )
     if mels is not None:
-        from recipes.data.mels import write_mels
-
         write_mels(directory, mels, front_end.mel, nj, resample, peak)
     parts = ("F0" if front_end.f0 is not None else "no F0", "statistics" if found else "no statistics")
     typer.echo(f"{output}: {', '.join(parts)} of {data}")

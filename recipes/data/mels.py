@@ -20,10 +20,11 @@ from vocoders.core.errors import DataError
 from vocoders.core.numpy_files import read_npy, write_npy_in_parts
 from vocoders.frontends.mel import LogMel, MelConfig
 
-__all__ = ["analyze_parts", "mel_parts", "write_mels"]
+__all__ = ["analyze_parts", "check_mel_folder", "mel_parts", "write_mels"]
 
 logger = logging.getLogger(__name__)
 
+_FRONT_END = "front_end.txt"
 # Frames that are computed at once.
 _PART_FRAMES = 1 << 14
 
@@ -53,8 +54,8 @@ def write_mels(
         DataError: if a file cannot be written, or the folder has mels of another front end.
         FilesFailedError: at the end, for files that cannot be read.
     """
-    _check_front_end(folder / "front_end.txt", mel.fingerprint)
-    write_texts(folder, {"front_end.txt": mel.fingerprint + "\n"})
+    check_mel_folder(folder, mel)
+    write_texts(folder, {_FRONT_END: mel.fingerprint + "\n"})
     todo = [utterance for utterance in directory if not _is_done(folder / f"{utterance.utt_id}.npy", utterance.path)]
     work = partial(_write, folder=folder, mel=mel, resample=resample, peak=peak)
     for _ in map_files(work, todo, nj, "writing mels"):
@@ -66,13 +67,14 @@ def write_mels(
     return folder / "feats.scp"
 
 
-def _check_front_end(path: Path, fingerprint: str) -> None:
+def check_mel_folder(folder: Path, mel: MelConfig) -> None:
+    """Raise a :class:`DataError` if a folder has mels of another front end."""
     try:
-        found = path.read_text(encoding="utf-8", errors="replace").strip()
+        found = (folder / _FRONT_END).read_text(encoding="utf-8", errors="replace").strip()
     except OSError:
         return
-    if found != fingerprint:
-        raise DataError(f"{path.parent} has mels of [{found}]; expected [{fingerprint}]; give another folder")
+    if found != mel.fingerprint:
+        raise DataError(f"{folder} has mels of [{found}]; expected [{mel.fingerprint}]; give another folder")
 
 
 def _is_done(path: Path, audio: Path) -> bool:

@@ -140,7 +140,7 @@ def _read(stream: IO[bytes], name: str) -> np.ndarray:
     try:
         array = _import().read_kaldi(stream)
     except Exception as error:  # a damaged matrix raises errors of any type
-        raise DataError(f"{name}: damaged, or no matrix of Kaldi: {error or type(error).__name__}") from None
+        raise DataError(f"{name}: damaged, or no matrix of Kaldi: {str(error) or type(error).__name__}") from None
     if stream.tell() <= place:  # kaldiio looks back from the end of a file, where it would begin again for ever
         raise DataError(f"{name}: truncated: there is no matrix after its key")
     if not isinstance(array, np.ndarray) or array.dtype.kind not in "fiu":

@@ -57,6 +57,10 @@ def test_jobs_share_features_and_a_last_call_computes_statistics(own_audio: Path
     assert ondes(*command).exit_code == 0
     assert (tmp_path / "statistics.json").is_file()
     assert (tmp_path / "f0" / f"{names[0]}.npy").stat().st_mtime_ns == written
+    # A folder of other mels is refused before any work.
+    command[command.index(tmp_path)] = tmp_path / "other"
+    assert isinstance(ondes(*command, "model.mel={n_mels: 90}").exception, DataError)
+    assert not (tmp_path / "other").exists()
 
 
 def test_folder_to_features(own_audio: Path, tmp_path: Path) -> None:
