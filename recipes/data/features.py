@@ -121,9 +121,9 @@ def _announce(method: F0Method, utterances: Sequence[Utterance], nj: int) -> Non
     seconds = audio * TRACKER_SECONDS[method]
     if seconds < _LONG_SECONDS:
         return
-    faster = [f"{name} takes 1/{round(TRACKER_SECONDS[method] / cost)}" for name, cost in TRACKER_SECONDS.items()
+    faster = [f"{name} 1/{round(TRACKER_SECONDS[method] / cost)}" for name, cost in TRACKER_SECONDS.items()
               if cost < 0.5 * TRACKER_SECONDS[method]]  # fmt: skip
-    hint = f"; model.f0.method {', '.join(faster)} of that time" if faster else ""
+    hint = f"; faster by model.f0.method: {', '.join(faster)} of that time" if faster else ""
     text = "F0 by %s of %.1f h of audio takes about %s of one core, %s with --nj %d%s"
     logger.info(text, method, audio / 3600, duration_words(seconds), duration_words(seconds / nj), nj, hint)
 
