@@ -165,10 +165,10 @@ def test_a_folder_that_vanishes_is_the_cause_that_is_told(tmp_path: Path) -> Non
 def test_a_disk_that_can_only_be_read_is_told_as_such(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     make = Path.mkdir
 
-    def refuse(self: Path, *args: bool | int, **kwargs: bool) -> None:
+    def refuse(self: Path, mode: int = 0o777, parents: bool = False, exist_ok: bool = False) -> None:
         if self.name.startswith(".ondes-"):
             raise OSError(errno.EROFS, os.strerror(errno.EROFS))
-        make(self, *args, **kwargs)
+        make(self, mode, parents, exist_ok)
 
     monkeypatch.setattr(Path, "mkdir", refuse)
     with pytest.raises(DiskError), atomic_folder(tmp_path / "model"):
