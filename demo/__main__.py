@@ -23,9 +23,13 @@ def run(arguments: Sequence[str] | None = None) -> NoReturn:
     """Serve the page and end the process; signals to end it remove the files of visitors, too."""
     signal.signal(signal.SIGTERM, _interrupt)
     signal.signal(signal.SIGINT, signal.default_int_handler)
-    folder = own_temporary_folder()
+    folder = None
     try:
+        folder = own_temporary_folder()
         status = main(arguments)
+    except OndesError as error:
+        print(f"demo: {error}", file=sys.stderr)
+        status = 2
     except KeyboardInterrupt:  # also during the start
         status = 130
     except SystemExit as ended:

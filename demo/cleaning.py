@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 
 from demo.folders import is_kept, results_folder, temporary_folder
+from vocoders.core.errors import DataError
 
 __all__ = ["MAX_BYTES", "Cleaner", "own_temporary_folder"]
 
@@ -62,10 +63,17 @@ def own_temporary_folder() -> Path | None:
     """Give the server a folder for the files of its visitors, unless the environment names one; return it.
 
     Folders of servers that were killed are removed.
+
+    Raises:
+        DataError: if there is no folder for temporary files.
     """
     if "GRADIO_TEMP_DIR" in os.environ:
         return None
-    for old in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*"):
+    try:
+        temporary = Path(tempfile.gettempdir())
+    except OSError:
+        raise DataError("no folder for temporary files can be written; set TMPDIR to one") from None
+    for old in temporary.glob(f"{_PREFIX}*"):
         process = old.name.removeprefix(_PREFIX).split("-")[0]
         if process.isdigit() and not _is_alive(int(process)):
             shutil.rmtree(old, ignore_errors=True)

@@ -47,7 +47,7 @@ def folders() -> Section:
     advice = []
     for name, place, remedy in (
         ("current folder", Path.cwd(), "choose another folder for outputs (-o)"),
-        ("temporary files", Path(tempfile.gettempdir()), "set TMPDIR to a folder that can be written"),
+        ("temporary files", _temporary_folder(), "set TMPDIR to a folder that can be written"),
         ("graph cache", cache_folder(), "set ONDES_CACHE to a folder that can be written"),
     ):
         if place is None:
@@ -60,6 +60,14 @@ def folders() -> Section:
         if problem:
             advice.append(f"{place} cannot be written; {remedy}")
     return Section("folders", facts, advice)
+
+
+def _temporary_folder() -> Path:
+    """Return the folder of temporary files; where none can be written, the one that should be."""
+    try:
+        return Path(tempfile.gettempdir())
+    except OSError:
+        return Path(os.environ.get("TMPDIR") or "/tmp")
 
 
 def _problem(folder: Path) -> str:

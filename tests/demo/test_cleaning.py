@@ -122,6 +122,16 @@ def test_folders_of_dead_servers_go_and_those_of_living_ones_stay(tmp_path, monk
     assert living.is_dir()
 
 
+def test_a_machine_without_a_temporary_folder_is_one_line(monkeypatch) -> None:
+    def fail() -> str:
+        raise FileNotFoundError(errno.ENOENT, "No usable temporary directory found")
+
+    monkeypatch.delenv("GRADIO_TEMP_DIR", raising=False)
+    monkeypatch.setattr("tempfile.gettempdir", fail)
+    with pytest.raises(DataError, match="TMPDIR"):
+        own_temporary_folder()
+
+
 def test_a_cancelled_run_ends_at_its_next_report() -> None:
     runs, seen = Runs(), []
     report = runs.watched("7", seen.append)

@@ -103,16 +103,18 @@ def atomic_folder(path: str | Path, overwrite: bool = False) -> Iterator[Path]:
     try:
         with writing(path):
             temporary.mkdir()
-            yield temporary
-            for file in temporary.rglob("*"):
-                if file.is_file():
-                    _sync(file)
-            _place_folder(temporary, path, overwrite)
-    except OndesError:
-        # What works in the folder has its own words for files that it misses.
-        if not temporary.exists():
-            raise DataError(f"{path} cannot be written: its folder vanished in the meantime") from None
-        raise
+        try:
+            with writing(path):
+                yield temporary
+                for file in temporary.rglob("*"):
+                    if file.is_file():
+                        _sync(file)
+                _place_folder(temporary, path, overwrite)
+        except OndesError:
+            # What works in the folder has its own words for files that it misses.
+            if not temporary.exists():
+                raise DataError(f"{path} cannot be written: its folder vanished in the meantime") from None
+            raise
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
         _temporaries.discard(temporary)

@@ -6,6 +6,7 @@ refused, since its sample rate and its channels are unknown.
 
 import logging
 import os
+import time
 from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 
@@ -53,6 +54,8 @@ _WRITTEN = {
 WRITABLE_SUFFIXES = tuple(suffix for suffix, kind in _WRITTEN.items() if soundfile.check_format(*kind))
 
 _NAMED = 3
+# A search that takes longer tells where it is, again and again.
+_SILENT_SECONDS = 5.0
 
 
 def output_format(path: Path) -> tuple[str, str]:
@@ -81,7 +84,12 @@ def find_files(folder: Path, suffixes: Collection[str] = AUDIO_SUFFIXES) -> Iter
 
 def _walk(folder: Path) -> Iterator[Path]:
     visited: set[str] = set()
+    started = told = time.monotonic()
     for parent, folders, files in os.walk(folder, followlinks=True):
+        if (now := time.monotonic()) - told > _SILENT_SECONDS:
+            told = now
+            text = "looking for files below %s for %.0f s, now in %s; Ctrl-C ends it"
+            _logger.info(text, folder, now - started, parent)
         real = os.path.realpath(parent)
         if real in visited:
             folders.clear()

@@ -62,6 +62,18 @@ def test_a_folder_that_cannot_be_written_is_told(tmp_path: Path, monkeypatch: py
     assert str(recipes.doctor.places.folders().facts["graph cache"]).endswith("can be written")
 
 
+def test_a_machine_without_a_temporary_folder_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail() -> str:
+        raise FileNotFoundError(2, "No usable temporary directory found")
+
+    (tmp_path / "file").touch()
+    monkeypatch.setattr("tempfile.gettempdir", fail)
+    monkeypatch.setenv("TMPDIR", str(tmp_path / "file"))
+    section = recipes.doctor.places.folders()
+    assert any("TMPDIR" in line for line in section.advice)
+    assert "current folder" in section.facts
+
+
 def test_a_part_that_fails_is_a_fault_of_its_own() -> None:
     def broken_part() -> Section:
         raise OSError("libcudart.so.12: cannot open\nsecond line")

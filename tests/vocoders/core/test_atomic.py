@@ -1,5 +1,6 @@
 """Files and folders appear whole or not at all."""
 
+import errno
 import os
 import signal
 import subprocess
@@ -11,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from vocoders.core.atomic import atomic_file, atomic_folder
-from vocoders.core.errors import ConfigError, DataError
+from vocoders.core.errors import ConfigError, DataError, DiskError
 
 
 def test_file_appears_at_the_end(tmp_path: Path) -> None:
@@ -159,3 +160,17 @@ def test_a_folder_that_vanishes_is_the_cause_that_is_told(tmp_path: Path) -> Non
         write(vanishes=False)
     with pytest.raises(DataError, match="vanished"):
         write(vanishes=True)
+
+
+def test_a_disk_that_can_only_be_read_is_told_as_such(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    make = Path.mkdir
+
+    def refuse(self: Path, mode: int = 0o777, parents: bool = False, exist_ok: bool = False) -> None:
+        if self.name.startswith(".ondes-"):
+            raise OSError(errno.EROFS, os.strerror(errno.EROFS))
+        make(self, mode, parents, exist_ok)
+
+    monkeypatch.setattr(Path, "mkdir", refuse)
+    with pytest.raises(DiskError), atomic_folder(tmp_path / "model"):
+        pass
+    assert not list(tmp_path.iterdir())
