@@ -83,6 +83,16 @@ def test_what_is_no_matrix_is_an_error_with_its_place(tmp_path):
             PredictedFeatures(tmp_path, MEL)
 
 
+def test_a_matrix_that_is_cut_is_an_error_with_a_reason(tmp_path):
+    kaldiio = pytest.importorskip("kaldiio")
+    kaldiio.save_ark(
+        f"{tmp_path}/x.ark", {"a": np.ones((20, 40), np.float32)}, f"{tmp_path}/feats.scp", compression_method=2
+    )
+    (tmp_path / "x.ark").write_bytes((tmp_path / "x.ark").read_bytes()[:400])
+    with pytest.raises(DataError, match=r"x\.ark:2: .*: \w"):
+        PredictedFeatures(tmp_path, MEL).get("a")
+
+
 def test_caches_that_start_at_the_same_time_lose_nothing(tmp_path):
     def start(number: int) -> None:
         F0Cache(tmp_path, "front end", create=True).put(str(number), np.zeros(3, np.float32))
