@@ -83,13 +83,11 @@ def test_what_is_no_matrix_is_an_error_with_its_place(tmp_path):
             PredictedFeatures(tmp_path, MEL)
 
 
-def test_a_matrix_that_is_cut_is_an_error_with_a_reason(tmp_path):
-    kaldiio = pytest.importorskip("kaldiio")
-    kaldiio.save_ark(
-        f"{tmp_path}/x.ark", {"a": np.ones((20, 40), np.float32)}, f"{tmp_path}/feats.scp", compression_method=2
-    )
-    (tmp_path / "x.ark").write_bytes((tmp_path / "x.ark").read_bytes()[:400])
-    with pytest.raises(DataError, match=r"x\.ark:2: .*: \w"):
+def test_an_archive_that_is_cut_is_an_error_with_a_reason(tmp_path):
+    pytest.importorskip("kaldiio")
+    (tmp_path / "x.ark").write_bytes(100 * b"0")
+    (tmp_path / "feats.scp").write_text(f"a {tmp_path}/x.ark:5000\n")
+    with pytest.raises(DataError, match=r"x\.ark:5000: .*: \w"):
         PredictedFeatures(tmp_path, MEL).get("a")
 
 
