@@ -8,10 +8,11 @@ from typing import Any
 import torch
 
 from recipes.config import TrainConfig
+from recipes.data.config import DataConfig
 from recipes.data.kaldi import Utterance
 from vocoders.core.errors import CheckpointError, OndesError
 
-__all__ = ["all_settings", "check_changes", "describe_corpus", "load_optimizer"]
+__all__ = ["all_settings", "check_changes", "check_processes", "describe_corpus", "load_optimizer"]
 
 logger = logging.getLogger(__name__)
 
@@ -67,6 +68,14 @@ def check_changes(stored: Mapping[str, Any], current: Mapping[str, Any]) -> list
             "checkpoint: an average cannot begin or end within a run; set it back, or start a new folder"
         )
     return [f"{key} {before.get(key)} -> {after.get(key)}" for key in changed]
+
+
+def check_processes(data: DataConfig, former: int, now: int) -> list[str]:
+    """Return the change of the number of processes, and of the batch over all of them, as texts."""
+    if former == now:
+        return []
+    batches = [""] if data.total_batch_size else [f" (a batch of {data.batch_size * n})" for n in (former, now)]
+    return [f"processes {former}{batches[0]} -> {now}{batches[-1]}"]
 
 
 def load_optimizer(optimizer: torch.optim.Optimizer, state: Mapping[str, Any]) -> None:

@@ -26,7 +26,7 @@ from recipes.data.workers import BatchLoader
 from recipes.launcher import join_processes, read_launch
 from recipes.machine import check_gpus, choose_threads, describe_run, set_backends
 from recipes.progress import gauge
-from recipes.resuming import all_settings, check_changes, describe_corpus, load_optimizer
+from recipes.resuming import all_settings, check_changes, check_processes, describe_corpus, load_optimizer
 from recipes.schedule import Plateau, learning_rate_factor
 from recipes.stopping import STOPPED_FILE, StopRequest
 from recipes.tasks import Validator
@@ -354,8 +354,8 @@ class Trainer:
         if self.plateau is not None and "plateau" in state:
             self.plateau.load_state_dict(state["plateau"])
         self._corpus, self._owes_validation = state.get("corpus"), state.get("owes_validation", False)
-        if (former := state.get("num_processes", now := self.accelerator.num_processes)) != now:
-            changes.append(f"processes {former} -> {now}")
+        now = self.accelerator.num_processes
+        changes += check_processes(self.config.data, state.get("num_processes", now), now)
         logger.info("resumed at step %d", self.step)
         if changes:
             logger.warning("changed since the checkpoint, from now on: %s", ", ".join(changes))

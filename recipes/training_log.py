@@ -11,7 +11,7 @@ from recipes.best import BestCheckpoint
 from recipes.config import TrainConfig
 from recipes.metrics.metric import Direction
 from recipes.progress import duration_words
-from recipes.runs.history import LOG_FILE
+from recipes.runs.history import LOG_FILE, read_log
 from recipes.runs.page import write_report
 from recipes.trackers import Trackers
 from vocoders.core.atomic import atomic_file, writing
@@ -127,9 +127,9 @@ class _Scalars:
     def _drop_after(self, step: int) -> None:
         """Remove the lines of steps that a resumed run will repeat."""
         if self.path.exists():
-            lines = [line for line in self.path.read_text().splitlines() if json.loads(line)["step"] <= step]
+            lines = [json.dumps(line) for line in read_log(self.path) if line["step"] <= step]
             with atomic_file(self.path) as temporary:
-                temporary.write_text("".join(line + "\n" for line in lines))
+                temporary.write_text("".join(line + "\n" for line in lines), encoding="utf-8")
 
 
 def _open_board(folder: Path, step: int) -> Any:

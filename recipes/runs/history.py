@@ -1,6 +1,5 @@
 """What a run has written about itself: values over steps, configuration, audio of validations."""
 
-import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -8,11 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import yaml
 
+from vocoders.core.config import read_yaml
 from vocoders.core.errors import DataError
+from vocoders.core.json_files import parse_json
 
-__all__ = ["LOG_FILE", "Clips", "Curve", "RunHistory", "read_run"]
+__all__ = ["LOG_FILE", "Clips", "Curve", "RunHistory", "read_log", "read_run"]
 
 LOG_FILE = "metrics.jsonl"
 
@@ -67,27 +67,48 @@ def read_run(folder: str | Path) -> RunHistory:
     """Read the log of a run.
 
     Raises:
-        DataError: if the folder is none of a run, or a file in it is damaged.
+        DataError: if the folder is none of a run, or its log is damaged.
+        ConfigError: if its configuration is damaged.
     """
     folder = Path(folder)
     path = folder / LOG_FILE
     if not path.is_file():
         raise DataError(f"{folder}: no {LOG_FILE} in it; expected the folder of a training run (exp/NAME)")
     points: dict[str, tuple[list[int], list[float]]] = {}
-    try:
-        for line in path.read_text(encoding="utf-8").splitlines():
-            values = json.loads(line)
-            step = int(values.pop("step"))
-            for name, value in values.items():
+    for values in read_log(path):
+        for name, value in values.items():
+            if name != "step":
                 steps, found = points.setdefault(name, ([], []))
-                steps.append(step)
+                steps.append(int(values["step"]))
                 found.append(float(value))
-        text = (folder / "config.yaml").read_text(encoding="utf-8") if (folder / "config.yaml").is_file() else "{}"
-        settings = _flatten(yaml.safe_load(text) or {})
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, yaml.YAMLError) as error:
-        raise DataError(f"{folder}: its log or configuration is damaged ({error})") from None
+    configuration = folder / "config.yaml"
+    settings = _flatten(read_yaml(configuration)) if configuration.is_file() else {}
     curves = {name: (np.array(steps), np.array(found)) for name, (steps, found) in points.items()}
     return RunHistory(folder, curves, settings, _find_clips(folder / "valid"))
+
+
+def read_log(path: Path) -> list[dict[str, float]]:
+    """Return the lines of a log: the values of a step, ``step`` among them.
+
+    Half a line at the end, of a trainer that writes or was killed, is left out.
+
+    Raises:
+        DataError: if it cannot be read, or for any other line that no trainer has written.
+    """
+    try:
+        lines = path.read_bytes().splitlines(keepends=True)
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read: {error.strerror}") from None
+    found = []
+    for number, line in enumerate(lines, start=1):
+        try:
+            values = parse_json(line)
+            _ = int(values["step"]), [value + 0.0 for value in values.values()]
+            found.append(values)
+        except (ValueError, KeyError, TypeError, AttributeError, OverflowError) as error:
+            if number < len(lines) or line.endswith(b"\n"):
+                raise DataError(f"{path}: line {number} is damaged ({error}); remove it") from None
+    return found
 
 
 def _flatten(section: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:

@@ -8,8 +8,9 @@ import signal
 import pytest
 
 from recipes.config import TrainConfig
+from recipes.data.config import DataConfig
 from recipes.data.kaldi import KaldiDirectory
-from recipes.resuming import check_changes
+from recipes.resuming import check_changes, check_processes
 from recipes.stopping import TrainingStopped
 from recipes.tasks import Validator
 from recipes.trainer import Trainer
@@ -110,6 +111,12 @@ def test_an_interrupted_validation_is_made_up_for(corpus, make_config, tmp_path,
 def test_nothing_is_said_when_nothing_has_changed(begun, make_config, corpus, tmp_path, caplog):
     Trainer(make_config(corpus, max_steps=2), tmp_path / "run", resume=True)
     assert "changed" not in caplog.text
+
+
+def test_more_processes_are_told_with_the_batch_that_they_change():
+    assert check_processes(DataConfig(batch_size=4), 2, 2) == []
+    assert check_processes(DataConfig(batch_size=4), 4, 2) == ["processes 4 (a batch of 16) -> 2 (a batch of 8)"]
+    assert check_processes(DataConfig(total_batch_size=16), 4, 2) == ["processes 4 -> 2"]
 
 
 def test_losses_come_and_go_by_name():

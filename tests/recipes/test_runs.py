@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 import sys
 from types import SimpleNamespace
 
@@ -16,7 +17,7 @@ from recipes.runs.curves import curve_plot, thin
 from recipes.runs.history import read_run
 from recipes.trackers import Trackers, check_trackers
 from recipes.trainer import Trainer
-from vocoders.core.errors import DataError, MissingExtraError
+from vocoders.core.errors import DataError, MissingExtraError, OndesError
 
 
 @pytest.fixture(scope="module")
@@ -64,6 +65,30 @@ def test_runs_beside_each_other(runs, tmp_path):
         assert CliRunner().invoke(app, ["train", "--compare", *wrong]).exit_code != 0
     with pytest.raises(DataError, match="training run"):
         compare_runs([tmp_path])
+
+
+def test_half_a_line_at_the_end_of_a_log_is_left_out_and_written_again(runs, tmp_path):
+    shutil.copytree(runs / "slow", tmp_path / "killed")
+    log = tmp_path / "killed" / "metrics.jsonl"
+    whole = log.read_bytes()
+    for end in (b'{"step": 5, "loss/mel": 1.', b"\0" * 300):
+        log.write_bytes(whole + end)
+        assert read_run(tmp_path / "killed").curves.keys() == read_run(runs / "slow").curves.keys()
+        assert read_run(tmp_path / "killed").last_step == 4
+    settings = TrainConfig.from_yaml(tmp_path / "killed" / "config.yaml", ["trainer.max_steps=5"])
+    Trainer(settings, tmp_path / "killed", resume=True).run()
+    assert log.read_bytes().startswith(whole)
+    assert read_run(tmp_path / "killed").last_step == 5
+
+
+@pytest.mark.parametrize("name", ["metrics.jsonl", "config.yaml"])
+def test_a_damaged_run_is_named_in_one_line(name, runs, tmp_path):
+    shutil.copytree(runs / "slow", tmp_path / "run", ignore=shutil.ignore_patterns("*.pt"))
+    path = tmp_path / "run" / name
+    path.write_text("a: [1\n  b: {2\n" + path.read_text())
+    with pytest.raises(OndesError, match=re.escape(str(path))) as error:
+        compare_runs([tmp_path / "run"])
+    assert "\\n" not in str(error.value)
 
 
 def test_many_points_become_means_and_faults_are_left_out():

@@ -18,7 +18,7 @@ from torch import Tensor
 from vocoders.core import vectors
 from vocoders.core.compiling import compiled
 from vocoders.core.vectors import bounded, fma, load, splat, square_root, store
-from vocoders.frontends.refinement_steps import RefinementStep, sharpened
+from vocoders.frontends.refinement_steps import RefinementStep
 
 __all__ = ["Filters", "Frames", "iterate"]
 
@@ -104,7 +104,7 @@ def iterate(
     padded = torch.zeros(left + length + frames.right)
     signal = padded[left : left + length].copy_(audio)
     before = signal.numpy().copy()
-    target, summed = _in_lanes(wanted), np.zeros(max(padded.numel(), frames.reach(count)), np.float32)
+    target, summed = _in_lanes(wanted.numpy()), np.zeros(max(padded.numel(), frames.reach(count)), np.float32)
     inverse = frames.inverse_weights(count, summed.size)[left : left + length]
     blocks = _Blocks(filters, frames, count, largest_ratio)
     for step in steps:
@@ -148,8 +148,7 @@ class _Blocks:
                 _parts(spectrum), target[first // _LANES :], filters.power, filters.bins, filters.weights,
                 filters.mels, largest, self.work, self.ratios[first // _LANES :],
             )  # fmt: skip
-        ratios = torch.from_numpy(_from_lanes(self.ratios, self.count))
-        ratios = _in_lanes(sharpened(ratios[None], step, largest)[0])
+        ratios = _in_lanes(_sharpened(_from_lanes(self.ratios, self.count), step.kernel.numpy(), largest))
         for first in range(0, self.count, _BLOCK):
             spectrum = self.spectra[first : first + _BLOCK]
             _spread(_parts(spectrum), ratios[first // _LANES :], filters.power, filters.mels, filters.shares, self.work)
@@ -177,17 +176,37 @@ def _from_lanes(lanes: np.ndarray, count: int) -> np.ndarray:
     return np.ascontiguousarray(lanes.transpose(1, 0, 2).reshape(lanes.shape[1], -1)[:, :count])
 
 
-def _in_lanes(wanted: Tensor) -> np.ndarray:
+def _sharpened(ratios: np.ndarray, kernel: np.ndarray, largest: float) -> np.ndarray:
+    """Return ratios (n_mels, F) filtered by a kernel; as PyTorch's threads would take longer, without them."""
+    rows, columns = (size // 2 for size in kernel.shape)
+    padded = np.pad(np.log(ratios), ((rows, rows), (columns, columns)), "edge")
+    filtered = np.zeros_like(ratios)
+    _convolve(padded, kernel, filtered)
+    return np.exp(filtered.clip(-np.log(largest), np.log(largest)))
+
+
+def _in_lanes(wanted: np.ndarray) -> np.ndarray:
     """Return (n_mels, F) as (F / lanes, n_mels, lanes); frames that fill the last block are silent."""
     bands, count = wanted.shape
     filled = np.zeros((bands, -(-count // _LANES), _LANES), np.float32)
-    filled.reshape(bands, -1)[:, :count] = wanted.numpy()
+    filled.reshape(bands, -1)[:, :count] = wanted
     return np.ascontiguousarray(filled.transpose(1, 0, 2))
 
 
 def _reflect(padded: Tensor, left: int, length: int, right: int) -> None:
     padded[:left] = padded[left + 1 : 2 * left + 1].flip(0)
     padded[left + length :] = padded[left + length - right - 1 : left + length - 1].flip(0)
+
+
+@compiled()
+def _convolve(padded, kernel, filtered):
+    """Add the correlation of a padded image with a kernel."""
+    for row in range(filtered.shape[0]):
+        for i in range(kernel.shape[0]):
+            for j in range(kernel.shape[1]):
+                weight = kernel[i, j]
+                for column in range(filtered.shape[1]):
+                    filtered[row, column] += weight * padded[row + i, column + j]
 
 
 @compiled()

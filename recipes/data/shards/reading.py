@@ -12,11 +12,13 @@ import soundfile
 import torch
 from torch import Tensor
 
+from recipes.data.kaldi import Utterance
 from recipes.data.reading import AudioReader, Span, check_format
 from recipes.data.shards.index import ShardIndex
 from recipes.data.shards.members import read_members
 from recipes.data.shards.order import BLOCK
 from vocoders.core.errors import ConfigError, DataError, MissingExtraError, UnreadableAudioError
+from vocoders.core.json_files import parse_json
 from vocoders.core.numpy_files import parse_npy
 from vocoders.core.regular_files import open_regular
 
@@ -81,6 +83,12 @@ class ShardReader(AudioReader):
         Raises:
             DataError: if the shard cannot be read, or has other contents than its index says.
         """
+        sample = self._find(index)
+        if "json" in sample:
+            _check_id(sample["json"], self.index[index])
+        return sample
+
+    def _find(self, index: int) -> Sample:
         shard, number = self.index.place(index)
         near = [stream for stream in self._streams if stream.shard == shard and stream.reaches(number)]
         if near:
@@ -172,6 +180,18 @@ class _Stream:
         return self._held[number]
 
 
+def _check_id(content: bytes, utterance: Utterance) -> None:
+    """Raise a :class:`DataError` for the description of another utterance: a shard that was copied to a wrong name."""
+    try:
+        found = str(parse_json(content)["utt_id"])
+    except (ValueError, KeyError, TypeError) as error:
+        reason = _one_line(error)
+        raise DataError(f"{utterance.path}: no description of '{utterance.utt_id}' ({reason}); copy it again") from None
+    if found != utterance.utt_id:
+        expected = f"'{found:.60}' where its index has '{utterance.utt_id}'"
+        raise DataError(f"{utterance.path}: {expected}; copy the shard again, with its index")
+
+
 def member_name(number: int) -> str:
     """Return the name of an utterance in its shard; ids may contain dots, which end a name in WebDataset."""
     return f"{number:06d}"
@@ -182,7 +202,8 @@ def _decode(content: bytes, start: int, frames: int, name: str) -> Tensor:
     try:
         samples, _ = soundfile.read(io.BytesIO(content), frames, start, dtype="float32", always_2d=True)
     except (soundfile.SoundFileError, RuntimeError, ValueError, MemoryError) as error:
-        reason = _one_line(error)
+        # Without the name of the file, which is here that of an object in memory.
+        reason = error.error_string if isinstance(error, soundfile.LibsndfileError) else _one_line(error)
         raise UnreadableAudioError(f"{name}: cannot be decoded ({reason}); write the shards again", reason) from None
     if len(samples) < frames:
         raise DataError(f"{name}: ends before sample {start + frames}, unlike its index; copy the shard again")

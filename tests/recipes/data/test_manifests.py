@@ -55,12 +55,17 @@ def test_cuts_of_lhotse_are_segments(sounds, tmp_path, caplog):
 
 def test_a_data_set_of_hugging_face_gives_its_files(sounds, tmp_path):
     datasets = pytest.importorskip("datasets", reason="needs the extra 'huggingface'")
+    pyarrow = pytest.importorskip("pyarrow")
     rows = {
         "audio": [{"bytes": path.read_bytes(), "path": "one.flac"} for path in sounds],
         "speaker_id": [7, 8],
         "sentence": ["some words", None],
     }
-    table = datasets.Dataset.from_dict(rows).cast_column("audio", datasets.Audio(RATE))
+    number, text = datasets.Value("int64"), datasets.Value("string")
+    features = datasets.Features({"audio": datasets.Audio(RATE), "speaker_id": number, "sentence": text})
+    # Neither encoding nor a cast, which need more packages.
+    stored = pyarrow.table(rows, schema=pyarrow.schema(features.arrow_schema))
+    table = datasets.Dataset(stored, datasets.DatasetInfo(features=features), fingerprint="sounds")
     datasets.DatasetDict(train=table).save_to_disk(str(tmp_path / "set"))
     with pytest.raises(ConfigError, match="train"):
         find_huggingface(tmp_path / "set", tmp_path / "audio")

@@ -188,6 +188,12 @@ def test_damage_is_named(shards):
         ShardIndex.read(shards)
 
 
+def test_a_shard_that_was_copied_to_the_name_of_another_is_refused(shards):
+    (shards / "shard-000001.tar").write_bytes((shards / "shard-000000.tar").read_bytes())
+    with pytest.raises(DataError, match=r"shard-000001\.tar"):
+        batches(shards, 20)
+
+
 MANY = 100_000
 START = """
 import sys, time
