@@ -39,7 +39,11 @@ def clips(model: MelVocoder, data: Path) -> Iterator[tuple[Tensor, Tensor, Tenso
         samples = read_utterance(utterance, model.sample_rate, resample=True)[: round(SECONDS * model.sample_rate)]
         audio = torch.from_numpy(samples[: len(samples) // model.hop_length * model.hop_length])[None, None]
         inputs = model.analyze(audio)
-        yield audio, inputs["features"].clone(), model.synthesize(inputs["features"], inputs["f0"], mel_refinement=0).clone()
+        yield (
+            audio,
+            inputs["features"].clone(),
+            model.synthesize(inputs["features"], inputs["f0"], mel_refinement=0).clone(),
+        )
 
 
 def make_loss(model: MelVocoder) -> Loss:
