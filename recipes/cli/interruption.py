@@ -1,4 +1,4 @@
-"""Ctrl-C that works at once, even during a long call into C.
+"""Ctrl-C and SIGTERM that work at once, even during a long call into C, and leave no temporary file.
 
 Python handles Ctrl-C between two bytecode instructions. The pitch analysis of a long file is a single call of minutes,
 too long to wait for.
@@ -10,6 +10,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import NoReturn
 
 from vocoders.core.atomic import remove_temporaries
 
@@ -18,12 +19,16 @@ __all__ = ["prompt_interruption"]
 _LEAVE_BAR = "\x1b[?25h\n"  # show the cursor, start a new line
 
 
+def _interrupt(number: int, frame: object) -> NoReturn:
+    raise KeyboardInterrupt
+
+
 @contextmanager
 def prompt_interruption(grace_seconds: float = 2.0) -> Iterator[None]:
     """End the process with exit code 130 if it is still in the block shortly after Ctrl-C.
 
     For work that loses nothing by this: files are written under temporary names. If Python reacts in time, it raises
-    KeyboardInterrupt as usual.
+    KeyboardInterrupt as usual. SIGTERM, by which schedulers end jobs, does the same.
 
     Args:
         grace_seconds: time to wait for Python's reaction.
@@ -37,7 +42,7 @@ def prompt_interruption(grace_seconds: float = 2.0) -> Iterator[None]:
 
     def watch() -> None:
         while (received := os.read(reader, 1)) not in (b"", b"\0"):
-            if received[0] == signal.SIGINT and not left.wait(grace_seconds):
+            if received[0] in (signal.SIGINT, signal.SIGTERM) and not left.wait(grace_seconds):
                 sys.stderr.write((_LEAVE_BAR if sys.stderr.isatty() else "") + "interrupted\n")
                 sys.stderr.flush()
                 remove_temporaries()
@@ -47,10 +52,12 @@ def prompt_interruption(grace_seconds: float = 2.0) -> Iterator[None]:
     watcher.start()
     # Python's handler in C writes the number of each signal to it at once.
     previous = signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
+    ending = signal.signal(signal.SIGTERM, _interrupt)
     try:
         yield
     finally:
         left.set()
+        signal.signal(signal.SIGTERM, signal.SIG_DFL if ending is None else ending)
         signal.set_wakeup_fd(previous)
         os.write(writer, b"\0")
         watcher.join()

@@ -167,6 +167,21 @@ def test_interrupted_processes_leave_whole_files_only(folder):
     assert all(is_done(path) for path in Path("out").iterdir())
 
 
+def test_the_end_of_a_job_leaves_no_temporary_file(tmp_path):
+    program = """
+import signal
+from recipes.cli.interruption import prompt_interruption
+from vocoders.core.atomic import atomic_file
+with prompt_interruption(), atomic_file("x.txt") as temporary:
+    temporary.write_text("half")
+    signal.raise_signal(signal.SIGTERM)
+"""
+    environment = os.environ | {"PYTHONPATH": str(Path(__file__).resolve().parents[3])}
+    run = subprocess.run([sys.executable, "-c", program], cwd=tmp_path, env=environment, stderr=subprocess.PIPE)
+    assert b"KeyboardInterrupt" in run.stderr
+    assert not list(tmp_path.iterdir())
+
+
 def test_names_of_any_bytes_and_links_in_a_circle(ondes, folder):
     names = ("\x1b[31mred", os.fsdecode(b"\xff\xfe"), "100%s", "-o")
     for name in names:

@@ -49,15 +49,16 @@ def head(**values: object) -> str:
 
 
 NPY = b"\x93NUMPY\1\0\x76\0" + b"{'descr': '<f4', 'fortran_order': False, 'shape': (1099511627776,)}".ljust(117) + b"\n"
-GOOD = tar(("000000.flac", flac(), tarfile.REGTYPE), ("000000.json", b"{}", tarfile.REGTYPE))
+ABOUT = ("000000.json", b'{"utt_id": "a"}', tarfile.REGTYPE)
+GOOD = tar(("000000.flac", flac(), tarfile.REGTYPE), ABOUT)
 LINE = f"a\ts\t{RATE}\t1\t{RATE}\thello\n"
 # What is wrong: the tar file, and whether a sparse file of eight gigabytes follows it.
 TARS = {
-    "symbolic link": (tar(("000000.flac", b"", tarfile.SYMTYPE)), False),
-    "hard link": (tar(("000000.flac", b"", tarfile.LNKTYPE)), False),
-    "device": (tar(("000000.flac", b"", tarfile.CHRTYPE)), False),
-    "absolute path": (tar(("/etc/000000.flac", flac(), tarfile.REGTYPE)), False),
-    "path upwards": (tar(("../000000.flac", flac(), tarfile.REGTYPE)), False),
+    "symbolic link": (tar(("000000.flac", b"", tarfile.SYMTYPE), ABOUT), False),
+    "hard link": (tar(("000000.flac", b"", tarfile.LNKTYPE), ABOUT), False),
+    "device": (tar(("000000.flac", b"", tarfile.CHRTYPE), ABOUT), False),
+    "absolute path": (tar(("/etc/000000.flac", flac(), tarfile.REGTYPE), ABOUT), False),
+    "path upwards": (tar(("../000000.flac", flac(), tarfile.REGTYPE), ABOUT), False),
     "claim": (claim(tarfile.REGTYPE), False),
     "large": (claim(tarfile.REGTYPE), True),
     "large header": (claim(tarfile.XHDTYPE), True),
@@ -65,8 +66,8 @@ TARS = {
     "bomb": (gzip.compress(claim(tarfile.REGTYPE) + bytes(1 << 20)), False),
     "truncated": (GOOD[:700], False),
     "empty": (b"", False),
-    "no audio": (tar(("000000.json", b"{}", tarfile.REGTYPE)), False),
-    "text as audio": (tar(("000000.flac", b"hello", tarfile.REGTYPE)), False),
+    "no audio": (tar(ABOUT), False),
+    "text as audio": (tar(("000000.flac", b"hello", tarfile.REGTYPE), ABOUT), False),
 }
 INDEXES = {
     "path": (head(name="../shard-000000.tar"), LINE),
@@ -108,10 +109,10 @@ def test_a_shard_that_lies_is_refused(case, tmp_path):
 
 def test_what_no_shard_promises_is_refused(tmp_path):
     pytest.importorskip("webdataset", reason="needs the extra 'shards'")
-    f0 = ("000000.f0.npy", NPY + bytes(64), tarfile.REGTYPE)
+    members = [("000000.flac", flac(), tarfile.REGTYPE), ABOUT, ("000000.f0.npy", NPY + bytes(64), tarfile.REGTYPE)]
     read_shard(write_shard(tmp_path))
     with bounded(), pytest.raises(DataError):
-        read_shard(write_shard(tmp_path, tar(("000000.flac", flac(), tarfile.REGTYPE), f0)), with_f0=True)
+        read_shard(write_shard(tmp_path, tar(*members)), with_f0=True)
     write_shard(tmp_path)
     (tmp_path / "utterances.tsv").write_text(f"a\ts\t{RATE}\t1\t{2**30}\t\n")
     with bounded(), pytest.raises(DataError):
