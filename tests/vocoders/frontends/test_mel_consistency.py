@@ -4,6 +4,7 @@ import torch
 from vocoders.core.errors import ShapeError
 from vocoders.frontends.mel import MEL_PRESETS, LogMel, MelConfig
 from vocoders.frontends.mel_consistency import MelConsistency
+from vocoders.frontends.refinement_steps import CLOSING_STEPS
 
 PRESETS = ["wavehax_24k", "bigvgan_24k", "vocos_24k", "espnet_24k"]
 
@@ -41,6 +42,27 @@ def test_each_iteration_comes_nearer_to_the_mel(preset):
     assert distances[-1] < 0.35 * distances[0]
 
 
+@pytest.mark.parametrize("preset", PRESETS)
+@pytest.mark.parametrize("iterations", [8, 16])
+def test_closing_steps_come_nearer_from_a_start_that_is_near(preset, iterations):
+    log_mel = LogMel(MEL_PRESETS[preset])
+    wanted = _audio(60, log_mel.config.hop_length, 1)
+    features = log_mel(wanted)
+    # Other noise between the same harmonics, as a vocoder makes it.
+    audio = _audio(60, log_mel.config.hop_length, 2)
+    ordinary, closing = (
+        MelConsistency(log_mel, closing=steps)(audio, features, iterations) for steps in ((), CLOSING_STEPS)
+    )
+    assert _distance(log_mel, closing, features) < _distance(log_mel, ordinary, features)
+
+
+def test_closing_steps_are_the_last():
+    consistency = MelConsistency(LogMel(MEL_PRESETS["wavehax_24k"]), closing=CLOSING_STEPS)
+    assert consistency.steps(0) == []
+    assert consistency.steps(3) == [*CLOSING_STEPS[-3:]]
+    assert consistency.steps(10) == [consistency.ordinary, consistency.ordinary, *CLOSING_STEPS]
+
+
 def test_a_power_mel_is_reached_too():
     log_mel = LogMel(MEL_PRESETS["wavehax_24k"].model_copy(update={"power": 2, "log": "log10"}))
     audio = _audio(40, 240)
@@ -57,9 +79,10 @@ def test_items_of_a_batch_do_not_touch_each_other():
     assert torch.allclose(together[1:2], alone, atol=1e-6)
 
 
-def test_an_iteration_reaches_no_further_than_it_says():
+@pytest.mark.parametrize("closing", [(), CLOSING_STEPS], ids=["ordinary", "closing"])
+def test_an_iteration_reaches_no_further_than_it_says(closing):
     log_mel = LogMel(MEL_PRESETS["wavehax_24k"])
-    consistency = MelConsistency(log_mel)
+    consistency = MelConsistency(log_mel, closing=closing)
     audio, features = _audio(60, 240), log_mel(_audio(60, 240, seed=3))
     other = features.clone()
     other[..., 40:] += 1.0
@@ -84,11 +107,12 @@ def test_shapes_that_do_not_belong_together_are_refused():
 
 @pytest.mark.parametrize("changes", [{"preset": name} for name in MEL_PRESETS] + [{"power": 2}, {"log": "log10"}])
 @pytest.mark.parametrize("frames", [5, 16, 150])
-def test_compiled_loops_give_the_numbers_of_torch(changes, frames):
+@pytest.mark.parametrize("closing", [(), CLOSING_STEPS[-4:]], ids=["ordinary", "closing"])
+def test_compiled_loops_give_the_numbers_of_torch(changes, frames, closing):
     log_mel = LogMel(MelConfig.from_dict(changes))
     hop = log_mel.config.hop_length
     audio, features = _audio(frames, hop, batch=2), log_mel(_audio(frames, hop, seed=1, batch=2))
-    consistency = MelConsistency(log_mel)
+    consistency = MelConsistency(log_mel, closing=closing)
     with torch.no_grad():
         compiled = consistency(audio, features, 5)
     plain = consistency(audio.requires_grad_(), features, 5)
