@@ -180,6 +180,14 @@ def test_all_are_all_that_can_be_used(broken):
     assert "toy_drive" in dict(PROCESSORS.items())
 
 
+def refusal(ondes, line):
+    """Run a command that is refused, and return its one error."""
+    error = ondes(line, code=2).err
+    told = [text for text in error.splitlines() if text.startswith("error: ")]
+    assert len(told) == 1, error
+    return told[0]
+
+
 def test_what_is_broken_is_told_to_whoever_asks_for_it(broken, ondes):
     change = "train --config conf/vocoder.yaml --exp x data.feature_dir=null"
     for line, words in {
@@ -199,10 +207,7 @@ def test_what_is_broken_is_told_to_whoever_asks_for_it(broken, ondes):
         "synth recordings -o x --model lost-baseline": "no_module_of_ours",
         "synth recordings -o x --model bad_type": "expected an instance of Baseline",
     }.items():
-        error = ondes(line, code=2).err
-        told = [text for text in error.splitlines() if text.startswith("error: ")]
-        assert len(told) == 1, error
-        assert words in told[0]
+        assert words in refusal(ondes, line)
 
 
 def test_what_fails_when_it_is_made_or_called_is_named(install, toy, ondes):
@@ -227,7 +232,4 @@ def test_what_fails_when_it_is_made_or_called_is_named(install, toy, ondes):
         "prepare raising recordings x": "corpus reader 'raising'",
         "synth recordings -o x --model raising-baseline": "baseline 'raising-baseline'",
     }.items():
-        error = ondes(line, code=2).err
-        told = [text for text in error.splitlines() if text.startswith("error: ")]
-        assert len(told) == 1, error
-        assert f"{words} of the package 'aaa-failing'" in told[0]
+        assert f"{words} of the package 'aaa-failing'" in refusal(ondes, line)

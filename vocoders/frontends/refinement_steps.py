@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-__all__ = ["CLOSING_STEPS", "RefinementStep", "sharpened"]
+__all__ = ["CLOSING_STEPS", "RefinementStep", "mirrored", "sharpened"]
 
 
 @dataclass(frozen=True)
@@ -31,13 +31,18 @@ class RefinementStep:
     @classmethod
     def of_halves(cls, relaxation: float, momentum: float, same: list[float], next_band: list[float]) -> Self:
         """Return a step from the weights at distances of 0, 1, ... frames, in the same band and in either neighbour."""
-        rows = [[*row[:0:-1], *row] for row in (next_band, same, next_band)]
-        return cls(relaxation, momentum, kernel=torch.tensor(rows))
+        return cls(relaxation, momentum, kernel=mirrored(torch.tensor([same, next_band])))
 
     @property
     def reach(self) -> int:
         """Frames on either side on which a ratio depends."""
         return 0 if self.kernel is None else self.kernel.shape[-1] // 2
+
+
+def mirrored(halves: Tensor) -> Tensor:
+    """Return the kernel (3, 2 * reach + 1) of weights (2, reach + 1) of a band and of either neighbour."""
+    rows = halves[[1, 0, 1]]
+    return torch.cat([rows.flip(1)[:, :-1], rows], dim=1)
 
 
 def sharpened(ratio: Tensor, step: RefinementStep, largest: float) -> Tensor:

@@ -20,7 +20,7 @@ from torch import Tensor
 from recipes.data.kaldi import KaldiDirectory
 from recipes.data.reading import read_utterance
 from vocoders.frontends.mel_consistency import MelConsistency
-from vocoders.frontends.refinement_steps import RefinementStep
+from vocoders.frontends.refinement_steps import RefinementStep, mirrored
 from vocoders.mel_vocoder import MelVocoder
 from vocoders.registry import load_vocoder
 
@@ -70,10 +70,9 @@ class Numbers(torch.nn.Module):
 
     def steps(self) -> tuple[RefinementStep, ...]:
         """Return steps through which gradients pass."""
-        kernels = [torch.stack([half[1], half[0], half[1]]) for half in self.weights]
-        kernels = [torch.cat([kernel.flip(1)[:, :-1], kernel], dim=1) for kernel in kernels]
+        pairs = zip(self.moves, self.weights, strict=True)
         # A step takes numbers; tensors of one number pass their gradients on.
-        return tuple(RefinementStep(*move, kernel=kernel) for move, kernel in zip(self.moves, kernels, strict=True))  # pyright: ignore
+        return tuple(RefinementStep(*move, kernel=mirrored(halves)) for move, halves in pairs)  # pyright: ignore
 
 
 def learn(model: MelVocoder, data: Path, count: int) -> Numbers:
