@@ -19,6 +19,8 @@ from vocoders.frontends.stft import STFT
 
 __all__ = ["EnvelopeFilter", "MelEnvelope", "flat_excitation_levels", "flat_harmonics"]
 
+# Frames on each side that limit the slope of the envelope.
+_SLOPE_FRAMES = 2
 # Largest change of the envelope from one frame to the next that a filter follows, in nepers (26 dB).
 _STEEPEST = 3.0
 
@@ -101,21 +103,27 @@ class EnvelopeFilter(nn.Module):
     Args:
         mel: a mel with frames centred as in :class:`STFT`, and the natural logarithm.
         tilt: 0 to 1.
+        window_hops: length of the window in hops. Short ones follow onsets better, and resolve the envelope less.
 
     Raises:
         ConfigError: for a mel with another alignment or logarithm.
     """
 
-    def __init__(self, mel: MelConfig, tilt: float = 0.0) -> None:
+    def __init__(self, mel: MelConfig, tilt: float = 0.0, window_hops: int = 4) -> None:
         super().__init__()
         if not mel.padding.startswith("same") or mel.log != "ln":
             raise ConfigError(
                 f"mel with padding {mel.padding} and log {mel.log}; an envelope needs same_zero or same_reflect, and ln"
             )
-        self.stft = STFT(4 * mel.hop_length, mel.hop_length)
-        self.envelope = MelEnvelope(mel, 2 * mel.hop_length + 1)
+        self.stft = STFT(window_hops * mel.hop_length, mel.hop_length)
+        self.envelope = MelEnvelope(mel, self.stft.n_fft // 2 + 1)
         self.tilt = tilt
         self.unit = math.log(flat_excitation_levels(mel)[1])
+
+    @property
+    def context_frames(self) -> int:
+        """Number of frames on each side on which an output frame depends."""
+        return _SLOPE_FRAMES + self.stft.n_fft // (2 * self.stft.hop_length)
 
     def divide(self, audio: Tensor, log_mel: Tensor) -> Tensor:
         """Return ``audio`` (B, 1, N * hop) divided by the envelope; ``log_mel`` (B, n_mels, N) is its own."""
@@ -136,7 +144,7 @@ class EnvelopeFilter(nn.Module):
         log_gain = self.envelope(log_mel) + self.unit
         # Windows overlap: in the mel of real audio a loud frame leaks into its neighbours. A padded mel ends abruptly,
         # and the end of the audio would be divided by silence.
-        for _ in range(2):
+        for _ in range(_SLOPE_FRAMES):
             log_gain = torch.maximum(log_gain, F.max_pool1d(log_gain, 3, stride=1, padding=1) - _STEEPEST)
         kept = self.tilt * log_gain
         return log_gain, kept - 0.5 * torch.logsumexp(2 * kept, dim=1, keepdim=True) + 0.5 * math.log(kept.shape[1])

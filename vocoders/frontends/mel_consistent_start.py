@@ -29,14 +29,25 @@ class MelConsistentPrior(nn.Module):
         mel: a mel that :class:`EnvelopeFilter` takes.
         refinement: of that mel.
         iterations: of refinement.
+        window_hops: window of the filter that shapes the excitation, in hops.
     """
 
-    def __init__(self, mel: MelConfig, refinement: MelConsistency, iterations: int) -> None:
+    def __init__(self, mel: MelConfig, refinement: MelConsistency, iterations: int, window_hops: int = 4) -> None:
         super().__init__()
         self.mel, self.iterations = mel, iterations
-        self.envelope = EnvelopeFilter(mel)
+        self.envelope = EnvelopeFilter(mel, window_hops=window_hops)
         # A reference alone: the vocoder has the module.
         self._refinement = (refinement,)
+
+    @property
+    def refinement(self) -> MelConsistency:
+        """The refinement towards the mel."""
+        return self._refinement[0]
+
+    @property
+    def context_frames(self) -> int:
+        """Number of frames on each side on which the start depends."""
+        return self.iterations * self.refinement.context_frames + self.envelope.context_frames
 
     def excitation(self, features: Tensor, noise: Tensor, voiced_noise: float, phase: Tensor | None = None) -> Tensor:
         """Return a flat excitation, (B, 1, F * hop_length).
@@ -59,7 +70,7 @@ class MelConsistentPrior(nn.Module):
         """Return audio (B, 1, F * hop_length) with the log-mels ``features`` from a flat excitation."""
         window = round(_WINDOW_SECONDS * self.mel.sample_rate / self.mel.hop_length)
         start = self.envelope.multiply(excitation.float(), features.float())
-        return self._refinement[0].in_chunks(start, features.float(), self.iterations, window)
+        return self.refinement.in_chunks(start, features.float(), self.iterations, window)
 
 
 class RunningExcitation:

@@ -53,6 +53,9 @@ class WavehaxConfig(MelVocoderConfig):
             synthesis with another F0 makes it. The network then learns that such mels are speech too.
         mel_refinement: iterations of :class:`~vocoders.frontends.mel_consistency.MelConsistency` after the network in
             ``synthesize`` (ours; 0: none, as published).
+        start_refinement: iterations of refinement of a start that agrees with the mel
+            (:class:`~vocoders.frontends.mel_consistent_start.MelConsistentPrior`), which the network then corrects
+            (ours; needs ``prior_shaping: envelope`` and no ``look_ahead``). 0: the network starts from the prior alone.
     """
 
     mel: MelConfig = MEL_PRESETS["wavehax_24k"]
@@ -76,6 +79,7 @@ class WavehaxConfig(MelVocoderConfig):
     move_harmonics: bool | None = None
     remade_share: float = Field(default=0.0, ge=0, le=1)
     mel_refinement: int = Field(default=0, ge=0)
+    start_refinement: int = Field(default=0, ge=0)
 
     @model_validator(mode="after")
     def _check(self) -> "WavehaxConfig":
@@ -85,6 +89,8 @@ class WavehaxConfig(MelVocoderConfig):
             raise ValueError(f"log_magnitude_phase belongs to network 'real', not '{self.network}'")
         if self.prior_shaping == "envelope" and (self.network != "real" or self.log_magnitude_phase):
             raise ValueError("prior_shaping 'envelope' needs network 'real' without log_magnitude_phase")
+        if self.start_refinement and (self.prior_shaping != "envelope" or self.look_ahead is not None):
+            raise ValueError("start_refinement needs prior_shaping 'envelope' and no look_ahead")
         if self.remade_share and not self.moves_harmonics:
             raise ValueError("remade_share needs move_harmonics")
         if self.prior_shaping == "envelope" and (self.mel.log != "ln" or self.mel.power != 1):
@@ -137,6 +143,13 @@ class WavehaxConfig(MelVocoderConfig):
     def moves_harmonics(self) -> bool:
         """Whether synthesis moves the harmonics of the mel to another F0."""
         return self.prior_shaping == "envelope" if self.move_harmonics is None else self.move_harmonics
+
+    @property
+    def num_excitations(self) -> int:
+        """Number of signals that the network takes: of the prior, and its start."""
+        if self.prior_shaping == "none":
+            return 1
+        return 3 if self.start_refinement else 2
 
     @property
     def num_bins(self) -> int:

@@ -5,7 +5,7 @@ from torch import Tensor, nn
 
 from vocoders.core.errors import ConfigError
 from vocoders.core.graphs.tracing import GraphPlan, Port
-from vocoders.frontends.graphs import log_mel_plan, real_valued, refinement_plan
+from vocoders.frontends.graphs import RefinementGraph, log_mel_plan, real_valued, refinement_plan
 from vocoders.wavehax.model import Wavehax
 from vocoders.wavehax.options import WavehaxOptions
 from vocoders.wavehax.step_graph import step_plan
@@ -26,10 +26,17 @@ def graphs(model: Wavehax, options: WavehaxOptions) -> tuple[GraphPlan, ...]:
 class _Synthesis(nn.Module):
     def __init__(self, model: Wavehax) -> None:
         super().__init__()
-        self.model = model
+        self.model = real_valued(model).eval()
+        self.start = self.model.start
+        self.refinement = None if self.start is None else RefinementGraph(self.start.refinement)
 
     def forward(self, features: Tensor, f0: Tensor, noise: Tensor, phase: Tensor) -> Tensor:
-        return self.model(features, self.model.prior(f0, noise, phase))
+        prior = self.model.prior(f0, noise, phase)
+        if self.start is not None and self.refinement is not None:
+            shaped = self.start.envelope.multiply(self.model.flat_excitation(prior), features)
+            start = self.refinement(shaped, features, torch.tensor(self.start.iterations))
+            prior = torch.cat([prior, start], dim=1)
+        return self.model(features, prior)
 
 
 def synthesis_plan(model: Wavehax) -> GraphPlan:
@@ -44,8 +51,8 @@ def synthesis_plan(model: Wavehax) -> GraphPlan:
     samples = ("batch", 1, "samples")
     return GraphPlan(
         "synthesis",
-        _Synthesis(real_valued(model)).eval(),
-        lambda features, f0, noise, phase: model.cpu()(features, model.prior(f0, noise, phase)),
+        _Synthesis(model).eval(),
+        lambda features, f0, noise, phase: model.cpu()(features, model.begin(features, model.prior(f0, noise, phase))),
         (
             Port("features", ("batch", model.num_features, "frames"), model.config.mel.fingerprint),
             Port("f0", ("batch", 1, "frames"), "in Hz, 0 where unvoiced; held for the samples of a frame"),
@@ -65,7 +72,8 @@ def network_plan(model: Wavehax, part: nn.Module) -> GraphPlan:
 
     def inputs(batch: int, frames: int) -> dict[str, Tensor]:
         drawn = _inputs(model, batch, frames)
-        return {"features": drawn["features"], "prior": model.prior(drawn["f0"], drawn["noise"], drawn["phase"])}
+        prior = model.prior(drawn["f0"], drawn["noise"], drawn["phase"])
+        return {"features": drawn["features"], "prior": model.begin(drawn["features"], prior)}
 
     parts = inputs(1, 8)["prior"].shape[1]
     return GraphPlan(

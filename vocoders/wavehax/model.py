@@ -10,20 +10,17 @@ from vocoders.core.chunking import chunk_spans, join_crossfade, join_exact
 from vocoders.core.counter_noise import counter_normal_and_uniform, counter_uniform
 from vocoders.core.errors import ShapeError
 from vocoders.frontends.envelope import flat_excitation_levels, flat_harmonics
-from vocoders.frontends.harmonic import (
-    draw_prior_noise,
-    draw_prior_phase,
-    make_prior,
-)
+from vocoders.frontends.harmonic import draw_prior_noise, draw_prior_phase, make_prior
 from vocoders.frontends.mel_consistency import MelConsistency
+from vocoders.frontends.mel_consistent_start import MelConsistentPrior
 from vocoders.frontends.moved_harmonics import MovedHarmonics
 from vocoders.frontends.refinement_steps import CLOSING_STEPS
 from vocoders.interface import Progress
 from vocoders.mel_vocoder import MelVocoder
 from vocoders.stream import Stream
-from vocoders.wavehax.causal_start import move_kernels
 from vocoders.wavehax.config import FRAME_KERNEL, WavehaxConfig
 from vocoders.wavehax.envelope import EnvelopeNetwork
+from vocoders.wavehax.initial_weights import add_start, move_kernels
 from vocoders.wavehax.networks import ComplexNetwork, MultiScaleNetwork, RealNetwork
 from vocoders.wavehax.options import WavehaxOptions
 from vocoders.wavehax.streaming import WavehaxStream
@@ -34,6 +31,9 @@ _NETWORKS = {"real": RealNetwork, "complex": ComplexNetwork, "multi_scale": Mult
 
 # Iterations of refinement towards a mel with moved harmonics: more follow its errors, and the pitch becomes less exact.
 _MOVED_REFINEMENT = 4
+
+# Factor of the noise in a start. Refinement gives it the level that the mel wants where there are no harmonics.
+_START_NOISE = 0.4
 
 
 class Wavehax(MelVocoder[WavehaxConfig]):
@@ -60,6 +60,10 @@ class Wavehax(MelVocoder[WavehaxConfig]):
         self.mel_consistency = MelConsistency(self.log_mel, closing=CLOSING_STEPS)
         # For mels with moved harmonics: closing steps would follow the errors of an estimate.
         self.careful_consistency = MelConsistency(self.log_mel)
+        # Few iterations begin far away, where momentum overshoots.
+        first = MelConsistency(self.log_mel, momentum=0.0, relaxation=1.0)
+        iterations = config.start_refinement
+        self.start = MelConsistentPrior(config.mel, first, iterations, 2) if iterations else None
         self.moved_harmonics = MovedHarmonics(self.log_mel) if config.moves_harmonics else None
         self.register_buffer("feature_mean", torch.zeros(config.in_channels, 1))
         self.register_buffer("feature_std", torch.ones(config.in_channels, 1))
@@ -81,22 +85,29 @@ class Wavehax(MelVocoder[WavehaxConfig]):
         self.feature_std.copy_(std.view(-1, 1))
 
     def start_from(self, trained: Self) -> None:
-        """Copy the weights of a trained model, with any look-ahead; see :mod:`vocoders.wavehax.causal_start`.
+        """Copy the weights of a trained model; see :mod:`vocoders.wavehax.initial_weights`.
+
+        Args:
+            trained: a model with any look-ahead, and with or without a start.
 
         Raises:
             RuntimeError: if they are of another shape.
         """
-        own, other = self.config, trained.config
+        own, other, weights = self.config, trained.config, trained.state_dict()
         widths = [[context.width for context in config.time_contexts] for config in (own, other)]
-        moves = own.look_ahead != other.look_ahead and widths[0] == widths[1]
-        self.load_state_dict(move_kernels(trained.state_dict(), other, own) if moves else trained.state_dict())
+        if own.look_ahead != other.look_ahead and widths[0] == widths[1]:
+            weights = move_kernels(weights, other, own)
+        if own.start_refinement and other.num_excitations == 2:
+            weights = add_start(weights)
+        self.load_state_dict(weights)
 
     def forward(self, features: Tensor, prior: Tensor) -> Tensor:
         """Turn features and a prior into a waveform.
 
         Args:
             features: log-mel (B, n_mels, F), as returned by :class:`~vocoders.frontends.mel.LogMel`.
-            prior: excitation from :meth:`prior`, (B, 1 or 2, F * hop_length).
+            prior: excitation from :meth:`prior`, and :meth:`begin` if the network has a start,
+                (B, 1 to 3, F * hop_length).
 
         Returns:
             Waveform (B, 1, F * hop_length); not limited to [-1, 1].
@@ -132,6 +143,17 @@ class Wavehax(MelVocoder[WavehaxConfig]):
         noise = torch.zeros_like(harmonics) if noise is None else noise * flat_excitation_levels(config.mel)[1]
         return torch.cat([harmonics, noise], dim=1)
 
+    def begin(self, features: Tensor, prior: Tensor) -> Tensor:
+        """Return a prior with the start of the network, if it has one: (B, 3, F * hop_length)."""
+        if self.start is None:
+            return prior
+        return torch.cat([prior, self.start(self.flat_excitation(prior), features)], dim=1)
+
+    def flat_excitation(self, prior: Tensor) -> Tensor:
+        """Return what the start is made of, at the level of white noise: (B, 1, F * hop_length)."""
+        harmonics, noise = prior.split(1, dim=1)
+        return (harmonics + _START_NOISE * noise) / flat_excitation_levels(self.config.mel)[1]
+
     def draw_prior(self, f0: Tensor, generator: torch.Generator | None = None) -> Tensor:
         """Make the excitation of ``f0`` with start phase and noise drawn from ``generator``, the phase first.
 
@@ -155,7 +177,7 @@ class Wavehax(MelVocoder[WavehaxConfig]):
         if self.moved_harmonics is not None and share:
             is_remade = counter_uniform(seeds, stream=2).view(-1, 1, 1) < share
             features = torch.where(is_remade, self.moved_harmonics.remade(features, f0), features)
-        return {"features": features, "prior": self.prior(f0, noise, phase)}
+        return {"features": features, "prior": self.begin(features, self.prior(f0, noise, phase))}
 
     def _synthesize(self, inputs: dict[str, Tensor], options: WavehaxOptions, seed: int, progress: Progress) -> Tensor:
         """Return the waveform.
@@ -210,7 +232,7 @@ class Wavehax(MelVocoder[WavehaxConfig]):
         frames += -(-config.n_fft // config.stream_hop_length)
         if config.network == "multi_scale":
             frames += 1
-        return frames
+        return frames + (0 if self.start is None else self.start.context_frames)
 
     def reference_inputs(self) -> dict[str, Tensor]:
         """Return deterministic keyword arguments of :meth:`forward`, half a second long."""
@@ -220,7 +242,7 @@ class Wavehax(MelVocoder[WavehaxConfig]):
         f0[..., : num_frames // 4] = 0
         tilt = torch.linspace(-1.0, -6.0, self.config.in_channels)[None, :, None]
         features = tilt + 0.5 * torch.randn(1, self.config.in_channels, num_frames, generator=generator)
-        return {"features": features, "prior": self.draw_prior(f0, generator)}
+        return {"features": features, "prior": self.begin(features, self.draw_prior(f0, generator))}
 
     def _forward_in_chunks(
         self, features: Tensor, prior: Tensor, consistency: MelConsistency, iterations: int, progress: Progress
@@ -235,7 +257,8 @@ class Wavehax(MelVocoder[WavehaxConfig]):
         def outputs() -> Iterator[Tensor]:
             for span in spans:
                 part = features[..., span.start : span.stop]
-                waveform = self.compute(self, part, prior[..., span.start * hop : span.stop * hop])
+                excitation = self.begin(part, prior[..., span.start * hop : span.stop * hop])
+                waveform = self.compute(self, part, excitation)
                 yield consistency(waveform, part, iterations)
                 progress(span.valid_stop / num_frames)
 
@@ -247,7 +270,6 @@ class Wavehax(MelVocoder[WavehaxConfig]):
         num_frames = features.shape[-1]
         if num_frames < self.least_frames:
             raise ShapeError(f"{num_frames} frames; Wavehax needs at least {self.least_frames}")
-        parts = 2 if self.config.prior_shaping == "envelope" else 1
-        expected = (features.shape[0], parts, num_frames * self.hop_length)
+        expected = (features.shape[0], self.config.num_excitations, num_frames * self.hop_length)
         if tuple(prior.shape) != expected:
             raise ShapeError(f"prior {tuple(prior.shape)}; expected {expected}")

@@ -71,7 +71,7 @@ class CausalStep(nn.Module):
         """Return the memory of ``batch`` streams before their first frame."""
         network, config = self.network, self.model.config
         bins, n_fft = config.num_bins, config.n_fft
-        parts = 2 if config.prior_shaping == "envelope" else 1
+        parts = config.num_excitations
         signals, outputs = (self.rate, self.rate) if self.rate > 1 else (parts, 1)
         features = self.model.network_features(self.model.feature_mean.new_zeros(batch, config.in_channels, 1))
         frame = [(signals, bins), (signals, bins), *((part.shape[1],) for part in features)]

@@ -30,6 +30,11 @@ _REFINEMENT_PAST = 8
 _NO_END = 2**40
 
 
+def _filled(frames: int, chunk: int) -> int:
+    """Return ``frames`` rounded up to whole chunks."""
+    return -(-frames // chunk) * chunk
+
+
 class PriorStream:
     """The excitation of a stream, frame by frame: the phase goes on, and each item has its own noise.
 
@@ -60,7 +65,7 @@ class PriorStream:
 
     def silence(self) -> Tensor:
         """Return a frame of zeros instead of an excitation."""
-        parts = 2 if self.model.config.prior_shaping == "envelope" else 1
+        parts = self.model.config.num_excitations
         return torch.zeros(len(self.cycles), parts, self.model.hop_length, device=self.model.device)
 
 
@@ -154,10 +159,10 @@ class WavehaxStream(Stream):
     def _latency_after_moving(self) -> int:
         hop = self.model.hop_length
         if self.causal is None:
-            # Both stages go on in chunks of the same length.
-            halo = self.refining.halo if self.iterations else 0
-            chunk = self.refining.chunk
-            return (self.network.delay + -(-halo // chunk) * chunk) * hop
+            # All stages go on in chunks of the same length, so the later ones wait for whole chunks.
+            chunk = self.network.chunk
+            first = self.network.delay if self.moving is None else _filled(self.network.halo, chunk)
+            return (first + (_filled(self.refining.halo, chunk) if self.iterations else 0)) * hop
         latency = self.causal.step.latency
         return (-(-latency // hop) + self.refining.delay) * hop if self.iterations else latency
 
@@ -204,7 +209,7 @@ class WavehaxStream(Stream):
         return self._refined(made, features)
 
     def _compute(self, features: Tensor, prior: Tensor) -> Tensor:
-        return self.model.compute(self.model, features, prior)
+        return self.model.compute(self.model, features, self.model.begin(features, prior))
 
     def _refine(self, audio: Tensor, features: Tensor) -> Tensor:
         return self.consistency(audio, features, self.iterations)

@@ -27,6 +27,7 @@ KINDS = {
     "multi_stream": {"network": "multi_scale", "n_fft": 30},
     "haar": {"network": "multi_scale", "n_fft": 30, "decomposer": "haar"},
     "envelope": {"prior_shaping": "envelope", "norm": "frame", "mel_refinement": 2},
+    "start": {"prior_shaping": "envelope", "norm": "frame", "start_refinement": 2},
     "causal": {"norm": "frame", "look_ahead": 1},
     "sine": {"prior": {"name": "sine"}, "norm": "batch"},
 }

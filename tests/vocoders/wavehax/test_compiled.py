@@ -25,7 +25,7 @@ def inputs_of(model: Wavehax, frames: int, items: int = 1) -> tuple[torch.Tensor
     features = torch.randn(items, model.num_features, frames, generator=generator)
     f0 = torch.full((items, 1, frames), 150.0)
     f0[..., : frames // 3] = 0
-    return features, model.draw_prior(f0, generator)
+    return features, model.begin(features, model.draw_prior(f0, generator))
 
 
 def assert_agrees(model: Wavehax, frames: int, items: int = 1, threads: int = 1) -> None:
@@ -42,9 +42,10 @@ def assert_agrees(model: Wavehax, frames: int, items: int = 1, threads: int = 1)
         {},
         {"channels": 20, "mult_channels": 3},  # not a whole number of vectors
         {"prior_shaping": "envelope"},
+        {"prior_shaping": "envelope", "start_refinement": 1},
         {"network": "multi_scale", "n_fft": 30},
     ],
-    ids=["real", "odd width", "envelope", "multi scale"],
+    ids=["real", "odd width", "envelope", "start", "multi scale"],
 )
 def test_every_norm_and_network_agrees(norm, changes):
     model = model_of(norm=norm, **changes)

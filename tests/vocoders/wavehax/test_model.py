@@ -43,6 +43,7 @@ KINDS = {
     "pqmf": {"network": "multi_scale", "n_fft": 30, "decomposer": "pqmf"},
     "haar": {"network": "multi_scale", "n_fft": 30, "decomposer": "haar"},
     "envelope": {"prior_shaping": "envelope"},
+    "start": {"prior_shaping": "envelope", "start_refinement": 2},
 }
 
 
@@ -67,13 +68,13 @@ def test_every_network_gives_one_hop_of_samples_per_frame(kind, norm):
 def test_items_of_a_batch_do_not_see_each_other(kind):
     model = small(**KINDS[kind])
     features, f0 = inputs(model, 11, items=2)
-    prior = model.draw_prior(f0, torch.Generator().manual_seed(0))
+    prior = model.begin(features, model.draw_prior(f0, torch.Generator().manual_seed(0)))
     together = model(features, prior)
     alone = torch.cat([model(features[i : i + 1], prior[i : i + 1]) for i in range(2)])
     torch.testing.assert_close(together, alone, atol=2e-5, rtol=1e-4)
 
 
-@pytest.mark.parametrize("kind", ["real", "complex", "multi_stream", "envelope"])
+@pytest.mark.parametrize("kind", ["real", "complex", "multi_stream", "envelope", "start"])
 def test_chunks_join_exactly_with_local_norms(kind):
     model = small(norm="frame", **KINDS[kind])
     features, f0 = inputs(model, 120)
@@ -234,6 +235,8 @@ def test_bad_tensors_are_named():
     [
         ({"kernel_size": [4, 3]}, "must be odd"),
         ({"network": "complex", "prior_shaping": "envelope"}, "needs network 'real'"),
+        ({"start_refinement": 1}, "needs prior_shaping 'envelope'"),
+        ({"prior_shaping": "envelope", "norm": "frame", "look_ahead": 1, "start_refinement": 1}, "no look_ahead"),
         ({"network": "multi_scale", "num_streams": 7}, "not a multiple"),
         ({"n_fft": 100}, "shorter than a hop"),
         ({"chanels": 3}, "did you mean 'channels'"),

@@ -94,6 +94,7 @@ def test_no_sample_depends_on_frames_beyond_the_look_ahead(look_ahead: int) -> N
 
 OTHERS = {
     "centred kernels": {},
+    "start": {"prior_shaping": "envelope", "start_refinement": 1},
     "refinement": {"prior_shaping": "envelope", "mel_refinement": 2},
     "causal with refinement": {"look_ahead": 1, "prior_shaping": "envelope", "mel_refinement": 2},
 }

@@ -1,8 +1,12 @@
-"""The weights of a Wavehax with centred kernels as the beginning of a causal one (ours, not published).
+"""The weights of one Wavehax as the beginning of another (ours, not published).
 
-A causal kernel has the width of a centred one, but other taps: most of them lie in the past. Every tap keeps its lag.
-Taps that lie further in the future than the new kernel reaches are added to its latest one, so that slow features pass
-as before. Those on the spectrum of the prior are left out, since its phases turn from frame to frame.
+A centred network as the beginning of a causal one: the kernels have the same width, but other taps, most of which lie in
+the past. Every tap keeps its lag. Taps that lie further in the future than the new kernel reaches are added to its
+latest one, so that slow features pass as before. Those on the spectrum of the prior are left out, since its phases turn
+from frame to frame.
+
+A network without a refined start as the beginning of one with a start: all blocks stay, and the last layer is zero, so
+training begins at the start itself.
 """
 
 from typing import TYPE_CHECKING
@@ -15,7 +19,7 @@ from vocoders.layers.time_context import TimeContext
 if TYPE_CHECKING:
     from vocoders.wavehax.config import WavehaxConfig
 
-__all__ = ["move_kernels"]
+__all__ = ["add_start", "move_kernels"]
 
 
 def move_kernels(weights: dict[str, Tensor], trained: "WavehaxConfig", wanted: "WavehaxConfig") -> dict[str, Tensor]:
@@ -27,6 +31,15 @@ def move_kernels(weights: dict[str, Tensor], trained: "WavehaxConfig", wanted: "
         name: _moved(weights[name], *pair, adds="prior" not in name) for name, pair in pairs.items() if name in weights
     }
     return weights | moved
+
+
+def add_start(weights: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Return the weights of a network without a refined start for one with it."""
+    gains = ("harmonic_gain", "noise_gain", "unvoiced_gain")
+    kept = {name: weight for name, weight in weights.items() if not name.endswith(gains)}
+    entry = weights["network.input_proj.weight"]
+    ending = {name: torch.zeros_like(weight) for name, weight in weights.items() if ".output_proj." in name}
+    return kept | ending | {"network.input_proj.weight": torch.nn.functional.pad(entry, (0, 0, 0, 0, 0, 2))}
 
 
 def _moved(kernel: Tensor, old: TimeContext, new: TimeContext, adds: bool) -> Tensor:
