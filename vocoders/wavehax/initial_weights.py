@@ -1,12 +1,12 @@
 """The weights of one Wavehax as the beginning of another (ours, not published).
 
-A centred network as the beginning of a causal one: the kernels have the same width, but other taps, most of which lie in
+A centred network as the beginning of a causal one: the kernels have the same width, but other taps, most of them in
 the past. Every tap keeps its lag. Taps that lie further in the future than the new kernel reaches are added to its
 latest one, so that slow features pass as before. Those on the spectrum of the prior are left out, since its phases turn
 from frame to frame.
 
-A network without a refined start as the beginning of one with a start: all blocks stay, and the last layer is zero, so
-training begins at the start itself.
+A network without a refined start as the beginning of one with it, or the other way round: all blocks stay. The last
+layer corrected something else, so it is zero: training begins at the start, or at a plain source-filter vocoder.
 """
 
 from typing import TYPE_CHECKING
@@ -19,7 +19,7 @@ from vocoders.layers.time_context import TimeContext
 if TYPE_CHECKING:
     from vocoders.wavehax.config import WavehaxConfig
 
-__all__ = ["add_start", "move_kernels"]
+__all__ = ["move_kernels", "move_start"]
 
 
 def move_kernels(weights: dict[str, Tensor], trained: "WavehaxConfig", wanted: "WavehaxConfig") -> dict[str, Tensor]:
@@ -33,13 +33,18 @@ def move_kernels(weights: dict[str, Tensor], trained: "WavehaxConfig", wanted: "
     return weights | moved
 
 
-def add_start(weights: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Return the weights of a network without a refined start for one with it."""
-    gains = ("harmonic_gain", "noise_gain", "unvoiced_gain")
-    kept = {name: weight for name, weight in weights.items() if not name.endswith(gains)}
-    entry = weights["network.input_proj.weight"]
-    ending = {name: torch.zeros_like(weight) for name, weight in weights.items() if ".output_proj." in name}
-    return kept | ending | {"network.input_proj.weight": torch.nn.functional.pad(entry, (0, 0, 0, 0, 0, 2))}
+def move_start(weights: dict[str, Tensor], own: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Return weights for a network with a refined start from those of one without it, or the other way round.
+
+    Args:
+        weights: of the trained network.
+        own: of the untrained one.
+    """
+    entry, ending = "network.input_proj.weight", ("output_proj.weight", "output_proj.bias")
+    moved = {name: weights.get(name, weight) for name, weight in own.items()}
+    moved |= {name: torch.zeros_like(weight) for name, weight in own.items() if name.endswith(ending)}
+    planes = own[entry].shape[1] - weights[entry].shape[1]
+    return moved | {entry: torch.nn.functional.pad(weights[entry], (0, 0, 0, 0, 0, planes))}
 
 
 def _moved(kernel: Tensor, old: TimeContext, new: TimeContext, adds: bool) -> Tensor:

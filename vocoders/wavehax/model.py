@@ -20,7 +20,7 @@ from vocoders.mel_vocoder import MelVocoder
 from vocoders.stream import Stream
 from vocoders.wavehax.config import FRAME_KERNEL, WavehaxConfig
 from vocoders.wavehax.envelope import EnvelopeNetwork
-from vocoders.wavehax.initial_weights import add_start, move_kernels
+from vocoders.wavehax.initial_weights import move_kernels, move_start
 from vocoders.wavehax.networks import ComplexNetwork, MultiScaleNetwork, RealNetwork
 from vocoders.wavehax.options import WavehaxOptions
 from vocoders.wavehax.streaming import WavehaxStream
@@ -97,8 +97,8 @@ class Wavehax(MelVocoder[WavehaxConfig]):
         widths = [[context.width for context in config.time_contexts] for config in (own, other)]
         if own.look_ahead != other.look_ahead and widths[0] == widths[1]:
             weights = move_kernels(weights, other, own)
-        if own.start_refinement and other.num_excitations == 2:
-            weights = add_start(weights)
+        if {own.num_excitations, other.num_excitations} == {2, 3}:
+            weights = move_start(weights, self.state_dict())
         self.load_state_dict(weights)
 
     def forward(self, features: Tensor, prior: Tensor) -> Tensor:

@@ -52,9 +52,14 @@ def test_weights_without_a_start_are_the_beginning_of_a_network_with_it() -> Non
     features, f0 = speech(model)
     assert torch.equal(model.synthesize(features, f0), model_of(1).synthesize(features, f0))
     assert torch.equal(model.network.blocks[1].dwconv.weight, trained.network.blocks[1].dwconv.weight)
-    again = model_of(1)
-    again.start_from(model)
-    assert all(torch.equal(tensor, again.state_dict()[name]) for name, tensor in model.state_dict().items())
+    for other in (model_of(0), model_of(1)):
+        other.start_from(model)
+        assert torch.equal(other.network.blocks[1].dwconv.weight, trained.network.blocks[1].dwconv.weight)
+    # From the same kind everything is copied, also where the number of iterations is another.
+    other = model_of(2)
+    torch.nn.init.normal_(model.network.output_proj.weight)
+    other.start_from(model)
+    assert torch.equal(other.network.output_proj.weight, model.network.output_proj.weight)
 
 
 def test_every_weight_that_training_changes_has_a_gradient() -> None:
