@@ -74,7 +74,7 @@ def _generate(
     prompt: Annotated[
         Path | None, typer.Option("--prompt", help="Audio to continue; the output begins with it, quantised.")
     ] = None,
-    seed: Annotated[int, typer.Option("--seed", help="Equal seeds give equal audio, for any --num, --batch, --nj.")] = 0,
+    seed: Annotated[int, typer.Option("--seed", help="Equal seeds give equal audio, for any --num or --nj.")] = 0,
     drop_worst: Annotated[
         float, typer.Option("--drop-worst", help="Fraction to drop, least likely first; published: 0.4.")
     ] = 0.0,
