@@ -72,8 +72,11 @@ class Drawing:
         likelihoods = none if result.log_likelihoods is None else result.log_likelihoods.tolist()
         bits = none if result.bits_per_sample is None else result.bits_per_sample.tolist()
         audio = result.audio.float().cpu().numpy()
-        columns = (numbers, audio, likelihoods, bits, result.labels or none)
-        return [Item(number, self.rate, *rest) for number, *rest in map(list, zip(*columns, strict=True))]
+        items = zip(numbers, audio, likelihoods, bits, result.labels or none, strict=True)
+        return [
+            Item(number, self.rate, samples, likelihood, rating, label)
+            for number, samples, likelihood, rating, label in items
+        ]
 
 
 @dataclass(frozen=True)
