@@ -116,13 +116,13 @@ def test_processes_draw_the_same_and_report_in_order(ondes, words):
 
 
 @pytest.mark.slow
-def test_processes_rank_the_same_and_write_long_items_the_same(ondes, draw):
+def test_processes_rank_the_same_and_write_long_items_the_same(ondes, draw, sashimi):
     ranked = ("--num", 6, "--drop-worst", 0.4, "--seed", 2, "--json")
     one, two = (draw(*ranked, "-o", f"ranked{nj}", "--nj", nj) for nj in (1, 2))
     assert (one.code, two.code) == (0, 0), two.err
     assert two.out == one.out.replace("ranked1/", "ranked2/")
     assert _files("ranked1") == _files("ranked2")
-    given = ("generate", "-m", "sashimi-digits-8k", "--num", 2, "--seconds", 601)
+    given = ("generate", "-m", sashimi, "--num", 2, "--seconds", 601)
     assert ondes(*given, "-o", "long", "--nj", 2).code == 0
     assert ondes(*given, "-o", "again", "--shard", "2/2").code == 0
     assert _files("again").items() < _files("long").items()
