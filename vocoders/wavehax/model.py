@@ -30,7 +30,7 @@ __all__ = ["Wavehax"]
 _NETWORKS = {"real": RealNetwork, "complex": ComplexNetwork, "multi_scale": MultiScaleNetwork}
 
 # Iterations of refinement towards a mel with moved harmonics: more follow its errors, and the pitch becomes less exact.
-_MOVED_REFINEMENT = 4
+_MOVED_REFINEMENT = 2
 
 # Factor of the noise in a start. Refinement gives it the level that the mel wants where there are no harmonics.
 _START_NOISE = 0.4
