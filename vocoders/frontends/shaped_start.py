@@ -108,8 +108,8 @@ class _GainNetwork(nn.Module):
         self.embed = nn.Conv1d(4 * bands, channels, _KERNEL, padding=_KERNEL // 2)
         self.blocks = nn.Sequential(*[_FrameBlock(channels) for _ in range(blocks)])
         self.gains = nn.Conv1d(channels, 2 * bands, 1)
-        nn.init.zeros_(self.gains.weight)
-        nn.init.zeros_(self.gains.bias)
+        for parameter in self.gains.parameters():
+            nn.init.zeros_(parameter)
 
     def forward(self, mels: Tensor) -> Tensor:
         """Return the changes, given the wanted mel, those of the parts and that of their sum."""
