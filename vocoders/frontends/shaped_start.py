@@ -52,8 +52,9 @@ class ShapedStart(nn.Module):
         self.envelope = EnvelopeFilter(mel)
         self.register_buffer("basis", LogMel(mel).basis.clone(), persistent=False)
         self.stages = nn.ModuleList(_GainNetwork(mel.n_mels, channels, blocks) for _ in range(stages))
-        # Relaxation and momentum of the stages after the first, as in mel refinement.
-        self.moves = nn.Parameter(torch.tensor([[1.1, 0.5]] * (stages - 1)).view(-1, 2))
+        # Of the stages after the first, as in mel refinement.
+        self.relaxation = nn.Parameter(torch.full((stages - 1,), 1.1))
+        self.momentum = nn.Parameter(torch.full((stages - 1,), 0.5))
 
     def forward(self, excitation: Tensor, features: Tensor) -> Tensor:
         """Return audio (B, 1, F * hop_length).
@@ -77,9 +78,8 @@ class ShapedStart(nn.Module):
             if not stage:
                 parts = now = projected
                 continue
-            relaxation, momentum = self.moves[stage - 1]
-            before, now = now, parts + relaxation * (projected - parts)
-            parts = now + momentum * (now - before)
+            before, now = now, parts + self.relaxation[stage - 1] * (projected - parts)
+            parts = now + self.momentum[stage - 1] * (now - before)
         return now.sum(dim=1, keepdim=True)
 
     def _transform(self, parts: Tensor, margin: int) -> tuple[Tensor, Tensor]:
