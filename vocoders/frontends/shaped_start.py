@@ -52,9 +52,9 @@ class ShapedStart(nn.Module):
         self.envelope = EnvelopeFilter(mel)
         self.register_buffer("basis", LogMel(mel).basis.clone(), persistent=False)
         self.stages = nn.ModuleList(_GainNetwork(mel.n_mels, channels, blocks) for _ in range(stages))
-        # Of the stages after the first, as in mel refinement.
+        # As in mel refinement: relaxation of the stages after the first, momentum from each of these to the next.
         self.relaxation = nn.Parameter(torch.full((stages - 1,), 1.1))
-        self.momentum = nn.Parameter(torch.full((stages - 1,), 0.5))
+        self.momentum = nn.Parameter(torch.full((max(0, stages - 2),), 0.5))
 
     def forward(self, excitation: Tensor, features: Tensor) -> Tensor:
         """Return audio (B, 1, F * hop_length).
@@ -67,6 +67,7 @@ class ShapedStart(nn.Module):
         frames = torch.arange(-2, num_frames + 2, device=features.device).clamp(0, num_frames - 1)
         wanted = features[..., frames][:, None]
         gain = torch.exp(self.envelope.log_gains(features))[..., frames][:, None]
+        relaxation, momentum = F.pad(self.relaxation, (1, 0), value=1.0), F.pad(self.momentum, (1, 1))
         parts = now = excitation
         for stage, network in enumerate(self.stages):
             real, imag = self._transform(parts, 2 * hop)
@@ -75,11 +76,8 @@ class ShapedStart(nn.Module):
             # The second and later stages begin where the one before ended.
             change, gain = torch.exp(torch.matmul(self.envelope.envelope.matrix, change)), torch.ones_like(gain)
             projected = self._inverse(change * real, change * imag, 2 * hop)
-            if not stage:
-                parts = now = projected
-                continue
-            before, now = now, parts + self.relaxation[stage - 1] * (projected - parts)
-            parts = now + self.momentum[stage - 1] * (now - before)
+            before, now = now, parts + relaxation[stage] * (projected - parts)
+            parts = now + momentum[stage] * (now - before)
         return now.sum(dim=1, keepdim=True)
 
     def _transform(self, parts: Tensor, margin: int) -> tuple[Tensor, Tensor]:

@@ -42,7 +42,7 @@ def vowel(model: PeriodWave) -> Tensor:
 @pytest.fixture(scope="module")
 def shaped() -> PeriodWave:
     torch.manual_seed(0)
-    options = OPTIONS | {"prior_iterations": 0, "prior_stages": 2, "prior_channels": 8, "prior_blocks": 1}
+    options = OPTIONS | {"prior_iterations": 0, "prior_stages": 3, "prior_channels": 8, "prior_blocks": 1}
     return PeriodWave(PeriodWaveConfig(**options)).eval()
 
 
