@@ -66,7 +66,7 @@ def _lines(
             return
         last, speed = now, (done - start) / max(now - started, 1e-9)
         amount = f"{done:.0f} of {total:.0f}" if counted else f"{100 * done / total:.0f} %"
-        line = f"{description}: {amount}, {speed:.1f} {unit}, {duration_words((total - done) / speed)} left"
+        line = f"{description}: {amount}, {_speed(speed, unit)}, {duration_words((total - done) / speed)} left"
         if in_notebook:
             sys.stderr.write(f"\r{line:<{_NOTEBOOK_WIDTH}}")
         else:
@@ -112,9 +112,13 @@ def _bar(description: str, total: float, unit: str, counted: bool, start: int) -
         def tell(done: float) -> None:
             # Speed over the last half minute, as soon as it contains two reports.
             recent = bar.tasks[0].speed or (done - start) / max(time.monotonic() - started, 1e-9)
-            bar.update(task, completed=done, speed=f"{recent:.{1 if recent >= 10 else 2}f} {unit}")
+            bar.update(task, completed=done, speed=_speed(recent, unit))
 
         yield tell
+
+
+def _speed(speed: float, unit: str) -> str:
+    return f"{speed:.{1 if speed >= 10 else 2}f} {unit}"
 
 
 def duration_words(seconds: float) -> str:

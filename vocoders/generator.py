@@ -116,7 +116,7 @@ class WaveformGenerator(System):
         options: Any,
         progress: Progress,
     ) -> Generation:
-        """Draw the items with these numbers; all arguments are checked, except the prompt."""
+        """Draw the items with these numbers; all arguments are checked."""
 
     def stream(
         self,
@@ -151,7 +151,7 @@ class WaveformGenerator(System):
     def _stream_items(
         self, items: Sequence[int], prompt: Tensor | None, label: str | None, seed: int, options: Any
     ) -> DrawnStream | None:
-        """Open a stream of items; all arguments are checked, except the prompt. ``None``: there is none."""
+        """Open a stream of items; all arguments are checked. ``None``: there is none."""
         return None
 
     def draw_pieces(
@@ -208,10 +208,20 @@ class WaveformGenerator(System):
     ) -> Any:
         """Return all options; raise a :class:`ConfigError` for what is impossible, before a long run."""
         chosen = self._chosen(options, changes)
-        if prompt is not None and not self.takes_prompt:
-            raise ConfigError(f"{type(self).__name__} takes no prompt; leave it out")
+        if prompt is not None:
+            if not self.takes_prompt:
+                raise ConfigError(f"{type(self).__name__} takes no prompt; leave it out")
+            self.check_prompt(prompt)
         self.item_labels(range(items) if isinstance(items, int) else items, label, seed)
         return chosen
+
+    def check_prompt(self, prompt: Tensor) -> None:
+        """Find out whether the generator can continue a prompt (T,).
+
+        Raises:
+            ShapeError: for another shape.
+            DataError: for audio that it cannot continue.
+        """
 
     def item_labels(self, items: Sequence[int], label: str | None = None, seed: int = 0) -> tuple[str, ...]:
         """Return the label of each item, as drawn by :meth:`generate`; empty for a system without labels.

@@ -5,13 +5,13 @@ import logging
 import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
 import typer
 
-__all__ = ["Job", "Report", "Work", "run_jobs", "share_of"]
+__all__ = ["Job", "Outcome", "Progress", "Report", "Work", "attempt", "collect", "run_jobs"]
 
 _logger = logging.getLogger(__name__)
 
@@ -21,7 +21,25 @@ _LONG_SECONDS = 30.0
 _SCREEN = 20
 
 Progress = Callable[[float], None]
-State = TypeVar("State")
+
+
+class _AnyJob(Protocol):
+    """What a process does at once: one file, or several that are made together."""
+
+    @property
+    def seconds(self) -> float:
+        """Length of the audio, for the progress bar; 0 if unknown."""
+        ...
+
+    @property
+    def names(self) -> Sequence[Path]:
+        """Its files, as messages name them."""
+        ...
+
+    @property
+    def output(self) -> Path:
+        """A file that it writes."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -40,6 +58,11 @@ class Job:
     seconds: float
     offset: int | None = None
 
+    @property
+    def names(self) -> Sequence[Path]:
+        """The input file."""
+        return (self.path,)
+
 
 @dataclass(frozen=True)
 class Report:
@@ -57,48 +80,90 @@ class Report:
     seconds: float
     rtf: float
 
+    @property
+    def line(self) -> str:
+        """A line for the log."""
+        return f"{self.path} -> {self.output}: {self.seconds:.2f} s, RTF {self.rtf:.3f}"
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of a file.
+
+    Attributes:
+        name: the file, as messages name it.
+        problem: why it failed; empty if it did not.
+        result: what was made, such as a :class:`Report`; ``None`` after a failure.
+    """
+
+    name: Path
+    problem: str
+    result: Any
+
+
+JobType = TypeVar("JobType", bound=_AnyJob)
+State = TypeVar("State")
+
 
 @dataclass
-class Work(Generic[State]):
-    """What is done with each file.
+class Work(Generic[JobType, State]):
+    """What is done with each job.
 
     Attributes:
         title: name of the work on the progress bar.
         run: does one job with the state; it also takes a function, to be called with the finished fraction.
         open: makes the state, such as a model, in each process. Both are functions that can be pickled.
         state: the state of this process, if it exists already.
+        is_slow: show the progress of short audio too.
     """
 
     title: str
-    run: Callable[[Job, State, Progress], Report]
+    run: Callable[[JobType, State, Progress], Any]
     open: Callable[[], State]
     state: State | None = None
+    is_slow: bool = False
 
-    def attempt(self, job: Job, progress: Progress) -> tuple[str, Report | None]:
-        """Do one job; return an error message, or the report.
+    def outcomes(self, job: JobType, progress: Progress) -> list[Outcome]:
+        """Do one job; return the outcome of each of its files.
 
         Raises:
             DiskError: if nothing more can be written.
         """
-        from vocoders.core.errors import DiskError, OndesError
+        return attempt(job.names, lambda: [self.run(job, self.opened(), progress)])
 
-        try:
-            if self.state is None:
-                self.state = self.open()
-            return "", self.run(job, self.state, progress)
-        except DiskError:
-            raise
-        except OndesError as error:
-            known = str(error)
-            return known if str(job.path) in known else f"{job.path}: {known}", None
-        except Exception as error:  # one file must not stop the others
-            _logger.debug("%s", job.path, exc_info=True)
-            reason = (str(error).strip() or "no message").splitlines()[0]
-            return f"{job.path}: {type(error).__name__}: {reason} (-v shows where)", None
+    def opened(self) -> State:
+        """Return the state."""
+        if self.state is None:
+            self.state = self.open()
+        return self.state
 
 
-def run_jobs(jobs: Sequence[Job], work: Work[Any], json_lines: bool = False, nj: int = 1) -> None:
-    """Run all jobs, show the progress, and report each job.
+def attempt(names: Sequence[Path], do: Callable[[], Sequence[Any]]) -> list[Outcome]:
+    """Call a function that returns a result for each file; its error is that of all of them.
+
+    Raises:
+        DiskError: if nothing more can be written.
+    """
+    from vocoders.core.errors import DiskError, OndesError
+
+    try:
+        return [Outcome(name, "", result) for name, result in zip(names, do(), strict=True)]
+    except DiskError:
+        raise
+    except OndesError as error:
+        return _failed(names, str(error))
+    except Exception as error:  # one file must not stop the others
+        _logger.debug("%s", names[0], exc_info=True)
+        reason = (str(error).strip() or "no message").splitlines()[0]
+        return _failed(names, f"{type(error).__name__}: {reason} (-v shows where)")
+
+
+def _failed(names: Sequence[Path], problem: str) -> list[Outcome]:
+    return [Outcome(name, problem if str(name) in problem else f"{name}: {problem}", None) for name in names]
+
+
+def run_jobs(jobs: Sequence[JobType], work: Work[JobType, Any], json_lines: bool = False, nj: int = 1) -> None:
+    """Run all jobs, show the progress, and report each file.
 
     Args:
         jobs: input and output files.
@@ -109,35 +174,48 @@ def run_jobs(jobs: Sequence[Job], work: Work[Any], json_lines: bool = False, nj:
     Raises:
         Exit: with code 1 if some files failed, after all of them were tried.
         DiskError: at once, if nothing more can be written.
+        WorkersDiedError: if processes die whatever they work on.
     """
-    from recipes.cli.interruption import prompt_interruption
-    from recipes.progress import gauge
-    from vocoders.core.errors import DiskError
+    level = logging.DEBUG if _is_shown(jobs, work) and sys.stderr.isatty() else logging.INFO
+    for outcome in _told(jobs, work, nj):
+        report = outcome.result
+        if report is not None:
+            _logger.log(level, "%s", report.line)
+        if json_lines:
+            line = asdict(report) if report is not None else {"path": str(outcome.name), "error": outcome.problem}
+            typer.echo(json.dumps(line, ensure_ascii=False))
 
-    total = sum(job.seconds for job in jobs)
-    shown = len(jobs) > 1 or total > _LONG_SECONDS
-    level = logging.DEBUG if shown and sys.stderr.isatty() else logging.INFO
+
+def collect(jobs: Sequence[JobType], work: Work[JobType, Any], nj: int = 1) -> list[Any]:
+    """Do what :func:`run_jobs` does, and return the results instead of reporting them."""
+    return [outcome.result for outcome in _told(jobs, work, nj)]
+
+
+def _is_shown(jobs: Sequence[_AnyJob], work: Work[Any, Any]) -> bool:
+    return work.is_slow or len(jobs) > 1 or sum(job.seconds for job in jobs) > _LONG_SECONDS
+
+
+def _told(jobs: Sequence[JobType], work: Work[JobType, Any], nj: int) -> Iterator[Outcome]:
+    """Yield the outcome of each file; tell progress and failures, and end with code 1 if there are any."""
+    from recipes.progress import gauge
+    from vocoders.core.errors import DiskError, WorkersDiedError
+
+    total, count = sum(job.seconds for job in jobs), sum(len(job.names) for job in jobs)
     failures: list[str] = []
-    done, finished = 0, 0.0
+    done = 0
     try:
-        with prompt_interruption(), gauge(work.title, total, "x real time", shown) as advance:
-            for job, (problem, report) in _results(jobs, work, advance, nj):
-                finished += job.seconds
-                advance(finished)
+        with gauge(work.title, total, "x real time", _is_shown(jobs, work)) as advance:
+            for outcome in _outcomes(jobs, work, advance, nj):
                 done += 1
-                if report is None:
-                    failures.append(problem)
-                    typer.echo(f"error: {problem}", err=True)
-                else:
-                    _logger.log(level, "%s -> %s: %.2f s, RTF %.3f", job.path, job.output, report.seconds, report.rtf)
-                if json_lines:
-                    line = asdict(report) if report else {"path": str(job.path), "error": problem}
-                    typer.echo(json.dumps(line, ensure_ascii=False))
-    except (KeyboardInterrupt, DiskError) as error:
+                if outcome.problem:
+                    failures.append(outcome.problem)
+                    typer.echo(f"error: {outcome.problem}", err=True)
+                yield outcome
+    except (KeyboardInterrupt, DiskError, WorkersDiedError) as error:
         why = "interrupted; " if isinstance(error, KeyboardInterrupt) else ""
-        typer.echo(f"{why}{done - len(failures)} of {len(jobs)} files are finished", err=True)
+        typer.echo(f"{why}{done - len(failures)} of {count} files are finished", err=True)
         raise
-    _tell(failures, len(jobs))
+    _tell(failures, count)
 
 
 def _tell(failures: Sequence[str], count: int) -> None:
@@ -148,45 +226,49 @@ def _tell(failures: Sequence[str], count: int) -> None:
         raise typer.Exit(1)
 
 
-def share_of(advance: Progress, before: float, amount: float) -> Progress:
+def _share_of(advance: Progress, before: float, amount: float) -> Progress:
     """Return a function that reports a fraction of ``amount`` after ``before``."""
     return lambda fraction: advance(before + fraction * amount)
 
 
-def _results(
-    jobs: Sequence[Job], work: Work[Any], advance: Progress, nj: int
-) -> Iterator[tuple[Job, tuple[str, Report | None]]]:
-    """Yield the jobs in their order, each with an error message or its report."""
-    if nj > 1 and len(jobs) > 1:
-        from recipes.data.parallel import run_parallel
-
-        # Short files are handed out several at a time.
-        size = max(1, min(8, len(jobs) // (16 * nj)))
-        remote = _Remote(Work(work.title, work.run, work.open), logging.getLogger("recipes").level)
-        yield from zip(jobs, run_parallel(remote, jobs, nj, work.title, size), strict=True)
-        return
+def _outcomes(jobs: Sequence[JobType], work: Work[JobType, Any], advance: Progress, nj: int) -> Iterator[Outcome]:
+    """Yield the outcome of each file in order."""
+    remote = _remote_outcomes(jobs, work, nj) if nj > 1 and len(jobs) > 1 else None
     before = 0.0
     for job in jobs:
-        yield job, work.attempt(job, share_of(advance, before, job.seconds))
+        found = next(remote) if remote else work.outcomes(job, _share_of(advance, before, job.seconds))
         before += job.seconds
+        advance(before)
+        yield from found
+
+
+def _remote_outcomes(jobs: Sequence[JobType], work: Work[JobType, Any], nj: int) -> Iterator[list[Outcome]]:
+    """Yield the outcomes of each job, which several processes do."""
+    from recipes.data.parallel import DIED, run_parallel
+
+    # Short files are handed out several at a time.
+    size = max(1, min(8, len(jobs) // (16 * nj)))
+    remote = _Remote(replace(work, state=None), logging.getLogger("recipes").level)
+    folders = list({job.output.parent for job in jobs})
+    return run_parallel(remote, jobs, nj, work.title, size, lambda job: _failed(job.names, DIED), folders)
 
 
 @dataclass(frozen=True)
 class _Remote:
     """Work in another process, which keeps its state from job to job."""
 
-    work: Work[Any]
+    work: Work[Any, Any]
     log_level: int
     key: str = field(default_factory=lambda: os.urandom(8).hex())
 
-    def __call__(self, job: Job) -> tuple[str, Report | None]:
+    def __call__(self, job: Any) -> list[Outcome]:
         if self.key not in _opened:
             from recipes.cli.logs import show_logs
 
             show_logs({logging.DEBUG: 1, logging.WARNING: -1}.get(self.log_level, 0))
             _opened[self.key] = self.work
-        return _opened[self.key].attempt(job, lambda fraction: None)
+        return _opened[self.key].outcomes(job, lambda fraction: None)
 
 
 # Work of this worker process, by its key.
-_opened: dict[str, Work[Any]] = {}
+_opened: dict[str, Work[Any, Any]] = {}

@@ -101,7 +101,6 @@ def _bench(
             typer.echo(tables_markdown(read_results(table)), nl=False)
         return
     from recipes.benchmark.session import run_benchmark
-    from recipes.cli.interruption import prompt_interruption
 
     if out is not None and out.is_dir():
         raise typer.BadParameter(f"{out} is a folder; expected the name of a file to write", param_hint="--out")
@@ -109,8 +108,7 @@ def _bench(
     sampling = {"steps": steps, "solver": solver}
     plan = _plan(chosen, _words(against), _words(precision), _words(runtime), sampling, device)
     plan = _replace(plan, seconds, threads, blocks, chunks, runs, memory, load)
-    with prompt_interruption():
-        document = run_benchmark(plan)
+    document = run_benchmark(plan)
     typer.echo(tables_markdown(document), nl=False)
     if out is not None:
         _write(out, json.dumps(document, indent=1, ensure_ascii=False) + "\n")

@@ -1,22 +1,36 @@
 """`ondes generate`: waveforms of autoregressive and unconditional diffusion models, also after a prompt."""
 
-import json
 import logging
-import sys
+import time
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import replace
+from functools import partial
 from pathlib import Path, PurePath
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from recipes.cli.batch_options import ShareOptions
+from recipes.cli.batch import Progress, Work, collect, run_jobs
+from recipes.cli.batch_options import BatchOptions
 from recipes.cli.declared import chosen_options, declared_command, given_options
-from recipes.cli.drawing import Item, Report, Request, draw, select_items
-from recipes.cli.long_generation import is_long, write_long_items
+from recipes.cli.drawing import (
+    Batch,
+    Drawing,
+    DrawingWork,
+    Item,
+    Report,
+    batch_size,
+    divide,
+    draw_batch,
+    keep_item,
+    select_items,
+    write_item,
+)
+from recipes.cli.long_generation import is_long, write_long_item
 from recipes.cli.option_group import with_option_groups
 from recipes.cli.pipes import PipeOptions, check_pipe_output, deliver, only_one, uses_pipes
 from recipes.cli.threads_option import ThreadsOption
+from vocoders.core.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -26,9 +40,6 @@ if TYPE_CHECKING:
 __all__ = ["register"]
 
 _logger = logging.getLogger(__name__)
-
-# Largest batch without --batch; the memory may allow less.
-_MOST_ITEMS = 64
 
 
 def register(app: typer.Typer) -> None:
@@ -63,7 +74,7 @@ def _generate(
     prompt: Annotated[
         Path | None, typer.Option("--prompt", help="Audio to continue; the output begins with it, quantised.")
     ] = None,
-    seed: Annotated[int, typer.Option("--seed", help="Equal seeds give equal audio, for any --num and --batch.")] = 0,
+    seed: Annotated[int, typer.Option("--seed", help="Equal seeds give equal audio, for any --num or --nj.")] = 0,
     drop_worst: Annotated[
         float, typer.Option("--drop-worst", help="Fraction to drop, least likely first; published: 0.4.")
     ] = 0.0,
@@ -78,7 +89,7 @@ def _generate(
     pipes: PipeOptions,
     force: Annotated[bool, typer.Option("--force", "-f", help="Replace existing output files.")] = False,
     json_lines: Annotated[bool, typer.Option("--json", help="Print one JSON line per file.")] = False,
-    share: ShareOptions,
+    many: BatchOptions,
 ) -> None:
     """Draw waveforms, unconditionally or after a prompt.
 
@@ -88,51 +99,92 @@ def _generate(
 
     Example: ondes generate -m sashimi-piano-16k --seconds 4 --num 4 -o out/
     """
-    from recipes.cli.interruption import prompt_interruption
-    from vocoders.core.device import resolve_device
-    from vocoders.registry import load_generator
-
-    _check(seconds, num, drop_worst, drop_best, share)
+    _check(seconds, num, drop_worst, drop_best, many)
     output = output.expanduser()
     piped = uses_pipes([], output)
     # Reported before a model is downloaded.
     if piped:
-        check_pipe_output(output, force or share.skip_existing, json_lines)
+        check_pipe_output(output, force or many.skip_existing, json_lines)
         only_one(range(num), "items")
     else:
-        _plan(output, _names(num, prompt), prompt, force, share)
-    generator = load_generator(model, device=resolve_device(device))
-    options = chosen_options(generator, model, given_options(context))
-    _check_abilities(generator, model, {"prompt": prompt, "label": label}, drop_worst or drop_best)
+        _plan(output, _names(num, prompt), prompt, force, many)
+    open_drawing = partial(_open, model, device, given_options(context), seconds, prompt, label, seed)
+    drawing = open_drawing()
+    generator, is_ranked = drawing.generator, bool(drop_worst or drop_best)
+    if is_ranked and not generator.has_likelihood:
+        raise ConfigError(f"'{model}' gives no likelihoods to rank by; leave out --drop-worst and --drop-best")
     labels = generator.item_labels(range(num), label, seed)
+    if prompt is not None:
+        _tell_of_prompt(prompt, drawing.rate)
+    if piped:
+        how = {"prompt": drawing.prompt, "label": label, "seed": seed, "options": drawing.options}
+        pieces = generator.draw_pieces(drawing.length, **how)
+        deliver(output, (piece[None] for piece in pieces if len(piece)), drawing.rate, 1, pipes, force)
+        return
+    outputs = _plan(output, _names(num, prompt, labels), prompt, force, many)
+    numbers = many.undone(range(num), outputs)
+    started = time.perf_counter()
+    if not is_ranked and is_long(drawing):
+        jobs = divide(numbers, outputs, drawing, 1)
+        run_jobs(jobs, Work("generation", write_long_item, open_drawing, drawing), json_lines, many.nj)
+    else:
+        jobs = divide(numbers, outputs, drawing, batch_size(len(numbers), drawing, batch, many.nj))
+        work = DrawingWork("generation", draw_batch, open_drawing, drawing)
+        if is_ranked:
+            items = collect(jobs, replace(work, finish=keep_item), many.nj)
+            _write_chosen(select_items(items, drop_worst, drop_best), outputs, drawing, json_lines)
+        else:
+            run_jobs(jobs, work, json_lines, many.nj)
+    _tell_speed(jobs, drawing, time.perf_counter() - started)
+
+
+def _open(
+    model: str,
+    device: str,
+    given: dict[str, str],
+    seconds: float,
+    prompt: Path | None,
+    label: str | None,
+    seed: int,
+) -> Drawing:
+    """Load the generator and check what it is asked for, in each process."""
+    from vocoders.core.device import resolve_device
+    from vocoders.registry import load_generator
+
+    generator = load_generator(model, device=resolve_device(device))
+    options = chosen_options(generator, model, given)
+    if prompt is not None and not generator.takes_prompt:
+        raise ConfigError(f"'{model}' continues no prompt; leave out --prompt")
+    if label is not None and not generator.labels:
+        raise ConfigError(f"'{model}' has no labels; leave out --label")
     audio = None if prompt is None else _read_prompt(prompt, generator)
     length = max(1, round(seconds * generator.sample_rate))
-    if piped:
-        pieces = generator.draw_pieces(length, prompt=audio, label=label, seed=seed, options=options)
-        deliver(output, (piece[None] for piece in pieces if len(piece)), generator.sample_rate, 1, pipes, force)
-        return
-    outputs = _plan(output, _names(num, prompt, labels), prompt, force, share)
-    numbers = share.undone(range(num), outputs)
-    request = Request(length, numbers, seed, batch or _MOST_ITEMS, options, audio, label)
-    with prompt_interruption():
-        if not (drop_worst or drop_best) and is_long(request, generator):
-            reports = write_long_items(generator, request, outputs)
-        else:
-            items = draw(generator, request, batch is not None)
-            if drop_worst or drop_best:
-                items = iter(select_items(list(items), drop_worst, drop_best))
-            reports = (_write(item, outputs[item.number], generator.sample_rate) for item in items)
-        for report in reports:
-            _tell(report, json_lines)
+    return Drawing(generator, options, length, audio, label, seed)
 
 
-def _check(seconds: float, num: int, drop_worst: float, drop_best: float, share: ShareOptions) -> None:
+def _write_chosen(items: Sequence[Item], outputs: Sequence[Path], drawing: Drawing, json_lines: bool) -> None:
+    chosen = {item.number: item for item in items}
+    run_jobs(divide(list(chosen), outputs, drawing, 1), Work("writing", _write_one, dict, chosen), json_lines)
+
+
+def _write_one(batch: Batch, chosen: dict[int, Item], progress: Progress) -> Report:
+    return write_item(chosen[batch.numbers[0]], batch.output)
+
+
+def _tell_speed(jobs: Sequence[Batch], drawing: Drawing, seconds: float) -> None:
+    samples = sum(len(job.numbers) for job in jobs) * drawing.length
+    if samples:
+        text = "%d samples in %.2f s: %.0f samples per second, %.2f x real time"
+        speed = samples / seconds
+        _logger.info(text, samples, seconds, speed, speed / drawing.rate)
+
+
+def _check(seconds: float, num: int, drop_worst: float, drop_best: float, many: BatchOptions) -> None:
     import torch
 
     from recipes.ranking import select
-    from vocoders.core.errors import ConfigError
 
-    if (drop_worst or drop_best) and (share.shard or share.skip_existing):
+    if (drop_worst or drop_best) and (many.shard or many.skip_existing):
         raise ConfigError("--drop-worst and --drop-best rank all items; leave out --shard and --skip-existing")
     if not 0 < seconds < float("inf"):
         raise typer.BadParameter(f"{seconds:g} is not a positive number", param_hint="--seconds")
@@ -147,32 +199,19 @@ def _names(num: int, prompt: Path | None, labels: Sequence[str] = ()) -> list[st
     return [f"{name}-{label}" for name, label in zip(names, labels, strict=True)] if labels else names
 
 
-def _plan(output: Path, names: list[str], prompt: Path | None, force: bool, share: ShareOptions) -> list[Path]:
+def _plan(output: Path, names: list[str], prompt: Path | None, force: bool, many: BatchOptions) -> list[Path]:
     from recipes.cli.inputs import Input
     from recipes.cli.outputs import plan_outputs
     from vocoders.core.audio import AUDIO_SUFFIXES
-    from vocoders.core.errors import ConfigError
 
     if len(names) > 1 and output.suffix.lower() in AUDIO_SUFFIXES and not output.is_dir():
         raise ConfigError(f"{output} is one file, but {len(names)} items are to be written; give a folder")
     items = [Input(prompt or Path(name), PurePath(name)) for name in names]
-    return plan_outputs(items, output, force or share.skip_existing, share=share.place())
-
-
-def _check_abilities(generator: "WaveformGenerator", name: str, given: dict[str, Any], drop: float) -> None:
-    from vocoders.core.errors import ConfigError
-
-    if given["prompt"] is not None and not generator.takes_prompt:
-        raise ConfigError(f"'{name}' continues no prompt; leave out --prompt")
-    if given["label"] is not None and not generator.labels:
-        raise ConfigError(f"'{name}' has no labels; leave out --label")
-    if drop and not generator.has_likelihood:
-        raise ConfigError(f"'{name}' gives no likelihoods to rank by; leave out --drop-worst and --drop-best")
+    return plan_outputs(items, output, force or many.skip_existing, share=many.place())
 
 
 def _read_prompt(path: Path, generator: "WaveformGenerator") -> "Tensor":
     from vocoders.core.audio import audio_info, read_audio
-    from vocoders.core.errors import DataError
     from vocoders.core.memory import available_memory
 
     info = audio_info(path)
@@ -184,25 +223,15 @@ def _read_prompt(path: Path, generator: "WaveformGenerator") -> "Tensor":
             "give a shorter prompt"
         )
     audio, _ = read_audio(path, generator.sample_rate, mono=True)
-    if info.sample_rate != generator.sample_rate:
-        _logger.warning("%s: resampled from %d Hz to the model's %d Hz", path, info.sample_rate, generator.sample_rate)
-    if info.channels > 1:
-        _logger.warning("%s: average of %d channels", path, info.channels)
+    generator.check_prompt(audio[0])
     return audio[0]
 
 
-def _write(item: Item, path: Path, sample_rate: int) -> Report:
-    from vocoders.core.audio import write_audio
+def _tell_of_prompt(path: Path, rate: int) -> None:
+    from vocoders.core.audio import audio_info
 
-    write_audio(path, item.audio, sample_rate)
-    seconds = item.audio.shape[-1] / sample_rate
-    return Report(str(path), item.number, seconds, sample_rate, item.bits_per_sample, item.label)
-
-
-def _tell(report: Report, json_lines: bool) -> None:
-    rating = "" if report.bits_per_sample is None else f", {report.bits_per_sample:.3f} bits per sample"
-    rating += "" if report.label is None else f", label {report.label}"
-    level = logging.DEBUG if sys.stderr.isatty() and not json_lines else logging.INFO
-    _logger.log(level, "%s: %.2f s%s", report.path, report.seconds, rating)
-    if json_lines:
-        typer.echo(json.dumps(asdict(report), ensure_ascii=False))
+    info = audio_info(path)
+    if info.sample_rate != rate:
+        _logger.warning("%s: resampled from %d Hz to the model's %d Hz", path, info.sample_rate, rate)
+    if info.channels > 1:
+        _logger.warning("%s: average of %d channels", path, info.channels)

@@ -16,7 +16,13 @@ from vocoders.core.atomic import remove_temporaries
 
 __all__ = ["prompt_interruption"]
 
+_ENDINGS = (signal.SIGTERM, signal.SIGHUP)
 _LEAVE_BAR = "\x1b[?25h\n"  # show the cursor, start a new line
+
+
+def _ends(number: int) -> bool:
+    """Return whether a signal ends this process; under nohup, SIGHUP does not."""
+    return signal.getsignal(number) == signal.SIG_DFL
 
 
 def _interrupt(number: int, frame: object) -> NoReturn:
@@ -28,7 +34,7 @@ def prompt_interruption(grace_seconds: float = 2.0) -> Iterator[None]:
     """End the process with exit code 130 if it is still in the block shortly after Ctrl-C.
 
     For work that loses nothing by this: files are written under temporary names. If Python reacts in time, it raises
-    KeyboardInterrupt as usual. SIGTERM, by which schedulers end jobs, does the same.
+    KeyboardInterrupt as usual. SIGTERM, by which schedulers end jobs, and SIGHUP of a closed terminal do the same.
 
     Args:
         grace_seconds: time to wait for Python's reaction.
@@ -42,7 +48,7 @@ def prompt_interruption(grace_seconds: float = 2.0) -> Iterator[None]:
 
     def watch() -> None:
         while (received := os.read(reader, 1)) not in (b"", b"\0"):
-            if received[0] in (signal.SIGINT, signal.SIGTERM) and not left.wait(grace_seconds):
+            if received[0] in (signal.SIGINT, *_ENDINGS) and not left.wait(grace_seconds):
                 sys.stderr.write((_LEAVE_BAR if sys.stderr.isatty() else "") + "interrupted\n")
                 sys.stderr.flush()
                 remove_temporaries()
@@ -52,12 +58,13 @@ def prompt_interruption(grace_seconds: float = 2.0) -> Iterator[None]:
     watcher.start()
     # Python's handler in C writes the number of each signal to it at once.
     previous = signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
-    ending = signal.signal(signal.SIGTERM, _interrupt)
+    endings = {number: signal.signal(number, _interrupt) for number in _ENDINGS if _ends(number)}
     try:
         yield
     finally:
         left.set()
-        signal.signal(signal.SIGTERM, signal.SIG_DFL if ending is None else ending)
+        for number, ending in endings.items():
+            signal.signal(number, ending)
         signal.set_wakeup_fd(previous)
         os.write(writer, b"\0")
         watcher.join()

@@ -38,10 +38,11 @@ from recipes.cli import (
     train,
     tryout,
 )
+from recipes.cli.interruption import prompt_interruption
 from recipes.cli.logs import keep_in_log, show_logs
 from recipes.data.commands import ALLOWED
 from recipes.stopping import STOPPED, TrainingStopped
-from vocoders.core.errors import FilesFailedError, OndesError
+from vocoders.core.errors import FilesFailedError, OndesError, WorkersDiedError
 from vocoders.core.extras import extra_with
 from vocoders.core.limits import set_limit
 from vocoders.version import __version__
@@ -49,6 +50,9 @@ from vocoders.version import __version__
 __all__ = ["app", "main"]
 
 _logger = logging.getLogger("recipes.cli")
+
+# They end in their own way: with a checkpoint, or after the last answer.
+_OWN_ENDINGS = ("train", "serve", "demo")
 
 app = typer.Typer(
     name="ondes",
@@ -89,6 +93,8 @@ def _ondes(
     ] = False,
 ) -> None:
     show_logs(-1 if quiet else verbose)
+    if context.invoked_subcommand not in _OWN_ENDINGS:
+        context.with_resource(prompt_interruption())
     if allow_pipes:
         os.environ[ALLOWED] = "1"
     for setting in limits or ():
@@ -116,6 +122,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except FilesFailedError as error:
         again = "".join(f"\n  {failure}" for failure in error.failures)
         return _fail(f"{len(error.failures)} of {error.count} files failed:{again}", 1)
+    except WorkersDiedError as error:
+        return _fail(str(error), 1)
     except OndesError as error:
         return _fail(str(error), 2)
     except typer.TyperException as error:

@@ -9,6 +9,7 @@ import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
+from operator import attrgetter
 from pathlib import Path
 
 from recipes.data.cache import F0Cache, f0_fingerprint
@@ -100,7 +101,9 @@ def extract_features(
     if f0_config is not None:
         _announce(f0_config.method, [u for u in todo if cache is not None and not _cached(u, cache)], nj)
     if todo:
-        for outcome in map_files(partial(_process, job), todo, nj, "extracting features"):
+        folders = [] if cache is None else [cache.folder]
+        work = partial(_process, job)
+        for outcome in map_files(work, todo, nj, "extracting features", attrgetter("path"), folders):
             total = total.merge(outcome.running)
             computed += outcome.computed_f0
     if cache is not None:

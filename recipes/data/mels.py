@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Callable, Iterator
 from functools import lru_cache, partial
+from operator import attrgetter
 from pathlib import Path
 
 import numpy as np
@@ -58,7 +59,7 @@ def write_mels(
     write_texts(folder, {_FRONT_END: mel.fingerprint + "\n"})
     todo = [utterance for utterance in directory if not _is_done(folder / f"{utterance.utt_id}.npy", utterance.path)]
     work = partial(_write, folder=folder, mel=mel, resample=resample, peak=peak)
-    for _ in map_files(work, todo, nj, "writing mels"):
+    for _ in map_files(work, todo, nj, "writing mels", attrgetter("path"), [folder]):
         pass
     files = {path.stem: path.resolve() for path in sorted(folder.glob("*.npy"))}
     with atomic_file(folder / "feats.scp") as temporary:

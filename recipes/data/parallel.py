@@ -1,30 +1,35 @@
 """Map a function over many files in several processes, in order, with progress."""
 
-import multiprocessing
-import multiprocessing.connection
-import os
+import logging
 import pickle
-import signal
-import sys
-import threading
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Generic, TypeVar
 
+from recipes.data.worker_pool import LOST, WorkerPool
 from recipes.progress import track
-from vocoders.core.atomic import remove_temporaries
-from vocoders.core.errors import ConfigError, DataError, DiskError, FilesFailedError
+from vocoders.core.errors import ConfigError, DataError, DiskError, FilesFailedError, WorkersDiedError
 
-__all__ = ["map_files", "map_parallel", "run_parallel"]
+__all__ = ["DIED", "map_files", "map_parallel", "run_parallel"]
+
+logger = logging.getLogger(__name__)
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
+# What is said of an item that ends its process, beside others and alone.
+DIED = "the process that worked on it died, twice (short of memory?)"
+
 
 def map_parallel(
-    function: Callable[[Item], Result], items: Sequence[Item], nj: int, description: str, chunk_size: int = 1
+    function: Callable[[Item], Result],
+    items: Sequence[Item],
+    nj: int,
+    description: str,
+    chunk_size: int = 1,
+    lost: Callable[[Item], Result] | None = None,
+    folders: Sequence[Path] = (),
 ) -> Iterator[Result]:
     """Yield ``function(item)`` for each item, in the order of ``items``.
 
@@ -34,23 +39,45 @@ def map_parallel(
         nj: number of processes; 1 runs in this process.
         description: text of the progress bar.
         chunk_size: items that a process takes at a time. More is faster for short work, but Ctrl-C waits for chunks.
+        lost: gives the result of an item whose process died twice; ``None``: an error.
+        folders: where ``function`` writes files; what a killed process leaves half written there is removed.
 
     Raises:
         ConfigError: if ``nj`` is below 1.
-        DataError: if a worker process dies; errors of ``function`` are passed on unchanged.
+        WorkersDiedError: if worker processes die; errors of ``function`` are passed on unchanged.
     """
-    yield from track(run_parallel(function, items, nj, description, chunk_size), description, len(items))
+    results = run_parallel(function, items, nj, description, chunk_size, lost, folders)
+    yield from track(results, description, len(items))
 
 
-def map_files(function: Callable[[Item], Result], items: Sequence[Item], nj: int, description: str) -> Iterator[Result]:
+def map_files(
+    function: Callable[[Item], Result],
+    items: Sequence[Item],
+    nj: int,
+    description: str,
+    name: Callable[[Item], object] = str,
+    folders: Sequence[Path] = (),
+) -> Iterator[Result]:
     """Do what :func:`map_parallel` does, and go on where ``function`` raises a :class:`DataError` for an item.
+
+    Args:
+        function: as there, and all others.
+        items: arguments.
+        nj: number of processes.
+        description: text of the progress bar.
+        name: gives the name of an item, for errors.
+        folders: where ``function`` writes files.
 
     Raises:
         DiskError: at once, since every other item would fail too.
         FilesFailedError: at the end, with one line for each item that failed.
     """
+
+    def lost(item: Item) -> DataError:
+        return DataError(f"{name(item)}: {DIED}")
+
     failures = []
-    for outcome in map_parallel(_Attempt(function), items, nj, description):
+    for outcome in map_parallel(_Attempt(function), items, nj, description, lost=lost, folders=folders):
         if isinstance(outcome, DataError):
             failures.append(str(outcome))
         else:
@@ -75,7 +102,13 @@ class _Attempt(Generic[Item, Result]):
 
 
 def run_parallel(
-    function: Callable[[Item], Result], items: Sequence[Item], nj: int, description: str, chunk_size: int = 1
+    function: Callable[[Item], Result],
+    items: Sequence[Item],
+    nj: int,
+    description: str,
+    chunk_size: int = 1,
+    lost: Callable[[Item], Result] | None = None,
+    folders: Sequence[Path] = (),
 ) -> Iterator[Result]:
     """Do what :func:`map_parallel` does, and show no progress."""
     if nj < 1:
@@ -88,33 +121,17 @@ def run_parallel(
     except (pickle.PicklingError, AttributeError, TypeError) as error:
         # The executor would wait for ever (Python 3.11).
         raise ConfigError(f"{description}: work that cannot be sent to other processes ({error}); use --nj 1") from None
-    # A fork after torch has started its threads can hang; spawned workers start clean.
-    executor = ProcessPoolExecutor(
-        min(nj, len(items)), mp_context=multiprocessing.get_context("spawn"), initializer=_start_worker
-    )
-    try:
-        yield from executor.map(function, items, chunksize=chunk_size)
-    except BrokenProcessPool:
-        raise DataError(
-            f"{description}: a worker process died; see its message, or use a smaller --nj if memory is short"
-        ) from None
-    finally:
-        executor.shutdown(wait=True, cancel_futures=True)
+    chunks = [items[first : first + chunk_size] for first in range(0, len(items), chunk_size)]
 
+    def tell() -> None:
+        logger.warning("%s: a worker process died; what was in hand is done again, one by one", description)
 
-def _start_worker() -> None:
-    # The parent handles Ctrl-C, and lets its workers finish their current file.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    threading.Thread(target=_end_with_parent, daemon=True).start()
-    os.environ["OMP_NUM_THREADS"] = "1"
-    if "torch" in sys.modules:
-        sys.modules["torch"].set_num_threads(1)
-
-
-def _end_with_parent() -> None:
-    """End this worker when its parent is killed; else it would wait for work forever."""
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        multiprocessing.connection.wait([parent.sentinel])
-        remove_temporaries()
-        os._exit(1)
+    pool = WorkerPool(function, min(nj, len(chunks)), folders)
+    for chunk, results in zip(chunks, pool.results(chunks, tell), strict=True):
+        for item, result in zip(chunk, results, strict=True):
+            if result is not LOST:
+                yield result
+            elif lost is not None:
+                yield lost(item)
+            else:
+                raise WorkersDiedError(f"{description}: {item}: {DIED}")

@@ -12,7 +12,7 @@ from typing import Literal
 from recipes.data.checking import AudioCheck, check_audio
 from recipes.data.id_lists import can_be_listed
 from recipes.data.kaldi import KaldiDirectory, Utterance, speakers_of
-from recipes.data.parallel import map_parallel
+from recipes.data.parallel import DIED, map_parallel
 from recipes.data.text_files import write_texts
 from vocoders.core.errors import ConfigError, DataError
 from vocoders.core.tables import format_table
@@ -65,7 +65,7 @@ def prepare(
     data_dir = Path(data_dir)
     check = partial(_check, decode=decode, min_duration=min_duration)
     files = list({utterance.path: utterance for utterance in utterances}.values())
-    checked = map_parallel(check, files, nj, "checking audio", chunk_size=16)
+    checked = map_parallel(check, files, nj, "checking audio", chunk_size=16, lost=_lost)
     by_file = {utterance.path: found for utterance, found in zip(files, checked, strict=True)}
     kept: list[Utterance] = []
     skipped: list[tuple[str, str]] = []
@@ -133,6 +133,10 @@ def _check(utterance: Utterance, decode: bool, min_duration: float) -> AudioChec
     if name != "".join(name.split()) or name.startswith("."):
         return AudioCheck(problem="the file name cannot be an id (white space or leading dot); rename it")
     return check_audio(utterance.path, decode, min_duration)
+
+
+def _lost(utterance: Utterance) -> AudioCheck:
+    return AudioCheck(problem=DIED)
 
 
 def _problem_of_segment(utterance: Utterance, file_seconds: float, min_duration: float) -> str:

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from pydantic import Field
 
-from recipes.data.parallel import map_parallel
+from recipes.data.parallel import DIED, map_parallel
 from recipes.metrics.kept_values import KeptValues
 from recipes.metrics.long_pairs import divide, join
 from recipes.metrics.metric import Metric, Signal, SignalPair, UndefinedMetricError
@@ -95,7 +95,9 @@ def evaluate_pairs(
     work = partial(_measure_group, metrics=chosen, alignment=alignment, kept=kept)
     own = list(groups.values())[share[0] :: share[1]]
     outcomes: dict[Pair, Outcome] = {}
-    for group, found in zip(own, map_parallel(work, own, nj, "evaluate"), strict=True):
+    folders = [] if keep is None else [Path(keep)]
+    measured_groups = map_parallel(work, own, nj, "evaluate", lost=_lost, folders=folders)
+    for group, found in zip(own, measured_groups, strict=True):
         outcomes.update(zip(group, found, strict=True))
     measured = tuple(pair for pair in pairs if pair in outcomes)
     return EvaluationResult(
@@ -233,6 +235,10 @@ def _measure_group(
     measure = partial(_measure_part, metrics=metrics, alignment=alignment)
     outcomes = [measure(part) if kept is None else kept.complete(part, measure) for part in parts]
     return outcomes[0] if len(outcomes) == 1 else [join(found) for found in zip(*outcomes, strict=True)]
+
+
+def _lost(pairs: Sequence[Pair]) -> list[Outcome]:
+    return [(None, [Problem(pair.system, pair.utt_id, "", "failed", DIED)]) for pair in pairs]
 
 
 def _measure_part(pairs: Sequence[Pair], metrics: Sequence[Metric], alignment: Alignment) -> list[Outcome]:

@@ -19,6 +19,7 @@ import numpy as np
 import soundfile
 import torch
 from hostile_files import CASES
+from made_checkpoints import CONFIGS, made_state
 from safetensors.torch import save
 
 from effects import load as load_effect
@@ -334,23 +335,29 @@ def _folder(content: bytes, folder: Path) -> None:
 
 
 def _conversion(content: bytes, folder: Path) -> None:
-    """Shapes of tensors by name, as JSON; the first byte chooses the family, whose first variant is built."""
+    """Shapes of tensors by name, as JSON, and a configuration; the first byte chooses the family.
+
+    Without a configuration its first variant is built.
+    """
     families = _converted()
     family = find_family(families[content[0] % len(families)] if content else families[0])
+    tensors, _, text = content[1:].partition(b"\x1c")
     try:
-        shapes = json.loads(content[1:])
+        shapes = json.loads(tensors)
     except (ValueError, RecursionError):
         return
-    path = folder / "x.pt"
+    path, config = folder / "x.pt", folder / "x.yaml"
     torch.save(_zeros(shapes), path)
-    stats = IDENTITY if family.needs_statistics else None
-    family.convert(path, variant=next(iter(family.variants)), stats=stats)
+    # The published networks of these take a second.
+    text = text or json.dumps(CONFIGS.get(family.name, "")).encode()
+    config.write_bytes(text)
+    how = {"config": config} if len(text) > 2 else {"variant": next(iter(family.variants))}
+    family.convert(path, **how, stats=IDENTITY if family.needs_statistics else None)
 
 
 def _converted() -> list[str]:
-    """Families of reference checkpoints whose networks are built in no time."""
-    names = [name for name in (*VOCODERS, *EFFECTS) if find_family(name).converter is not None]
-    return [name for name in names if name not in ("wavehax", "periodwave")]
+    """Families of reference checkpoints."""
+    return [name for name in (*VOCODERS, *EFFECTS) if find_family(name).converter is not None]
 
 
 def _zeros(shapes: Any) -> Any:
@@ -366,7 +373,12 @@ def _conversion_seeds() -> list[bytes]:
     names = ("blocks.0.dwconv.weight", "estimator.MelCond.embed.weight", "c_layers.0.layer.output_linear.weight")
     names += ("init_conv.0.conv.weight_v", "mpaec.dft_analysis.conv_analysis_real.weight", "blocks.0.conv1.weight")
     content = json.dumps({"model": {name: [4, 4, 3] for name in names}}).encode()
-    return [bytes([number]) + content for number in range(len(_converted()))]
+    made = []
+    for family, config in CONFIGS.items():
+        shapes = {name: list(tensor.shape) for name, tensor in made_state(family).items()}
+        number = bytes([_converted().index(family)])
+        made.append(number + json.dumps(shapes).encode() + b"\x1c" + json.dumps(config).encode())
+    return made + [bytes([number]) + content for number in range(len(_converted()))]
 
 
 def _run_checkpoint(content: bytes, folder: Path) -> None:

@@ -36,7 +36,7 @@ def test_a_log_has_a_line_each_half_minute_and_one_at_the_end(caplog, clock) -> 
         for _ in track(range(10), "work", 10):
             clock[0] += 20.0
     lines = [record.getMessage() for record in caplog.records]
-    assert re.fullmatch(r"work: 2 .*10, 0\.1 items/s, 2 min 40 s .*", lines[0])
+    assert re.fullmatch(r"work: 2 .*10, 0\.05 items/s, 2 min 40 s .*", lines[0])
     assert re.fullmatch(r"work: 10 .*10 .* 200\.0 s", lines[-1])
     assert len(lines) == 5
 
@@ -45,7 +45,7 @@ def test_speed_and_time_left_do_not_count_what_was_done_before(caplog, clock) ->
     with caplog.at_level(logging.INFO), gauge("training", 100, "steps/s", counted=True, start=60) as advance:
         clock[0] += 40.0
         advance(80)
-    assert caplog.messages == ["training: 80 of 100, 0.5 steps/s, 40 s left"]
+    assert caplog.messages == ["training: 80 of 100, 0.50 steps/s, 40 s left"]
 
 
 def test_an_amount_is_told_in_percent_and_nothing_where_nothing_is_wanted(caplog, clock) -> None:

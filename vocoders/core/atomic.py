@@ -8,13 +8,13 @@ import errno
 import os
 import secrets
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from vocoders.core.errors import DataError, DiskError, OndesError
 
-__all__ = ["atomic_file", "atomic_folder", "is_full", "remove_temporaries", "writing"]
+__all__ = ["atomic_file", "atomic_folder", "is_full", "remove_remains", "remove_temporaries", "writing"]
 
 # Bytes that are left on a full disk at most.
 _LITTLE_SPACE = 1 << 20
@@ -22,13 +22,24 @@ _LITTLE_SPACE = 1 << 20
 _DISK = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
 # How often a folder is replaced that other processes replace too.
 _TRIES = 20
+# Name of what a process is writing.
+_TEMPORARY = ".ondes-{process}-{word}.part"
 # What this process is writing.
 _temporaries: set[Path] = set()
 
 
 def remove_temporaries() -> None:
     """Remove what this process is writing; for an end of the process without the usual clean-up."""
-    for path in list(_temporaries):
+    _remove(list(_temporaries))
+
+
+def remove_remains(folder: Path, process: int) -> None:
+    """Remove what a process that was killed, by its number, has left half written in a folder and below."""
+    _remove(folder.rglob(_TEMPORARY.format(process=process, word="*")))
+
+
+def _remove(paths: Iterable[Path]) -> None:
+    for path in paths:
         path.unlink() if path.is_file() else shutil.rmtree(path, ignore_errors=True)
 
 
@@ -137,7 +148,7 @@ def _make_folder(folder: Path) -> None:
 
 def _temporary_name(path: Path) -> Path:
     # Short and independent of the target, whose name may already be as long as the system allows.
-    temporary = path.parent / f".ondes-{os.getpid()}-{secrets.token_hex(4)}.part"
+    temporary = path.parent / _TEMPORARY.format(process=os.getpid(), word=secrets.token_hex(4))
     _temporaries.add(temporary)
     return temporary
 

@@ -83,6 +83,8 @@ def find_files(folder: Path, suffixes: Collection[str] = AUDIO_SUFFIXES) -> Iter
 
 
 def _walk(folder: Path) -> Iterator[Path]:
+    if (real_folder := Path(os.path.realpath(folder))) == real_folder.parent:
+        raise DataError(f"{folder} is the root of all folders of this machine; give the folder of the recordings")
     visited: set[str] = set()
     started = told = time.monotonic()
     for parent, folders, files in os.walk(folder, followlinks=True):

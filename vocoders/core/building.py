@@ -3,7 +3,6 @@
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from math import prod
 from typing import Any
 
 from torch import Tensor, nn
@@ -23,32 +22,32 @@ _FACTOR, _MORE_TENSORS, _MORE_NUMBERS = 3, 200, 16 << 20
 
 
 @contextmanager
-def bounded_building(shapes: Mapping[str, tuple[int, ...]], source: str) -> Iterator[None]:
+def bounded_building(tensors: int, numbers: int, source: str) -> Iterator[None]:
     """Refuse a network in the block that is far larger than its stored tensors.
 
     Tensors count when a module registers them. PyTorch's layers do so before they fill them, and memory that has been
     asked for but not filled costs nothing.
 
     Args:
-        shapes: shapes of the stored tensors.
+        tensors: how many are stored.
+        numbers: how many they have together.
         source: file of the tensors, for the message.
 
     Raises:
         CheckpointError: for the first tensor beyond the bounds.
     """
-    most_tensors = _FACTOR * len(shapes) + _MORE_TENSORS
-    most_numbers = _FACTOR * sum(map(prod, shapes.values())) + _MORE_NUMBERS
+    most_tensors, most_numbers = _FACTOR * tensors + _MORE_TENSORS, _FACTOR * numbers + _MORE_NUMBERS
     builder, found = threading.get_ident(), [0, 0]
 
     def count(module: nn.Module, name: str, tensor: Tensor | None) -> None:
-        # Other threads build their own.
-        if tensor is None or threading.get_ident() != builder:
+        # Other threads build their own, and shapes alone take no memory.
+        if tensor is None or tensor.is_meta or threading.get_ident() != builder:
             return
         found[0] += 1
         found[1] += tensor.numel()
         if found[0] > most_tensors or found[1] > most_numbers:
-            stored = f"{len(shapes)} tensors with {sum(map(prod, shapes.values()))} numbers"
-            raise CheckpointError(f"{source} stores {stored}; its configuration describes a far larger network")
+            stored = f"at most {tensors} tensors with {numbers} numbers"
+            raise CheckpointError(f"{source} has {stored}; its configuration describes a far larger network")
 
     hooks = register_module_parameter_registration_hook(count), register_module_buffer_registration_hook(count)
     try:

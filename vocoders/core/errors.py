@@ -16,6 +16,7 @@ __all__ = [
     "OndesError",
     "ShapeError",
     "UnreadableAudioError",
+    "WorkersDiedError",
     "escaped",
 ]
 
@@ -67,6 +68,10 @@ class FilesFailedError(DataError):
         """Take the ``failures`` and the number of all files."""
         super().__init__(f"{len(failures)} of {count} files failed; the first: {failures[0]}")
         self.failures, self.count = tuple(failures), count
+
+
+class WorkersDiedError(DataError):
+    """Processes that share work die, whatever they work on."""
 
 
 class UnreadableAudioError(DataError):

@@ -7,6 +7,7 @@ installed package; a file that is read never decides what is imported.
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from vocoders.core.config import Config
@@ -70,7 +71,10 @@ class Family:
         """
         if self.converter is None:
             raise ConfigError(f"no reference checkpoint of {self.name} exists; train one with 'ondes train'")
-        return self.import_part(self.converter)
+
+        from vocoders.core.conversion import bounded_conversion
+
+        return partial(bounded_conversion, self.import_part(self.converter))
 
     def import_part(self, place: str) -> Any:
         """Return a part of the family.

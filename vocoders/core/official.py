@@ -9,7 +9,7 @@ import difflib
 import logging
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Generic, NamedTuple, TypeVar
 
@@ -106,10 +106,12 @@ def load_official_state(
         for key in sorted(own.keys() & mapped.keys())
         if mapped[key].shape != own[key].shape
     ]
+    broken = [key for key in sorted(own.keys() & mapped.keys()) if not _is_sound(mapped[key], own[key])]
     problems = [
         ("missing", missing),
         ("unexpected", _with_nearest(unexpected, missing)),
         ("wrong shape", misfits),
+        ("of numbers that are no weights (NaN, infinite, complex, sparse)", broken),
     ]
     lines = [f"{len(keys)} {kind}: {enumerate_some(keys, _LISTED_KEYS)}" for kind, keys in problems if keys]
     if lines:
@@ -133,6 +135,7 @@ class Reference(Generic[_Config]):
         keys: renaming rules.
         prepare: change of a state before its keys are compared.
         ignored: our buffers that reference checkpoints lack.
+        known: shapes of the variants that were built already.
     """
 
     family: str
@@ -142,6 +145,7 @@ class Reference(Generic[_Config]):
     keys: KeyMap = KeyMap()
     prepare: Callable[[Mapping[str, Tensor]], Mapping[str, Tensor]] = dict
     ignored: Sequence[str] = ()
+    known: dict[str, Mapping[str, Tensor]] = field(default_factory=dict, repr=False)
 
     def read(self, path: str | Path, no_stats: str | Path | None = None) -> tuple[Mapping[str, Tensor], Any]:
         """Return the state of the network in a checkpoint file, and the whole checkpoint.
@@ -202,14 +206,19 @@ class Reference(Generic[_Config]):
         mapped = self.keys.apply(self.prepare(state))
         mapped = {key: value for key, value in mapped.items() if key not in self.ignored}
         fits = []
-        for variant, config in self.variants.items():
-            with torch.device("meta"), torch.random.fork_rng(devices=[]):
-                whole = self.network(config).state_dict()
-            own = {key: value for key, value in whole.items() if key not in self.ignored}
+        for variant in self.variants:
+            own = {key: value for key, value in self._shapes(variant).items() if key not in self.ignored}
             shapes = {key: value.shape for key, value in _match_weight_norm(mapped, own).items()}
             fitting = sum(shapes.get(key) == value.shape for key, value in own.items())
             fits.append(_Fit(variant, fitting, len(own.keys() | shapes.keys())))
         return sorted(fits, key=lambda fit: -fit.fitting / fit.total)
+
+    def _shapes(self, variant: str) -> Mapping[str, Tensor]:
+        """Return the state of a variant, without numbers."""
+        if variant not in self.known:
+            with torch.device("meta"), torch.random.fork_rng(devices=[]):
+                self.known[variant] = self.network(self.variants[variant]).state_dict()
+        return self.known[variant]
 
 
 def _match_weight_norm(state: Mapping[str, Tensor], own: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -239,6 +248,13 @@ def _norm(weight: Tensor, shape: torch.Size) -> Tensor:
     precision = torch.promote_types(weight.dtype, torch.float32)
     norm = torch.linalg.vector_norm(weight.double(), dim=axes or None, keepdim=bool(axes))
     return norm.to(precision)
+
+
+def _is_sound(found: Tensor, own: Tensor) -> bool:
+    """Return whether a tensor holds numbers that its place in a network can have."""
+    if found.layout != torch.strided or found.is_quantized or (found.is_complex() and not own.is_complex()):
+        return False
+    return not (found.is_floating_point() or found.is_complex()) or bool(torch.isfinite(found).all())
 
 
 def _with_nearest(unexpected: Sequence[str], missing: Sequence[str]) -> list[str]:

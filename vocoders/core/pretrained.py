@@ -187,8 +187,8 @@ class PretrainedModel(nn.Module, Generic[ConfigType]):
         config = cls.config_class.from_dict(file.config, source=str(path / "config.json"))
         weights = path / "model.safetensors"
         state = read_tensors(weights)
-        shapes = {name: tuple(tensor.shape) for name, tensor in state.items()}
-        with torch.random.fork_rng(devices=[]), bounded_building(shapes, str(weights)):
+        numbers = sum(tensor.numel() for tensor in state.values())
+        with torch.random.fork_rng(devices=[]), bounded_building(len(state), numbers, str(weights)):
             model = cls(config)
         _check_state(state, model.state_dict(), weights)
         model.load_state_dict(state)

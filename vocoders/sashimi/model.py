@@ -93,6 +93,10 @@ class Sashimi(PretrainedModel[SashimiConfig], WaveformGenerator, nn.Module):
         x = self._embed(codes)
         return self.head(self.network(x, self.check_labels(labels, len(codes))).transpose(1, 2))
 
+    def check_prompt(self, prompt: Tensor) -> None:
+        """Raise an error if the quantiser cannot encode a prompt (T,), such as silence."""
+        encode_prompt(self, prompt)
+
     def _generate(
         self,
         length: int,

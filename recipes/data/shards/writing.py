@@ -5,6 +5,7 @@ import json
 import logging
 from dataclasses import dataclass
 from functools import partial
+from operator import attrgetter
 from pathlib import Path
 
 import numpy as np
@@ -80,7 +81,7 @@ def write_shards(
             mtime=0, encoder=False,
         ) as writer,
     ):  # fmt: skip
-        for member in map_files(encode, utterances, nj, "writing shards"):
+        for member in map_files(encode, utterances, nj, "writing shards", attrgetter("path")):
             if writer.count >= shard_utterances or writer.size >= shard_bytes:
                 writer.next_stream()
             writer.write({"__key__": member_name(writer.count), **member.files})

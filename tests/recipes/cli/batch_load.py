@@ -97,7 +97,18 @@ def arguments(command: str, folder: Path, items: int, seconds: float, nj: int) -
         ],
         "evaluate": ["evaluate", "audio", "--ref", sounds, "--gen", sounds, "--metrics", "mstft,esr", *several],
         "generate": [
-            *("generate", "-m", "sashimi-digits-8k", "-o", out, "--num", str(items), "--seconds", str(seconds)),
+            *(
+                "generate",
+                "-m",
+                "sashimi-digits-8k",
+                "-o",
+                out,
+                "--num",
+                str(items),
+                "--seconds",
+                str(seconds),
+                *several,
+            ),
         ],
     }[command]
 

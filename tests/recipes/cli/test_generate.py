@@ -3,13 +3,16 @@
 import json
 import re
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import soundfile
 import torch
 
 import vocoders.registry
+from recipes.cli.drawing import batch_size
 from vocoders.core.audio import audio_info, read_audio, write_audio
+from vocoders.core.errors import DataError
 from vocoders.sashimi import CodeSampling, Sashimi, SashimiConfig
 from vocoders.sashimi.sampler import generate
 
@@ -57,6 +60,10 @@ def write_tone(path, rate=RATE, channels=1, seconds=0.05):
     write_audio(path, wave.expand(channels, -1), rate)
 
 
+def _files(folder):
+    return {path.name: path.read_bytes() for path in Path(folder).iterdir()}
+
+
 def test_files_hold_what_the_sampler_draws(draw, sashimi):
     run = draw("--num", 3, "--seed", 5, "--temperature", 0.9, "--top-p", 0.95, "-o", "out")
     assert run.code == 0, run.err
@@ -92,9 +99,66 @@ def test_items_of_many_minutes_are_written_as_they_are_drawn_and_are_the_same(dr
     assert [report["seconds"] for report in longs] == [report["seconds"] for report in shorts[::2]]
     assert all(report["bits_per_sample"] is None for report in longs)
     for one, other in (("short", "long"), ("named", "named again")):
-        files = {path.name: path.read_bytes() for path in Path(one).iterdir()}
-        assert len(files) == 3
-        assert files == {path.name: path.read_bytes() for path in Path(other).iterdir()}
+        assert len(_files(one)) == 3
+        assert _files(one) == _files(other)
+
+
+def test_processes_draw_the_same_and_report_in_order(ondes, words):
+    write_tone("start.wav", rate=16000)
+    given = ("generate", "-m", words, "--num", 5, "--prompt", "start.wav", "--seconds", 0.02, "--seed", 3, "--json")
+    one = ondes(*given, "-o", "one")
+    two = ondes(*given, "-o", "two", "--nj", 2, "--batch", 2)
+    assert (one.code, two.code) == (0, 0), two.err
+    assert two.out == one.out.replace("one/", "two/")
+    assert len(_files("one")) == 5
+    assert _files("one") == _files("two")
+    assert two.err.count("resampled") == 1
+
+
+@pytest.mark.slow
+def test_processes_rank_the_same_and_write_long_items_the_same(ondes, draw, sashimi):
+    ranked = ("--num", 6, "--drop-worst", 0.4, "--seed", 2, "--json")
+    one, two = (draw(*ranked, "-o", f"ranked{nj}", "--nj", nj) for nj in (1, 2))
+    assert (one.code, two.code) == (0, 0), two.err
+    assert two.out == one.out.replace("ranked1/", "ranked2/")
+    assert _files("ranked1") == _files("ranked2")
+    given = ("generate", "-m", sashimi, "--num", 2, "--seconds", 601)
+    assert ondes(*given, "-o", "long", "--nj", 2).code == 0
+    assert ondes(*given, "-o", "again", "--shard", "2/2").code == 0
+    assert _files("again").items() < _files("long").items()
+
+
+def test_items_are_shared_out_equally():
+    batches = lambda count, wanted, nj: batch_size(count, _Free(), wanted, nj)  # noqa: E731
+    assert [batches(count, None, 1) for count in (0, 1, 64, 65, 200)] == [1, 1, 64, 33, 50]
+    assert [batches(count, None, 2) for count in (1, 3, 64, 129, 200)] == [1, 2, 32, 33, 50]
+    assert batches(3, None, 8) == 1
+    assert batches(3, 5, 2) == 3
+
+
+class _Free:
+    """Items that need no memory."""
+
+    generator = SimpleNamespace(device=torch.device("cpu"))
+
+    def memory(self, batch):
+        return 0
+
+
+def test_an_item_that_cannot_be_written_does_not_stop_the_others(draw, monkeypatch):
+    write = write_audio
+
+    def refuse_one(path, audio, rate):
+        if path.name == "sample-1.wav":
+            raise DataError(f"{path} cannot be written: no permission")
+        write(path, audio, rate)
+
+    monkeypatch.setattr("vocoders.core.audio.write_audio", refuse_one)
+    run = draw("--num", 3, "-o", "out", "--json")
+    assert run.code == 1
+    assert "1 of 3 files failed" in run.err
+    assert set(_files("out")) == {"sample-0.wav", "sample-2.wav"}
+    assert [list(json.loads(line))[:2] for line in run.out.splitlines()][1] == ["path", "error"]
 
 
 def test_a_prompt_is_continued(draw, sashimi):

@@ -5,12 +5,14 @@ import signal
 import subprocess
 import sys
 import time
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from recipes.data.parallel import map_parallel
-from vocoders.core.errors import DataError
+from vocoders.core.atomic import atomic_file
+from vocoders.core.errors import DataError, WorkersDiedError
 
 SCRIPT = """
 import os, signal, sys, time
@@ -38,9 +40,13 @@ def fail_on_three(number: int) -> int:
     return number * number
 
 
-def die_on_three(number: int) -> int:
-    if number == 3:
-        os._exit(9)
+def die_on_odd_numbers(number: int, folder: Path) -> int:
+    """Leave half a file, as a process does that is killed (3) or asked to end (5)."""
+    if number in (3, 5):
+        with atomic_file(folder / "whole.txt") as half:
+            half.touch()
+            os.kill(os.getpid(), signal.SIGKILL if number == 3 else signal.SIGTERM)
+            time.sleep(60)
     return number
 
 
@@ -52,9 +58,18 @@ def test_results_keep_their_order_and_errors_come_through() -> None:
             list(map_parallel(fail_on_three, range(6), nj, "working"))
 
 
-def test_a_dead_worker_is_one_line() -> None:
-    with pytest.raises(DataError, match="a worker process died"):
-        list(map_parallel(die_on_three, range(6), 2, "working"))
+def test_an_item_that_ends_its_process_is_lost_and_the_others_are_done(caplog, tmp_path) -> None:
+    (tmp_path / "below").mkdir()
+    work = partial(die_on_odd_numbers, folder=tmp_path / "below")
+    found = list(map_parallel(work, range(7), 2, "working", 2, lost=lambda number: -number, folders=[tmp_path]))
+    assert found == [0, 1, 2, -3, 4, -5, 6]
+    assert 1 <= len([record for record in caplog.records if record.levelname == "WARNING"]) <= 2
+    assert not list((tmp_path / "below").iterdir())
+
+
+def test_without_a_result_for_lost_items_a_dead_worker_is_one_line(tmp_path) -> None:
+    with pytest.raises(WorkersDiedError, match="3"):
+        list(map_parallel(partial(die_on_odd_numbers, folder=tmp_path), [3, 4], 2, "working"))
 
 
 def alive(pid: int) -> bool:

@@ -227,3 +227,10 @@ def test_a_long_search_tells_where_it_is(tmp_path: Path, monkeypatch, caplog) ->
     with caplog.at_level("INFO", logger="vocoders"):
         assert list(find_files(tmp_path)) == [tmp_path / "deep" / "x.wav"]
     assert str(tmp_path / "deep") in caplog.messages[-1]
+
+
+@pytest.mark.parametrize("name", ["/", "//", "/tmp/.."])
+def test_the_whole_machine_is_not_searched(name: str) -> None:
+    for search in (list_audio, lambda folder: list(find_files(folder))):
+        with pytest.raises(DataError, match="root"):
+            search(Path(name))
