@@ -68,9 +68,10 @@ class ShapedStart(nn.Module):
         wanted = features[..., frames][:, None]
         gain = torch.exp(self.envelope.log_gains(features))[..., frames][:, None]
         relaxation, momentum = F.pad(self.relaxation, (1, 0), value=1.0), F.pad(self.momentum, (1, 1))
-        parts = now = excitation
+        # A difference to the loud excitation would cost digits of the first result.
+        parts = now = torch.zeros_like(excitation)
         for stage, network in enumerate(self.stages):
-            real, imag = self._transform(parts, 2 * hop)
+            real, imag = self._transform(parts if stage else excitation, 2 * hop)
             real, imag = gain * real, gain * imag
             change = network(torch.cat([wanted, self._log_mels(real, imag)], dim=1))
             # The second and later stages begin where the one before ended.
