@@ -139,6 +139,10 @@ class EnvelopeFilter(nn.Module):
         """Return white ``noise`` (B, 1, N * hop) with the spectrum that divided audio has."""
         return self._filter(noise, self._log_gains(log_mel)[1]) if self.tilt else noise
 
+    def log_gains(self, log_mel: Tensor) -> Tensor:
+        """Return the logarithm of the gain from a flat excitation to audio, (B, bins, N)."""
+        return self._log_gains(log_mel)[0]
+
     def _log_gains(self, log_mel: Tensor) -> tuple[Tensor, Tensor]:
         """Return the logarithms of the gain from white noise to audio, and of the part of it that ``tilt`` keeps."""
         log_gain = self.envelope(log_mel) + self.unit

@@ -15,6 +15,7 @@ from vocoders.frontends.harmonic import hold_frames, running_cycles
 from vocoders.frontends.mel import MelConfig
 from vocoders.frontends.mel_consistency import MelConsistency
 from vocoders.frontends.mel_f0 import estimate_f0
+from vocoders.frontends.shaped_start import ShapedStart
 
 __all__ = ["MelConsistentPrior", "RunningExcitation"]
 
@@ -30,12 +31,20 @@ class MelConsistentPrior(nn.Module):
         refinement: of that mel.
         iterations: of refinement.
         window_hops: window of the filter that shapes the excitation, in hops.
+        shaper: networks in the place of the iterations.
     """
 
-    def __init__(self, mel: MelConfig, refinement: MelConsistency, iterations: int, window_hops: int = 4) -> None:
+    def __init__(
+        self,
+        mel: MelConfig,
+        refinement: MelConsistency,
+        iterations: int,
+        window_hops: int = 4,
+        shaper: ShapedStart | None = None,
+    ) -> None:
         super().__init__()
         self.mel, self.iterations = mel, iterations
-        self.envelope = EnvelopeFilter(mel, window_hops=window_hops)
+        self.envelope, self.shaper = EnvelopeFilter(mel, window_hops=window_hops), shaper
         # A reference alone: the vocoder has the module.
         self._refinement = (refinement,)
 
@@ -50,7 +59,7 @@ class MelConsistentPrior(nn.Module):
         return self.iterations * self.refinement.context_frames + self.envelope.context_frames
 
     def excitation(self, features: Tensor, noise: Tensor, voiced_noise: float, phase: Tensor | None = None) -> Tensor:
-        """Return a flat excitation, (B, 1, F * hop_length).
+        """Return a flat excitation, (B, 1, F * hop_length), or for a shaper its harmonics and its noise (B, 2, ...).
 
         Args:
             features: log-mels (B, n_mels, F).
@@ -63,11 +72,18 @@ class MelConsistentPrior(nn.Module):
     def excitation_of(self, f0: Tensor, noise: Tensor, voiced_noise: float, phase: Tensor | None = None) -> Tensor:
         """Return the excitation of F0 (B, 1, F) in Hz, 0 where unvoiced; see :meth:`excitation`."""
         harmonics = flat_harmonics(f0, self.mel, phase) / flat_excitation_levels(self.mel)[1]
-        return harmonics + noise * hold_frames(torch.where(f0 > 0, voiced_noise, 1.0), self.mel.hop_length)
+        noise = noise * hold_frames(torch.where(f0 > 0, voiced_noise, 1.0), self.mel.hop_length)
+        return harmonics + noise if self.shaper is None else torch.cat([harmonics.to(noise), noise], dim=1)
 
-    @torch.no_grad()
     def forward(self, excitation: Tensor, features: Tensor) -> Tensor:
         """Return audio (B, 1, F * hop_length) with the log-mels ``features`` from a flat excitation."""
+        if self.shaper is None:
+            return self._refined(excitation, features)
+        with torch.autocast(features.device.type, enabled=False):
+            return self.shaper(excitation.float(), features.float())
+
+    @torch.no_grad()
+    def _refined(self, excitation: Tensor, features: Tensor) -> Tensor:
         window = round(_WINDOW_SECONDS * self.mel.sample_rate / self.mel.hop_length)
         start = self.envelope.multiply(excitation.float(), features.float())
         return self.refinement.in_chunks(start, features.float(), self.iterations, window)

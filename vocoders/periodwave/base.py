@@ -69,6 +69,11 @@ class FlowVocoder(PretrainedModel[FlowConfigType], Vocoder, nn.Module):
         return _LEAST_FRAMES
 
     @property
+    def learns_start(self) -> bool:
+        """Whether the start of the flow is computed by networks, which are trained with it."""
+        return False
+
+    @property
     def mel(self) -> MelConfig | None:
         """The mel convention of the features; ``None`` if they are embeddings of a codec."""
         return self.config.mel if self.config.condition == "mel" else None
@@ -140,7 +145,8 @@ class FlowVocoder(PretrainedModel[FlowConfigType], Vocoder, nn.Module):
         length = features.shape[-1] * self.hop_length
         noise = counter_normal(batch["seed"], length)[:, None].to(features)
         phase = counter_uniform(batch["seed"], stream=1)
-        return {"features": features, "x": self.start(features, self.excitation(features, noise, phase=phase))}
+        excitation = self.excitation(features, noise, phase=phase)
+        return {"features": features, "x": excitation if self.learns_start else self.start(features, excitation)}
 
     def check_options(self, options: Any) -> None:
         """Raise a :class:`ConfigError` for mel refinement without a mel."""

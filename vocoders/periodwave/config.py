@@ -39,6 +39,11 @@ class FlowVocoderConfig(MelModelConfig):
             ``domain: envelope``: the flow runs from audio to audio, and its network sees and returns audio divided by
             the envelope.
         prior_iterations: for ``prior: mel_consistent``: iterations of mel refinement before the flow.
+        prior_stages: for ``prior: mel_consistent``: networks that shape harmonics and noise in the place of these
+            iterations, each about as long as one; see :mod:`vocoders.frontends.shaped_start`. Needs
+            ``prior_iterations: 0``, and closing steps end the refinement after the flow.
+        prior_channels: width of each.
+        prior_blocks: number of blocks in each.
         tilt: for ``domain: envelope``: power of the envelope that is kept, so that low frequencies are learned first.
         drop_prob: stochastic depth in the condition encoder.
         sigma_min: remaining factor of the noise at the end of the path.
@@ -56,6 +61,9 @@ class FlowVocoderConfig(MelModelConfig):
     domain: Literal["waveform", "envelope"] = "waveform"
     prior: Literal["energy", "mel_consistent"] = "energy"
     prior_iterations: int = Field(default=16, ge=0)
+    prior_stages: int = Field(default=0, ge=0)
+    prior_channels: int = Field(default=192, ge=1)
+    prior_blocks: int = Field(default=4, ge=0)
     tilt: float = Field(default=0.5, ge=0, le=1)
     drop_prob: float = Field(default=0.1, ge=0, lt=1)
     sigma_min: float = Field(default=1e-4, ge=0, lt=1)
@@ -80,6 +88,8 @@ class FlowVocoderConfig(MelModelConfig):
             raise ValueError("domain envelope needs condition mel and energy null: the envelope contains the energy")
         if self.prior == "mel_consistent" and self.domain != "envelope":
             raise ValueError("prior mel_consistent needs domain envelope and energy null")
+        if self.prior_stages and (self.prior != "mel_consistent" or self.prior_iterations):
+            raise ValueError("prior_stages needs prior mel_consistent and prior_iterations 0")
         return self
 
     @property

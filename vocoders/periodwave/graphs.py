@@ -96,7 +96,10 @@ class _MelConsistentStart(nn.Module):
 
     def forward(self, features: Tensor, noise: Tensor, f0: Tensor) -> Tensor:
         prior: Any = self.model.mel_consistent
-        shaped = prior.envelope.multiply(_excitation(self.model, f0, noise, self.temperature), features)
+        excitation = _excitation(self.model, f0, noise, self.temperature)
+        if prior.shaper is not None:
+            return prior.shaper(excitation, features)
+        shaped = prior.envelope.multiply(excitation, features)
         return self.refinement(shaped, features, torch.tensor(prior.iterations))
 
 

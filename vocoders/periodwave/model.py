@@ -11,7 +11,10 @@ from vocoders.flow import FlowSample, solve, time_grid
 from vocoders.frontends.energy import relative_energy
 from vocoders.frontends.envelope import EnvelopeFilter
 from vocoders.frontends.harmonic import hold_frames
+from vocoders.frontends.mel_consistency import MelConsistency
 from vocoders.frontends.mel_consistent_start import MelConsistentPrior, RunningExcitation
+from vocoders.frontends.refinement_steps import CLOSING_STEPS
+from vocoders.frontends.shaped_start import ShapedStart
 from vocoders.interface import Progress
 from vocoders.periodwave.base import FlowVocoder, Velocity, call_counter, freeu_of
 from vocoders.periodwave.condition import ConditionEncoder
@@ -53,7 +56,12 @@ class PeriodWave(FlowVocoder[PeriodWaveConfig]):
         }
         self.mel_consistent = None
         if config.prior == "mel_consistent":
-            self.mel_consistent = MelConsistentPrior(config.mel, self.mel_consistency, config.prior_iterations)
+            shaper = None
+            if config.prior_stages:
+                shaper = ShapedStart(config.mel, config.prior_stages, config.prior_channels, config.prior_blocks)
+                self.mel_consistency = MelConsistency(self.log_mel, closing=CLOSING_STEPS)
+            iterations = config.prior_iterations
+            self.mel_consistent = MelConsistentPrior(config.mel, self.mel_consistency, iterations, shaper=shaper)
             self.estimator = PairedEstimator(**sizes)
         elif config.domain == "envelope":
             self.estimator = FlatEstimator(config.noise_scale, **sizes)
@@ -64,6 +72,11 @@ class PeriodWave(FlowVocoder[PeriodWaveConfig]):
     def reach(self) -> int:
         """Number of samples to either side on which a call of the estimator can depend."""
         return self.estimator.reach
+
+    @property
+    def learns_start(self) -> bool:
+        """Whether networks shape harmonics and noise to the start of the flow."""
+        return self.mel_consistent is not None and self.mel_consistent.shaper is not None
 
     def prior_deviation(self, features: Tensor) -> Tensor:
         """Return the deviation of the prior, before ``noise_scale``, for each frame: (B, 1, F)."""
@@ -113,7 +126,8 @@ class PeriodWave(FlowVocoder[PeriodWaveConfig]):
 
         Args:
             features: (B, channels, F), F at least 2.
-            x: (B, 1, F * hop_length); without ``t`` a sample of :meth:`prior`.
+            x: (B, 1, F * hop_length); without ``t`` a sample of :meth:`prior`, or where the model learns the start an
+                :meth:`excitation` (B, 2, F * hop_length).
             t: times in [0, 1], (B,).
 
         Returns:
@@ -123,11 +137,14 @@ class PeriodWave(FlowVocoder[PeriodWaveConfig]):
             ShapeError: if the shapes do not match, or there are too few frames.
         """
         condition = self.encode(features)
-        expected = (features.shape[0], 1, features.shape[-1] * self.hop_length)
+        starts = t is None and self.learns_start
+        expected = (features.shape[0], 2 if starts else 1, features.shape[-1] * self.hop_length)
         if tuple(x.shape) != expected:
             raise ShapeError(f"x {tuple(x.shape)}; expected {expected}")
         if t is not None:
             return self.estimator(self._seen(x, features), condition, t)
+        if starts:
+            x = self.start(features, x)
         sampling = self.config.sampling
         velocity = self._training_velocity(self.estimator, condition, freeu_of(sampling))
         velocity = self._of_audio(velocity, features)
@@ -142,6 +159,10 @@ class PeriodWave(FlowVocoder[PeriodWaveConfig]):
         """
         inputs = self.draw_inputs(batch)
         target = batch["audio"]
+        if self.learns_start:
+            # A start that follows the loss of the velocity would move towards the mean.
+            with torch.no_grad():
+                inputs["x"] = self.start(inputs["features"], inputs["x"])
         if self.mel_consistent is not None:
             sample = self.path.sample(inputs["x"], target, t)
             velocity = self._seen(sample.velocity, inputs["features"]).clamp(-10, 10)
@@ -156,6 +177,8 @@ class PeriodWave(FlowVocoder[PeriodWaveConfig]):
     def reference_inputs(self) -> dict[str, Tensor]:
         """Return deterministic keyword arguments of :meth:`forward`, half a second long."""
         features, noise = self._reference_signals()
+        if self.learns_start:
+            return {"features": features, "x": self.excitation(features, noise)}
         deviation = hold_frames(torch.linspace(0.1, 1.0, features.shape[-1]).view(1, 1, -1), self.hop_length)
         return {"features": features, "x": noise * self.config.noise_scale * deviation}
 

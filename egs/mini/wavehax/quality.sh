@@ -11,7 +11,7 @@ cd "$(dirname "$0")"
 . ./path.sh
 
 systems=()
-for model in wavehax-24k wavehax-stream-24k periodwave-turbo-24k mel-inversion griffin-lim; do
+for model in wavehax-24k wavehax-stream-24k periodwave-harmonic-24k periodwave-turbo-24k mel-inversion griffin-lim; do
   ondes synth "$audio" -o "$output/$model" --model "$model" --skip-existing
   systems+=(--gen "$model=$output/$model")
 done

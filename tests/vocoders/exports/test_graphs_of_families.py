@@ -56,8 +56,11 @@ def test_bands_and_the_domain_of_the_envelope():
 
 
 @pytest.mark.slow
-def test_a_start_that_agrees_with_the_mel():
-    options = {"domain": "envelope", "energy": None, "prior": "mel_consistent", "prior_iterations": 3}
+@pytest.mark.parametrize(
+    "start", [{"prior_iterations": 3}, {"prior_iterations": 0, "prior_stages": 2, "prior_channels": 8}]
+)
+def test_a_start_that_agrees_with_the_mel(start):
+    options = {"domain": "envelope", "energy": None, "prior": "mel_consistent"} | start
     model = filled(PeriodWave(PeriodWaveConfig(**TINY, **options)))
     assert error_of(model, solver="euler", steps=2) < 1e-4
 

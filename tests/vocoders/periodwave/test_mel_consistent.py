@@ -39,6 +39,13 @@ def vowel(model: PeriodWave) -> Tensor:
     return (0.5 * audio / audio.abs().max())[None, None]
 
 
+@pytest.fixture(scope="module")
+def shaped() -> PeriodWave:
+    torch.manual_seed(0)
+    options = OPTIONS | {"prior_iterations": 0, "prior_stages": 3, "prior_channels": 8, "prior_blocks": 1}
+    return PeriodWave(PeriodWaveConfig(**options)).eval()
+
+
 def _period(audio: Tensor) -> float:
     """Return the strongest period of (T,) samples between 2.5 and 15 ms, in samples."""
     power = torch.fft.rfft(audio, 2 * audio.numel()).abs().square()
@@ -68,9 +75,13 @@ def test_more_iterations_agree_better(model, vowel):
     assert errors[0] > errors[1] > errors[2]
 
 
-def test_flow_runs_from_the_start_to_the_speech(model, vowel):
+@pytest.mark.parametrize("name", ["model", "shaped"])
+def test_flow_runs_from_the_start_to_the_speech(name, vowel, request):
+    model = request.getfixturevalue(name)
     batch = {"audio": vowel, "features": model.log_mel(vowel), "seed": torch.arange(1)}
     start = model.draw_inputs(batch)["x"]
+    if model.learns_start:
+        start = model.start(batch["features"], start)
     first, last = (model.flow_sample(batch, torch.tensor([time])).inputs["x"] for time in (0.0, 1.0))
     assert torch.equal(first, start)
     assert torch.allclose(last, vowel, atol=1e-3)
@@ -86,7 +97,9 @@ def test_without_a_velocity_the_output_is_the_start(vowel):
         assert torch.allclose(model.synthesize(features, seed=3), model.prior(features, noise), atol=1e-6)
 
 
-def test_gradients_reach_all_weights(model, vowel):
+@pytest.mark.parametrize("name", ["model", "shaped"])
+def test_gradients_reach_all_weights(name, vowel, request):
+    model = request.getfixturevalue(name)
     model.zero_grad()
     batch = {"audio": vowel, "features": model.log_mel(vowel), "seed": torch.arange(1)}
     model(**model.draw_inputs(batch)).square().mean().backward()
@@ -110,6 +123,23 @@ def test_harmonics_run_on_over_the_chunks_of_a_stream(model, vowel):
     assert torch.nn.functional.cosine_similarity(made, expected, dim=0) > 0.95
 
 
+def test_networks_take_the_place_of_iterations(model, shaped, vowel):
+    features = model.log_mel(vowel)
+    error = (shaped.log_mel(shaped.synthesize(features)) - features).abs().mean()
+    excitation = shaped.excitation(features, torch.zeros_like(vowel)).sum(dim=1, keepdim=True)
+    untouched = model.mel_consistent.envelope.multiply(excitation, features)
+    assert error < 0.7 * (model.log_mel(untouched) - features).abs().mean()
+
+
+def test_a_shaped_stream_is_the_whole_file_but_for_norms_over_time(shaped, vowel):
+    features = shaped.log_mel(vowel)
+    stream = shaped.stream(chunk=24, mel_refinement=2)
+    pieces = [stream.push(features[..., start : start + 10]) for start in range(0, features.shape[-1], 10)]
+    streamed = torch.cat([*pieces, stream.finish()], dim=-1)
+    assert streamed.shape == vowel.shape
+    assert (shaped.log_mel(streamed) - features).abs().mean() < 0.3
+
+
 def _below(audio: Tensor, hertz: float) -> Tensor:
     spectrum = torch.fft.rfft(audio.flatten())
     spectrum[torch.fft.rfftfreq(audio.numel(), 1 / RATE) > hertz] = 0
@@ -117,7 +147,8 @@ def _below(audio: Tensor, hertz: float) -> Tensor:
 
 
 def test_configurations_without_an_envelope_are_refused():
-    for change in ({"domain": "waveform"}, {"energy": {"energy_min": 0.1, "energy_max": 5.0}}):
+    no_energy = {"energy": {"energy_min": 0.1, "energy_max": 5.0}}
+    for change in ({"domain": "waveform"}, no_energy, {"prior_stages": 2}, {"prior": "energy", "prior_stages": 2}):
         with pytest.raises(ValidationError):
             PeriodWaveConfig(**OPTIONS | change)
     with pytest.raises(ValidationError):
