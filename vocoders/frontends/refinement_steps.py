@@ -60,12 +60,12 @@ def sharpened(ratio: Tensor, step: RefinementStep, largest: float) -> Tensor:
 # back. Their numbers were learned from 18 clips of speech, with the distance of the mel and a model of PESQ as the loss
 # (egs/mini/wavehax/local/closing_steps.py).
 CLOSING_STEPS = (
-    RefinementStep.of_halves(1.06, 0.72, [1.30, -0.01, 0.08, 0.08], [0.05, -0.09, -0.10, -0.02]),
-    RefinementStep.of_halves(1.69, 0.91, [1.34, 0.13, -0.01, 0.05], [-0.07, 0.01, -0.09, 0.01]),
-    RefinementStep.of_halves(1.55, 0.91, [1.29, -0.08, -0.03, -0.07], [-0.24, -0.06, 0.09, -0.01]),
-    RefinementStep.of_halves(1.55, 0.81, [1.34, -0.05, -0.18, -0.02], [0.02, 0.02, 0.01, 0.04]),
-    RefinementStep.of_halves(1.64, 0.43, [1.33, -0.07, -0.01, 0.02], [-0.16, -0.02, -0.04, -0.01]),
-    RefinementStep.of_halves(1.57, 0.58, [1.14, -0.09, -0.11, 0.02], [-0.13, 0.02, -0.03, 0.04]),
-    RefinementStep.of_halves(1.39, 0.67, [1.20, 0.02, -0.16, 0.01], [-0.08, 0.02, -0.03, 0.03]),
-    RefinementStep.of_halves(1.62, 0.80, [0.99, 0.18, 0.00, -0.04], [-0.03, 0.08, -0.01, -0.03]),
+    RefinementStep.of_halves(1.32, 0.91, [1.51, -0.09, -0.09, 0.02], [-0.14, -0.11, 0.00, 0.04]),
+    RefinementStep.of_halves(1.35, 0.76, [1.50, -0.19, -0.10, -0.05], [-0.21, 0.01, -0.03, 0.05]),
+    RefinementStep.of_halves(1.62, 0.76, [1.84, -0.05, -0.05, -0.09], [-0.16, -0.03, -0.04, 0.01]),
+    RefinementStep.of_halves(1.64, 0.68, [1.56, -0.15, -0.01, -0.03], [-0.26, -0.02, -0.04, 0.03]),
+    RefinementStep.of_halves(1.59, 0.60, [1.56, -0.19, -0.10, 0.14], [-0.04, -0.04, 0.02, 0.00]),
+    RefinementStep.of_halves(1.37, 0.59, [1.28, -0.10, -0.11, 0.00], [-0.10, -0.05, 0.03, 0.02]),
+    RefinementStep.of_halves(1.72, 0.86, [1.30, 0.07, -0.12, 0.05], [-0.15, 0.00, -0.03, -0.01]),
+    RefinementStep.of_halves(1.40, 0.90, [0.83, 0.11, 0.02, -0.03], [-0.04, 0.05, 0.01, -0.04]),
 )

@@ -12,7 +12,7 @@ network outputs m (complex), a (real) and r (complex). Its last layer starts at 
 source-filter vocoder.
 
 The network sees 20 ms at once and the mel 43 ms, so at low frequencies the mel knows more than the network can shape.
-With ``start_refinement`` the correction begins at a waveform S whose mel agrees with the wanted one already:
+With ``start_refinement`` the correction begins at a waveform S that is near the target mel already:
 
     Y = S + E * (m * H + a * N + r)
 """
