@@ -1,6 +1,5 @@
 """Audio files: exact round trips, human causes, resampling against the analytic signal."""
 
-import errno
 import logging
 import math
 import os
@@ -221,9 +220,10 @@ def test_what_cannot_be_written_leaves_nothing(
 
 @pytest.mark.skipif(not Path("/proc/self").is_dir(), reason="needs a folder that takes no files from anybody")
 def test_a_folder_that_takes_no_files_is_no_full_disk() -> None:
-    with pytest.raises(DataError, match=os.strerror(errno.ENOENT)) as caught:
+    with pytest.raises(DataError) as caught:
         write_audio("/proc/x.wav", torch.zeros(10), 24000)
     assert not isinstance(caught.value, DiskError)
+    assert "full" not in str(caught.value)
 
 
 def test_existing_file_is_kept_unless_overwriting(tmp_path: Path) -> None:
