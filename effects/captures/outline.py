@@ -10,6 +10,7 @@ from effects.captures.fields import Fields, read_json
 from effects.captures.info import CaptureInfo, clean_text, read_metadata
 from effects.captures.names import is_capture
 from vocoders.core.errors import CheckpointError
+from vocoders.core.folder_search import search_folder
 from vocoders.core.model_source import ShippedModel
 
 __all__ = ["Outline", "describe_capture", "find_captures", "read_outline"]
@@ -40,7 +41,7 @@ class Outline(NamedTuple):
 
 def find_captures(folder: Path) -> list[Path]:
     """Return the files below a folder that are captures by name and content, in order."""
-    found = sorted(path for path in folder.rglob("*") if is_capture(path) and path.is_file())
+    found = sorted(path for path in search_folder(folder) if is_capture(path) and path.is_file())
     return [path for path in found if path.suffix.lower() != ".json" or _is_capture_text(path)]
 
 

@@ -77,7 +77,7 @@ def _search_folder(folder: Path) -> list[Input]:
     from vocoders.core.audio_formats import find_files, list_audio
 
     files = list_audio(folder)
-    if not files and (found := _search_features(folder, find_files(folder, FEATURE_SUFFIXES))):
+    if not files and (found := _search_features(folder, find_files(folder, (*FEATURE_SUFFIXES, ".scp")))):
         return found
     if not files:
         hint = "; give the wav.scp in it" if (folder / "wav.scp").is_file() else ""
@@ -86,12 +86,15 @@ def _search_folder(folder: Path) -> list[Input]:
 
 
 def _search_features(folder: Path, files: Iterable[Path]) -> list[Input]:
-    """Return the utterances of all ``feats.scp`` below, of other archives, and feature files, named by their place."""
-    tables = sorted(folder.rglob("feats.scp"))
+    """Return the utterances of all ``feats.scp`` and other archives among files, and feature files, by their place."""
+    below = list(files)
+    tables = sorted(path for path in below if path.name == "feats.scp")
     found = [item for table in tables for item in _utterances(table, table.parent.relative_to(folder))]
     listed = {os.path.realpath(item.path) for item in found}
     single = []
-    for path in files:
+    for path in below:
+        if path.suffix.lower() == ".scp":
+            continue
         if path.suffix != ".ark":
             single.append(path)
         elif os.path.realpath(path) not in listed:
@@ -115,6 +118,7 @@ def _named_below(folder: Path, files: Sequence[Path]) -> list[Input]:
 
 def _match_pattern(pattern: str) -> list[Input]:
     from vocoders.core.audio_formats import AUDIO_SUFFIXES, warn_of_left_out
+    from vocoders.core.folder_search import check_searchable
 
     fixed = []
     for part in Path(pattern).parts[:-1]:
@@ -122,6 +126,8 @@ def _match_pattern(pattern: str) -> list[Input]:
             break
         fixed.append(part)
     root = Path(*fixed)
+    if "**" in pattern:
+        check_searchable(root)
     matches = [Path(match) for match in sorted(glob.glob(pattern, recursive=True))]
     files = [p for p in matches if p.is_file() and p.suffix.lower() in AUDIO_SUFFIXES + FEATURE_SUFFIXES]
     if not files:

@@ -4,6 +4,7 @@ Python handles Ctrl-C between two bytecode instructions. The pitch analysis of a
 too long to wait for.
 """
 
+import multiprocessing
 import os
 import signal
 import sys
@@ -29,6 +30,12 @@ def _interrupt(number: int, frame: object) -> NoReturn:
     raise KeyboardInterrupt
 
 
+def _end_workers() -> None:
+    """Ask worker processes to end now; those that are still starting would notice their parent's end late."""
+    for worker in multiprocessing.active_children():
+        worker.terminate()
+
+
 @contextmanager
 def prompt_interruption(grace_seconds: float = 2.0) -> Iterator[None]:
     """End the process with exit code 130 if it is still in the block shortly after Ctrl-C.
@@ -51,6 +58,7 @@ def prompt_interruption(grace_seconds: float = 2.0) -> Iterator[None]:
             if received[0] in (signal.SIGINT, *_ENDINGS) and not left.wait(grace_seconds):
                 sys.stderr.write((_LEAVE_BAR if sys.stderr.isatty() else "") + "interrupted\n")
                 sys.stderr.flush()
+                _end_workers()
                 remove_temporaries()
                 os._exit(130)
 

@@ -150,8 +150,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except OSError as error:
         # A full disk, a file that vanished, a missing permission.
         _logger.debug("the system refused", exc_info=True)
+        if error.filename is None and isinstance(error, FileNotFoundError) and not _has_working_folder():
+            return _fail("the working folder was removed; change to another one (cd)", 2)
         place = "" if error.filename is None else f"{error.filename}: "
         return _fail(f"{place}{error.strerror or error} (-v shows where)", 2)
+
+
+def _has_working_folder() -> bool:
+    try:
+        return bool(os.getcwd())
+    except OSError:
+        return False
 
 
 def _fail(message: str, code: int) -> int:

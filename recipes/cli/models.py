@@ -61,6 +61,7 @@ def _find(folder: Path | None) -> "list[ShippedModel]":
     """Return the shipped models, or those below a folder; files that cannot be read are left out with the reason."""
     from effects.captures.outline import describe_capture, find_captures
     from vocoders.core.errors import CheckpointError, ConfigError
+    from vocoders.core.folder_search import search_folder
     from vocoders.core.model_source import describe_model, read_model_config, shipped_models
 
     if folder is None:
@@ -69,7 +70,7 @@ def _find(folder: Path | None) -> "list[ShippedModel]":
     if not folder.is_dir():
         raise ConfigError(f"{folder} is no folder; expected one with models or captures")
     found: list[ShippedModel] = []
-    models = sorted(file.parent for file in folder.rglob("model.safetensors"))
+    models = sorted(file.parent for file in search_folder(folder) if file.name == "model.safetensors")
     for path in [*models, *find_captures(folder)]:
         try:
             found.append(describe_model(read_model_config(path)) if path.is_dir() else describe_capture(path))

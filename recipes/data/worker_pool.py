@@ -10,6 +10,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
+from multiprocessing import resource_tracker
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ __all__ = ["LOST", "WorkerPool"]
 
 # In place of the result of an item whose process died twice.
 LOST = object()
+_NO_WARNING = "ignore:resource_tracker:UserWarning"
 # So many of them without a result in between are no matter of single items.
 _MOST_LOST = 8
 
@@ -85,6 +87,7 @@ class WorkerPool:
         if self._executor is None:
             # A fork after torch has started its threads can hang; spawned workers start clean.
             context = multiprocessing.get_context("spawn")
+            _start_tracker()
             self._others = set(multiprocessing.active_children())
             self._executor = ProcessPoolExecutor(nj, mp_context=context, initializer=_start_worker)
         future = self._executor.submit(_do_chunk, self._function, chunk)
@@ -132,6 +135,18 @@ class WorkerPool:
         self._workers.clear()
 
 
+def _start_tracker() -> None:
+    """Start Python's process that removes what others have shared.
+
+    It must outlive them when a terminal closes, which it does for other signals, and need not warn of what they leave.
+    """
+    if _NO_WARNING not in sys.warnoptions:
+        sys.warnoptions.append(_NO_WARNING)
+    blocked = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGHUP})
+    resource_tracker.ensure_running()
+    signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
+
+
 def _do_chunk(function: Callable[[Any], Any], chunk: Sequence[Any]) -> list[Any]:
     return [function(item) for item in chunk]
 
@@ -139,26 +154,28 @@ def _do_chunk(function: Callable[[Any], Any], chunk: Sequence[Any]) -> list[Any]
 def _start_worker() -> None:
     # The parent handles Ctrl-C, and lets its workers finish their current file.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    _clean_up_at_sigterm()
+    _clean_up_at_endings()
     threading.Thread(target=_end_with_parent, daemon=True).start()
     os.environ["OMP_NUM_THREADS"] = "1"
     if "torch" in sys.modules:
         sys.modules["torch"].set_num_threads(1)
 
 
-def _clean_up_at_sigterm() -> None:
+def _clean_up_at_endings() -> None:
     """Leave no temporary file when somebody ends this worker, also during a long call into C."""
+    endings = [number for number in (signal.SIGTERM, signal.SIGHUP) if signal.getsignal(number) == signal.SIG_DFL]
     reader, writer = os.pipe()
     os.set_blocking(writer, False)
 
     def watch() -> None:
-        while os.read(reader, 1)[0] != signal.SIGTERM:
+        while (number := os.read(reader, 1)[0]) not in endings:
             pass
         remove_temporaries()
-        os._exit(128 + signal.SIGTERM)
+        os._exit(128 + number)
 
     threading.Thread(target=watch, daemon=True).start()
-    signal.signal(signal.SIGTERM, lambda number, frame: None)
+    for ending in endings:
+        signal.signal(ending, lambda number, frame: None)
     # Python's handler in C writes the number of each signal to it at once.
     signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
 

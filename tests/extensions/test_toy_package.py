@@ -151,3 +151,15 @@ def test_readers_of_corpora_tell_what_is_missing(toy, ondes):
     assert "list.csv" in ondes("prepare toy conf data", code=2).err
     assert "skipped" in ondes("prepare toy recordings data --min-duration 2", code=2).err
     assert "--split-by" in ondes("prepare toy --help").out
+
+
+@pytest.mark.slow
+def test_processes_know_the_package_too(toy, ondes):
+    from ondes_toy.generator import NoiseConfig, ToyNoise
+
+    ToyNoise(NoiseConfig()).save_pretrained("noise")
+    for nj in (1, 2):
+        ondes(f"generate --model noise --num 5 --seconds 0.1 --batch 2 --nj {nj} -o drawn{nj}")
+    first, second = ({path.name: path.read_bytes() for path in Path(f"drawn{nj}").iterdir()} for nj in (1, 2))
+    assert len(first) == 5
+    assert first == second

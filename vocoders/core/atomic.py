@@ -216,6 +216,8 @@ def _write_error(path: Path, error: OSError) -> DataError:
 def is_full(folder: Path) -> bool:
     """Return whether the disk of a folder is full."""
     try:
-        return shutil.disk_usage(folder).free < _LITTLE_SPACE
+        disk = shutil.disk_usage(folder)
     except OSError:  # the folder is gone
         return False
+    # A folder in which the system shows itself has no size at all.
+    return 0 < disk.total and disk.free < _LITTLE_SPACE

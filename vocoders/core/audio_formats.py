@@ -5,8 +5,6 @@ refused, since its sample rate and its channels are unknown.
 """
 
 import logging
-import os
-import time
 from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 
@@ -14,6 +12,7 @@ import soundfile
 
 from vocoders.core import ffmpeg
 from vocoders.core.errors import DataError
+from vocoders.core.folder_search import search_folder
 from vocoders.core.text import enumerate_some
 
 __all__ = [
@@ -54,8 +53,6 @@ _WRITTEN = {
 WRITABLE_SUFFIXES = tuple(suffix for suffix, kind in _WRITTEN.items() if soundfile.check_format(*kind))
 
 _NAMED = 3
-# A search that takes longer tells where it is, again and again.
-_SILENT_SECONDS = 5.0
 
 
 def output_format(path: Path) -> tuple[str, str]:
@@ -79,28 +76,7 @@ def has_sample_format(path: Path, subtype: str) -> bool:
 
 def find_files(folder: Path, suffixes: Collection[str] = AUDIO_SUFFIXES) -> Iterator[Path]:
     """Yield all files of these suffixes below ``folder``, sorted; links are followed once, hidden names left out."""
-    return (path for path in _walk(folder) if path.suffix.lower() in suffixes)
-
-
-def _walk(folder: Path) -> Iterator[Path]:
-    if (real_folder := Path(os.path.realpath(folder))) == real_folder.parent:
-        raise DataError(f"{folder} is the root of all folders of this machine; give the folder of the recordings")
-    visited: set[str] = set()
-    started = told = time.monotonic()
-    for parent, folders, files in os.walk(folder, followlinks=True):
-        if (now := time.monotonic()) - told > _SILENT_SECONDS:
-            told = now
-            text = "looking for files below %s for %.0f s, now in %s; Ctrl-C ends it"
-            _logger.info(text, folder, now - started, parent)
-        real = os.path.realpath(parent)
-        if real in visited:
-            folders.clear()
-            continue
-        visited.add(real)
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
-        for name in sorted(files):
-            if not name.startswith("."):
-                yield Path(parent, name)
+    return (path for path in search_folder(folder) if path.suffix.lower() in suffixes)
 
 
 def reason_to_leave_out(path: Path) -> str:
@@ -119,7 +95,7 @@ def list_audio(folder: Path) -> list[Path]:
     They are returned too, so that reading them fails with its cause and no file is silently missing. Files beside them
     whose names are not those of audio are counted and named in the log.
     """
-    found = list(_walk(folder))
+    found = list(search_folder(folder))
     paths = [path for path in found if path.suffix.lower() in AUDIO_SUFFIXES]
     others = [path.name for path in found if path.suffix.lower() not in AUDIO_SUFFIXES]
     if paths and others:

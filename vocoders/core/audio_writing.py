@@ -95,6 +95,7 @@ def write_blocks(
     _check_limits(path, (channels, length), sample_rate, format, subtype)
     peak, written = 0.0, 0
     with atomic_file(path, overwrite) as temporary:
+        temporary.touch()  # the system says why it refuses, libsndfile does not
         try:
             name = sndfile_name(temporary)
             with _Unsynced(name, "w", sample_rate, channels, subtype, format=format) as file:

@@ -50,6 +50,7 @@ LIMITS: Mapping[str, Limit] = {
     "nodes": Limit(100_000, "values in a YAML file after its aliases are replaced", is_bytes=False),
     "channels": Limit(256, "channels of an audio file", is_bytes=False),
     "rate": Limit(3_072_000, "sample rate of an audio file in Hz", is_bytes=False),
+    "search": Limit(5_000_000, "files and folders below a folder that is searched", is_bytes=False),
     "model": Limit(1 << 20, "a number in the configuration of a stored model", is_bytes=False),
 }
 """The limits by name."""

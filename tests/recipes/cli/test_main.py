@@ -56,6 +56,15 @@ def _environment(repository: Path) -> dict[str, str]:
     return os.environ | {"PYTHONPATH": os.pathsep.join([str(repository), os.environ.get("PYTHONPATH", "")])}
 
 
+def test_a_working_folder_that_was_removed_is_the_cause_that_is_told(ondes, monkeypatch, tmp_path) -> None:
+    (tmp_path / "gone").mkdir()
+    monkeypatch.chdir(tmp_path / "gone")
+    (tmp_path / "gone").rmdir()
+    run = ondes("prepare", "folder", "a", "b")
+    assert run.code == 2
+    assert "working folder" in run.err
+
+
 def test_start_is_quick_because_nothing_heavy_is_imported(repository: Path) -> None:
     heavy = "torch, numpy, scipy, librosa, soundfile, accelerate, matplotlib, huggingface_hub, safetensors"
     code = (

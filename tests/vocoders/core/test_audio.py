@@ -17,7 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from vocoders.core.audio import audio_info, read_audio, resample, write_audio
-from vocoders.core.errors import DataError, ShapeError
+from vocoders.core.errors import DataError, DiskError, ShapeError
 
 
 def noise(channels: int, length: int, scale: float = 0.3) -> torch.Tensor:
@@ -216,6 +216,14 @@ def test_what_cannot_be_written_leaves_nothing(
     with pytest.raises(error):
         write_audio(tmp_path / name, audio, rate, subtype)
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.skipif(not Path("/proc/self").is_dir(), reason="needs a folder that takes no files from anybody")
+def test_a_folder_that_takes_no_files_is_no_full_disk() -> None:
+    with pytest.raises(DataError) as caught:
+        write_audio("/proc/x.wav", torch.zeros(10), 24000)
+    assert not isinstance(caught.value, DiskError)
+    assert "full" not in str(caught.value)
 
 
 def test_existing_file_is_kept_unless_overwriting(tmp_path: Path) -> None:

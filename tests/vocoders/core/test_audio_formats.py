@@ -218,19 +218,3 @@ def test_a_playlist_of_another_name_is_not_followed(tmp_path: Path, monkeypatch:
     with pytest.raises(UnreadableAudioError, match="text file"):
         read_audio(tmp_path / "x.m4a")
     assert "hls" not in ffmpeg.DEMUXERS.split(",")
-
-
-def test_a_long_search_tells_where_it_is(tmp_path: Path, monkeypatch, caplog) -> None:
-    monkeypatch.setattr("vocoders.core.audio_formats._SILENT_SECONDS", -1.0)
-    (tmp_path / "deep").mkdir()
-    (tmp_path / "deep" / "x.wav").touch()
-    with caplog.at_level("INFO", logger="vocoders"):
-        assert list(find_files(tmp_path)) == [tmp_path / "deep" / "x.wav"]
-    assert str(tmp_path / "deep") in caplog.messages[-1]
-
-
-@pytest.mark.parametrize("name", ["/", "//", "/tmp/.."])
-def test_the_whole_machine_is_not_searched(name: str) -> None:
-    for search in (list_audio, lambda folder: list(find_files(folder))):
-        with pytest.raises(DataError, match="root"):
-            search(Path(name))
