@@ -35,7 +35,8 @@ def test_the_wheel_has_what_a_user_needs_and_nothing_else(distributions: dict[st
     assert "recipes/egs/utils/recipe.sh" in names
     made = ("/exp/", "/data/train", "/dump/", "__pycache__", ".nbi", ".nbc", "/tests/")
     assert not [name for name in names if any(part in name for part in made)]
-    assert distributions["wheel"].stat().st_size < 25e6
+    # Most of it are the weights, of which periodwave-harmonic-24k has 25 MB. PyPI takes 100 MB.
+    assert distributions["wheel"].stat().st_size < 45e6
 
 
 def test_the_archive_has_the_tests_and_what_builds_it(distributions: dict[str, Path]) -> None:
