@@ -21,6 +21,8 @@ __all__ = ["EnvelopeFilter", "MelEnvelope", "flat_excitation_levels", "flat_harm
 
 # Frames on each side that limit the slope of the envelope.
 _SLOPE_FRAMES = 2
+# Frames that are added at each end of a signal.
+_END_FRAMES = 2
 # Largest change of the envelope from one frame to the next that a filter follows, in nepers (26 dB).
 _STEEPEST = 3.0
 
@@ -154,10 +156,26 @@ class EnvelopeFilter(nn.Module):
         return log_gain, kept - 0.5 * torch.logsumexp(2 * kept, dim=1, keepdim=True) + 0.5 * math.log(kept.shape[1])
 
     def _filter(self, signal: Tensor, log_gain: Tensor) -> Tensor:
-        # The ends are reflected, as in the mel: a signal that ends in silence would have a flat spectrum there.
-        margin, num_frames = 2 * self.stft.hop_length, log_gain.shape[-1]
-        mode = "reflect" if signal.shape[-1] > margin else "constant"
-        real, imag = self.stft(F.pad(signal, (margin, margin), mode))
-        frames = torch.arange(-2, num_frames + 2, device=log_gain.device).clamp(0, num_frames - 1)
-        gain = torch.exp(log_gain)[..., frames]
-        return self.stft.inverse(gain * real, gain * imag)[..., margin:-margin]
+        real, imag = self.transform(signal)
+        gain = self.extended(torch.exp(log_gain))
+        return self.inverse(gain * real, gain * imag)
+
+    def transform(self, signal: Tensor) -> tuple[Tensor, Tensor]:
+        """Return real and imaginary part (B, bins, N + 4) of a signal (B, 1, N * hop), with two frames at each end.
+
+        The ends are reflected, as in the mel: a signal that ends in silence would have a flat spectrum there.
+        """
+        margin = _END_FRAMES * self.stft.hop_length
+        return self.stft(F.pad(signal, (margin, margin), "reflect" if signal.shape[-1] > margin else "constant"))
+
+    def inverse(self, real: Tensor, imag: Tensor) -> Tensor:
+        """Return the signal (B, 1, N * hop) of a spectrum (B, bins, N + 4): the inverse of :meth:`transform`."""
+        margin = _END_FRAMES * self.stft.hop_length
+        return self.stft.inverse(real, imag)[..., margin:-margin]
+
+    @staticmethod
+    def extended(frames: Tensor) -> Tensor:
+        """Return frames (..., N) with the first and the last held at the ends, (..., N + 4)."""
+        count = frames.shape[-1]
+        places = torch.arange(-_END_FRAMES, count + _END_FRAMES, device=frames.device)
+        return frames[..., places.clamp(0, count - 1)]

@@ -13,9 +13,10 @@ from torch import Tensor, nn
 from vocoders.core.graphs.tracing import GraphPlan, Port
 from vocoders.frontends.mel import LogMel
 from vocoders.frontends.mel_consistency import LARGEST_RATIO, MelConsistency
+from vocoders.frontends.mel_consistent_start import MelConsistentPrior
 from vocoders.frontends.stft import STFT, fourier_kernels
 
-__all__ = ["RefinementGraph", "log_mel_plan", "real_valued", "refinement_plan"]
+__all__ = ["RefinementGraph", "StartGraph", "log_mel_plan", "real_valued", "refinement_plan"]
 
 ModuleType = TypeVar("ModuleType", bound=nn.Module)
 
@@ -137,6 +138,21 @@ class RefinementGraph(nn.Module):
             self.kernels,
             LARGEST_RATIO,
         )
+
+
+class StartGraph(nn.Module):
+    """A start that agrees with the mel, from :func:`real_valued`; it is called as :class:`MelConsistentPrior` is."""
+
+    def __init__(self, start: MelConsistentPrior) -> None:
+        super().__init__()
+        self.start, self.refinement = start, RefinementGraph(start.refinement)
+
+    def forward(self, excitation: Tensor, features: Tensor) -> Tensor:
+        """Return audio (B, 1, F * hop_length) with the log-mels ``features`` from a flat excitation."""
+        if self.start.shaper is not None:
+            return self.start.shaper(excitation, features)
+        shaped = self.start.envelope.multiply(excitation, features)
+        return self.refinement(shaped, features, torch.tensor(self.start.iterations))
 
 
 @cache

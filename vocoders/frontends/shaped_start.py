@@ -63,33 +63,29 @@ class ShapedStart(nn.Module):
             excitation: flat harmonics and flat noise (B, 2, F * hop_length).
             features: log-mels (B, n_mels, F).
         """
-        hop, num_frames = self.envelope.stft.hop_length, features.shape[-1]
-        frames = torch.arange(-2, num_frames + 2, device=features.device).clamp(0, num_frames - 1)
-        wanted = features[..., frames][:, None]
-        gain = torch.exp(self.envelope.log_gains(features))[..., frames][:, None]
+        wanted = self.envelope.extended(features)[:, None]
+        gain = self.envelope.extended(torch.exp(self.envelope.log_gains(features)))[:, None]
         relaxation, momentum = F.pad(self.relaxation, (1, 0), value=1.0), F.pad(self.momentum, (1, 1))
         # A difference to the loud excitation would cost digits of the first result.
         parts = now = torch.zeros_like(excitation)
         for stage, network in enumerate(self.stages):
-            real, imag = self._transform(parts if stage else excitation, 2 * hop)
+            real, imag = self._transform(parts if stage else excitation)
             real, imag = gain * real, gain * imag
             change = network(torch.cat([wanted, self._log_mels(real, imag)], dim=1))
             # The second and later stages begin where the one before ended.
             change, gain = torch.exp(torch.matmul(self.envelope.envelope.matrix, change)), torch.ones_like(gain)
-            projected = self._inverse(change * real, change * imag, 2 * hop)
+            projected = self._inverse(change * real, change * imag)
             before, now = now, parts + relaxation[stage] * (projected - parts)
             parts = now + momentum[stage] * (now - before)
         return now.sum(dim=1, keepdim=True)
 
-    def _transform(self, parts: Tensor, margin: int) -> tuple[Tensor, Tensor]:
+    def _transform(self, parts: Tensor) -> tuple[Tensor, Tensor]:
         """Return the spectrum of each part, (B, 2, bins, F + 4) real and imaginary."""
-        mode = "reflect" if parts.shape[-1] > margin else "constant"
-        real, imag = self.envelope.stft(F.pad(parts, (margin, margin), mode).flatten(0, 1))
+        real, imag = self.envelope.transform(parts.flatten(0, 1)[:, None])
         return real.unflatten(0, (-1, 2)), imag.unflatten(0, (-1, 2))
 
-    def _inverse(self, real: Tensor, imag: Tensor, margin: int) -> Tensor:
-        signals = self.envelope.stft.inverse(real.flatten(0, 1), imag.flatten(0, 1))[..., margin:-margin]
-        return signals[:, 0].unflatten(0, (-1, 2))
+    def _inverse(self, real: Tensor, imag: Tensor) -> Tensor:
+        return self.envelope.inverse(real.flatten(0, 1), imag.flatten(0, 1))[:, 0].unflatten(0, (-1, 2))
 
     def _log_mels(self, real: Tensor, imag: Tensor) -> Tensor:
         """Return the log-mels of both parts and of their sum, (B, 3, bands, F + 4)."""

@@ -17,7 +17,7 @@ from vocoders.core.graphs.joining import JoinedGraph
 from vocoders.core.graphs.plain import plain_copy
 from vocoders.core.graphs.tracing import GraphPlan, Port, trace
 from vocoders.flow import time_grid
-from vocoders.frontends.graphs import RefinementGraph, log_mel_plan, real_valued, refinement_plan
+from vocoders.frontends.graphs import StartGraph, log_mel_plan, real_valued, refinement_plan
 from vocoders.periodwave.base import FlowVocoder, freeu_of
 from vocoders.periodwave.estimator import Estimator, VelocityOfTensors
 from vocoders.periodwave.model import PeriodWave
@@ -91,16 +91,11 @@ class _Start(nn.Module):
 class _MelConsistentStart(nn.Module):
     def __init__(self, model: PeriodWave, temperature: float) -> None:
         super().__init__()
-        self.model, self.temperature = real_valued(model), temperature
-        self.refinement = RefinementGraph(model.mel_consistency)
+        self.model: Any = real_valued(model)
+        self.start, self.temperature = StartGraph(self.model.mel_consistent), temperature
 
     def forward(self, features: Tensor, noise: Tensor, f0: Tensor) -> Tensor:
-        prior: Any = self.model.mel_consistent
-        excitation = _excitation(self.model, f0, noise, self.temperature)
-        if prior.shaper is not None:
-            return prior.shaper(excitation, features)
-        shaped = prior.envelope.multiply(excitation, features)
-        return self.refinement(shaped, features, torch.tensor(prior.iterations))
+        return self.start(_excitation(self.model, f0, noise, self.temperature), features)
 
 
 class _Filter(nn.Module):

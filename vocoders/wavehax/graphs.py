@@ -1,11 +1,13 @@
 """Wavehax as ONNX: mel, F0, noise and start phase to audio, with the harmonic prior inside."""
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 
 from vocoders.core.errors import ConfigError
 from vocoders.core.graphs.tracing import GraphPlan, Port
-from vocoders.frontends.graphs import RefinementGraph, log_mel_plan, real_valued, refinement_plan
+from vocoders.frontends.graphs import StartGraph, log_mel_plan, real_valued, refinement_plan
 from vocoders.wavehax.model import Wavehax
 from vocoders.wavehax.options import WavehaxOptions
 from vocoders.wavehax.step_graph import step_plan
@@ -26,17 +28,12 @@ def graphs(model: Wavehax, options: WavehaxOptions) -> tuple[GraphPlan, ...]:
 class _Synthesis(nn.Module):
     def __init__(self, model: Wavehax) -> None:
         super().__init__()
-        self.model = real_valued(model).eval()
-        self.start = self.model.start
-        self.refinement = None if self.start is None else RefinementGraph(self.start.refinement)
+        self.model: Any = real_valued(model)
+        if model.start is not None:
+            self.model.start = StartGraph(self.model.start)
 
     def forward(self, features: Tensor, f0: Tensor, noise: Tensor, phase: Tensor) -> Tensor:
-        prior = self.model.prior(f0, noise, phase)
-        if self.start is not None and self.refinement is not None:
-            shaped = self.start.envelope.multiply(self.model.flat_excitation(prior), features)
-            start = self.refinement(shaped, features, torch.tensor(self.start.iterations))
-            prior = torch.cat([prior, start], dim=1)
-        return self.model(features, prior)
+        return self.model(features, self.model.begin(features, self.model.prior(f0, noise, phase)))
 
 
 def synthesis_plan(model: Wavehax) -> GraphPlan:
