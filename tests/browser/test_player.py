@@ -259,6 +259,19 @@ def test_axe_finds_nothing_serious(open_page, mode, width) -> None:
     assert not found, "\n".join(map(str, found))
 
 
+def test_a_card_of_long_words_code_and_tables_fits_a_narrow_screen(open_page) -> None:
+    page = open_page("light", 390)
+    go_to(page, "Models")
+    card = page.locator("#models-card")
+    card.locator("h2").wait_for()
+    cells = "".join(f"<td>number {column}</td>" for column in range(12))
+    words = "".join(f"<{tag}>{'longword' * 30}</{tag}>" for tag in ("h2", "p", "li", "code", "a"))
+    code = f"<pre><code>{'--option value ' * 20}\n{'x' * 200}</code></pre>"
+    text = f"{words}{code}<table><tr>{cells}</tr></table>"
+    card.locator(".prose").first.evaluate("(prose, text) => { prose.innerHTML = text; }", text)
+    assert card.evaluate("(card) => card.scrollWidth") <= card.evaluate("(card) => card.clientWidth")
+
+
 def test_everything_that_can_be_operated_has_a_name_and_is_reached_by_the_keyboard(open_page) -> None:
     page = open_page()
     for tab in TABS:

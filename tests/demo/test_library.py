@@ -31,7 +31,8 @@ def test_every_family_is_found_with_its_use(entries) -> None:
     assert kinds["wavehax-24k"] == "vocoder"
     assert entries["wavehax-24k"].is_shipped
     assert not entries["tiny-turbo"].is_shipped
-    assert entries["tiny-turbo"].title == "PeriodWave-Turbo"
+    assert entries["tiny-turbo"].title == entries["periodwave-turbo-24k"].title == "PeriodWave-Turbo"
+    assert entries["periodwave-harmonic-24k"].title == "PeriodWave"
     assert entries["tiny-digits"].sample_rate == 8000
     assert all(entry.num_parameters > 0 for entry in entries.values() if entry.path is not None)
     assert {name for name, entry in entries.items() if entry.path is None} == set(BASELINES)

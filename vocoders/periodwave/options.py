@@ -93,8 +93,8 @@ class BandFlowOptions(BandFlowSampling, AnyFlowOptions):
 
 
 def title_of(config: Mapping[str, Any]) -> str:
-    """Return the title of a model with this configuration: PeriodWave-Turbo has few Euler steps."""
+    """Return the title of a model with this configuration: PeriodWave-Turbo has few Euler steps from noise."""
     sampling = config.get("sampling")
     own = sampling if isinstance(sampling, Mapping) else {}
-    is_turbo = own.get("solver") == "euler" and own.get("steps") in (1, 2, 3, 4)
-    return "PeriodWave-Turbo" if is_turbo else "PeriodWave"
+    is_few = own.get("solver") == "euler" and own.get("steps") in (1, 2, 3, 4)
+    return "PeriodWave-Turbo" if is_few and config.get("prior") != "mel_consistent" else "PeriodWave"
