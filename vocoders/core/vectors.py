@@ -33,6 +33,7 @@ __all__ = [
     "magnitude",
     "number_at",
     "positive_part",
+    "put",
     "repeat",
     "sigmoid",
     "splat",
@@ -145,6 +146,19 @@ def number_at(typing_context, array, index):
 
     check_array(array, types.Float)
     return types.float32(array, types.intp), emit
+
+
+@_intrinsic
+def put(typing_context, array, index, number):
+    """Signature (array, index, number): write one float32; unlike ``array[index] = number`` to addresses too."""
+
+    def emit(context, builder, signature, arguments):
+        data = first_number(context, builder, signature.args[0], arguments[0])
+        builder.store(arguments[2], builder.gep(data, [arguments[1]]))
+        return context.get_dummy_value()
+
+    check_array(array, types.Float)
+    return types.void(array, types.intp, types.float32), emit
 
 
 @_intrinsic

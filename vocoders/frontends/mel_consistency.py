@@ -114,11 +114,11 @@ class MelConsistency(nn.Module):
         return self._margins(config.n_fft - (0 if config.padding.startswith("center") else config.hop_length))
 
     def _has_loops(self, audio: Tensor, wanted: Tensor) -> bool:
-        """Return whether the compiled loops do: in float32 on a CPU, without gradients."""
+        """Return whether the compiled loops do: in float32 on a CPU, without gradients, for an even n_fft."""
         tensors = (audio, wanted, self.log_mel.basis)
         plain = all(tensor.device.type == "cpu" and tensor.dtype != torch.float64 for tensor in tensors)
         differentiates = torch.is_grad_enabled() and any(tensor.requires_grad for tensor in tensors)
-        return plain and not differentiates and audio.shape[-1] > self._edges[1]
+        return plain and not differentiates and self.log_mel.config.n_fft % 2 == 0 and audio.shape[-1] > self._edges[1]
 
     def in_chunks(self, audio: Tensor, features: Tensor, iterations: int, chunk_frames: int) -> Tensor:
         """Return the result of ``forward``, computed in constant memory."""

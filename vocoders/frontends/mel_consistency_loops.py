@@ -1,35 +1,37 @@
-"""Mel refinement in compiled loops, for CPUs: the numbers of :class:`MelConsistency`, some five times as fast.
+"""Mel refinement in compiled loops, for CPUs: the numbers of :class:`MelConsistency`, many times as fast.
 
-The FFTs are torch's; what lies between them is one pass. Sixteen frames fill a vector, and each step of the update
-reads only the bins under a filter. Blocks of frames are small enough for the cache, and nothing is allocated in the
-loop over iterations.
+Sixteen frames fill a vector, from the cut of the signal to the overlapping sum, and each step of the update reads only
+the bins under a filter. Such a block of frames stays in the cache of a thread. Blocks are the same for any number of
+threads, so the result is too.
 """
 
 # numba turns the functions of vectors into others that take fewer arguments; no stub says so.
 # pyright: reportCallIssue=false
 
-from dataclasses import dataclass
+import math
+from typing import NamedTuple
 
 import numpy as np
 import torch
 from numba import njit
 from torch import Tensor
 
-from vocoders.core import vectors
+from vocoders.core import lane_fft, vectors
 from vocoders.core.compiling import compiled
-from vocoders.core.vectors import bounded, fma, load, splat, square_root, store
+from vocoders.core.lane_fft import LANES, forward, fourier_table, inverse
+from vocoders.core.packed_memory import aligned
+from vocoders.core.vectors import address, bounded, exp, fma, load, number_at, put, repeat, splat, square_root, store
+from vocoders.core.workers import Workers
 from vocoders.frontends.refinement_steps import RefinementStep
 
 __all__ = ["Filters", "Frames", "iterate"]
 
-_LANES = 16
-# Frames that pass through all steps at once: a multiple of the lanes, small enough for the cache.
-_BLOCK = 128
 _LEAST, _MOST = 1e-9, 3e38
+# A thread gets at least so many blocks of frames, and samples: with less, one thread is faster.
+_LEAST_BLOCKS, _LEAST_SAMPLES = 4, 16384
 
 
-@dataclass(frozen=True)
-class Filters:
+class Filters(NamedTuple):
     """The mel filters as bands: of bins for each mel, and of mels for each bin.
 
     Attributes:
@@ -67,12 +69,11 @@ def _bands(matrix: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return bands, np.ascontiguousarray(np.concatenate(weights))
 
 
-@dataclass(frozen=True)
-class Frames:
+class Frames(NamedTuple):
     """How frames lie in the audio.
 
     Attributes:
-        window: (n_fft,), with zeros where it is shorter.
+        window: (n_fft,), with zeros where it is shorter; n_fft is even.
         hop: samples between frames.
         left: padding before the first sample, as in the STFT.
         right: padding after the last.
@@ -85,243 +86,256 @@ class Frames:
     right: int
     is_reflected: bool
 
-    def reach(self, count: int) -> int:
-        """Return the number of samples under ``count`` frames."""
-        return (count - 1) * self.hop + self.window.size
-
-    def inverse_weights(self, count: int, length: int) -> np.ndarray:
-        """Return the inverse of the sum of squared windows, for the samples of the padded audio, (length,)."""
-        summed = np.zeros(length, np.float32)
-        _add_frames(np.broadcast_to(self.window, (count, self.window.size)), self.window, self.hop, summed)
-        return 1 / np.maximum(summed, 1e-3)
-
 
 def iterate(
     audio: Tensor, wanted: Tensor, filters: Filters, frames: Frames, steps: list[RefinementStep], largest_ratio: float
 ) -> Tensor:
     """Return audio (T,) after the steps towards the linear mel ``wanted`` (n_mels, F), T = F * hop."""
-    length, count, left = audio.shape[-1], wanted.shape[-1], frames.left
-    padded = torch.zeros(left + length + frames.right)
-    signal = padded[left : left + length].copy_(audio)
-    before = signal.numpy().copy()
-    target, summed = _in_lanes(wanted.numpy()), np.zeros(max(padded.numel(), frames.reach(count)), np.float32)
-    inverse = frames.inverse_weights(count, summed.size)[left : left + length]
-    blocks = _Blocks(filters, frames, count, largest_ratio)
+    blocks = _Blocks(filters, frames, wanted.numpy(), largest_ratio)
+    left, stop = frames.left, frames.left + audio.shape[-1]
+    padded = np.zeros(blocks.reach, np.float32)
+    signal = padded[left:stop]
+    signal[:] = audio.numpy()
+    before = signal.copy()
     for step in steps:
         if frames.is_reflected:
-            _reflect(padded, left, length, frames.right)
-        summed[:] = 0
-        blocks.project(padded.numpy(), target, step, summed)
-        _move(summed[left:], inverse, step.momentum, step.relaxation, before, signal.numpy())
+            padded[:left] = padded[left + 1 : 2 * left + 1][::-1]
+            padded[stop : stop + frames.right] = padded[stop - frames.right - 1 : stop - 1][::-1]
+        blocks.project(padded, step)
+        blocks.move(signal, before, step)
     return torch.from_numpy(before)
 
 
 class _Blocks:
-    """Frames that pass through a step together, and the memory for it."""
+    """Frames in blocks, the threads that compute them, and the memory for it."""
 
-    def __init__(self, filters: Filters, frames: Frames, count: int, largest_ratio: float) -> None:
-        self.filters, self.frames, self.count, self.largest_ratio = filters, frames, count, largest_ratio
-        self.cut = torch.empty(min(_BLOCK, count), frames.window.size)
-        self.work = np.zeros((3, len(filters.mels) * _LANES), np.float32)
-        # Of all frames, for steps whose ratios depend on those of other frames.
-        self.spectra = torch.empty(0, len(filters.mels), dtype=torch.complex64)
-        self.ratios = np.empty(0, np.float32)
+    def __init__(self, filters: Filters, frames: Frames, wanted: np.ndarray, largest_ratio: float) -> None:
+        (bands, self.count), size = wanted.shape, frames.window.size
+        number, columns, held = -(-self.count // LANES), _columns(size, frames.hop), (size // 2 + 1) * LANES
+        self.settings, self.left = (filters, frames, fourier_table(size), np.float32(largest_ratio)), frames.left
+        self.workers = Workers(min(torch.get_num_threads(), max(1, number // _LEAST_BLOCKS)))
+        self.target = np.zeros((bands, number * LANES), np.float32)
+        self.target[:, : self.count] = wanted
+        self.spectra, self.sums = aligned(number, 2 * held), aligned(number, columns * frames.hop)
+        # The padded signal, and all samples under blocks.
+        self.reach = max(
+            frames.left + self.count * frames.hop + frames.right, ((number - 1) * LANES + columns) * frames.hop
+        )
+        self.summed, self.inverse_weights = np.zeros(self.reach, np.float32), np.zeros(self.reach, np.float32)
+        _add_windows(frames.window**2, frames.hop, self.count, self.inverse_weights)
+        self.inverse_weights = 1 / np.maximum(self.inverse_weights, 1e-3)
+        # Of each thread: the other half of a transform, which holds magnitudes between transforms; the ratios of the
+        # mels; and a block of samples, in columns.
+        self.scratch = 2 * held + bands * LANES + columns * frames.hop
 
-    def project(self, signal: np.ndarray, target: np.ndarray, step: RefinementStep, summed: np.ndarray) -> None:
-        """Add the improved frames of a padded signal to ``summed``; ``target`` is in lanes."""
-        filters, largest = self.filters, self.largest_ratio
+    def project(self, padded: np.ndarray, step: RefinementStep) -> None:
+        """Sum the improved frames of a padded signal, each block for itself."""
         if step.kernel is None:
-            for first in range(0, self.count, _BLOCK):
-                spectrum = self._spectrum(signal, first)
-                _scale(
-                    _parts(spectrum), target[first // _LANES :], filters.power, filters.bins, filters.weights,
-                    filters.mels, filters.shares, step.updates, largest, self.work,
-                )  # fmt: skip
-                self._add(spectrum, first, summed)
+            self._run(_improve, padded, self.target, step.updates, self.count, self.sums)
             return
-        if not len(self.spectra):
-            self.spectra = torch.empty(self.count, len(filters.mels), dtype=torch.complex64)
-            self.ratios = np.empty_like(target)
-        for first in range(0, self.count, _BLOCK):
-            spectrum = self._spectrum(signal, first, self.spectra[first : first + _BLOCK])
-            _find_ratios(
-                _parts(spectrum), target[first // _LANES :], filters.power, filters.bins, filters.weights,
-                filters.mels, largest, self.work, self.ratios[first // _LANES :],
-            )  # fmt: skip
-        ratios = _in_lanes(_sharpened(_from_lanes(self.ratios, self.count), step.kernel.numpy(), largest))
-        for first in range(0, self.count, _BLOCK):
-            spectrum = self.spectra[first : first + _BLOCK]
-            _spread(_parts(spectrum), ratios[first // _LANES :], filters.power, filters.mels, filters.shares, self.work)
-            self._add(spectrum, first, summed)
+        kernel, (rows, columns) = step.kernel.numpy(), (size // 2 for size in step.kernel.shape)
+        bands, frames = self.target.shape
+        logs = np.empty((bands + 2 * rows, frames + 2 * columns), np.float32)
+        self._run(_compare, padded, self.target, logs, rows, columns)
+        inner = logs[rows : rows + bands, columns : columns + self.count]
+        np.log(inner, out=inner)
+        logs[:, :columns], logs[:, columns + self.count :] = (
+            logs[:, columns, None],
+            logs[:, columns + self.count - 1, None],
+        )
+        logs[:rows], logs[rows + bands :] = logs[rows], logs[rows + bands - 1]
+        self._run(_sharpen, logs, kernel, self.count, self.sums)
 
-    def _spectrum(self, signal: np.ndarray, first: int, out: Tensor | None = None) -> Tensor:
-        """Return the spectra of a block of frames of the signal, in ``out`` if given."""
-        block = self.cut[: min(_BLOCK, self.count - first)]
-        _cut_frames(signal, first * self.frames.hop, self.frames.window, self.frames.hop, block.numpy())
-        return torch.fft.rfft(block, out=out)
+    def _run(self, function, *arguments) -> None:
+        self.workers.run(
+            function, *self.settings, *arguments, self.spectra, work=len(self.spectra), least=_LEAST_BLOCKS,
+            scratch=self.scratch,
+        )  # fmt: skip
 
-    def _add(self, spectrum: Tensor, first: int, summed: np.ndarray) -> None:
-        """Overlap and add the frames of a block."""
-        improved = torch.fft.irfft(spectrum, self.frames.window.size).numpy()
-        _add_frames(improved, self.frames.window, self.frames.hop, summed[first * self.frames.hop :])
-
-
-def _parts(spectrum: Tensor) -> np.ndarray:
-    """Return the real and imaginary parts (F, n_fft // 2 + 1, 2) of a spectrum, in its memory."""
-    return torch.view_as_real(spectrum).numpy()
+    def move(self, signal: np.ndarray, before: np.ndarray, step: RefinementStep) -> None:
+        """Write the next signal, and the result of this iteration to ``before``."""
+        numbers = self.left, np.float32(step.relaxation), np.float32(step.momentum)
+        memory = self.sums, self.settings[1].hop, self.summed, self.inverse_weights
+        self.workers.run(_move, *memory, *numbers, before, signal, work=signal.size, least=_LEAST_SAMPLES)
 
 
-def _from_lanes(lanes: np.ndarray, count: int) -> np.ndarray:
-    """Return (F / lanes, n_mels, lanes) as (n_mels, F)."""
-    return np.ascontiguousarray(lanes.transpose(1, 0, 2).reshape(lanes.shape[1], -1)[:, :count])
+def _columns(size: int, hop: int) -> int:
+    """Return how many hops a block of frames of this size touches."""
+    return LANES + (size - 1) // hop
 
 
-def _sharpened(ratios: np.ndarray, kernel: np.ndarray, largest: float) -> np.ndarray:
-    """Return ratios (n_mels, F) filtered by a kernel; as PyTorch's threads would take longer, without them."""
-    rows, columns = (size // 2 for size in kernel.shape)
-    padded = np.pad(np.log(ratios), ((rows, rows), (columns, columns)), "edge")
-    filtered = np.zeros_like(ratios)
-    _convolve(padded, kernel, filtered)
-    return np.exp(filtered.clip(-np.log(largest), np.log(largest)))
-
-
-def _in_lanes(wanted: np.ndarray) -> np.ndarray:
-    """Return (n_mels, F) as (F / lanes, n_mels, lanes); frames that fill the last block are silent."""
-    bands, count = wanted.shape
-    filled = np.zeros((bands, -(-count // _LANES), _LANES), np.float32)
-    filled.reshape(bands, -1)[:, :count] = wanted
-    return np.ascontiguousarray(filled.transpose(1, 0, 2))
-
-
-def _reflect(padded: Tensor, left: int, length: int, right: int) -> None:
-    padded[:left] = padded[left + 1 : 2 * left + 1].flip(0)
-    padded[left + length :] = padded[left + length - right - 1 : left + length - 1].flip(0)
+_count_columns = njit(_columns)
 
 
 @compiled()
-def _convolve(padded, kernel, filtered):
-    """Add the correlation of a padded image with a kernel."""
-    for row in range(filtered.shape[0]):
-        for i in range(kernel.shape[0]):
-            for j in range(kernel.shape[1]):
-                weight = kernel[i, j]
-                for column in range(filtered.shape[1]):
-                    filtered[row, column] += weight * padded[row + i, column + j]
+def _add_windows(squares, hop, count, summed):
+    """Add the squared windows of all frames."""
+    for frame in range(count):
+        for i in range(squares.size):
+            summed[frame * hop + i] += squares[i]
 
 
 @compiled()
-def _cut_frames(signal, start, window, hop, frames):
-    """Write windowed frames (F, n_fft) of a signal."""
-    for frame in range(frames.shape[0]):
-        place = start + frame * hop
-        for i in range(window.size):
-            frames[frame, i] = signal[place + i] * window[i]
-
-
-@compiled()
-def _add_frames(frames, window, hop, summed):
-    """Overlap and add windowed frames (F, n_fft)."""
-    for frame in range(frames.shape[0]):
-        place = frame * hop
-        for i in range(window.size):
-            summed[place + i] += frames[frame, i] * window[i]
-
-
-@compiled()
-def _move(summed, inverse, momentum, relaxation, before, signal):
-    """Write the next signal, and the result of this iteration to ``before``."""
-    again, beyond = np.float32(momentum), np.float32(relaxation)
-    for i in range(signal.size):
-        now = signal[i] + beyond * (summed[i] * inverse[i] - signal[i])
+def _move(sums, hop, summed, inverse_weights, left, beyond, again, before, signal, start, stop):
+    """Write samples of the next signal, and of the result of this iteration to ``before``."""
+    summed[left + start : left + stop] = 0
+    for block in range(sums.shape[0]):
+        first = block * LANES * hop
+        for i in range(max(left + start, first), min(left + stop, first + sums.shape[1])):
+            summed[i] += sums[block, i - first]
+    for i in range(start, stop):
+        now = signal[i] + beyond * (summed[left + i] * inverse_weights[left + i] - signal[i])
         signal[i] = now + again * (now - before[i])
         before[i] = now
 
 
 @njit
-def _measure(spectrum, begin, held, power, mels, present, improved):
-    """Write the magnitudes of the bins under filters, or their squares, twice."""
-    for b in range(spectrum.shape[1]):
-        if mels[b, 1] > mels[b, 0]:
-            for lane in range(held):
-                real, imaginary = spectrum[begin + lane, b, 0], spectrum[begin + lane, b, 1]
-                present[b * _LANES + lane] = real * real + imaginary * imaginary
-        squared = bounded(load(present, b * _LANES, _LANES), np.float32(_LEAST * _LEAST), np.float32(_MOST))
+def _places(spectrum, scratch, bins, bands):
+    """Return addresses: real and imaginary part of a block, the other halves of its transform, ratios, samples."""
+    held, other = 4 * LANES * bins, address(scratch)
+    real, ratios = address(spectrum), other + 2 * held
+    return real, real + held, other, other + held, ratios, ratios + 4 * LANES * bands
+
+
+@njit
+def _analyse(signal, frames, table, block, real, imag, other_real, other_imag, samples):
+    """Write the spectrum of the frames of a block."""
+    window, hop = frames.window, frames.hop
+    columns = _count_columns(window.size, hop)
+    first = block * LANES * hop
+    for column in range(columns):
+        for i in range(hop):
+            put(samples, i * columns + column, signal[first + column * hop + i])
+    for i in range(window.size):
+        cut = repeat(window, i, LANES) * load(samples, (i % hop) * columns + i // hop, LANES)
+        store(imag if i % 2 else real, (i // 2) * LANES, cut)
+    forward(real, imag, other_real, other_imag, window.size, table.radices, table.weights, table.turns)
+
+
+@njit
+def _add(frames, table, block, count, real, imag, other_real, other_imag, samples, sums):
+    """Write the overlapping sum of the frames of a block with this spectrum."""
+    window, hop = frames.window, frames.hop
+    size = window.size
+    columns, silence = _count_columns(size, hop), splat(np.float32(0), LANES)
+    inverse(real, imag, other_real, other_imag, size, table.radices, table.weights, table.turns)
+    # Frames after the last.
+    for lane in range(count - block * LANES, LANES):
+        for i in range(lane, size // 2 * LANES, LANES):
+            put(real, i, np.float32(0))
+            put(imag, i, np.float32(0))
+    for i in range(0, columns * hop - LANES, LANES):
+        store(samples, i, silence)
+    store(samples, columns * hop - LANES, silence)
+    for i in range(size):
+        at = (i % hop) * columns + i // hop
+        part = load(imag if i % 2 else real, (i // 2) * LANES, LANES)
+        store(samples, at, fma(repeat(window, i, LANES) * np.float32(1 / size), part, load(samples, at, LANES)))
+    for column in range(columns):
+        for i in range(hop):
+            sums[block, column * hop + i] = number_at(samples, i * columns + column)
+
+
+@njit
+def _measure(real, imag, bins, power, present, improved):
+    """Write the magnitudes of the bins, or their squares, twice."""
+    for b in range(bins):
+        x, y = load(real, b * LANES, LANES), load(imag, b * LANES, LANES)
+        squared = bounded(fma(x, x, y * y), np.float32(_LEAST * _LEAST), np.float32(_MOST))
         magnitude = squared if power == 2 else square_root(squared)
-        store(present, b * _LANES, magnitude)
-        store(improved, b * _LANES, magnitude)
+        store(present, b * LANES, magnitude)
+        store(improved, b * LANES, magnitude)
 
 
 @njit
-def _compare(wanted, present, bins, weights, largest_ratio, ratios):
+def _find_ratios(target, block, present, filters, largest_ratio, ratios):
     """Write the ratios of wanted and present mel."""
-    smallest, greatest = np.float32(1 / largest_ratio), np.float32(largest_ratio)
-    for m in range(bins.shape[0]):
-        mel, place = splat(np.float32(0), _LANES), bins[m, 2]
-        for b in range(bins[m, 0], bins[m, 1]):
-            mel = fma(splat(weights[place], _LANES), load(present, b * _LANES, _LANES), mel)
+    smallest = np.float32(1) / largest_ratio
+    for m in range(filters.bins.shape[0]):
+        mel, place = splat(np.float32(0), LANES), filters.bins[m, 2]
+        for b in range(filters.bins[m, 0], filters.bins[m, 1]):
+            mel = fma(repeat(filters.weights, place, LANES), load(present, b * LANES, LANES), mel)
             place += 1
+        wanted = load(target, m * target.shape[1] + block * LANES, LANES)
         mel = bounded(mel, np.float32(_LEAST), np.float32(_MOST))
-        store(ratios, m * _LANES, bounded(load(wanted, m * _LANES, _LANES) / mel, smallest, greatest))
+        store(ratios, m * LANES, bounded(wanted / mel, smallest, largest_ratio))
 
 
 @njit
-def _multiply(ratios, mels, shares, values):
-    """Multiply values of the bins by the shares that their mels have in the ratios."""
-    for b in range(mels.shape[0]):
-        if mels[b, 1] > mels[b, 0]:
-            factor, place = splat(np.float32(0), _LANES), mels[b, 2]
-            for m in range(mels[b, 0], mels[b, 1]):
-                factor = fma(splat(shares[place], _LANES), load(ratios, m * _LANES, _LANES), factor)
-                place += 1
-            store(values, b * _LANES, load(values, b * _LANES, _LANES) * factor)
+def _share(ratios, filters, b):
+    """Return the mean of the ratios of the mels of a bin, by their weights."""
+    factor, place = splat(np.float32(0), LANES), filters.mels[b, 2]
+    for m in range(filters.mels[b, 0], filters.mels[b, 1]):
+        factor = fma(repeat(filters.shares, place, LANES), load(ratios, m * LANES, LANES), factor)
+        place += 1
+    return factor
 
 
 @njit
-def _apply(spectrum, begin, held, power, mels, present, improved):
-    """Give the bins of some frames their improved magnitudes."""
-    for b in range(spectrum.shape[1]):
-        if mels[b, 1] > mels[b, 0]:
-            factor = load(improved, b * _LANES, _LANES) / load(present, b * _LANES, _LANES)
-            store(improved, b * _LANES, square_root(factor) if power == 2 else factor)
-            for lane in range(held):
-                spectrum[begin + lane, b, 0] *= improved[b * _LANES + lane]
-                spectrum[begin + lane, b, 1] *= improved[b * _LANES + lane]
+def _multiply(real, imag, filters, b, factor):
+    """Multiply a bin by the factor of its magnitude, or the square of the magnitude."""
+    factor = square_root(factor) if filters.power == 2 else factor
+    store(real, b * LANES, load(real, b * LANES, LANES) * factor)
+    store(imag, b * LANES, load(imag, b * LANES, LANES) * factor)
 
 
-@compiled(vectors)
-def _scale(spectrum, target, power, bins, weights, mels, shares, updates, largest_ratio, work):
-    """Multiply the bins of a spectrum (F, n_fft // 2 + 1, 2) by the factors of the updates.
-
-    ``target`` is the mel in lanes. ``work`` takes magnitudes, improved magnitudes, and ratios of mels.
-    """
-    present, improved, ratios = work[0], work[1], work[2]
-    for begin in range(0, spectrum.shape[0], _LANES):
-        wanted = target[begin // _LANES].reshape(-1)
-        held = min(_LANES, spectrum.shape[0] - begin)
-        _measure(spectrum, begin, held, power, mels, present, improved)
+@compiled(vectors, lane_fft)
+def _improve(
+    filters, frames, table, largest_ratio, signal, target, updates, count, sums, spectra, scratch, start, stop
+):  # fmt: skip
+    """Sum the frames of blocks whose bins are multiplied by the factors of the updates."""
+    mels = filters.mels
+    for block in range(start, stop):
+        real, imag, present, improved, ratios, samples = _places(
+            spectra[block], scratch, mels.shape[0], filters.bins.shape[0]
+        )
+        _analyse(signal, frames, table, block, real, imag, present, improved, samples)
+        _measure(real, imag, filters.mels.shape[0], filters.power, present, improved)
         for _ in range(updates):
-            _compare(wanted, improved, bins, weights, largest_ratio, ratios)
-            _multiply(ratios, mels, shares, improved)
-        _apply(spectrum, begin, held, power, mels, present, improved)
+            _find_ratios(target, block, improved, filters, largest_ratio, ratios)
+            for b in range(mels.shape[0]):
+                if mels[b, 1] > mels[b, 0]:
+                    store(improved, b * LANES, load(improved, b * LANES, LANES) * _share(ratios, filters, b))
+        for b in range(mels.shape[0]):
+            if mels[b, 1] > mels[b, 0]:
+                factor = load(improved, b * LANES, LANES) / load(present, b * LANES, LANES)
+                _multiply(real, imag, filters, b, factor)
+        _add(frames, table, block, count, real, imag, present, improved, samples, sums)
 
 
-@compiled(vectors)
-def _find_ratios(spectrum, target, power, bins, weights, mels, largest_ratio, work, ratios):
-    """Write the ratios of the mel ``target`` and that of a spectrum (F, n_fft // 2 + 1, 2), both in lanes."""
-    for begin in range(0, spectrum.shape[0], _LANES):
-        held = min(_LANES, spectrum.shape[0] - begin)
-        _measure(spectrum, begin, held, power, mels, work[0], work[1])
-        wanted, found = target[begin // _LANES].reshape(-1), ratios[begin // _LANES].reshape(-1)
-        _compare(wanted, work[0], bins, weights, largest_ratio, found)
+@compiled(vectors, lane_fft)
+def _compare(filters, frames, table, largest_ratio, signal, target, found, row, column, spectra, scratch, start, stop):
+    """Write spectra of blocks, and their ratios to the inner part of ``found``, from this row and column on."""
+    bands, width = target.shape[0], found.shape[1]
+    for block in range(start, stop):
+        real, imag, present, improved, ratios, samples = _places(spectra[block], scratch, filters.mels.shape[0], bands)
+        _analyse(signal, frames, table, block, real, imag, present, improved, samples)
+        _measure(real, imag, filters.mels.shape[0], filters.power, present, improved)
+        _find_ratios(target, block, present, filters, largest_ratio, ratios)
+        for m in range(bands):
+            to = (row + m) * width + column + block * LANES
+            store(found, to, load(ratios, m * LANES, LANES))
 
 
-@compiled(vectors)
-def _spread(spectrum, ratios, power, mels, shares, work):
-    """Multiply the bins of a spectrum (F, n_fft // 2 + 1, 2) by the shares of their mels in ratios, in lanes."""
-    present, improved = work[0], work[1]
-    present[:] = 1
-    for begin in range(0, spectrum.shape[0], _LANES):
-        held = min(_LANES, spectrum.shape[0] - begin)
-        improved[:] = 1
-        _multiply(ratios[begin // _LANES].reshape(-1), mels, shares, improved)
-        _apply(spectrum, begin, held, power, mels, present, improved)
+@compiled(vectors, lane_fft)
+def _sharpen(filters, frames, table, largest_ratio, logs, kernel, count, sums, spectra, scratch, start, stop):
+    """Sum the frames of blocks whose bins are multiplied by filtered ratios.
+
+    ``logs`` are the logarithms of the ratios of all frames, with a margin as wide as half of the kernel.
+    """
+    bands, width, largest = filters.bins.shape[0], logs.shape[1], np.float32(math.log(largest_ratio))
+    for block in range(start, stop):
+        real, imag, other_real, other_imag, ratios, samples = _places(
+            spectra[block], scratch, filters.mels.shape[0], bands
+        )
+        for m in range(bands):
+            filtered = splat(np.float32(0), LANES)
+            for i in range(kernel.shape[0]):
+                for j in range(kernel.shape[1]):
+                    at = (m + i) * width + block * LANES + j
+                    filtered = fma(repeat(kernel, i * kernel.shape[1] + j, LANES), load(logs, at, LANES), filtered)
+            store(ratios, m * LANES, exp(bounded(filtered, -largest, largest)))
+        for b in range(filters.mels.shape[0]):
+            if filters.mels[b, 1] > filters.mels[b, 0]:
+                _multiply(real, imag, filters, b, _share(ratios, filters, b))
+        _add(frames, table, block, count, real, imag, other_real, other_imag, samples, sums)

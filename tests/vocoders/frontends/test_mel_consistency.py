@@ -121,6 +121,29 @@ def test_compiled_loops_give_the_numbers_of_torch(changes, frames, closing):
     assert torch.allclose(compiled, plain, atol=2e-5)
 
 
+@pytest.mark.parametrize("frames", [40, 333])
+def test_compiled_loops_give_the_same_bits_on_any_number_of_threads(frames):
+    log_mel = LogMel(MEL_PRESETS["wavehax_24k"])
+    audio, features = _audio(frames, 240), log_mel(_audio(frames, 240, seed=1))
+    consistency, found = MelConsistency(log_mel, closing=CLOSING_STEPS[-4:]), []
+    before = torch.get_num_threads()
+    try:
+        for threads in (1, 2, 3):
+            torch.set_num_threads(threads)
+            found.append(consistency(audio, features, 6))
+    finally:
+        torch.set_num_threads(before)
+    assert torch.equal(found[0], found[1])
+    assert torch.equal(found[0], found[2])
+
+
+def test_an_odd_transform_is_computed_too():
+    log_mel = LogMel(MelConfig(sample_rate=16000, n_fft=401, hop_length=100, n_mels=40))
+    audio, features = _audio(50, 100), log_mel(_audio(50, 100, seed=1))
+    refined = MelConsistency(log_mel)(audio, features, 16)
+    assert (log_mel(refined[:, 0]) - features).abs().mean() < 0.3 * (log_mel(audio[:, 0]) - features).abs().mean()
+
+
 def test_reflected_edges_need_audio_on_every_path():
     log_mel = LogMel(MEL_PRESETS["hifigan_22k"])
     with pytest.raises(ShapeError, match="reflection"):

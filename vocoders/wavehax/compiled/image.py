@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any, cast
 
 import numpy as np
@@ -10,6 +9,7 @@ import torch
 from torch import Tensor
 
 from vocoders.core.packed_memory import aligned, filled
+from vocoders.core.workers import Workers
 from vocoders.layers.convnext import ConvNeXtBlock2d
 from vocoders.layers.norms import EPSILON, BatchNorm, LayerNorm
 from vocoders.wavehax.compiled.kernels import (
@@ -57,8 +57,7 @@ class CompiledImage:
         self._exit_bias = bias.clone()
         self._is_global = any(not block.is_local for block in self.blocks)
         self._kept: list[np.ndarray] = []
-        self._threads = threads
-        self._pool = ThreadPoolExecutor(threads - 1) if threads > 1 else None
+        self._workers = Workers(threads)
 
     def __call__(self, image: Tensor) -> Tensor:
         """Return the image (B, outputs, bins, N) of an image (B, inputs, bins, N)."""
@@ -121,21 +120,8 @@ class CompiledImage:
         self._run(frames, normalise_frames, x, bins, margin, *how)
 
     def _run(self, frames: int, function: Callable[..., None], *arguments: Any, scratch: int = 0) -> None:
-        """Call a kernel for all frames, on all threads; each has its own scratch memory."""
-
-        def own() -> tuple[np.ndarray, ...]:
-            return (aligned(scratch),) if scratch else ()
-
-        parts = max(1, min(self._threads, frames // _LEAST_FRAMES))
-        edges = [frames * part // parts for part in range(parts + 1)]
-        if self._pool is None or parts == 1:
-            function(*arguments, *own(), 0, frames)
-            return
-        spans = list(zip(edges[:-1], edges[1:], strict=True))
-        waiting = [self._pool.submit(function, *arguments, *own(), *span) for span in spans[1:]]
-        function(*arguments, *own(), *spans[0])
-        for part in waiting:
-            part.result()
+        """Call a kernel for all frames, on all threads."""
+        self._workers.run(function, *arguments, work=frames, least=_LEAST_FRAMES, scratch=scratch)
 
     def _affine(self, norm: Any) -> np.ndarray:
         affine = torch.stack([norm.gamma, norm.beta]).detach()
