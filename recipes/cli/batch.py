@@ -11,7 +11,7 @@ from typing import Any, Generic, Protocol, TypeVar
 
 import typer
 
-__all__ = ["Job", "Outcome", "Progress", "Report", "Work", "attempt", "collect", "run_jobs"]
+__all__ = ["Job", "Outcome", "Progress", "Report", "Work", "attempt", "audio_seconds", "collect", "run_jobs"]
 
 _logger = logging.getLogger(__name__)
 
@@ -136,6 +136,17 @@ class Work(Generic[JobType, State]):
         if self.state is None:
             self.state = self.open()
         return self.state
+
+
+def audio_seconds(path: Path) -> float:
+    """Return the length of an audio file, for the progress bar; 0 for one that cannot be read, whose turn tells why."""
+    from vocoders.core.audio import audio_info
+    from vocoders.core.errors import DataError
+
+    try:
+        return audio_info(path).duration
+    except DataError:
+        return 0.0
 
 
 def attempt(names: Sequence[Path], do: Callable[[], Sequence[Any]]) -> list[Outcome]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from recipes.cli.batch import Job, Report, Work, run_jobs
+from recipes.cli.batch import Job, Report, Work, audio_seconds, run_jobs
 from recipes.cli.batch_options import BatchOptions
 from recipes.cli.capture_options import CaptureOptions
 from recipes.cli.meter import Meter
@@ -147,7 +147,7 @@ def _effect(
         check_pipe_output(output.expanduser(), force, json_lines)
         _play_pipe(inputs[0], output.expanduser(), playing, pipes, force)
         return
-    jobs = [Job(item.path, path, _seconds(item.path)) for item, path in zip(items, outputs, strict=True)]
+    jobs = [Job(item.path, path, audio_seconds(item.path)) for item, path in zip(items, outputs, strict=True)]
     jobs = many.undone(jobs, outputs, [item.path for item in items])
     run_jobs(jobs, Work("effect", _play, open_playing, playing), json_lines, many.nj)
 
@@ -181,7 +181,7 @@ def _find_files(
     if features := [item.path for item in items if item.is_features]:
         raise ConfigError(f"{features[0]} contains features; an effect takes audio")
     place = many.place()
-    return items, plan_outputs(items, output.expanduser(), force or many.skip_existing, keep_suffix=True, share=place)
+    return items, plan_outputs(items, output.expanduser(), force or many.skip_existing, None, share=place)
 
 
 def _read_options(
@@ -203,16 +203,6 @@ def _read_options(
     options = Options(settings, curves, stereo, zero_latency, levels)
     source.open(None, options)
     return options
-
-
-def _seconds(path: Path) -> float:
-    from vocoders.core.audio import audio_info
-    from vocoders.core.errors import DataError
-
-    try:
-        return audio_info(path).duration
-    except DataError:  # reported when its turn comes: the other files can be played
-        return 0.0
 
 
 def _play(job: Job, playing: _Playing, progress: Callable[[float], None]) -> _Report:

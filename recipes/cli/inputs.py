@@ -1,5 +1,6 @@
 """Inputs of `ondes synth`: files, folders, patterns, wav.scp lists, and feature files."""
 
+import fnmatch
 import glob
 import os
 import re
@@ -118,22 +119,33 @@ def _named_below(folder: Path, files: Sequence[Path]) -> list[Input]:
 
 def _match_pattern(pattern: str) -> list[Input]:
     from vocoders.core.audio_formats import AUDIO_SUFFIXES, warn_of_left_out
-    from vocoders.core.folder_search import check_searchable
 
-    fixed = []
-    for part in Path(pattern).parts[:-1]:
-        if glob.has_magic(part):
-            break
-        fixed.append(part)
-    root = Path(*fixed)
-    if "**" in pattern:
-        check_searchable(root)
-    matches = [Path(match) for match in sorted(glob.glob(pattern, recursive=True))]
+    parts = Path(pattern).parts
+    first = next(place for place, part in enumerate(parts) if glob.has_magic(part))
+    root = Path(*parts[:first])
+    matches = _match_below(root, parts[first:]) if "**" in parts else [Path(found) for found in glob.glob(pattern)]
+    matches.sort()
     files = [p for p in matches if p.is_file() and p.suffix.lower() in AUDIO_SUFFIXES + FEATURE_SUFFIXES]
     if not files:
         raise ConfigError(f"'{pattern}' matches no audio and no features" + (f", only {matches[0]}" if matches else ""))
     warn_of_left_out(files, pattern)
     return _named_below(root, files)
+
+
+def _match_below(root: Path, pattern: Sequence[str]) -> list[Path]:
+    """Return the files that match the parts of a pattern with ``**``, by the search of folders, which has bounds."""
+    from vocoders.core.folder_search import search_folder
+
+    return [path for path in search_folder(root) if _fits(path.relative_to(root).parts, pattern)]
+
+
+def _fits(parts: Sequence[str], pattern: Sequence[str]) -> bool:
+    """Return whether the parts of a path match those of a pattern, of which ``**`` stands for any number."""
+    if not pattern or not parts:
+        return not parts and all(part == "**" for part in pattern)
+    if pattern[0] == "**":
+        return _fits(parts, pattern[1:]) or _fits(parts[1:], pattern)
+    return fnmatch.fnmatchcase(parts[0], pattern[0]) and _fits(parts[1:], pattern[1:])
 
 
 def _read_scp(path: Path) -> Iterator[Input]:

@@ -1,4 +1,4 @@
-"""Output files of `ondes synth` and `ondes effect`, chosen and checked before any computation."""
+"""Output files of `ondes synth`, `ondes effect` and others, chosen and checked before any computation."""
 
 import os
 from collections.abc import Sequence
@@ -17,24 +17,24 @@ def plan_outputs(
     inputs: Sequence[Input],
     output: Path,
     force: bool,
-    keep_suffix: bool = False,
+    suffix: str | None = ".wav",
     share: tuple[int, int] = (0, 1),
 ) -> list[Path]:
     """Return the output file of each input.
 
     Args:
         inputs: the input files.
-        output: a file (.wav, .flac, .ogg ...) for a single input, or a folder for ``<name>.wav`` of each input, in the
-            input's sub-folders.
+        output: a file (.wav, .flac, .ogg ...) for a single input, or a folder for a file of each input, in the input's
+            sub-folders. Arrays (.npy) take a folder.
         force: replace existing files, but never an input.
-        keep_suffix: in a folder, keep the suffix of each input if that format can be written at any sample rate and
-            length.
+        suffix: of the files in a folder; ``None``: that of each input, if that format can be written at any sample
+            rate and length.
         share: number, from 0, and count of shares; what other shares have written already may be there.
 
     Raises:
         ConfigError: if two inputs have the same output, or a file exists already or cannot be written.
     """
-    outputs = _name_outputs(inputs, output, keep_suffix)
+    outputs = _name_outputs(inputs, output, suffix)
     _check_collisions(inputs, outputs)
     # Unlike Path.resolve, this takes links in a circle, which are told when their turn comes.
     sources = {os.path.realpath(item.path) for item in inputs}
@@ -56,11 +56,13 @@ def is_done(output: Path, source: Path | None = None) -> bool:
     """Return whether an output is there, whole, and not older than its source."""
     from vocoders.core.audio_reading import is_whole
     from vocoders.core.errors import DataError
+    from vocoders.core.numpy_files import read_npy
 
     try:
-        is_older = source is not None and output.stat().st_mtime < source.stat().st_mtime
-        return not is_older and is_whole(output)
-    except (OSError, DataError):
+        if source is not None and output.stat().st_mtime < source.stat().st_mtime:
+            return False
+        return read_npy(output, mmap=True).size > 0 if output.suffix == ".npy" else is_whole(output)
+    except (OSError, ValueError, DataError):
         return False
 
 
@@ -77,21 +79,24 @@ def check_folder(folder: Path) -> None:
         raise ConfigError(f"no permission to write to {standing}")
 
 
-def _name_outputs(inputs: Sequence[Input], output: Path, keep_suffix: bool) -> list[Path]:
+def _name_outputs(inputs: Sequence[Input], output: Path, suffix: str | None) -> list[Path]:
     from vocoders.core.audio import AUDIO_SUFFIXES, WRITABLE_SUFFIXES
 
-    suffix = output.suffix.lower()
-    if output.is_dir() or suffix not in AUDIO_SUFFIXES:
-        suffixes = [item.path.suffix.lower() if keep_suffix else ".wav" for item in inputs]
-        kept = [
-            suffix if suffix in WRITABLE_SUFFIXES and suffix not in _FIXED_FRAMES else ".wav" for suffix in suffixes
-        ]
-        return [output / f"{item.name}{suffix}" for item, suffix in zip(inputs, kept, strict=True)]
-    if suffix not in WRITABLE_SUFFIXES:
-        raise ConfigError(f"{output}: cannot write '{suffix}'; expected {', '.join(WRITABLE_SUFFIXES)} or a folder")
+    own = output.suffix.lower()
+    if output.is_dir() or own not in AUDIO_SUFFIXES or suffix == ".npy":
+        return [output / f"{item.name}{suffix or _kept_suffix(item.path)}" for item in inputs]
+    if own not in WRITABLE_SUFFIXES:
+        raise ConfigError(f"{output}: cannot write '{own}'; expected {', '.join(WRITABLE_SUFFIXES)} or a folder")
     if len(inputs) > 1:
         raise ConfigError(f"{output} is one file, but there are {len(inputs)} inputs; give a folder")
     return [output]
+
+
+def _kept_suffix(path: Path) -> str:
+    from vocoders.core.audio import WRITABLE_SUFFIXES
+
+    suffix = path.suffix.lower()
+    return suffix if suffix in WRITABLE_SUFFIXES and suffix not in _FIXED_FRAMES else ".wav"
 
 
 def _check_collisions(inputs: Sequence[Input], outputs: Sequence[Path]) -> None:

@@ -34,8 +34,8 @@ def remove_temporaries() -> None:
 
 
 def remove_remains(folder: Path, process: int) -> None:
-    """Remove what a process that was killed, by its number, has left half written in a folder and below."""
-    _remove(folder.rglob(_TEMPORARY.format(process=process, word="*")))
+    """Remove what a process that was killed, by its number, has left half written in a folder."""
+    _remove(folder.glob(_TEMPORARY.format(process=process, word="*")))
 
 
 def _remove(paths: Iterable[Path]) -> None:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -100,6 +101,42 @@ def test_what_is_done_and_whole_is_not_done_again(ondes, folder):
     assert ondes("effect", folder, "-o", "out", *KNOB, "--skip-existing", "--json").out == ""
     # Without the option existing files are still refused.
     assert ondes("effect", folder, "-o", "out", *KNOB).code == 2
+
+
+def test_mels_are_extracted_by_many_as_by_one(ondes, folder):
+    command = ("mel", "extract", folder, "--mel", "hifigan_22k")
+    (folder / "3.wav").write_bytes(b"RIFF no audio")
+    one, many = (ondes(*command, "-o", name, "--nj", nj) for name, nj in (("one", 1), ("many", 2)))
+    assert (one.code, many.code) == (1, 1)
+    assert "3.wav" in many.err
+    made = sorted(path.name for path in Path("one").iterdir())
+    assert made == [f"{number}.npy" for number in (0, 1, 2, 4, 5, 6)]
+    assert all(Path("one", name).read_bytes() == Path("many", name).read_bytes() for name in made)
+    # What is whole and newer than its audio stays.
+    Path("one/1.npy").write_bytes(Path("one/1.npy").read_bytes()[:-8])
+    (folder / "3.wav").unlink()
+    run = ondes(*command, "-o", "one", "--skip-existing", "--json")
+    assert [Path(json.loads(line)["path"]).name for line in run.out.splitlines()] == ["1.wav"]
+    assert ondes(*command, "-o", "share", "--shard", "2/2").code == 0
+    assert sorted(path.name for path in Path("share").iterdir()) == ["1.npy", "4.npy", "6.npy"]
+
+
+def test_patterns_with_any_number_of_folders_are_searched_within_bounds(ondes, folder, monkeypatch):
+    deep = folder / "a" / "b"
+    deep.mkdir(parents=True)
+    for name in ("x1.wav", "y1.wav"):
+        shutil.copy(folder / "0.wav", deep / name)
+    (folder / "a" / "round").symlink_to(folder)
+    command = ("effect", "--skip-existing", "-o", "out", *KNOB)
+    assert ondes(*command, str(folder / "**" / "x?.wav")).code == 0
+    assert [path.name for path in Path("out").rglob("*.wav")] == ["x1.wav"]
+    assert ondes(*command, str(folder / "a" / "**" / "b" / "**" / "[xy]*.wav")).code == 0
+    assert ondes(*command, str(folder / "**")).code == 0
+    assert len(list(Path("out").rglob("*.wav"))) >= 9
+    monkeypatch.setenv("ONDES_LIMIT_SEARCH", "3")
+    run = ondes(*command, str(folder / "**" / "*.wav"))
+    assert run.code != 0
+    assert "more than 3 files" in run.err
 
 
 def test_a_missing_or_damaged_file_is_not_done(tmp_path):

@@ -59,12 +59,11 @@ def test_results_keep_their_order_and_errors_come_through() -> None:
 
 
 def test_an_item_that_ends_its_process_is_lost_and_the_others_are_done(caplog, tmp_path) -> None:
-    (tmp_path / "below").mkdir()
-    work = partial(die_on_odd_numbers, folder=tmp_path / "below")
+    work = partial(die_on_odd_numbers, folder=tmp_path)
     found = list(map_parallel(work, range(7), 2, "working", 2, lost=lambda number: -number, folders=[tmp_path]))
     assert found == [0, 1, 2, -3, 4, -5, 6]
     assert 1 <= len([record for record in caplog.records if record.levelname == "WARNING"]) <= 2
-    assert not list((tmp_path / "below").iterdir())
+    assert not list(tmp_path.iterdir())
 
 
 def test_without_a_result_for_lost_items_a_dead_worker_is_one_line(tmp_path) -> None:
