@@ -178,15 +178,21 @@ def _add_windows(squares, hop, count, summed):
 @compiled()
 def _move(sums, hop, summed, inverse_weights, left, beyond, again, before, signal, start, stop):
     """Write samples of the next signal, and of the result of this iteration to ``before``."""
-    summed[left + start : left + stop] = 0
+    # Loops over slices have no negative indices, so LLVM makes vectors of them.
+    total, weights = summed[left + start : left + stop], inverse_weights[left + start : left + stop]
+    total[:] = 0
     for block in range(sums.shape[0]):
-        first = block * LANES * hop
-        for i in range(max(left + start, first), min(left + stop, first + sums.shape[1])):
-            summed[i] += sums[block, i - first]
-    for i in range(start, stop):
-        now = signal[i] + beyond * (summed[left + i] * inverse_weights[left + i] - signal[i])
-        signal[i] = now + again * (now - before[i])
-        before[i] = now
+        first = block * LANES * hop - left - start
+        low, high = max(0, first), min(total.size, first + sums.shape[1])
+        if low < high:
+            under, part = total[low:high], sums[block, low - first : high - first]
+            for i in range(under.size):
+                under[i] += part[i]
+    now, then = signal[start:stop], before[start:stop]
+    for i in range(now.size):
+        projected = now[i] + beyond * (total[i] * weights[i] - now[i])
+        now[i] = projected + again * (projected - then[i])
+        then[i] = projected
 
 
 @njit
