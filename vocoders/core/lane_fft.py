@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
-from vocoders.core.vectors import fma, load, repeat, splat, store
+from vocoders.core.vectors import REGISTER, fma, load, repeat, splat, store
 
 __all__ = ["LANES", "FourierTable", "forward", "fourier_table", "inverse"]
 
@@ -147,15 +147,15 @@ def _pass(x_real, x_imag, y_real, y_imag, radix, count, stride, weights, place):
     step = LANES * stride
     for j in range(count):
         for output in range(radix):
-            for q in range(stride):
+            for q in range(0, step, LANES):
                 sum_real = sum_imag = splat(np.float32(0), LANES)
                 for i in range(radix):
-                    at, weight = (q + stride * (j + count * i)) * LANES, place + 2 * i
+                    at, weight = q + step * (j + count * i), place + 2 * i
                     real, imag = load(x_real, at, LANES), load(x_imag, at, LANES)
                     c, s = repeat(weights, weight, LANES), repeat(weights, weight + 1, LANES)
                     sum_real = fma(c, real, sum_real) - s * imag
                     sum_imag = fma(c, imag, fma(s, real, sum_imag))
-                to = q * LANES + step * (radix * j + output)
+                to = q + step * (radix * j + output)
                 store(y_real, to, sum_real)
                 store(y_imag, to, sum_imag)
             place += 2 * radix
@@ -166,22 +166,22 @@ def _pass_of_four(x_real, x_imag, y_real, y_imag, count, stride, weights, place)
     """The same for a radix of four, whose inner weights are 1, -1, i and -i."""
     step = LANES * stride
     for j in range(count):
-        c1, s1 = repeat(weights, place + 2, LANES), repeat(weights, place + 3, LANES)
-        c2, s2 = repeat(weights, place + 4, LANES), repeat(weights, place + 5, LANES)
-        c3, s3 = repeat(weights, place + 6, LANES), repeat(weights, place + 7, LANES)
+        c1, s1 = repeat(weights, place + 2, REGISTER), repeat(weights, place + 3, REGISTER)
+        c2, s2 = repeat(weights, place + 4, REGISTER), repeat(weights, place + 5, REGISTER)
+        c3, s3 = repeat(weights, place + 6, REGISTER), repeat(weights, place + 7, REGISTER)
         place += 8
-        for q in range(stride):
-            at = q * LANES + step * j
-            a_real, a_imag = load(x_real, at, LANES), load(x_imag, at, LANES)
+        for q in range(0, step, REGISTER):
+            at = q + step * j
+            a_real, a_imag = load(x_real, at, REGISTER), load(x_imag, at, REGISTER)
             at += step * count
-            b_real, b_imag = load(x_real, at, LANES), load(x_imag, at, LANES)
+            b_real, b_imag = load(x_real, at, REGISTER), load(x_imag, at, REGISTER)
             at += step * count
-            c_real, c_imag = load(x_real, at, LANES), load(x_imag, at, LANES)
+            c_real, c_imag = load(x_real, at, REGISTER), load(x_imag, at, REGISTER)
             at += step * count
-            d_real, d_imag = load(x_real, at, LANES), load(x_imag, at, LANES)
+            d_real, d_imag = load(x_real, at, REGISTER), load(x_imag, at, REGISTER)
             ac_real, ac_imag, ca_real, ca_imag = a_real + c_real, a_imag + c_imag, a_real - c_real, a_imag - c_imag
             bd_real, bd_imag, db_real, db_imag = b_real + d_real, b_imag + d_imag, b_real - d_real, b_imag - d_imag
-            to = q * LANES + 4 * step * j
+            to = q + 4 * step * j
             store(y_real, to, ac_real + bd_real)
             store(y_imag, to, ac_imag + bd_imag)
             to += step

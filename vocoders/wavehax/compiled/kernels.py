@@ -14,7 +14,7 @@ from numba import njit
 
 from vocoders.core import vectors
 from vocoders.core.compiling import compiled
-from vocoders.core.vectors import fma, gelu, load, repeat, splat, store, total
+from vocoders.core.vectors import REGISTER, fma, gelu, load, repeat, splat, store, total
 from vocoders.layers.norms import EPSILON
 
 __all__ = [
@@ -28,28 +28,34 @@ __all__ = [
     "normalise_frames",
 ]
 
-# Channels of a vector, and bins of a tile.
+# Channels that lie together in memory, and bins of a tile.
 LANES, TILE = 16, 8
+
+
+@njit
+def _first_weight(group, inputs):
+    """Return the place of the first weight of the channels from ``group`` on, each of so many inputs."""
+    return group // LANES * LANES * inputs + group % LANES
 
 
 @njit
 def _convolve(x, weights, places, bin_, channels, taps, y):
     """Write the depthwise convolution of a tile of bins; ``places`` are the starts of the frames under the kernel."""
-    w = 0
-    for group in range(0, channels, LANES):
-        a = b = c = d = e = f = g = h = splat(0.0, LANES)
+    for group in range(0, channels, REGISTER):
+        w = _first_weight(group, taps * len(places))
+        a = b = c = d = e = f = g = h = splat(0.0, REGISTER)
         for place in places:
             at = place + bin_ * channels + group
             for _ in range(taps):
-                weight = load(weights, w, LANES)
-                a = fma(weight, load(x, at, LANES), a)
-                b = fma(weight, load(x, at + channels, LANES), b)
-                c = fma(weight, load(x, at + 2 * channels, LANES), c)
-                d = fma(weight, load(x, at + 3 * channels, LANES), d)
-                e = fma(weight, load(x, at + 4 * channels, LANES), e)
-                f = fma(weight, load(x, at + 5 * channels, LANES), f)
-                g = fma(weight, load(x, at + 6 * channels, LANES), g)
-                h = fma(weight, load(x, at + 7 * channels, LANES), h)
+                weight = load(weights, w, REGISTER)
+                a = fma(weight, load(x, at, REGISTER), a)
+                b = fma(weight, load(x, at + channels, REGISTER), b)
+                c = fma(weight, load(x, at + 2 * channels, REGISTER), c)
+                d = fma(weight, load(x, at + 3 * channels, REGISTER), d)
+                e = fma(weight, load(x, at + 4 * channels, REGISTER), e)
+                f = fma(weight, load(x, at + 5 * channels, REGISTER), f)
+                g = fma(weight, load(x, at + 6 * channels, REGISTER), g)
+                h = fma(weight, load(x, at + 7 * channels, REGISTER), h)
                 at += channels
                 w += LANES
         to = bin_ * channels + group
@@ -66,26 +72,26 @@ def _convolve(x, weights, places, bin_, channels, taps, y):
 @njit
 def _multiply(weights, w, x, at, inputs, bias, b_at):
     """Return the products of eight rows of ``inputs`` numbers with the columns of a group: eight vectors of sums."""
-    a = b = c = d = e = f = g = h = load(bias, b_at, LANES)
+    a = b = c = d = e = f = g = h = load(bias, b_at, REGISTER)
     for i in range(at, at + inputs):
-        weight = load(weights, w, LANES)
+        weight = load(weights, w, REGISTER)
         w += LANES
-        a = fma(weight, repeat(x, i, LANES), a)
-        b = fma(weight, repeat(x, i + inputs, LANES), b)
-        c = fma(weight, repeat(x, i + 2 * inputs, LANES), c)
-        d = fma(weight, repeat(x, i + 3 * inputs, LANES), d)
-        e = fma(weight, repeat(x, i + 4 * inputs, LANES), e)
-        f = fma(weight, repeat(x, i + 5 * inputs, LANES), f)
-        g = fma(weight, repeat(x, i + 6 * inputs, LANES), g)
-        h = fma(weight, repeat(x, i + 7 * inputs, LANES), h)
+        a = fma(weight, repeat(x, i, REGISTER), a)
+        b = fma(weight, repeat(x, i + inputs, REGISTER), b)
+        c = fma(weight, repeat(x, i + 2 * inputs, REGISTER), c)
+        d = fma(weight, repeat(x, i + 3 * inputs, REGISTER), d)
+        e = fma(weight, repeat(x, i + 4 * inputs, REGISTER), e)
+        f = fma(weight, repeat(x, i + 5 * inputs, REGISTER), f)
+        g = fma(weight, repeat(x, i + 6 * inputs, REGISTER), g)
+        h = fma(weight, repeat(x, i + 7 * inputs, REGISTER), h)
     return a, b, c, d, e, f, g, h
 
 
 @njit
 def _mix(first, first_bias, second, second_bias, y, at, channels, hidden, held, x, to, out):
     """Add the pointwise pair of a tile of eight rows of ``y`` to ``x``, and write the sum to ``out``."""
-    for group in range(0, hidden, LANES):
-        a, b, c, d, e, f, g, h = _multiply(first, group * channels, y, at, channels, first_bias, group)
+    for group in range(0, hidden, REGISTER):
+        a, b, c, d, e, f, g, h = _multiply(first, _first_weight(group, channels), y, at, channels, first_bias, group)
         store(held, group, a)
         store(held, group + hidden, b)
         store(held, group + 2 * hidden, c)
@@ -94,19 +100,19 @@ def _mix(first, first_bias, second, second_bias, y, at, channels, hidden, held, 
         store(held, group + 5 * hidden, f)
         store(held, group + 6 * hidden, g)
         store(held, group + 7 * hidden, h)
-    for i in range(0, TILE * hidden, LANES):
-        store(held, i, gelu(load(held, i, LANES)))
-    for group in range(0, channels, LANES):
-        a, b, c, d, e, f, g, h = _multiply(second, group * hidden, held, 0, hidden, second_bias, group)
+    for i in range(0, TILE * hidden, REGISTER):
+        store(held, i, gelu(load(held, i, REGISTER)))
+    for group in range(0, channels, REGISTER):
+        a, b, c, d, e, f, g, h = _multiply(second, _first_weight(group, hidden), held, 0, hidden, second_bias, group)
         there = to + group
-        store(out, there, load(x, there, LANES) + a)
-        store(out, there + channels, load(x, there + channels, LANES) + b)
-        store(out, there + 2 * channels, load(x, there + 2 * channels, LANES) + c)
-        store(out, there + 3 * channels, load(x, there + 3 * channels, LANES) + d)
-        store(out, there + 4 * channels, load(x, there + 4 * channels, LANES) + e)
-        store(out, there + 5 * channels, load(x, there + 5 * channels, LANES) + f)
-        store(out, there + 6 * channels, load(x, there + 6 * channels, LANES) + g)
-        store(out, there + 7 * channels, load(x, there + 7 * channels, LANES) + h)
+        store(out, there, load(x, there, REGISTER) + a)
+        store(out, there + channels, load(x, there + channels, REGISTER) + b)
+        store(out, there + 2 * channels, load(x, there + 2 * channels, REGISTER) + c)
+        store(out, there + 3 * channels, load(x, there + 3 * channels, REGISTER) + d)
+        store(out, there + 4 * channels, load(x, there + 4 * channels, REGISTER) + e)
+        store(out, there + 5 * channels, load(x, there + 5 * channels, REGISTER) + f)
+        store(out, there + 6 * channels, load(x, there + 6 * channels, REGISTER) + g)
+        store(out, there + 7 * channels, load(x, there + 7 * channels, REGISTER) + h)
 
 
 @njit
@@ -172,8 +178,10 @@ def enter_frames(image, weights, bins, margin, out, start, stop):
     for n in range(start, stop):
         for bin_ in range(0, rows, TILE):
             to, at = n * stride + (margin + bin_) * channels, (n * rows + bin_) * planes
-            for group in range(0, channels, LANES):
-                a, b, c, d, e, f, g, h = _multiply(weights, group * planes, source, at, planes, nothing, 0)
+            for group in range(0, channels, REGISTER):
+                a, b, c, d, e, f, g, h = _multiply(
+                    weights, _first_weight(group, planes), source, at, planes, nothing, 0
+                )
                 store(target, to + group, a)
                 store(target, to + group + channels, b)
                 store(target, to + group + 2 * channels, c)
