@@ -9,7 +9,8 @@ threads, so the result is too.
 # pyright: reportCallIssue=false
 
 import math
-from typing import NamedTuple
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -137,16 +138,15 @@ class _Blocks:
         bands, frames = self.target.shape
         logs = np.empty((bands + 2 * rows, frames + 2 * columns), np.float32)
         self._run(_compare, padded, self.target, logs, rows, columns)
-        inner = logs[rows : rows + bands, columns : columns + self.count]
+        end = columns + self.count
+        inner = logs[rows : rows + bands, columns:end]
         np.log(inner, out=inner)
-        logs[:, :columns], logs[:, columns + self.count :] = (
-            logs[:, columns, None],
-            logs[:, columns + self.count - 1, None],
-        )
+        logs[:, :columns], logs[:, end:] = logs[:, columns, None], logs[:, end - 1, None]
         logs[:rows], logs[rows + bands :] = logs[rows], logs[rows + bands - 1]
         self._run(_sharpen, logs, kernel, self.count, self.sums)
 
-    def _run(self, function, *arguments) -> None:
+    def _run(self, function: Callable[..., None], *arguments: Any) -> None:
+        """Call a function for all blocks, on all threads."""
         self.workers.run(
             function, *self.settings, *arguments, self.spectra, work=len(self.spectra), least=_LEAST_BLOCKS,
             scratch=self.scratch,
