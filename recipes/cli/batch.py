@@ -7,11 +7,15 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any, Generic, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 import typer
 
-__all__ = ["Job", "Outcome", "Progress", "Report", "Work", "attempt", "audio_seconds", "collect", "run_jobs"]
+if TYPE_CHECKING:
+    from recipes.cli.batch_options import ShareOptions
+    from recipes.cli.inputs import Input
+
+__all__ = ["Job", "Outcome", "Progress", "Report", "Work", "attempt", "audio_jobs", "collect", "run_jobs"]
 
 _logger = logging.getLogger(__name__)
 
@@ -138,14 +142,20 @@ class Work(Generic[JobType, State]):
         return self.state
 
 
-def audio_seconds(path: Path) -> float:
-    """Return the length of an audio file, for the progress bar; 0 for one that cannot be read, whose turn tells why."""
+def audio_jobs(items: "Sequence[Input]", outputs: Sequence[Path], many: "ShareOptions") -> list[Job]:
+    """Return the jobs of this command that are not done: audio files, and the output of each."""
+    pairs = list(zip(items, outputs, strict=True))
+    left = many.undone(pairs, outputs, [item.path for item in items])
+    return [Job(item.path, path, _audio_seconds(item.path)) for item, path in left]
+
+
+def _audio_seconds(path: Path) -> float:
     from vocoders.core.audio import audio_info
     from vocoders.core.errors import DataError
 
     try:
         return audio_info(path).duration
-    except DataError:
+    except DataError:  # reported when its turn comes: the other files can be done
         return 0.0
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from recipes.cli.batch import Job, Report, Work, audio_seconds, run_jobs
+from recipes.cli.batch import Job, Report, Work, audio_jobs, run_jobs
 from recipes.cli.batch_options import BatchOptions
 from recipes.cli.capture_options import CaptureOptions
 from recipes.cli.meter import Meter
@@ -147,8 +147,7 @@ def _effect(
         check_pipe_output(output.expanduser(), force, json_lines)
         _play_pipe(inputs[0], output.expanduser(), playing, pipes, force)
         return
-    jobs = [Job(item.path, path, audio_seconds(item.path)) for item, path in zip(items, outputs, strict=True)]
-    jobs = many.undone(jobs, outputs, [item.path for item in items])
+    jobs = audio_jobs(items, outputs, many)
     run_jobs(jobs, Work("effect", _play, open_playing, playing), json_lines, many.nj)
 
 

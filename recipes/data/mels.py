@@ -57,7 +57,7 @@ def write_mels(
     """
     check_mel_folder(folder, mel)
     write_texts(folder, {_FRONT_END: mel.fingerprint + "\n"})
-    todo = [utterance for utterance in directory if not _is_done(folder / f"{utterance.utt_id}.npy", utterance.path)]
+    todo = [utterance for utterance in directory if not is_done(folder / f"{utterance.utt_id}.npy", utterance.path)]
     work = partial(_write, folder=folder, mel=mel, resample=resample, peak=peak)
     for _ in map_files(work, todo, nj, "writing mels", attrgetter("path"), [folder]):
         pass
@@ -78,11 +78,12 @@ def check_mel_folder(folder: Path, mel: MelConfig) -> None:
         raise DataError(f"{folder} has mels of [{found}]; expected [{mel.fingerprint}]; give another folder")
 
 
-def _is_done(path: Path, audio: Path) -> bool:
-    """Return whether a mel is whole, and not older than its audio."""
+def is_done(path: Path, audio: Path | None) -> bool:
+    """Return whether features are whole, and not older than their audio."""
     try:
-        read_npy(path, mmap=True)
-        return path.stat().st_mtime >= audio.stat().st_mtime
+        if audio is not None and path.stat().st_mtime < audio.stat().st_mtime:
+            return False
+        return read_npy(path, mmap=True).size > 0
     except (OSError, ValueError):
         return False
 

@@ -61,7 +61,7 @@ def _parts(cycles: np.ndarray) -> np.ndarray:
 
 
 @njit
-def forward(real, imag, other_real, other_imag, n, radices, weights, turns):
+def forward(real, imag, other_real, other_imag, n, table):
     """Transform real signals in place: ``n`` samples to n / 2 + 1 bins.
 
     Args:
@@ -70,12 +70,10 @@ def forward(real, imag, other_real, other_imag, n, radices, weights, turns):
         other_real: scratch memory of the same size.
         other_imag: likewise.
         n: length of the signals.
-        radices: of the table of ``n``, as the last two.
-        weights: likewise.
-        turns: likewise.
+        table: that of ``n``.
     """
     half = n // 2
-    _transform(real, imag, other_real, other_imag, half, radices, weights)
+    _transform(real, imag, other_real, other_imag, half, table)
     first_real, first_imag = load(real, 0, LANES), load(imag, 0, LANES)
     store(real, 0, first_real + first_imag)
     store(imag, 0, splat(np.float32(0), LANES))
@@ -88,7 +86,7 @@ def forward(real, imag, other_real, other_imag, n, radices, weights, turns):
         # Twice the transforms of the even and, turned, of the odd samples.
         even_real, even_imag = a_real + b_real, a_imag - b_imag
         odd_real, odd_imag = a_imag + b_imag, b_real - a_real
-        c, s = repeat(turns, 2 * k, LANES), repeat(turns, 2 * k + 1, LANES)
+        c, s = repeat(table.turns, 2 * k, LANES), repeat(table.turns, 2 * k + 1, LANES)
         turned_real, turned_imag = c * odd_real - s * odd_imag, c * odd_imag + s * odd_real
         h = np.float32(0.5)
         store(real, low, h * (even_real + turned_real))
@@ -98,7 +96,7 @@ def forward(real, imag, other_real, other_imag, n, radices, weights, turns):
 
 
 @njit
-def inverse(real, imag, other_real, other_imag, n, radices, weights, turns):
+def inverse(real, imag, other_real, other_imag, n, table):
     """Transform n / 2 + 1 bins to ``n`` samples times ``n``, in place; for arguments see :func:`forward`."""
     half = n // 2
     first, last = load(real, 0, LANES), load(real, half * LANES, LANES)
@@ -110,32 +108,32 @@ def inverse(real, imag, other_real, other_imag, n, radices, weights, turns):
         b_real, b_imag = load(real, high, LANES), load(imag, high, LANES)
         even_real, even_imag = a_real + b_real, a_imag - b_imag
         turned_real, turned_imag = a_real - b_real, a_imag + b_imag
-        c, s = repeat(turns, 2 * k, LANES), repeat(turns, 2 * k + 1, LANES)
+        c, s = repeat(table.turns, 2 * k, LANES), repeat(table.turns, 2 * k + 1, LANES)
         odd_real, odd_imag = c * turned_real + s * turned_imag, c * turned_imag - s * turned_real
         store(real, low, even_real - odd_imag)
         store(imag, low, even_imag + odd_real)
         store(real, high, even_real + odd_imag)
         store(imag, high, odd_real - even_imag)
     # With real and imaginary parts exchanged, the transform goes backwards.
-    _transform(imag, real, other_imag, other_real, half, radices, weights)
+    _transform(imag, real, other_imag, other_real, half, table)
 
 
 @njit
-def _transform(real, imag, other_real, other_imag, length, radices, weights):
+def _transform(real, imag, other_real, other_imag, length, table):
     """Transform complex signals in lanes; the result is where they were."""
     a_real, a_imag, b_real, b_imag = real, imag, other_real, other_imag
     count, stride, place = length, 1, 0
-    for radix in radices:
+    for radix in table.radices:
         count //= radix
         if radix == 4:
-            _pass_of_four(a_real, a_imag, b_real, b_imag, count, stride, weights, place)
+            _pass_of_four(a_real, a_imag, b_real, b_imag, count, stride, table.weights, place)
             place += 8 * count
         else:
-            _pass(a_real, a_imag, b_real, b_imag, radix, count, stride, weights, place)
+            _pass(a_real, a_imag, b_real, b_imag, radix, count, stride, table.weights, place)
             place += 2 * radix * radix * count
         stride *= radix
         a_real, a_imag, b_real, b_imag = b_real, b_imag, a_real, a_imag
-    if len(radices) % 2:
+    if len(table.radices) % 2:
         for i in range(0, length * LANES, LANES):
             store(real, i, load(a_real, i, LANES))
             store(imag, i, load(a_imag, i, LANES))

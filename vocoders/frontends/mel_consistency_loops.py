@@ -215,7 +215,7 @@ def _analyse(signal, frames, table, block, real, imag, other_real, other_imag, s
     for i in range(window.size):
         cut = repeat(window, i, LANES) * load(samples, (i % hop) * columns + i // hop, LANES)
         store(imag if i % 2 else real, (i // 2) * LANES, cut)
-    forward(real, imag, other_real, other_imag, window.size, table.radices, table.weights, table.turns)
+    forward(real, imag, other_real, other_imag, window.size, table)
 
 
 @njit
@@ -224,7 +224,7 @@ def _add(frames, table, block, count, real, imag, other_real, other_imag, sample
     window, hop = frames.window, frames.hop
     size = window.size
     columns, silence = _count_columns(size, hop), splat(np.float32(0), LANES)
-    inverse(real, imag, other_real, other_imag, size, table.radices, table.weights, table.turns)
+    inverse(real, imag, other_real, other_imag, size, table)
     # Frames after the last.
     for lane in range(count - block * LANES, LANES):
         for i in range(lane, size // 2 * LANES, LANES):
@@ -296,7 +296,7 @@ def _improve(
             spectra[block], scratch, mels.shape[0], filters.bins.shape[0]
         )
         _analyse(signal, frames, table, block, real, imag, present, improved, samples)
-        _measure(real, imag, filters.mels.shape[0], filters.power, present, improved)
+        _measure(real, imag, mels.shape[0], filters.power, present, improved)
         for _ in range(updates):
             _find_ratios(target, block, improved, filters, largest_ratio, ratios)
             for b in range(mels.shape[0]):

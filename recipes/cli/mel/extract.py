@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from recipes.cli.batch import Job, Progress, Report, Work, audio_seconds, run_jobs
+from recipes.cli.batch import Job, Progress, Report, Work, audio_jobs, run_jobs
 from recipes.cli.batch_options import BatchOptions
 from recipes.cli.option_group import with_option_groups
 
@@ -53,8 +53,7 @@ def _extract(
     if not items:
         raise DataError(f"{inputs[0]} is no audio, but features; pass recordings")
     outputs = plan_outputs(items, output.expanduser(), force or many.skip_existing, ".npy", share=many.place())
-    jobs = [Job(item.path, path, audio_seconds(item.path)) for item, path in zip(items, outputs, strict=True)]
-    jobs = many.undone(jobs, outputs, [item.path for item in items])
+    jobs = audio_jobs(items, outputs, many)
     run_jobs(jobs, Work("mels", _write, partial(find_convention, mel), convention), json_lines, many.nj)
     if not json_lines:
         typer.echo(f"{output}: features of {len(jobs)} files; {convention.fingerprint}")
