@@ -10,6 +10,7 @@ from pathlib import Path
 
 from demo.folders import is_kept, results_folder, temporary_folder
 from vocoders.core.errors import DataError
+from vocoders.core.folder_search import stat_files
 
 __all__ = ["MAX_BYTES", "Cleaner", "own_temporary_folder"]
 
@@ -94,16 +95,8 @@ def _is_alive(process: int) -> bool:
 
 def _files() -> list[tuple[float, int, Path]]:
     """Return time of change, size and path of every file of visitors."""
-    found = []
-    for folder, _, names in os.walk(temporary_folder()):
-        for path in (Path(folder, name) for name in names):
-            try:
-                state = path.stat()
-            except OSError:  # it went meanwhile
-                continue
-            if not is_kept(path):
-                found.append((state.st_mtime, state.st_size, path))
-    return found
+    found = stat_files(temporary_folder())
+    return [(state.st_mtime, state.st_size, path) for path, state in found if not is_kept(path)]
 
 
 def _remove_empty(folder: Path) -> None:

@@ -8,6 +8,7 @@ import threading
 from collections import OrderedDict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from glob import glob
 from pathlib import Path
 from typing import Any, Literal
 
@@ -259,7 +260,9 @@ def _below(folders: Sequence[Path]) -> list[Path]:
             advice = f"; {advise_on_path(folder)}" if folder.exists() else ""
             raise ConfigError(f"{folder} is not a folder; --models takes a model folder or a folder of them{advice}")
         captures = find_captures(folder)
-        paths = {file.parent for depth in range(_DEPTH + 1) for file in folder.glob("*/" * depth + "config.json")}
+        # Unlike Path.glob, this passes over folders that vanish meanwhile, and hidden ones that are still written.
+        patterns = ["*/" * depth + "config.json" for depth in range(_DEPTH + 1)]
+        paths = {folder / Path(name).parent for pattern in patterns for name in glob(pattern, root_dir=folder)}
         models = sorted(path for path in paths if (path / "model.safetensors").is_file())
         if not models and not captures:
             _logger.warning("no model below it: %s", advise_on_path(folder))

@@ -5,6 +5,7 @@ import tempfile
 from pathlib import Path
 
 from recipes.doctor.report import Fact, Section, in_megabytes
+from vocoders.core.folder_search import stat_files
 from vocoders.runtimes.cache import cache_folder
 
 __all__ = ["caches", "folders"]
@@ -17,7 +18,7 @@ def caches() -> Section:
     graphs = cache_folder()
     facts: dict[str, Fact] = {
         "graphs (ONDES_CACHE)": _described([graphs]) if graphs else "none: no home folder; set ONDES_CACHE",
-        "compiled loops (NUMBA_CACHE_DIR)": _described(_numba_folders(), ("*.nbi", "*.nbc")),
+        "compiled loops (NUMBA_CACHE_DIR)": _described(_numba_folders(), (".nbi", ".nbc")),
         "downloaded models (HF_HOME)": _described([Path(HF_HUB_CACHE)]),
     }
     return Section("caches", facts)
@@ -35,10 +36,10 @@ def _numba_folders() -> list[Path]:
     return [Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "numba"]
 
 
-def _described(places: list[Path], patterns: tuple[str, ...] = ("*",)) -> str:
-    files = {path for place in places for pattern in patterns for path in place.rglob(pattern) if path.is_file()}
-    size = sum(path.stat().st_size for path in files if not path.is_symlink())
-    return f"{in_megabytes(size)} in {len(files)} files, {', '.join(map(str, places))}"
+def _described(places: list[Path], suffixes: tuple[str, ...] = ()) -> str:
+    files = (found for place in places for found in stat_files(place))
+    sizes = [state.st_size for path, state in files if path.suffix in suffixes or not suffixes]
+    return f"{in_megabytes(sum(sizes))} in {len(sizes)} files, {', '.join(map(str, places))}"
 
 
 def folders() -> Section:

@@ -24,6 +24,8 @@ from typing import Any
 import numpy as np
 from demo_server import REPOSITORY, Server, bad_clips, buzz, serve, wait_until_warm, write_clip, write_models
 
+from vocoders.core.folder_search import stat_files
+
 # A request: the endpoint and its arguments, and what is wrong with its answer, if anything is.
 Request = tuple[str, dict[str, Any], Callable[[Any], str]]
 # Seconds that a client waits for an answer.
@@ -216,13 +218,7 @@ def _stolen(url: str) -> str:
 
 def folder_bytes(server: Server) -> int:
     """Return the size of all files of visitors and of the server's own results."""
-    total = 0
-    for path in server.temporary.rglob("*"):
-        try:
-            total += path.stat().st_size if path.is_file() else 0
-        except OSError:  # removed in the meantime
-            continue
-    return total
+    return sum(state.st_size for _, state in stat_files(server.temporary))
 
 
 def errors_in(log: str) -> dict[str, int]:

@@ -40,7 +40,7 @@ def remove_remains(folder: Path, process: int) -> None:
 
 def _remove(paths: Iterable[Path]) -> None:
     for path in paths:
-        path.unlink() if path.is_file() else shutil.rmtree(path, ignore_errors=True)
+        path.unlink(missing_ok=True) if path.is_file() else shutil.rmtree(path, ignore_errors=True)
 
 
 @contextmanager

@@ -1,7 +1,8 @@
-"""Search a folder for files: links are followed once, folders of the system left out, and the search is bounded."""
+"""Find the files of a folder: those that somebody means, and all of them while other processes change it."""
 
 import logging
 import os
+import stat
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,7 +10,7 @@ from pathlib import Path
 from vocoders.core.errors import DataError
 from vocoders.core.limits import limit
 
-__all__ = ["check_searchable", "search_folder"]
+__all__ = ["check_searchable", "search_folder", "stat_files"]
 
 _logger = logging.getLogger(__name__)
 
@@ -50,6 +51,18 @@ def search_folder(folder: Path) -> Iterator[Path]:
         for name in sorted(files):
             if not name.startswith("."):
                 yield Path(parent, name)
+
+
+def stat_files(folder: Path) -> Iterator[tuple[Path, os.stat_result]]:
+    """Yield the files below ``folder`` with their sizes and times; links, and what vanishes meanwhile, are left out."""
+    for parent, _, names in os.walk(folder):
+        for path in (Path(parent, name) for name in names):
+            try:
+                state = path.lstat()
+            except OSError:
+                continue
+            if stat.S_ISREG(state.st_mode):
+                yield path, state
 
 
 def check_searchable(folder: Path) -> None:

@@ -22,6 +22,8 @@ import numpy as np
 import soundfile
 import websockets
 
+from vocoders.core.folder_search import stat_files
+
 __all__ = ["Load", "run_load"]
 
 _BINS, _FRAMES, _RATE = 100, 20, 24000
@@ -194,14 +196,7 @@ async def _watch(load: Load, seconds: float) -> None:
         await asyncio.sleep(seconds / 4)
         status = Path("/proc/self/status").read_text().splitlines()
         load.megabytes.append(next(int(line.split()[1]) >> 10 for line in status if line.startswith("VmRSS")))
-        load.disk_kilobytes.append(sum(_size(path) for path in Path(tempfile.gettempdir()).rglob("*")) >> 10)
-
-
-def _size(path: Path) -> int:
-    try:
-        return path.stat().st_size if path.is_file() else 0
-    except OSError:  # removed in the meantime
-        return 0
+        load.disk_kilobytes.append(sum(state.st_size for _, state in stat_files(Path(tempfile.gettempdir()))) >> 10)
 
 
 def _temporaries() -> set[str]:

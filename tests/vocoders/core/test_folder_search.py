@@ -1,12 +1,13 @@
 """Searching folders: what is found, what is never searched, and how long a search may be."""
 
+import shutil
 from pathlib import Path
 
 import pytest
 
 from vocoders.core.audio_formats import find_files, list_audio
 from vocoders.core.errors import DataError
-from vocoders.core.folder_search import search_folder
+from vocoders.core.folder_search import search_folder, stat_files
 
 
 def test_a_long_search_tells_where_it_is(tmp_path: Path, monkeypatch, caplog) -> None:
@@ -48,3 +49,20 @@ def test_a_search_is_bounded_and_the_bound_can_be_raised(tmp_path: Path, monkeyp
         list(search_folder(tmp_path))
     monkeypatch.setenv("ONDES_LIMIT_SEARCH", "30")
     assert len(list(search_folder(tmp_path))) == 4
+
+
+def test_files_are_counted_while_other_processes_remove_them(tmp_path: Path) -> None:
+    for name in "abcd":
+        (tmp_path / name).mkdir()
+        for file in ("1", ".2"):
+            (tmp_path / name / file).write_text(name)
+    (tmp_path / "a" / "link").symlink_to(tmp_path / "b" / "1")
+    assert {path.name: state.st_size for path, state in stat_files(tmp_path)} == {"1": 1, ".2": 1}
+    found = set()
+    for path, _ in stat_files(tmp_path):
+        found.add(path)
+        for name in "abcd":
+            if name != path.parent.name:
+                shutil.rmtree(tmp_path / name, ignore_errors=True)
+    assert len(found) == 2
+    assert not list(stat_files(tmp_path / "never"))
