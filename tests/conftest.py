@@ -3,7 +3,10 @@
 import logging
 import os
 import shutil
+import subprocess
 import sys
+import tempfile
+import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
@@ -14,6 +17,7 @@ from hypothesis import settings
 from vocoders.core import plugins
 
 REPOSITORY = Path(__file__).resolve().parent.parent
+_SERVER = REPOSITORY / "tests/samples/command_server.py"
 
 
 def pytest_configure() -> None:
@@ -59,6 +63,35 @@ def mini_libritts(data_folder: Path) -> Path:
     if not folder.is_dir():
         pytest.skip(f"no speech corpus: {folder} is absent")
     return folder
+
+
+@pytest.fixture(scope="session")
+def programs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A folder with the commands `ondes` and `python` of this tree."""
+    # The name of a socket must be short.
+    place = Path(tempfile.mkdtemp())
+    environment = os.environ | {"PYTHONPATH": str(REPOSITORY), "OMP_NUM_THREADS": "1", "MPLBACKEND": "Agg"}
+    environment |= {"CUDA_VISIBLE_DEVICES": "", "HF_HUB_OFFLINE": "1"}
+    server = subprocess.Popen([sys.executable, _SERVER, place / "socket"], env=environment)
+    folder = tmp_path_factory.mktemp("bin")
+    _write_program(folder / "ondes", f'"{sys.executable}" -SE "{_SERVER}" "{place}/socket" "$@"')
+    _write_program(folder / "python", f'env PYTHONPATH="{REPOSITORY}" "{sys.executable}" "$@"')
+    try:
+        deadline = time.monotonic() + 120
+        while not (place / "socket").exists():
+            assert server.poll() is None, "the server of commands ended"
+            assert time.monotonic() < deadline, "the server of commands does not start"
+            time.sleep(0.05)
+        yield folder
+    finally:
+        server.terminate()
+        server.wait()
+        shutil.rmtree(place)
+
+
+def _write_program(path: Path, line: str) -> None:
+    path.write_text(f"#!/bin/sh\nexec {line}\n")
+    path.chmod(0o755)
 
 
 @pytest.fixture

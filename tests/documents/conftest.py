@@ -4,9 +4,7 @@ import os
 import shutil
 import subprocess
 import sys
-import tempfile
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -15,7 +13,6 @@ from document_data import CORPORA, write_recordings
 
 # The pages of the documentation that are written by hand.
 WEBSITE = Path("tests/documents/website")
-_SERVER = Path(__file__).with_name("command_server.py")
 # Where documents say that data lies; the only words of a command that are replaced.
 _PLACES = ("/data/", "/path/to/")
 _OUTPUTS = ("-o", "--output", "--out", "--report")
@@ -106,35 +103,6 @@ class Sandbox:
 def _path_without_ondes() -> str:
     folders = os.environ["PATH"].split(os.pathsep)
     return os.pathsep.join(folder for folder in folders if not Path(folder, "ondes").exists())
-
-
-def _write_program(path: Path, line: str) -> None:
-    path.write_text(f"#!/bin/sh\nexec {line}\n")
-    path.chmod(0o755)
-
-
-@pytest.fixture(scope="session")
-def programs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """A folder with the commands `ondes` and `python` of this tree."""
-    # The name of a socket must be short.
-    place = Path(tempfile.mkdtemp())
-    environment = os.environ | {"PYTHONPATH": str(REPOSITORY), "OMP_NUM_THREADS": "1", "MPLBACKEND": "Agg"}
-    environment |= {"CUDA_VISIBLE_DEVICES": "", "HF_HUB_OFFLINE": "1"}
-    server = subprocess.Popen([sys.executable, _SERVER, place / "socket"], env=environment)
-    folder = tmp_path_factory.mktemp("bin")
-    _write_program(folder / "ondes", f'"{sys.executable}" -SE "{_SERVER}" "{place}/socket" "$@"')
-    _write_program(folder / "python", f'env PYTHONPATH="{REPOSITORY}" "{sys.executable}" "$@"')
-    try:
-        deadline = time.monotonic() + 120
-        while not (place / "socket").exists():
-            assert server.poll() is None, "the server of commands ended"
-            assert time.monotonic() < deadline, "the server of commands does not start"
-            time.sleep(0.05)
-        yield folder
-    finally:
-        server.terminate()
-        server.wait()
-        shutil.rmtree(place)
 
 
 @pytest.fixture

@@ -32,11 +32,11 @@ def copy_recipe(tmp_path):
 
 
 @pytest.fixture(scope="session")
-def shell():
-    """Return a function that runs a command with this environment's programs first on the path."""
+def shell(programs):
+    """Return a function that runs a command with the programs of this tree first on the path."""
 
     def run(*command, cwd, **variables):
-        path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+        path = os.pathsep.join([str(programs), str(Path(sys.executable).parent), os.environ["PATH"]])
         environment = {**os.environ, "PATH": path, "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": "", **variables}
         words = [str(word) for word in command]
         return subprocess.run(words, cwd=cwd, env=environment, capture_output=True, text=True, timeout=500)
