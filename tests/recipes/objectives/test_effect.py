@@ -68,7 +68,7 @@ MODELS = {
 @pytest.mark.parametrize("name", MODELS)
 def test_some_tens_of_steps_lower_the_loss(name):
     torch.manual_seed(0)
-    batch = _pair(length=3000 if name == "recurrent" else 6000)
+    batch = _pair(length=2000 if name == "recurrent" else 6000)
     model = MODELS[name](PROCESSOR.knobs)
     objective = EffectObjective(EffectOptions(losses={"esr": 1.0, "l1": 0.5}), model)
     optimizer = torch.optim.Adam(model.parameters(), 0.02)

@@ -49,7 +49,7 @@ def test_waveform_has_the_envelope_of_its_mel_before_any_training(model):
 def test_gradients_reach_all_weights_through_the_filter(model, batch):
     model.zero_grad()
     torch.manual_seed(0)
-    inputs = model.draw_inputs(batch)
+    inputs = model.draw_inputs({name: tensor[:1] for name, tensor in batch.items()})
     model(**inputs).square().mean().backward()
     without = [name for name, p in model.named_parameters() if p.grad is None or not torch.isfinite(p.grad).all()]
     assert not without
@@ -59,7 +59,8 @@ def test_gradients_reach_all_weights_through_the_filter(model, batch):
 def test_saved_model_gives_the_same_waveform(model, batch, tmp_path: Path):
     model.save_pretrained(tmp_path / "m")
     again = PeriodWave.from_pretrained(tmp_path / "m")
-    torch.testing.assert_close(again.synthesize(batch["features"]), model.synthesize(batch["features"]))
+    one, two = (item.synthesize(batch["features"], options=FlowSampling(steps=2)) for item in (again, model))
+    torch.testing.assert_close(one, two)
 
 
 def test_an_energy_prior_has_no_place_in_this_domain():
