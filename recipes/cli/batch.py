@@ -1,6 +1,5 @@
 """Process many files, in this process or in several; a failed file does not stop the others."""
 
-import json
 import logging
 import os
 import sys
@@ -10,6 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 import typer
+
+from recipes.cli.printing import say, say_json
 
 if TYPE_CHECKING:
     from recipes.cli.batch_options import ShareOptions
@@ -204,7 +205,7 @@ def run_jobs(jobs: Sequence[JobType], work: Work[JobType, Any], json_lines: bool
             _logger.log(level, "%s", report.line)
         if json_lines:
             line = asdict(report) if report is not None else {"path": str(outcome.name), "error": outcome.problem}
-            typer.echo(json.dumps(line, ensure_ascii=False))
+            say_json(line)
 
 
 def collect(jobs: Sequence[JobType], work: Work[JobType, Any], nj: int = 1) -> list[Any]:
@@ -230,11 +231,11 @@ def _told(jobs: Sequence[JobType], work: Work[JobType, Any], nj: int) -> Iterato
                 done += 1
                 if outcome.problem:
                     failures.append(outcome.problem)
-                    typer.echo(f"error: {outcome.problem}", err=True)
+                    say(f"error: {outcome.problem}", err=True)
                 yield outcome
     except (KeyboardInterrupt, DiskError, WorkersDiedError) as error:
         why = "interrupted; " if isinstance(error, KeyboardInterrupt) else ""
-        typer.echo(f"{why}{done - len(failures)} of {count} files are finished", err=True)
+        say(f"{why}{done - len(failures)} of {count} files are finished", err=True)
         raise
     _tell(failures, count)
 
@@ -242,8 +243,8 @@ def _told(jobs: Sequence[JobType], work: Work[JobType, Any], nj: int) -> Iterato
 def _tell(failures: Sequence[str], count: int) -> None:
     """End with code 1 if there are failures, and tell again those that have left the screen."""
     if failures:
-        again = "".join(f"\n  {problem}" for problem in failures) if count > _SCREEN else ""
-        typer.echo(f"{len(failures)} of {count} files failed{':' if again else ''}{again}", err=True)
+        again = [f"  {problem}" for problem in failures] if count > _SCREEN else []
+        say(f"{len(failures)} of {count} files failed{':' if again else ''}", *again, err=True)
         raise typer.Exit(1)
 
 

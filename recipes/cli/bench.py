@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from recipes.cli.lists import ListKind, list_command
+from recipes.cli.printing import say_text
 
 if TYPE_CHECKING:
     from recipes.benchmark.session import Plan
@@ -98,7 +99,7 @@ def _bench(
         if fill is not None:
             _write(fill, fill_tables(fill))
         if table is not None:
-            typer.echo(tables_markdown(read_results(table)), nl=False)
+            say_text(tables_markdown(read_results(table)))
         return
     from recipes.benchmark.session import run_benchmark
 
@@ -109,7 +110,7 @@ def _bench(
     plan = _plan(chosen, _words(against), _words(precision), _words(runtime), sampling, device)
     plan = _replace(plan, seconds, threads, blocks, chunks, runs, memory, load)
     document = run_benchmark(plan)
-    typer.echo(tables_markdown(document), nl=False)
+    say_text(tables_markdown(document))
     if out is not None:
         _write(out, json.dumps(document, indent=1, ensure_ascii=False) + "\n")
 

@@ -1,12 +1,13 @@
 """`ondes config`: what the keys of a training configuration mean, alone or in the file."""
 
-import json
 import textwrap
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+from recipes.cli.printing import say_json, say_text
 
 if TYPE_CHECKING:
     from recipes.config_help import Key
@@ -56,10 +57,10 @@ def _explain(
     else:
         keys = [found for name in TrainConfig.model_fields for found in explain(name, family, objective)[:1]]
     if as_json:
-        typer.echo(json.dumps([asdict(found) for found in keys], ensure_ascii=False, indent=2))
+        say_json([asdict(found) for found in keys], indent=2)
         return
     for text, places in _grouped(keys).items():
-        typer.echo(text.replace("\0", f"  ({', '.join(places)})" if any(places) else ""))
+        say_text(text.replace("\0", f"  ({', '.join(places)})" if any(places) else ""))
 
 
 def _annotate(
@@ -73,7 +74,7 @@ def _annotate(
     """
     from recipes.config_comments import with_comments
 
-    typer.echo(with_comments(file), nl=False)
+    say_text(with_comments(file))
 
 
 def _grouped(keys: "list[Key]") -> dict[str, list[str]]:

@@ -5,6 +5,8 @@ from typing import Annotated
 
 import typer
 
+from recipes.cli.printing import say
+
 __all__ = ["register"]
 
 
@@ -70,4 +72,4 @@ def _convert(
         model = found.convert(checkpoint, variant=variant, config=config, stats=chosen)
     model.save_pretrained(output, text, dtype=torch.float16 if half else None, overwrite=force)
     parameters = sum(parameter.numel() for parameter in model.parameters())
-    typer.echo(f"{output}: {family} with {parameters:,} parameters")
+    say(f"{output}: {family} with {parameters:,} parameters")

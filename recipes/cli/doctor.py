@@ -1,10 +1,11 @@
 """`ondes doctor`: what this installation can do, and what to do about the rest."""
 
-import json
 import textwrap
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+from recipes.cli.printing import say, say_json
 
 if TYPE_CHECKING:
     from recipes.doctor import Section
@@ -33,7 +34,7 @@ def _doctor(
         report = {section.title: dict(section.facts) for section in sections}
         report["advice"] = {section.title: section.advice for section in sections if section.advice}
         report["faults"] = {section.title: section.faults for section in sections if section.faults}
-        typer.echo(json.dumps(report, ensure_ascii=False, indent=2))
+        say_json(report, indent=2)
     else:
         for section in sections:
             _show(section)
@@ -43,13 +44,13 @@ def _doctor(
 
 
 def _show(section: "Section") -> None:
-    typer.echo(section.title)
+    say(section.title)
     width = max((len(name) for name in section.facts), default=0)
     for name, value in section.facts.items():
         told = " ".join(value) if isinstance(value, list) else "none" if value is None else str(value)
         indent = " " * (width + 4)
         lines = textwrap.wrap(told, 110 - len(indent), break_long_words=False, break_on_hyphens=False) or [""]
-        typer.echo(f"  {name:{width}}  " + f"\n{indent}".join(lines))
+        say(f"  {name:{width}}  {lines[0]}", *(f"{indent}{line}" for line in lines[1:]))
 
 
 def _show_remedies(sections: "list[Section]") -> None:
@@ -57,6 +58,6 @@ def _show_remedies(sections: "list[Section]") -> None:
     advice = [line for section in sections for line in section.advice]
     for title, lines in (("does not work", faults), ("what you can do", advice)):
         if lines:
-            typer.echo("\n".join([title, *(f"  - {line}" for line in lines)]))
+            say(title, *(f"  - {line}" for line in lines))
     if not faults and not advice:
-        typer.echo("everything works")
+        say("everything works")

@@ -5,6 +5,8 @@ from typing import Annotated
 
 import typer
 
+from recipes.cli.printing import say
+
 __all__ = ["register"]
 
 
@@ -34,4 +36,4 @@ def _effect_signal(
 
     audio = torch.from_numpy(reamping_signal(seconds, rate, seed)).float()
     write_audio(output, audio, rate, "PCM_24", overwrite=force)
-    typer.echo(f"{output}: {seconds:g} s at {rate} Hz, 24 bits; blips at 10.5 and 11.5 s, the same 9 s at both ends")
+    say(f"{output}: {seconds:g} s at {rate} Hz, 24 bits; blips at 10.5 and 11.5 s, the same 9 s at both ends")

@@ -8,6 +8,7 @@ import typer
 
 from recipes.cli.export_capture import NOTHING_TOLD, CaptureFileOptions, export_capture
 from recipes.cli.option_group import with_option_groups
+from recipes.cli.printing import say
 
 __all__ = ["register"]
 
@@ -98,7 +99,7 @@ def _export(
     if format in ("nam", "aidax", "proteus"):
         if options or max_block is not None:
             raise ConfigError(f"{'--option' if options else '--max-block'} belongs to --format onnx")
-        typer.echo(f"{output}: {export_capture(model, format, output, knobs or [], freeze, capture, force)}")
+        say(f"{output}: {export_capture(model, format, output, knobs or [], freeze, capture, force)}")
         return
     capture.check_unused()
     _check_replaceable(output, force)
@@ -118,7 +119,7 @@ def _export(
         if format != "onnx":
             raise ConfigError(f"--format {format} is for effects, and '{model}' is none; pass --format onnx")
         what = _export_system(model, output, options or [], force)
-    typer.echo(f"{output}: {what}")
+    say(f"{output}: {what}")
 
 
 def _export_system(name: str, output: Path, options: Sequence[str], force: bool) -> str:

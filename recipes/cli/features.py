@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from recipes.cli.batch_options import ShardOption, ShareOptions
+from recipes.cli.printing import say
 from recipes.cli.renamed import renamed_command
 from recipes.cli.threads_option import ThreadsOption
 
@@ -92,7 +93,7 @@ def _features(
     if mels is not None:
         write_mels(directory, mels, front_end.mel, nj, resample, peak)
     parts = ("F0" if front_end.f0 is not None else "no F0", "statistics" if found else "no statistics")
-    typer.echo(f"{output}: {', '.join(parts)} of {data}")
+    say(f"{output}: {', '.join(parts)} of {data}")
 
 
 def _from_config(path: Path, overrides: Sequence[str]) -> "tuple[FrontEnd, DataConfig]":

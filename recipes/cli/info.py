@@ -1,11 +1,12 @@
 """`ondes info`: facts about an audio file, a feature file or a model."""
 
-import json
 import math
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+
+from recipes.cli.printing import say_json, say_text
 
 __all__ = ["register"]
 
@@ -49,7 +50,7 @@ def _info(
     else:
         facts = _describe_model(target, verify)
     if as_json:
-        typer.echo(json.dumps(facts, ensure_ascii=False, indent=2))
+        say_json(facts, indent=2)
     else:
         _show(facts)
 
@@ -152,4 +153,4 @@ def _show(facts: dict[str, Any]) -> None:
     import yaml
 
     known = {name: value for name, value in facts.items() if value is not None}
-    typer.echo(yaml.safe_dump(known, sort_keys=False, allow_unicode=True, width=10_000), nl=False)
+    say_text(yaml.safe_dump(known, sort_keys=False, allow_unicode=True, width=10_000))

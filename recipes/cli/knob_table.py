@@ -1,10 +1,10 @@
 """The knobs of an effect as a table."""
 
-import json
 import sys
 from typing import TYPE_CHECKING
 
-import typer
+from recipes.cli.printing import cell, say, say_json
+from vocoders.core.errors import escaped
 
 if TYPE_CHECKING:
     from effects.knobs import Knob
@@ -20,27 +20,26 @@ def show_knobs(source: "Source", as_json: bool) -> None:
     knobs = source.knobs.knobs
     if as_json:
         for knob in knobs:
-            typer.echo(json.dumps(knob.to_dict(), ensure_ascii=False))
+            say_json(knob.to_dict())
     elif not knobs:
-        typer.echo(f"'{source.name}' has no knobs", err=True)
+        say(f"'{source.name}' has no knobs", err=True)
     elif sys.stdout.isatty():
         _show_table(source, [_row(knob) for knob in knobs])
     else:
         for row in [_HEADINGS, *map(_row, knobs)]:
-            typer.echo("\t".join(row))
+            say("\t".join(row))
 
 
 def _row(knob: "Knob") -> tuple[str, ...]:
-    return knob.name, knob.unit or "-", knob.range_text, knob.format(knob.default), knob.scale
+    return tuple(map(escaped, (knob.name, knob.unit or "-", knob.range_text, knob.format(knob.default), knob.scale)))
 
 
 def _show_table(source: "Source", rows: list[tuple[str, ...]]) -> None:
     from rich.console import Console
-    from rich.markup import escape
     from rich.table import Table
 
     rate = f"{source.model.sample_rate} Hz" if source.model is not None else "any rate"
-    table = Table(*_HEADINGS, title=escape(f"{source.name} ({rate})"))
+    table = Table(*_HEADINGS, title=cell(f"{source.name} ({rate})"))
     for row in rows:
-        table.add_row(*map(escape, row))
+        table.add_row(*map(cell, row))
     Console().print(table)

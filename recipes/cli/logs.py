@@ -27,7 +27,7 @@ class _StandardError(logging.StreamHandler):
 
 class _Formatter(logging.Formatter):
     def formatMessage(self, record: logging.LogRecord) -> str:
-        record.message = "\n".join(map(escaped, record.message.split("\n")))
+        record.message = escaped(record.message)
         return super().formatMessage(record)
 
     def format(self, record: logging.LogRecord) -> str:
@@ -52,8 +52,8 @@ def show_logs(verbosity: int = 0) -> None:
         logger.setLevel(level)
 
 
-def keep_in_log(text: str) -> None:
-    """Write a line, which was shown otherwise, to the file that keeps log lines, if there is one."""
+def keep_in_log(*lines: str) -> None:
+    """Write lines, which were shown otherwise, to the file that keeps log lines, if there is one."""
     if path := os.environ.get(_LOG_VARIABLE):
         with open(path, "a", encoding="utf-8") as file:
-            file.write(text + "\n")
+            file.writelines(f"{escaped(line)}\n" for line in lines)

@@ -40,6 +40,7 @@ from recipes.cli import (
 )
 from recipes.cli.interruption import prompt_interruption
 from recipes.cli.logs import keep_in_log, show_logs
+from recipes.cli.printing import say
 from recipes.data.commands import ALLOWED
 from recipes.stopping import STOPPED, TrainingStopped
 from vocoders.core.errors import FilesFailedError, OndesError, WorkersDiedError
@@ -68,7 +69,7 @@ for _command in (*_commands, effect, effect_signal, export, generate, pack, benc
 
 def _show_version(is_requested: bool) -> None:
     if is_requested:
-        typer.echo(f"ondes {__version__}")
+        say(f"ondes {__version__}")
         raise typer.Exit
 
 
@@ -100,7 +101,7 @@ def _ondes(
     for setting in limits or ():
         set_limit(setting)
     if context.invoked_subcommand is None:
-        typer.echo(context.get_help())
+        typer.echo(context.get_help())  # noqa: TID251 (may have colours)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -120,8 +121,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.stdout.flush()
         return code if isinstance(code, int) else 0
     except FilesFailedError as error:
-        again = "".join(f"\n  {failure}" for failure in error.failures)
-        return _fail(f"{len(error.failures)} of {error.count} files failed:{again}", 1)
+        return _fail(
+            f"{len(error.failures)} of {error.count} files failed:", 1, [f"  {item}" for item in error.failures]
+        )
     except WorkersDiedError as error:
         return _fail(str(error), 1)
     except OndesError as error:
@@ -163,9 +165,10 @@ def _has_working_folder() -> bool:
         return False
 
 
-def _fail(message: str, code: int) -> int:
-    typer.echo(f"error: {message}", err=True)
-    keep_in_log(f"error: {message}")
+def _fail(message: str, code: int, more: Sequence[str] = ()) -> int:
+    lines = [f"error: {message}", *more]
+    say(*lines, err=True)
+    keep_in_log(*lines)
     return code
 
 

@@ -1,12 +1,14 @@
 """`ondes models`: the shipped models, those in a folder, and the additions of other packages."""
 
-import json
 import logging
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+from recipes.cli.printing import cell, say, say_json, say_text
+from vocoders.core.errors import escaped
 
 if TYPE_CHECKING:
     from vocoders.core.model_source import ShippedModel
@@ -46,13 +48,13 @@ def _models(
         return
     found = _find(folder)
     if as_json:
-        typer.echo(json.dumps([vars(model) | {"path": str(model.path)} for model in found], indent=2))
+        say_json([vars(model) | {"path": str(model.path)} for model in found], indent=2)
         return
     if as_markdown:
-        typer.echo(_markdown([_HEADINGS, *(_row(model) for model in found)]))
+        say_text(_markdown([_HEADINGS, *(_row(model) for model in found)]))
     elif not found:
         where = "with this installation" if folder is None else f"in {folder}"
-        typer.echo(f"no models {where}", err=True)
+        say(f"no models {where}", err=True)
     else:
         _show_rows(_HEADINGS, [_row(model) for model in found])
 
@@ -84,9 +86,9 @@ def _show_plugins(as_json: bool) -> None:
 
     found = list_plugins()
     if as_json:
-        typer.echo(json.dumps([vars(plugin) for plugin in found], indent=2))
+        say_json([vars(plugin) for plugin in found], indent=2)
     elif not found:
-        typer.echo("no installed package adds anything; CONTRIBUTING.md shows how one does", err=True)
+        say("no installed package adds anything; CONTRIBUTING.md shows how one does", err=True)
     else:
         rows = [(item.group, item.name, item.package, item.place, item.problem or "ok") for item in found]
         _show_rows(("group", "name", "package", "place", "state"), rows)
@@ -95,7 +97,8 @@ def _show_plugins(as_json: bool) -> None:
 def _row(model: "ShippedModel") -> tuple[str, ...]:
     rate = f"{model.sample_rate} Hz" if model.sample_rate else "any"
     size = f"{model.size_bytes / 1e6:.1f} MB" if model.size_bytes >= 1e5 else f"{model.size_bytes / 1e3:.0f} kB"
-    return model.name, model.family, rate, f"{model.num_parameters:,}", size, model.license, model.description
+    row = (model.name, model.family, rate, f"{model.num_parameters:,}", size, model.license, model.description)
+    return tuple(map(escaped, row))
 
 
 def _markdown(rows: "list[tuple[str, ...]]") -> str:
@@ -109,13 +112,12 @@ def _show_rows(headings: tuple[str, ...], rows: list[tuple[str, ...]]) -> None:
     """Print a table: drawn on a terminal, tab-separated in a pipe."""
     if not sys.stdout.isatty():
         for row in [headings, *rows]:
-            typer.echo("\t".join(row))
+            say("\t".join(row))
         return
     from rich.console import Console
-    from rich.markup import escape
     from rich.table import Table
 
     table = Table(*headings)
     for row in rows:
-        table.add_row(*map(escape, row))
+        table.add_row(*map(cell, row))
     Console().print(table)

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from recipes.cli.checkpoint_option import CheckpointOption
+from recipes.cli.printing import say
 
 __all__ = ["register"]
 
@@ -53,4 +54,4 @@ def _pack(
     text = read_text(card, "model card") if card is not None else None
     trained.model.save_pretrained(out, text, torch.float16 if half else None, overwrite=force)
     size = sum(file.stat().st_size for file in out.iterdir()) / 1e6
-    typer.echo(f"{out}: {trained.config.family} at step {trained.step}, {size:.2f} MB")
+    say(f"{out}: {trained.config.family} at step {trained.step}, {size:.2f} MB")

@@ -5,6 +5,8 @@ from typing import Annotated
 
 import typer
 
+from recipes.cli.printing import say
+
 __all__ = ["register"]
 
 
@@ -33,4 +35,4 @@ def _picture(
     if len(rates) != 1:
         raise DataError(f"files of {', '.join(map(str, sorted(rates)))} Hz; expected one sample rate in a picture")
     spectrogram_picture(signals, rates.pop(), out)
-    typer.echo(f"{out}: {len(signals)} spectrograms")
+    say(f"{out}: {len(signals)} spectrograms")

@@ -10,6 +10,7 @@ import typer.core
 import typer.main
 
 from recipes.cli.option_group import with_option_groups
+from recipes.cli.printing import say
 
 if TYPE_CHECKING:
     from typer._click import Context
@@ -264,11 +265,11 @@ def _pairs(
     pairs = find_pairs(source, tuple((knobs or "").replace(",", " ").split()), _knobs_of(config))
     found = prepare_pairs(pairs, data_dir, align, channel)
     for directory in found.directories:
-        typer.echo(f"{directory.path}: {len(directory)} pairs, {directory.duration / 60:.1f} min")
+        say(f"{directory.path}: {len(directory)} pairs, {directory.duration / 60:.1f} min")
     for name, note in found.notes:
-        typer.echo(f"note: {name}: {note}", err=True)
+        say(f"note: {name}: {note}", err=True)
     for name, reason in found.skipped:
-        typer.echo(f"skipped: {name}: {reason}", err=True)
+        say(f"skipped: {name}: {reason}", err=True)
     if found.skipped:
         raise typer.Exit(1)
 
@@ -294,9 +295,9 @@ def _capture(
 
     found = prepare_capture(dry, wet, data_dir, delay, channel)
     for directory in found.directories[:2]:
-        typer.echo(f"{directory.path}: {directory.duration:.1f} s")
+        say(f"{directory.path}: {directory.duration:.1f} s")
     for note in found.notes:
-        typer.echo(f"note: {note}", err=True)
+        say(f"note: {note}", err=True)
 
 
 def _shards(
@@ -323,7 +324,7 @@ def _shards(
 
     directory = KaldiDirectory.read(source)
     index = write_shards(directory, output, feature_dir=features, shard_bytes=round(size * 1e6), seed=seed, nj=nj)
-    typer.echo(f"{output}: {len(index)} utterances in {len(index.names)} shards, {index.durations.sum() / 3600:.3f} h")
+    say(f"{output}: {len(index)} utterances in {len(index.names)} shards, {index.durations.sum() / 3600:.3f} h")
 
 
 def _knobs_of(config: Path | None) -> "KnobSet | None":
@@ -350,6 +351,6 @@ def _run(
     found = prepare(utterances, data_dir, split_by=split_by.value, **asdict(options))
     for directory in found.directories.values():
         hours = directory.duration / 3600
-        typer.echo(f"{directory.path}: {len(directory)} utterances, {len(directory.speakers)} speakers, {hours:.3f} h")
+        say(f"{directory.path}: {len(directory)} utterances, {len(directory.speakers)} speakers, {hours:.3f} h")
     if found.skipped:
-        typer.echo(f"{len(found.skipped)} files skipped; see {data_dir / 'skipped.tsv'}")
+        say(f"{len(found.skipped)} files skipped; see {data_dir / 'skipped.tsv'}")

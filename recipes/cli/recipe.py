@@ -1,10 +1,11 @@
 """`ondes recipe`: the recipes that come with ondes, and copies of them to work in."""
 
-import json
 from pathlib import Path
 from typing import Annotated
 
 import typer
+
+from recipes.cli.printing import say, say_json
 
 __all__ = ["register"]
 
@@ -27,11 +28,11 @@ def _list(as_json: Annotated[bool, typer.Option("--json", help="Print a JSON lis
     recipes = list_recipes()
     if as_json:
         found = [{"name": recipe.name, "title": recipe.title, "path": str(recipe.path)} for recipe in recipes]
-        typer.echo(json.dumps(found, ensure_ascii=False, indent=2))
+        say_json(found, indent=2)
         return
     width = max(len(recipe.name) for recipe in recipes)
     for recipe in recipes:
-        typer.echo(f"{recipe.name:{width}}  {recipe.title}")
+        say(f"{recipe.name:{width}}  {recipe.title}")
 
 
 def _copy(
@@ -51,4 +52,4 @@ def _copy(
     from recipes.catalogue import copy_recipe
 
     copy = copy_recipe(name, folder.expanduser())
-    typer.echo(f"{copy}\nnext: cd {shlex.quote(str(copy))} && ./run.sh --help")
+    say(f"{copy}", f"next: cd {shlex.quote(str(copy))} && ./run.sh --help")

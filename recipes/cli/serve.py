@@ -4,6 +4,7 @@ from typing import Annotated
 
 import typer
 
+from recipes.cli.printing import say
 from recipes.cli.threads_option import ThreadsOption
 from vocoders.core.runtime_names import RuntimeName
 
@@ -53,5 +54,5 @@ def _serve(
     limits = Limits(clients=clients, seconds=seconds, idle_seconds=idle)
     name = model or default_vocoder()
     app = make_app(load_vocoder(name, resolve_device(device), runtime=runtime), name, limits)
-    typer.echo(f"{name} at http://{host}:{port}, streams at ws://{host}:{port}/stream", err=True)
+    say(f"{name} at http://{host}:{port}, streams at ws://{host}:{port}/stream", err=True)
     uvicorn.run(app, host=host, port=port, log_level="warning", ws_max_size=limits.message_bytes, access_log=False)

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from recipes.cli.printing import say, say_text
+
 if TYPE_CHECKING:
     from recipes.config import TrainConfig
 
@@ -82,7 +84,7 @@ def _check(settings: "TrainConfig", path: Path, gpus: int | None) -> None:
     build_objective(settings, model)
     settings.task.check_segment()
     size = sum(parameter.numel() for parameter in model.parameters())
-    typer.echo(f"{path}: {size:,} parameters, {settings.front_end.fingerprint}")
+    say(f"{path}: {size:,} parameters, {settings.front_end.fingerprint}")
 
 
 def _run(settings: "TrainConfig", exp: Path, resume: bool, initial: str | None, gpus: int | None) -> None:
@@ -109,8 +111,8 @@ def _compare(folders: list[str], output: Path | None) -> None:
     if not folders:
         raise ConfigError("--compare without runs; expected their folders: ondes train --compare exp/one exp/two")
     found = compare_runs(folders)
-    typer.echo(found.text(), nl=False)
+    say_text(found.text())
     if output is not None:
         with atomic_file(output) as temporary:
             temporary.write_text(found.page(), encoding="utf-8")
-        typer.echo(f"curves: {output}")
+        say(f"curves: {output}")

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from recipes.cli.declared import chosen_options, declared_command, given_options
+from recipes.cli.printing import say
 from recipes.cli.threads_option import ThreadsOption
 
 if TYPE_CHECKING:
@@ -69,11 +70,11 @@ def _try(
         drawn = f"not drawn: {error}"
 
     duration = result.shape[-1] / system.sample_rate
-    typer.echo(f"{source.name}: {duration:.2f} s synthesised in {seconds:.2f} s ({torch.get_num_threads()} threads)")
+    say(f"{source.name}: {duration:.2f} s synthesised in {seconds:.2f} s ({torch.get_num_threads()} threads)")
     _show_metrics(reference, result, system.sample_rate)
-    typer.echo(f"audio     {written['result']}")
-    typer.echo(f"reference {written['reference']}")
-    typer.echo(f"picture   {drawn}")
+    say(f"audio     {written['result']}")
+    say(f"reference {written['reference']}")
+    say(f"picture   {drawn}")
 
 
 def _show_metrics(reference: "Tensor", result: "Tensor", sample_rate: int) -> None:
@@ -86,8 +87,8 @@ def _show_metrics(reference: "Tensor", result: "Tensor", sample_rate: int) -> No
         try:
             metrics += create_metrics([name])
         except MissingExtraError as error:
-            typer.echo(f"not measured: {error}")
+            say(f"not measured: {error}")
     values, errors = measure(reference, result, sample_rate, metrics)
     for metric in metrics:
         value = f"{values[metric.name]:9.3f}" if metric.name in values else f"  not measured: {errors[metric.name]}"
-        typer.echo(metric.heading.ljust(32) + value)
+        say(metric.heading.ljust(32) + value)

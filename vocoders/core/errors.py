@@ -25,9 +25,22 @@ __all__ = [
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
 
 
-def escaped(text: str) -> str:
-    """Return a text in which control characters are escaped; names of files may contain any."""
-    return _CONTROL.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
+def escaped(text: str, kept: str = "", form: str = "") -> str:
+    """Return a text in which control characters are escaped; names of files may contain any.
+
+    Args:
+        text: the text.
+        kept: control characters that stay, such as ends of lines.
+        form: format of the number of a character; by default as Python writes it.
+    """
+
+    def escape(found: re.Match[str]) -> str:
+        character = found[0]
+        if character in kept:
+            return character
+        return form.format(ord(character)) if form else character.encode("unicode_escape").decode()
+
+    return _CONTROL.sub(escape, text)
 
 
 class OndesError(Exception):

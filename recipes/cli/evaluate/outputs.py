@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from recipes.cli.printing import say
 from vocoders.core.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -104,9 +105,9 @@ class Outputs:
         # The table comes first: the numbers must not be lost if the disk is full.
         show_table(result)
         for fact in facts:
-            typer.echo(fact)
+            say(fact)
         for reason in dict.fromkeys(result.not_run.values()):
-            typer.echo(f"not run: {reason}", err=True)
+            say(f"not run: {reason}", err=True)
         show_problems(result.problems)
         _logger.info("%s", timing_line(result))
         notes = (*facts, *(self.note or ()))

@@ -4,7 +4,7 @@ import sys
 from collections import Counter
 from typing import TYPE_CHECKING
 
-import typer
+from recipes.cli.printing import cell, say, say_text
 
 if TYPE_CHECKING:
     from recipes.metrics.evaluation import EvaluationResult, Problem, Summary
@@ -20,7 +20,7 @@ def show_table(result: "EvaluationResult") -> None:
     from recipes.metrics.results import table_markdown
 
     if not sys.stdout.isatty():
-        typer.echo(table_markdown(result), nl=False)
+        say_text(table_markdown(result))
         return
     from rich.console import Console
     from rich.table import Table
@@ -30,7 +30,7 @@ def show_table(result: "EvaluationResult") -> None:
         table.add_column(metric.heading, justify="right")
     for system in result.systems:
         cells = [_terminal_cell(result.summary(system, metric.name), metric.decimals) for metric in result.metrics]
-        table.add_row(system, str(sum(score.system == system for score in result.scores)), *cells)
+        table.add_row(cell(system), str(sum(score.system == system for score in result.scores)), *cells)
     Console().print(table)
 
 
@@ -52,9 +52,9 @@ def show_problems(problems: "tuple[Problem, ...]") -> None:
     ordered.sort(key=lambda problem: problem.kind != "failed")
     for (system, message), count in missing.items():
         if (system, message) not in lone:
-            typer.echo(f"missing: {system}: {message} for {count} utterances; --out lists them", err=True)
+            say(f"missing: {system}: {message} for {count} utterances; --out lists them", err=True)
     for problem in ordered[:_LISTED_PROBLEMS]:
         where = f"{problem.system} {problem.utt_id}" + (f" {problem.metric}" if problem.metric else "")
-        typer.echo(f"{problem.kind}: {where}: {problem.message}", err=True)
+        say(f"{problem.kind}: {where}: {problem.message}", err=True)
     if len(ordered) > _LISTED_PROBLEMS:
-        typer.echo(f"... and {len(ordered) - _LISTED_PROBLEMS} more; --out lists them all", err=True)
+        say(f"... and {len(ordered) - _LISTED_PROBLEMS} more; --out lists them all", err=True)

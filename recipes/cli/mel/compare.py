@@ -1,11 +1,12 @@
 """`ondes mel compare`: predicted mels against true ones."""
 
-import json
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+from recipes.cli.printing import say, say_json
 
 if TYPE_CHECKING:
     from recipes.metrics.predicted_mels import MelComparison
@@ -60,7 +61,7 @@ def _compare(
         _print(name, found, as_json)
     _print(f"mean of {len(rows)}", _mean(rows), as_json)
     if left := len(set(ours) ^ set(theirs)):
-        typer.echo(f"{left} utterances are in one of the two alone", err=True)
+        say(f"{left} utterances are in one of the two alone", err=True)
 
 
 def _places(argument: str) -> "dict[str, FeaturePlace]":
@@ -97,9 +98,9 @@ def _mean(rows: "list[MelComparison]") -> "MelComparison":
 
 def _print(name: str, found: "MelComparison", as_json: bool) -> None:
     if as_json:
-        typer.echo(json.dumps({"name": name} | {key: round(value, 4) for key, value in asdict(found).items()}))
+        say_json({"name": name} | {key: round(value, 4) for key, value in asdict(found).items()})
         return
-    typer.echo(
+    say(
         f"{name or 'both'}: {found.frames} frames, level {found.level_db:+.2f} dB, error {found.error_db:.2f} dB, "
         f"deviation over time x{found.deviation_ratio:.2f}, detail over bands x{found.detail_ratio:.2f}"
     )

@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from recipes.cli.printing import say
+
 if TYPE_CHECKING:
     from numpy import ndarray
 
@@ -56,7 +58,7 @@ def _detect(
         if found is None:
             _list_candidates(values)
     except OndesError as error:
-        typer.echo(f"{features}: {error}", err=True)
+        say(f"{features}: {error}", err=True)
         raise typer.Exit(1) from None
     if found is not None:
         _print(found)
@@ -74,8 +76,8 @@ def _search(values: "ndarray", audio: Path) -> "Detection":
 
 def _print(found: "Detection") -> None:
     named = ", ".join(found.presets) if found.presets else "no preset"
-    typer.echo(f"{named}: {found.convention.fingerprint}")
-    typer.echo(f"residual {found.residual_db:.3f} dB, best of {found.candidates} analyses")
+    say(f"{named}: {found.convention.fingerprint}")
+    say(f"residual {found.residual_db:.3f} dB, best of {found.candidates} analyses")
     if found.runner_up is not None:
         ours, theirs = (each.mel.fingerprint.split() for each in (found.convention, found.runner_up))
         other = [part for part in theirs if part not in ours and not part.startswith(("floor=", "eps=", "pad=", "ln"))]
@@ -83,11 +85,9 @@ def _print(found: "Detection") -> None:
             other.append(f"pre-emphasis {found.runner_up.preemphasis:g}")
         if found.runner_up.mel.padding != found.convention.mel.padding:
             other.append(f"pad={found.runner_up.mel.padding}")
-        typer.echo(f"runner-up {found.runner_up_db:.3f} dB: {' '.join(other)}")
+        say(f"runner-up {found.runner_up_db:.3f} dB: {' '.join(other)}")
     if found.residual_db > _EXACT_DB:
-        typer.echo(
-            "near, not equal: the audio may be another copy, or the analysis one that ondes does not know", err=True
-        )
+        say("near, not equal: the audio may be another copy, or the analysis one that ondes does not know", err=True)
 
 
 def _write(found: "Detection", output: Path) -> None:
@@ -95,7 +95,7 @@ def _write(found: "Detection", output: Path) -> None:
 
     with atomic_file(output.expanduser()) as path:
         Path(path).write_text(found.convention.to_yaml(), encoding="utf-8")
-    typer.echo(f"{output} written; use it as --mel {output}")
+    say(f"{output} written; use it as --mel {output}")
 
 
 def _list_candidates(values: "ndarray") -> None:
@@ -106,12 +106,10 @@ def _list_candidates(values: "ndarray") -> None:
     from vocoders.frontends.plausibility import describe_values, fitting_conventions
 
     tensor = torch.from_numpy(checked_features(values)).float()
-    typer.echo(
-        f"{tuple(tensor.shape)}, values from {tensor.min():.4g} to {tensor.max():.4g}: {describe_values(tensor)}"
-    )
+    say(f"{tuple(tensor.shape)}, values from {tensor.min():.4g} to {tensor.max():.4g}: {describe_values(tensor)}")
     names = fitting_conventions(tensor)
     for name in names:
-        typer.echo(f"{name}: {CONVENTION_USERS[name]}")
+        say(f"{name}: {CONVENTION_USERS[name]}")
     if not names:
-        typer.echo("no preset has such a shape and such values")
-    typer.echo("add --audio CLIP, the audio of these features, to know")
+        say("no preset has such a shape and such values")
+    say("add --audio CLIP, the audio of these features, to know")

@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from recipes.cli.printing import say
+
 if TYPE_CHECKING:
     from torch import Tensor
 
@@ -39,7 +41,7 @@ def _envelope(
     audio = _balanced(directory)
     SpeechEnvelope.measure(audio).save(output)
     seconds = sum(len(item) for item in audio) / 24000
-    typer.echo(f"{output}: {seconds:.0f} s of {len(directory.utterances)} utterances")
+    say(f"{output}: {seconds:.0f} s of {len(directory.utterances)} utterances")
 
 
 def _balanced(directory: "KaldiDirectory") -> "list[Tensor]":

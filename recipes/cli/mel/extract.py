@@ -10,6 +10,7 @@ import typer
 from recipes.cli.batch import Job, Progress, Report, Work, audio_jobs, run_jobs
 from recipes.cli.batch_options import BatchOptions
 from recipes.cli.option_group import with_option_groups
+from recipes.cli.printing import say
 
 if TYPE_CHECKING:
     from vocoders.frontends.mel_convention import MelConvention
@@ -56,7 +57,7 @@ def _extract(
     jobs = audio_jobs(items, outputs, many)
     run_jobs(jobs, Work("mels", _write, partial(find_convention, mel), convention), json_lines, many.nj)
     if not json_lines:
-        typer.echo(f"{output}: features of {len(jobs)} files; {convention.fingerprint}")
+        say(f"{output}: features of {len(jobs)} files; {convention.fingerprint}")
 
 
 def _write(job: Job, convention: "MelConvention", progress: Progress) -> Report:

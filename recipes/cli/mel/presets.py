@@ -1,9 +1,10 @@
 """`ondes mel list` and `ondes mel show`: the conventions that ondes knows."""
 
-import json
 from typing import Annotated
 
 import typer
+
+from recipes.cli.printing import say, say_json, say_text
 
 __all__ = ["register"]
 
@@ -26,9 +27,9 @@ def _list(
     for name, convention in MEL_CONVENTIONS.items():
         if as_json:
             facts = {"name": name, "used_by": CONVENTION_USERS[name], "fingerprint": convention.fingerprint}
-            typer.echo(json.dumps(facts, ensure_ascii=False))
+            say_json(facts)
         else:
-            typer.echo(f"{name}: {CONVENTION_USERS[name]}\n    {convention.fingerprint}")
+            say(f"{name}: {CONVENTION_USERS[name]}", f"    {convention.fingerprint}")
 
 
 def _show(
@@ -40,4 +41,4 @@ def _show(
     """
     from vocoders.frontends.convention_presets import find_convention
 
-    typer.echo(find_convention(convention).to_yaml().rstrip())
+    say_text(find_convention(convention).to_yaml())
