@@ -4,7 +4,6 @@ import sys
 from typing import TYPE_CHECKING
 
 from recipes.cli.printing import cell, say, say_json
-from vocoders.core.errors import escaped
 
 if TYPE_CHECKING:
     from effects.knobs import Knob
@@ -31,7 +30,7 @@ def show_knobs(source: "Source", as_json: bool) -> None:
 
 
 def _row(knob: "Knob") -> tuple[str, ...]:
-    return tuple(map(escaped, (knob.name, knob.unit or "-", knob.range_text, knob.format(knob.default), knob.scale)))
+    return knob.name, knob.unit or "-", knob.range_text, knob.format(knob.default), knob.scale
 
 
 def _show_table(source: "Source", rows: list[tuple[str, ...]]) -> None:

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from recipes.cli.printing import cell, say, say_json, say_text
-from vocoders.core.errors import escaped
+from recipes.cli.printing import cell, say, say_json
 
 if TYPE_CHECKING:
     from vocoders.core.model_source import ShippedModel
@@ -51,7 +50,7 @@ def _models(
         say_json([vars(model) | {"path": str(model.path)} for model in found], indent=2)
         return
     if as_markdown:
-        say_text(_markdown([_HEADINGS, *(_row(model) for model in found)]))
+        say(*_markdown([_HEADINGS, *(_row(model) for model in found)]))
     elif not found:
         where = "with this installation" if folder is None else f"in {folder}"
         say(f"no models {where}", err=True)
@@ -97,15 +96,14 @@ def _show_plugins(as_json: bool) -> None:
 def _row(model: "ShippedModel") -> tuple[str, ...]:
     rate = f"{model.sample_rate} Hz" if model.sample_rate else "any"
     size = f"{model.size_bytes / 1e6:.1f} MB" if model.size_bytes >= 1e5 else f"{model.size_bytes / 1e3:.0f} kB"
-    row = (model.name, model.family, rate, f"{model.num_parameters:,}", size, model.license, model.description)
-    return tuple(map(escaped, row))
+    return model.name, model.family, rate, f"{model.num_parameters:,}", size, model.license, model.description
 
 
-def _markdown(rows: "list[tuple[str, ...]]") -> str:
-    """Return the first columns of the table, without sizes on the disk."""
+def _markdown(rows: "list[tuple[str, ...]]") -> list[str]:
+    """Return the lines of a table for a page, without sizes on the disk."""
     columns = [index for index, heading in enumerate(_HEADINGS) if heading != "size"]
     lines = ["| " + " | ".join(row[index] for index in columns) + " |" for row in rows]
-    return "\n".join([lines[0], "|" + "---|" * len(columns), *lines[1:]])
+    return [lines[0], "|" + "---|" * len(columns), *lines[1:]]
 
 
 def _show_rows(headings: tuple[str, ...], rows: list[tuple[str, ...]]) -> None:
