@@ -89,6 +89,12 @@ def programs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         shutil.rmtree(place)
 
 
+@pytest.fixture(scope="session")
+def program_path(programs: Path) -> str:
+    """A ``PATH`` with these commands first, then those of this environment."""
+    return os.pathsep.join([str(programs), str(Path(sys.executable).parent), os.environ["PATH"]])
+
+
 def _write_program(path: Path, line: str) -> None:
     path.write_text(f"#!/bin/sh\nexec {line}\n")
     path.chmod(0o755)

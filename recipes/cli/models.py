@@ -1,13 +1,12 @@
 """`ondes models`: the shipped models, those in a folder, and the additions of other packages."""
 
 import logging
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from recipes.cli.printing import cell, say, say_json
+from recipes.cli.printing import say, say_json, say_table
 
 if TYPE_CHECKING:
     from vocoders.core.model_source import ShippedModel
@@ -55,7 +54,7 @@ def _models(
         where = "with this installation" if folder is None else f"in {folder}"
         say(f"no models {where}", err=True)
     else:
-        _show_rows(_HEADINGS, [_row(model) for model in found])
+        say_table(_HEADINGS, [_row(model) for model in found])
 
 
 def _find(folder: Path | None) -> "list[ShippedModel]":
@@ -90,7 +89,7 @@ def _show_plugins(as_json: bool) -> None:
         say("no installed package adds anything; CONTRIBUTING.md shows how one does", err=True)
     else:
         rows = [(item.group, item.name, item.package, item.place, item.problem or "ok") for item in found]
-        _show_rows(("group", "name", "package", "place", "state"), rows)
+        say_table(("group", "name", "package", "place", "state"), rows)
 
 
 def _row(model: "ShippedModel") -> tuple[str, ...]:
@@ -104,18 +103,3 @@ def _markdown(rows: "list[tuple[str, ...]]") -> list[str]:
     columns = [index for index, heading in enumerate(_HEADINGS) if heading != "size"]
     lines = ["| " + " | ".join(row[index] for index in columns) + " |" for row in rows]
     return [lines[0], "|" + "---|" * len(columns), *lines[1:]]
-
-
-def _show_rows(headings: tuple[str, ...], rows: list[tuple[str, ...]]) -> None:
-    """Print a table: drawn on a terminal, tab-separated in a pipe."""
-    if not sys.stdout.isatty():
-        for row in [headings, *rows]:
-            say("\t".join(row))
-        return
-    from rich.console import Console
-    from rich.table import Table
-
-    table = Table(*headings)
-    for row in rows:
-        table.add_row(*map(cell, row))
-    Console().print(table)

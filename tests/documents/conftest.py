@@ -106,11 +106,11 @@ def _path_without_ondes() -> str:
 
 
 @pytest.fixture
-def sandbox(tmp_path: Path, programs: Path) -> Sandbox:
+def sandbox(tmp_path: Path, program_path: str) -> Sandbox:
     """A fresh place in the root of the repository, with the environment on the path."""
     root = tmp_path / "ondes"
     root.mkdir()
-    return Sandbox(root, os.pathsep.join([str(programs), str(Path(sys.executable).parent), os.environ["PATH"]]))
+    return Sandbox(root, program_path)
 
 
 @pytest.fixture

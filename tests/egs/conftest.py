@@ -3,7 +3,6 @@
 import os
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -32,12 +31,17 @@ def copy_recipe(tmp_path):
 
 
 @pytest.fixture(scope="session")
-def shell(programs):
+def shell(program_path):
     """Return a function that runs a command with the programs of this tree first on the path."""
 
     def run(*command, cwd, **variables):
-        path = os.pathsep.join([str(programs), str(Path(sys.executable).parent), os.environ["PATH"]])
-        environment = {**os.environ, "PATH": path, "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": "", **variables}
+        environment = {
+            **os.environ,
+            "PATH": program_path,
+            "OMP_NUM_THREADS": "1",
+            "CUDA_VISIBLE_DEVICES": "",
+            **variables,
+        }
         words = [str(word) for word in command]
         return subprocess.run(words, cwd=cwd, env=environment, capture_output=True, text=True, timeout=500)
 
